@@ -1,0 +1,60 @@
+# `make help` lists what there is to make. Every target does the set-up that it needs, and can be repeated.
+
+# the Python (3.10 or newer) that the virtual environment is made with
+PYTHON ?= python3
+VENV ?= .venv
+# more flags for pip, such as where to find a build of torch without CUDA: make setup PIP_ARGS='--extra-index-url ...'
+PIP_ARGS ?=
+# overrides for `make train`, arguments for `make test`
+ARGS ?=
+
+RUN := $(VENV)/bin/python
+PIP := $(RUN) -m pip --disable-pip-version-check
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo train test lint lock clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(INSTALLED)  ## make .venv with the locked dependencies and this package (PYTHON=python3.12 chooses the Python)
+	@echo "set up in $(VENV): try \`make demo\`"
+
+demo: $(INSTALLED)  ## train on the corpus that comes with the project, then translate and draw heatmaps (about 4 minutes)
+	@$(RUN) -m mt.train experiment=demo
+	@echo "three sentences that it has never seen, and its translations:"
+	@head -n 3 data/bundled/test.en
+	@head -n 3 data/bundled/test.en | $(RUN) -m mt.translate --checkpoint checkpoints/demo
+	@head -n 3 data/bundled/test.en | $(RUN) -m mt.align --checkpoint checkpoints/demo --source - --output checkpoints/demo/heatmaps
+
+train: $(INSTALLED)  ## train with the settings in ARGS, as in: make train ARGS='experiment=demo seed=2'
+	@$(RUN) -m mt.train $(ARGS)
+
+test: $(INSTALLED) lint  ## lint, then run the tests (ARGS='-k beam' chooses some)
+	@$(RUN) -m pytest $(ARGS)
+
+lint: $(INSTALLED)  ## check the style of the code
+	@$(RUN) -m ruff check .
+
+lock: $(INSTALLED)  ## write requirements.lock anew from pyproject.toml (ARGS=--upgrade takes the newest versions)
+	@$(PIP) install --quiet uv
+	@$(RUN) -m uv pip compile pyproject.toml --all-extras --universal --python-version 3.10 --quiet \
+	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --output-file requirements.lock $(ARGS)
+
+clean:  ## delete .venv and what tools left behind (data/ and checkpoints/ stay)
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis
+	find mt tests scripts -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not there: install Python 3.10 or newer, or name one: make PYTHON=/path/to/python" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	    { echo "$(PYTHON) is $$($(PYTHON) --version 2>&1), and 3.10 or newer is needed: make PYTHON=python3.12, for example" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+	    { echo "$(PYTHON) cannot make virtual environments: install its venv module (on Debian and Ubuntu: apt install python3-venv)" >&2; exit 1; }
+	@$(RUN) -m pip --version >/dev/null 2>&1 || { echo "making the virtual environment $(VENV)"; $(PYTHON) -m venv --clear $(VENV); }
+	@echo "installing the locked dependencies into $(VENV) (minutes the first time: torch is large)"
+	@$(PIP) install --quiet --root-user-action=ignore $(PIP_ARGS) -r requirements.lock
+	@$(PIP) install --quiet --root-user-action=ignore --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,260 @@
+"""What all commands share: where the settings are, how mistakes are told, how Hydra is started. Never imports torch."""
+
+import importlib
+import logging
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from difflib import get_close_matches
+from inspect import cleandoc
+from pathlib import Path
+from textwrap import indent
+from typing import Any, NoReturn
+
+USER_MISTAKE = 2
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+BROKEN_PIPE = 141  # 128 + SIGPIPE: what `... | head` gives every other filter
+
+HYDRA_FLAGS = """\
+flags:
+  --cfg job           print the settings that would be used, and leave
+  --multirun, -m      one run for each combination: -m seed=1,2,3
+  --hydra-help        Hydra's own flags
+  MT_DEBUG=1          (in the environment) tracebacks instead of one-line errors"""
+
+
+def config_folder() -> Path:
+    """The folder with the settings files: inside an installed package, or at the top of a checkout."""
+    package = Path(__file__).resolve().parent
+    installed = package / "configs"
+    return installed if installed.is_dir() else package.parent / "configs"
+
+
+def run(main: Callable[[], int | None]) -> NoReturn:
+    """Runs a tool and leaves with its exit code; a user's mistake (ValueError, OSError) is one line and code 2."""
+    log_to_stderr()
+    with one_line_errors():
+        code = main()
+        sys.stdout.flush()  # here, where a closed pipe is still noticed in order
+    raise SystemExit(code)
+
+
+def run_hydra(main: Callable[[dict[str, Any]], None], config_name: str) -> None:
+    """Runs `main` on `config_name`.yaml and the overrides on the command line, made plain dicts, lists and values.
+
+    Mistakes in overrides, and ValueError or OSError from `main`, are one line on stderr and code 2. With --multirun
+    the jobs behind a failed one still run.
+    """
+    if {"--help", "-h"} & set(sys.argv[1:]):
+        with one_line_errors():
+            print(hydra_help(main, config_name), flush=True)  # before Hydra is imported, which takes longer to say less
+        return
+    debug = debug_wanted()
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra lets errors through, and we word them
+
+    import hydra
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.errors import HydraException
+    from hydra.main import get_args_parser
+    from hydra.types import RunMode
+    from omegaconf import DictConfig, OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    def job(config: DictConfig) -> None:
+        alone = HydraConfig.get().mode != RunMode.MULTIRUN
+        with one_line_errors() if alone else nullcontext():
+            try:
+                settings = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+            except OmegaConfBaseException as error:
+                raise ValueError(worded(error, config_name, overrides)) from error
+            if not alone and "folder" in settings:
+                # each job in a folder of its own, or they would go on with one another's work
+                overridden = HydraConfig.get().job.override_dirname.replace("/", ".")
+                settings["folder"] = str(Path(settings["folder"]) / overridden)
+            main(settings)
+
+    job.__module__ = main.__module__  # Hydra names the job after it
+
+    with one_line_errors():
+        parser = get_args_parser()
+        parser.error = _refuse_flag
+        overrides = parser.parse_args().overrides
+        try:
+            hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=config_name)(job)()
+        except (HydraException, OmegaConfBaseException) as error:
+            if debug:
+                raise
+            raise ValueError(worded(error, config_name, overrides)) from error
+
+
+def train() -> None:
+    """The script `mt-train`."""
+    importlib.import_module("mt.train").cli()
+
+
+def prepare() -> None:
+    """The script `mt-prepare`."""
+    importlib.import_module("mt.prepare").cli()
+
+
+def translate() -> NoReturn:
+    """The script `translate`."""
+    run(importlib.import_module("mt.translate").main)
+
+
+def evaluate() -> NoReturn:
+    """The script `mt-evaluate`."""
+    run(importlib.import_module("mt.evaluate").main)
+
+
+def align() -> NoReturn:
+    """The script `mt-align`."""
+    run(importlib.import_module("mt.align").main)
+
+
+def log_to_stderr() -> None:
+    """Sends our own logs and other libraries' warnings to stderr: stdout is for results."""
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
+    for ours in ("mt", "__main__"):
+        logging.getLogger(ours).setLevel(logging.INFO)
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Turns what a user can cause into an exit code, and one line on stderr where there is something to say."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise SystemExit(INTERRUPTED) from None
+    except BrokenPipeError:
+        # else Python complains again when it flushes at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(BROKEN_PIPE) from None
+    except (ValueError, OSError) as error:
+        if debug_wanted():
+            raise
+        print(f"{command_name()}: error: {one_line(error)}", file=sys.stderr)
+        raise SystemExit(USER_MISTAKE) from None
+
+
+def debug_wanted() -> bool:
+    """Whether the environment asks for tracebacks."""
+    return os.environ.get("MT_DEBUG", "0") not in ("", "0")
+
+
+def command_name() -> str:
+    """The command as the user called it: `mt-train`, or `train` for `python -m mt.train`."""
+    return Path(sys.argv[0]).stem
+
+
+def one_line(error: Exception) -> str:
+    """The message of an error, folded to one line; for a file that the system refuses, its name and why."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _refuse_flag(message: str) -> NoReturn:
+    raise ValueError(f"{message} (flags stand together, before or after the settings; --help lists them)")
+
+
+def worded(error: Exception, config_name: str, overrides: list[str]) -> str:
+    """What Hydra or OmegaConf refused, in one line, with the nearest known name."""
+    unknown = re.match(r"Could not override '([^']+)'", str(error))
+    if unknown and "Did you mean" not in str(error):
+        return f"there is no setting {unknown[1]}{did_you_mean(unknown[1], setting_names(config_name, overrides))}"
+    if getattr(error, "missing_cfg_file", None) and getattr(error, "options", None):
+        group, _, option = error.missing_cfg_file.rpartition("/")
+        hint = did_you_mean(option, error.options)
+        return f"{group} has no option {option}: it can be {', '.join(sorted(error.options))}{hint}"
+    if type(error).__name__ == "MissingMandatoryValue":
+        return f"{error.full_key} has no value: give it one with {error.full_key}=..."
+    if type(error).__name__ == "OverrideParseException":
+        reason = one_line(error).partition(" See ")[0]
+        return f"cannot read {error.override!r}: a setting is given as name=value ({reason})"
+    ambiguous = re.match(r"Ambiguous value for argument '(.+)'", str(error))
+    if ambiguous:
+        return f"{ambiguous[1]}: several values need --multirun (a list is written name=[a,b])"
+    if getattr(error, "full_key", None):
+        return f"{error.full_key}: {str(error).splitlines()[0]}"
+    return one_line(error)
+
+
+def did_you_mean(name: str, known: Sequence[str]) -> str:
+    """`; did you mean X?` for the known name nearest to `name`, or nothing; a last part alone is enough to be found."""
+    by_last_part = {full.rpartition(".")[2]: full for full in reversed(known)}
+    near = get_close_matches(name, [full for full in known if not name.startswith(f"{full}.")], n=1, cutoff=0.7)
+    near = near or [by_last_part[part] for part in get_close_matches(name.rpartition(".")[2], by_last_part, n=1)]
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def setting_names(config_name: str, overrides: list[str]) -> list[str]:
+    """All settings by their full names, and the groups, under the groups chosen in `overrides`."""
+    from hydra import compose, initialize_config_dir
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+
+    def names(node: Any, prefix: str) -> Iterator[str]:
+        for key, value in node.items() if isinstance(node, dict) else ():
+            yield f"{prefix}{key}"
+            yield from names(value, f"{prefix}{key}.")
+
+    groups = config_groups(config_name)
+    choices = [choice for choice in overrides if choice.partition("=")[0] in groups and "," not in choice]
+    try:
+        with initialize_config_dir(version_base="1.3", config_dir=str(config_folder())):
+            config = compose(config_name, overrides=choices)
+    except HydraException:
+        return list(groups)
+    return [*groups, *names(OmegaConf.to_container(config, resolve=False), "")]
+
+
+def config_groups(config_name: str) -> dict[str, list[str]]:
+    """The options of every group that `config_name`.yaml chooses from, itself or through its choices.
+
+    A group is named as an override names it: `model`, `data/cleaning`, `attention@model.decoder.cross_attention`.
+    """
+    folder = config_folder()
+    groups: dict[str, list[str]] = {}
+    waiting = [(folder / f"{config_name}.yaml", "")]
+    while waiting:
+        file, package = waiting.pop(0)
+        # `- model: small`, `- /attention@decoder.cross_attention: dense`; not `- override ...`
+        choices = re.findall(r"^ *- *(?:optional +)?(/?[\w/]+)(?:@([\w.]+))? *:", file.read_text("utf-8"), re.M)
+        for choice, slot in choices:
+            group = choice[1:] if choice.startswith("/") else (file.parent / choice).relative_to(folder).as_posix()
+            place = ".".join(filter(None, [package, slot])) if slot else group.replace("/", ".")
+            name = f"{group}@{place}" if slot else group
+            options = sorted((folder / group).glob("*.yaml"))
+            if options and name not in groups and not group.startswith("hydra"):
+                groups[name] = [option.stem for option in options]
+                waiting += [(option, place) for option in options]
+    return groups
+
+
+def hydra_help(main: Callable[[dict[str, Any]], None], config_name: str) -> str:
+    """What `--help` prints: the docstring of the command's module, groups with their options, settings, flags."""
+    groups = config_groups(config_name)
+    width = max(map(len, groups), default=0)
+    text = (config_folder() / f"{config_name}.yaml").read_text("utf-8")
+    # top-level entries other than Hydra's own: `defaults:` is told by the list of groups
+    entries = re.split(r"^(?=\S)", text, flags=re.M)
+    settings = "".join(entry for entry in entries if not entry.startswith(("#", "defaults:", "hydra:", "---")))
+    name = command_name()
+    return "\n".join(
+        [
+            f"usage: {name} [group=option] [setting=value] [flags]",
+            "",
+            cleandoc(sys.modules[main.__module__].__doc__ or ""),
+            "",
+            "groups, each with its options (group=option):",
+            *(f"  {group:{width}}  {' '.join(options)}" for group, options in groups.items()),
+            "",
+            f"settings (setting=value; those of the groups stand in {config_folder()}):",
+            indent(settings.strip(), "  "),
+            "",
+            HYDRA_FLAGS,
+        ]
+    )

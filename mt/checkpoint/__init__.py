@@ -1,0 +1,1 @@
+"""Checkpoint folders: written whole, explained by themselves, rebuilt safely."""

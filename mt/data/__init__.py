@@ -1,0 +1,1 @@
+"""Corpora, cleaning, tokenizers, the prepared store and batches."""

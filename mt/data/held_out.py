@@ -1,0 +1,67 @@
+"""Valid and test sets: lines that nothing has touched, kept as plain text beside the prepared data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mt.data.pair import Pair
+from mt.data.whole_folder import write_whole
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Sentences to translate, their references, and gold alignments (Pharaoh) where every pair has one."""
+
+    name: str
+    sources: list[str]
+    targets: list[str]
+    links: list[str] | None = None
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    def pairs(self) -> list[Pair]:
+        """The same as pairs."""
+        links = self.links or [None] * len(self)
+        return [Pair(*pair) for pair in zip(self.sources, self.targets, links, strict=True)]
+
+    @classmethod
+    def read(cls, name: str, pairs: Iterable[Pair]) -> HeldOut:
+        """All pairs of a corpus; a line end inside a sentence becomes a blank, because one line is one sentence."""
+        listed = [Pair(_one_line(source), _one_line(target), links) for source, target, links in pairs]
+        if not listed:
+            raise ValueError(f"data.{name}: the corpus has no pair")
+        sources, targets, links = (list(column) for column in zip(*listed, strict=True))
+        return cls(name, sources, targets, None if None in links else links)
+
+    def save(self, folder: str | Path, source_language: str, target_language: str) -> list[str]:
+        """Write NAME.SOURCE, NAME.TARGET and, when links are known, NAME.align; returns the file names."""
+        columns = {source_language: self.sources, target_language: self.targets}
+        if self.links is not None:
+            columns["align"] = self.links
+        for ending, lines in columns.items():
+            write_whole(Path(folder) / f"{self.name}.{ending}", "".join(line + "\n" for line in lines))
+        return [f"{self.name}.{ending}" for ending in columns]
+
+    @classmethod
+    def load(cls, folder: str | Path, name: str, source_language: str, target_language: str) -> HeldOut:
+        """Read what `save` wrote."""
+        folder = Path(folder)
+        links = folder / f"{name}.align"
+        return cls(
+            name,
+            _saved_lines(folder / f"{name}.{source_language}"),
+            _saved_lines(folder / f"{name}.{target_language}"),
+            _saved_lines(links) if links.is_file() else None,
+        )
+
+
+def _one_line(text: str) -> str:
+    return text.replace("\r\n", " ").replace("\n", " ")
+
+
+def _saved_lines(path: Path) -> list[str]:
+    # our own file: every character counts, so neither a byte order mark nor a "\r" is taken away
+    return path.read_bytes().decode("utf-8").split("\n")[:-1]

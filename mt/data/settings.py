@@ -1,0 +1,43 @@
+"""The data node of a configuration: which corpora, how they are cleaned, where the prepared files go."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mt.data.cleaning import CleaningSettings
+from mt.data.pair import Corpus
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSettings:
+    """A parallel corpus in three parts. Only `train` is cleaned; the lines of valid and tests stay untouched."""
+
+    name: str
+    source_language: str  # a short code such as en: it ends the names of the held-out files
+    target_language: str
+    train: Corpus
+    valid: Corpus
+    tests: Mapping[str, Corpus] = field(default_factory=dict)  # by name; a name starts its files: test.en
+    cleaning: CleaningSettings = field(default_factory=CleaningSettings)
+    max_pieces: int = 256  # longer training pairs, on either side, are dropped and counted; BOS and EOS not counted
+    prepared: str  # folder for prepared files
+    folder: str | None = None  # where the raw files lie: the configs put it into the paths of their corpora
+
+    def __post_init__(self) -> None:
+        for name in ("source_language", "target_language"):
+            _check_name(f"data.{name}", getattr(self, name))
+        if self.source_language == self.target_language:
+            raise ValueError(f"data.source_language and target_language must differ, both are {self.source_language}")
+        for test in self.tests:
+            _check_name("data.tests: a name", test)
+            if test in ("train", "valid"):
+                raise ValueError(f"data.tests: a name ({test}) must be neither train nor valid")
+        if self.max_pieces < 1:
+            raise ValueError(f"data.max_pieces ({self.max_pieces}) must be at least 1")
+
+
+def _check_name(name: str, value: str) -> None:
+    if not isinstance(value, str) or not re.fullmatch(r"\w[\w.-]*", value):
+        raise ValueError(f"{name} ({value}) must be letters, digits, '_', '-' and '.', because it names files")

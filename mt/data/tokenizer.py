@@ -1,0 +1,282 @@
+"""Text to pieces and back, by sentencepiece: unigram or BPE, one joint vocabulary or one a side.
+
+In every tokenizer pad is 0, unknown 1, begin of sentence 2, end of sentence 3; then come the reserved symbols, then 256
+bytes (with byte fallback), then the learned pieces.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sentencepiece
+
+log = logging.getLogger(__name__)
+
+PAD, UNK, BOS, EOS = 0, 1, 2, 3
+NUM_SPECIAL = 4
+NUM_BYTES = 256
+MODEL_TYPES = ("unigram", "bpe")
+NORMALIZATIONS = ("identity", "nfkc", "nmt_nfkc")
+RESERVED = re.compile(r"<[^\s<>▁]+>")  # the shape of a reserved symbol: <2de>
+MAX_LINE_BYTES = 65536  # sentencepiece leaves longer lines out of its training
+TRAINING_THREADS = 16  # fixed: another number sums in another order, and the vocabulary could depend on the machine
+
+# sentencepiece draws from one generator that its library seeds for everybody
+_sampling_lock = threading.Lock()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenizerSettings:
+    """What a tokenizer is trained to be. Subword sampling is no part of it: see SubwordSampling."""
+
+    vocab_size: int = 8000  # pieces in all, per vocabulary; a corpus too small for it gives fewer, and a warning
+    model_type: str = "unigram"  # unigram | bpe
+    joint: bool = True  # one vocabulary for both languages, or one a side
+    byte_fallback: bool = True  # spell unseen characters in bytes, so that nothing is ever unknown
+    character_coverage: float = 0.9999  # share of the characters that get a piece; the rest is spelled in bytes
+    split_digits: bool = False  # one piece a digit
+    reserved_symbols: Sequence[str] = ()  # each encodes to one id wherever it stands: language tags like <2de>
+    normalization: str = "identity"  # identity (text comes back exactly) | nfkc | nmt_nfkc
+    collapse_blanks: bool = False  # runs of blanks become one, blanks at the ends go (text then comes back so)
+    max_sentences: int = 2_000_000  # at most so many sentences train a vocabulary, drawn evenly from the corpus
+    seed: int = 1  # draws those sentences
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reserved_symbols", tuple(self.reserved_symbols))
+        if self.model_type not in MODEL_TYPES:
+            raise ValueError(f"tokenizer.model_type ({self.model_type}) must be one of: {', '.join(MODEL_TYPES)}")
+        if self.normalization not in NORMALIZATIONS:
+            raise ValueError(
+                f"tokenizer.normalization ({self.normalization}) must be one of: {', '.join(NORMALIZATIONS)}"
+            )
+        if not 0.9 <= self.character_coverage <= 1:
+            raise ValueError(f"tokenizer.character_coverage ({self.character_coverage}) must be between 0.9 and 1")
+        if self.max_sentences < 1:
+            raise ValueError(f"tokenizer.max_sentences ({self.max_sentences}) must be at least 1")
+        for symbol in self.reserved_symbols:
+            if not RESERVED.fullmatch(symbol) or symbol in ("<pad>", "<unk>", "<s>", "</s>"):
+                raise ValueError(f"tokenizer.reserved_symbols: {symbol!r} must look like <2de> and be no special piece")
+        if len(set(self.reserved_symbols)) != len(self.reserved_symbols):
+            raise ValueError(f"tokenizer.reserved_symbols must differ: {', '.join(self.reserved_symbols)}")
+        fixed = NUM_SPECIAL + len(self.reserved_symbols) + NUM_BYTES * self.byte_fallback
+        if self.vocab_size <= fixed:
+            raise ValueError(
+                f"tokenizer.vocab_size ({self.vocab_size}) must be more than {fixed}: {NUM_SPECIAL} special, "
+                f"{len(self.reserved_symbols)} reserved and {NUM_BYTES * self.byte_fallback} byte pieces"
+            )
+
+
+class Tokenizer:
+    """A trained sentencepiece model.
+
+    With byte fallback and normalization "identity" `decode(encode(text)) == text` for every text without U+2581, the
+    sign that sentencepiece writes for a blank (it comes back as a blank): double blanks, tabs and emoji included. With
+    `collapse_blanks` or another normalization the text comes back as that rule leaves it; without byte fallback a
+    character that was not in the training text comes back as " ⁇ ".
+    """
+
+    def __init__(self, model: bytes) -> None:
+        try:
+            processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+        except RuntimeError:
+            raise ValueError(f"not a sentencepiece model ({len(model)} bytes)") from None
+        special = (processor.pad_id(), processor.unk_id(), processor.bos_id(), processor.eos_id())
+        if special != (PAD, UNK, BOS, EOS):
+            raise ValueError(f"ids of pad, unk, bos, eos must be {(PAD, UNK, BOS, EOS)}, the model has {special}")
+        self._model = model
+        self._processor = processor
+        self.size = len(processor)  # pieces in the vocabulary
+        self.reserved_symbols = tuple(_leading_reserved(processor))
+        self._blank = processor.piece_to_id("▁")
+
+    @classmethod
+    def from_bytes(cls, model: bytes) -> Tokenizer:
+        """The tokenizer of a serialized sentencepiece model; raises ValueError for anything else."""
+        return cls(model)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Tokenizer:
+        """The tokenizer of a model file."""
+        try:
+            return cls(Path(path).read_bytes())
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
+
+    def save(self, path: str | Path) -> None:
+        """Write the model file, byte for byte what was loaded or trained."""
+        Path(path).write_bytes(self._model)
+
+    def to_bytes(self) -> bytes:
+        """The serialized sentencepiece model."""
+        return self._model
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of the best segmentation, without BOS and EOS; a reserved symbol is one id."""
+        return self._without_blank_before_symbol(text, self._processor.encode(text))
+
+    def encode_many(self, texts: Sequence[str], *, num_threads: int = 1) -> list[list[int]]:
+        """`encode` of every text, in order."""
+        ids = self._processor.encode(list(texts), num_threads=num_threads)
+        return self._without_blanks_before_symbols(texts, ids)
+
+    def sample_many(self, texts: Sequence[str], alpha: float, seed: int) -> list[list[int]]:
+        """Ids of a random segmentation of every text, decided by the arguments alone.
+
+        `alpha` is the exponent of unigram sampling, or the dropout probability of BPE (see SubwordSampling).
+        """
+        with _sampling_lock:
+            sentencepiece.set_random_generator_seed(seed % 2**32)
+            # one thread: each thread of sentencepiece has a generator of its own
+            ids = self._processor.encode(list(texts), enable_sampling=True, alpha=alpha, nbest_size=-1, num_threads=1)
+        return self._without_blanks_before_symbols(texts, ids)
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of the ids; pad, BOS and EOS are ignored. Raises ValueError for an id outside the vocabulary."""
+        kept = [id_ for id_ in map(int, ids) if id_ not in (PAD, BOS, EOS)]
+        outside = [id_ for id_ in kept if not 0 <= id_ < self.size]
+        if outside:
+            raise ValueError(f"id ({outside[0]}) must be below the vocabulary's size ({self.size})")
+        return self._processor.decode(kept)
+
+    def pieces(self, ids: Iterable[int]) -> list[str]:
+        """The piece of every id, special ones included; "▁" stands for a blank."""
+        return self._processor.id_to_piece([int(id_) for id_ in ids])
+
+    def _without_blanks_before_symbols(self, texts: Sequence[str], ids: list[list[int]]) -> list[list[int]]:
+        if not self.reserved_symbols:
+            return ids
+        return [self._without_blank_before_symbol(text, one) for text, one in zip(texts, ids, strict=True)]
+
+    def _without_blank_before_symbol(self, text: str, ids: list[int]) -> list[int]:
+        # sentencepiece puts a blank before every sentence; "<2de> A man" must start with the tag itself
+        if ids and ids[0] == self._blank and self.reserved_symbols and text.startswith(self.reserved_symbols):
+            return ids[1:]
+        return ids
+
+
+@dataclass(frozen=True)
+class TokenizerPair:
+    """The tokenizers of both sides; a joint one stands on both."""
+
+    source: Tokenizer
+    target: Tokenizer
+
+    @property
+    def is_joint(self) -> bool:
+        """Whether both sides share one vocabulary."""
+        return self.source is self.target
+
+    def save(self, folder: str | Path) -> None:
+        """Write tokenizer.model when joint, else source.model and target.model."""
+        if self.is_joint:
+            self.source.save(Path(folder) / "tokenizer.model")
+        else:
+            self.source.save(Path(folder) / "source.model")
+            self.target.save(Path(folder) / "target.model")
+
+    @classmethod
+    def load(cls, folder: str | Path) -> TokenizerPair:
+        """Read what `save` wrote."""
+        joint = Path(folder) / "tokenizer.model"
+        if joint.is_file():
+            tokenizer = Tokenizer.load(joint)
+            return cls(tokenizer, tokenizer)
+        for name in ("source.model", "target.model"):
+            if not (Path(folder) / name).is_file():
+                raise FileNotFoundError(f"{folder}: no tokenizer.model, and no {name}")
+        return cls(Tokenizer.load(Path(folder) / "source.model"), Tokenizer.load(Path(folder) / "target.model"))
+
+
+def train_tokenizers(
+    sources: Iterable[str], targets: Iterable[str], num_pairs: int, settings: TokenizerSettings
+) -> TokenizerPair:
+    """Tokenizers trained on the two sides of a corpus of `num_pairs` pairs, or on an even sample of it.
+
+    A corpus too small for `vocab_size` gives a smaller vocabulary and a warning; one with more characters than
+    `vocab_size` raises ValueError with one line.
+    """
+    pairs_wanted = settings.max_sentences // 2 if settings.joint else settings.max_sentences
+    if num_pairs > pairs_wanted:
+        log.info("tokenizer: trained on %d of %d pairs, drawn at random (max_sentences)", pairs_wanted, num_pairs)
+    chosen = _chosen(num_pairs, pairs_wanted, settings.seed)
+    if settings.joint:
+        both = (line for pair in zip(sources, targets, strict=True) for line in pair)
+        joint = _train(_pick(both, np.repeat(chosen, 2)), settings, "joint")
+        return TokenizerPair(joint, joint)
+    return TokenizerPair(
+        _train(_pick(sources, chosen), settings, "source"), _train(_pick(targets, chosen), settings, "target")
+    )
+
+
+def _chosen(num_pairs: int, wanted: int, seed: int) -> np.ndarray:
+    chosen = np.ones(num_pairs, dtype=bool)
+    if num_pairs > wanted:
+        left_out = np.random.default_rng(seed).permutation(num_pairs)[max(wanted, 1) :]
+        chosen[left_out] = False
+    return chosen
+
+
+def _pick(lines: Iterable[str], chosen: np.ndarray) -> Iterator[str]:
+    return (line for line, is_chosen in zip(lines, chosen, strict=True) if is_chosen)
+
+
+def _train(lines: Iterator[str], settings: TokenizerSettings, side: str) -> Tokenizer:
+    model = io.BytesIO()
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=lines,
+            model_writer=model,
+            model_type=settings.model_type,
+            vocab_size=settings.vocab_size,
+            byte_fallback=settings.byte_fallback,
+            character_coverage=settings.character_coverage,
+            split_digits=settings.split_digits,
+            user_defined_symbols=list(settings.reserved_symbols),
+            normalization_rule_name=settings.normalization,
+            remove_extra_whitespaces=settings.collapse_blanks,
+            hard_vocab_limit=False,  # take fewer pieces where the corpus has no more; exactly as many where it has
+            pad_id=PAD,
+            unk_id=UNK,
+            bos_id=BOS,
+            eos_id=EOS,
+            max_sentence_length=MAX_LINE_BYTES,
+            num_threads=TRAINING_THREADS,
+            minloglevel=2,  # errors come as exceptions
+        )
+    except RuntimeError as error:
+        raise ValueError(_one_line(str(error), settings, side)) from None
+    tokenizer = Tokenizer(model.getvalue())
+    if tokenizer.size < settings.vocab_size:
+        wanted = settings.vocab_size
+        log.warning(
+            "tokenizer.vocab_size (%d) is more than this corpus can fill: %d (%s)", wanted, tokenizer.size, side
+        )
+    return tokenizer
+
+
+def _one_line(message: str, settings: TokenizerSettings, side: str) -> str:
+    name = f"tokenizer.vocab_size ({settings.vocab_size})"
+    if found := re.search(r"required_chars\. \d+ vs (\d+)", message):
+        return (
+            f"{name} must be at least {found[1]} for this corpus ({side} vocabulary) to give every character a piece, "
+            f"or character_coverage ({settings.character_coverage}) be lower"
+        )
+    if "sentences_.empty()" in message:
+        return f"tokenizer: no text to train on ({side} vocabulary)"
+    return f"tokenizer: sentencepiece says: {' '.join(message.split())}"
+
+
+def _leading_reserved(processor: Any) -> Iterator[str]:
+    for id_ in range(NUM_SPECIAL, len(processor)):
+        piece = processor.id_to_piece(id_)
+        if processor.is_byte(id_) or not RESERVED.fullmatch(piece):
+            return
+        yield piece

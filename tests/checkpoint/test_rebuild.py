@@ -1,0 +1,47 @@
+import pytest
+
+from mt.checkpoint.rebuild import build
+from mt.search.beam import Beam
+
+
+def test_a_node_is_built_with_its_nested_nodes():
+    node = {"_target_": "mt.search.beam.Beam", "size": 3}
+    assert build(node) == Beam(size=3)
+    assert build({"a": [node, 1], "b": "text"}) == {"a": [Beam(size=3), 1], "b": "text"}
+    assert build(node, size=4) == Beam(size=4)
+
+
+def test_a_partial_node_is_a_factory():
+    factory = build({"_target_": "mt.search.beam.Beam", "_partial_": True, "size": 3})
+    assert factory(n_best=2) == Beam(size=3, n_best=2)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "os.system",
+        "builtins.eval",
+        "mt.data.prepare.os.system",
+        "mt.data.prepare.json",
+        "mt.data.prepare.Path",
+        "mt.data.prepare._open",
+        "mtx.evil.run",
+        "mt",
+        "",
+    ],
+)
+def test_targets_outside_the_package_are_refused(target):
+    with pytest.raises(ValueError, match=r"_target_ \(.*\) (must be a public|does not exist)"):
+        build({"_target_": target})
+
+
+def test_a_target_that_does_not_exist_is_named():
+    with pytest.raises(ValueError, match=r"_target_ \(mt\.search\.beam\.Bean\) does not exist"):
+        build({"_target_": "mt.search.beam.Bean"})
+
+
+def test_an_unknown_setting_names_the_nearest_one():
+    with pytest.raises(
+        ValueError, match=r"mt\.search\.beam\.Beam has no setting length_penality; did you mean length_penalty"
+    ):
+        build({"_target_": "mt.search.beam.Beam", "length_penality": 1.0})

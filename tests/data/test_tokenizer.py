@@ -1,0 +1,174 @@
+"""Tokenizers give back what they got, reserve what they should, and sample as their seed says."""
+
+import threading
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from mt.data.tokenizer import BOS, EOS, PAD, UNK, Tokenizer, TokenizerPair, TokenizerSettings, train_tokenizers
+
+SOURCES = [f"{number} small dogs and {animal}s run over the green field." for number in range(40) for animal in
+           ("cat", "horse", "mouse", "bird", "cow")]  # fmt: skip
+TARGETS = [f"{number} kleine Hunde und {animal} rennen über das grüne Feld." for number in range(40) for animal in
+           ("Katzen", "Pferde", "Mäuse", "Vögel", "Kühe")]  # fmt: skip
+KINDS = {
+    "unigram": {"model_type": "unigram"},
+    "bpe": {"model_type": "bpe"},
+    "unigram-tags": {"model_type": "unigram", "reserved_symbols": ["<2de>", "<2fr>"]},
+    "bpe-tags": {"model_type": "bpe", "reserved_symbols": ["<2de>", "<2fr>"]},
+}
+
+
+def trained(**settings) -> TokenizerPair:
+    return train_tokenizers(SOURCES, TARGETS, len(SOURCES), TokenizerSettings(**({"vocab_size": 340} | settings)))
+
+
+@pytest.fixture(scope="module")
+def joint() -> dict[str, Tokenizer]:
+    return {name: trained(**settings).source for name, settings in KINDS.items()}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(text=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="▁"), max_size=30))
+@example(text="two  blanks,\ttab,   three ")
+@example(text=" 👩‍👩‍👧 手紙を書く Ünï\u0301 ﬁ \u00a0\u3000\u200b\ufeff")
+@example(text="<2de> A man.")
+@example(text="<2de><2fr>")
+@example(text=" <2de>")
+@example(text="<s></s><unk><pad><0x41> ⁇ ")
+@example(text="")
+def test_decoded_text_is_the_text(joint, kind, text):
+    tokenizer = joint[kind]
+    assert tokenizer.decode(tokenizer.encode(text)) == text
+    assert tokenizer.decode(tokenizer.sample_many([text], 0.3, seed=len(text))[0]) == text
+
+
+def test_the_one_exception_comes_back_as_a_blank(joint):
+    tokenizer = joint["unigram"]
+    assert tokenizer.decode(tokenizer.encode("a▁b")) == "a b"
+
+
+def test_collapse_blanks_comes_back_with_single_blanks():
+    tokenizer = trained(collapse_blanks=True).source
+    assert tokenizer.decode(tokenizer.encode("  small   dogs ")) == "small dogs"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_encode_many_is_encode_of_each(joint, kind):
+    texts = [*SOURCES[:7], "", "<2fr> one", "<2de>"]
+    for num_threads in (1, 2):
+        assert joint[kind].encode_many(texts, num_threads=num_threads) == [joint[kind].encode(text) for text in texts]
+
+
+def test_special_ids_stand_first_and_text_never_makes_them(joint):
+    tokenizer = joint["bpe-tags"]
+    assert tokenizer.pieces([PAD, UNK, BOS, EOS, 4, 5]) == ["<pad>", "<unk>", "<s>", "</s>", "<2de>", "<2fr>"]
+    assert not set(tokenizer.encode("<pad> <unk> <s> </s> 語")) & {PAD, UNK, BOS, EOS}
+
+
+@pytest.mark.parametrize("kind", ["unigram-tags", "bpe-tags"])
+def test_a_language_tag_is_one_id_at_the_start(joint, kind):
+    tokenizer = joint[kind]
+    tag = 4
+    assert tokenizer.encode("<2de>") == [tag]
+    assert tokenizer.encode("<2de> small dogs") == [tag, *tokenizer.encode("small dogs")]
+    assert tokenizer.sample_many(["<2de> small dogs"], 0.1, seed=3)[0][0] == tag
+    assert tokenizer.encode("small <2de> dogs").count(tag) == 1
+    assert Tokenizer.from_bytes(tokenizer.to_bytes()).reserved_symbols == ("<2de>", "<2fr>")
+
+
+def test_decode_ignores_pad_and_sentence_ends(joint):
+    tokenizer = joint["unigram"]
+    ids = tokenizer.encode("small dogs")
+    assert tokenizer.decode([BOS, *ids, EOS, PAD, PAD]) == "small dogs"
+    with pytest.raises(ValueError, match=r"id \(99999\) must be below the vocabulary's size"):
+        tokenizer.decode([99999])
+
+
+@pytest.mark.parametrize("kind, alpha", [("unigram", 0.2), ("bpe", 0.3)])
+def test_sampling_is_a_function_of_its_arguments(joint, kind, alpha):
+    tokenizer = joint[kind]
+    texts = SOURCES[:20]
+    first = tokenizer.sample_many(texts, alpha, seed=7)
+    tokenizer.sample_many(texts, alpha, seed=8)
+    assert tokenizer.sample_many(texts, alpha, seed=7) == first
+    assert tokenizer.sample_many(texts, alpha, seed=8) != first
+    assert first != tokenizer.encode_many(texts)
+    assert [tokenizer.decode(ids) for ids in first] == texts
+
+
+def test_sampling_in_threads_is_the_same_as_alone(joint):
+    tokenizer = joint["unigram"]
+    alone = [tokenizer.sample_many(SOURCES, 0.2, seed) for seed in range(6)]
+    together = {}
+
+    def sample(seed):
+        together[seed] = tokenizer.sample_many(SOURCES, 0.2, seed)
+
+    threads = [threading.Thread(target=sample, args=(seed,)) for seed in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [together[seed] for seed in range(6)] == alone
+
+
+@pytest.mark.parametrize("is_joint", [True, False], ids=["joint", "separate"])
+def test_saved_pair_is_the_loaded_pair(tmp_path, is_joint):
+    pair = trained(joint=is_joint, vocab_size=305)
+    assert pair.is_joint == is_joint
+    pair.save(tmp_path)
+    files = {"tokenizer.model"} if is_joint else {"source.model", "target.model"}
+    assert {path.name for path in tmp_path.iterdir()} == files
+    loaded = TokenizerPair.load(tmp_path)
+    assert loaded.is_joint == is_joint
+    assert loaded.source.encode(SOURCES[3]) == pair.source.encode(SOURCES[3])
+    assert loaded.target.encode(TARGETS[3]) == pair.target.encode(TARGETS[3])
+    assert loaded.target.size == pair.target.size == 305
+
+
+def test_training_twice_gives_the_same_model():
+    assert trained().source.to_bytes() == trained().source.to_bytes()
+
+
+def test_cap_trains_on_a_sample_and_says_so(caplog):
+    with caplog.at_level("INFO", logger="mt.data.tokenizer"):
+        capped = trained(max_sentences=100, vocab_size=320)
+    assert "trained on 50 of 200 pairs" in caplog.text
+    assert capped.source.to_bytes() != trained(vocab_size=320).source.to_bytes()
+
+
+@pytest.mark.parametrize("model_type", ["unigram", "bpe"])
+def test_a_corpus_too_small_for_the_vocabulary_gives_fewer_pieces_and_a_warning(caplog, model_type):
+    tokenizer = trained(vocab_size=30000, model_type=model_type).source
+    assert tokenizer.size < 30000
+    assert "tokenizer.vocab_size (30000) is more than this corpus can fill" in caplog.text
+    assert tokenizer.decode(tokenizer.encode(TARGETS[0])) == TARGETS[0]
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"vocab_size": 262}, r"tokenizer.vocab_size \(262\) must be at least \d+ for this corpus \(joint"),
+        ({"vocab_size": 260}, r"tokenizer.vocab_size \(260\) must be more than 260"),
+        ({"model_type": "word"}, r"tokenizer.model_type \(word\) must be one of: unigram, bpe"),
+        ({"normalization": "nfd"}, r"tokenizer.normalization \(nfd\) must be one of"),
+        ({"reserved_symbols": ["2de"]}, "must look like <2de>"),
+        ({"reserved_symbols": ["<s>"]}, "must look like <2de> and be no special piece"),
+        ({"character_coverage": 0.1}, "must be between 0.9 and 1"),
+    ],
+    ids=lambda value: str(value) if isinstance(value, dict) else "",
+)
+def test_mistakes_are_one_line(settings, message):
+    with pytest.raises(ValueError, match=message) as error:
+        trained(**settings)
+    assert "\n" not in str(error.value)
+
+
+def test_foreign_files_are_refused(tmp_path):
+    (tmp_path / "tokenizer.model").write_bytes(b"something else")
+    with pytest.raises(ValueError, match=r"tokenizer.model: not a sentencepiece model"):
+        TokenizerPair.load(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"no tokenizer.model, and no source.model"):
+        TokenizerPair.load(tmp_path / "nowhere")

@@ -1,0 +1,1 @@
+"""Word alignment from attention weights: arrays in; links, error rates and pictures out."""

@@ -1,0 +1,172 @@
+"""From raw attention to an alignment: which layer, which heads, which row, and without the special columns.
+
+Rows, with target pieces y_0 ... y_{n-1} and decoder input <s> y_0 ... y_{n-1}:
+
+    row 0      row 1      ...  row n-1        row n
+    reads <s>  reads y_0       reads y_{n-2}  reads y_{n-1}
+    gives y_0  gives y_1       gives y_{n-1}  gives </s>
+
+shift 0 takes for y_i the row that gives it (row i); shift 1 the next one, which reads it (row i + 1): there the decoder
+knows which word it is about (Shift-Att, Chen et al. 2020, "Accurate Word Alignment Induction from Neural Machine
+Translation").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+# L layers, H heads, T target pieces, S source pieces; "..." any leading axes
+
+SPECIAL_PIECES = frozenset({"<pad>", "<s>", "</s>"})
+SHIFTS = (0, 1)
+
+
+@dataclass(frozen=True, eq=False)
+class RawAttention:
+    """Cross-attention of one sentence as the decoder has it: all layers and heads, before dropout.
+
+    `weights_LHTS`: one row per decoder step, the one that gives "</s>" included; one column per source piece, "</s>"
+    included. The piece lists name those columns, and what each row gives. Padding may follow on both axes.
+    """
+
+    weights_LHTS: np.ndarray
+    source_pieces: list[str]
+    target_pieces: list[str]
+
+    @property
+    def num_layers(self) -> int:
+        return self.weights_LHTS.shape[0]
+
+    @property
+    def num_heads(self) -> int:
+        return self.weights_LHTS.shape[1]
+
+
+@dataclass(frozen=True, eq=False)
+class Alignment:
+    """How much each target token looks at each source token, and where that was read.
+
+    `weights_TS`: one row per target token, one column per source token, no special pieces; a row sums to one, or is
+    all zero when everything it held lay on the special columns. The tokens are pieces or words, as `unit` says.
+    `layer` and `heads` count from 0. `sink_mass`: the mean mass that the dropped columns (mostly "</s>") held.
+    `direction`: the translation direction of the model, such as "en-de", source first.
+    """
+
+    source_pieces: list[str]
+    target_pieces: list[str]
+    weights_TS: np.ndarray
+    layer: int
+    heads: tuple[int, ...]
+    shift: int
+    sink_mass: float
+    unit: str = "pieces"
+    direction: str = "source-target"
+
+    @classmethod
+    def from_attention(
+        cls,
+        raw: RawAttention,
+        *,
+        layer: int,
+        heads: Iterable[int] | None = None,
+        shift: int = 1,
+        direction: str = "source-target",
+    ) -> Alignment:
+        """The mean of `heads` (None: all) of one layer, special pieces dropped, rows renormalised.
+
+        Heads are averaged as they are and renormalised together: a head that parks its mass on "</s>" thus counts for
+        little. Raises ValueError for a layer, head or shift that is not there.
+        """
+        heads = check_choice(raw.num_layers, raw.num_heads, layer=layer, heads=heads, shift=shift)
+        weights_TS = raw.weights_LHTS[layer, list(heads)].mean(axis=0)
+        weights_TS, sink_mass = without_specials(weights_TS, raw.source_pieces, raw.target_pieces, shift=shift)
+        return cls(
+            source_pieces=[piece for piece in raw.source_pieces if piece not in SPECIAL_PIECES],
+            target_pieces=[piece for piece in raw.target_pieces if piece not in SPECIAL_PIECES],
+            weights_TS=weights_TS,
+            layer=layer,
+            heads=heads,
+            shift=shift,
+            sink_mass=float(sink_mass),
+            direction=direction,
+        )
+
+    def describe(self) -> str:
+        """ "layer 2, heads 0-3 (mean), shift 1": where the weights were read; layers and heads count from 0."""
+        return f"layer {self.layer}, {describe_heads(self.heads)}, shift {self.shift}"
+
+    def to_json(self) -> dict:
+        """Plain values: tokens, weights rounded to 4 decimals, and where they were read."""
+        return {
+            "direction": self.direction,
+            "layer": self.layer,
+            "heads": list(self.heads),
+            "shift": self.shift,
+            "unit": self.unit,
+            "sink_mass": round(self.sink_mass, 4),
+            "source": list(self.source_pieces),
+            "target": list(self.target_pieces),
+            "weights": [[round(float(weight), 4) for weight in row] for row in self.weights_TS],
+        }
+
+
+def describe_heads(heads: Sequence[int]) -> str:
+    """ "head 3", or "heads 0-3, 6 (mean)"."""
+    if len(heads) == 1:
+        return f"head {heads[0]}"
+    runs: list[list[int]] = []
+    for head in sorted(heads):
+        if runs and head == runs[-1][-1] + 1:
+            runs[-1].append(head)
+        else:
+            runs.append([head])
+    return f"heads {', '.join(str(run[0]) if len(run) == 1 else f'{run[0]}-{run[-1]}' for run in runs)} (mean)"
+
+
+def check_choice(
+    num_layers: int, num_heads: int, *, layer: int, heads: Iterable[int] | None, shift: int
+) -> tuple[int, ...]:
+    """The heads as a tuple, None being all of them. Raises ValueError naming what is out of range, and the range."""
+    heads = tuple(range(num_heads)) if heads is None else tuple(heads)
+    if not 0 <= layer < num_layers:
+        raise ValueError(f"layer ({layer}) must be from 0 to {num_layers - 1}: the decoder has {num_layers} layers")
+    if not heads:
+        raise ValueError("heads () must name one head at least")
+    for head in heads:
+        if not 0 <= head < num_heads:
+            raise ValueError(f"head ({head}) must be from 0 to {num_heads - 1}: a layer has {num_heads} heads")
+    if len(set(heads)) < len(heads):
+        raise ValueError(f"heads {heads} must differ from each other")
+    if shift not in SHIFTS:
+        raise ValueError(f"shift ({shift}) must be 0 (the row that gives a piece) or 1 (the next, which reads it)")
+    return heads
+
+
+def without_specials(
+    weights_TS: np.ndarray, source_pieces: Sequence[str], target_pieces: Sequence[str], *, shift: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """(weights_...TS of the real pieces, rows renormalised; sink mass ...), for any leading axes (layers, heads).
+
+    Columns of special pieces and of padding are dropped, rows are picked by `shift`. Sink mass is the mean over the
+    rows that stay of what the dropped columns held; 0 without rows.
+    """
+    columns = [s for s, piece in enumerate(source_pieces) if piece not in SPECIAL_PIECES]
+    rows = [t + shift for t, piece in enumerate(target_pieces) if piece not in SPECIAL_PIECES]
+    if (rows and rows[-1] >= weights_TS.shape[-2]) or len(source_pieces) > weights_TS.shape[-1]:
+        raise ValueError(
+            f"attention of {weights_TS.shape[-2]} rows and {weights_TS.shape[-1]} columns is too small for "
+            f"{len(rows)} target pieces at shift {shift} and {len(source_pieces)} source pieces"
+        )
+    all_TS = np.asarray(weights_TS, dtype=np.float64)[..., rows, :]
+    sink_T = np.delete(all_TS, columns, axis=-1).sum(axis=-1)
+    sink_mass = sink_T.mean(axis=-1) if rows else np.zeros(all_TS.shape[:-2])
+    return renormalise(all_TS[..., columns]), sink_mass
+
+
+def renormalise(weights_TS: np.ndarray) -> np.ndarray:
+    """Every row divided by its sum; a row without mass stays zero. Any leading axes."""
+    sum_T = weights_TS.sum(axis=-1, keepdims=True)
+    return weights_TS / np.where(sum_T > 0, sum_T, 1.0)

@@ -1,0 +1,36 @@
+"""Dropout from random bytes: on the CPU, comparing bytes with a threshold is far cheaper than Bernoulli draws."""
+
+import torch
+from torch import Tensor, nn
+
+
+class Dropout(nn.Module):
+    """Sets values to zero with probability `rate` in training and scales the rest, so that the expectation is kept.
+
+    On the CPU the rate is rounded to a multiple of 1/256 and the scale follows the rounded rate.
+    """
+
+    def __init__(self, rate: float):
+        super().__init__()
+        if not 0.0 <= rate < 1.0:
+            raise ValueError(f"dropout ({rate}) must be at least 0 and below 1")
+        self.rate = rate
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.rate == 0.0:
+            return x
+        if x.device.type != "cpu":
+            return nn.functional.dropout(x, self.rate)
+        return x * byte_mask(x.shape, self.rate, x.dtype)
+
+    def extra_repr(self) -> str:
+        return f"rate={self.rate}"
+
+
+def byte_mask(shape: torch.Size, rate: float, dtype: torch.dtype) -> Tensor:
+    """A CPU tensor of `shape` that holds 0 with probability `rate` (to 1/256) and 1 / (1 - rate) elsewhere."""
+    threshold = min(255, max(1, round(rate * 256)))
+    # the full range of int64: without it the top bit of every eighth byte would always be zero
+    words = torch.empty((shape.numel() + 7) // 8, dtype=torch.int64).random_(-(2**63), None)
+    keep = words.view(torch.uint8)[: shape.numel()].view(shape) >= threshold
+    return keep.to(dtype).mul_(256.0 / (256 - threshold))

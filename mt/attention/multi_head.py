@@ -1,0 +1,85 @@
+"""The frame round a mixer: projections into heads and back (Vaswani et al. 2017), the same for every slot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor, nn
+
+from mt.attention.contract import Mixer, require_role
+from mt.attention.rotary import NoRotary, Rotary
+
+# B batch, T queries, S keys, D model, H heads, G key-value heads, K head size
+
+
+class MultiHead(nn.Module):
+    """Query, key, value and output projections of one attention slot, with its mixer.
+
+    A slot uses one of: `attend` (encoder self-attention), `summarize` and `read` (cross-attention), `start` and
+    `extend` (decoder self-attention). `mixer` is a factory called with (num_heads, head_size). With num_kv_heads <
+    num_heads, key-value heads are shared (grouped-query attention, Ainslie et al. 2023).
+
+    Raises ValueError, naming slot and mixer, when the mixer lacks the role that the slot needs.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        *,
+        num_heads: int,
+        num_kv_heads: int,
+        mixer: Callable[..., Mixer],
+        role: type[Mixer],
+        slot: str,
+        rotary: bool = False,
+    ):
+        super().__init__()
+        self.num_heads, self.num_kv_heads, self.head_size = num_heads, num_kv_heads, dim // num_heads
+        self.query = nn.Linear(dim, dim)
+        self.key_value = nn.Linear(dim, 2 * num_kv_heads * self.head_size)
+        self.output = nn.Linear(dim, dim)
+        self.rotary = Rotary(self.head_size) if rotary else NoRotary()
+        self.mixer = mixer(num_heads, self.head_size)
+        require_role(self.mixer, role, slot)
+
+    def attend(self, x_BSD: Tensor, mask: Tensor | None) -> Tensor:
+        """out_BSD: every position looks at all positions that the mask leaves."""
+        q, (k, v) = self._queries(x_BSD, 0), self._keys_values(x_BSD, 0)
+        return self._out(self.mixer.attend(q, k, v, mask))
+
+    def summarize(self, memory_BSD: Tensor, mask: Tensor | None) -> Any:
+        """The mixer's Summary of the memory: computed once a sentence, read at every step."""
+        return self.mixer.summarize(*self._keys_values(memory_BSD, 0), mask)
+
+    def read(self, x_RTD: Tensor, summary: Any) -> Tensor:
+        """out_RTD read from the summary."""
+        return self._out(self.mixer.read(self._queries(x_RTD, 0), summary))
+
+    def read_weights(self, x_RTD: Tensor, summary: Any) -> Tensor:
+        """weights_RHTS of the same read, recomputed beside the kernel."""
+        return self.mixer.read_weights(self._queries(x_RTD, 0), summary)
+
+    def start(self) -> Any:
+        """The Past before the first position."""
+        return self.mixer.start()
+
+    def extend(self, x_BTD: Tensor, past: Any, position: int) -> tuple[Tensor, Any]:
+        """out_BTD of new positions, the first of which stands at `position`, and the past with them."""
+        q, (k, v) = self._queries(x_BTD, position), self._keys_values(x_BTD, position)
+        heads, now = self.mixer.extend(q, k, v, past)
+        return self._out(heads), now
+
+    def _queries(self, x_BTD: Tensor, position: int) -> Tensor:
+        # B T (H K) -> B H T K
+        return self.rotary(self.query(x_BTD).unflatten(-1, (self.num_heads, -1)).transpose(1, 2), position)
+
+    def _keys_values(self, x_BSD: Tensor, position: int) -> tuple[Tensor, Tensor]:
+        # B S (2 G K) -> B 2G S K -> two of B G S K
+        both = self.key_value(x_BSD).unflatten(-1, (2 * self.num_kv_heads, -1)).transpose(1, 2)
+        k, v = both.chunk(2, dim=1)
+        return self.rotary(k, position), v
+
+    def _out(self, heads_BHTK: Tensor) -> Tensor:
+        # B H T K -> B T (H K)
+        return self.output(heads_BHTK.transpose(1, 2).flatten(2))

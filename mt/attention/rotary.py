@@ -1,0 +1,32 @@
+"""Rotary position embedding (Su et al. 2021, arXiv 2104.09864): positions turn queries and keys."""
+
+import torch
+from torch import Tensor, nn
+
+
+class Rotary(nn.Module):
+    """Turns each pair (x_i, x_{i + K/2}) by position * base ** (-2i / K), so that scores see distances only."""
+
+    def __init__(self, head_size: int, *, base: float = 10000.0):
+        super().__init__()
+        if head_size % 2:
+            raise ValueError(f"head size ({head_size}) must be even for rotary positions")
+        self.head_size, self.base = head_size, base
+
+    def forward(self, x_BHTK: Tensor, position: int) -> Tensor:
+        """x_BHTK turned; its first entry along T stands at `position`."""
+        half = self.head_size // 2
+        with torch.autocast(x_BHTK.device.type, enabled=False):
+            steps = torch.arange(position, position + x_BHTK.shape[2], device=x_BHTK.device, dtype=torch.float32)
+            speeds = self.base ** (-torch.arange(half, device=x_BHTK.device, dtype=torch.float32) / half)
+            angles_TK = torch.outer(steps, speeds)
+            cos, sin = angles_TK.cos().to(x_BHTK.dtype), angles_TK.sin().to(x_BHTK.dtype)
+            left, right = x_BHTK[..., :half], x_BHTK[..., half:]
+            return torch.cat((left * cos - right * sin, right * cos + left * sin), dim=-1)
+
+
+class NoRotary(nn.Module):
+    """Leaves queries and keys as they are: positions come in with the embeddings, or not at all (cross-attention)."""
+
+    def forward(self, x_BHTK: Tensor, position: int) -> Tensor:
+        return x_BHTK

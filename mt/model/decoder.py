@@ -1,0 +1,119 @@
+"""The decoder: teacher forcing is one long step, decoding is many short ones, and the lines are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from mt.attention.contract import CausalMixer, MemoryMixer, Mixer
+from mt.model.encoder import Memory
+from mt.model.layer import LayerSettings, Residual, checkpointed
+
+# B batch, R rows (hypotheses), N sentences, T target positions, S source length, D model, H heads
+
+
+@dataclass(frozen=True)
+class DecoderState:
+    """All that decoding remembers, held by the caller: cross-attention summaries, self-attention pasts, position.
+
+    Summaries have one entry a sentence, pasts one a row; the rows of a sentence stand side by side, equally many for
+    every sentence.
+    """
+
+    summaries: tuple[Any, ...]
+    pasts: tuple[Any, ...]
+    position: int
+    device: torch.device
+
+    def rows(self, index_R: Tensor, sentences_N: Tensor | None = None) -> DecoderState:
+        """Rows reordered, repeated or dropped; `sentences_N` picks the sentences that stay, None keeps them all."""
+        summaries = self.summaries
+        if sentences_N is not None:
+            summaries = tuple(summary.rows(sentences_N) for summary in summaries)
+        return replace(self, summaries=summaries, pasts=tuple(past.rows(index_R) for past in self.pasts))
+
+
+class AttentionTap(Protocol):
+    """Takes cross-attention weights of the layers that it wants, recomputed beside the kernel, before dropout."""
+
+    def wants(self, layer: int) -> bool: ...
+
+    def record(self, layer: int, weights_RHTS: Tensor) -> None: ...
+
+
+class NoTap:
+    """Wants nothing."""
+
+    def wants(self, layer: int) -> bool:
+        return False
+
+    def record(self, layer: int, weights_RHTS: Tensor) -> None:
+        raise AssertionError("a tap that wants nothing was handed weights")
+
+
+class DecoderLayer(nn.Module):
+    """Self-attention over the past, cross-attention to the memory, feed-forward, each in a residual step."""
+
+    def __init__(
+        self,
+        settings: LayerSettings,
+        self_attention: Callable[..., Mixer],
+        cross_attention: Callable[..., Mixer],
+    ):
+        super().__init__()
+        self.self_attention = settings.make_attention(self_attention, CausalMixer, "decoder.self_attention")
+        self.cross_attention = settings.make_attention(cross_attention, MemoryMixer, "decoder.cross_attention")
+        self.feed_forward = settings.make_feed_forward()
+        self.self_residual, self.cross_residual = Residual(settings), Residual(settings)
+        self.feed_forward_residual = Residual(settings)
+
+    def forward(
+        self, x_RTD: Tensor, summary: Any, past: Any, position: int, layer: int, tap: AttentionTap
+    ) -> tuple[Tensor, Any]:
+        y_RTD, past = self.self_attention.extend(self.self_residual.before(x_RTD), past, position)
+        x_RTD = self.self_residual.after(x_RTD, y_RTD)
+        query_RTD = self.cross_residual.before(x_RTD)
+        if tap.wants(layer):
+            tap.record(layer, self.cross_attention.read_weights(query_RTD, summary))
+        x_RTD = self.cross_residual.after(x_RTD, self.cross_attention.read(query_RTD, summary))
+        residual = self.feed_forward_residual
+        return residual.after(x_RTD, self.feed_forward(residual.before(x_RTD))), past
+
+
+class Decoder(nn.Module):
+    """`num_layers` layers; the two slots are filled by mixer factories."""
+
+    def __init__(
+        self,
+        *,
+        settings: LayerSettings,
+        num_layers: int,
+        self_attention: Callable[..., Mixer],
+        cross_attention: Callable[..., Mixer],
+    ):
+        super().__init__()
+        if num_layers < 1:
+            raise ValueError(f"decoder.num_layers ({num_layers}) must be at least 1")
+        self.layers = nn.ModuleList(DecoderLayer(settings, self_attention, cross_attention) for _ in range(num_layers))
+        self.norm = settings.make_final_norm()
+
+    def start(self, memory: Memory) -> DecoderState:
+        """The state before the first token: the memory summarized once for every layer."""
+        summaries = (layer.cross_attention.summarize(memory.states_BSD, memory.mask_B11S) for layer in self.layers)
+        pasts = (layer.self_attention.start() for layer in self.layers)
+        return DecoderState(tuple(summaries), tuple(pasts), 0, memory.states_BSD.device)
+
+    def extend(
+        self, x_RTD: Tensor, state: DecoderState, *, tap: AttentionTap | None = None, recompute: bool = False
+    ) -> tuple[Tensor, DecoderState]:
+        """states_RTD after the T embedded tokens `x_RTD`, and the state that includes them."""
+        tap, pasts = tap or NoTap(), []
+        for index, layer in enumerate(self.layers):
+            arguments = (x_RTD, state.summaries[index], state.pasts[index], state.position, index, tap)
+            x_RTD, past = checkpointed(layer, *arguments) if recompute else layer(*arguments)
+            pasts.append(past)
+        return self.norm(x_RTD), replace(state, pasts=tuple(pasts), position=state.position + x_RTD.shape[1])

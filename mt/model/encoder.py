@@ -1,0 +1,54 @@
+"""The encoder: source embeddings to memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from mt.attention.contract import Mixer
+from mt.model.layer import LayerSettings, Residual, checkpointed
+
+# B batch, S source length, D model
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What the decoder attends to: states and a mask (True means "may look"; None when nothing is padded)."""
+
+    states_BSD: Tensor
+    mask_B11S: Tensor | None
+
+
+class EncoderLayer(nn.Module):
+    """Self-attention, then feed-forward, each in a residual step."""
+
+    def __init__(self, settings: LayerSettings, self_attention: Callable[..., Mixer]):
+        super().__init__()
+        self.attention = settings.make_attention(self_attention, Mixer, "encoder.self_attention")
+        self.feed_forward = settings.make_feed_forward()
+        self.attention_residual, self.feed_forward_residual = Residual(settings), Residual(settings)
+
+    def forward(self, x_BSD: Tensor, mask: Tensor | None) -> Tensor:
+        residual = self.attention_residual
+        x_BSD = residual.after(x_BSD, self.attention.attend(residual.before(x_BSD), mask))
+        residual = self.feed_forward_residual
+        return residual.after(x_BSD, self.feed_forward(residual.before(x_BSD)))
+
+
+class Encoder(nn.Module):
+    """`num_layers` layers; `self_attention` is a mixer factory for the slot encoder.self_attention."""
+
+    def __init__(self, *, settings: LayerSettings, num_layers: int, self_attention: Callable[..., Mixer]):
+        super().__init__()
+        if num_layers < 1:
+            raise ValueError(f"encoder.num_layers ({num_layers}) must be at least 1")
+        self.layers = nn.ModuleList(EncoderLayer(settings, self_attention) for _ in range(num_layers))
+        self.norm = settings.make_final_norm()
+
+    def forward(self, x_BSD: Tensor, mask: Tensor | None, *, recompute: bool = False) -> Memory:
+        """The memory of embedded sources; `recompute` saves activation memory by gradient checkpointing."""
+        for layer in self.layers:
+            x_BSD = checkpointed(layer, x_BSD, mask) if recompute else layer(x_BSD, mask)
+        return Memory(self.norm(x_BSD), mask)

@@ -1,0 +1,29 @@
+"""The position-wise feed-forward part of a layer."""
+
+from torch import Tensor, nn
+
+from mt.attention.dropout import Dropout
+
+ACTIVATIONS = {"relu": nn.functional.relu, "gelu": nn.functional.gelu, "swiglu": nn.functional.silu}
+
+
+class FeedForward(nn.Module):
+    """down(dropout(activation(up(x)))), or down(dropout(silu(gate(x)) * up(x))) for SwiGLU (Shazeer 2020).
+
+    For SwiGLU `hidden_dim` is the width of gate and up alike, so it has half as many parameters again as the others.
+    """
+
+    def __init__(self, dim: int, hidden_dim: int, *, activation: str = "relu", dropout: float = 0.0):
+        super().__init__()
+        self.is_gated = activation == "swiglu"
+        self.activation = ACTIVATIONS[activation]
+        self.up = nn.Linear(dim, hidden_dim * (2 if self.is_gated else 1))
+        self.down = nn.Linear(hidden_dim, dim)
+        self.dropout = Dropout(dropout)
+
+    def forward(self, x_BTD: Tensor) -> Tensor:
+        hidden = self.up(x_BTD)
+        if self.is_gated:
+            gate, hidden = hidden.chunk(2, dim=-1)
+            return self.down(self.dropout(self.activation(gate) * hidden))
+        return self.down(self.dropout(self.activation(hidden)))

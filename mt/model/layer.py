@@ -1,0 +1,114 @@
+"""What encoder and decoder layers share: their settings, norms, and the residual step round every sublayer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+import torch.utils.checkpoint
+from torch import Tensor, nn
+
+from mt.attention.contract import Mixer
+from mt.attention.dropout import Dropout
+from mt.attention.multi_head import MultiHead
+from mt.model.feed_forward import ACTIVATIONS, FeedForward
+
+NORMS = {"layer": nn.LayerNorm, "rms": nn.RMSNorm}
+POSITIONS = ("sinusoidal", "learned", "rotary")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerSettings:
+    """Sizes and choices that all layers of a model share. Raises ValueError naming the setting, its rule and value."""
+
+    dim: int  # width of the states between layers
+    num_heads: int
+    num_kv_heads: int  # key-value heads; fewer than num_heads shares them (grouped-query attention)
+    feed_forward_dim: int
+    activation: str = "relu"
+    norm: str = "layer"
+    norm_position: str = "pre"
+    positions: str = "sinusoidal"
+    dropout: float = 0.1  # on the output of every sublayer and on the embeddings
+    attention_dropout: float = 0.0  # on the weights, handed to every mixer
+    activation_dropout: float = 0.0  # inside the feed-forward part
+
+    def __post_init__(self):
+        for name in ("dim", "num_heads", "num_kv_heads", "feed_forward_dim"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} ({getattr(self, name)}) must be at least 1")
+        if self.dim % self.num_heads:
+            raise ValueError(f"dim ({self.dim}) must be a multiple of num_heads ({self.num_heads})")
+        if self.num_heads % self.num_kv_heads:
+            raise ValueError(f"num_heads ({self.num_heads}) must be a multiple of num_kv_heads ({self.num_kv_heads})")
+        for name, known in (
+            ("activation", ACTIVATIONS),
+            ("norm", NORMS),
+            ("norm_position", ("pre", "post")),
+            ("positions", POSITIONS),
+        ):
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} ({getattr(self, name)}) must be one of {', '.join(known)}")
+
+    def make_norm(self) -> nn.Module:
+        return NORMS[self.norm](self.dim, eps=1e-5)
+
+    def make_final_norm(self) -> nn.Module:
+        """The norm after the last layer: pre-norm layers leave their sum unnormalised, post-norm layers do not."""
+        return self.make_norm() if self.norm_position == "pre" else nn.Identity()
+
+    def make_feed_forward(self) -> FeedForward:
+        return FeedForward(self.dim, self.feed_forward_dim, activation=self.activation, dropout=self.activation_dropout)
+
+    def make_attention(self, mixer: Callable[..., Mixer], role: type[Mixer], slot: str) -> MultiHead:
+        """The attention of `slot`; rotary positions turn self-attention only: memory and target share no ruler."""
+        return MultiHead(
+            self.dim,
+            num_heads=self.num_heads,
+            num_kv_heads=self.num_kv_heads,
+            mixer=partial(mixer, dropout=self.attention_dropout),
+            role=role,
+            slot=slot,
+            rotary=self.positions == "rotary" and not slot.endswith("cross_attention"),
+        )
+
+
+class Residual(nn.Module):
+    """x + dropout(f(norm(x))) for pre-norm layers, norm(x + dropout(f(x))) for post-norm ones.
+
+    Used in two halves, so that a sublayer may return a cache beside its output: `y = f(residual.before(x))`, then
+    `x = residual.after(x, y)`.
+    """
+
+    def __init__(self, settings: LayerSettings):
+        super().__init__()
+        self.norm = settings.make_norm()
+        self.dropout = Dropout(settings.dropout)
+        self.is_pre = settings.norm_position == "pre"
+
+    def before(self, x_BTD: Tensor) -> Tensor:
+        return self.norm(x_BTD) if self.is_pre else x_BTD
+
+    def after(self, x_BTD: Tensor, y_BTD: Tensor) -> Tensor:
+        x_BTD = x_BTD + self.dropout(y_BTD)
+        return x_BTD if self.is_pre else self.norm(x_BTD)
+
+
+def init_weights(module: nn.Module) -> None:
+    """Xavier-uniform matrices and zero biases (Vaswani et al. 2017 as tensor2tensor and fairseq have it)."""
+    if isinstance(module, MultiHead):
+        # key and value each as a matrix of its own: stacked, their fan-out would count twice
+        with torch.no_grad():
+            for part in module.key_value.weight.chunk(2):
+                nn.init.xavier_uniform_(part)
+    elif isinstance(module, nn.Linear):
+        nn.init.xavier_uniform_(module.weight)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+def checkpointed(function: Callable, *args: Tensor) -> Tensor:
+    """Gradient checkpointing (Chen et al. 2016): activations of `function` are computed again in the backward pass."""
+    return torch.utils.checkpoint.checkpoint(function, *args, use_reentrant=False)

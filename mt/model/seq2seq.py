@@ -1,0 +1,96 @@
+"""The whole model: embeddings, encoder, decoder and the projection to the vocabulary."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from mt.attention.mask import padding_mask
+from mt.model.decoder import AttentionTap, Decoder, DecoderState
+from mt.model.embedding import Embedding
+from mt.model.encoder import Encoder, Memory
+from mt.model.layer import LayerSettings, init_weights
+
+# B batch, R rows, S source length, T target length, D model, V vocabulary
+
+TIES = ("none", "target", "all")
+
+
+class Seq2Seq(nn.Module):
+    """Encoder-decoder Transformer (Vaswani et al. 2017) with three attention slots.
+
+    `encoder` and `decoder` are factories that take the shared layer settings.
+    `tie` shares matrices: "target" the decoder's embedding with the output projection, "all" the encoder's embedding
+    too (needs one joint vocabulary), "none" nothing. `recompute` turns gradient checkpointing on in training.
+    """
+
+    def __init__(
+        self,
+        *,
+        layer: LayerSettings,
+        encoder: Callable[..., Encoder],
+        decoder: Callable[..., Decoder],
+        source_vocab_size: int,
+        target_vocab_size: int,
+        tie: str = "all",
+        max_positions: int = 1024,
+        recompute: bool = False,
+        pad: int = 0,
+    ):
+        super().__init__()
+        if tie not in TIES:
+            raise ValueError(f"tie ({tie}) must be one of {', '.join(TIES)}")
+        if tie == "all" and source_vocab_size != target_vocab_size:
+            raise ValueError(
+                f"tie (all) needs one joint vocabulary, not {source_vocab_size} source and {target_vocab_size} target"
+                " pieces: use tie=target or a joint tokenizer"
+            )
+        self.pad, self.recompute = pad, recompute
+        self.encoder, self.decoder = encoder(settings=layer), decoder(settings=layer)
+        self.apply(init_weights)
+        self.source_embedding = Embedding(source_vocab_size, layer, pad=pad, max_positions=max_positions)
+        self.target_embedding = Embedding(target_vocab_size, layer, pad=pad, max_positions=max_positions)
+        self.output = nn.Linear(layer.dim, target_vocab_size, bias=False)
+        if tie == "none":
+            nn.init.normal_(self.output.weight, std=layer.dim**-0.5)
+        else:
+            self.output.weight = self.target_embedding.tokens.weight
+        if tie == "all":
+            self.source_embedding.tokens.weight = self.target_embedding.tokens.weight
+
+    def encode(self, source_BS: Tensor) -> Memory:
+        """The memory of right-padded source ids."""
+        mask = padding_mask(source_BS, self.pad)
+        return self.encoder(self.source_embedding(source_BS), mask, recompute=self.recompute and self.training)
+
+    def start(self, source_BS: Tensor) -> DecoderState:
+        """The decoder's state before the first token of each source."""
+        return self.decoder.start(self.encode(source_BS))
+
+    def extend(
+        self, tokens_RT: Tensor, state: DecoderState, *, tap: AttentionTap | None = None
+    ) -> tuple[Tensor, DecoderState]:
+        """states_RTD after T more target tokens, before the output projection, and the next state."""
+        x_RTD = self.target_embedding(tokens_RT, state.position)
+        return self.decoder.extend(x_RTD, state, tap=tap, recompute=self.recompute and self.training)
+
+    def step(self, tokens_R: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
+        """logits_RV (float32) for the token after `tokens_R`, and the next state: what search calls."""
+        states_R1D, state = self.extend(tokens_R[:, None], state)
+        return self.output(states_R1D[:, 0]).float(), state
+
+    def forward(self, source_BS: Tensor, target_in_BT: Tensor) -> Tensor:
+        """states_BTD of teacher forcing: one long step. `output` makes them logits_BTV."""
+        return self.extend(target_in_BT, self.start(source_BS))[0]
+
+
+def parameter_counts(model: Seq2Seq) -> dict[str, int]:
+    """Parameters by part; a shared matrix is counted once, where it stands first, and the parts add up to `total`."""
+    seen: set[int] = set()
+    counts: dict[str, int] = {}
+    for part in ("source_embedding", "target_embedding", "encoder", "decoder", "output"):
+        own = {id(p): p.numel() for p in getattr(model, part).parameters() if id(p) not in seen}
+        seen |= own.keys()
+        counts[part] = sum(own.values())
+    return counts | {"total": sum(counts.values())}

@@ -1,0 +1,298 @@
+"""The align command, end to end: with a stand-in whose attention is known, and with a real (untrained) model."""
+
+import io
+import json
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from mt import align
+from mt.alignment.alignment import RawAttention
+from mt.alignment.choose import Choice
+
+LAYERS, HEADS = 3, 2
+
+
+class KnownAligner:
+    """One piece a word. Layer 1 at shift 1 looks at the word in the mirrored place; other layers at the first word."""
+
+    choice = Choice(1, (0, 1), 1)
+    direction = "en-de"
+
+    def __init__(self):
+        self.calls = []
+
+    def attention(self, sources, targets=None, *, search=None, batch_tokens=4096):
+        self.calls.append((len(sources), batch_tokens))
+        if targets is None:
+            targets = [" ".join(reversed(source.upper().split())) for source in sources]
+        return [self.one(*pair) for pair in zip(sources, targets, strict=True)]
+
+    def one(self, source, target):
+        source, target = (["▁" + word for word in text.split()] + ["</s>"] for text in (source, target))
+        weights = np.full((LAYERS, HEADS, len(target), len(source)), 0.1)
+        weights[..., 0] += 0.2
+        for t in range(len(target) - 1):
+            weights[1, :, t + 1] = 0.05
+            weights[1, 0, t + 1, max(len(source) - 2 - t, 0)] = 1.0
+            weights[1, 1, t + 1, max(len(source) - 2 - t, 0)] = 0.5
+        return RawAttention(weights / weights.sum(-1, keepdims=True), source, target)
+
+
+@pytest.fixture
+def aligner(monkeypatch):
+    from mt.inference.aligner import Aligner
+
+    known = KnownAligner()
+
+    def load(checkpoint, **how):
+        known.loaded = (str(checkpoint), how)
+        return known
+
+    monkeypatch.setattr(Aligner, "load", load)
+    return known
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Three lines, the second blank; their mirrored translation."""
+    (tmp_path / "en").write_text("the old house\n \nyes\u2028no $x <b>\n", encoding="utf-8")
+    (tmp_path / "de").write_text("Haus alte das\n\nb x nein ja\n", encoding="utf-8")
+    (tmp_path / "wa").write_text("0-2 1-1 2?0\n\n0-3\n", encoding="utf-8")
+    return tmp_path
+
+
+def call(files, *flags, source="en", output="out"):
+    arguments = ["--checkpoint", "run", "--source", str(files / source), "--output", str(files / output), *flags]
+    assert align.main(arguments) == 0
+    return files / output
+
+
+def records(folder):
+    return [json.loads(line) for line in (folder / "alignments.jsonl").read_text(encoding="utf-8").split("\n")[:-1]]
+
+
+def test_every_line_has_its_entry_in_every_file(aligner, files, capsys):
+    folder = call(files, "--target", str(files / "de"))
+    assert (folder / "links.pharaoh").read_text() == "0-2 1-1 2-0\n\n0-3 1-2 2-1 3-0\n"
+    first, blank, last = records(folder)
+    assert first["line"] == 1
+    assert first["source"] == ["the", "old", "house"]
+    assert first["target"] == ["Haus", "alte", "das"]
+    assert first["links"][0] == {"source": 0, "target": 2, "tokens": ["the", "das"]}
+    assert blank == {"line": 2, "source": [], "target": [], "weights": [], "links": []}
+    assert last["source"] == ["yes", "no", "$x", "<b>"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "0001.png", "0001.svg", "0003.png", "0003.svg", "about.json", "alignments.jsonl", "links.pharaoh",
+    ]  # fmt: skip
+    assert capsys.readouterr().out == "layer 1, heads 0-1 (mean), shift 1, en-de, sink mass 0.06\n"
+
+
+def test_exports_name_layer_heads_shift_and_direction(aligner, files):
+    folder = call(files, "--target", str(files / "de"), "--layer", "2", "--heads", "1", "--shift", "0")
+    about = json.loads((folder / "about.json").read_text())
+    for values in (records(folder)[0], about):
+        assert (values["direction"], values["layer"], values["heads"], values["shift"]) == ("en-de", 2, [1], 0)
+    assert (about["lines"], about["blank_lines"], about["unit"], about["method"]) == (3, 1, "words", "argmax")
+    assert "layer 2, head 1, shift 0  ·  en-de" in (folder / "0001.svg").read_text(encoding="utf-8")
+
+
+def test_rows_of_the_json_sum_to_one_without_specials(aligner, files):
+    for values in (records(call(files))[0], records(call(files, "--unit", "pieces"))[0]):
+        np.testing.assert_allclose(np.sum(values["weights"], axis=1), 1, atol=2e-4)
+        assert np.shape(values["weights"]) == (3, 3)
+
+
+def test_without_a_target_the_own_translation_is_aligned(aligner, files):
+    folder = call(files, "--formats", "json,pharaoh")
+    assert records(folder)[0]["target"] == ["HOUSE", "OLD", "THE"]
+    assert (folder / "links.pharaoh").read_text() == "0-2 1-1 2-0\n\n0-3 1-2 2-1 3-0\n"
+
+
+def test_layer_heads_and_shift_change_the_weights(aligner, files):
+    seen = {
+        json.dumps(records(call(files, "--formats", "json", *flags.split()))[0]["weights"])
+        for flags in ("", "--layer 0", "--heads 0", "--heads 1", "--shift 0")
+    }
+    assert len(seen) == 5
+    assert records(call(files, "--formats", "json", "--heads", "all"))[0]["heads"] == [0, 1]
+    assert records(call(files, "--formats", "json", "--layer", "0"))[0]["heads"] == [0, 1]
+
+
+def test_pieces_keep_their_sign(aligner, files):
+    assert records(call(files, "--unit", "pieces"))[0]["source"] == ["▁the", "▁old", "▁house"]
+
+
+@pytest.mark.parametrize(("which", "maps"), [(["heads"], 2), ([], 2), (["layers"], 3), (["all"], 6)])
+def test_grid_draws_all_of_them(aligner, files, which, maps):
+    folder = call(files, "--formats", "svg", "--limit", "1", "--grid", *which)
+    assert sorted(path.name for path in folder.glob("*.svg")) == ["0001.grid.svg", "0001.svg"]
+    assert (folder / "0001.grid.svg").read_text(encoding="utf-8").count(">layer ") == maps
+
+
+def test_formats_and_limit_decide_what_is_written(aligner, files):
+    assert {path.name for path in call(files, "--formats", "pharaoh").iterdir()} == {"about.json", "links.pharaoh"}
+    assert {path.name for path in call(files, "--formats", "png", "--limit", "1", output="b").iterdir()} == {
+        "about.json",
+        "0001.png",
+    }
+    assert not list(call(files, "--limit", "0", output="c").glob("*.png"))
+
+
+def test_methods_make_other_links(aligner, files):
+    def links(*flags):
+        return (
+            (call(files, "--formats", "pharaoh", "--layer", "0", *flags) / "links.pharaoh").read_text().split("\n")[0]
+        )
+
+    assert links() == "0-0 0-1 0-2"
+    assert links("--method", "mutual") == "0-0"
+    assert links("--method", "threshold", "--threshold", "0.15") == "0-0 0-1 0-2 1-0 1-1 1-2 2-0 2-1 2-2"
+
+
+def test_gold_prints_the_error_rate(aligner, files, capsys):
+    folder = call(files, "--target", str(files / "de"), "--gold", str(files / "wa"))
+    # 7 links, 3 sure: all 3 found; 4 of the 7 are possible
+    assert "AER 30.00  precision 57.14  recall 100.00  F1 72.73  (7 links, 3 sure)" in capsys.readouterr().out
+    assert json.loads((folder / "about.json").read_text())["aer"] == 0.3
+    assert "gold, possible" in (folder / "0001.svg").read_text(encoding="utf-8")
+
+
+def test_device_precision_and_batch_tokens_are_handed_on(aligner, files):
+    call(files, "--device", "cpu", "--precision", "bfloat16", "--batch-tokens", "77", "--formats", "json")
+    assert aligner.loaded == ("run", {"device": "cpu", "precision": "bfloat16"})
+    assert {tokens for _, tokens in aligner.calls} == {77}
+
+
+def test_standard_input_is_read(aligner, files, monkeypatch):
+    data = "\ufeffa b\r\n\nc".encode()
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(data)))
+    assert (
+        align.main(["--checkpoint", "run", "--source", "-", "--output", str(files / "o"), "--formats", "pharaoh"]) == 0
+    )
+    assert (files / "o" / "links.pharaoh").read_text() == "0-1 1-0\n\n0-0\n"
+
+
+def test_many_lines_come_in_order(aligner, files):
+    lines = [f"w{number}" if number % 7 else "" for number in range(600)]
+    (files / "many").write_text("\n".join(lines) + "\n")
+    folder = call(files, "--formats", "json", source="many")
+    assert [" ".join(values["source"]) for values in records(folder)] == lines
+
+
+def test_an_empty_file_gives_empty_files(aligner, files):
+    (files / "none").write_text("")
+    folder = call(files, source="none")
+    assert (folder / "links.pharaoh").read_text() == (folder / "alignments.jsonl").read_text() == ""
+
+
+def test_text_without_blanks_is_told_once(aligner, files, caplog):
+    (files / "zh").write_text("我知道那个老人\n我喜欢这本书\n", encoding="utf-8")
+    call(files, "--formats", "json", source="zh")
+    assert [record.getMessage() for record in caplog.records] == [
+        "line 1: the source has no blanks, so it is one word (see --unit pieces)",
+        "line 1: the target has no blanks, so it is one word (see --unit pieces)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ("--target {short}", "has 1 lines, .* has 3"),
+        ("--target {missing}", "file not found"),
+        ("--layer 3", r"layer \(3\) must be from 0 to 2"),
+        ("--heads 0,2", r"head \(2\) must be from 0 to 1"),
+        ("--heads one", r"--heads \(one\)"),
+        ("--formats pdf", r"--formats \(pdf\)"),
+        ("--formats ,", "--formats must name one"),
+        ("--threshold 0.5", "needs --method threshold"),
+        ("--method threshold --threshold 2", r"threshold \(2.0\)"),
+        ("--gold {wa}", "--gold needs --target"),
+        ("--gold {wa} --target {de} --unit pieces", "--gold needs --unit words"),
+        ("--gold {short} --target {de}", "has 1 lines"),
+        ("--gold {de} --target {de}", r"de, line 1: link \(Haus\) must be"),
+        ("--gold {far} --target {de}", r"far, line 3: link \(9-0\) must lie within"),
+        ("--target -  --source -", "standard input"),
+        ("--limit -1", r"--limit \(-1\) must be at least 0"),
+        ("--batch-tokens 0", r"--batch-tokens \(0\)"),
+    ],
+)
+def test_mistakes_are_one_clear_line(aligner, files, flags, message):
+    (files / "short").write_text("eine\n")
+    (files / "far").write_text("\n\n9-0\n")
+    names = {name: files / name for name in ("short", "missing", "wa", "de", "far")}
+    with pytest.raises((ValueError, OSError), match=message) as error:
+        call(files, *flags.format(**names).split())
+    assert "\n" not in str(error.value)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    """A step folder with a fresh model of 2 layers and 2 heads."""
+    import torch
+
+    from mt.checkpoint.folder import ModelCard, write_checkpoint
+    from mt.checkpoint.rebuild import build
+    from mt.data.tokenizer import TokenizerSettings, train_tokenizers
+
+    lines = [
+        f"der {adjective} Hund sieht {noun}" for adjective in ("alte", "junge") for noun in ("Katzen", "Häuser")
+    ] * 5
+    tokenizers = train_tokenizers(lines, lines, len(lines), TokenizerSettings(vocab_size=300))
+    slot = {"_target_": "mt.attention.dense.Dense", "_partial_": True}
+    layer = {
+        "_target_": "mt.model.layer.LayerSettings",
+        "dim": 16,
+        "num_heads": 2,
+        "num_kv_heads": 2,
+        "feed_forward_dim": 8,
+    }
+    node = {
+        "_target_": "mt.model.seq2seq.Seq2Seq",
+        "layer": layer,
+        "encoder": {"_target_": "mt.model.encoder.Encoder", "_partial_": True, "num_layers": 1, "self_attention": slot},
+        "decoder": {
+            "_target_": "mt.model.decoder.Decoder", "_partial_": True, "num_layers": 2,
+            "self_attention": slot, "cross_attention": slot,
+        },
+    }  # fmt: skip
+    torch.manual_seed(0)
+    model = build(node, source_vocab_size=tokenizers.source.size, target_vocab_size=tokenizers.target.size)
+    folder = tmp_path_factory.mktemp("run") / "step_000001"
+    card = ModelCard(model=node, source_language="xx", target_language="yy")
+    weights = dict(model.named_parameters())
+    write_checkpoint(folder, card=card, weights=weights, tokenizers=tokenizers, scores={})
+    return folder
+
+
+def test_a_real_model_is_read_the_same_whatever_the_batch(checkpoint, tmp_path):
+    lines = ["der alte Hund sieht Katzen", "", "der Hund", "junge Häuser 🙂 sieht der alte junge Hund"]
+    (tmp_path / "de").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    results = []
+    for tokens in (1, 4096):
+        folder = tmp_path / str(tokens)
+        flags = ["--source", str(tmp_path / "de"), "--target", str(tmp_path / "de"), "--output", str(folder)]
+        align.main(
+            ["--checkpoint", str(checkpoint), *flags, "--device", "cpu", "--batch-tokens", str(tokens), "--limit", "1"]
+        )
+        results.append(records(folder))
+    for line, one, many in zip(lines, *results, strict=True):
+        assert one["source"] == one["target"] == many["source"] == line.split()
+        np.testing.assert_allclose(one["weights"], many["weights"], atol=2e-4)
+    assert (tmp_path / "1" / "0001.png").stat().st_size
+    assert results[0][0]["direction"] == "xx-yy"
+    assert (results[0][0]["layer"], results[0][0]["heads"], results[0][0]["shift"]) == (0, [0, 1], 1)
+
+
+def test_a_real_model_takes_its_choice_from_the_checkpoint(checkpoint, tmp_path):
+    (tmp_path / "de").write_text("der alte Hund\n", encoding="utf-8")
+    Choice(1, (1,), 0, 0.2).save(checkpoint)
+    try:
+        flags = ["--source", str(tmp_path / "de"), "--output", str(tmp_path), "--formats", "json"]
+        align.main(["--checkpoint", str(checkpoint), *flags])
+    finally:
+        (checkpoint / "alignment.json").unlink()
+    (values,) = records(tmp_path)
+    assert (values["layer"], values["heads"], values["shift"]) == (1, [1], 0)

@@ -1,0 +1,80 @@
+"""The choice finds the head that aligns, and survives its file."""
+
+import numpy as np
+import pytest
+
+from mt.alignment.alignment import RawAttention
+from mt.alignment.choose import Choice, choose, default_choice, rank
+from mt.alignment.links import from_pharaoh, mutual_links
+
+L, H = 3, 2
+
+
+def sentence(rng, words, *, layer, head, shift):
+    """Noise everywhere, but in one head the rows at `shift` look at the words that they translate (in reverse)."""
+    weights = rng.dirichlet(np.full(words + 1, 0.05), size=(L, H, words + 1))
+    source = [f"▁s{i}" for i in range(words)] + ["</s>"]
+    target = [f"▁t{i}" for i in range(words)] + ["</s>"]
+    for position in range(words):
+        weights[layer, head, position + shift] = 0.1 + 0.1 * np.eye(words + 1)[words - 1 - position]
+    return RawAttention(weights, source, target)
+
+
+@pytest.mark.parametrize(("layer", "head", "shift"), [(0, 1, 0), (2, 0, 1), (1, 1, 1)])
+def test_the_head_that_aligns_comes_first(layer, head, shift):
+    rng = np.random.default_rng(1)
+    raws = [sentence(rng, words, layer=layer, head=head, shift=shift) for words in (3, 5, 8)]
+    gold = [from_pharaoh(" ".join(f"{words - 1 - i}-{i}" for i in range(words))) for words in (3, 5, 8)]
+    ranked = rank(raws, gold)
+    assert ranked[0] == choose(iter(raws), iter(gold)) == Choice(layer, (head,), shift, 0.0)
+    assert len(ranked) == len({(c.layer, c.heads, c.shift) for c in ranked}) == L * (H + 1) * 2
+    assert [c.error_rate for c in ranked] == sorted(c.error_rate for c in ranked)
+    assert choose(raws, gold, links=mutual_links).error_rate == 0
+
+
+def test_gold_counts_words_where_the_model_has_pieces():
+    weights = np.zeros((1, 1, 3, 4))
+    weights[0, 0, 1:] = [[0.3, 0.3, 0.4, 0.0], [0.1, 0.1, 0.8, 0.0]]  # the two pieces of word 0 hold more together
+    raw = RawAttention(weights, ["▁a", "b", "▁c", "</s>"], ["▁x", "▁y", "</s>"])
+    assert choose([raw], [from_pharaoh("0-0 1-1")]) == Choice(0, (0,), 1, 0.0)
+    assert choose([raw], [from_pharaoh("0-0 1-1")], sources=["ab c"], targets=["x y"]).error_rate == 0
+
+
+def test_one_head_is_ranked_once():
+    raw = RawAttention(np.ones((2, 1, 2, 2)) / 2, ["a", "</s>"], ["x", "</s>"])
+    assert len(rank([raw], [from_pharaoh("0-0")])) == 2 * 1 * 2
+
+
+def test_equal_choices_keep_their_order():
+    raw = RawAttention(np.ones((2, 2, 2, 2)) / 2, ["a", "</s>"], ["x", "</s>"])
+    assert choose([raw], [from_pharaoh("0-0")]) == Choice(0, (0, 1), 1, 0.0)
+
+
+def test_sentences_and_gold_must_match():
+    raw = RawAttention(np.ones((1, 1, 2, 2)) / 2, ["a", "</s>"], ["x", "</s>"])
+    with pytest.raises(ValueError):
+        rank([raw], [])
+    with pytest.raises(ValueError, match="1 at least"):
+        rank([], [])
+
+
+def test_saved_is_loaded(tmp_path):
+    choice = Choice(2, (1, 3), 0, 0.125)
+    choice.save(tmp_path)
+    assert Choice.load(tmp_path, num_layers=3, num_heads=4) == choice
+    assert Choice.from_json('{"layer": 1, "heads": [0], "shift": 1, "signal": "norm"}') == Choice(1, (0,), 1)
+
+
+def test_without_a_file_the_default_is_all_heads_of_the_middle_layer(tmp_path):
+    assert Choice.load(tmp_path, num_layers=6, num_heads=2) == default_choice(6, 2) == Choice(2, (0, 1), 1)
+    assert [default_choice(layers, 1).layer for layers in (1, 2, 3, 4, 12)] == [0, 0, 1, 1, 5]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"layer": 0, "heads": 3, "shift": 1}', '{"layer": 9, "heads": [0], "shift": 1}']
+)
+def test_a_broken_file_is_one_clear_line(tmp_path, text):
+    (tmp_path / "alignment.json").write_text(text)
+    with pytest.raises(ValueError, match=r"alignment\.json: ") as error:
+        Choice.load(tmp_path, num_layers=3, num_heads=4)
+    assert "\n" not in str(error.value)

@@ -1,0 +1,152 @@
+from functools import partial
+
+import pytest
+import torch
+
+from mt.alignment.tap import Tap
+from mt.attention.dense import Dense
+from mt.model.decoder import Decoder
+from mt.model.encoder import Encoder
+from mt.model.layer import LayerSettings
+from mt.model.seq2seq import Seq2Seq, parameter_counts
+
+PAD, BOS = 0, 2
+B, S, T, V, LAYERS = 3, 9, 7, 37, 2
+
+SHAPES = {
+    "pre-norm": {},
+    "post-norm": {"norm_position": "post"},
+    "rms, swiglu, rotary": {"norm": "rms", "activation": "swiglu", "positions": "rotary"},
+    "gelu, learned": {"activation": "gelu", "positions": "learned"},
+    "grouped queries": {"num_kv_heads": 2, "positions": "rotary"},
+    "one key-value head": {"num_kv_heads": 1},
+}
+
+
+def make(tie="all", recompute=False, source_vocab_size=V, target_vocab_size=V, **layer):
+    torch.manual_seed(0)
+    slot = partial(Dense)
+    settings = {"dim": 24, "num_heads": 4, "num_kv_heads": 4, "feed_forward_dim": 40, "dropout": 0.0} | layer
+    return Seq2Seq(
+        layer=LayerSettings(**settings),
+        encoder=partial(Encoder, num_layers=LAYERS, self_attention=slot),
+        decoder=partial(Decoder, num_layers=LAYERS + 1, self_attention=slot, cross_attention=slot),
+        source_vocab_size=source_vocab_size,
+        target_vocab_size=target_vocab_size,
+        tie=tie,
+        recompute=recompute,
+        max_positions=32,
+    )
+
+
+def sentences():
+    torch.manual_seed(1)
+    source, target = torch.randint(4, V, (B, S)), torch.randint(4, V, (B, T))
+    source[1, 5:], target[:, 0] = PAD, BOS
+    return source, target
+
+
+@pytest.fixture(params=SHAPES, ids=str)
+def model(request):
+    return make(**SHAPES[request.param]).eval()
+
+
+def test_token_by_token_equals_all_at_once(model):
+    source, target = sentences()
+    full = model.output(model(source, target))
+    state, logits = model.start(source), []
+    for t in range(T):
+        now, state = model.step(target[:, t], state)
+        logits.append(now)
+    assert state.position == T
+    torch.testing.assert_close(torch.stack(logits, dim=1), full, rtol=1e-4, atol=1e-5)
+
+
+def test_alone_equals_within_a_padded_batch(model):
+    source, target = sentences()
+    together = model(source, target)
+    torch.testing.assert_close(model(source[1:2, :5], target[1:2]), together[1:2], rtol=1e-4, atol=1e-5)
+
+
+def test_no_position_sees_what_comes_later(model):
+    source, target = sentences()
+    before = model(source, target)
+    target[:, 4:] = 5
+    torch.testing.assert_close(model(source, target)[:, :4], before[:, :4], rtol=1e-4, atol=1e-5)
+
+
+def test_hypotheses_can_be_repeated_reordered_and_sentences_dropped(model):
+    source, target = sentences()
+    full = model.output(model(source, target))
+    _, state = model.step(target[:, 0], model.start(source))
+    state = state.rows(torch.tensor([0, 0, 1, 1, 2, 2]))  # two hypotheses each
+    _, state = model.step(target[:, 1].repeat_interleave(2), state)
+    state = state.rows(torch.tensor([5, 4, 1, 0]), torch.tensor([2, 0]))  # sentence 1 leaves, the others change places
+    logits, _ = model.step(target[[2, 2, 0, 0], 2], state)
+    torch.testing.assert_close(logits, full[[2, 2, 0, 0], 2], rtol=1e-4, atol=1e-5)
+
+
+def test_tapped_attention_is_the_same_forced_and_step_by_step_and_leaves_the_output_alone(model):
+    source, target = sentences()
+    plain, tap = model(source, target), Tap()
+    states, _ = model.extend(target, model.start(source), tap=tap)
+    assert states.equal(plain)
+    stepwise, state = Tap(), model.start(source)
+    for t in range(T):
+        _, state = model.extend(target[:, t : t + 1], state, tap=stepwise)
+    assert tap.weights().shape == (B, LAYERS + 1, 4, T, S)
+    torch.testing.assert_close(stepwise.weights(), tap.weights(), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(tap.weights().sum(-1), torch.ones(B, LAYERS + 1, 4, T))
+
+
+def test_gradient_checkpointing_gives_the_same_gradients():
+    source, target = sentences()
+    gradients = []
+    for recompute in (False, True):
+        model = make(recompute=recompute, dropout=0.1, attention_dropout=0.1).train()
+        torch.manual_seed(5)
+        model(source, target).square().sum().backward()
+        gradients.append([p.grad for p in model.parameters() if p.grad is not None])
+    assert len(gradients[0]) == len(gradients[1]) > 10
+    for plain, recomputed in zip(*gradients, strict=True):
+        torch.testing.assert_close(plain, recomputed)
+
+
+@pytest.mark.parametrize("tie, matrices", [("all", 1), ("target", 2), ("none", 3)])
+def test_tying_shares_matrices_and_the_count_says_so(tie, matrices):
+    model = make(tie=tie)
+    counts = parameter_counts(model)
+    embedded = counts["source_embedding"] + counts["target_embedding"] + counts["output"]
+    assert embedded == matrices * V * 24
+    assert counts["total"] == sum(p.numel() for p in model.parameters()) == sum(counts.values()) - counts["total"]
+
+
+def test_padding_is_never_learned():
+    model = make()
+    source, target = sentences()
+    model(source, target).sum().backward()
+    assert model.source_embedding.tokens.weight[PAD].abs().sum() == 0
+
+
+@pytest.mark.parametrize(
+    "layer, message",
+    [
+        ({"dim": 25}, r"dim \(25\) must be a multiple of num_heads \(4\)"),
+        ({"num_kv_heads": 3}, r"num_heads \(4\) must be a multiple of num_kv_heads \(3\)"),
+        ({"activation": "tanh"}, r"activation \(tanh\) must be one of relu, gelu, swiglu"),
+        ({"norm": "batch"}, r"norm \(batch\) must be one of layer, rms"),
+        ({"positions": "none"}, r"positions \(none\) must be one of"),
+        ({"tie": "some"}, r"tie \(some\) must be one of"),
+        ({"target_vocab_size": 50}, r"tie \(all\) needs one joint vocabulary, not 37 source and 50 target"),
+        ({"feed_forward_dim": 0}, r"feed_forward_dim \(0\) must be at least 1"),
+    ],
+)
+def test_impossible_settings_are_refused_by_name_rule_and_value(layer, message):
+    with pytest.raises(ValueError, match=message):
+        make(**layer)
+
+
+def test_learned_positions_refuse_what_is_too_long():
+    model = make(positions="learned")
+    with pytest.raises(ValueError, match=r"sequence length \(33\) must be at most max_positions \(32\)"):
+        model.encode(torch.full((1, 33), 5))

@@ -1,0 +1,1 @@
+"""Searching for the best translations over any step function: greedy, beam, sampling."""

@@ -1,0 +1,19 @@
+"""One finished translation as token ids, with its probability and score."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """Token ids that a search found for one sentence.
+
+    ids          tokens without BOS and EOS
+    log_prob     natural logarithm of the model's probability of the ids and EOS; -inf where nothing was allowed
+    score        log_prob / length_penalty(number of ids + 1, alpha): what hypotheses are ranked by
+    is_finished  False where the length limit ended it although another token was more likely than EOS
+    """
+
+    ids: tuple[int, ...]
+    log_prob: float
+    score: float
+    is_finished: bool

@@ -1,0 +1,151 @@
+"""What every search method shares: the step function it asks, its settings, and which tokens are allowed next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from mt.search.hypothesis import Hypothesis
+from mt.search.length_penalty import length_penalty
+from mt.search.repetition import forbid_repeated_ngrams
+
+# N sentences in the batch, W hypotheses of each, R = N * W rows, T tokens so far, V vocabulary
+
+
+class State(Protocol):
+    """What a step function remembers: one row a hypothesis; it starts with one row a sentence."""
+
+    def rows(self, index_R: Tensor, sentences_M: Tensor | None = None) -> Any:
+        """The state whose row i is this one's row index_R[i]: picks, repeats and reorders hypotheses.
+
+        `sentences_M` numbers the sentences that stay, among the current ones; None where all stay.
+        """
+
+
+Step = Callable[[Tensor, Any], tuple[Tensor, Any]]
+"""step(tokens_R, state) -> (logits_RV, state after those tokens). Row r belongs to sentence r // W."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """Settings of every search method. Calling it searches; the methods are Greedy, Beam and Sampling.
+
+    n_best           hypotheses returned for a sentence
+    length_penalty   alpha of `length_penalty`; 0 ranks by plain log-probability
+    min_length       tokens before EOS is allowed, EOS not counted; a sentence's length limit goes before it
+    max_length       tokens allowed, EOS not counted, if less than what the caller allows; None: the caller's alone
+    no_repeat_ngram  n-grams of this size appear once at most in a hypothesis; 0: no such rule
+    bos, eos         ids that start and end every sentence
+
+    Forbidden tokens are left out, but probabilities are never rescaled for it: `log_prob` is what the model says.
+    """
+
+    n_best: int = 1
+    length_penalty: float = 0.0
+    min_length: int = 0
+    max_length: int | None = None
+    no_repeat_ngram: int = 0
+    bos: int = field(default=2, repr=False)
+    eos: int = field(default=3, repr=False)
+
+    def __post_init__(self):
+        if self.n_best < 1:
+            raise ValueError(f"n_best ({self.n_best}) must be at least 1")
+        if self.min_length < 0:
+            raise ValueError(f"min_length ({self.min_length}) must be at least 0")
+        if self.max_length is not None and self.max_length < max(1, self.min_length):
+            raise ValueError(f"max_length ({self.max_length}) must be at least 1 and min_length ({self.min_length})")
+        if self.no_repeat_ngram < 0:
+            raise ValueError(f"no_repeat_ngram ({self.no_repeat_ngram}) must be at least 0")
+
+    def __call__(
+        self, step: Step, state: State, *, max_lengths: Sequence[int], banned_ids: Sequence[int] = (), generator=None
+    ) -> list[list[Hypothesis]]:
+        """The n best hypotheses of each of N sentences, best first.
+
+        max_lengths  N numbers: most tokens of each sentence's hypotheses, EOS not counted. A hypothesis of that many
+                     tokens can only go on with EOS, at the probability that the model gives it there, so the step
+                     function is asked at most max_length + 1 times.
+        banned_ids   tokens that never appear
+        generator    source of random numbers, for methods that draw any
+
+        The first tokens are on `state.device` if the state has one, else on the CPU. What is found for a sentence
+        depends on its own rows and limit alone, not on the batch. Fewer than n hypotheses only where no more exist;
+        never none: where nothing at all is allowed, one with log_prob -inf says how far the search came.
+        """
+        raise NotImplementedError
+
+    def limits(self, max_lengths: Sequence[int], banned_ids: Sequence[int]) -> Tensor:
+        """Most tokens for each sentence (N integers on the CPU), after checking what the caller asks."""
+        if self.eos in banned_ids:
+            raise ValueError(f"banned_ids holds {self.eos}, the id of EOS: no hypothesis could end")
+        if min(max_lengths, default=0) < 0:
+            raise ValueError(f"max_lengths ({min(max_lengths)}) must be at least 0")
+        limits_N = torch.tensor(list(max_lengths), dtype=torch.long)
+        return limits_N if self.max_length is None else limits_N.clamp(max=self.max_length)
+
+    def allowed(
+        self,
+        logits_RV: Tensor,
+        history_NWT: Tensor,
+        limits_N: Tensor,
+        banned_ids: Sequence[int],
+        workspace: Workspace,
+    ) -> tuple[Tensor, Tensor]:
+        """Log-probabilities of the next token, -inf where it is forbidden, and which hypotheses are being cut.
+
+        Returns (log_probs_NWV in float32, which hold until the workspace's next use,
+        is_cut_NW: True at the length limit where EOS is not the likeliest token).
+        """
+        N, W, T = history_NWT.shape
+        log_probs_RV = workspace.log_softmax(logits_RV)
+        eos_NW = log_probs_RV[:, self.eos].view(N, W).clone()
+        if banned_ids:
+            log_probs_RV[:, list(banned_ids)] = -torch.inf
+        forbid_repeated_ngrams(log_probs_RV, history_NWT.view(N * W, T), self.no_repeat_ngram)
+        log_probs_NWV = log_probs_RV.view(N, W, -1)
+
+        is_cut_NW = torch.zeros(N, W, dtype=torch.bool, device=logits_RV.device)
+        at_limit = (limits_N == T).nonzero()[:, 0].to(logits_RV.device)
+        if len(at_limit):
+            is_cut_NW[at_limit] = (log_probs_NWV.amax(-1) > eos_NW)[at_limit]
+        if self.min_length > T:
+            log_probs_NWV[..., self.eos] = -torch.inf
+        if len(at_limit):
+            log_probs_NWV[at_limit] = -torch.inf
+            log_probs_NWV[at_limit, :, self.eos] = eos_NW[at_limit]
+        return log_probs_NWV, is_cut_NW
+
+    def hypothesis(self, ids: Sequence[int], log_prob: float, *, is_finished: bool) -> Hypothesis:
+        """The hypothesis of these ids, scored."""
+        score = log_prob / length_penalty(len(ids) + 1, self.length_penalty)
+        return Hypothesis(tuple(ids), log_prob, score, is_finished)
+
+
+class Workspace:
+    """Memory for log-probabilities, used again at every step: asking for new costs more time than filling it."""
+
+    def __init__(self):
+        self._memory_RV: Tensor | None = None
+
+    def log_softmax(self, logits_RV: Tensor) -> Tensor:
+        """Log-probabilities in float32, valid until the next call."""
+        R, V = logits_RV.shape
+        if self._memory_RV is None or len(self._memory_RV) < R:
+            self._memory_RV = torch.empty(R, V, dtype=torch.float32, device=logits_RV.device)
+        return torch.log_softmax(logits_RV, dim=-1, dtype=torch.float32, out=self._memory_RV[:R])
+
+
+def first_tokens(state: State, num_sentences: int, bos: int) -> Tensor:
+    """What every hypothesis starts from, one row a sentence."""
+    return torch.full((num_sentences, 1), bos, dtype=torch.long, device=getattr(state, "device", None))
+
+
+def check_is_number(totals_NK: Tensor) -> None:
+    """Refuse a model whose probabilities are not numbers; NaN sorts before everything, so the best candidate shows."""
+    if totals_NK[:, 0].isnan().any():
+        raise ValueError("the model gives probabilities that are not numbers (NaN): it is damaged or has diverged")

@@ -1,0 +1,45 @@
+"""Number formats and devices: what `auto` means, said in one place."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+
+import torch
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+def choose_device(name: str) -> torch.device:
+    """The device called `name`; `auto` is CUDA where there is any, else the CPU. ValueError where it is missing."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ValueError(f"device ({name}) must be auto, cpu, cuda or cuda:N") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device ({name}) must be one that this machine has: no CUDA device was found")
+    return device
+
+
+def choose_precision(name: str, device: torch.device) -> torch.dtype:
+    """float32 or bfloat16; `auto` is bfloat16 where the device multiplies it natively."""
+    if name == "auto":
+        return torch.bfloat16 if _multiplies_bfloat16(device) else torch.float32
+    if name not in PRECISIONS:
+        raise ValueError(f"precision ({name}) must be auto, {' or '.join(PRECISIONS)}")
+    return PRECISIONS[name]
+
+
+def mixed_precision(device: torch.device, dtype: torch.dtype) -> AbstractContextManager:
+    """Autocast to `dtype` for matrix products; float32 is left alone."""
+    return torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32)
+
+
+def _multiplies_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu":
+        capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+        return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("bf16"))
+    return False

@@ -1,0 +1,1 @@
+"""Training: objective, schedule, optimizer, trainer, progress and trackers."""

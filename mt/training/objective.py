@@ -1,0 +1,90 @@
+"""The training objective: label-smoothed cross-entropy, with a fused form that never holds all logits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+# N target tokens (padding left out), D model, V vocabulary, C tokens of one chunk
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Sums in nats over target tokens: `smoothed` is what training minimises, `plain` the negative log-likelihood."""
+
+    smoothed_nats: Tensor
+    plain_nats: Tensor
+
+
+class LabelSmoothedCrossEntropy:
+    """Cross-entropy against (1 - smoothing) * one-hot + smoothing / V (Szegedy et al. 2016; Vaswani et al. 2017).
+
+    Projection and loss go together in chunks of `chunk_tokens` target tokens: the gradient of a chunk's logits is made
+    while they are at hand, so that memory for logits is chunk_tokens x V instead of N x V. `plain_loss` is the oracle.
+    """
+
+    def __init__(self, *, smoothing: float = 0.1, chunk_tokens: int = 512):
+        if not 0.0 <= smoothing < 1.0:
+            raise ValueError(f"smoothing ({smoothing}) must be at least 0 and below 1")
+        if chunk_tokens < 1:
+            raise ValueError(f"chunk_tokens ({chunk_tokens}) must be at least 1")
+        self.smoothing, self.chunk_tokens = smoothing, chunk_tokens
+
+    def __call__(self, states_ND: Tensor, output: nn.Linear, targets_N: Tensor) -> Loss:
+        """The loss of N target tokens given the decoder's states and the output projection (which has no bias)."""
+        return Loss(*_FusedLoss.apply(states_ND, output.weight, targets_N, self.smoothing, self.chunk_tokens))
+
+
+def plain_loss(logits_NV: Tensor, targets_N: Tensor, smoothing: float) -> Loss:
+    """The definition, on all logits at once."""
+    log_probs_NV = logits_NV.float().log_softmax(dim=-1)
+    plain = -log_probs_NV.gather(1, targets_N[:, None]).sum()
+    uniform = -log_probs_NV.mean(dim=-1).sum()
+    return Loss((1.0 - smoothing) * plain + smoothing * uniform, plain.detach())
+
+
+class _FusedLoss(torch.autograd.Function):
+    @staticmethod
+    def forward(context, states_ND, weight_VD, targets_N, smoothing, chunk_tokens):
+        device = states_ND.device.type
+        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else states_ND.dtype
+        states, weight = states_ND.detach().to(dtype), weight_VD.detach().to(dtype)
+        vocab_size = weight.shape[0]
+        wants_gradient = any(context.needs_input_grad)
+        smoothed, plain = states_ND.new_zeros((), dtype=torch.float32), states_ND.new_zeros((), dtype=torch.float32)
+        states_gradient = torch.empty_like(states) if wants_gradient else None
+        weight_gradient = torch.zeros_like(weight, dtype=torch.float32) if wants_gradient else None
+        with torch.autocast(device, enabled=False):
+            for start in range(0, len(states), chunk_tokens):
+                chunk_CD, targets_C1 = (
+                    states[start : start + chunk_tokens],
+                    targets_N[start : start + chunk_tokens, None],
+                )
+                logits_CV = (chunk_CD @ weight.T).float()
+                log_sum_C1 = logits_CV.logsumexp(dim=-1, keepdim=True)
+                target_C1 = logits_CV.gather(1, targets_C1)
+                chunk_plain = (log_sum_C1 - target_C1).sum()
+                chunk_uniform = log_sum_C1.sum() - logits_CV.sum() / vocab_size
+                plain += chunk_plain
+                smoothed += (1.0 - smoothing) * chunk_plain + smoothing * chunk_uniform
+                if wants_gradient:
+                    # d loss / d logits = softmax - (1 - smoothing) * one-hot - smoothing / V
+                    gradient_CV = logits_CV.sub_(log_sum_C1).exp_().sub_(smoothing / vocab_size)
+                    gradient_CV.scatter_add_(
+                        1, targets_C1, gradient_CV.new_full((), smoothing - 1.0).expand_as(targets_C1)
+                    )
+                    gradient_CV = gradient_CV.to(dtype)
+                    torch.mm(gradient_CV, weight, out=states_gradient[start : start + chunk_tokens])
+                    weight_gradient += gradient_CV.T @ chunk_CD
+        context.save_for_backward(states_gradient, weight_gradient)
+        context.states_dtype, context.weight_dtype = states_ND.dtype, weight_VD.dtype
+        context.mark_non_differentiable(plain)
+        return smoothed, plain
+
+    @staticmethod
+    def backward(context, smoothed_gradient, _):
+        states_gradient, weight_gradient = context.saved_tensors
+        states_gradient = (states_gradient * smoothed_gradient).to(context.states_dtype)
+        return states_gradient, (weight_gradient * smoothed_gradient).to(context.weight_dtype), None, None, None

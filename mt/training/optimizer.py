@@ -1,0 +1,27 @@
+"""Optimizers as factories: settings first, parameters when the model is built."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+
+def adamw(
+    model: nn.Module,
+    *,
+    betas: Sequence[float] = (0.9, 0.98),
+    epsilon: float = 1e-9,
+    weight_decay: float = 0.0,
+) -> torch.optim.Optimizer:
+    """AdamW (Loshchilov and Hutter 2019) in its fused form; the schedule sets the rate at every update.
+
+    Weight decay touches matrices only, never biases and norms.
+    """
+    if len(betas) != 2 or not all(0.0 <= beta < 1.0 for beta in betas):
+        raise ValueError(f"optimizer.betas ({list(betas)}) must be two numbers from 0 to below 1")
+    if weight_decay < 0.0:
+        raise ValueError(f"optimizer.weight_decay ({weight_decay}) must be 0 or more")
+    matrices = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
+    others = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
+    groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=0.0, betas=(betas[0], betas[1]), eps=epsilon, fused=True)

@@ -1,0 +1,54 @@
+"""What a person sees while a run goes: a bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from tqdm import tqdm
+
+
+class Progress:
+    """A tqdm bar with loss, tokens per second and time left; where stderr is no terminal, a line every few seconds.
+
+    `total_steps` may be None, for runs that end by time: the bar then shows the share of the run in per cent.
+    """
+
+    def __init__(self, *, total_steps: int | None, step: int, seconds_between_lines: float = 15.0):
+        self._is_terminal = sys.stderr.isatty()
+        self._total, self._pause, self._last = total_steps, seconds_between_lines, 0.0
+        self._bar = tqdm(
+            total=total_steps or 100.0,
+            initial=step if total_steps else 0,
+            disable=not self._is_terminal,
+            dynamic_ncols=True,
+            bar_format="{desc}{percentage:3.0f}%|{bar}| {postfix}",
+        )
+
+    def update(self, *, step: int, share: float, loss_nats: float, tokens_per_second: float, seconds: float) -> None:
+        """Shows the state after `step`; `share` (0 to 1) of the run is done after `seconds`."""
+        left = seconds * (1.0 - share) / share if share > 0.0 else 0.0
+        of_total = f"/{self._total}" if self._total else ""
+        text = (
+            f"step {step}{of_total}, loss {loss_nats:.3f}, {tokens_per_second:,.0f} target tokens/s,"
+            f" {_clock(left)} left"
+        )
+        if self._is_terminal:
+            self._bar.n = step if self._total else round(100.0 * share, 1)
+            self._bar.set_postfix_str(text)
+        elif time.monotonic() - self._last >= self._pause:
+            self._last = time.monotonic()
+            self.say(f"{100 * share:3.0f}% {text}")
+
+    def say(self, text: str) -> None:
+        """A line above the bar."""
+        tqdm.write(text, file=sys.stderr)
+
+    def close(self) -> None:
+        self._bar.close()
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

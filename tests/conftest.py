@@ -1,0 +1,88 @@
+"""Parts that many tests share: a tiny corpus whose translation is known (every word answered, in reverse order)."""
+
+import os
+import random
+
+import pytest
+import torch
+import yaml
+
+from mt.command_line import config_folder
+
+torch.set_num_threads(1)  # tiny models gain nothing from two, and lose much when the machine is busy
+
+WORDS = {"eins": "one", "zwei": "two", "drei": "three", "vier": "four", "fünf": "five", "sechs": "six", "acht": "eight"}
+
+
+def reversed_pairs(count, seed):
+    """Sentences of number words and their translation word by word, in reverse order."""
+    rng = random.Random(seed)
+    lines = [rng.choices(list(WORDS), k=rng.randint(2, 6)) for _ in range(count)]
+    return [" ".join(line) for line in lines], [" ".join(WORDS[word] for word in reversed(line)) for line in lines]
+
+
+@pytest.fixture(scope="session")
+def corpus_folder(tmp_path_factory):
+    """train.de, train.en, valid.*, test.* of reversed number words, with gold links in valid.align."""
+    folder = tmp_path_factory.mktemp("corpus")
+    for name, count, seed in (("train", 3000, 1), ("valid", 60, 2), ("test", 60, 3)):
+        sources, targets = reversed_pairs(count, seed)
+        links = [" ".join(f"{i}-{n - 1 - i}" for i in range(n)) for n in (len(line.split()) for line in sources)]
+        for ending, lines in (("de", sources), ("en", targets), ("align", links)):
+            (folder / f"{name}.{ending}").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return folder
+
+
+def train_overrides(corpus_folder, work):
+    """Settings of `python -m mt.train` for a model that learns the tiny corpus in seconds."""
+    return [
+        "data=text",
+        "data.name=numbers",
+        "data.source_language=de",
+        "data.target_language=en",
+        f"data.folder={corpus_folder}",
+        f"+data.valid.links={corpus_folder}/valid.align",
+        f"data.prepared={work}/data",
+        f"folder={work}/run",
+        "tokenizer.vocab_size=40",
+        "tokenizer.byte_fallback=false",
+        "model=tiny",
+        "model.layer.dim=32",
+        "model.layer.num_heads=2",
+        "model.layer.feed_forward_dim=64",
+        "model.encoder.num_layers=1",
+        "model.decoder.num_layers=2",
+        "batches.max_tokens=1200",
+        "schedule.peak=0.008",
+        "schedule.warmup_steps=60",
+        "trainer.max_steps=450",
+        "trainer.validate_every=450",
+        "trainer.precision=float32",
+        "trainer.device=cpu",
+    ]
+
+
+def composed(overrides):
+    """The settings of `mt.train` as plain values, as the command composes them."""
+    from hydra import compose, initialize_config_dir
+    from omegaconf import OmegaConf
+
+    with initialize_config_dir(str(config_folder()), version_base="1.3"):
+        return OmegaConf.to_container(compose("train", overrides=overrides), resolve=True, throw_on_missing=True)
+
+
+@pytest.fixture(scope="session")
+def trained_run(corpus_folder, tmp_path_factory):
+    """The run folder of a model that has learned the tiny corpus, trained by the command's own `main`."""
+    from mt.train import main
+
+    work = tmp_path_factory.mktemp("trained")
+    main(composed(train_overrides(corpus_folder, work)))
+    assert yaml.safe_load((work / "run" / "config.yaml").read_text())["name"] == "numbers"
+    return work / "run"
+
+
+@pytest.fixture(autouse=True)
+def _no_colours(monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    os.environ.pop("MT_DEBUG", None)

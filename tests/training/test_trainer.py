@@ -1,0 +1,266 @@
+"""The trainer on a corpus whose translation is known: it learns, it counts right, and it goes on where it stopped."""
+
+import json
+import os
+import signal
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from mt.attention.dense import Dense
+from mt.checkpoint.folder import ModelCard, read_training
+from mt.checkpoint.run_folder import RunFolder
+from mt.data.batching import TokenBatches
+from mt.data.prepare import prepare
+from mt.data.settings import DataSettings
+from mt.data.text_files import TextFiles
+from mt.data.tokenizer import TokenizerSettings
+from mt.model.decoder import Decoder
+from mt.model.encoder import Encoder
+from mt.model.layer import LayerSettings
+from mt.model.seq2seq import Seq2Seq
+from mt.training.objective import LabelSmoothedCrossEntropy
+from mt.training.optimizer import adamw
+from mt.training.schedule import InverseSqrt
+from mt.training.tracker import NoTracker
+from mt.training.trainer import Trainer, TrainerSettings, Validation, parse_duration
+
+
+@pytest.fixture(scope="module")
+def prepared(corpus_folder, tmp_path_factory):
+    def files(name):
+        return TextFiles(source=corpus_folder / f"{name}.de", target=corpus_folder / f"{name}.en")
+
+    data = DataSettings(
+        name="numbers",
+        source_language="de",
+        target_language="en",
+        train=files("train"),
+        valid=files("valid"),
+        prepared=str(tmp_path_factory.mktemp("prepared")),
+    )
+    return prepare(data, TokenizerSettings(vocab_size=40, byte_fallback=False, model_type="unigram"))
+
+
+def make_model(prepared, seed=1, dropout=0.1):
+    torch.manual_seed(seed)
+    size = prepared.tokenizers.source.size
+    return Seq2Seq(
+        layer=LayerSettings(dim=32, num_heads=2, num_kv_heads=2, feed_forward_dim=64, dropout=dropout),
+        encoder=partial(Encoder, num_layers=1, self_attention=Dense),
+        decoder=partial(Decoder, num_layers=1, self_attention=Dense, cross_attention=Dense),
+        source_vocab_size=size,
+        target_vocab_size=size,
+    )
+
+
+def count_up(numbers):
+    """A validation that gives the next of `numbers` every time, and the last one for ever."""
+    left = list(numbers)
+    return lambda model: Validation(numbers={"loss": 1.0, "bleu": left.pop(0) if len(left) > 1 else left[0]})
+
+
+def make_trainer(
+    prepared, folder, *, validate=None, model=None, max_tokens=300, schedule=None, resume=None, **settings
+):
+    settings = {
+        "max_steps": 12,
+        "precision": "float32",
+        "device": "cpu",
+        "validate_every": 5,
+        "log_every": 1,
+    } | settings
+    run = RunFolder.open(folder, {})
+    model = model or make_model(prepared)
+    run.describe(ModelCard(model={"size": 1}, source_language="de", target_language="en"), prepared.tokenizers)
+    return Trainer(
+        settings=TrainerSettings(**settings),
+        model=model,
+        batches=TokenBatches(prepared.train, prepared.tokenizers, max_tokens=max_tokens, seed=settings.get("seed", 1)),
+        objective=LabelSmoothedCrossEntropy(smoothing=0.1),
+        optimizer=adamw,
+        schedule=schedule or InverseSqrt(peak=3e-3, warmup_steps=5),
+        validate=validate or count_up([1.0]),
+        store=run,
+        tracker=NoTracker(),
+        metrics_path=run.path / "metrics.jsonl",
+        resume=read_training(run.last) if resume else None,
+    )
+
+
+def weights(trainer):
+    return {name: p.detach().clone() for name, p in trainer.model.named_parameters()}
+
+
+def assert_same(left, right):
+    assert left.keys() == right.keys()
+    for name in left:
+        assert torch.equal(left[name], right[name]), name
+
+
+def metrics(folder, *, without=("seconds", "target_tokens_per_second")):
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key not in without} for line in lines]
+
+
+def test_the_same_seed_gives_the_same_run_and_another_seed_another(prepared, tmp_path):
+    runs = []
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        trainer = make_trainer(prepared, tmp_path / name, model=make_model(prepared, seed), seed=seed)
+        trainer.run()
+        runs.append(metrics(tmp_path / name))
+    assert runs[0] == runs[1] != runs[2]
+
+
+def test_a_run_that_a_signal_stopped_goes_on_exactly(prepared, tmp_path):
+    whole = make_trainer(prepared, tmp_path / "whole", ema_decay=0.9, accumulate=2, max_tokens=2000, max_steps=14)
+    whole.run()
+
+    def interrupted(model):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return Validation(numbers={"loss": 1.0, "bleu": 1.0})
+
+    settings = {"ema_decay": 0.9, "accumulate": 2, "max_tokens": 2000, "max_steps": 14}
+    outcome = make_trainer(prepared, tmp_path / "parts", validate=interrupted, **settings).run()
+    assert (outcome.signal, outcome.position.step) == (signal.SIGTERM, 5)
+    torch.manual_seed(99)  # whatever happened in between
+    resumed = make_trainer(prepared, tmp_path / "parts", model=make_model(prepared, 7), resume=True, **settings)
+    outcome = resumed.run()
+    assert outcome.position.step == 14 and outcome.position.epoch == whole.position.epoch >= 1
+    assert_same(weights(resumed), weights(whole))
+    assert_same(resumed.average.tensors(), whole.average.tensors())
+    assert metrics(tmp_path / "parts") == metrics(tmp_path / "whole")
+
+
+def test_lines_of_steps_after_the_checkpoint_are_cut_from_the_metrics(prepared, tmp_path):
+    make_trainer(prepared, tmp_path / "run", max_steps=5).run()
+    with (tmp_path / "run" / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 6, "loss": 1.0}\n{"step": 7, "lo')
+    make_trainer(prepared, tmp_path / "run", max_steps=6, resume=True).run()
+    steps = [line["step"] for line in metrics(tmp_path / "run") if "loss" in line]
+    assert steps == [1, 2, 3, 4, 5, 6]
+
+
+def test_one_large_batch_and_many_small_ones_give_the_same_update(prepared, tmp_path):
+    results = []
+    for name, accumulate in (("one", 1), ("many", 4)):
+        trainer = make_trainer(
+            prepared, tmp_path / name, model=make_model(prepared, dropout=0.0), accumulate=accumulate, max_steps=1
+        )
+        whole = trainer.batches.indices(0, 0)
+        parts = [whole[i::4] for i in range(4)] if name == "many" else [whole]  # four of uneven lengths
+        plans = trainer.batches._plan(0)
+        starts = np.cumsum([0, *(len(part) for part in parts)])
+        trainer.batches._plans = {0: replace(plans, order=np.concatenate(parts), starts=starts)}
+        trainer.run()
+        results.append((weights(trainer), metrics(tmp_path / name)[0]))
+    (left, left_numbers), (right, right_numbers) = results
+    assert left_numbers["loss"] == pytest.approx(right_numbers["loss"], rel=1e-5)
+    assert left_numbers["gradient_norm"] == pytest.approx(right_numbers["gradient_norm"], rel=1e-4)
+    for name in left:
+        torch.testing.assert_close(left[name], right[name], rtol=1e-3, atol=1e-4)
+
+
+def test_patience_stops_the_run_and_best_stays_best(prepared, tmp_path):
+    trainer = make_trainer(
+        prepared, tmp_path / "run", validate=count_up([3.0, 9.0, 8.0, 7.0, 6.0]), max_steps=100, patience=2, keep_last=1
+    )
+    outcome = trainer.run()
+    assert outcome.position.step == 20 and "no better bleu in 2 validations" in outcome.reason
+    assert (tmp_path / "run" / "best").resolve().name == "step_000010"
+    assert sorted(p.name for p in (tmp_path / "run").glob("step_*")) == ["step_000010", "step_000020"]
+
+
+def test_metric_loss_means_less_is_better(prepared, tmp_path):
+    losses = iter([2.0, 1.0, 3.0])
+    trainer = make_trainer(
+        prepared,
+        tmp_path / "run",
+        max_steps=15,
+        metric="loss",
+        validate=lambda model: Validation(numbers={"loss": next(losses)}),
+    )
+    trainer.run()
+    assert (tmp_path / "run" / "best").resolve().name == "step_000010"
+
+
+def test_epochs_are_a_limit(prepared, tmp_path):
+    trainer = make_trainer(prepared, tmp_path / "epochs", max_steps=None, max_epochs=0.5, max_tokens=2000)
+    outcome = trainer.run()
+    total = trainer.batches.num_batches(0)
+    assert total / 2 <= outcome.position.step <= total / 2 + 1
+
+
+def test_a_time_budget_is_kept_and_the_schedule_lands_at_zero_in_it(prepared, tmp_path, monkeypatch):
+    clock = iter(range(10**9))
+    monkeypatch.setattr("mt.training.trainer.time.monotonic", lambda: next(clock) * 0.01)  # every look takes 10 ms
+    trainer = make_trainer(
+        prepared,
+        tmp_path / "time",
+        max_steps=None,
+        time_budget="3s",
+        validate_every=10_000,
+        schedule=InverseSqrt(peak=3e-3, warmup_steps=5, cooldown=0.5),
+    )
+    outcome = trainer.run()
+    rates = [line["learning_rate"] for line in metrics(tmp_path / "time") if "learning_rate" in line]
+    assert 3.0 <= outcome.position.seconds < 3.3
+    assert rates[-1] == min(rates) < 0.1 * max(rates)
+
+
+def test_ema_is_what_is_validated_and_saved(prepared, tmp_path):
+    seen = []
+
+    def look(model):
+        seen.append(model.encoder.layers[0].attention.query.weight.detach().clone())
+        return Validation(numbers={"loss": 1.0, "bleu": 1.0})
+
+    trainer = make_trainer(prepared, tmp_path / "run", validate=look, ema_decay=0.9, max_steps=5)
+    trainer.run()
+    saved = load_file(tmp_path / "run" / "last" / "model.safetensors")["encoder.layers.0.attention.query.weight"]
+    own = trainer.model.encoder.layers[0].attention.query.weight
+    assert torch.equal(saved, seen[0]) and not torch.equal(saved, own)
+    assert torch.equal(saved, trainer.average.tensors()["encoder.layers.0.attention.query.weight"])
+
+
+def test_it_learns_to_translate_in_reverse(prepared, tmp_path):
+    from mt.inference.translator import Translator
+
+    model = make_model(prepared)
+    make_trainer(
+        prepared,
+        tmp_path / "run",
+        model=model,
+        max_steps=450,
+        max_tokens=1200,
+        validate_every=1000,
+        schedule=InverseSqrt(peak=8e-3, warmup_steps=60, cooldown=0.3),
+    ).run()
+    translator = Translator(model.eval(), prepared.tokenizers, device="cpu")
+    texts = [t.text for t in translator.translate(prepared.valid.sources)]
+    right = sum(text == target for text, target in zip(texts, prepared.valid.targets, strict=True))
+    assert right >= 54, f"{right} of {len(texts)} right"
+
+
+@pytest.mark.parametrize("text, seconds", [("90s", 90), ("30m", 1800), ("1.5h", 5400), ("12", 12), (45, 45)])
+def test_durations(text, seconds):
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({}, "one of max_steps, max_epochs, time_budget must be given"),
+        ({"max_steps": 0}, r"trainer.max_steps \(0\) must be a whole number of at least 1"),
+        ({"max_steps": 1, "metric": "comet"}, r"trainer.metric \(comet\) must be one of bleu, chrf, loss"),
+        ({"time_budget": "soon"}, r"trainer.time_budget \(soon\) must be a time such as 90s"),
+        ({"max_steps": 1, "clip_norm": -1.0}, r"trainer.clip_norm \(-1.0\) must be 0 or more"),
+    ],
+)
+def test_bad_settings_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        TrainerSettings(**settings)

@@ -1,0 +1,344 @@
+"""Shows which source words a model looked at for each target word: heatmaps, JSON, and links in Pharaoh format.
+
+Aligns --source with --target, or with the model's own translation. Layers and heads count from 0. In --output:
+0001.png and 0001.svg for line 1 (with --grid also 0001.grid.png), alignments.jsonl (tokens, weights and links, a line
+a line), links.pharaoh ("0-0 1-2": source-target, counted from 0, a line a line), about.json (how all this was made).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from mt.alignment.alignment import Alignment, RawAttention
+    from mt.alignment.links import Gold, Link
+    from mt.inference.aligner import Aligner
+
+log = logging.getLogger("mt.align")
+
+FORMATS = ("png", "svg", "json", "pharaoh")
+WINDOW = 256  # lines decoded before any is written
+GRID_COLUMNS = 4
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line and what the model made of it; a line with a blank side has neither attention nor alignment."""
+
+    number: int  # from 1
+    source: str
+    target: str
+    raw: RawAttention | None = None
+    alignment: Alignment | None = None
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command; returns its exit code, raises ValueError or OSError for what a user can mend."""
+    flags = parser().parse_args(argv)
+    check(flags)
+    sources = read(flags.source)
+    targets = read(flags.target) if flags.target else None
+    if targets is not None:
+        check_count(flags.target, targets, sources, flags.source)
+    gold = read_gold(flags, sources, targets) if flags.gold else None
+
+    from mt.checkpoint.folder import newest_run
+    from mt.inference.aligner import Aligner
+
+    checkpoint = flags.checkpoint or newest_run()
+    aligner = Aligner.load(checkpoint, device=flags.device, precision=flags.precision)
+    if flags.checkpoint is None:
+        log.info("checkpoint: %s", checkpoint)
+    output = Path(flags.output)
+    output.mkdir(parents=True, exist_ok=True)
+    about = {"checkpoint": str(checkpoint), **export(aligner, sources, targets, gold, flags, output)}
+    (output / "about.json").write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return 0
+
+
+def export(
+    aligner: Aligner,
+    sources: list[str],
+    targets: list[str] | None,
+    gold: list[Gold] | None,
+    flags: argparse.Namespace,
+    output: Path,
+) -> dict[str, Any]:
+    """Writes every line to every file that was asked for, prints a summary, and returns it."""
+    from tqdm import tqdm
+
+    from mt.alignment.error_rate import ErrorRate
+    from mt.alignment.links import THRESHOLD, link_rule, to_pharaoh
+
+    threshold = THRESHOLD if flags.threshold is None else flags.threshold
+    find_links = link_rule(flags.method, threshold)
+    rate, alignment, sink_masses, num_pictures = ErrorRate(), None, [], 0
+    with ExitStack() as stack:
+        records = open_for(stack, output / "alignments.jsonl", "json" in flags.formats)
+        pharaoh = open_for(stack, output / "links.pharaoh", "pharaoh" in flags.formats)
+        for line in tqdm(aligned(aligner, sources, targets, flags), total=len(sources), unit="line", disable=None):
+            links: set[Link] = set() if line.alignment is None else find_links(line.alignment.weights_TS)
+            line_gold = gold[line.number - 1] if gold else None
+            if pharaoh:
+                pharaoh.write(to_pharaoh(links) + "\n")
+            if records:
+                records.write(json.dumps(record(line, links), ensure_ascii=False) + "\n")
+            if line_gold:
+                rate += ErrorRate.of(links, line_gold)
+            if line.alignment is None:
+                continue
+            alignment = line.alignment
+            sink_masses.append(alignment.sink_mass)
+            if num_pictures < flags.limit and alignment.weights_TS.size and {"png", "svg"} & set(flags.formats):
+                draw(line, links, line_gold, flags, output / f"{line.number:04d}")
+                num_pictures += 1
+
+    about: dict[str, Any] = {"lines": len(sources), "blank_lines": len(sources) - len(sink_masses)}
+    if alignment is not None:
+        about |= {
+            "direction": alignment.direction,
+            "layer": alignment.layer,
+            "heads": list(alignment.heads),
+            "shift": alignment.shift,
+            "unit": alignment.unit,
+            "method": flags.method,
+            **({"threshold": threshold} if flags.method == "threshold" else {}),
+            "sink_mass": round(sum(sink_masses) / len(sink_masses), 4),
+        }
+        print(f"{alignment.describe()}, {alignment.direction}, sink mass {about['sink_mass']:.2f}")
+    if gold:
+        about |= {name: round(getattr(rate, name), 6) for name in ("aer", "precision", "recall", "f1")}
+        print(rate)
+    skipped = len(sink_masses) - num_pictures
+    if num_pictures == flags.limit and skipped:
+        log.info("pictures of %d lines, %d more without (--limit)", num_pictures, skipped)
+    return about
+
+
+def aligned(
+    aligner: Aligner, sources: list[str], targets: list[str] | None, flags: argparse.Namespace
+) -> Iterator[Line]:
+    """Every line in order, with the alignment that the flags ask for."""
+    from mt.alignment.alignment import Alignment
+    from mt.alignment.words import by_words, is_written_without_blanks, text_of
+
+    choice = aligner.choice
+    layer = choice.layer if flags.layer is None else flags.layer
+    heads = choice.heads if flags.heads is None and flags.layer is None else flags.heads
+    heads = None if heads == "all" else heads
+    shift = choice.shift if flags.shift is None else flags.shift
+    told: set[str] = set()
+    # the first line alone, so that a layer that is not there is told before a minute of decoding
+    for start in [0, *range(1, len(sources), WINDOW)]:
+        window = range(start, min(start + (WINDOW if start else 1), len(sources)))
+        filled = [i for i in window if sources[i].strip() and (targets is None or targets[i].strip())]
+        raws = aligner.attention(
+            [sources[i] for i in filled],
+            None if targets is None else [targets[i] for i in filled],
+            batch_tokens=flags.batch_tokens,
+        ) if filled else []  # fmt: skip
+        found = dict(zip(filled, raws, strict=True))
+        for i in window:
+            if i not in found:
+                yield Line(i + 1, sources[i], targets[i] if targets else "")
+                continue
+            alignment = Alignment.from_attention(
+                found[i], layer=layer, heads=heads, shift=shift, direction=aligner.direction
+            )
+            target = targets[i] if targets else text_of(alignment.target_pieces)
+            if flags.unit == "words":
+                for side, text in (("source", sources[i]), ("target", target)):
+                    if side not in told and is_written_without_blanks(text):
+                        told.add(side)
+                        log.warning("line %d: the %s has no blanks, so it is one word (see --unit pieces)", i + 1, side)
+                alignment = by_words(alignment, sources[i], target)
+            yield Line(i + 1, sources[i], target, found[i], alignment)
+
+
+def record(line: Line, links: Iterable[Link]) -> dict[str, Any]:
+    """A line of alignments.jsonl: links name their tokens beside their positions."""
+    if line.alignment is None:
+        return {"line": line.number, "source": [], "target": [], "weights": [], "links": []}
+    values = line.alignment.to_json()
+    values["links"] = [
+        {"source": source, "target": target, "tokens": [values["source"][source], values["target"][target]]}
+        for source, target in sorted(links)
+    ]
+    return {"line": line.number, **values}
+
+
+def draw(line: Line, links: set[Link], gold: Gold | None, flags: argparse.Namespace, stem: Path) -> None:
+    """The pictures of one line."""
+    from mt.alignment.heatmap import save_grid, save_heatmap
+
+    formats = [name for name in ("png", "svg") if name in flags.formats]
+    title = f"{line.number}: {line.source.strip()}"
+    assert line.raw is not None and line.alignment is not None
+    save_heatmap(line.alignment, stem, formats=formats, title=title, links=links, gold=gold)
+    if flags.grid:
+        save_grid(grid(line, flags.grid), f"{stem}.grid", formats=formats, title=title, gold=gold)
+
+
+def grid(line: Line, which: str) -> list[list[Alignment]]:
+    """Rows of alignments: the heads of the chosen layer, or the mean of the heads of each layer, or all of all."""
+    from mt.alignment.alignment import Alignment
+    from mt.alignment.words import by_words
+
+    raw, chosen = line.raw, line.alignment
+    assert raw is not None and chosen is not None
+
+    def at(layer: int, heads: tuple[int, ...]) -> Alignment:
+        one = Alignment.from_attention(raw, layer=layer, heads=heads, shift=chosen.shift, direction=chosen.direction)
+        return by_words(one, line.source, line.target) if chosen.unit == "words" else one
+
+    heads = range(raw.num_heads)
+    if which == "all":
+        return [[at(layer, (head,)) for head in heads] for layer in range(raw.num_layers)]
+    if which == "heads":
+        cells = [at(chosen.layer, (head,)) for head in heads]
+    else:
+        cells = [at(layer, tuple(heads)) for layer in range(raw.num_layers)]
+    return [cells[start : start + GRID_COLUMNS] for start in range(0, len(cells), GRID_COLUMNS)]
+
+
+def open_for(stack: ExitStack, path: Path, is_wanted: bool) -> TextIO | None:
+    return stack.enter_context(path.open("w", encoding="utf-8", newline="\n")) if is_wanted else None
+
+
+def read(path: str) -> list[str]:
+    """The lines of a file, or of standard input for "-". Only line feeds end a line."""
+    from mt.data.lines import read_lines
+
+    if path != "-":
+        return list(read_lines(path))
+    data = sys.stdin.buffer.read().removeprefix(b"\xef\xbb\xbf")
+    try:
+        lines = data.decode("utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        number = data.count(b"\n", 0, error.start) + 1
+        raise ValueError(f"standard input: not UTF-8 at line {number} (0x{data[error.start]:02x})") from None
+    return [line.removesuffix("\r") for line in (lines if lines[-1] else lines[:-1])]
+
+
+def read_gold(flags: argparse.Namespace, sources: list[str], targets: list[str] | None) -> list[Gold]:
+    """The gold links of every line, each within its sentence pair."""
+    from mt.alignment.links import check_gold, from_pharaoh
+
+    lines, found = read(flags.gold), []
+    check_count(flags.gold, lines, sources, flags.source)
+    assert targets is not None
+    for number, (line, source, target) in enumerate(zip(lines, sources, targets, strict=True), start=1):
+        try:
+            gold = from_pharaoh(line)
+            check_gold(gold, len(source.split()), len(target.split()))
+        except ValueError as error:
+            raise ValueError(f"{flags.gold}, line {number}: {error}") from None
+        found.append(gold)
+    return found
+
+
+def check_count(path: str, lines: list[str], sources: list[str], source_path: str) -> None:
+    if len(lines) != len(sources):
+        raise ValueError(
+            f"{path} has {len(lines)} lines, {source_path} has {len(sources)}: line n must belong to line n"
+        )
+
+
+def check(flags: argparse.Namespace) -> None:
+    """Reads what argparse leaves as text, and refuses what does not go together."""
+    flags.formats = tuple(name.strip() for name in flags.formats.split(",") if name.strip())
+    for name in flags.formats:
+        if name not in FORMATS:
+            raise ValueError(f"--formats ({name}) must be among {', '.join(FORMATS)}")
+    if not flags.formats:
+        raise ValueError(f"--formats must name one at least of {', '.join(FORMATS)}")
+    if flags.heads not in (None, "all"):
+        try:
+            flags.heads = tuple(int(head) for head in flags.heads.split(","))
+        except ValueError:
+            raise ValueError(f"--heads ({flags.heads}) must be numbers with commas between them, or all") from None
+    if flags.threshold is not None and flags.method != "threshold":
+        raise ValueError(f"--threshold ({flags.threshold}) needs --method threshold")
+    if flags.gold and not flags.target:
+        raise ValueError("--gold needs --target: links that people drew belong to a given translation")
+    if flags.gold and flags.unit != "words":
+        raise ValueError("--gold needs --unit words: it counts words")
+    if [flags.source, flags.target, flags.gold].count("-") > 1:
+        raise ValueError("standard input (-) can be only one of --source, --target and --gold")
+    for name, least in (("limit", 0), ("batch_tokens", 1)):
+        if getattr(flags, name) < least:
+            raise ValueError(f"--{name.replace('_', '-')} ({getattr(flags, name)}) must be at least {least}")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The flags; nothing heavy is imported for them."""
+    parser = argparse.ArgumentParser(
+        prog="align", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    text = parser.add_argument_group("what is aligned (files may be plain or .gz, one sentence a line)")
+    text.add_argument("--source", metavar="FILE", required=True, help="source sentences, - for standard input")
+    text.add_argument("--target", metavar="FILE", help="their translations (default: the model's own)")
+    text.add_argument("--gold", metavar="FILE", help="links that people drew, i-j sure, i?j possible: prints AER")
+
+    how = parser.add_argument_group("where the weights are read (default: the checkpoint's alignment.json)")
+    how.add_argument(
+        "--checkpoint",
+        metavar="FOLDER",
+        help="a run, such as checkpoints/demo, or one step in it (default: the newest finished run in checkpoints)",
+    )
+    how.add_argument("--layer", metavar="N", type=int, help="decoder layer; without alignment.json the middle one")
+    how.add_argument("--heads", metavar="N,N", help="heads to average, or all; without alignment.json all")
+    how.add_argument(
+        "--shift",
+        type=int,
+        choices=(0, 1),
+        help="0: the row that gives a piece; 1: the next, which reads it; without alignment.json 1",
+    )
+    how.add_argument(
+        "--batch-tokens", metavar="N", type=int, default=4096, help="padded pieces in a batch (default: %(default)s)"
+    )
+    how.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
+    how.add_argument(
+        "--precision",
+        default="float32",
+        help="float32, bfloat16 or auto: what the device does best (default: %(default)s)",
+    )
+
+    what = parser.add_argument_group("what comes out")
+    what.add_argument("--output", metavar="FOLDER", required=True, help="where the files go")
+    what.add_argument("--formats", metavar="NAMES", default=",".join(FORMATS), help="of %(default)s (default: all)")
+    what.add_argument(
+        "--unit", choices=("words", "pieces"), default="words", help="what is aligned, in every file (default: words)"
+    )
+    what.add_argument(
+        "--method",
+        choices=("argmax", "threshold", "mutual"),
+        default="argmax",
+        help="weights to links: each target's best source; all above --threshold; best of both (default: %(default)s)",
+    )
+    what.add_argument("--threshold", metavar="SHARE", type=float, help="of a target's weight, 0 to 1 (default: 0.3)")
+    what.add_argument(
+        "--grid",
+        nargs="?",
+        const="heads",
+        choices=("heads", "layers", "all"),
+        help="also draw each head of the layer (heads, the default), each layer averaged, or all heads of all layers",
+    )
+    what.add_argument(
+        "--limit", metavar="N", type=int, default=20, help="lines to draw (default: the first %(default)s)"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    from mt.command_line import run
+
+    run(main)

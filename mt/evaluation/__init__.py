@@ -1,0 +1,1 @@
+"""How good translations are: sacrebleu scores and how they are shown."""

@@ -1,0 +1,37 @@
+"""The training curve of a run, drawn from its metrics.jsonl."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+# Okabe and Ito's colours, told apart by colour-blind readers
+BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
+
+
+def draw_curve(metrics: Path, outputs: Sequence[Path], *, title: str) -> None:
+    """Writes pictures (their suffix gives the format) of losses in nats per target token and of validation BLEU."""
+    lines = [json.loads(line) for line in metrics.read_text(encoding="utf-8").splitlines()]
+    figure = Figure(figsize=(6.4, 3.6), layout="constrained")
+    loss_axes = figure.add_subplot()
+    for key, label, colour in (("loss", "training loss", BLUE), ("valid_loss", "validation loss", GREEN)):
+        points = [(line["step"], line[key]) for line in lines if key in line]
+        loss_axes.plot(*zip(*points, strict=True), color=colour, label=label, linewidth=1.4)
+    loss_axes.set(xlabel="updates", ylabel="nats per target token", title=title)
+    loss_axes.set_ylim(bottom=0)
+    bleu_axes = loss_axes.twinx()
+    points = [(line["step"], line["valid_bleu"]) for line in lines if "valid_bleu" in line]
+    bleu_axes.plot(
+        *zip(*points, strict=True), color=ORANGE, marker="o", markersize=3, label="validation BLEU", linewidth=1.4
+    )
+    bleu_axes.set_ylabel("BLEU")
+    bleu_axes.set_ylim(0, 100 if max(value for _, value in points) > 60 else None)
+    handles = [*loss_axes.get_lines(), *bleu_axes.get_lines()]
+    loss_axes.legend(handles, [handle.get_label() for handle in handles], loc="center right", frameon=False)
+    for axes in (loss_axes, bleu_axes):
+        axes.spines[["top"]].set_visible(False)
+    for path in outputs:
+        figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)

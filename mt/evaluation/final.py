@@ -1,0 +1,151 @@
+"""What comes after training: the checkpoint is finished by what the validation set tells, then scored on the tests."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+from torch import nn
+
+from mt.alignment.choose import choose
+from mt.alignment.links import from_pharaoh
+from mt.checkpoint.average import average_weights
+from mt.checkpoint.folder import load_checkpoint, load_weights
+from mt.checkpoint.run_folder import RunFolder
+from mt.data.held_out import HeldOut
+from mt.data.prepare import Prepared
+from mt.evaluation.curve import draw_curve
+from mt.evaluation.scores import Scores, metric_name, score
+from mt.inference.aligner import Aligner
+from mt.inference.translator import Translator
+from mt.search.search import Search
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinalSettings:
+    """What is tried on the validation set once training is done. Nothing here ever sees a test set."""
+
+    average_last: int = 0  # also try the average of that many last checkpoints
+    length_penalties: Sequence[float] = ()  # try these; empty keeps the one of the search
+
+    def __post_init__(self):
+        if self.average_last < 0:
+            raise ValueError(f"final.average_last ({self.average_last}) must be 0 or more")
+
+
+def finish_run(
+    settings: FinalSettings,
+    run: RunFolder,
+    prepared: Prepared,
+    *,
+    search_node: Mapping[str, Any],
+    search: Search,
+    metric: str,
+    is_more_better: bool,
+    validate: Callable[[nn.Module], Mapping[str, float]],
+    training: Mapping[str, Any],
+    device: str,
+    precision: str,
+) -> dict[str, Any]:
+    """Averages, chooses the length penalty and the alignment heads, scores the tests; writes all into the run's folder.
+
+    Returns what `scores.json` holds: the tests' scores with their signatures, and `training`.
+    """
+    if settings.average_last > 1:
+        _try_average(settings.average_last, run, metric, is_more_better, validate)
+    best = run.best
+    assert best is not None, "a finished run has a best step"
+    aligner = Aligner.load(best, device=device, precision=precision)
+    translator = aligner.translator
+    search = _choose_length_penalty(settings.length_penalties, search, translator, prepared.valid)
+    node = {**search_node, "length_penalty": search.length_penalty}
+    (best / "search.yaml").write_text(yaml.safe_dump(node, sort_keys=False), encoding="utf-8")
+    if prepared.valid.links is not None:
+        _choose_alignment(aligner, prepared.valid, best)
+    scores: dict[str, Any] = {"checkpoint": best.name, "search": node, "training": dict(training), "tests": {}}
+    for name, test in prepared.tests.items():
+        scores["tests"][name] = _score_test(test, translator, search, run.path / "translations" / f"{name}.txt")
+    draw_curve(run.path / "metrics.jsonl", [run.path / "curve.png", run.path / "curve.svg"], title=run.path.name)
+    run.finish(scores)
+    return scores
+
+
+def final_table(scores: Mapping[str, Any]) -> str:
+    """The tests' scores as a table, with the signatures below."""
+    tests = scores["tests"]
+    if not tests:
+        return "no test sets were given (data.tests)"
+    metrics = list(next(iter(tests.values()))["signatures"])
+    width = max(len(name) for name in [*tests, "test"])
+    heads = [metric_name(metric) for metric in metrics]
+    lines = [" ".join([f"{'test':<{width}}", *(f"{head:>7}" for head in heads), "sentences/s"])]
+    for name, test in tests.items():
+        cells = (f"{test[metric]:>{max(7, len(head))}.2f}" for metric, head in zip(metrics, heads, strict=True))
+        lines.append(" ".join([f"{name:<{width}}", *cells, f"{test['sentences_per_second']:>11.1f}"]))
+    signatures = {metric: test["signatures"][metric] for test in tests.values() for metric in metrics}
+    return "\n".join([*lines, *(f"{metric_name(metric)}: {text}" for metric, text in signatures.items())])
+
+
+def _try_average(number: int, run: RunFolder, metric: str, is_more_better: bool, validate) -> None:
+    folders = run.steps()[-number:]
+    weights = average_weights(folders)
+    model = load_checkpoint(folders[-1]).model
+    load_weights(model, weights, run.path / "average")
+    numbers = validate(model.eval())
+    assert run.best is not None
+    before = json.loads((run.best / "scores.json").read_text("utf-8"))[metric]
+    is_better = (numbers[metric] > before) == is_more_better and numbers[metric] != before
+    log.info(
+        "average of the last %d checkpoints: validation %s %.2f against %.2f of the best one: %s",
+        len(folders),
+        metric,
+        numbers[metric],
+        before,
+        "taken" if is_better else "left",
+    )
+    if is_better:
+        run.save("average", weights, {"average_of": [folder.name for folder in folders], **numbers})
+        run.set_best("average")
+
+
+def _choose_length_penalty(alphas: Sequence[float], search: Search, translator: Translator, valid: HeldOut) -> Search:
+    tried = {}
+    for alpha in alphas:
+        attempt = replace(search, length_penalty=alpha)
+        texts = [translation.text for translation in translator.translate(valid.sources, search=attempt)]
+        tried[alpha] = score(texts, [valid.targets], metrics=("bleu",)).bleu
+        log.info("length penalty %g: validation BLEU %.2f", alpha, tried[alpha])
+    return replace(search, length_penalty=max(tried, key=tried.__getitem__)) if tried else search
+
+
+def _choose_alignment(aligner: Aligner, valid: HeldOut, folder: Path) -> None:
+    raw = aligner.attention(valid.sources, valid.targets)
+    choice = choose(
+        raw, [from_pharaoh(line) for line in valid.links or ()], sources=valid.sources, targets=valid.targets
+    )
+    choice.save(folder)
+    log.info(
+        "alignment: layer %d, heads %s, shift %d have the least error rate on the validation set: %.3f",
+        choice.layer,
+        ",".join(map(str, choice.heads)),
+        choice.shift,
+        choice.error_rate,
+    )
+
+
+def _score_test(test: HeldOut, translator: Translator, search: Search, path: Path) -> dict[str, Any]:
+    start = time.perf_counter()
+    texts = [translation.text for translation in translator.translate(test.sources, search=search)]
+    seconds = time.perf_counter() - start
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("".join(text + "\n" for text in texts), encoding="utf-8")
+    scores: Scores = score(texts, [test.targets])
+    return {**scores.to_dict(), "sentences_per_second": round(len(texts) / seconds, 1)}

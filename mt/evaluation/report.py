@@ -1,0 +1,48 @@
+"""Scores as a table for readers and as JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from mt.evaluation.scores import Scores, metric_name
+
+
+def table(scores: Mapping[str, Scores], *, first_column: str = "test") -> str:
+    """Lines of text: one row for each named set, all with the same metrics, then the signatures.
+
+    | test       BLEU  BLEU lower-cased  chrF2    TER  length ratio  lines
+    | test2016  38.51             39.12  63.20  44.87         0.987   1000
+    """
+    metrics = list(dict.fromkeys(metric for one in scores.values() for metric in one.values))
+    rows = [[first_column, *map(metric_name, metrics), "length ratio", "lines"]]
+    for name, one in scores.items():
+        numbers = [f"{one.values[metric]:.2f}" if metric in one.values else "-" for metric in metrics]
+        rows.append([name, *numbers, f"{one.length_ratio:.3f}", str(one.num_lines)])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for name, *cells in rows:
+        padded = [cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True)]
+        lines.append("  ".join([name.ljust(widths[0]), *padded]))
+    return "\n".join([*lines, "", *_signature_lines(scores)])
+
+
+def to_json(scores: Mapping[str, Scores], **more: Any) -> str:
+    """The named sets' scores, and whatever else is known, as one JSON object."""
+    body = {"scores": {name: one.to_dict() for name, one in scores.items()}, **more}
+    return json.dumps(body, ensure_ascii=False, indent=2, allow_nan=False)
+
+
+def _signature_lines(scores: Mapping[str, Scores]) -> list[str]:
+    """Each signature once, with the sets it is for where sets differ."""
+    holders: dict[tuple[str, str], list[str]] = {}
+    for name, one in scores.items():
+        for metric, signature in one.signatures.items():
+            holders.setdefault((metric, signature), []).append(name)
+    width = max(len(metric_name(metric)) for metric, _ in holders)
+    lines = []
+    for (metric, signature), names in holders.items():
+        where = "" if len(names) == len(scores) else f"  ({', '.join(names)})"
+        lines.append(f"{metric_name(metric):{width}}  {signature}{where}")
+    return lines

@@ -1,0 +1,1 @@
+"""A finished checkpoint at work: translator, aligner, segmenter."""

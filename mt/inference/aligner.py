@@ -1,0 +1,135 @@
+"""Where the model looked: cross-attention of forced decoding, for given targets or for its own translations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import torch
+
+from mt.alignment.alignment import Alignment, RawAttention
+from mt.alignment.choose import Choice
+from mt.alignment.links import Link, argmax_links
+from mt.alignment.tap import Tap
+from mt.alignment.words import by_words
+from mt.checkpoint.folder import load_checkpoint
+from mt.data.tokenizer import BOS, EOS
+from mt.device import mixed_precision
+from mt.inference.translator import Translation, Translator, batches_by_length, one_line, padded
+from mt.search.search import Search
+
+
+class Aligner:
+    """Attention maps of a model, with the layer, heads and shift that were chosen for it.
+
+    Own translations are searched first and then decoded once more by force: the weights depend on source and target
+    prefix alone, so they are those that greedy or beam search saw.
+    """
+
+    def __init__(self, translator: Translator, choice: Choice, *, direction: str = "source-target"):
+        self.translator, self.choice, self.direction = translator, choice, direction
+
+    @classmethod
+    def load(cls, checkpoint: str | Path, *, device: str = "auto", precision: str = "float32") -> Aligner:
+        """The aligner of a run folder (its best step) or a step folder, with its `alignment.json` if it has one."""
+        loaded = load_checkpoint(checkpoint)
+        loaded.model.eval()
+        translator = Translator(
+            loaded.model, loaded.tokenizers, search=loaded.search, device=device, precision=precision
+        )
+        direction = f"{loaded.card.source_language}-{loaded.card.target_language}"
+        decoder = loaded.model.decoder.layers
+        choice = Choice.load(loaded.folder, num_layers=len(decoder), num_heads=decoder[0].cross_attention.num_heads)
+        return cls(translator, choice, direction=direction)
+
+    def align(
+        self,
+        sources: Sequence[str],
+        targets: Sequence[str] | None = None,
+        *,
+        layer: int | None = None,
+        heads: Iterable[int] | None = None,
+        shift: int | None = None,
+        search: Search | None = None,
+        batch_tokens: int = 4096,
+    ) -> list[Alignment]:
+        """An Alignment for every pair; without `targets`, of the model's own translations.
+
+        `layer` (from 0), `heads` (averaged) and `shift` default to the checkpoint's choice; heads of another layer to
+        all of them.
+        """
+        if layer is None:
+            layer, heads = self.choice.layer, self.choice.heads if heads is None else heads
+        shift = self.choice.shift if shift is None else shift
+        return [
+            Alignment.from_attention(raw, layer=layer, heads=heads, shift=shift, direction=self.direction)
+            for raw in self.attention(sources, targets, search=search, batch_tokens=batch_tokens)
+        ]
+
+    def attention(
+        self,
+        sources: Sequence[str],
+        targets: Sequence[str] | None = None,
+        *,
+        search: Search | None = None,
+        batch_tokens: int = 4096,
+    ) -> list[RawAttention]:
+        """Weights of all layers and heads for every pair, EOS row and column included."""
+        tokenizers = self.translator.tokenizers
+        source_ids = tokenizers.source.encode_many(list(sources))
+        if targets is None:
+            found = self.translator.search_ids(source_ids, search or self.translator.search, batch_tokens)
+            target_ids = [list(hypotheses[0].ids) for hypotheses in found]
+        else:
+            target_ids = tokenizers.target.encode_many(list(targets))
+        return self.attention_of_ids(source_ids, target_ids, batch_tokens=batch_tokens)
+
+    def word_links(self, translations: Sequence[Translation], rank: int = 0) -> list[list[Link]]:
+        """Links of blank-separated words of each source line and its candidate of that rank (the last if fewer).
+
+        Each target word takes the source word with most weight; the parts of a split line are put together again.
+        """
+        parts = [
+            (translation.segments, translation.candidates[min(rank, len(translation.candidates) - 1)].parts)
+            for translation in translations
+        ]
+        flat = [pair for segments, found in parts for pair in zip(segments, found, strict=True)]
+        source_ids = self.translator.tokenizers.source.encode_many([segment for segment, _ in flat])
+        raw = iter(self.attention_of_ids(source_ids, [hypothesis.ids for _, hypothesis in flat]))
+        links = []
+        for segments, found in parts:
+            of_line, source_start, target_start = [], 0, 0
+            for segment, hypothesis in zip(segments, found, strict=True):
+                alignment = Alignment.from_attention(
+                    next(raw), layer=self.choice.layer, heads=self.choice.heads, shift=self.choice.shift
+                )
+                text = one_line(self.translator.tokenizers.target.decode(hypothesis.ids))
+                words = by_words(alignment, segment, text)
+                of_line += [(s + source_start, t + target_start) for s, t in argmax_links(words.weights_TS)]
+                source_start += len(words.source_pieces)
+                target_start += len(words.target_pieces)
+            links.append(sorted(of_line))
+        return links
+
+    @torch.inference_mode()
+    def attention_of_ids(
+        self, source_ids: Sequence[Sequence[int]], target_ids: Sequence[Sequence[int]], *, batch_tokens: int = 4096
+    ) -> list[RawAttention]:
+        """The same for pairs that are encoded already (pieces without BOS and EOS)."""
+        translator, results = self.translator, {}
+        model, tokenizers = translator.model, translator.tokenizers
+        lengths = [len(s) + len(t) + 2 for s, t in zip(source_ids, target_ids, strict=True)]
+        for indices in batches_by_length(lengths, batch_tokens):
+            tap = Tap()
+            with mixed_precision(translator.device, translator.dtype):
+                state = model.start(padded([[*source_ids[i], EOS] for i in indices]).to(translator.device))
+                model.extend(padded([[BOS, *target_ids[i]] for i in indices]).to(translator.device), state, tap=tap)
+            weights_BLHTS = tap.weights().float().cpu().numpy()
+            for row, i in zip(weights_BLHTS, indices, strict=True):
+                source, target = [*source_ids[i], EOS], [*target_ids[i], EOS]
+                results[i] = RawAttention(
+                    source_pieces=tokenizers.source.pieces(source),
+                    target_pieces=tokenizers.target.pieces(target),
+                    weights_LHTS=row[:, :, : len(target), : len(source)],
+                )
+        return [results[i] for i in range(len(results))]

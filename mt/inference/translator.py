@@ -1,0 +1,205 @@
+"""A model at work: lines in, translations out, as many and in the same order."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from mt.checkpoint.folder import load_checkpoint
+from mt.data.tokenizer import BOS, EOS, PAD, UNK, TokenizerPair
+from mt.device import choose_device, choose_precision, mixed_precision
+from mt.inference.segmenter import split_long
+from mt.model.seq2seq import Seq2Seq
+from mt.search.beam import Beam
+from mt.search.hypothesis import Hypothesis
+from mt.search.sampling import sentence_generators
+from mt.search.search import Search
+
+log = logging.getLogger(__name__)
+
+BANNED = (PAD, UNK, BOS)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One translation of a line: `log_prob` in nats and `score` (length penalty applied), summed over its parts."""
+
+    text: str
+    log_prob: float
+    score: float
+    parts: tuple[Hypothesis, ...] = ()  # of each part of a split line
+
+
+@dataclass(frozen=True)
+class Translation:
+    """A line's translations, best first, and what had to be done to it (`notes`: split, cut, never ended)."""
+
+    source: str
+    candidates: tuple[Candidate, ...]
+    segments: tuple[str, ...] = ()  # what was translated: the line, or its parts
+    notes: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        return self.candidates[0].text
+
+    @property
+    def score(self) -> float:
+        return self.candidates[0].score
+
+
+class Translator:
+    """Translates with a model and its tokenizers; holds no state between calls.
+
+    `search` is what is used where a call names none: the checkpoint's own choice, or beam search.
+    `precision` is float32 by default, so that a sentence's translation is the same in whatever batch it comes.
+    """
+
+    def __init__(
+        self,
+        model: Seq2Seq,
+        tokenizers: TokenizerPair,
+        *,
+        search: Search | None = None,
+        device: str | torch.device = "auto",
+        precision: str = "float32",
+    ):
+        self.device = choose_device(str(device))
+        self.dtype = choose_precision(precision, self.device)
+        self.model, self.tokenizers = model.to(self.device), tokenizers
+        self.search = search or Beam()
+
+    @classmethod
+    def load(cls, checkpoint: str | Path, *, device: str = "auto", precision: str = "float32") -> Translator:
+        """The translator of a run folder (its best step) or a step folder. Raises ValueError in one line."""
+        loaded = load_checkpoint(checkpoint)
+        loaded.model.eval()
+        return cls(loaded.model, loaded.tokenizers, search=loaded.search, device=device, precision=precision)
+
+    def translate(
+        self,
+        lines: Iterable[str],
+        *,
+        search: Search | None = None,
+        batch_tokens: int = 4096,
+        max_pieces: int = 200,
+        window: int = 2048,
+        seed: int = 1,
+        first_line: int = 0,
+    ) -> Iterator[Translation]:
+        """A Translation for every line, in order, streaming in windows of `window` lines.
+
+        A line of nothing but blanks passes through untouched. A line of more than `max_pieces` source pieces is split
+        at sentence ends, then clauses, then blanks. `batch_tokens` bounds sentences x longest source of a batch. What
+        sampling draws for a line depends on `seed` and the line's number, counted from `first_line`, alone.
+        """
+        search = search or self.search
+        lines = iter(lines)
+        while chunk := list(islice(lines, window)):
+            yield from self._window(chunk, search, batch_tokens, max_pieces, seed, first_line)
+            first_line += len(chunk)
+
+    def _window(
+        self, lines: list[str], search: Search, batch_tokens: int, max_pieces: int, seed: int, first_line: int
+    ) -> Iterator[Translation]:
+        encode = self.tokenizers.source.encode
+        split = [
+            split_long(line, max_pieces=max_pieces, count=lambda part: len(encode(part))) if line.strip() else None
+            for line in lines
+        ]
+        parts = [
+            (part, f"{line} {index}")
+            for line, segments in enumerate(split, start=first_line)
+            if segments
+            for index, part in enumerate(segments.parts)
+        ]
+        ids = self.tokenizers.source.encode_many([part for part, _ in parts])
+        generators = sentence_generators(seed, [number for _, number in parts])
+        found = iter(self.search_ids(ids, search, batch_tokens, generators))
+        for line, segments in zip(lines, split, strict=True):
+            if segments is None:
+                yield Translation(line, (Candidate(line, 0.0, 0.0),))
+                continue
+            of_parts = list(islice(found, len(segments.parts)))
+            notes = []
+            if len(segments.parts) > 1:
+                notes.append(f"split into {len(segments.parts)} parts of at most {max_pieces} pieces")
+            if segments.is_cut:
+                notes.append("cut inside a word that is longer than a part may be")
+            if not all(hypotheses[0].is_finished for hypotheses in of_parts):
+                notes.append("stopped at the length limit before the model was done")
+            yield Translation(line, self._join(of_parts), segments.parts, tuple(notes))
+
+    def _join(self, of_parts: Sequence[Sequence[Hypothesis]]) -> tuple[Candidate, ...]:
+        """Candidate i joins the i-th best of every part (the last of a part that has fewer)."""
+        candidates = []
+        for rank in range(max(len(hypotheses) for hypotheses in of_parts)):
+            chosen = tuple(hypotheses[min(rank, len(hypotheses) - 1)] for hypotheses in of_parts)
+            texts = (one_line(self.tokenizers.target.decode(hypothesis.ids)) for hypothesis in chosen)
+            text = " ".join(text for text in texts if text)
+            log_prob, score = (math.fsum(getattr(h, name) for h in chosen) for name in ("log_prob", "score"))
+            candidates.append(Candidate(text, log_prob, score, chosen))
+        return tuple(candidates)
+
+    @torch.inference_mode()
+    def search_ids(
+        self,
+        sources: Sequence[Sequence[int]],
+        search: Search,
+        batch_tokens: int = 4096,
+        generators: Sequence[torch.Generator] | None = None,
+    ) -> list[list[Hypothesis]]:
+        """Hypotheses for encoded sources (pieces without EOS), in their order; batched by length inside.
+
+        `generators`, one a source, are what sampling draws from.
+        """
+        results: list[list[Hypothesis]] = [[] for _ in sources]
+        for indices in batches_by_length([len(source) + 1 for source in sources], batch_tokens):
+            chosen = [sources[index] for index in indices]
+            with mixed_precision(self.device, self.dtype):
+                state = self.model.start(padded([[*source, EOS] for source in chosen]).to(self.device))
+                found = search(
+                    self.model.step,
+                    state,
+                    max_lengths=[longest_target(len(source)) for source in chosen],
+                    banned_ids=BANNED,
+                    generator=[generators[index] for index in indices] if generators else None,
+                )
+            for index, hypotheses in zip(indices, found, strict=True):
+                results[index] = hypotheses
+        return results
+
+
+def longest_target(source_pieces: int) -> int:
+    """Most target pieces for a source: twice as many and twenty more, beyond what any translation needs."""
+    return 2 * source_pieces + 20
+
+
+def batches_by_length(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
+    """Indices in batches of similar length, longest first, each with count x longest <= batch_tokens (or one index)."""
+    batch: list[int] = []
+    for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        if batch and (len(batch) + 1) * lengths[batch[0]] > batch_tokens:
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch
+
+
+def padded(rows: Sequence[Sequence[int]]) -> Tensor:
+    """ids_BT, right-padded with PAD."""
+    longest = max(len(row) for row in rows)
+    return torch.tensor([[*row, *[PAD] * (longest - len(row))] for row in rows])
+
+
+def one_line(text: str) -> str:
+    """Text without line breaks, which byte pieces could spell: one line in, one line out."""
+    return text.replace("\r", " ").replace("\n", " ")

@@ -1,0 +1,126 @@
+"""Train a translation model: raw parallel text to BLEU, translations and alignments, in one command.
+
+    python -m mt.train                               the corpus that comes with the project, a small model
+    python -m mt.train experiment=multi30k           a published setting (configs/experiment)
+    python -m mt.train data=text data.train.source=train.en data.train.target=train.de …    your own text
+    python -m mt.train model=base trainer.time_budget=30m batches.max_tokens=8192
+
+The same command again goes on where the run stopped.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict
+from typing import Any
+
+from mt.command_line import run_hydra
+
+log = logging.getLogger("mt.train")
+
+
+def main(settings: dict[str, Any]) -> None:
+    """Prepares the data, trains, and finishes: settings -> parts -> one call each."""
+    import torch
+
+    from mt.checkpoint.folder import ModelCard, read_training
+    from mt.checkpoint.rebuild import build
+    from mt.checkpoint.run_folder import RunFolder
+    from mt.data.batching import TokenBatches
+    from mt.data.prepare import prepare
+    from mt.device import choose_device
+    from mt.evaluation.final import final_table, finish_run
+    from mt.evaluation.validation import Validator
+    from mt.inference.translator import Translator
+    from mt.model.seq2seq import parameter_counts
+    from mt.training.trainer import METRICS, Trainer, Validation
+
+    parts = {name: build(settings[name]) for name in ("data", "tokenizer", "objective", "search", "trainer", "tracker")}
+    trainer_settings, data = parts["trainer"], parts["data"]
+    sampling = build(settings["batches"]["sampling"])
+    schedule, validation_search = build(settings["schedule"]), build(settings["validation"]["search"])
+    final_settings = build(settings["final"])
+    choose_device(trainer_settings.device)
+    run = RunFolder.open(settings["folder"], settings, fresh=settings["fresh"])
+
+    prepared = prepare(data, parts["tokenizer"])
+    tokenizers = prepared.tokenizers
+    prepared.ledger.save(run.path / "ledger.json")
+    torch.manual_seed(trainer_settings.seed)
+    model = build(settings["model"], source_vocab_size=tokenizers.source.size, target_vocab_size=tokenizers.target.size)
+    counts = parameter_counts(model)
+    log.info("parameters: %s", ", ".join(f"{part} {count:,}" for part, count in counts.items()))
+    run.describe(
+        ModelCard(model=settings["model"], source_language=data.source_language, target_language=data.target_language),
+        tokenizers,
+    )
+
+    where = {"device": trainer_settings.device, "precision": trainer_settings.precision}
+    validator = Validator(
+        prepared.valid,
+        TokenBatches(prepared.valid_store, tokenizers, max_tokens=8192, seed=0, shuffle=False),
+        search=validation_search,
+        sample_lines=settings["validation"]["sample_lines"],
+    )
+
+    def validate(of_model: torch.nn.Module) -> Validation:
+        numbers, samples = validator(Translator(of_model, tokenizers, **where))
+        return Validation(numbers=numbers, samples=samples)
+
+    batches = TokenBatches(
+        prepared.train,
+        tokenizers,
+        max_tokens=settings["batches"]["max_tokens"],
+        max_sentences=settings["batches"]["max_sentences"],
+        seed=trainer_settings.seed,
+        sampling=sampling,
+    )
+    trainer = Trainer(
+        settings=trainer_settings,
+        model=model,
+        batches=batches,
+        objective=parts["objective"],
+        optimizer=build(settings["optimizer"]),
+        schedule=schedule,
+        validate=validate,
+        store=run,
+        tracker=parts["tracker"],
+        metrics_path=run.path / "metrics.jsonl",
+        resume=read_training(run.last) if run.last else None,
+    )
+    if run.last:
+        reason = trainer.reason_to_stop()
+        if reason is not None and run.scores is not None:
+            log.info("%s: already at %s (name=… starts another run, fresh=true this one again)", run.path, reason)
+            print(final_table(run.scores))
+            return
+        log.info("%s: going on at step %d", run.path, trainer.position.step)
+    parts["tracker"].start(run.path, settings)
+    outcome = trainer.run()
+    parts["tracker"].finish()
+    if outcome.signal is not None:
+        log.warning("%s; the same command goes on from there", outcome.reason)
+        raise SystemExit(128 + outcome.signal)
+    log.info("training is done: %s, %.1f minutes", outcome.reason, outcome.position.seconds / 60)
+    scores = finish_run(
+        final_settings,
+        run,
+        prepared,
+        search_node=settings["search"],
+        search=parts["search"],
+        metric=trainer_settings.metric,
+        is_more_better=METRICS[trainer_settings.metric] > 0,
+        validate=lambda of_model: validate(of_model).numbers,
+        training={**asdict(outcome.position), "parameters": counts["total"], "reason": outcome.reason},
+        **where,
+    )
+    print(final_table(scores))
+
+
+def cli() -> None:
+    """The console script."""
+    run_hydra(main, "train")
+
+
+if __name__ == "__main__":
+    cli()

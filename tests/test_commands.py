@@ -1,0 +1,195 @@
+"""What every command promises: help at once, mistakes in one line, settings found from any folder."""
+
+import logging
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mt import command_line
+from mt.command_line import config_folder, config_groups, run, run_hydra
+
+ROOT = Path(__file__).resolve().parents[1]
+TOOLS = ["translate", "evaluate", "align"]
+HYDRA_COMMANDS = ["train", "prepare"]
+TAKES_LONG_TO_IMPORT = {"torch", "numpy", "matplotlib", "datasets", "sacrebleu", "sentencepiece", "hydra", "omegaconf"}
+EXPERIMENTS = sorted(path.stem for path in (ROOT / "configs" / "experiment").glob("*.yaml"))
+
+
+def call(folder, *arguments):
+    """Runs Python from another folder, as a user of an installed package does."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "100"}
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=120
+    )
+
+
+@pytest.fixture(autouse=True)
+def untouched_process(monkeypatch):
+    """Commands set up logging and an environment variable of Hydra's: neither may reach the next test."""
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
+    monkeypatch.delenv("MT_DEBUG", raising=False)
+    loggers = [logging.getLogger(name) for name in (None, "mt", "__main__")]
+    before = [(logger.handlers[:], logger.level) for logger in loggers]
+    yield
+    for logger, (handlers, level) in zip(loggers, before, strict=True):
+        logger.handlers[:] = handlers
+        logger.setLevel(level)
+
+
+@pytest.fixture
+def train(monkeypatch, capsys, tmp_path):
+    """Calls a stand-in for `mt-train` with overrides; gives exit code, stderr, and the settings of every job."""
+    monkeypatch.chdir(tmp_path)
+
+    def call_with(*overrides, fails_for_seed=None):
+        jobs = []
+
+        def main(settings):
+            jobs.append(settings)
+            if settings["trainer"]["seed"] == fails_for_seed:
+                raise ValueError("seed must not\n be unlucky")
+
+        monkeypatch.setattr(sys, "argv", ["/bin/mt-train", *overrides])
+        code = 0
+        try:
+            run_hydra(main, "train")
+        except SystemExit as leaving:
+            code = leaving.code
+        return code, capsys.readouterr().err, jobs
+
+    return call_with
+
+
+@pytest.mark.parametrize("command", TOOLS + HYDRA_COMMANDS)
+def test_help_needs_no_heavy_import_and_no_particular_folder(command, tmp_path):
+    helped = call(tmp_path, "-X", "importtime", "-m", f"mt.{command}", "--help")
+    assert helped.returncode == 0, helped.stderr
+    assert len(helped.stdout.splitlines()) > 5
+    imported = set(re.findall(r"\| +([\w.]+)$", helped.stderr, re.M))
+    assert "mt" in imported
+    assert not imported & TAKES_LONG_TO_IMPORT
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", TOOLS + HYDRA_COMMANDS)
+def test_an_unknown_flag_is_refused_without_a_traceback(command, tmp_path):
+    refused = call(tmp_path, "-m", f"mt.{command}", "--no-such-flag")
+    assert refused.returncode == 2
+    assert "Traceback" not in refused.stderr
+    assert refused.stderr.splitlines()[-1].startswith(f"{command}: error: ")
+    assert not refused.stdout
+
+
+def test_every_console_script_has_its_command():
+    project = (ROOT / "pyproject.toml").read_text("utf-8")
+    scripts = re.findall(r'^(?:mt-)?(\w+) = "mt\.command_line:(\w+)"$', project, re.M)
+    assert sorted(script for script, _ in scripts) == sorted(TOOLS + HYDRA_COMMANDS)
+    assert all(script == function and hasattr(command_line, function) for script, function in scripts)
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("trainer.max_stpes=3", "there is no setting trainer.max_stpes; did you mean trainer.max_steps?"),
+        ("max_step=3", "did you mean trainer.max_steps?"),
+        ("modle=small", "did you mean model?"),
+        ("model=smal", "did you mean small?"),
+        ("attention=dense", "attention@model.decoder.cross_attention"),
+        ("experiment=no_such_thing", "experiment has no option no_such_thing"),
+        ("name=???", "name has no value: give it one with name=..."),
+        ("name=${nowhere}", "name: Interpolation key 'nowhere' not found"),
+        ("trainer", "cannot read 'trainer': a setting is given as name=value"),
+        ("trainer.seed=1,2", "trainer.seed=1,2: several values need --multirun"),
+        ("--max-steps=3", "unrecognized arguments: --max-steps=3"),
+    ],
+)
+def test_a_mistake_in_an_override_is_told_in_one_line(train, override, words):
+    code, said, jobs = train(override)
+    assert (code, jobs) == (2, [])
+    assert said.startswith("mt-train: error: ")
+    assert words in said
+    assert said.count("\n") == 1
+
+
+def test_a_refused_value_is_told_in_one_line(train):
+    assert train("trainer.seed=13", fails_for_seed=13)[:2] == (2, "mt-train: error: seed must not be unlucky\n")
+
+
+def test_the_environment_asks_for_tracebacks(train, monkeypatch):
+    monkeypatch.setenv("MT_DEBUG", "1")
+    with pytest.raises(ValueError, match="unlucky"):
+        train("trainer.seed=13", fails_for_seed=13)
+
+
+def test_settings_arrive_as_plain_values_and_hydra_leaves_no_folders(train, tmp_path):
+    code, _, (settings,) = train("name=first", "trainer.max_steps=3")
+    assert code == 0
+    assert settings["folder"] == "checkpoints/first"
+    assert settings["trainer"]["max_steps"] == 3
+    assert type(settings) is type(settings["trainer"]) is dict
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failed_job_of_a_multirun_does_not_stop_the_others(train):
+    code, said, jobs = train("trainer.seed=12,13,14", "--multirun", fails_for_seed=13)
+    assert [job["trainer"]["seed"] for job in jobs] == [12, 13, 14]
+    assert code == 2
+    assert said.endswith("mt-train: error: seed must not be unlucky\n")
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_experiment_composes_and_starts_with_its_command(train, experiment):
+    code, said, jobs = train(f"experiment={experiment}")
+    assert (code, len(jobs)) == (0, 1), said
+    text = (ROOT / "configs" / "experiment" / f"{experiment}.yaml").read_text("utf-8")
+    assert f"# python -m mt.train experiment={experiment}" in text.splitlines()
+
+
+def test_groups_are_named_as_an_override_names_them():
+    groups = config_groups("train")
+    assert groups["experiment"] == EXPERIMENTS
+    assert {"model", "data", "attention@model.decoder.cross_attention"} <= set(groups)
+    assert not any(group.startswith("hydra") for group in groups)
+    assert (config_folder() / "train.yaml").is_file()
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (ValueError("dim (100) must be\n a multiple"), 2, "align: error: dim (100) must be a multiple\n"),
+        (FileNotFoundError(2, "No such file", "a.txt"), 2, "align: error: a.txt: No such file\n"),
+        (OSError("no such data set"), 2, "align: error: no such data set\n"),
+        (KeyboardInterrupt(), 130, ""),
+    ],
+)
+def test_a_tool_leaves_with_one_line_and_an_exit_code(monkeypatch, capsys, error, code, said):
+    def main():
+        raise error
+
+    monkeypatch.setattr(sys, "argv", ["/somewhere/mt/align.py"])
+    with pytest.raises(SystemExit) as leaving:
+        run(main)
+    assert (leaving.value.code, capsys.readouterr().err) == (code, said)
+
+
+def test_what_only_we_can_get_wrong_keeps_its_traceback():
+    def main():
+        raise RuntimeError("a bug")
+
+    with pytest.raises(RuntimeError):
+        run(main)
+
+
+def test_a_closed_pipe_is_no_error(tmp_path):
+    many_lines = "from mt.command_line import run; run(lambda: print('a line\\n' * 100_000))"
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", many_lines], cwd=tmp_path, env=environment, **pipes) as writer:
+        writer.stdout.readline()
+        writer.stdout.close()
+        assert (writer.stderr.read(), writer.wait(timeout=60)) == (b"", 141)

@@ -1,0 +1,83 @@
+"""Who may import whom, and where imports may stand. A failure names the offending lines."""
+
+import ast
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+STANDS_ALONE: set[str] = set()
+MAY_IMPORT = {
+    "attention": STANDS_ALONE,
+    "data": STANDS_ALONE,
+    "search": STANDS_ALONE,
+    "alignment": STANDS_ALONE,
+    "device": STANDS_ALONE,
+    "model": {"attention"},
+    "checkpoint": {"data"},
+    "training": {"data", "checkpoint", "device"},
+    "inference": {"data", "model", "search", "checkpoint", "alignment", "device"},
+    "evaluation": {"inference", "alignment", "data", "search", "checkpoint", "device"},
+}
+# Whatever is neither here nor a room is a command: it may import every room, and nothing may import it.
+COMMANDS_SHARE = {"command_line", "__init__"}
+# Extras, and libraries that only some uses need and that take long to import.
+MAY_STAND_IN_FUNCTIONS = {"wandb", "torch.utils.tensorboard", "datasets", "matplotlib"}
+
+
+def imports(node, inside_function=False):
+    """(line, module, inside_function) of every import below `node`."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            yield from ((child.lineno, alias.name, inside_function) for alias in child.names)
+        elif isinstance(child, ast.ImportFrom):
+            assert child.level == 0, f"line {child.lineno}: imports are absolute"
+            # `from mt import device` is an import of mt.device
+            names = [f"mt.{alias.name}" for alias in child.names] if child.module == "mt" else [child.module]
+            yield from ((child.lineno, name, inside_function) for name in names)
+        is_function = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+        yield from imports(child, inside_function or is_function)
+
+
+def modules():
+    """(file, room, imports) of every module of the package."""
+    for path in sorted((ROOT / "mt").rglob("*.py")):
+        name = path.relative_to(ROOT / "mt").parts[0].removesuffix(".py")
+        yield path.relative_to(ROOT), name, list(imports(ast.parse(path.read_text("utf-8"))))
+
+
+def test_every_room_imports_only_what_it_may():
+    rooms = set(MAY_IMPORT)
+    wrong = []
+    for path, room, found in modules():
+        if room not in rooms and (ROOT / "mt" / room).is_dir():
+            wrong.append(f"{path}: {room} is not in the table MAY_IMPORT")
+        allowed = MAY_IMPORT[room] | {room} if room in rooms else rooms | COMMANDS_SHARE
+        for line, module, _ in found:
+            if module.startswith("mt.") and module.split(".")[1] not in allowed:
+                wrong.append(f"{path}:{line}: {room} may not import {module}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_imports_inside_functions_are_optional_libraries_or_stand_in_a_command():
+    wrong = []
+    for path, room, found in modules():
+        if room not in MAY_IMPORT:  # commands print their help before they import the heavy parts
+            continue
+        for line, module, inside_function in found:
+            optional = any(f"{module}.".startswith(f"{name}.") for name in MAY_STAND_IN_FUNCTIONS)
+            if inside_function and not optional:
+                wrong.append(f"{path}:{line}: import {module} belongs at the top of the file")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_what_every_command_shares_imports_the_standard_library_alone():
+    tree = ast.parse((ROOT / "mt" / "command_line.py").read_text("utf-8"))
+    outside = [module for _, module, inside_function in imports(tree) if not inside_function]
+    assert {module.split(".")[0] for module in outside} <= sys.stdlib_module_names
+
+
+def test_package_files_hold_a_one_line_docstring_and_nothing_else():
+    for path in (ROOT / "mt").glob("*/**/__init__.py"):
+        (statement,) = ast.parse(path.read_text("utf-8")).body
+        assert isinstance(statement, ast.Expr), f"{path}: import from the file that defines the thing"
+        assert statement.lineno == statement.end_lineno, f"{path}: one line"

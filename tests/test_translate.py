@@ -1,0 +1,152 @@
+"""The `translate` command on a model that has learned its corpus: what goes in comes out, whatever it is."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mt.translate import main
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def translate(trained_run, capsys, monkeypatch, tmp_path):
+    """(flags, standard input) -> lines of standard output."""
+
+    def call(*flags, stdin=b""):
+        (tmp_path / "stdin").write_bytes(stdin)
+        with (tmp_path / "stdin").open() as file:
+            monkeypatch.setattr(sys, "stdin", file)
+            assert main(["--checkpoint", str(trained_run), "--device", "cpu", *flags]) == 0
+        return capsys.readouterr().out.split("\n")[:-1]
+
+    return call
+
+
+def test_sentences_as_arguments(translate):
+    assert translate("eins zwei drei", "acht vier") == ["three two one", "four eight"]
+
+
+def test_lines_of_standard_input_keep_their_number_and_order(translate):
+    lines = b"eins zwei\n\n  \nacht vier\r\nzwei drei"
+    assert translate(stdin=lines) == ["two one", "", "  ", "four eight", "three two"]
+    assert translate(stdin=b"") == []
+    assert translate(stdin=b"\n") == [""]
+
+
+def test_files_in_and_out(translate, tmp_path):
+    (tmp_path / "in").write_text("eins zwei\nacht vier\n", encoding="utf-8")
+    assert translate("--input", str(tmp_path / "in"), "--output", str(tmp_path / "out")) == []
+    assert (tmp_path / "out").read_text(encoding="utf-8") == "two one\nfour eight\n"
+
+
+def test_hostile_lines_are_as_many_as_went_in(translate, caplog):
+    hostile = [b"\xff\xfe eins", b"\x00", "\u2028\u0085\x0c".encode(), "🙂 漢字 مرحبا".encode()]
+    hostile += [b"eins " * 400, b"a" * 3000]
+    assert len(translate("--max-length", "5", stdin=b"\n".join(hostile) + b"\n")) == len(hostile)
+    assert "line 1: byte 0 (0xff) is not UTF-8" in caplog.text
+    assert "line 5: split into" in caplog.text and "line 6:" in caplog.text
+
+
+def test_columns(translate):
+    (line,) = translate("--scores", "--alignment", "eins zwei drei")
+    score, text, links = line.split("\t")
+    assert (text, links) == ("three two one", "0-2 1-1 2-0") and -1.0 < float(score) < 0.0
+
+
+def test_n_best_lines_are_numbered(translate):
+    rows = [line.split("\t") for line in translate("--n-best", "3", "--scores", "eins zwei", "acht vier")]
+    assert [row[0] for row in rows] == ["1", "1", "1", "2", "2", "2"]
+    assert [rows[0][2], rows[3][2]] == ["two one", "four eight"]
+    assert float(rows[0][1]) >= float(rows[1][1]) >= float(rows[2][1])
+
+
+def test_json_has_all_of_it(translate):
+    (line,) = translate("--json", "--alignment", "--n-best", "2", "eins zwei")
+    body = json.loads(line)
+    assert (body["line"], body["source"], len(body["translations"])) == (1, "eins zwei", 2)
+    assert body["translations"][0]["text"] == "two one" and body["translations"][0]["links"] == "0-1 1-0"
+
+
+def test_greedy_beam_and_sampling(translate):
+    assert translate("--beam-size", "1", "eins zwei") == translate("--beam-size", "9", "eins zwei") == ["two one"]
+    wild = ["--sample", "--temperature", "5", "eins zwei drei"]
+    assert translate(*wild, "--seed", "3") == translate(*wild, "--seed", "3") != ["three two one"]
+    assert translate(*wild, "--top-k", "1") == ["three two one"]
+
+
+def test_a_length_limit_is_said(translate, caplog):
+    assert translate("--max-length", "2", "eins zwei drei vier")
+    assert "line 1: stopped at the length limit" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "flags, message",
+    [
+        (["--checkpoint", "nowhere", "eins"], r"checkpoint \(nowhere\) does not exist"),
+        (["--n-best", "0", "eins"], r"--n-best \(0\) must be at least 1"),
+        (["--beam-size", "0", "eins"], r"size \(0\) must be at least 1"),
+        (["--device", "abacus", "eins"], r"device \(abacus\) must be auto, cpu"),
+        (["--precision", "int3", "eins"], r"precision \(int3\) must be auto, float32 or bfloat16"),
+        (["--input", "x", "eins"], "give one of them, not both"),
+        (["--sample", "--temperature", "0", "eins"], r"temperature \(0.0\) must be above 0"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_mistakes_are_one_clear_line(trained_run, flags, message):
+    with pytest.raises(ValueError, match=message) as refused:
+        main(["--checkpoint", str(trained_run), *flags])
+    assert "\n" not in str(refused.value)
+
+
+def test_a_missing_input_file_is_named(trained_run):
+    with pytest.raises(FileNotFoundError, match=r"nothing\.txt"):
+        main(["--checkpoint", str(trained_run), "--input", "nothing.txt"])
+
+
+def start(*arguments, **more):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen([sys.executable, "-m", "mt.translate", *arguments], env=environment, text=True, **more)
+
+
+def test_a_writer_that_waits_for_its_answer_gets_it(trained_run):
+    process = start("--checkpoint", str(trained_run), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    for line, answer in (("eins zwei", "two one\n"), ("acht vier", "four eight\n")):
+        process.stdin.write(line + "\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == answer
+    process.stdin.close()
+    assert process.wait(timeout=20) == 0
+
+
+def test_a_closed_pipe_and_ctrl_c_end_it_in_silence(trained_run):
+    process = start(
+        "--checkpoint", str(trained_run), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    process.stdin.write("eins drei\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == "three one\n"
+    process.stdout.close()  # what `| head -1` does
+    with contextlib.suppress(BrokenPipeError):  # it may have left before we are done
+        process.stdin.write("zwei drei\n" * 20_000)
+        process.stdin.close()
+    assert process.wait(timeout=30) == 141
+    assert process.stderr.read() == ""
+
+    process = start(
+        "--checkpoint", str(trained_run), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    process.stdin.write("eins drei\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == "three one\n"
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=20) == 130
+    assert process.stderr.read() == ""

@@ -1,9 +1,11 @@
 """The bundled corpus as a corpus: splits, sizes, held-out combinations, links."""
 
+import re
 from itertools import islice
 
 import pytest
 
+from mt.data.bundled import source
 from mt.data.bundled.construction import CONSTRUCTIONS
 from mt.data.bundled.source import DEFAULT_SIZES, Bundled, is_held_out, normalized
 
@@ -44,10 +46,29 @@ def test_fingerprint_changes_with_every_setting():
     assert Bundled("test").fingerprint() == Bundled("test").fingerprint()
 
 
-@pytest.mark.parametrize("settings", [{"split": "dev"}, {"split": "train", "size": 0}])
-def test_wrong_settings_are_refused_in_one_line(settings):
-    with pytest.raises(ValueError, match=r"^(split|size) must be [^\n]*$"):
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"split": "dev"}, "split (dev) must be one of train, valid, test, test_compositional"),
+        ({"split": "train", "size": 0}, "size (0) must be at least 1"),
+    ],
+    ids=["split", "size"],
+)
+def test_wrong_settings_are_refused_in_one_line(settings, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         Bundled(**settings)
+
+
+def test_a_split_that_cannot_be_filled_is_given_up_in_one_line(monkeypatch):
+    monkeypatch.setattr(source, "FRUITLESS_DRAWS", 60)
+    found = []
+    with pytest.raises(ValueError) as error:
+        found.extend(Bundled("valid", 10**9))
+    assert found
+    assert str(error.value) == (
+        "size (1000000000) must be at most what split valid can fill: "
+        f"{len(found)} distinct sentences found, and no more in 60 draws"
+    )
 
 
 def test_no_sentence_of_either_side_stands_in_two_splits(train, held_out_splits):

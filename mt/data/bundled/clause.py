@@ -138,10 +138,10 @@ class Clause:
             words += particle + dative + accusative
         return words
 
-    def english_rest(self) -> list[Word]:
-        """All that follows the verb."""
+    def english_rest(self, *, with_time: bool = True) -> list[Word]:
+        """All that follows the verb, without the time where that stands in front."""
         words = self._english_objects()
-        for part in (self.predicate, self.prepositional, self.manner, self.place, self.time):
+        for part in (self.predicate, self.prepositional, self.manner, self.place, self.time if with_time else None):
             if part is not None:
                 words += part.en
         return words + self.after[0]
@@ -160,9 +160,8 @@ class Clause:
             else:
                 negation = [Word("not", mark)]
         frequency = self.frequency.en if self.frequency else []
-        if self.time and self.time.is_front and not question:
-            front = [*front, *self.time.en]
-        words = list(front)
+        has_time_in_front = self.time is not None and self.time.is_front and not question
+        words = [*front, *self.time.en] if has_time_in_front else list(front)
         if question:
             words += finite + subject + negation + frequency + rest
         elif self.modal in ("want", "have") or self.gladly:  # often wants to; does not want to
@@ -177,13 +176,7 @@ class Clause:
             )
         else:
             words += subject + finite + negation + frequency + rest
-        words += self._english_objects()
-        for part in (self.predicate, self.prepositional, self.manner, self.place):
-            if part is not None:
-                words += part.en
-        if self.time and not (self.time.is_front and not question):
-            words += self.time.en
-        return words + self.after[0]
+        return words + self.english_rest(with_time=not has_time_in_front)
 
     def english_infinitive(self) -> list[Word]:
         """The verb in its base form with all that follows it."""

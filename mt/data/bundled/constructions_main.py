@@ -2,7 +2,9 @@
 
 from mt.data.bundled import lexicon
 from mt.data.bundled.construction import Sentence, construction
-from mt.data.bundled.draw import PEOPLE, Adverbial, Draw
+from mt.data.bundled.draw import Draw
+from mt.data.bundled.draw_adverbial import Adverbial
+from mt.data.bundled.draw_noun import PEOPLE
 from mt.data.bundled.lexicon import Phrase
 from mt.data.bundled.sentence import Word
 

@@ -4,7 +4,9 @@ from mt.data.bundled import lexicon
 from mt.data.bundled.clause import Clause
 from mt.data.bundled.construction import Sentence, construction
 from mt.data.bundled.constructions_main import ALL
-from mt.data.bundled.draw import PEOPLE, Adverbial, Draw
+from mt.data.bundled.draw import Draw
+from mt.data.bundled.draw_adverbial import Adverbial
+from mt.data.bundled.draw_noun import PEOPLE
 from mt.data.bundled.lexicon_modifiers import CLOCK
 from mt.data.bundled.morphology_de import DIESER
 from mt.data.bundled.noun_phrase import Fixed, NounPhrase

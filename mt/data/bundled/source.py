@@ -3,18 +3,26 @@
 from collections.abc import Iterator
 from functools import cache
 from hashlib import sha256
+from itertools import accumulate
 from pathlib import Path
 from random import Random
 from zlib import crc32
 
-from mt.data.bundled import (  # noqa: F401  (they fill the table)
-    constructions_complex,
+from mt.data.bundled import (
+    constructions_adjective,
+    constructions_case,
+    constructions_coordination,
+    constructions_infinitive,
     constructions_main,
-    constructions_noun,
+    constructions_passive,
     constructions_questions,
+    constructions_relative,
+    constructions_subordinate,
+    constructions_wish,
 )
 from mt.data.bundled.construction import CONSTRUCTIONS
-from mt.data.bundled.draw import SURNAMES, Draw
+from mt.data.bundled.draw import Draw
+from mt.data.bundled.draw_noun import SURNAMES
 from mt.data.bundled.sentence import Word, pharaoh, typeset
 from mt.data.pair import Pair
 
@@ -23,6 +31,26 @@ DEFAULT_SIZES = {"train": 30_000, "valid": 500, "test": 500, "test_compositional
 REGIONS = {"train": range(0, 80), "valid": range(80, 85), "test": range(85, 90), "test_compositional": range(90, 100)}
 HELD_OUT_PERCENT = 4  # of all combinations of a word and a construction: absent from all splits but test_compositional
 SHORT_DROPPED = 0.8  # of the sentences below seven words: there are too many of them
+# Draws in a row without a new sentence after which a split is given up as exhausted: ten seconds. One that is not
+# needs 2 draws for a sentence (train) to 100 (test_compositional), so no run of bad luck comes near this.
+FRUITLESS_DRAWS = 200_000
+
+# What a seed gives depends on this order, and on the order inside each file.
+FAMILIES = (
+    constructions_main,
+    constructions_adjective,
+    constructions_case,
+    constructions_relative,
+    constructions_subordinate,
+    constructions_infinitive,
+    constructions_wish,
+    constructions_passive,
+    constructions_coordination,
+    constructions_questions,
+)
+TABLE = [entry for family in FAMILIES for entry in CONSTRUCTIONS.values() if entry.write.__module__ == family.__name__]
+assert len(TABLE) == len(CONSTRUCTIONS), "a family is missing from FAMILIES"
+BOUNDS = list(accumulate(entry.weight for entry in TABLE))  # of the roll that draws each construction
 
 
 @cache
@@ -41,14 +69,14 @@ class Bundled:
 
     split: train, valid, test, test_compositional. size: pairs, None for the split's default. No sentence stands in two
     splits, whatever their sizes and seeds: the hash of its German side, which its English side determines, decides.
-    Raises ValueError for an unknown split or a size below 1.
+    Raises ValueError for an unknown split or a size below 1, and while iterating where the split runs out of sentences.
     """
 
     def __init__(self, split: str, size: int | None = None, seed: int = 1):
         if split not in DEFAULT_SIZES:
-            raise ValueError(f"split must be one of {', '.join(DEFAULT_SIZES)}: {split}")
+            raise ValueError(f"split ({split}) must be one of {', '.join(DEFAULT_SIZES)}")
         if size is not None and size < 1:
-            raise ValueError(f"size must be at least 1: {size}")
+            raise ValueError(f"size ({size}) must be at least 1")
         self.split = split
         self.size = DEFAULT_SIZES[split] if size is None else size
         self.seed = seed
@@ -64,18 +92,19 @@ class Bundled:
         """(pair, construction, lemmas) of each pair."""
         random = Random(f"{self.split} {self.seed}")
         draw = Draw(random)
-        table = list(CONSTRUCTIONS.values())
-        bounds = []
-        total = 0.0
-        for entry in table:
-            total += entry.weight
-            bounds.append(total)
         region = REGIONS[self.split]
         wants_held_out = self.split == "test_compositional"
         seen: set[str] = set()
+        fruitless = 0
         while len(seen) < self.size:
-            roll = random.random() * total
-            name, _, write = table[next(i for i, bound in enumerate(bounds) if roll < bound)]
+            if fruitless == FRUITLESS_DRAWS:
+                raise ValueError(
+                    f"size ({self.size}) must be at most what split {self.split} can fill: "
+                    f"{len(seen)} distinct sentences found, and no more in {FRUITLESS_DRAWS} draws"
+                )
+            fruitless += 1
+            roll = random.random() * BOUNDS[-1]
+            name, _, write = TABLE[next(i for i, bound in enumerate(BOUNDS) if roll < bound)]
             draw.start()
             roll = random.random()
             draw.address = "you, sir" if roll < 0.15 else "you all" if roll < 0.25 else "you"
@@ -95,6 +124,7 @@ class Bundled:
             if key in seen:
                 continue
             seen.add(key)
+            fruitless = 0
             yield Pair(source, target, pharaoh(source_marks, target_marks)), name, tuple(draw.lemmas)
 
     def fingerprint(self) -> str:

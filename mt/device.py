@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import AbstractContextManager
 
 import torch
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -34,6 +40,14 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
 def mixed_precision(device: torch.device, dtype: torch.dtype) -> AbstractContextManager:
     """Autocast to `dtype` for matrix products; float32 is left alone."""
     return torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32)
+
+
+def peak_memory_mib() -> int | None:
+    """The most memory that this process has held so far, in MiB; None where the system does not say."""
+    if resource is None:
+        return None
+    bytes_each = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * bytes_each // 2**20
 
 
 def _multiplies_bfloat16(device: torch.device) -> bool:

@@ -28,7 +28,7 @@ def main(settings: dict[str, Any]) -> None:
     from mt.checkpoint.run_folder import RunFolder
     from mt.data.batching import TokenBatches
     from mt.data.prepare import prepare
-    from mt.device import choose_device
+    from mt.device import choose_device, peak_memory_mib
     from mt.evaluation.final import final_table, finish_run
     from mt.evaluation.validation import Validator
     from mt.inference.translator import Translator
@@ -111,7 +111,12 @@ def main(settings: dict[str, Any]) -> None:
         metric=trainer_settings.metric,
         is_more_better=METRICS[trainer_settings.metric] > 0,
         validate=lambda of_model: validate(of_model).numbers,
-        training={**asdict(outcome.position), "parameters": counts["total"], "reason": outcome.reason},
+        training={
+            **asdict(outcome.position),
+            "parameters": counts["total"],
+            "peak_memory_mib": peak_memory_mib(),
+            "reason": outcome.reason,
+        },
         **where,
     )
     print(final_table(scores))

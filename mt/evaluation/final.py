@@ -21,7 +21,8 @@ from mt.checkpoint.run_folder import RunFolder
 from mt.data.held_out import HeldOut
 from mt.data.prepare import Prepared
 from mt.evaluation.curve import draw_curve
-from mt.evaluation.scores import Scores, metric_name, score
+from mt.evaluation.report import table
+from mt.evaluation.scores import Scores, score
 from mt.inference.aligner import Aligner
 from mt.inference.translator import Translator
 from mt.search.search import Search
@@ -79,19 +80,10 @@ def finish_run(
 
 
 def final_table(scores: Mapping[str, Any]) -> str:
-    """The tests' scores as a table, with the signatures below."""
-    tests = scores["tests"]
-    if not tests:
+    """The tests' scores of a `scores.json` as a table, with the signatures below."""
+    if not scores["tests"]:
         return "no test sets were given (data.tests)"
-    metrics = list(next(iter(tests.values()))["signatures"])
-    width = max(len(name) for name in [*tests, "test"])
-    heads = [metric_name(metric) for metric in metrics]
-    lines = [" ".join([f"{'test':<{width}}", *(f"{head:>7}" for head in heads), "sentences/s"])]
-    for name, test in tests.items():
-        cells = (f"{test[metric]:>{max(7, len(head))}.2f}" for metric, head in zip(metrics, heads, strict=True))
-        lines.append(" ".join([f"{name:<{width}}", *cells, f"{test['sentences_per_second']:>11.1f}"]))
-    signatures = {metric: test["signatures"][metric] for test in tests.values() for metric in metrics}
-    return "\n".join([*lines, *(f"{metric_name(metric)}: {text}" for metric, text in signatures.items())])
+    return table({name: Scores.from_dict(test) for name, test in scores["tests"].items()})
 
 
 def _try_average(number: int, run: RunFolder, metric: str, is_more_better: bool, validate) -> None:
@@ -148,4 +140,5 @@ def _score_test(test: HeldOut, translator: Translator, search: Search, path: Pat
     path.parent.mkdir(exist_ok=True)
     path.write_text("".join(text + "\n" for text in texts), encoding="utf-8")
     scores: Scores = score(texts, [test.targets])
+    log.info("%s: %d sentences in %.1f s (%.1f a second)", test.name, len(texts), seconds, len(texts) / seconds)
     return {**scores.to_dict(), "sentences_per_second": round(len(texts) / seconds, 1)}

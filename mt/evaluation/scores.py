@@ -70,6 +70,18 @@ class Scores:
             "signatures": dict(self.signatures),
         }
 
+    @classmethod
+    def from_dict(cls, body: Mapping[str, Any]) -> Scores:
+        """The scores that `to_dict` wrote; further keys are left alone."""
+        return cls(
+            values={metric: body[metric] for metric in body["signatures"]},
+            signatures=body["signatures"],
+            num_lines=body["lines"],
+            num_references=body["references"],
+            hypothesis_length=body["hypothesis_length"],
+            reference_length=body["reference_length"],
+        )
+
     def __str__(self) -> str:
         """One line for a log: `BLEU 38.51 | chrF2 63.20 | length ratio 0.987 | 1000 lines`."""
         parts = [f"{metric_name(metric)} {value:.2f}" for metric, value in self.values.items()]

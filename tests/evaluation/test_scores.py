@@ -9,7 +9,7 @@ import pytest
 import sacrebleu
 
 from mt.evaluation.report import table, to_json
-from mt.evaluation.scores import METRICS, score
+from mt.evaluation.scores import METRICS, Scores, score
 
 HYPOTHESES = ["Ein Hund läuft über die Wiese.", "Zwei Männer Sitzen auf einer Bank.", "", "Das ist gut."]
 FIRST = ["Ein Hund rennt über die Wiese.", "Zwei Männer sitzen auf einer Bank.", "Nichts.", "Das ist gut."]
@@ -135,3 +135,11 @@ def test_systems_come_in_the_order_that_people_and_comet_found():
     }
     assert sorted(systems, key=lambda name: systems[name].bleu) == list(systems)
     assert sorted(systems, key=lambda name: systems[name].chrf) == list(systems)
+
+
+def test_scores_come_back_from_their_dict():
+    scores = score(["Ein Hund läuft .", "Zwei Katzen"], [["Ein Hund rennt .", "Zwei Katzen"]])
+    again = Scores.from_dict(json.loads(json.dumps(scores.to_dict())))
+    assert again.signatures == scores.signatures and again.num_lines == 2
+    assert again.values == {metric: round(value, 4) for metric, value in scores.values.items()}
+    assert again.length_ratio == scores.length_ratio

@@ -15,7 +15,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+
+from mt.command_line import Flags, run
 
 if TYPE_CHECKING:
     from mt.alignment.alignment import Alignment, RawAttention
@@ -280,9 +282,7 @@ def check(flags: argparse.Namespace) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """The flags; nothing heavy is imported for them."""
-    parser = argparse.ArgumentParser(
-        prog="align", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Flags(prog="align", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     text = parser.add_argument_group("what is aligned (files may be plain or .gz, one sentence a line)")
     text.add_argument("--source", metavar="FILE", required=True, help="source sentences, - for standard input")
     text.add_argument("--target", metavar="FILE", help="their translations (default: the model's own)")
@@ -338,7 +338,10 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-if __name__ == "__main__":
-    from mt.command_line import run
-
+def cli() -> NoReturn:
+    """The command, also as the script `mt-align`."""
     run(main)
+
+
+if __name__ == "__main__":
+    cli()

@@ -1,6 +1,6 @@
 """What all commands share: where the settings are, how mistakes are told, how Hydra is started. Never imports torch."""
 
-import importlib
+import argparse
 import logging
 import os
 import re
@@ -23,6 +23,13 @@ flags:
   --multirun, -m      one run for each combination: -m seed=1,2,3
   --hydra-help        Hydra's own flags
   MT_DEBUG=1          (in the environment) tracebacks instead of one-line errors"""
+
+
+class Flags(argparse.ArgumentParser):
+    """Flags whose mistakes are ValueErrors, so that they are told in one line like all others."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(f"{message} (--help lists the flags)")
 
 
 def config_folder() -> Path:
@@ -87,31 +94,6 @@ def run_hydra(main: Callable[[dict[str, Any]], None], config_name: str) -> None:
             if debug:
                 raise
             raise ValueError(worded(error, config_name, overrides)) from error
-
-
-def train() -> None:
-    """The script `mt-train`."""
-    importlib.import_module("mt.train").cli()
-
-
-def prepare() -> None:
-    """The script `mt-prepare`."""
-    importlib.import_module("mt.prepare").cli()
-
-
-def translate() -> NoReturn:
-    """The script `translate`."""
-    run(importlib.import_module("mt.translate").main)
-
-
-def evaluate() -> NoReturn:
-    """The script `mt-evaluate`."""
-    run(importlib.import_module("mt.evaluate").main)
-
-
-def align() -> NoReturn:
-    """The script `mt-align`."""
-    run(importlib.import_module("mt.align").main)
 
 
 def log_to_stderr() -> None:

@@ -8,8 +8,9 @@ import argparse
 import sys
 import time
 from pathlib import Path
+from typing import NoReturn
 
-from mt.command_line import command_name
+from mt.command_line import Flags, command_name, run
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -86,9 +87,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The flags; nothing heavy is imported for them."""
-    parser = argparse.ArgumentParser(
-        prog=command_name(), description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Flags(prog=command_name(), description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     text = parser.add_argument_group("what is scored (files may be plain or .gz, one sentence a line)")
     text.add_argument("--source", metavar="FILE", help="sentences to translate")
     text.add_argument(
@@ -143,7 +142,10 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-if __name__ == "__main__":
-    from mt.command_line import run
-
+def cli() -> NoReturn:
+    """The command, also as the script `mt-evaluate`."""
     run(main)
+
+
+if __name__ == "__main__":
+    cli()

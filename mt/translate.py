@@ -11,9 +11,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
-from mt.command_line import run
+from mt.command_line import Flags, run
 
 if TYPE_CHECKING:
     from mt.inference.aligner import Aligner
@@ -28,7 +28,7 @@ PAUSE_SECONDS = 0.05  # of a writer, after which the lines so far are translated
 
 def parser() -> argparse.ArgumentParser:
     """The flags."""
-    flags = argparse.ArgumentParser(
+    flags = Flags(
         prog="translate",
         description=__doc__,
         epilog="As many lines come out as went in, in their order. With --n-best, --scores or --alignment a line has "
@@ -208,5 +208,10 @@ def _write(
     return number
 
 
-if __name__ == "__main__":
+def cli() -> NoReturn:
+    """The command, also as the script `translate`."""
     run(main)
+
+
+if __name__ == "__main__":
+    cli()

@@ -49,14 +49,21 @@ class RunFolder:
         if fresh and config.exists():
             shutil.rmtree(run.path)
         if config.exists():
-            changed = _differences(yaml.safe_load(config.read_text("utf-8")), settings)
+            before = yaml.safe_load(config.read_text("utf-8"))
+            changed = _differences(before, settings)
             if changed and run.last is not None:
                 raise ValueError(
                     f"{run.path} was started with other settings ({'; '.join(changed)}):"
                     " choose another name=…, or fresh=true to delete it and start again"
                 )
+            if any(before.get(name) != settings.get(name) for name in ("search", "final")):
+                run.reopen()  # what comes after training comes again, with these
         run.path.mkdir(parents=True, exist_ok=True)
-        for torn in run.path.glob(".step_*"):  # what a kill left half written
+        for old in run.path.glob(".*.old"):  # a kill came while this one was being replaced
+            whole = run.path / old.name[1:].removesuffix(".old")
+            if not whole.exists():
+                old.rename(whole)
+        for torn in (*run.path.glob(".step_*"), *run.path.glob(".average.*")):  # what a kill left half written
             shutil.rmtree(torn, ignore_errors=True)
         config.write_text(yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True), encoding="utf-8")
         return run
@@ -81,6 +88,8 @@ class RunFolder:
         weights: Mapping[str, Tensor],
         scores: Mapping[str, Any],
         training: TrainingState | None = None,
+        *,
+        is_best: bool = False,
     ) -> Path:
         """Writes the step folder `name`; with a training state it becomes `last`."""
         assert self._card is not None and self._tokenizers is not None, "describe comes before save"
@@ -88,22 +97,21 @@ class RunFolder:
         write_checkpoint(
             folder, card=self._card, weights=weights, tokenizers=self._tokenizers, scores=scores, training=training
         )
+        if is_best:  # before `last`: killed in between, the run goes on from the step before and comes here again
+            point(self.path, "best", folder)
         if training is not None:
             point(self.path, "last", folder)
         return folder
 
-    def set_best(self, name: str) -> None:
-        """Points `best` to the step folder `name`."""
-        point(self.path, "best", self.path / name)
-
     def steps(self) -> list[Path]:
-        """The numbered step folders, oldest first."""
-        return sorted(path for path in self.path.glob("step_*") if path.is_dir())
+        """The numbered step folders that were validated, oldest first; those that a signal left were not."""
+        found = [path for path in self.path.glob("step_*") if json.loads((path / "scores.json").read_text("utf-8"))]
+        return sorted(found, key=lambda path: (len(path.name), path.name))  # by number, however many digits
 
     def prune(self, keep_last: int) -> None:
-        """Deletes step folders but the newest `keep_last`, `last` and `best`."""
+        """Deletes step folders but the newest `keep_last` that were validated, `last` and `best`."""
         kept = {self.best, self.last, *(path.resolve() for path in self.steps()[-keep_last:])}
-        for path in self.steps():
+        for path in self.path.glob("step_*"):
             if path.resolve() not in kept:
                 shutil.rmtree(path)
 
@@ -112,6 +120,10 @@ class RunFolder:
         """The final scores of a finished run; None before."""
         path = self.path / "scores.json"
         return json.loads(path.read_text("utf-8")) if path.exists() else None
+
+    def reopen(self) -> None:
+        """Takes the mark of a finished run away, because it goes on."""
+        (self.path / "scores.json").unlink(missing_ok=True)
 
     def finish(self, scores: Mapping[str, Any]) -> None:
         """Writes the final scores, which mark the run as finished."""

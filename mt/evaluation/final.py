@@ -104,8 +104,7 @@ def _try_average(number: int, run: RunFolder, metric: str, is_more_better: bool,
         "taken" if is_better else "left",
     )
     if is_better:
-        run.save("average", weights, {"average_of": [folder.name for folder in folders], **numbers})
-        run.set_best("average")
+        run.save("average", weights, {"average_of": [folder.name for folder in folders], **numbers}, is_best=True)
 
 
 def _choose_length_penalty(alphas: Sequence[float], search: Search, translator: Translator, valid: HeldOut) -> Search:

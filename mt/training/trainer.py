@@ -34,7 +34,7 @@ class TrainerSettings:
 
     max_steps: int | None = None  # updates
     max_epochs: float | None = None  # passes over the training data
-    time_budget: str | None = None  # wall-clock for the whole run, resumed parts included, e.g. 90s, 30m, 2h
+    time_budget: str | float | None = None  # wall-clock for the whole run, resumed parts included, e.g. 90s, 30m, 2h
     accumulate: int = 1  # batches an update
     clip_norm: float = 1.0  # longest gradient, 0 leaves it alone
     ema_decay: float = 0.0  # moving average of the weights, used for validation and the checkpoint; 0 = none
@@ -103,8 +103,9 @@ class Validation:
 class Store(Protocol):
     """Where checkpoints go; `mt.checkpoint.run_folder.RunFolder` is one."""
 
-    def save(self, name: str, weights: Mapping[str, Tensor], scores: Mapping, training: TrainingState) -> None: ...
-    def set_best(self, name: str) -> None: ...
+    def save(
+        self, name: str, weights: Mapping[str, Tensor], scores: Mapping, training: TrainingState, *, is_best: bool
+    ) -> None: ...
     def prune(self, keep_last: int) -> None: ...
 
 
@@ -161,6 +162,8 @@ class Trainer:
         window = _Window()
         batches = self._batches()
         with _signals() as signals:
+            if self._is_validation_due():  # a signal came before it
+                self._validate_and_save(progress)
             while (reason := self.reason_to_stop()) is None and not signals:
                 window.add(self._update(batches))
                 position = self.position
@@ -173,13 +176,15 @@ class Trainer:
                     tokens_per_second=window.tokens_per_second,
                     seconds=position.seconds,
                 )
-                if position.step % settings.validate_every == 0 and not signals:
+                if self._is_validation_due() and not signals:
                     self._validate_and_save(progress)
                     window = _Window()
+            is_saved = self.position.validated_step == self.position.step
             if signals:
                 reason = f"stopped by {signal.Signals(signals[0]).name} at step {self.position.step}"
-                self._save(scores={})
-            elif self.position.validated_step != self.position.step:
+                if not is_saved:
+                    self._save(scores={}, is_best=False)
+            elif not is_saved:
                 self._validate_and_save(progress)
         progress.close()
         return Outcome(position=self.position, reason=str(reason), signal=signals[0] if signals else None)
@@ -233,6 +238,10 @@ class Trainer:
                 yield batch, Position(epoch=epoch + is_last, batch=0 if is_last else index)
             epoch, start = epoch + 1, 0
 
+    def _is_validation_due(self) -> bool:
+        step = self.position.step
+        return step > 0 and step % self.settings.validate_every == 0 and self.position.validated_step != step
+
     def _elapsed(self) -> float:
         return self._seconds_before + time.monotonic() - self._started
 
@@ -283,9 +292,7 @@ class Trainer:
         progress.say(f"step {self.position.step}: validation {text}{' (best so far)' if is_best else ''}")
         for line in validation.samples:
             progress.say(f"    {line}")
-        name = self._save(scores={"step": self.position.step, **validation.numbers})
-        if is_best:
-            self.store.set_best(name)
+        self._save(scores={"step": self.position.step, **validation.numbers}, is_best=is_best)
         self.store.prune(settings.keep_last)
 
     def _record(self, numbers: Mapping[str, Any]) -> None:
@@ -293,13 +300,12 @@ class Trainer:
         self.metrics.record(self.position.step, numbers)
         self.tracker.record(self.position.step, numbers)
 
-    def _save(self, scores: Mapping[str, Any]) -> str:
+    def _save(self, scores: Mapping[str, Any], *, is_best: bool) -> None:
         name = f"step_{self.position.step:06d}"
         state = self._state()
         self.average.swap()
-        self.store.save(name, dict(self.model.named_parameters()), scores, state)
+        self.store.save(name, dict(self.model.named_parameters()), scores, state, is_best=is_best)
         self.average.swap()
-        return name
 
     def _state(self) -> TrainingState:
         names = [name for name, _ in self.model.named_parameters()]
@@ -331,9 +337,9 @@ class Trainer:
                 if key.partition(".")[2] == name
             }
             if own:
+                # the step count too: the fused form reads it on the parameter's device
                 self.optimizer.state[parameter] = {
-                    key: tensor.clone() if key == "step" else tensor.to(parameter.device, copy=True)
-                    for key, tensor in own.items()
+                    key: tensor.to(parameter.device, copy=True) for key, tensor in own.items()
                 }
         torch.set_rng_state(groups["random"]["cpu"])
         if self.device.type == "cuda" and "cuda" in groups["random"]:

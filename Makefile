@@ -29,7 +29,7 @@ demo: $(INSTALLED)  ## train on the corpus that comes with the project, then tra
 	@head -n 3 data/bundled/test.en | $(RUN) -m mt.translate --checkpoint checkpoints/demo
 	@head -n 3 data/bundled/test.en | $(RUN) -m mt.align --checkpoint checkpoints/demo --source - --output checkpoints/demo/heatmaps
 
-train: $(INSTALLED)  ## train with the settings in ARGS, as in: make train ARGS='experiment=demo seed=2'
+train: $(INSTALLED)  ## train with the settings in ARGS, as in: make train ARGS='experiment=demo trainer.seed=2'
 	@$(RUN) -m mt.train $(ARGS)
 
 test: $(INSTALLED) lint  ## lint, then run the tests (ARGS='-k beam' chooses some)

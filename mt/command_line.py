@@ -20,7 +20,7 @@ BROKEN_PIPE = 141  # 128 + SIGPIPE: what `... | head` gives every other filter
 HYDRA_FLAGS = """\
 flags:
   --cfg job           print the settings that would be used, and leave
-  --multirun, -m      one run for each combination: -m seed=1,2,3
+  --multirun, -m      one run for each combination: -m trainer.seed=1,2,3
   --hydra-help        Hydra's own flags
   MT_DEBUG=1          (in the environment) tracebacks instead of one-line errors"""
 

@@ -22,9 +22,12 @@ def choose_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise ValueError(f"device ({name}) must be auto, cpu, cuda or cuda:N") from None
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"device ({name}) must be one that this machine has: no CUDA device was found")
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):
+        raise ValueError(f"device ({name}) must be auto, cpu, cuda or cuda:N")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        found = torch.cuda.device_count() or "no"
+        raise ValueError(f"device ({name}) must be one that this machine has: {found} CUDA devices were found")
     return device
 
 

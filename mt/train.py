@@ -14,9 +14,12 @@ import logging
 from dataclasses import asdict
 from typing import Any
 
-from mt.command_line import run_hydra
+from mt.command_line import did_you_mean, run_hydra
 
 log = logging.getLogger("mt.train")
+
+GROUPS = ("data", "tokenizer", "model", "objective", "optimizer", "schedule", "search", "tracker")
+SETTINGS = ("name", "folder", "fresh", *GROUPS, "batches", "trainer", "validation", "final")
 
 
 def main(settings: dict[str, Any]) -> None:
@@ -30,16 +33,28 @@ def main(settings: dict[str, Any]) -> None:
     from mt.data.prepare import prepare
     from mt.device import choose_device, peak_memory_mib
     from mt.evaluation.final import final_table, finish_run
-    from mt.evaluation.validation import Validator
     from mt.inference.translator import Translator
     from mt.model.seq2seq import parameter_counts
     from mt.training.trainer import METRICS, Trainer, Validation
 
+    for name in settings:
+        if name not in SETTINGS:  # from a settings file: the command line's are checked already
+            raise ValueError(f"there is no setting {name}{did_you_mean(name, SETTINGS)}")
     parts = {name: build(settings[name]) for name in ("data", "tokenizer", "objective", "search", "trainer", "tracker")}
     trainer_settings, data = parts["trainer"], parts["data"]
-    sampling = build(settings["batches"]["sampling"])
-    schedule, validation_search = build(settings["schedule"]), build(settings["validation"]["search"])
-    final_settings = build(settings["final"])
+    make_batches, make_validator = (
+        build({"_target_": target, "_partial_": True, **settings[name]})
+        for name, target in (
+            ("batches", "mt.data.batching.TokenBatches"),
+            ("validation", "mt.evaluation.validation.Validator"),
+        )
+    )
+    schedule, final_settings = build(settings["schedule"]), build(settings["final"])
+    if final_settings.average_last > trainer_settings.keep_last:
+        raise ValueError(
+            f"final.average_last ({final_settings.average_last}) must be at most trainer.keep_last"
+            f" ({trainer_settings.keep_last}), the checkpoints that there will be"
+        )
     choose_device(trainer_settings.device)
     run = RunFolder.open(settings["folder"], settings, fresh=settings["fresh"])
 
@@ -48,6 +63,12 @@ def main(settings: dict[str, Any]) -> None:
     prepared.ledger.save(run.path / "ledger.json")
     torch.manual_seed(trainer_settings.seed)
     model = build(settings["model"], source_vocab_size=tokenizers.source.size, target_vocab_size=tokenizers.target.size)
+    if model.is_source_tied and not tokenizers.is_joint:
+        raise ValueError("model.tie (all) needs one joint vocabulary: use model.tie=target or tokenizer.joint=true")
+    if model.max_length is not None and model.max_length <= data.max_pieces:
+        raise ValueError(
+            f"model.max_positions ({model.max_length}) must be above data.max_pieces ({data.max_pieces}): EOS takes one"
+        )
     counts = parameter_counts(model)
     log.info("parameters: %s", ", ".join(f"{part} {count:,}" for part, count in counts.items()))
     run.describe(
@@ -56,25 +77,17 @@ def main(settings: dict[str, Any]) -> None:
     )
 
     where = {"device": trainer_settings.device, "precision": trainer_settings.precision}
-    validator = Validator(
+    valid_tokens = max(8192, 2 * data.max_pieces + 2)  # a batch holds the longest pair at least
+    validator = make_validator(
         prepared.valid,
-        TokenBatches(prepared.valid_store, tokenizers, max_tokens=8192, seed=0, shuffle=False),
-        search=validation_search,
-        sample_lines=settings["validation"]["sample_lines"],
+        TokenBatches(prepared.valid_store, tokenizers, max_tokens=valid_tokens, seed=0, shuffle=False),
     )
 
     def validate(of_model: torch.nn.Module) -> Validation:
         numbers, samples = validator(Translator(of_model, tokenizers, **where))
         return Validation(numbers=numbers, samples=samples)
 
-    batches = TokenBatches(
-        prepared.train,
-        tokenizers,
-        max_tokens=settings["batches"]["max_tokens"],
-        max_sentences=settings["batches"]["max_sentences"],
-        seed=trainer_settings.seed,
-        sampling=sampling,
-    )
+    batches = make_batches(prepared.train, tokenizers, seed=trainer_settings.seed)
     trainer = Trainer(
         settings=trainer_settings,
         model=model,
@@ -94,6 +107,7 @@ def main(settings: dict[str, Any]) -> None:
             log.info("%s: already at %s (name=… starts another run, fresh=true this one again)", run.path, reason)
             print(final_table(run.scores))
             return
+        run.reopen()
         log.info("%s: going on at step %d", run.path, trainer.position.step)
     parts["tracker"].start(run.path, settings)
     outcome = trainer.run()

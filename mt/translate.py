@@ -89,6 +89,12 @@ def main(argv: list[str] | None = None) -> int:
     for name in ("n_best", "batch_tokens", "max_pieces"):
         if getattr(args, name) < 1:
             raise ValueError(f"--{name.replace('_', '-')} ({getattr(args, name)}) must be at least 1")
+    if args.sample and args.beam_size is not None:
+        raise ValueError("--sample and --beam-size: give one of them, not both")
+    if not args.sample and (args.temperature, args.top_k, args.top_p) != (1.0, 0, 1.0):
+        raise ValueError("--temperature, --top-k and --top-p are settings of --sample, which is not given")
+    if args.input and args.output and args.output.exists() and args.output.samefile(args.input):
+        raise ValueError(f"--output ({args.output}) must be another file than --input: it would be emptied first")
     with ExitStack() as stack:
         # files first: a wrong path should not wait for the model
         stream = None if args.sentences else _open(args.input)
@@ -120,7 +126,7 @@ def _search(args: argparse.Namespace, default: Search) -> Search:
     """The search that the flags ask for, the checkpoint's own where they are silent."""
     from dataclasses import replace
 
-    from mt.search.beam import Beam, adjusted
+    from mt.search.beam import adjusted
     from mt.search.sampling import Sampling
 
     names = ("max_length", "min_length", "no_repeat_ngram", "length_penalty", "n_best")
@@ -128,10 +134,10 @@ def _search(args: argparse.Namespace, default: Search) -> Search:
     if args.sample:
         return Sampling(**wanted, temperature=args.temperature, top_k=args.top_k, top_p=args.top_p)
     size = args.beam_size
-    if size is None and args.n_best > getattr(default, "size", 1):
+    if size is None and args.n_best > getattr(default, "size", 1) and not isinstance(default, Sampling):
         size = args.n_best
-    # the size first: n_best may not exceed it
-    return replace(adjusted(default if isinstance(default, Beam) else Beam(), beam_size=size), **wanted)
+    # both at once: n_best may not exceed the size
+    return replace(adjusted(default, beam_size=size, n_best=args.n_best), **wanted)
 
 
 def _open(path: Path | None) -> BinaryIO:

@@ -62,7 +62,7 @@ def train_overrides(corpus_folder, work):
     ]
 
 
-def composed(overrides):
+def composed_settings(overrides):
     """The settings of `mt.train` as plain values, as the command composes them."""
     from hydra import compose, initialize_config_dir
     from omegaconf import OmegaConf
@@ -72,12 +72,18 @@ def composed(overrides):
 
 
 @pytest.fixture(scope="session")
+def composed():
+    """overrides -> the settings of `mt.train` as plain values."""
+    return composed_settings
+
+
+@pytest.fixture(scope="session")
 def trained_run(corpus_folder, tmp_path_factory):
     """The run folder of a model that has learned the tiny corpus, trained by the command's own `main`."""
     from mt.train import main
 
     work = tmp_path_factory.mktemp("trained")
-    main(composed(train_overrides(corpus_folder, work)))
+    main(composed_settings(train_overrides(corpus_folder, work)))
     assert yaml.safe_load((work / "run" / "config.yaml").read_text())["name"] == "numbers"
     return work / "run"
 

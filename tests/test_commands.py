@@ -193,3 +193,10 @@ def test_a_closed_pipe_is_no_error(tmp_path):
         writer.stdout.readline()
         writer.stdout.close()
         assert (writer.stderr.read(), writer.wait(timeout=60)) == (b"", 141)
+
+
+@pytest.mark.parametrize("more", [[], ["fresh=true"]], ids=str)
+def test_a_job_of_a_multirun_has_the_same_folder_begun_afresh_or_not(train, more):
+    code, said, jobs = train("trainer.seed=12,13", *more, "--multirun")
+    assert code == 0, said
+    assert [job["folder"] for job in jobs] == [f"checkpoints/bundled/trainer.seed={seed}" for seed in (12, 13)]

@@ -7,11 +7,15 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from mt.translate import main
+from mt.search.beam import Beam
+from mt.search.greedy import Greedy
+from mt.search.sampling import Sampling
+from mt.translate import _search, main, parser
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -97,6 +101,8 @@ def test_a_length_limit_is_said(translate, caplog):
         (["--precision", "int3", "eins"], r"precision \(int3\) must be auto, float32 or bfloat16"),
         (["--input", "x", "eins"], "give one of them, not both"),
         (["--sample", "--temperature", "0", "eins"], r"temperature \(0.0\) must be above 0"),
+        (["--top-k", "3", "eins"], "--temperature, --top-k and --top-p are settings of --sample"),
+        (["--sample", "--beam-size", "3", "eins"], "--sample and --beam-size: give one of them"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -104,6 +110,25 @@ def test_mistakes_are_one_clear_line(trained_run, flags, message):
     with pytest.raises(ValueError, match=message) as refused:
         main(["--checkpoint", str(trained_run), *flags])
     assert "\n" not in str(refused.value)
+
+
+def test_a_file_is_not_overwritten_while_it_is_read(trained_run, tmp_path):
+    path = tmp_path / "lines"
+    path.write_text("eins zwei\n")
+    with pytest.raises(ValueError, match="must be another file than --input"):
+        main(["--checkpoint", str(trained_run), "--input", str(path), "--output", str(path)])
+    assert path.read_text() == "eins zwei\n"
+
+
+@pytest.mark.parametrize("default", [Greedy(length_penalty=0.3), Sampling(top_k=4), Beam(size=7, n_best=5)], ids=repr)
+def test_the_search_of_the_checkpoint_is_kept_where_no_flag_changes_it(default):
+    def asked(*flags):
+        return _search(parser().parse_args(list(flags)), default)
+
+    assert asked() == replace(default, n_best=1)
+    assert asked("--length-penalty", "2") == replace(default, n_best=1, length_penalty=2.0)
+    assert asked("--beam-size", "3") == Beam(size=3, length_penalty=default.length_penalty)
+    assert asked("--n-best", "3").n_best == 3
 
 
 def test_a_missing_input_file_is_named(trained_run):

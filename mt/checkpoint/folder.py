@@ -19,13 +19,16 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from mt.checkpoint.rebuild import build
+from mt.checkpoint.rebuild import build, targets
 from mt.data.tokenizer import TokenizerPair
 
 FORMAT = 1
+# what a checkpoint, perhaps a stranger's, may name: other packages of ours write and delete files
+PACKAGES = ("mt.attention.", "mt.model.", "mt.search.", "mt.compression.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +119,8 @@ def load_checkpoint(path: str | Path) -> LoadedModel:
     folder = find_step(Path(path))
     card = read_card(folder)
     tokenizers = TokenizerPair.load(folder)
+    search = _read_search(folder / "search.yaml")
+    _refuse_strangers(folder, [card.model, card.changes, search])
     model = build(card.model, source_vocab_size=tokenizers.source.size, target_vocab_size=tokenizers.target.size)
     for change in card.changes:
         model = build(change, model=model)
@@ -124,14 +129,27 @@ def load_checkpoint(path: str | Path) -> LoadedModel:
     except Exception as error:  # safetensors raises a type of its own for torn files
         raise ValueError(f"{folder / 'model.safetensors'} cannot be read: {error}") from error
     load_weights(model, weights, folder / "model.safetensors")
-    search = folder / "search.yaml"
     return LoadedModel(
         folder=folder,
         card=card,
         model=model,
         tokenizers=tokenizers,
-        search=build(yaml.safe_load(search.read_text("utf-8"))) if search.exists() else None,
+        search=build(search),
     )
+
+
+def _read_search(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text("utf-8")) if path.exists() else None
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path} is no search description: {error!r}".replace("\n", " ")) from error
+
+
+def _refuse_strangers(folder: Path, nodes: Any) -> None:
+    for target in targets(nodes):
+        if not target.startswith(PACKAGES):
+            known = ", ".join(package.rstrip(".") for package in PACKAGES)
+            raise ValueError(f"{folder}: _target_ ({target}) must be a public class or function inside {known}")
 
 
 def load_weights(model: nn.Module, weights: Mapping[str, Tensor], origin: Path) -> None:
@@ -175,7 +193,7 @@ def read_training(folder: Path) -> TrainingState:
             tensors=load_file(folder / "training.safetensors"),
             numbers=json.loads((folder / "training.json").read_text("utf-8")),
         )
-    except OSError as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise ValueError(f"{folder} cannot be resumed from: {error}") from error
 
 

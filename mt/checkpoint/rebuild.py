@@ -3,9 +3,13 @@
 import difflib
 import importlib
 import inspect
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
+
+# what a value must be, by the words of an annotation; anything else is left to the target
+PLAIN = {"int": "a whole number", "float": "a number", "str": "text", "bool": "true or false", "None": "null"}
 
 
 def build(node: Any, **extra: Any) -> Any:
@@ -14,8 +18,8 @@ def build(node: Any, **extra: Any) -> Any:
     A node with `_partial_: true` gives a factory that takes the remaining arguments later. Lists and mappings without a
     `_target_` are built item by item; anything else is returned as it is.
 
-    Raises ValueError for a target outside `mt.` (a checkpoint may come from a stranger), one that does not exist, and
-    for a key that the target does not take, naming the nearest one that it does.
+    Raises ValueError for a target outside `mt.` (a checkpoint may come from a stranger), one that does not exist, for
+    a key that the target does not take, naming the nearest one that it does, and for a value of another plain type.
     """
     if isinstance(node, (list, tuple)):
         return [build(item) for item in node]
@@ -25,7 +29,9 @@ def build(node: Any, **extra: Any) -> Any:
         return {key: build(value) for key, value in node.items()}
     target = _find(node["_target_"])
     arguments = {key: build(value) for key, value in node.items() if key not in ("_target_", "_partial_")} | extra
-    _check_names(node["_target_"], target, arguments)
+    parameters = inspect.signature(target).parameters
+    _check_names(node["_target_"], parameters, arguments)
+    _check_types(node["_target_"], parameters, arguments)
     return partial(target, **arguments) if node.get("_partial_") else target(**arguments)
 
 
@@ -44,8 +50,16 @@ def _find(path: str) -> Any:
     return target
 
 
-def _check_names(path: str, target: Any, arguments: Mapping[str, Any]) -> None:
-    parameters = inspect.signature(target).parameters
+def targets(node: Any) -> Iterator[str]:
+    """Every `_target_` in a node, however deep."""
+    children = node.values() if isinstance(node, Mapping) else node if isinstance(node, (list, tuple)) else ()
+    if isinstance(node, Mapping) and "_target_" in node:
+        yield str(node["_target_"])
+    for child in children:
+        yield from targets(child)
+
+
+def _check_names(path: str, parameters: Mapping[str, inspect.Parameter], arguments: Mapping[str, Any]) -> None:
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         return
     for name in arguments:
@@ -53,3 +67,26 @@ def _check_names(path: str, target: Any, arguments: Mapping[str, Any]) -> None:
             near = difflib.get_close_matches(name, parameters, n=1)
             hint = f"; did you mean {near[0]}?" if near else f"; it takes {', '.join(parameters)}"
             raise ValueError(f"{path} has no setting {name}{hint}")
+
+
+def _check_types(path: str, parameters: Mapping[str, inspect.Parameter], arguments: Mapping[str, Any]) -> None:
+    for name, value in arguments.items():
+        annotation = inspect.formatannotation(parameters[name].annotation) if name in parameters else ""
+        listed = re.fullmatch(r"(?:[\w.]+\.)?Sequence\[(\w+)\]", annotation.strip("'"))
+        words = [word.strip() for word in (listed[1] if listed else annotation.strip("'")).split("|")]
+        if not set(words) <= PLAIN.keys():
+            continue
+        if listed and not isinstance(value, (list, tuple)):
+            raise ValueError(f"{path.rpartition('.')[2]}.{name} ({value}) must be a list")
+        for item in value if listed else [value]:
+            if not any(_is_plain(item, word) for word in words):
+                rule = " or ".join(PLAIN[word] for word in words)
+                raise ValueError(f"{path.rpartition('.')[2]}.{name} ({item}) must be {rule}")
+
+
+def _is_plain(value: Any, word: str) -> bool:
+    if word == "float":
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    if word == "int":
+        return isinstance(value, int) and not isinstance(value, bool)
+    return value is None if word == "None" else isinstance(value, {"str": str, "bool": bool}[word])

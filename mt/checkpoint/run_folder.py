@@ -49,7 +49,7 @@ class RunFolder:
         if fresh and config.exists():
             shutil.rmtree(run.path)
         if config.exists():
-            before = yaml.safe_load(config.read_text("utf-8"))
+            before = yaml.safe_load(config.read_text("utf-8")) or {}
             changed = _differences(before, settings)
             if changed and run.last is not None:
                 raise ValueError(
@@ -65,7 +65,9 @@ class RunFolder:
                 old.rename(whole)
         for torn in (*run.path.glob(".step_*"), *run.path.glob(".average.*")):  # what a kill left half written
             shutil.rmtree(torn, ignore_errors=True)
-        config.write_text(yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True), encoding="utf-8")
+        temporary = config.with_name(".config.yaml.tmp")  # renamed, so that a kill never leaves half of it
+        temporary.write_text(yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True), encoding="utf-8")
+        temporary.replace(config)
         return run
 
     def describe(self, card: ModelCard, tokenizers: TokenizerPair) -> None:

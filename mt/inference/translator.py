@@ -101,6 +101,8 @@ class Translator:
         sampling draws for a line depends on `seed` and the line's number, counted from `first_line`, alone.
         """
         search = search or self.search
+        if self.model.max_length is not None:
+            max_pieces = min(max_pieces, self.model.max_length - 1)  # EOS takes one
         lines = iter(lines)
         while chunk := list(islice(lines, window)):
             yield from self._window(chunk, search, batch_tokens, max_pieces, seed, first_line)
@@ -168,7 +170,7 @@ class Translator:
                 found = search(
                     self.model.step,
                     state,
-                    max_lengths=[longest_target(len(source)) for source in chosen],
+                    max_lengths=[longest_target(len(source), self.model.max_length) for source in chosen],
                     banned_ids=BANNED,
                     generator=[generators[index] for index in indices] if generators else None,
                 )
@@ -177,9 +179,13 @@ class Translator:
         return results
 
 
-def longest_target(source_pieces: int) -> int:
-    """Most target pieces for a source: twice as many and twenty more, beyond what any translation needs."""
-    return 2 * source_pieces + 20
+def longest_target(source_pieces: int, max_length: int | None = None) -> int:
+    """Most target pieces for a source: twice as many and twenty more, beyond what any translation needs.
+
+    `max_length` bounds them with the BOS before them.
+    """
+    wanted = 2 * source_pieces + 20
+    return wanted if max_length is None else min(wanted, max_length - 1)
 
 
 def batches_by_length(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:

@@ -20,8 +20,10 @@ class Embedding(nn.Module):
         self.tokens = nn.Embedding(vocab_size, settings.dim, padding_idx=pad)
         self.scale = math.sqrt(settings.dim)
         self.dropout = Dropout(settings.dropout)
+        self.max_length: int | None = None  # ids that have positions
         if settings.positions == "learned":
             self.positions = LearnedPositions(max_positions, settings.dim)
+            self.max_length = max_positions
         elif settings.positions == "sinusoidal":
             self.positions = SinusoidalPositions(settings.dim)
         else:

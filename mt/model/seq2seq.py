@@ -59,6 +59,16 @@ class Seq2Seq(nn.Module):
         if tie == "all":
             self.source_embedding.tokens.weight = self.target_embedding.tokens.weight
 
+    @property
+    def is_source_tied(self) -> bool:
+        """Whether both embeddings are one matrix, so that an id must mean the same piece on both sides."""
+        return self.source_embedding.tokens.weight is self.target_embedding.tokens.weight
+
+    @property
+    def max_length(self) -> int | None:
+        """Most ids of a sequence, BOS or EOS included; None where positions have no end."""
+        return self.target_embedding.max_length
+
     def encode(self, source_BS: Tensor) -> Memory:
         """The memory of right-padded source ids."""
         mask = padding_mask(source_BS, self.pad)

@@ -11,18 +11,17 @@ from tqdm import tqdm
 class Progress:
     """A tqdm bar with loss, tokens per second and time left; where stderr is no terminal, a line every few seconds.
 
-    `total_steps` may be None, for runs that end by time: the bar then shows the share of the run in per cent.
+    The bar shows the share of the run that is done, by whichever limit ends it; `total_steps` is said too if known.
     """
 
-    def __init__(self, *, total_steps: int | None, step: int, seconds_between_lines: float = 15.0):
+    def __init__(self, *, total_steps: int | None, seconds_between_lines: float = 15.0):
         self._is_terminal = sys.stderr.isatty()
         self._total, self._pause, self._last = total_steps, seconds_between_lines, 0.0
         self._bar = tqdm(
-            total=total_steps or 100.0,
-            initial=step if total_steps else 0,
+            total=1.0,
             disable=not self._is_terminal,
             dynamic_ncols=True,
-            bar_format="{desc}{percentage:3.0f}%|{bar}| {postfix}",
+            bar_format="{percentage:3.0f}%|{bar}| {desc}",
         )
 
     def update(self, *, step: int, share: float, loss_nats: float, tokens_per_second: float, seconds: float) -> None:
@@ -34,8 +33,8 @@ class Progress:
             f" {_clock(left)} left"
         )
         if self._is_terminal:
-            self._bar.n = step if self._total else round(100.0 * share, 1)
-            self._bar.set_postfix_str(text)
+            self._bar.n = share
+            self._bar.set_description_str(text)
         elif time.monotonic() - self._last >= self._pause:
             self._last = time.monotonic()
             self.say(f"{100 * share:3.0f}% {text}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -69,22 +70,37 @@ class Wandb:
         if mode == "auto":
             mode = "online" if os.environ.get("WANDB_API_KEY") else "offline"
             log.info("wandb: %s%s", mode, "" if mode == "online" else " (no WANDB_API_KEY is set)")
-        self._run = wandb.init(
-            project=self.project,
-            name=self.name or folder.name,
-            id=folder.name,
-            resume="allow",
-            dir=str(folder),
-            config=dict(settings),
-            mode=mode,
-            settings=wandb.Settings(silent=True, console="off", init_timeout=30),
-        )
+        how = {
+            "project": self.project,
+            "name": self.name or folder.name,
+            "id": _run_id(folder),
+            "resume": "allow",
+            "dir": str(folder),
+            "config": dict(settings),
+            "settings": wandb.Settings(silent=True, console="off", init_timeout=30),
+        }
+        try:
+            self._run = wandb.init(mode=mode, **how)
+        except wandb.Error as error:
+            if self.mode != "auto":
+                raise ValueError(f"tracker.mode ({self.mode}): wandb says: {' '.join(str(error).split())}") from error
+            log.warning("wandb: offline, for it says: %s", " ".join(str(error).split()))
+            wandb.teardown()  # the failed start still holds the id
+            self._run = wandb.init(mode="offline", **how)
 
     def record(self, step: int, numbers: Mapping[str, Any]) -> None:
         self._run.log({key: value for key, value in numbers.items() if isinstance(value, (int, float))}, step=step)
 
     def finish(self) -> None:
-        self._run.finish(quiet=True)
+        self._run.finish()
+
+
+def _run_id(folder: Path) -> str:
+    """An id that stays when the run goes on, and that a fresh run of the same name does not share."""
+    path = folder / "wandb_id.txt"
+    if not path.exists():
+        path.write_text(f"{uuid.uuid4().hex[:12]}\n", encoding="utf-8")
+    return path.read_text("utf-8").strip()
 
 
 class TensorBoard:

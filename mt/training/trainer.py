@@ -157,7 +157,7 @@ class Trainer:
     def run(self) -> Outcome:
         """Trains until a limit, the end of patience, or a signal; writes a checkpoint before it returns."""
         settings = self.settings
-        progress = Progress(total_steps=settings.max_steps, step=self.position.step)
+        progress = Progress(total_steps=settings.max_steps)
         self._started, self._seconds_before = time.monotonic(), self.position.seconds
         window = _Window()
         batches = self._batches()

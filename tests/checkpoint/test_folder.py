@@ -151,3 +151,48 @@ def test_training_state_is_plain_numbers_and_tensors(trained_run):
     state = read_training(find_step(trained_run))
     assert state.numbers["step"] == 450
     assert any(name.startswith("optimizer.exp_avg.") for name in state.tensors) and "random.cpu" in state.tensors
+
+
+def test_a_stranger_cannot_name_a_function_of_ours_that_writes(step, tmp_path):
+    write = {"_target_": "mt.data.whole_folder.write_whole", "path": str(tmp_path / "evil"), "text": "x"}
+    card = yaml.safe_load((step / "model.yaml").read_text())
+    for changes in ({"model": {**card["model"], "layer": write}}, {"model": card["model"], "changes": [write]}):
+        edit_card(step, **changes)
+        with pytest.raises(ValueError, match=r"_target_ \(mt.data.whole_folder.write_whole\) must be"):
+            load_checkpoint(step)
+    edit_card(step, **card)
+    (step / "search.yaml").write_text(yaml.safe_dump(write))
+    with pytest.raises(ValueError, match=r"_target_ \(mt.data.whole_folder.write_whole\) must be"):
+        load_checkpoint(step)
+    assert not (tmp_path / "evil").exists()
+
+
+def test_a_step_that_a_kill_left_half_replaced_comes_back(trained_run, tmp_path):
+    shutil.copytree(trained_run, tmp_path / "run", symlinks=True)
+    last = RunFolder(tmp_path / "run").last
+    last.rename(last.with_name(f".{last.name}.old"))
+    settings = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
+    assert RunFolder.open(tmp_path / "run", settings).last == last
+
+
+def test_other_settings_for_what_comes_after_training_unfinish_a_run(trained_run, tmp_path):
+    shutil.copytree(trained_run, tmp_path / "run", symlinks=True)
+    settings = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
+    assert RunFolder.open(tmp_path / "run", settings).scores is not None
+    settings["search"]["size"] = 2
+    assert RunFolder.open(tmp_path / "run", settings).scores is None
+
+
+def test_steps_are_in_the_order_of_their_numbers(tmp_path):
+    names = ["step_000005", "step_999999", "step_1000000"]
+    for name in reversed(names):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "scores.json").write_text('{"bleu": 1.0}')
+    assert [step.name for step in RunFolder(tmp_path).steps()] == names
+
+
+def test_a_torn_training_state_is_one_clear_line(step):
+    path = step / "training.safetensors"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(ValueError, match="cannot be resumed from"):
+        read_training(step)

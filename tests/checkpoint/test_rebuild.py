@@ -45,3 +45,21 @@ def test_an_unknown_setting_names_the_nearest_one():
         ValueError, match=r"mt\.search\.beam\.Beam has no setting length_penality; did you mean length_penalty"
     ):
         build({"_target_": "mt.search.beam.Beam", "length_penality": 1.0})
+
+
+@pytest.mark.parametrize(
+    "node, message",
+    [
+        ({"_target_": "mt.search.beam.Beam", "size": "wide"}, r"Beam.size \(wide\) must be a whole number"),
+        ({"_target_": "mt.search.beam.Beam", "max_length": 1.5}, r"max_length \(1.5\) must be a whole number or null"),
+        ({"_target_": "mt.training.schedule.Cosine", "peak": None}, r"Cosine.peak \(None\) must be a number"),
+        (
+            {"_target_": "mt.training.optimizer.adamw", "_partial_": True, "betas": 0.9},
+            r"adamw.betas \(0.9\) must be a",
+        ),
+        ({"_target_": "mt.evaluation.final.FinalSettings", "length_penalties": ["a"]}, r"\(a\) must be a number"),
+    ],
+)
+def test_a_value_of_another_type_is_refused_by_name_and_rule(node, message):
+    with pytest.raises(ValueError, match=message):
+        build(node)

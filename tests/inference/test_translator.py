@@ -1,8 +1,15 @@
+from functools import partial
+
 import pytest
 import torch
 
+from mt.attention.dense import Dense
 from mt.inference.aligner import Aligner
-from mt.inference.translator import Translator, batches_by_length, one_line, padded
+from mt.inference.translator import Translator, batches_by_length, longest_target, one_line, padded
+from mt.model.decoder import Decoder
+from mt.model.encoder import Encoder
+from mt.model.layer import LayerSettings
+from mt.model.seq2seq import Seq2Seq
 from mt.search.beam import Beam
 from mt.search.greedy import Greedy
 from mt.search.sampling import Sampling
@@ -144,3 +151,17 @@ def test_another_layer_changes_the_map(aligner):
     assert abs(maps[0] - maps[1]).max() > 0.01
     with pytest.raises(ValueError, match=r"layer \(2\) must be from 0 to 1"):
         aligner.align(["eins"], ["one"], layer=2)
+
+
+def test_learned_positions_bound_what_is_asked_of_the_model(translator):
+    assert longest_target(100) == 220 and longest_target(100, 32) == 31
+    model = Seq2Seq(
+        layer=LayerSettings(dim=8, num_heads=2, num_kv_heads=2, feed_forward_dim=8, positions="learned"),
+        encoder=partial(Encoder, num_layers=1, self_attention=Dense),
+        decoder=partial(Decoder, num_layers=1, self_attention=Dense, cross_attention=Dense),
+        source_vocab_size=translator.tokenizers.source.size,
+        target_vocab_size=translator.tokenizers.target.size,
+        max_positions=16,
+    ).eval()
+    (translation,) = Translator(model, translator.tokenizers, device="cpu").translate(["eins zwei drei vier " * 8])
+    assert len(translation.segments) > 1

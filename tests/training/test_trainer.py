@@ -264,3 +264,40 @@ def test_durations(text, seconds):
 def test_bad_settings_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         TrainerSettings(**settings)
+
+
+def test_a_signal_during_validation_keeps_its_scores(prepared, tmp_path):
+    def interrupted(model):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return Validation(numbers={"loss": 1.0, "bleu": 7.0})
+
+    make_trainer(prepared, tmp_path / "run", validate=interrupted).run()
+    assert json.loads((tmp_path / "run" / "best" / "scores.json").read_text())["bleu"] == 7.0
+
+
+def test_a_validation_that_a_signal_prevented_comes_when_the_run_goes_on(prepared, tmp_path):
+    def stop_at_step_5(step, progress):
+        if step == 5:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return 1e-3
+
+    make_trainer(prepared, tmp_path / "whole", schedule=lambda step, progress: 1e-3).run()
+    outcome = make_trainer(prepared, tmp_path / "parts", schedule=stop_at_step_5).run()
+    assert outcome.position.step == 5 and not (tmp_path / "parts" / "best").exists()
+    make_trainer(prepared, tmp_path / "parts", schedule=lambda step, progress: 1e-3, resume=True).run()
+    assert metrics(tmp_path / "parts") == metrics(tmp_path / "whole")
+    assert (tmp_path / "parts" / "best").resolve().name == "step_000005"
+
+
+def test_a_checkpoint_that_a_signal_left_does_not_count_among_the_last(prepared, tmp_path):
+    def stop_at_step_7(step, progress):
+        if step == 7:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return 1e-3
+
+    settings = {"max_steps": 15, "keep_last": 3}
+    make_trainer(prepared, tmp_path / "run", schedule=stop_at_step_7, **settings).run()
+    assert (tmp_path / "run" / "last").resolve().name == "step_000007"
+    make_trainer(prepared, tmp_path / "run", resume=True, **settings).run()
+    kept = ["step_000005", "step_000010", "step_000015"]
+    assert sorted(p.name for p in (tmp_path / "run").glob("step_*")) == kept

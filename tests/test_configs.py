@@ -1,0 +1,81 @@
+"""Every settings file composes, and what it describes can be built."""
+
+import shutil
+
+import pytest
+import torch
+
+from mt.checkpoint.rebuild import build
+from mt.command_line import config_folder
+from mt.model.seq2seq import parameter_counts
+
+PARTS = ("data", "tokenizer", "objective", "optimizer", "schedule", "search", "tracker", "trainer", "final")
+NEEDED = {
+    "text": ["data.folder=x", "data.source_language=en", "data.target_language=de"],
+    "tsv": ["data.folder=x", "data.source_language=en", "data.target_language=de"],
+    "hub": [
+        *("data.source_language=en", "data.target_language=de", "data.train.path=x"),
+        *("data.train.source_field=en", "data.train.target_field=de"),
+    ],
+}
+
+
+def options(group):
+    return sorted(path.stem for path in (config_folder() / group).glob("*.yaml"))
+
+
+def build_all(settings):
+    parts = {name: build(settings[name]) for name in PARTS}
+    parts["sampling"] = build(settings["batches"]["sampling"])
+    parts["validation search"] = build(settings["validation"]["search"])
+    with torch.device("meta"):  # sizes without memory
+        parts["model"] = build(settings["model"], source_vocab_size=8000, target_vocab_size=8000)
+    return parts
+
+
+@pytest.mark.parametrize("experiment", options("experiment"))
+def test_every_experiment_builds(composed, experiment):
+    parts = build_all(composed([f"experiment={experiment}"]))
+    assert all(part is not None for part in parts.values())
+
+
+@pytest.mark.parametrize("group", ["data", "tokenizer", "objective", "optimizer", "schedule", "search", "tracker"])
+def test_every_option_of_a_group_builds(composed, group):
+    assert options(group)
+    for option in options(group):
+        build(composed([f"{group}={option}", *NEEDED.get(option, [])])[group])
+
+
+@pytest.mark.parametrize(
+    "name, layers, millions",
+    [
+        ("tiny", (2, 2), 2),
+        ("small", (3, 3), 7.6),
+        ("base", (6, 6), 48),
+        ("big", (6, 6), 185),
+        ("deep_shallow", (12, 1), 46),
+    ],
+)
+def test_models_have_the_sizes_that_their_names_promise(composed, name, layers, millions):
+    model = build_all(composed([f"model={name}"]))["model"]
+    assert (len(model.encoder.layers), len(model.decoder.layers)) == layers
+    assert parameter_counts(model)["total"] == pytest.approx(millions * 1e6, rel=0.06)
+
+
+@pytest.mark.parametrize("variant", options("attention"))
+def test_every_attention_variant_fits_a_slot(composed, variant):
+    settings = composed([f"attention@model.decoder.cross_attention={variant}", "model=tiny"])
+    mixer = type(build_all(settings)["model"].decoder.layers[0].cross_attention.mixer)
+    assert f"{mixer.__module__}.{mixer.__name__}" == settings["model"]["decoder"]["cross_attention"]["_target_"]
+
+
+def test_a_mistyped_setting_deep_inside_is_named(composed, tmp_path):
+    settings = composed([])
+    settings["model"]["layer"]["drpout"] = 0.1
+    with pytest.raises(ValueError, match=r"has no setting drpout; did you mean dropout"):
+        build_all(settings)
+
+
+def test_configs_hold_nothing_but_settings(tmp_path):
+    shutil.copytree(config_folder(), tmp_path / "configs")
+    assert {path.suffix for path in (tmp_path / "configs").rglob("*") if path.is_file()} == {".yaml"}

@@ -300,7 +300,7 @@ def parser() -> argparse.ArgumentParser:
         "--shift",
         type=int,
         choices=(0, 1),
-        help="0: the row that gives a piece; 1: the next, which reads it; without alignment.json 1",
+        help="0: the row that gives a piece; 1: the next, which reads it; without alignment.json 0",
     )
     how.add_argument(
         "--batch-tokens", metavar="N", type=int, default=4096, help="padded pieces in a batch (default: %(default)s)"

@@ -147,12 +147,15 @@ def _open(path: Path | None) -> BinaryIO:
 
 def _windows(stream: BinaryIO) -> Iterator[list[str]]:
     """Lines in windows that end when they are full or the writer pauses, so that a slow one is answered in time."""
-    lines: queue.Queue[bytes | None] = queue.Queue(maxsize=2 * WINDOW)
+    lines: queue.Queue[bytes | OSError | None] = queue.Queue(maxsize=2 * WINDOW)
 
     def read() -> None:
-        with stream:
-            for line in stream:
-                lines.put(line)
+        try:
+            with stream:
+                for line in stream:
+                    lines.put(line)
+        except OSError as error:  # told by the thread that waits for lines
+            lines.put(error)
         lines.put(None)
 
     threading.Thread(target=read, daemon=True).start()
@@ -165,6 +168,8 @@ def _windows(stream: BinaryIO) -> Iterator[list[str]]:
             except queue.Empty:
                 break
         is_over = window[-1] is None
+        if failures := [item for item in window if isinstance(item, OSError)]:
+            raise failures[0]
         decoded = [_decoded(raw, number + index) for index, raw in enumerate(window, start=1) if raw is not None]
         number += len(decoded)
         if decoded:

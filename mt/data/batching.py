@@ -26,7 +26,7 @@ class Batch:
     """One batch of pairs, right-padded with PAD (0); all tensors are int64.
 
     source_BS ends each sentence with EOS; target_in_BT starts with BOS, target_out_BT ends with EOS and is target_in_BT
-    moved by one. `num_tokens` counts the real target tokens including EOS. `indices_B` are the pairs' numbers in the
+    moved by one. `num_tokens` counts the real target tokens including EOS. `indices` (B) are the pairs' numbers in the
     store, and stay on the CPU.
     """
 

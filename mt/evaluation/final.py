@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 from torch import nn
 
+from mt.alignment.anchors import Anchors
 from mt.alignment.choose import choose
 from mt.alignment.links import from_pharaoh
 from mt.checkpoint.average import average_weights
@@ -28,6 +29,8 @@ from mt.inference.translator import Translator
 from mt.search.search import Search
 
 log = logging.getLogger(__name__)
+
+ALIGNED_LINES = 500  # of the validation set, to choose heads by: plenty, and the maps of all heads fit in memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,8 +72,7 @@ def finish_run(
     search = _choose_length_penalty(settings.length_penalties, search, translator, prepared.valid)
     node = {**search_node, "length_penalty": search.length_penalty}
     (best / "search.yaml").write_text(yaml.safe_dump(node, sort_keys=False), encoding="utf-8")
-    if prepared.valid.links is not None:
-        _choose_alignment(aligner, prepared.valid, best)
+    _choose_alignment(aligner, prepared, best)
     scores: dict[str, Any] = {"checkpoint": best.name, "search": node, "training": dict(training), "tests": {}}
     for name, test in prepared.tests.items():
         scores["tests"][name] = _score_test(test, translator, search, run.path / "translations" / f"{name}.txt")
@@ -117,18 +119,31 @@ def _choose_length_penalty(alphas: Sequence[float], search: Search, translator: 
     return replace(search, length_penalty=max(tried, key=tried.__getitem__)) if tried else search
 
 
-def _choose_alignment(aligner: Aligner, valid: HeldOut, folder: Path) -> None:
-    raw = aligner.attention(valid.sources, valid.targets)
-    choice = choose(
-        raw, [from_pharaoh(line) for line in valid.links or ()], sources=valid.sources, targets=valid.targets
-    )
+def _choose_alignment(aligner: Aligner, prepared: Prepared, folder: Path) -> None:
+    """By gold links of the validation set where it has any, else by words that keep company in the training text."""
+    valid = prepared.valid
+    sources, targets = valid.sources[:ALIGNED_LINES], valid.targets[:ALIGNED_LINES]
+    if valid.links is not None:
+        gold, measured_on = [from_pharaoh(line) for line in valid.links[:ALIGNED_LINES]], "gold links"
+    else:
+        texts = (prepared.train.text(number) for number in range(len(prepared.train)))
+        anchors = Anchors((pair.source, pair.target) for pair in texts)
+        gold = [anchors.links(source, target) for source, target in zip(sources, targets, strict=True)]
+        measured_on = "words that keep company in the training text"
+    if not any(links.sure for links in gold):
+        log.warning("alignment: the default heads are used, for there is nothing to choose them by")
+        return
+    raw = aligner.attention(sources, targets)
+    choice = choose(raw, gold, sources=sources, targets=targets, is_partial=valid.links is None)
+    choice = replace(choice, measured_on=measured_on)
     choice.save(folder)
     log.info(
-        "alignment: layer %d, heads %s, shift %d have the least error rate on the validation set: %.3f",
+        "alignment: layer %d, heads %s, shift %d have the least error rate on the validation set: %.3f (%s)",
         choice.layer,
         ",".join(map(str, choice.heads)),
         choice.shift,
         choice.error_rate,
+        measured_on,
     )
 
 

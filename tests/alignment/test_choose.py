@@ -5,7 +5,7 @@ import pytest
 
 from mt.alignment.alignment import RawAttention
 from mt.alignment.choose import Choice, choose, default_choice, rank
-from mt.alignment.links import from_pharaoh, mutual_links
+from mt.alignment.links import Gold, from_pharaoh, mutual_links
 
 L, H = 3, 2
 
@@ -66,8 +66,8 @@ def test_saved_is_loaded(tmp_path):
 
 
 def test_without_a_file_the_default_is_all_heads_of_the_middle_layer(tmp_path):
-    assert Choice.load(tmp_path, num_layers=6, num_heads=2) == default_choice(6, 2) == Choice(2, (0, 1), 1)
-    assert [default_choice(layers, 1).layer for layers in (1, 2, 3, 4, 12)] == [0, 0, 1, 1, 5]
+    assert Choice.load(tmp_path, num_layers=6, num_heads=2) == default_choice(6, 2) == Choice(3, (0, 1), 0)
+    assert [default_choice(layers, 1).layer for layers in (1, 2, 3, 4, 12)] == [0, 1, 1, 2, 6]
 
 
 @pytest.mark.parametrize(
@@ -78,3 +78,12 @@ def test_a_broken_file_is_one_clear_line(tmp_path, text):
     with pytest.raises(ValueError, match=r"alignment\.json: ") as error:
         Choice.load(tmp_path, num_layers=3, num_heads=4)
     assert "\n" not in str(error.value)
+
+
+def test_partial_gold_judges_only_the_words_that_it_names():
+    rng = np.random.default_rng(0)
+    raws = [sentence(rng, words, layer=1, head=1, shift=0) for words in (4, 6)]
+    gold = [Gold(frozenset({(words - 1, 0)}), frozenset({(words - 1, 0)})) for words in (4, 6)]
+    best = choose(raws, gold, is_partial=True)
+    assert (best.layer, best.heads, best.shift, best.error_rate) == (1, (1,), 0, 0.0)
+    assert choose(raws, gold).error_rate > 0.5

@@ -5,7 +5,7 @@ import pytest
 
 from mt.alignment.alignment import RawAttention
 from mt.alignment.choose import Choice, choose, default_choice, rank
-from mt.alignment.links import Gold, from_pharaoh, mutual_links
+from mt.alignment.links import from_pharaoh, mutual_links
 
 L, H = 3, 2
 
@@ -82,8 +82,9 @@ def test_a_broken_file_is_one_clear_line(tmp_path, text):
 
 def test_partial_gold_judges_only_the_words_that_it_names():
     rng = np.random.default_rng(0)
-    raws = [sentence(rng, words, layer=1, head=1, shift=0) for words in (4, 6)]
-    gold = [Gold(frozenset({(words - 1, 0)}), frozenset({(words - 1, 0)})) for words in (4, 6)]
+    lengths = (6, 7, 8, 9)
+    raws = [sentence(rng, words, layer=1, head=1, shift=0) for words in lengths]
+    gold = [from_pharaoh(" ".join(f"{words - 1 - i}-{i}" for i in (0, 2, 3))) for words in lengths]
     best = choose(raws, gold, is_partial=True)
     assert (best.layer, best.heads, best.shift, best.error_rate) == (1, (1,), 0, 0.0)
-    assert choose(raws, gold).error_rate > 0.5
+    assert choose(raws, gold).error_rate > 0.2  # the words that the gold leaves out would count as wrong

@@ -22,7 +22,7 @@ help:  ## list the targets
 setup: $(INSTALLED)  ## make .venv with the locked dependencies and this package (PYTHON=python3.12 chooses the Python)
 	@echo "set up in $(VENV): try \`make demo\`"
 
-demo: $(INSTALLED)  ## train on the corpus that comes with the project, then translate and draw heatmaps (about 4 minutes)
+demo: $(INSTALLED)  ## train on the corpus that comes with the project, then translate and draw heatmaps (about 3 minutes)
 	@$(RUN) -m mt.train experiment=demo
 	@echo "three sentences that it has never seen, and its translations:"
 	@head -n 3 data/bundled/test.en

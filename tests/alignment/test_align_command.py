@@ -283,7 +283,7 @@ def test_a_real_model_is_read_the_same_whatever_the_batch(checkpoint, tmp_path):
         np.testing.assert_allclose(one["weights"], many["weights"], atol=2e-4)
     assert (tmp_path / "1" / "0001.png").stat().st_size
     assert results[0][0]["direction"] == "xx-yy"
-    assert (results[0][0]["layer"], results[0][0]["heads"], results[0][0]["shift"]) == (0, [0, 1], 1)
+    assert (results[0][0]["layer"], results[0][0]["heads"], results[0][0]["shift"]) == (1, [0, 1], 0)
 
 
 def test_a_real_model_takes_its_choice_from_the_checkpoint(checkpoint, tmp_path):

@@ -40,7 +40,7 @@ SETTINGS = [
     "trainer.ema_decay=0.95",
     "trainer.device=cpu",
     "validation.sample_lines=0",
-    "validation.search.max_length=8",
+    "+validation.search.max_length=8",
 ]
 OF_TIME = ("seconds", "target_tokens_per_second")
 

@@ -128,7 +128,9 @@ class Tokenizer:
         return self._without_blanks_before_symbols(texts, ids)
 
     def sample_many(self, texts: Sequence[str], alpha: float, seed: int) -> list[list[int]]:
-        """Ids of a random segmentation of every text, decided by the arguments alone.
+        """Ids of a random segmentation of every text, decided by the arguments within one process.
+
+        Another process draws otherwise: sentencepiece 0.2.3 mixes something of its own into the seed.
 
         `alpha` is the exponent of unigram sampling, or the dropout probability of BPE (see SubwordSampling).
         """

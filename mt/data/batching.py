@@ -115,6 +115,8 @@ def _batch_starts(
 class TokenBatches:
     """The batches of every epoch; batch i of epoch e is a function of the settings, the seed, e and i.
 
+    The one exception is subword sampling, whose draws repeat within one process only (`Tokenizer.sample_many`).
+
     `max_tokens` bounds B * (S + T): padded tokens of both sides, EOS and BOS included. `max_sentences` bounds B too.
     With `shuffle` false batches come by length and are the same in every epoch.
 

@@ -11,6 +11,7 @@ class SubwordSampling:
 
     For a unigram tokenizer the number is the exponent alpha of Kudo (2018): 0.1 to 0.5 are usual, smaller is wilder.
     For a BPE tokenizer it is the dropout probability of Provilkov et al. (2020): 0.1 is usual, larger is wilder.
+    The draws follow from the run's seed and the place in its batches, so that a resumed run goes on exactly.
     """
 
     source: float | None = None

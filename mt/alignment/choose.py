@@ -45,12 +45,8 @@ class Choice:
                 error_rate=None if error_rate is None else float(error_rate),
                 measured_on=values.get("measured_on"),
             )
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise ValueError(f"{FILE_NAME} must hold layer, heads and shift: {type(error).__name__} {error}") from None
-
-    def save(self, folder: str | Path) -> None:
-        """Writes alignment.json into a checkpoint's step folder."""
-        (Path(folder) / FILE_NAME).write_text(self.to_json(), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: str | Path, *, num_layers: int, num_heads: int) -> Choice:

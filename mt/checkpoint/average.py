@@ -4,19 +4,28 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
+
+from mt.checkpoint.folder import WEIGHTS
+from mt.checkpoint.manifest import has_manifest, verify
+from mt.checkpoint.tensor_file import TensorFile
 
 
 def average_weights(folders: Sequence[Path]) -> dict[str, Tensor]:
-    """The mean of every weight over the step folders, summed in float32. Raises ValueError when their names differ."""
+    """The mean of every weight over the step folders, summed in float32.
+
+    Raises ValueError when their names differ, or one is damaged.
+    """
     if not folders:
         raise ValueError("checkpoints to average: at least one is needed, none was given")
     total: dict[str, Tensor] = {}
     for folder in folders:
-        weights = load_file(folder / "model.safetensors")
+        if has_manifest(folder):
+            verify(folder, (WEIGHTS,))
+        weights = TensorFile(folder / WEIGHTS)
         if total and weights.keys() != total.keys():
             raise ValueError(f"checkpoints to average: {folder} has other weights than {folders[0]}")
         for name, weight in weights.items():
-            total[name] = total[name].add_(weight.to(torch.float32)) if name in total else weight.to(torch.float32)
+            weight = weight.to(torch.float32)
+            total[name] = total[name].add_(weight) if name in total else weight.clone()
     return {name: weight / len(folders) for name, weight in total.items()}

@@ -4,31 +4,50 @@
       step_…/  model.safetensors  model.yaml  tokenizer.model  scores.json
                search.yaml  alignment.json             (how to search and where to look, chosen at the end of a run)
                training.safetensors  training.json      (absent when exported)
+               manifest.json                            (size and digest of every file)
 
-Nothing in a step folder is unpickled, and `model.yaml` may only name things inside `mt.`.
+A step folder may come from a stranger: nothing in it is unpickled, `model.yaml` and `search.yaml` may only name classes
+of a few packages, and no memory is taken for what the weights do not bear out.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-from collections.abc import Mapping
+import inspect
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+import torch
 from torch import Tensor, nn
 
-from mt.checkpoint.rebuild import build, targets
-from mt.data.tokenizer import TokenizerPair
+from mt.checkpoint.manifest import has_manifest, verify, verify_sizes, write_manifest
+from mt.checkpoint.outline import Shape, check_memory, check_weights, outline_of
+from mt.checkpoint.rebuild import build, find_target, targets
+from mt.checkpoint.small_file import check_files, read_json, read_yaml, yaml_text
+from mt.checkpoint.tensor_file import TensorFile, write_tensors
+from mt.data.tokenizer import BOS, EOS, TokenizerPair
+from mt.data.whole_folder import json_text, whole_folder
+
+log = logging.getLogger(__name__)
 
 FORMAT = 1
-# what a checkpoint, perhaps a stranger's, may name: other packages of ours write and delete files
-PACKAGES = ("mt.attention.", "mt.model.", "mt.search.", "mt.compression.")
+WEIGHTS, TRAINING = "model.safetensors", ("training.safetensors", "training.json")
+SMALL_FILES = (
+    *("manifest.json", "model.yaml", "tokenizer.model", "source.model", "target.model"),
+    *("search.yaml", "alignment.json", "scores.json"),
+)
+
+# What a checkpoint may name. All classes of these packages hold values and tensors, and touch nothing else; of
+# functions only those that change a model may be named.
+MODEL_PARTS = ("mt.attention.", "mt.model.")
+CHANGES = ("mt.compression.", *MODEL_PARTS)
+SEARCHES = ("mt.search.",)
+# Of a checkpoint's search; the command line may ask for more. Powers of larger length penalties overflow.
+MOST_IN_SEARCH, MAX_NUMBER = {"n_best": 1000, "size": 1000, "length_penalty": 20}, 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,12 +88,9 @@ def write_checkpoint(
     scores: Mapping[str, Any],
     training: TrainingState | None = None,
 ) -> None:
-    """Writes the folder whole or not at all: into a temporary neighbour, synced to disk, then renamed."""
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    try:
-        save_file(_unshared(weights), temporary / "model.safetensors")
+    """Writes the folder whole or not at all, with its manifest. Raises OSError when the disk does not take it."""
+    with whole_folder(folder) as new:
+        marks = {WEIGHTS: write_tensors(new / WEIGHTS, weights)}
         body = {
             "format": FORMAT,
             "source_language": card.source_language,
@@ -82,33 +98,13 @@ def write_checkpoint(
             "model": card.model,
             "changes": list(card.changes),
         }
-        (temporary / "model.yaml").write_text(yaml.safe_dump(body, sort_keys=False, allow_unicode=True), "utf-8")
-        tokenizers.save(temporary)
-        write_json(temporary / "scores.json", scores)
+        (new / "model.yaml").write_text(yaml_text(body), "utf-8")
+        tokenizers.save(new)
+        (new / "scores.json").write_text(json_text(scores), "utf-8")
         if training is not None:
-            save_file(_unshared(training.tensors), temporary / "training.safetensors")
-            write_json(temporary / "training.json", training.numbers)
-        for path in temporary.iterdir():
-            _sync(path)
-        _sync(temporary)
-        # a rename cannot replace a full folder: the old one steps aside first
-        old = folder.with_name(f".{folder.name}.old")
-        if folder.exists():
-            folder.rename(old)
-        temporary.rename(folder)
-        shutil.rmtree(old, ignore_errors=True)
-        _sync(folder.parent)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-
-
-def point(run: Path, name: str, step_folder: Path) -> None:
-    """Makes `run/name` a link to a step folder in it, in one move."""
-    temporary = run / f".{name}.{os.getpid()}"
-    temporary.unlink(missing_ok=True)
-    temporary.symlink_to(step_folder.name)
-    temporary.replace(run / name)
+            marks[TRAINING[0]] = write_tensors(new / TRAINING[0], training.tensors)
+            (new / TRAINING[1]).write_text(json_text(training.numbers), "utf-8")
+        write_manifest(new, marks)
 
 
 def load_checkpoint(path: str | Path) -> LoadedModel:
@@ -117,93 +113,163 @@ def load_checkpoint(path: str | Path) -> LoadedModel:
     Raises ValueError, in one line, for a folder that is no checkpoint, is damaged or comes from a newer version.
     """
     folder = find_step(Path(path))
-    card = read_card(folder)
-    tokenizers = TokenizerPair.load(folder)
-    search = _read_search(folder / "search.yaml")
-    _refuse_strangers(folder, [card.model, card.changes, search])
+    with _one_short_line():
+        # from the least trusting to the dearest: sizes, small files, the model's outline, then all bytes, then memory
+        check_files(folder, (*SMALL_FILES, WEIGHTS))
+        if has_manifest(folder):
+            verify_sizes(folder, (WEIGHTS,))
+            verify(folder, SMALL_FILES)
+        card, search = read_card(folder), _read_search(folder / "search.yaml")
+        tokenizers = TokenizerPair.load(folder)
+        weights = TensorFile(folder / WEIGHTS)
+        stored = {name: Shape(weights.shapes[name], weights.dtypes[name]) for name in weights}
+        outline = outline_of(lambda: _build(card, tokenizers), stored, folder / "model.yaml")
+        check_weights(outline, stored, weights.path)
+        check_memory(outline, weights.path)
+        if has_manifest(folder):
+            verify(folder, (WEIGHTS,))
+        model = _build(card, tokenizers)
+        load_weights(model, weights, weights.path)
+    return LoadedModel(folder=folder, card=card, model=model, tokenizers=tokenizers, search=search)
+
+
+def _build(card: ModelCard, tokenizers: TokenizerPair) -> nn.Module:
     model = build(card.model, source_vocab_size=tokenizers.source.size, target_vocab_size=tokenizers.target.size)
     for change in card.changes:
         model = build(change, model=model)
-    try:
-        weights = load_file(folder / "model.safetensors")
-    except Exception as error:  # safetensors raises a type of its own for torn files
-        raise ValueError(f"{folder / 'model.safetensors'} cannot be read: {error}") from error
-    load_weights(model, weights, folder / "model.safetensors")
-    return LoadedModel(
-        folder=folder,
-        card=card,
-        model=model,
-        tokenizers=tokenizers,
-        search=build(search),
-    )
-
-
-def _read_search(path: Path) -> Any:
-    try:
-        return yaml.safe_load(path.read_text("utf-8")) if path.exists() else None
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path} is no search description: {error!r}".replace("\n", " ")) from error
-
-
-def _refuse_strangers(folder: Path, nodes: Any) -> None:
-    for target in targets(nodes):
-        if not target.startswith(PACKAGES):
-            known = ", ".join(package.rstrip(".") for package in PACKAGES)
-            raise ValueError(f"{folder}: _target_ ({target}) must be a public class or function inside {known}")
+    return model
 
 
 def load_weights(model: nn.Module, weights: Mapping[str, Tensor], origin: Path) -> None:
     """Copies weights in; raises ValueError naming the first one that is missing, unknown or of another shape."""
     own = dict(model.named_parameters())
-    for name, parameter in own.items():
-        if name not in weights:
-            raise ValueError(f"{origin} lacks the weight {name}")
-        if weights[name].shape != parameter.shape:
-            raise ValueError(
-                f"{origin}: {name} has shape {list(weights[name].shape)}, the model needs {list(parameter.shape)}"
-            )
-    unknown = sorted(set(weights) - set(own))
-    if unknown:
-        raise ValueError(f"{origin} holds the weight {unknown[0]}, which the model does not have")
-    for name, parameter in own.items():
-        parameter.data.copy_(weights[name])
+    stored = {name: Shape.of(weight) for name, weight in weights.items()}
+    check_weights({name: Shape.of(parameter) for name, parameter in own.items()}, stored, origin)
+    with torch.no_grad():
+        for name, parameter in own.items():
+            parameter.copy_(weights[name])
 
 
 def read_card(folder: Path) -> ModelCard:
-    """What `model.yaml` says; raises ValueError when it is missing, torn or from a newer version."""
+    """What `model.yaml` says; raises ValueError when it is missing, torn, a stranger's, or from a newer version."""
     path = folder / "model.yaml"
+    body = read_yaml(path)
     try:
-        body = yaml.safe_load(path.read_text("utf-8"))
         if body["format"] > FORMAT:
             raise ValueError(f"{path} has format {body['format']}, this program reads up to {FORMAT}: update it")
-        return ModelCard(
+        card = ModelCard(
             model=body["model"],
             source_language=body["source_language"],
             target_language=body["target_language"],
             changes=body["changes"],
         )
-    except (KeyError, TypeError, yaml.YAMLError) as error:
-        raise ValueError(f"{path} is no model description: {error!r}".replace("\n", " ")) from error
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{path} is no model description: {type(error).__name__} {error}") from error
+    if not isinstance(card.changes, list) or not all(isinstance(node, dict) for node in [card.model, *card.changes]):
+        raise ValueError(f"{path} is no model description: model must be a mapping, changes a list of them")
+    for language in (card.source_language, card.target_language):
+        if not isinstance(language, str) or not re.fullmatch(r"\w[\w.-]{0,63}", language):
+            raise ValueError(
+                f"{path}: a language ({language}) must be letters, digits, '_', '-' and '.': it names files"
+            )
+    _refuse_strangers(path, card.model, MODEL_PARTS)
+    for change in card.changes:
+        _refuse_strangers(path, change, CHANGES, functions=("mt.compression.",))
+    return card
+
+
+def _read_search(path: Path) -> Any:
+    """The search in search.yaml, built; None where there is none."""
+    if not path.exists():
+        return None
+    node = read_yaml(path)
+    _refuse_strangers(path, node, SEARCHES)
+    try:
+        search = build(node)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    except Exception as error:  # a stranger's arguments
+        raise ValueError(f"{path} describes no search: {type(error).__name__} {error}") from error
+    if not callable(search) or not hasattr(search, "n_best"):
+        raise ValueError(f"{path} describes no search, but a {type(search).__name__}")
+    for name, value in vars(search).items():
+        most = MOST_IN_SEARCH.get(name, MAX_NUMBER)
+        if isinstance(value, (int, float)) and not abs(value) <= most:
+            raise ValueError(f"{path}: {name} ({value}) must be {most} at most")
+    if (search.bos, search.eos) != (BOS, EOS):
+        raise ValueError(f"{path}: bos and eos ({search.bos}, {search.eos}) must be {BOS} and {EOS}")
+    return search
+
+
+def _refuse_strangers(
+    path: Path, node: Mapping[str, Any], packages: tuple[str, ...], *, functions: tuple[str, ...] = ()
+) -> None:
+    """Lets a node name classes of these packages, and itself be a function in `functions` that takes a model."""
+    for target in targets(node):
+        try:
+            found = find_target(target) if target.startswith(packages) else None
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+        is_ours = found is not None and found.__module__ == target.rpartition(".")[0]  # not merely used there
+        is_change = node.get("_target_") == target and target.startswith(functions)
+        is_wanted = inspect.isclass(found) or (is_change and "model" in inspect.signature(found).parameters)
+        if not (is_ours and is_wanted):
+            known = ", ".join(package.rstrip(".") for package in packages)
+            raise ValueError(f"{path}: _target_ ({target}) must be a public class inside {known}")
+
+
+@contextmanager
+def _one_short_line() -> Iterator[None]:
+    """Shortens what strangers put into the message of a ValueError, and shows what a terminal would obey."""
+    try:
+        yield
+    except ValueError as error:
+        text = " ".join(str(error).split())
+        text = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+        raise ValueError(text if len(text) <= 600 else f"{text[:400]} … {text[-100:]}") from error
 
 
 def read_training(folder: Path) -> TrainingState:
-    """What resuming needs, from a step folder."""
+    """What resuming needs, from a step folder; `weights.NAME` are those of the model where no others were kept.
+
+    The tensors are mapped: they take memory as they are used. Raises ValueError for what is damaged.
+    """
     try:
-        return TrainingState(
-            tensors=load_file(folder / "training.safetensors"),
-            numbers=json.loads((folder / "training.json").read_text("utf-8")),
-        )
-    except (OSError, ValueError, SafetensorError) as error:
+        check_files(folder, (WEIGHTS, *TRAINING))
+        tensors = dict(TensorFile(folder / TRAINING[0]))
+        if not any(name.startswith("weights.") for name in tensors):
+            tensors |= {f"weights.{name}": tensor for name, tensor in TensorFile(folder / WEIGHTS).items()}
+        return TrainingState(tensors=tensors, numbers=read_json(folder / TRAINING[1]))
+    except (OSError, ValueError) as error:
         raise ValueError(f"{folder} cannot be resumed from: {error}") from error
 
 
 def find_step(path: Path) -> Path:
-    """The step folder that `path` means: itself, or `best` (else `last`) of a run folder. Raises ValueError."""
+    """The step folder that `path` means: itself, or `best` (else `last`) of a run folder. Raises ValueError.
+
+    Of a run folder that has lost its links, as some ways of copying lose them, it is the newest step, with a warning.
+    """
     for candidate in (path, path / "best", path / "last"):
         if (candidate / "model.yaml").is_file():
             return candidate.resolve()
+    for candidate in numbered_steps(path)[::-1]:
+        if (candidate / "model.yaml").is_file():
+            log.warning("%s has neither best nor last: %s is taken", path, candidate.name)
+            return candidate.resolve()
     what = "is no checkpoint: it holds neither model.yaml nor a step folder" if path.exists() else "does not exist"
     raise ValueError(f"checkpoint ({path}) {what}")
+
+
+def step_number(path: Path) -> int | None:
+    """The number in the name of a step folder; None for other names."""
+    found = re.fullmatch(r"step_(\d{1,18})", path.name)
+    return int(found[1]) if found else None
+
+
+def numbered_steps(run: Path) -> list[Path]:
+    """All numbered step folders of a run, oldest first, however many digits."""
+    found = [path for path in run.glob("step_*") if step_number(path) is not None and path.is_dir()]
+    return sorted(found, key=lambda path: step_number(path) or 0)
 
 
 def newest_run(root: Path = Path("checkpoints")) -> Path:
@@ -213,22 +279,3 @@ def newest_run(root: Path = Path("checkpoints")) -> Path:
     if not finished:
         raise ValueError(f"no finished run under {root}/: train one (make demo) or name one with --checkpoint")
     return max(finished, key=lambda run: (run / "scores.json").stat().st_mtime)
-
-
-def write_json(path: Path, body: Any) -> None:
-    """JSON as people read it, written to a temporary file and renamed."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(json.dumps(body, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    temporary.replace(path)
-
-
-def _unshared(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -27,7 +27,7 @@ def build(node: Any, **extra: Any) -> Any:
         return node
     if "_target_" not in node:
         return {key: build(value) for key, value in node.items()}
-    target = _find(node["_target_"])
+    target = find_target(node["_target_"])
     arguments = {key: build(value) for key, value in node.items() if key not in ("_target_", "_partial_")} | extra
     parameters = inspect.signature(target).parameters
     _check_names(node["_target_"], parameters, arguments)
@@ -35,7 +35,8 @@ def build(node: Any, **extra: Any) -> Any:
     return partial(target, **arguments) if node.get("_partial_") else target(**arguments)
 
 
-def _find(path: str) -> Any:
+def find_target(path: str) -> Any:
+    """The class or function called `path`. Raises ValueError unless it is public and defined inside the package mt."""
     module_name, _, name = str(path).rpartition(".")
     # A bare prefix test would let "mt.x.os.system" walk out of the package: the module must be ours, the name public,
     # and the thing defined in our package, not merely imported there.

@@ -2,73 +2,132 @@
 
 from __future__ import annotations
 
+import errno
 import json
-import shutil
-from collections.abc import Mapping
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
-import yaml
 from torch import Tensor
 
-from mt.checkpoint.folder import ModelCard, TrainingState, point, write_checkpoint, write_json
-from mt.data.tokenizer import TokenizerPair
-
-# What may differ when a run goes on: how long it runs and what is shown, not what it computes.
-MAY_CHANGE = (
-    "trainer.max_steps",
-    "trainer.max_epochs",
-    "trainer.time_budget",
-    "trainer.patience",
-    "trainer.keep_last",
-    "trainer.log_every",
-    "trainer.device",
-    "tracker",
-    "search",
-    "final",
-    "fresh",
+from mt.checkpoint import lock
+from mt.checkpoint.changes import MAY_CHANGE, Change, changes, check_allowed, is_among
+from mt.checkpoint.folder import (
+    SMALL_FILES,
+    TRAINING,
+    WEIGHTS,
+    ModelCard,
+    TrainingState,
+    numbered_steps,
+    read_training,
+    step_number,
+    write_checkpoint,
 )
+from mt.checkpoint.manifest import has_manifest, verify
+from mt.checkpoint.small_file import read_json, read_yaml, yaml_text
+from mt.data.tokenizer import TokenizerPair
+from mt.data.whole_folder import link_whole, remove_unfinished, remove_whole, write_json, write_whole
+
+log = logging.getLogger(__name__)
+
+LINKS = ("best", "last")
+MAX_CONFIG_BYTES = 2**26  # it may list the files of a corpus
 
 
 class RunFolder:
-    """`path` with config.yaml, metrics.jsonl, step folders, and the links `best` and `last`."""
+    """`path` with config.yaml, metrics.jsonl, step folders, and the links `best` and `last`.
+
+    One that was opened belongs to this process until it is closed, or the process ends.
+    """
 
     def __init__(self, path: Path):
         self.path = path
         self._card: ModelCard | None = None
         self._tokenizers: TokenizerPair | None = None
+        self._lock: lock.Lock | None = None
 
     @classmethod
-    def open(cls, path: str | Path, settings: Mapping[str, Any], *, fresh: bool = False) -> RunFolder:
+    def open(
+        cls, path: str | Path, settings: Mapping[str, Any], *, fresh: bool = False, allow: Sequence[str] = ()
+    ) -> RunFolder:
         """Makes the folder, or finds the one of an earlier start; `fresh` deletes that one first.
 
-        Raises ValueError when the folder was started with other settings, naming each with its old and new value.
+        Settings that `allow` names, in full or by their beginning, may have changed since; their old values are kept in
+        changes.jsonl. Raises ValueError when others have, naming each with its old and new value, and when another
+        process has the folder open.
         """
         run = cls(Path(path))
-        config = run.path / "config.yaml"
-        if fresh and config.exists():
-            shutil.rmtree(run.path)
-        if config.exists():
-            before = yaml.safe_load(config.read_text("utf-8")) or {}
-            changed = _differences(before, settings)
-            if changed and run.last is not None:
-                raise ValueError(
-                    f"{run.path} was started with other settings ({'; '.join(changed)}):"
-                    " choose another name=…, or fresh=true to delete it and start again"
-                )
-            if any(before.get(name) != settings.get(name) for name in ("search", "final")):
-                run.reopen()  # what comes after training comes again, with these
         run.path.mkdir(parents=True, exist_ok=True)
-        for old in run.path.glob(".*.old"):  # a kill came while this one was being replaced
-            whole = run.path / old.name[1:].removesuffix(".old")
-            if not whole.exists():
-                old.rename(whole)
-        for torn in (*run.path.glob(".step_*"), *run.path.glob(".average.*")):  # what a kill left half written
-            shutil.rmtree(torn, ignore_errors=True)
-        temporary = config.with_name(".config.yaml.tmp")  # renamed, so that a kill never leaves half of it
-        temporary.write_text(yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True), encoding="utf-8")
-        temporary.replace(config)
+        run._lock = lock.lock(run.path)
+        try:
+            if fresh:
+                run._clear()
+            run._start(settings, allow)
+        except BaseException:
+            run.close()
+            raise
         return run
+
+    def close(self) -> None:
+        """Lets other processes open it."""
+        self._lock = None
+
+    def __enter__(self) -> RunFolder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _clear(self) -> None:
+        """Deletes what an earlier run left. Its settings go last: killed before, the same is done again."""
+        if not (self._config.exists() or numbered_steps(self.path)):
+            return  # nothing that a run left: somebody else's folder
+        found = sorted(self.path.iterdir(), key=lambda path: (path == self._config, path.name not in LINKS))
+        for path in found:
+            if path.is_dir() and not path.is_symlink():
+                remove_whole(path)
+            elif path.name != lock.FILE_NAME:
+                path.unlink()
+
+    def _start(self, settings: Mapping[str, Any], allow: Sequence[str]) -> None:
+        for folder in (self.path, *numbered_steps(self.path), *([self.best] if self.best else [])):
+            remove_unfinished(folder)
+        for name in LINKS:
+            if (self.path / name).is_dir() and not (self.path / name).is_symlink():
+                raise ValueError(f"{self.path / name} must be a link to a step, not a folder: copy runs with cp -a")
+        before = read_yaml(self._config, max_bytes=MAX_CONFIG_BYTES) if self._config.exists() else {}
+        check_allowed(allow, before, settings)
+        if numbered_steps(self.path):
+            if not self._config.exists():
+                raise ValueError(
+                    f"{self.path} holds checkpoints but no config.yaml, which says how they were made:"
+                    " choose another name=…, or fresh=true to delete them"
+                )
+            self._accept(changes(before, settings), allow)
+        if any(before.get(name) != settings.get(name) for name in ("search", "final")):
+            self.reopen()  # what comes after training comes again, with these
+        write_whole(self._config, yaml_text(dict(settings)))
+
+    def _accept(self, found: Sequence[Change], allow: Sequence[str]) -> None:
+        refused = [change for change in found if not is_among(change.name, (*MAY_CHANGE, *allow))]
+        if refused:
+            raise ValueError(
+                f"{self.path} was started with other settings ({'; '.join(map(str, refused))}): choose another name=…,"
+                " or fresh=true to delete it and start again, or resume.allow="
+                f"[{','.join(change.name for change in refused)}] to go on with these"
+            )
+        allowed = [change for change in found if is_among(change.name, allow)]
+        if not allowed:
+            return
+        step = step_number((self.path / "last").readlink()) if (self.path / "last").is_symlink() else None
+        records = [{"step": step, "name": change.name, "old": change.old, "new": change.new} for change in allowed]
+        path = self.path / "changes.jsonl"
+        kept = path.read_text("utf-8") if path.exists() else ""
+        # before the new settings: killed in between, the next start finds the same changes and notes them again
+        write_whole(path, kept + "".join(f"{json.dumps(record, ensure_ascii=False)}\n" for record in records))
+        log.info("%s goes on with other settings: %s", self.path, "; ".join(map(str, allowed)))
 
     def describe(self, card: ModelCard, tokenizers: TokenizerPair) -> None:
         """Tells what model the steps hold, once it is built."""
@@ -84,6 +143,70 @@ class RunFolder:
         """The step folder with the best validation."""
         return self._step("best")
 
+    def resume_point(self) -> tuple[Path, TrainingState] | None:
+        """The newest sound step folder from which training can go on: `last`, else the one before it, and so on.
+
+        Every byte of it, and of `best`, is compared with its manifest. Damaged ones are renamed to `damaged_…`, with a
+        warning, and the links then point to sound ones. None where there is no checkpoint yet; raises ValueError, and
+        changes nothing, where there are some but none is sound.
+        """
+        problems: dict[Path, str] = {}
+        for folder in self._candidates():
+            problem, state = _read_sound(folder)
+            if state is not None:
+                for other, why in problems.items():
+                    if _is_stripped(other):  # and perhaps as good a model as before
+                        log.warning("%s: %s is taken instead", why, folder.name)
+                    else:
+                        self._set_aside(other, why, folder)
+                if self.last != folder.resolve():
+                    self._point(["last"], folder)
+                self._mend_best(folder)
+                return folder, state
+            problems[folder] = problem
+        if problems:
+            first, more = next(iter(problems.values())), len(problems) - 1
+            raise ValueError(
+                f"{self.path} has no checkpoint to go on from: {first}{f' (and {more} more)' if more else ''}:"
+                " choose another name=…, or fresh=true to delete it and start again"
+            )
+        return None
+
+    def _candidates(self) -> list[Path]:
+        """Step folders from `last` down, then any that are newer: a kill came before `last` named them."""
+        found = numbered_steps(self.path)[::-1]
+        link = self.path / "last"
+        last = step_number(link.readlink()) if link.is_symlink() else None
+        if link.is_symlink() and not link.exists():
+            log.warning("%s points to %s, which is not there", link, link.readlink())
+        return found if last is None else sorted(found, key=lambda folder: step_number(folder) > last)
+
+    def _set_aside(self, folder: Path, problem: str, instead: Path) -> None:
+        """Renames a folder, so that nobody takes it for a good one, and says so."""
+        places = (folder.with_name(f"damaged_{folder.name}{f'_{n}' if n > 1 else ''}") for n in count(1))
+        place = folder.rename(next(place for place in places if not place.exists()))
+        log.warning("%s: %s is taken instead, and the folder is now %s", problem, instead.name, place.name)
+
+    def _mend_best(self, resumed: Path) -> None:
+        """Lets `best` point to a sound folder: where its own is lost, to the newest that was validated."""
+        best = self.best
+        problem = _problem_of_model(best) if best is not None and has_manifest(best) else ""
+        if best is not None and not problem:
+            return
+        sound = (
+            step
+            for step in self.steps()[::-1]
+            if step != best and step_number(step) <= step_number(resumed) and not _problem_of_model(step)
+        )
+        instead = next(sound, None)
+        if problem:
+            self._set_aside(best, problem, instead or resumed)
+        if instead is not None:
+            log.warning("%s: the newest sound step is taken for it, %s", self.path / "best", instead.name)
+            self._point(["best"], instead)
+        else:
+            (self.path / "best").unlink(missing_ok=True)
+
     def save(
         self,
         name: str,
@@ -93,35 +216,36 @@ class RunFolder:
         *,
         is_best: bool = False,
     ) -> Path:
-        """Writes the step folder `name`; with a training state it becomes `last`."""
+        """Writes the step folder `name`; with a training state it becomes `last`.
+
+        Raises OSError when the disk does not take it; the checkpoints and links are then as they were.
+        """
         assert self._card is not None and self._tokenizers is not None, "describe comes before save"
         folder = self.path / name
         write_checkpoint(
             folder, card=self._card, weights=weights, tokenizers=self._tokenizers, scores=scores, training=training
         )
-        if is_best:  # before `last`: killed in between, the run goes on from the step before and comes here again
-            point(self.path, "best", folder)
-        if training is not None:
-            point(self.path, "last", folder)
+        # `best` before `last`: killed in between, the run goes on from the step before and comes here again
+        becomes = {"best": is_best or (scores and self.best is None), "last": training is not None}
+        self._point([name for name, is_wanted in becomes.items() if is_wanted], folder)
         return folder
 
     def steps(self) -> list[Path]:
         """The numbered step folders that were validated, oldest first; those that a signal left were not."""
-        found = [path for path in self.path.glob("step_*") if json.loads((path / "scores.json").read_text("utf-8"))]
-        return sorted(found, key=lambda path: (len(path.name), path.name))  # by number, however many digits
+        return [folder for folder in numbered_steps(self.path) if _was_validated(folder)]
 
     def prune(self, keep_last: int) -> None:
         """Deletes step folders but the newest `keep_last` that were validated, `last` and `best`."""
         kept = {self.best, self.last, *(path.resolve() for path in self.steps()[-keep_last:])}
-        for path in self.path.glob("step_*"):
+        for path in numbered_steps(self.path):
             if path.resolve() not in kept:
-                shutil.rmtree(path)
+                remove_whole(path)
 
     @property
     def scores(self) -> dict[str, Any] | None:
         """The final scores of a finished run; None before."""
         path = self.path / "scores.json"
-        return json.loads(path.read_text("utf-8")) if path.exists() else None
+        return read_json(path) if path.exists() else None
 
     def reopen(self) -> None:
         """Takes the mark of a finished run away, because it goes on."""
@@ -131,22 +255,55 @@ class RunFolder:
         """Writes the final scores, which mark the run as finished."""
         write_json(self.path / "scores.json", scores)
 
+    @property
+    def _config(self) -> Path:
+        return self.path / "config.yaml"
+
+    def _point(self, names: Sequence[str], folder: Path) -> None:
+        link_whole([self.path / name for name in names], folder.name)
+
     def _step(self, name: str) -> Path | None:
-        return (self.path / name).resolve() if (self.path / name).exists() else None
+        """Where a link leads, if to a folder in the run: what is written and deleted there must be the run's own."""
+        folder = (self.path / name).resolve()
+        return folder if folder.is_dir() and folder.parent == self.path.resolve() else None
 
 
-def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    before, now = dict(_flat(old)), dict(_flat(new))
-    return [
-        f"{key} was {before.get(key)}, is {now.get(key)}"
-        for key in sorted(before.keys() | now.keys())
-        if before.get(key) != now.get(key) and not any(key == name or key.startswith(name + ".") for name in MAY_CHANGE)
-    ]
+def _was_validated(folder: Path) -> bool:
+    try:
+        return bool(read_json(folder / "scores.json"))
+    except (OSError, ValueError):  # damaged: found out, and told, when it is resumed from
+        return False
 
 
-def _flat(node: Any, prefix: str = ""):
-    if isinstance(node, Mapping):
-        for key, value in node.items():
-            yield from _flat(value, f"{prefix}.{key}" if prefix else str(key))
-    else:
-        yield prefix, node
+def _problem(folder: Path, names: Collection[str] | None = None) -> str:
+    """What is wrong with files of a folder (None: with any), by its manifest; empty when they are sound."""
+    try:
+        verify(folder, names)
+    except ValueError as error:
+        return str(error)
+    except OSError as error:
+        if error.errno != errno.EIO:  # a disk that lost it; anything else may pass, and is for people to mend
+            raise
+        return str(error)
+    return ""
+
+
+def _problem_of_model(folder: Path) -> str:
+    """The same without what only resuming needs, which people may delete to have room."""
+    return _problem(folder, (*SMALL_FILES, WEIGHTS))
+
+
+def _is_stripped(folder: Path) -> bool:
+    """Whether somebody deleted what only resuming needs."""
+    return not any((folder / name).exists() for name in TRAINING)
+
+
+def _read_sound(folder: Path) -> tuple[str, TrainingState | None]:
+    """The training state of a sound folder, or what is wrong."""
+    problem = _problem(folder)
+    if problem:
+        return problem, None
+    try:
+        return "", read_training(folder)
+    except ValueError as error:
+        return str(error), None

@@ -10,15 +10,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
 from torch import nn
 
 from mt.alignment.anchors import Anchors
-from mt.alignment.choose import choose
+from mt.alignment.choose import FILE_NAME, choose
 from mt.alignment.links import from_pharaoh
 from mt.checkpoint.average import average_weights
 from mt.checkpoint.folder import load_checkpoint, load_weights
+from mt.checkpoint.manifest import add_file
 from mt.checkpoint.run_folder import RunFolder
+from mt.checkpoint.small_file import yaml_text
 from mt.data.held_out import HeldOut
 from mt.data.prepare import Prepared
 from mt.evaluation.curve import draw_curve
@@ -31,6 +32,8 @@ from mt.search.search import Search
 log = logging.getLogger(__name__)
 
 ALIGNED_LINES = 500  # of the validation set, to choose heads by: plenty, and the maps of all heads fit in memory
+
+ANCHOR_PAIRS = 200_000  # of the training text, to see in which words keep company
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +74,7 @@ def finish_run(
     translator = aligner.translator
     search = _choose_length_penalty(settings.length_penalties, search, translator, prepared.valid)
     node = {**search_node, "length_penalty": search.length_penalty}
-    (best / "search.yaml").write_text(yaml.safe_dump(node, sort_keys=False), encoding="utf-8")
+    add_file(best, "search.yaml", yaml_text(node))
     _choose_alignment(aligner, prepared, best)
     scores: dict[str, Any] = {"checkpoint": best.name, "search": node, "training": dict(training), "tests": {}}
     for name, test in prepared.tests.items():
@@ -126,8 +129,7 @@ def _choose_alignment(aligner: Aligner, prepared: Prepared, folder: Path) -> Non
     if valid.links is not None:
         gold, measured_on = [from_pharaoh(line) for line in valid.links[:ALIGNED_LINES]], "gold links"
     else:
-        texts = (prepared.train.text(number) for number in range(len(prepared.train)))
-        anchors = Anchors((pair.source, pair.target) for pair in texts)
+        anchors = Anchors((pair.source, pair.target) for pair in prepared.train.sample(ANCHOR_PAIRS))
         gold = [anchors.links(source, target) for source, target in zip(sources, targets, strict=True)]
         measured_on = "words that keep company in the training text"
     if not any(links.sure for links in gold):
@@ -136,7 +138,7 @@ def _choose_alignment(aligner: Aligner, prepared: Prepared, folder: Path) -> Non
     raw = aligner.attention(sources, targets)
     choice = choose(raw, gold, sources=sources, targets=targets, is_partial=valid.links is None)
     choice = replace(choice, measured_on=measured_on)
-    choice.save(folder)
+    add_file(folder, FILE_NAME, choice.to_json())
     log.info(
         "alignment: layer %d, heads %s, shift %d have the least error rate on the validation set: %.3f (%s)",
         choice.layer,

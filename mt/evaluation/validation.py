@@ -26,7 +26,7 @@ class Validator:
         self.sample_indices = list(range(0, len(held_out), step))[:sample_lines]
 
     def __call__(self, translator: Translator) -> tuple[dict[str, float], list[str]]:
-        """(loss in nats per target token, perplexity, bleu, chrf; sample lines to show)."""
+        """(loss in nats per target token, perplexity, bleu, chrf, share of copied sources; sample lines to show)."""
         loss = self.loss(translator)
         texts = [translation.text for translation in translator.translate(self.held_out.sources, search=self.search)]
         scores = score(texts, [self.held_out.targets], metrics=("bleu", "chrf"))
@@ -35,6 +35,7 @@ class Validator:
             "perplexity": math.exp(min(loss, 700.0)),
             "bleu": scores.bleu,
             "chrf": scores.chrf,
+            "copied": sum(map(_is_copy, texts, self.held_out.sources)) / len(texts),
         }
         return numbers, self._samples(texts)
 
@@ -42,7 +43,7 @@ class Validator:
     def loss(self, translator: Translator) -> float:
         """Mean negative log-likelihood in nats of a reference token, EOS included, without smoothing."""
         model, nats, num_tokens = translator.model, 0.0, 0
-        for batch in self.batches.iterate(0):
+        for batch in self.batches.once():
             batch = batch.to(translator.device)
             with mixed_precision(translator.device, translator.dtype):
                 logits_BTV = model.output(model(batch.source_BS, batch.target_in_BT))
@@ -60,3 +61,8 @@ class Validator:
     def _samples(self, texts: Sequence[str]) -> list[str]:
         held_out = self.held_out
         return [f"{held_out.sources[i]} -> {texts[i]} (reference: {held_out.targets[i]})" for i in self.sample_indices]
+
+
+def _is_copy(text: str, source: str) -> bool:
+    # names and numbers alone are rightly the same
+    return text.strip() == source.strip() and len(source.split()) > 2

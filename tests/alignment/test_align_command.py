@@ -288,7 +288,7 @@ def test_a_real_model_is_read_the_same_whatever_the_batch(checkpoint, tmp_path):
 
 def test_a_real_model_takes_its_choice_from_the_checkpoint(checkpoint, tmp_path):
     (tmp_path / "de").write_text("der alte Hund\n", encoding="utf-8")
-    Choice(1, (1,), 0, 0.2).save(checkpoint)
+    (checkpoint / "alignment.json").write_text(Choice(1, (1,), 0, 0.2).to_json())
     try:
         flags = ["--source", str(tmp_path / "de"), "--output", str(tmp_path), "--formats", "json"]
         align.main(["--checkpoint", str(checkpoint), *flags])

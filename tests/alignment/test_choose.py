@@ -60,7 +60,7 @@ def test_sentences_and_gold_must_match():
 
 def test_saved_is_loaded(tmp_path):
     choice = Choice(2, (1, 3), 0, 0.125)
-    choice.save(tmp_path)
+    (tmp_path / "alignment.json").write_text(choice.to_json())
     assert Choice.load(tmp_path, num_layers=3, num_heads=4) == choice
     assert Choice.from_json('{"layer": 1, "heads": [0], "shift": 1, "signal": "norm"}') == Choice(1, (0,), 1)
 

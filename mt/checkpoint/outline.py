@@ -1,0 +1,117 @@
+"""The outline of a model: names and shapes of its weights, found without taking memory for them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+# What building may do for a model that fits its weights. Our own models do about 10 operations a tensor, and hold
+# 3 times their weights before matrices are shared; each is written to a few times.
+OPERATIONS_PER_TENSOR, MORE_OPERATIONS = 50, 2_000
+ELEMENTS_PER_ELEMENT, MORE_ELEMENTS = 64, 2**24
+# Of tensors and of torch.nn.init. There is nothing to fill, and torch would import for a second to work out its shape.
+FILLS = {"normal_", "uniform_", "trunc_normal_", "random_", "exponential_", "bernoulli_"}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a weight must be: its sizes, and whether it holds fractions."""
+
+    sizes: tuple[int, ...]
+    dtype: torch.dtype
+
+    @property
+    def num_elements(self) -> int:
+        return int(torch.Size(self.sizes).numel())
+
+    @property
+    def num_bytes(self) -> int:
+        return self.num_elements * self.dtype.itemsize
+
+    @classmethod
+    def of(cls, tensor: Tensor) -> Shape:
+        return cls(tuple(tensor.shape), tensor.dtype)
+
+
+def outline_of(make: Callable[[], Any], stored: Mapping[str, Shape], origin: Path) -> dict[str, Shape]:
+    """The weights that the model which `make` builds would have, by name; `stored` says how large it may be.
+
+    It is built on the meta device, where tensors have shapes alone, and no further than a model of those weights needs.
+    Raises ValueError, naming `origin`, for a description that no model can be built from, or only a larger one.
+    """
+    try:
+        with _Bounds(stored), torch.device("meta"):
+            model = make()
+    except _TooLarge as error:
+        raise ValueError(f"{origin} describes a model that is far larger than the weights beside it: {error}") from None
+    except ValueError as error:  # worded for a user's settings, who knows which they are
+        raise ValueError(f"{origin}: {error}") from error
+    except Exception as error:  # a stranger's arguments: whatever they break, the description is wrong
+        raise ValueError(f"{origin} describes no model that can be built: {type(error).__name__} {error}") from error
+    if not isinstance(model, nn.Module):
+        raise ValueError(f"{origin} describes no model, but a {type(model).__name__}")
+    return {name: Shape.of(parameter) for name, parameter in model.named_parameters()}
+
+
+def check_weights(needed: Mapping[str, Shape], stored: Mapping[str, Shape], origin: Path) -> None:
+    """Raises ValueError naming the first weight that is missing, unknown, of another shape, or of another kind."""
+    for name, shape in needed.items():
+        if name not in stored:
+            raise ValueError(f"{origin} lacks the weight {name}")
+        found = stored[name]
+        if found.sizes != shape.sizes:
+            raise ValueError(f"{origin}: {name} has shape {list(found.sizes)}, the model needs {list(shape.sizes)}")
+        if found.dtype.is_floating_point != shape.dtype.is_floating_point:
+            raise ValueError(f"{origin}: {name} has numbers of type {found.dtype}, the model needs {shape.dtype}")
+    unknown = sorted(set(stored) - set(needed))
+    if unknown:
+        raise ValueError(f"{origin} holds the weight {unknown[0]}, which the model does not have")
+
+
+def check_memory(needed: Mapping[str, Shape], origin: Path) -> None:
+    """Raises ValueError when this machine's memory cannot hold the weights, whatever else it holds."""
+    if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
+        return
+    wanted, memory = (
+        sum(shape.num_bytes for shape in needed.values()),
+        os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+    )
+    if wanted > memory > 0:
+        raise ValueError(f"{origin} takes {wanted / 2**30:.0f} GiB of memory, this machine has {memory / 2**30:.0f}")
+
+
+class _TooLarge(Exception):
+    pass
+
+
+class _Bounds(TorchFunctionMode):
+    """Counts what is done to tensors, and stops it beyond what a model of the `stored` weights needs."""
+
+    def __init__(self, stored: Mapping[str, Shape]):
+        super().__init__()
+        elements = sum(shape.num_elements for shape in stored.values())
+        self.operations_left = OPERATIONS_PER_TENSOR * len(stored) + MORE_OPERATIONS
+        self.elements_left = ELEMENTS_PER_ELEMENT * elements + MORE_ELEMENTS
+        self.about = f"{len(stored)} tensors of {elements} numbers"
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        device = kwargs.get("device")
+        if device is not None and torch.device(device).type != "meta":
+            raise _TooLarge(f"it asks for memory on {device}")
+        filled = args[0] if args else kwargs.get("tensor")
+        result = filled if getattr(func, "__name__", "") in FILLS else func(*args, **kwargs)
+        self.operations_left -= 1
+        for made in result if isinstance(result, (tuple, list)) else (result,):
+            if isinstance(made, Tensor):
+                self.elements_left -= made.numel()
+        if self.operations_left < 0 or self.elements_left < 0:
+            raise _TooLarge(self.about)
+        return result

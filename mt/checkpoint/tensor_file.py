@@ -1,0 +1,103 @@
+"""Tensors by name in a safetensors file: written in one pass, read by memory-mapping.
+
+The library reads. Writing is done here because it must name the file and the reason when a disk is full, take its
+digest on the way, and bring tensors from the GPU one at a time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from mt.checkpoint.manifest import Mark
+
+# the format's names of what a checkpoint may hold (https://huggingface.co/docs/safetensors)
+DTYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
+DTYPE_NAMES = {dtype: name for name, dtype in DTYPES.items()}
+MAX_HEADER_BYTES = 2**24  # of a file that somebody else wrote; a tensor takes about a hundred
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> Mark:
+    """Writes the file; gives its size and digest. Raises OSError when the disk does not take it."""
+    # wide numbers first, so that each begins at a multiple of its size
+    names = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))
+    header, end = {}, 0
+    for name in names:
+        tensor = tensors[name]
+        start, end = end, end + tensor.numel() * tensor.element_size()
+        header[name] = {
+            "dtype": DTYPE_NAMES[tensor.dtype],
+            "shape": list(tensor.shape),
+            "data_offsets": [start, end],
+        }
+    text = json.dumps(header, separators=(",", ":")).encode("utf-8")
+    text += b" " * (-len(text) % 8)
+    digest = hashlib.sha256()
+    with open(path, "wb", buffering=0) as file:
+
+        def put(content: bytes | memoryview) -> None:
+            digest.update(content)
+            while content:  # an unbuffered write may take less than all
+                content = content[file.write(content) :]
+
+        put(len(text).to_bytes(8, "little") + text)
+        for name in names:
+            whole = tensors[name].detach().cpu().contiguous()
+            if whole.numel():
+                put(memoryview(whole.view(-1).view(torch.uint8).numpy()))
+    return Mark(bytes=8 + len(text) + end, sha256=digest.hexdigest())
+
+
+class TensorFile(Mapping[str, Tensor]):
+    """The tensors of a file, each mapped when it is asked for. Raises ValueError for a file that is none.
+
+    `shapes` and `dtypes` are what its header says; nothing is read for them.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        with open(path, "rb") as file:
+            header_bytes = int.from_bytes(file.read(8), "little")
+        size = path.stat().st_size
+        if header_bytes > min(MAX_HEADER_BYTES, max(0, size - 8)):
+            raise ValueError(
+                f"{path} cannot be read: a header of {header_bytes} bytes in a file of {size} (at most"
+                f" {MAX_HEADER_BYTES} are read)"
+            )
+        try:
+            self._file = safe_open(path, framework="pt")
+            slices = {name: self._file.get_slice(name) for name in self._file.keys()}  # noqa: SIM118  it is no mapping
+            self.shapes = {name: tuple(part.get_shape()) for name, part in slices.items()}
+            self.dtypes = {name: DTYPES[part.get_dtype()] for name, part in slices.items()}
+        except (SafetensorError, OSError, RuntimeError) as error:
+            raise ValueError(f"{path} cannot be read: {error}") from error
+        except KeyError as error:
+            raise ValueError(f"{path} cannot be read: numbers of type {error} are unknown") from error
+
+    def __getitem__(self, name: str) -> Tensor:
+        if name not in self.shapes:
+            raise KeyError(name)
+        return self._file.get_tensor(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.shapes)
+
+    def __len__(self) -> int:
+        return len(self.shapes)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from mt.command_line import did_you_mean, run_hydra
@@ -19,22 +20,24 @@ from mt.command_line import did_you_mean, run_hydra
 log = logging.getLogger("mt.train")
 
 GROUPS = ("data", "tokenizer", "model", "objective", "optimizer", "schedule", "search", "tracker")
-SETTINGS = ("name", "folder", "fresh", *GROUPS, "batches", "trainer", "validation", "final")
+SETTINGS = ("name", "folder", "fresh", "resume", *GROUPS, "batches", "trainer", "validation", "final")
 
 
-def main(settings: dict[str, Any]) -> None:
-    """Prepares the data, trains, and finishes: settings -> parts -> one call each."""
+def main(settings: dict[str, Any]) -> float | None:
+    """Prepares the data, trains, and finishes: settings -> parts -> one call each. Gives the best validation metric."""
     import torch
 
-    from mt.checkpoint.folder import ModelCard, read_training
+    from mt.checkpoint.folder import ModelCard
     from mt.checkpoint.rebuild import build
     from mt.checkpoint.run_folder import RunFolder
     from mt.data.batching import TokenBatches
-    from mt.data.prepare import prepare
+    from mt.data.prepare import corpus_fingerprint, prepare
     from mt.device import choose_device, peak_memory_mib
     from mt.evaluation.final import final_table, finish_run
     from mt.inference.translator import Translator
     from mt.model.seq2seq import parameter_counts
+    from mt.training.distributed import Ranks
+    from mt.training.tracker import NoTracker
     from mt.training.trainer import METRICS, Trainer, Validation
 
     for name in settings:
@@ -55,12 +58,22 @@ def main(settings: dict[str, Any]) -> None:
             f"final.average_last ({final_settings.average_last}) must be at most trainer.keep_last"
             f" ({trainer_settings.keep_last}), the checkpoints that there will be"
         )
-    choose_device(trainer_settings.device)
-    run = RunFolder.open(settings["folder"], settings, fresh=settings["fresh"])
+    device = choose_device(trainer_settings.device)
+    ranks = Ranks.join(device.type)
+    if not ranks.is_first:
+        logging.getLogger("mt").setLevel(logging.ERROR)  # one process speaks for all
+    # files that changed under the same settings are a change too
+    seen = {**settings, "corpus": corpus_fingerprint(data, parts["tokenizer"])}
+    opened = ranks.first_alone(
+        lambda: RunFolder.open(settings["folder"], seen, fresh=settings["fresh"], allow=settings["resume"]["allow"])
+    )
+    run = opened or RunFolder(Path(settings["folder"]))
 
-    prepared = prepare(data, parts["tokenizer"])
+    ranks.first_alone(lambda: prepare(data, parts["tokenizer"]))
+    prepared = prepare(data, parts["tokenizer"])  # there already, unless another machine has folders of its own
     tokenizers = prepared.tokenizers
-    prepared.ledger.save(run.path / "ledger.json")
+    if ranks.is_first:
+        prepared.ledger.save(run.path / "ledger.json")
     torch.manual_seed(trainer_settings.seed)
     model = build(settings["model"], source_vocab_size=tokenizers.source.size, target_vocab_size=tokenizers.target.size)
     if model.is_source_tied and not tokenizers.is_joint:
@@ -76,7 +89,7 @@ def main(settings: dict[str, Any]) -> None:
         tokenizers,
     )
 
-    where = {"device": trainer_settings.device, "precision": trainer_settings.precision}
+    where = {"device": str(ranks.device(device)), "precision": trainer_settings.precision}
     valid_tokens = max(8192, 2 * data.max_pieces + 2)  # a batch holds the longest pair at least
     validator = make_validator(
         prepared.valid,
@@ -87,7 +100,11 @@ def main(settings: dict[str, Any]) -> None:
         numbers, samples = validator(Translator(of_model, tokenizers, **where))
         return Validation(numbers=numbers, samples=samples)
 
-    batches = make_batches(prepared.train, tokenizers, seed=trainer_settings.seed)
+    batches = make_batches(
+        prepared.train, tokenizers, seed=trainer_settings.seed, rank=ranks.rank, world_size=ranks.world_size
+    )
+    found = ranks.first_alone(run.resume_point)
+    tracker = parts["tracker"] if ranks.is_first else NoTracker()
     trainer = Trainer(
         settings=trainer_settings,
         model=model,
@@ -97,25 +114,32 @@ def main(settings: dict[str, Any]) -> None:
         schedule=schedule,
         validate=validate,
         store=run,
-        tracker=parts["tracker"],
-        metrics_path=run.path / "metrics.jsonl",
-        resume=read_training(run.last) if run.last else None,
+        tracker=tracker,
+        folder=run.path,
+        resume=found[1] if found else None,
+        ranks=ranks,
     )
-    if run.last:
+    if trainer.position.step:
         reason = trainer.reason_to_stop()
-        if reason is not None and run.scores is not None:
-            log.info("%s: already at %s (name=… starts another run, fresh=true this one again)", run.path, reason)
-            print(final_table(run.scores))
-            return
-        run.reopen()
+        if ranks.told(reason is not None and run.scores is not None):
+            if ranks.is_first:
+                log.info("%s: already at %s (name=… starts another run, fresh=true this one again)", run.path, reason)
+                print(final_table(run.scores))
+            ranks.leave()
+            return trainer.position.best
+        if ranks.is_first:
+            run.reopen()
         log.info("%s: going on at step %d", run.path, trainer.position.step)
-    parts["tracker"].start(run.path, settings)
+    tracker.start(run.path, settings)
     outcome = trainer.run()
-    parts["tracker"].finish()
+    trainer.tracker.finish()
+    ranks.leave()
     if outcome.signal is not None:
         log.warning("%s; the same command goes on from there", outcome.reason)
         raise SystemExit(128 + outcome.signal)
     log.info("training is done: %s, %.1f minutes", outcome.reason, outcome.position.seconds / 60)
+    if not ranks.is_first:
+        return outcome.position.best
     scores = finish_run(
         final_settings,
         run,
@@ -134,6 +158,7 @@ def main(settings: dict[str, Any]) -> None:
         **where,
     )
     print(final_table(scores))
+    return outcome.position.best
 
 
 def cli() -> None:

@@ -1,8 +1,9 @@
 """Proves that a killed run ends where an undisturbed one ends, to the last bit.
 
-Trains once undisturbed, then the same settings again in another folder, killed with SIGKILL at random moments and
-started again by the same command, and compares weights, optimizer state, random states and metrics. Dropout, EMA,
-accumulation, subword sampling and early stopping are on.
+Trains once undisturbed, then the same settings again in another folder, killed with SIGKILL and started again by the
+same command, and compares weights, optimizer state and metrics. Every third kill waits until a checkpoint is being
+written; the others come at random moments, of which about half fall into validations. Dropout, EMA, accumulation,
+subword sampling, early stopping and a mixture of two sources that changes on the way are on.
 
     .venv/bin/python scripts/resume_proof.py --kills 20
 """
@@ -24,7 +25,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 SETTINGS = [
     "experiment=demo",
-    "data.train.size=4000",
+    "~data.train",
+    "+data.train={_target_:mt.data.sources.Sources,plain:{_target_:mt.data.bundled.source.Bundled,split:train,size:3000,"
+    "seed:1},tagged:{_target_:mt.data.sources.Source,tag:'<two>',corpus:{_target_:mt.data.bundled.source.Bundled,"
+    "split:train,size:1500,seed:2}}}",
+    "batches.mixture.temperature=2",
+    "batches.mixture.schedule={50:{tagged:0.2}}",
     "model.layer.dropout=0.1",
     "model.layer.attention_dropout=0.1",
     "model.layer.dim=64",
@@ -36,7 +42,7 @@ SETTINGS = [
     "trainer.max_steps=120",
     "trainer.validate_every=8",
     "trainer.log_every=4",
-    "trainer.patience=50",
+    "trainer.patience=10",
     "trainer.ema_decay=0.95",
     "trainer.device=cpu",
     "validation.sample_lines=0",
@@ -67,23 +73,49 @@ def main() -> int:
     moments, kills, starts = random.Random(args.seed), 0, 0
     while True:
         process, starts = start(args.work, "killed", args.overrides), starts + 1
-        delay = moments.uniform(2.0, max(4.0, seconds / 3)) if kills < args.kills else None
-        try:
-            code = process.wait(timeout=delay)
-        except subprocess.TimeoutExpired:
+        if kills == args.kills:
+            code = process.wait()
+        elif kills % 3 == 2:
+            code = until_it_writes(process, args.work / "killed", moments.uniform(0.0, 0.05))
+        else:
+            code = until(process, moments.uniform(2.0, max(4.0, seconds / 3)))
+        if code is None:
             process.send_signal(signal.SIGKILL)
             process.wait()
             kills += 1
-            last = (args.work / "killed" / "last").resolve()
-            print(f"kill {kills} after {delay:.1f} s, last checkpoint: {last.name if last.exists() else 'none'}")
-            continue
-        if code != 0:
+            print(f"kill {kills}, {found(args.work / 'killed')}", flush=True)
+        elif code != 0:
             print((args.work / "killed.log").read_text(), file=sys.stderr)
             return 1
-        break
+        else:
+            break
     problem = difference(args.work / "undisturbed", args.work / "killed")
-    print(f"{kills} kills, {starts} starts: {problem or 'weights, optimizer, random states and metrics are identical'}")
+    print(f"{kills} kills, {starts} starts: {problem or 'weights, optimizer state and metrics are identical'}")
     return 1 if problem else 0
+
+
+def until(process: subprocess.Popen, seconds: float) -> int | None:
+    """Waits so long; the exit code if the process ended before."""
+    try:
+        return process.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def until_it_writes(process: subprocess.Popen, run: Path, seconds: float) -> int | None:
+    """Waits until a step folder is being written, and so long after; the exit code if the process ended before."""
+    while not any(run.glob(".step_*")):
+        if process.poll() is not None:
+            return process.returncode
+        time.sleep(0.0005)
+    return until(process, seconds)
+
+
+def found(run: Path) -> str:
+    """What a kill left."""
+    last, torn = run / "last", [path.name for path in run.glob(".step_*")]
+    name = last.resolve().name if last.exists() else "none"
+    return f"last checkpoint: {name}" + (f", half written: {', '.join(torn)}" if torn else "")
 
 
 def start(work: Path, name: str, overrides: list[str]) -> subprocess.Popen:

@@ -1,6 +1,7 @@
 """The `train` command: every setting is heard or refused, and a finished run can go on."""
 
 import json
+import shutil
 
 import pytest
 
@@ -97,3 +98,20 @@ def test_trackers_take_the_numbers_and_leave_their_files(settings, tmp_path, mon
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
     main(settings(tmp_path / "run", f"tracker={tracker}"))
     assert list((tmp_path / "run").glob(files)) and scores(tmp_path / "run")["training"]["step"] == 4
+
+
+def test_a_corpus_that_changed_under_a_run_is_refused_unless_allowed(settings, corpus_folder, tmp_path):
+    folder = tmp_path / "corpus"
+    shutil.copytree(corpus_folder, folder)
+    own = [f"data.folder={folder}", f"data.prepared={tmp_path / 'data'}", f"data.valid.links={folder}/valid.align"]
+    main(settings(tmp_path / "run", *own))
+    with (folder / "train.de").open("a") as source, (folder / "train.en").open("a") as target:
+        source.write("acht acht\n")
+        target.write("eight eight\n")
+    longer = [*own, "trainer.max_steps=6"]
+    with pytest.raises(
+        ValueError, match=r"started with other settings \(corpus was \w+, is \w+\).*resume.allow=\[corpus\]"
+    ):
+        main(settings(tmp_path / "run", *longer))
+    main(settings(tmp_path / "run", *longer, "resume.allow=[corpus]"))
+    assert scores(tmp_path / "run")["training"]["step"] == 6

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-# N target tokens (padding left out), D model, V vocabulary, C tokens of one chunk
+# N target tokens (padding left out), D model, V vocabulary, C tokens of one chunk, R of them at a time
+
+ROWS_IN_CACHE = 64  # the passes over float32 logits then find them in a CPU's second-level cache
 
 
 @dataclass(frozen=True)
@@ -58,26 +60,28 @@ class _FusedLoss(torch.autograd.Function):
         weight_gradient = torch.zeros_like(weight, dtype=torch.float32) if wants_gradient else None
         with torch.autocast(device, enabled=False):
             for start in range(0, len(states), chunk_tokens):
-                chunk_CD, targets_C1 = (
-                    states[start : start + chunk_tokens],
-                    targets_N[start : start + chunk_tokens, None],
-                )
-                logits_CV = (chunk_CD @ weight.T).float()
-                log_sum_C1 = logits_CV.logsumexp(dim=-1, keepdim=True)
-                target_C1 = logits_CV.gather(1, targets_C1)
-                chunk_plain = (log_sum_C1 - target_C1).sum()
-                chunk_uniform = log_sum_C1.sum() - logits_CV.sum() / vocab_size
-                plain += chunk_plain
-                smoothed += (1.0 - smoothing) * chunk_plain + smoothing * chunk_uniform
+                chunk_CD = states[start : start + chunk_tokens]
+                targets_C1 = targets_N[start : start + chunk_tokens, None]
+                gradient_CV = chunk_CD @ weight.T  # logits, which become d loss / d logits in place
+                rows = ROWS_IN_CACHE if device == "cpu" else len(gradient_CV)
+                for logits_RV, targets_R1 in zip(gradient_CV.split(rows), targets_C1.split(rows), strict=True):
+                    log_probs_RV = logits_RV.log_softmax(dim=-1, dtype=torch.float32)
+                    plain_part = -log_probs_RV.gather(1, targets_R1).sum()
+                    uniform_part = -log_probs_RV.sum() / vocab_size
+                    plain += plain_part
+                    smoothed += (1.0 - smoothing) * plain_part + smoothing * uniform_part
+                    logits_RV.copy_(log_probs_RV.exp_())
                 if wants_gradient:
-                    # d loss / d logits = softmax - (1 - smoothing) * one-hot - smoothing / V
-                    gradient_CV = logits_CV.sub_(log_sum_C1).exp_().sub_(smoothing / vocab_size)
+                    # softmax - (1 - smoothing) * one-hot - smoothing / V, of which the last term comes below
                     gradient_CV.scatter_add_(
                         1, targets_C1, gradient_CV.new_full((), smoothing - 1.0).expand_as(targets_C1)
                     )
-                    gradient_CV = gradient_CV.to(dtype)
                     torch.mm(gradient_CV, weight, out=states_gradient[start : start + chunk_tokens])
                     weight_gradient += gradient_CV.T @ chunk_CD
+            if wants_gradient and smoothing:
+                # a constant in all logits' gradients needs no pass over them: its products are sums of rows
+                states_gradient -= (smoothing / vocab_size * weight.float().sum(dim=0)).to(dtype)
+                weight_gradient -= smoothing / vocab_size * states.float().sum(dim=0)
         context.save_for_backward(states_gradient, weight_gradient)
         context.states_dtype, context.weight_dtype = states_ND.dtype, weight_VD.dtype
         context.mark_non_differentiable(plain)

@@ -12,10 +12,12 @@ class Progress:
     """A tqdm bar with loss, tokens per second and time left; where stderr is no terminal, a line every few seconds.
 
     The bar shows the share of the run that is done, by whichever limit ends it; `total_steps` is said too if known.
+    With `is_shown` false nothing is: one process of several speaks for all.
     """
 
-    def __init__(self, *, total_steps: int | None, seconds_between_lines: float = 15.0):
-        self._is_terminal = sys.stderr.isatty()
+    def __init__(self, *, total_steps: int | None, seconds_between_lines: float = 15.0, is_shown: bool = True):
+        self._is_shown = is_shown
+        self._is_terminal = is_shown and sys.stderr.isatty()
         self._total, self._pause, self._last = total_steps, seconds_between_lines, 0.0
         self._bar = tqdm(
             total=1.0,
@@ -41,7 +43,8 @@ class Progress:
 
     def say(self, text: str) -> None:
         """A line above the bar."""
-        tqdm.write(text, file=sys.stderr)
+        if self._is_shown:
+            tqdm.write(text, file=sys.stderr)
 
     def close(self) -> None:
         self._bar.close()

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
+
+from mt.data.whole_folder import write_whole
 
 log = logging.getLogger(__name__)
 
@@ -34,23 +37,61 @@ class NoTracker:
         pass
 
 
-class MetricsFile:
-    """One JSON object a line with its `step`. On resume, lines of later steps are cut off: they will come again."""
+class Guarded:
+    """A tracker whose failures never end a run: after the first one it is dropped, with one warning."""
 
-    def __init__(self, path: Path, *, resume_step: int):
-        self.path = path
-        kept = []
-        if path.exists():
-            with path.open(encoding="utf-8") as lines:
-                kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= resume_step]
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text("".join(kept), encoding="utf-8")
-        temporary.replace(path)
+    def __init__(self, tracker: Tracker):
+        self._tracker: Tracker = tracker
 
     def record(self, step: int, numbers: Mapping[str, Any]) -> None:
-        """Appends `numbers` of `step`."""
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": step, **numbers}, ensure_ascii=False) + "\n")
+        """Hands the numbers on, while all goes well."""
+        self._try(lambda: self._tracker.record(step, numbers))
+
+    def finish(self) -> None:
+        """Ends the tracker, if it is still there."""
+        self._try(self._tracker.finish)
+
+    def _try(self, call: Callable[[], None]) -> None:
+        try:
+            call()
+        except Exception as error:  # whatever a tracker and its network may think of
+            name, self._tracker = type(self._tracker).__name__, NoTracker()
+            log.warning(
+                "the tracker %s failed and is dropped (%s: %s); metrics.jsonl goes on",
+                name,
+                type(error).__name__,
+                " ".join(str(error).split()),
+            )
+
+
+class MetricsFile:
+    """One JSON object a line with its `step`."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def cut(self, step: int) -> None:
+        """Leaves out the lines of steps after `step`, which will come again, and what a kill left of a line."""
+        kept = []
+        if self.path.exists():
+            with self.path.open(encoding="utf-8", errors="replace") as lines:
+                kept = [line for line in lines if line.endswith("\n") and _step_of(line) <= step]
+        write_whole(self.path, "".join(kept))
+
+    def record(self, step: int, numbers: Mapping[str, Any]) -> None:
+        """Appends `numbers` of `step`. A disk that is full costs the line, not the run."""
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"step": step, **numbers}, ensure_ascii=False) + "\n")
+        except OSError as error:
+            log.warning("%s: a line of step %d could not be written: %s", self.path, step, error)
+
+
+def _step_of(line: str) -> float:
+    try:
+        return json.loads(line)["step"]
+    except (ValueError, KeyError, TypeError):
+        return math.inf
 
 
 class Wandb:

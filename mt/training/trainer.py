@@ -15,17 +15,23 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from mt.checkpoint.folder import TrainingState, load_weights
-from mt.data.batching import Batch, TokenBatches
-from mt.device import choose_device, choose_precision, mixed_precision
+from mt.checkpoint.folder import TrainingState
+from mt.data.batching import Batch, Cursor, TokenBatches
+from mt.data.whole_folder import write_json
+from mt.device import choose_device, choose_precision
+from mt.training.distributed import Ranks, copy_whole, put_together, whole
 from mt.training.ema import MovingAverage
 from mt.training.objective import LabelSmoothedCrossEntropy
 from mt.training.progress import Progress
-from mt.training.tracker import MetricsFile, Tracker
+from mt.training.tracker import Guarded, MetricsFile, Tracker
+from mt.training.updater import Update, Updater
+from mt.training.watch import Watch
 
 log = logging.getLogger(__name__)
 
 METRICS = {"bleu": 1.0, "chrf": 1.0, "loss": -1.0}  # sign: is more better?
+ROLLBACKS = 3  # in a row, without a new checkpoint between them, before the run gives up
+BAD_BATCHES_KEPT = 50  # files
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,13 +50,17 @@ class TrainerSettings:
     metric: str = "bleu"  # bleu | chrf | loss: what "best" means on the validation set
     patience: int | None = None  # validations without a new best before the run stops; none = never
     keep_last: int = 2  # checkpoints kept beside the best one
+    skip_limit: int = (
+        5  # skipped updates in a row (loss or gradient not finite) before going back to the last checkpoint
+    )
+    shard: bool = False  # of several processes each holds but a part of the model (FSDP2), for models that do not fit
     log_every: int = 50  # updates between lines in metrics.jsonl
     seed: int = 1  # of weights, dropout and the order of the data
 
     def __post_init__(self):
         if self.max_steps is None and self.max_epochs is None and self.time_budget is None:
             raise ValueError("trainer: one of max_steps, max_epochs, time_budget must be given, all are null")
-        for name in ("max_steps", "accumulate", "validate_every", "log_every", "patience", "keep_last"):
+        for name in ("max_steps", "accumulate", "validate_every", "log_every", "patience", "keep_last", "skip_limit"):
             value = getattr(self, name)
             if value is not None and (not isinstance(value, int) or value < 1):
                 raise ValueError(f"trainer.{name} ({value}) must be a whole number of at least 1")
@@ -79,17 +89,31 @@ def parse_duration(text: str) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Position:
-    """How far a run has come. `batch` counts batches of `epoch` that are already used."""
+    """How far a run has come, and what it counts on the way."""
 
-    step: int = 0
-    epoch: int = 0
-    batch: int = 0
+    step: int = 0  # updates done
+    cursor: Cursor = field(default_factory=Cursor)  # the next batch
     target_tokens: int = 0
     seconds: float = 0.0
     best: float | None = None  # the metric at the best validation, as reported
     validations_without_best: int = 0
     validated_step: int | None = None
     ema_updates: int = 0
+    skipped: int = 0  # updates, for a loss or gradient that was not finite
+    skipped_in_a_row: int = 0
+    rollbacks: int = 0  # since the last checkpoint
+    logged_loss_nats: float = 0.0  # since the last line in the metrics file
+    logged_tokens: int = 0
+
+    @classmethod
+    def from_dict(cls, numbers: Mapping[str, Any]) -> Position:
+        """The position that `asdict` made plain. Raises ValueError for that of another version."""
+        try:
+            return cls(**{**numbers, "cursor": Cursor(**numbers["cursor"])})
+        except (KeyError, TypeError) as error:
+            raise ValueError(
+                f"the checkpoint's training state is another version's ({error}): use fresh=true"
+            ) from None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +131,7 @@ class Store(Protocol):
         self, name: str, weights: Mapping[str, Tensor], scores: Mapping, training: TrainingState, *, is_best: bool
     ) -> None: ...
     def prune(self, keep_last: int) -> None: ...
+    def resume_point(self) -> tuple[Path, TrainingState] | None: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,8 +146,7 @@ class Outcome:
 class Trainer:
     """Trains `model` on `batches`. Everything it needs is handed in; `run` does the work.
 
-    The gradient of an update is that of the summed loss over all its batches divided by their real target tokens, so
-    accumulation does not change what is learned.
+    Of several processes (`ranks`) each reads its share of every batch; all of them validate, the first one writes.
     """
 
     def __init__(
@@ -137,106 +161,183 @@ class Trainer:
         validate: Callable[[nn.Module], Validation],
         store: Store,
         tracker: Tracker,
-        metrics_path: Path,
+        folder: Path,
         resume: TrainingState | None = None,
+        ranks: Ranks | None = None,
     ):
-        self.settings, self.batches, self.objective, self.schedule = settings, batches, objective, schedule
-        self.device = choose_device(settings.device)
-        self.dtype = choose_precision(settings.precision, self.device)
+        self.settings, self.batches, self.schedule = settings, batches, schedule
+        self.ranks = ranks or Ranks()
+        self.device = self.ranks.device(choose_device(settings.device))
         self.model = model.to(self.device)
+        self.updater = Updater(
+            self.model,
+            objective,
+            clip_norm=settings.clip_norm,
+            max_tokens=batches.max_tokens,
+            device=self.device,
+            dtype=choose_precision(settings.precision, self.device),
+            seed=settings.seed,
+            ranks=self.ranks,
+            shard=settings.shard,
+        )
         self.optimizer = optimizer(self.model)
         self.average = MovingAverage(self.model, settings.ema_decay)
-        self.validate, self.store, self.tracker = validate, store, tracker
+        self.validate, self.store, self.tracker = validate, store, Guarded(tracker)
+        self.watch = Watch(warmup_steps=getattr(schedule, "warmup_steps", 0))
+        self.folder = folder  # of the run
         self.position = Position()
-        if resume is not None:
+        if self.ranks.told(resume is not None):
             self._restore(resume)
-        self.metrics = MetricsFile(metrics_path, resume_step=self.position.step)
+        self.metrics = MetricsFile(folder / "metrics.jsonl") if self.ranks.is_first else None
+        if self.metrics:
+            self.metrics.cut(self.position.step)
         self._budget = parse_duration(settings.time_budget) if settings.time_budget else None
         self._started, self._seconds_before = time.monotonic(), self.position.seconds
+        self._problem: OSError | None = None  # why the last checkpoint could not be written
 
     def run(self) -> Outcome:
-        """Trains until a limit, the end of patience, or a signal; writes a checkpoint before it returns."""
+        """Trains until a limit, the end of patience, or a signal; writes a checkpoint before it returns.
+
+        Raises ValueError when the loss stays not finite, OSError when the last checkpoint cannot be written.
+        """
         settings = self.settings
-        progress = Progress(total_steps=settings.max_steps)
+        progress = Progress(total_steps=settings.max_steps, is_shown=self.ranks.is_first)
         self._started, self._seconds_before = time.monotonic(), self.position.seconds
-        window = _Window()
-        batches = self._batches()
-        with _signals() as signals:
+        speed = _Speed()
+        with _signals() as seen:
             if self._is_validation_due():  # a signal came before it
                 self._validate_and_save(progress)
-            while (reason := self.reason_to_stop()) is None and not signals:
-                window.add(self._update(batches))
-                position = self.position
-                if position.step % settings.log_every == 0 or position.step == 1:
-                    self._record({"epoch": position.epoch, **window.numbers()})
+            while True:
+                share, stopping = self._agreed(seen)
+                reason = self.reason_to_stop(share)
+                if reason is not None or stopping:
+                    break
+                update = self._update(share)
+                speed.add(update.target_tokens)
+                if update.is_skipped:
+                    if self.position.skipped_in_a_row >= settings.skip_limit:
+                        self._roll_back()
+                    continue
+                self._say(progress, self.watch.loss(self.position.step, update.loss_nats, update.target_tokens))
+                self._log(update, speed)
                 progress.update(
-                    step=position.step,
+                    step=self.position.step,
                     share=self._share(),
-                    loss_nats=window.loss_nats,
-                    tokens_per_second=window.tokens_per_second,
-                    seconds=position.seconds,
+                    loss_nats=update.loss_nats / max(1, update.target_tokens),
+                    tokens_per_second=speed.tokens_per_second,
+                    seconds=self.position.seconds,
                 )
-                if self._is_validation_due() and not signals:
+                if self._is_validation_due() and not self._agreed(seen)[1]:
                     self._validate_and_save(progress)
-                    window = _Window()
-            is_saved = self.position.validated_step == self.position.step
-            if signals:
-                reason = f"stopped by {signal.Signals(signals[0]).name} at step {self.position.step}"
+                    speed = _Speed()
+            is_saved = self.position.validated_step == self.position.step and self._problem is None
+            if stopping:
+                reason = f"stopped by {signal.Signals(stopping).name} at step {self.position.step}"
                 if not is_saved:
                     self._save(scores={}, is_best=False)
             elif not is_saved:
                 self._validate_and_save(progress)
         progress.close()
-        return Outcome(position=self.position, reason=str(reason), signal=signals[0] if signals else None)
+        if self._problem is not None:
+            raise self._problem
+        return Outcome(position=self.position, reason=str(reason), signal=stopping or None)
 
-    def _update(self, batches: Iterator[tuple[Batch, Position]]) -> dict[str, float]:
-        """One optimizer step on `accumulate` batches; gives its numbers."""
-        group = [next(batches) for _ in range(self.settings.accumulate)]
-        num_tokens = sum(batch.num_tokens for batch, _ in group)
-        rate = self.schedule(self.position.step + 1, self._share())
-        for parameters in self.optimizer.param_groups:
-            parameters["lr"] = rate
-        self.model.train()
-        loss_nats = 0.0
-        for batch, _ in group:
-            batch = batch.to(self.device)
-            with mixed_precision(self.device, self.dtype):
-                states_BTD = self.model(batch.source_BS, batch.target_in_BT)
-                is_real_BT = batch.target_out_BT != self.model.pad
-                loss = self.objective(states_BTD[is_real_BT], self.model.output, batch.target_out_BT[is_real_BT])
-            (loss.smoothed_nats / num_tokens).backward()
-            loss_nats += float(loss.plain_nats)
-        clip_norm = self.settings.clip_norm or math.inf
-        gradient_norm = float(nn.utils.clip_grad_norm_(self.model.parameters(), clip_norm))
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+    def _agreed(self, seen: list[int]) -> tuple[float, int]:
+        """The share of the run that is done by the first rank's clock, and a signal that any rank has seen (or 0)."""
+        every = self.ranks.gathered(self._share(), seen[0] if seen else 0)
+        return float(every[0, 0]), int(every[:, 1].max())
+
+    def _update(self, share: float) -> Update:
+        """One optimizer step on `accumulate` batches."""
+        position = self.position
+        group, cursor = [], position.cursor
+        cursors = []
+        for _ in range(self.settings.accumulate):
+            cursors.append(cursor)
+            batch, cursor = self.batches.read(cursor, step=position.step)
+            group.append(batch)
+        rate = self.schedule(position.step + 1, share)
+        update = self.updater(self.optimizer, group, step=position.step, learning_rate=rate)
+        self.position = replace(position, cursor=cursor, seconds=self._elapsed())
+        if update.is_skipped:
+            self.position = replace(
+                self.position, skipped=position.skipped + 1, skipped_in_a_row=position.skipped_in_a_row + 1
+            )
+            self._keep_bad_batches(update, group, cursors)
+            return update
         self.average.update()
-        after = group[-1][1]
         self.position = replace(
             self.position,
-            step=self.position.step + 1,
-            epoch=after.epoch,
-            batch=after.batch,
-            target_tokens=self.position.target_tokens + num_tokens,
-            seconds=self._elapsed(),
+            step=position.step + 1,
+            target_tokens=position.target_tokens + update.target_tokens,
             ema_updates=self.average.num_updates,
+            skipped_in_a_row=0,
+            logged_loss_nats=position.logged_loss_nats + update.loss_nats,
+            logged_tokens=position.logged_tokens + update.target_tokens,
         )
-        return {
-            "loss_nats": loss_nats,
-            "target_tokens": num_tokens,
-            "gradient_norm": gradient_norm,
-            "learning_rate": rate,
-        }
+        return update
 
-    def _batches(self) -> Iterator[tuple[Batch, Position]]:
-        """Batches from the position on, without end, each with the position behind it."""
-        epoch, start = self.position.epoch, self.position.batch
-        while True:
-            total = self.batches.num_batches(epoch)
-            for index, batch in enumerate(self.batches.iterate(epoch, start), start=start + 1):
-                is_last = index == total
-                yield batch, Position(epoch=epoch + is_last, batch=0 if is_last else index)
-            epoch, start = epoch + 1, 0
+    def _keep_bad_batches(self, update: Update, group: list[Batch], cursors: list[Cursor]) -> None:
+        """Writes the sentences of a skipped update to bad_batches/, and says so."""
+        position = self.position
+        path = self.folder / "bad_batches" / f"step_{position.step:06d}_{position.skipped:04d}_{self.ranks.rank}.json"
+        pairs = [
+            {"pair": int(number), "source": pair.source, "target": pair.target}
+            for batch, cursor in zip(group, cursors, strict=True)
+            for number, pair in zip(batch.indices, self.batches.texts(cursor, batch.indices.numpy()), strict=True)
+        ]
+        numbers = {"loss_nats": str(update.loss_nats), "gradient_norm": str(update.gradient_norm)}  # inf is no JSON
+        where = f"its sentences are in {path}"
+        try:
+            path.parent.mkdir(exist_ok=True)
+            if len(list(path.parent.iterdir())) < BAD_BATCHES_KEPT:
+                write_json(
+                    path, {"step": position.step, **numbers, "cursors": list(map(asdict, cursors)), "pairs": pairs}
+                )
+            else:
+                where = f"there are {BAD_BATCHES_KEPT} such files already"
+        except OSError as error:
+            where = f"its sentences could not be written: {error}"
+        if self.ranks.is_first:
+            log.warning(
+                "step %d: the loss (%g nats) or the gradient (norm %g) is not finite: the update is skipped, %s",
+                position.step,
+                update.loss_nats,
+                update.gradient_norm,
+                where,
+            )
+
+    def _roll_back(self) -> None:
+        """Back to the weights of the last checkpoint; the data goes on from here."""
+        position = self.position
+        found = self.ranks.first_alone(self.store.resume_point)
+        times = position.rollbacks + 1
+        if not self.ranks.told(found is not None) or times > ROLLBACKS:
+            why = (
+                f"after going back {ROLLBACKS} times"
+                if times > ROLLBACKS
+                else "and there is no checkpoint to go back to"
+            )
+            raise ValueError(
+                f"step {position.step}: {position.skipped_in_a_row} updates in a row had a loss or gradient that was"
+                f" not finite, {why}. Likely causes: a learning rate that is too high (schedule.peak), bfloat16 where"
+                " float32 is needed (trainer.precision), broken data (see bad_batches/)"
+            )
+        self._restore(found[1] if found else None)
+        self.position = replace(
+            self.position,
+            cursor=position.cursor,
+            seconds=position.seconds,
+            skipped=position.skipped,
+            rollbacks=times,
+        )
+        if self.metrics:
+            self.metrics.cut(self.position.step)
+            log.warning(
+                "%d updates in a row were skipped: back to the checkpoint of step %d, with the data that comes next",
+                position.skipped_in_a_row,
+                self.position.step,
+            )
 
     def _is_validation_due(self) -> bool:
         step = self.position.step
@@ -247,132 +348,177 @@ class Trainer:
 
     def _share(self) -> float:
         """The share of the run that is done (0 to 1), by whichever limit comes first."""
-        settings, position = self.settings, self.position
-        shares = [0.0]
-        if settings.max_steps is not None:
-            shares.append(position.step / settings.max_steps)
-        if settings.max_epochs is not None:
-            epochs = position.epoch + position.batch / self.batches.num_batches(position.epoch)
-            shares.append(epochs / settings.max_epochs)
-        if self._budget is not None:
-            shares.append(self._elapsed() / self._budget)
-        return min(1.0, max(shares))
+        return min(1.0, max(self._shares().values()))
 
-    def reason_to_stop(self) -> str | None:
-        """Which limit has been reached, in words; None while there is more to do."""
+    def _shares(self) -> dict[str, float]:
+        settings, position = self.settings, self.position
+        shares = {}
+        if settings.max_steps is not None:
+            shares["steps"] = position.step / settings.max_steps
+        if settings.max_epochs is not None:
+            shares["epochs"] = self.batches.epochs(position.cursor) / settings.max_epochs
+        if self._budget is not None:
+            shares["time"] = self._elapsed() / self._budget
+        return shares
+
+    def reason_to_stop(self, share: float | None = None) -> str | None:
+        """Which limit has been reached, in words; None while there is more to do. `share`: what all ranks agreed on."""
         settings, position = self.settings, self.position
         if settings.patience is not None and position.validations_without_best >= settings.patience:
             return f"no better {settings.metric} in {settings.patience} validations"
-        if self._share() < 1.0:
+        if (self._share() if share is None else share) < 1.0:
             return None
-        if settings.max_steps is not None and position.step >= settings.max_steps:
+        shares = self._shares()
+        limit = max(shares, key=shares.__getitem__)
+        if limit == "steps":
             return f"step {position.step} of {settings.max_steps}"
-        if settings.max_epochs is not None and position.epoch >= settings.max_epochs:
-            return f"epoch {position.epoch} of {settings.max_epochs:g}"
-        return f"time budget of {settings.time_budget}" if self._budget else f"epoch {settings.max_epochs:g}"
+        if limit == "epochs":
+            return f"epoch {self.batches.epochs(position.cursor):g} of {settings.max_epochs:g}"
+        return f"time budget of {settings.time_budget}"
 
     def _validate_and_save(self, progress: Progress) -> None:
         settings = self.settings
         self.average.swap()
         self.model.eval()
-        validation = self.validate(self.model)
+        with put_together(self.updater.loss):
+            validation = self.ranks.told(self.validate(self.model))
         self.average.swap()
         value = validation.numbers[settings.metric]
         sign, best = METRICS[settings.metric], self.position.best
         is_best = best is None or sign * value > sign * best
+        before = self.position
         self.position = replace(
-            self.position,
+            before,
             best=value if is_best else best,
-            validations_without_best=0 if is_best else self.position.validations_without_best + 1,
-            validated_step=self.position.step,
+            validations_without_best=0 if is_best else before.validations_without_best + 1,
+            validated_step=before.step,
             seconds=self._elapsed(),
+            logged_loss_nats=0.0,
+            logged_tokens=0,
+            rollbacks=0,
         )
         self._record({f"valid_{name}": number for name, number in validation.numbers.items()})
         text = ", ".join(f"{name} {number:.2f}" for name, number in validation.numbers.items())
         progress.say(f"step {self.position.step}: validation {text}{' (best so far)' if is_best else ''}")
         for line in validation.samples:
             progress.say(f"    {line}")
-        self._save(scores={"step": self.position.step, **validation.numbers}, is_best=is_best)
-        self.store.prune(settings.keep_last)
+        self._say(progress, self.watch.validation(self.position.step, validation.numbers))
+        if self._save(scores={"step": self.position.step, **validation.numbers}, is_best=is_best):
+            if self.ranks.is_first:
+                self.store.prune(settings.keep_last)
+        else:  # the best weights are then still the ones before, and the way back is as long as it was
+            self.position = replace(self.position, best=best, rollbacks=before.rollbacks)
+
+    def _say(self, progress: Progress, warning: str | None) -> None:
+        if warning is not None and self.ranks.is_first:
+            progress.say(f"warning: {warning}")
+
+    def _log(self, update: Update, speed: _Speed) -> None:
+        """A line in the metrics file where one is due: the mean loss since the last one, and the latest of the rest."""
+        position = self.position
+        if position.step % self.settings.log_every and position.step != 1:
+            return
+        numbers = {
+            "epoch": position.cursor.epoch,
+            "loss": round(position.logged_loss_nats / max(1, position.logged_tokens), 5),
+            "target_tokens_per_second": round(speed.tokens_per_second, 1),
+            "gradient_norm": round(update.gradient_norm, 5),
+            "learning_rate": update.learning_rate,
+        }
+        self._record(numbers | ({"skipped_updates": position.skipped} if position.skipped else {}))
+        self.position = replace(position, logged_loss_nats=0.0, logged_tokens=0)
 
     def _record(self, numbers: Mapping[str, Any]) -> None:
-        numbers = {"seconds": round(self.position.seconds, 2), **numbers}
-        self.metrics.record(self.position.step, numbers)
-        self.tracker.record(self.position.step, numbers)
+        if self.metrics:
+            numbers = {"seconds": round(self.position.seconds, 2), **numbers}
+            self.metrics.record(self.position.step, numbers)
+            self.tracker.record(self.position.step, numbers)
 
-    def _save(self, scores: Mapping[str, Any], *, is_best: bool) -> None:
+    def _save(self, scores: Mapping[str, Any], *, is_best: bool) -> bool:
+        """Writes a checkpoint; whether that went well. A disk that is full now may have room the next time."""
         name = f"step_{self.position.step:06d}"
+        if not (self.ranks.is_first or self.settings.shard):  # has nothing to add
+            return not self.ranks.told(None)
         state = self._state()
         self.average.swap()
-        self.store.save(name, dict(self.model.named_parameters()), scores, state, is_best=is_best)
+        weights = {name: whole(parameter.detach()) for name, parameter in self.model.named_parameters()}
+        self._problem = None
+        if self.ranks.is_first:
+            try:
+                self.store.save(name, weights, scores, state, is_best=is_best)
+            except OSError as error:
+                self._problem = error
+                log.warning(
+                    "step %d: the checkpoint could not be written (%s): the ones before are kept, training goes on",
+                    self.position.step,
+                    error,
+                )
         self.average.swap()
+        return not self.ranks.told(self._problem is not None)
 
     def _state(self) -> TrainingState:
-        names = [name for name, _ in self.model.named_parameters()]
-        tensors = {f"weights.{name}": p.detach() for name, p in self.model.named_parameters()}
-        # the swap in _save exchanges values in place, so what is held here must be a copy
-        tensors = {name: tensor.clone() for name, tensor in tensors.items()} if self.settings.ema_decay else tensors
-        tensors |= {f"average.{name}": tensor.clone() for name, tensor in self.average.tensors().items()}
-        by_parameter = {id(p): name for name, p in zip(names, self.model.parameters(), strict=True)}
-        for parameter, state in self.optimizer.state.items():
-            for key, value in state.items():
-                tensors[f"optimizer.{key}.{by_parameter[id(parameter)]}"] = torch.as_tensor(value)
-        tensors["random.cpu"] = torch.get_rng_state()
-        if self.device.type == "cuda":
-            tensors["random.cuda"] = torch.cuda.get_rng_state(self.device)
+        parameters = dict(self.model.named_parameters())
+        # without an average these are the weights that stand beside them in the checkpoint
+        tensors = (
+            {f"weights.{name}": whole(p.detach()).clone() for name, p in parameters.items()}
+            if self._has_average
+            else {}
+        )
+        tensors |= {f"average.{name}": whole(tensor).clone() for name, tensor in self.average.tensors().items()}
+        for name, parameter in parameters.items():
+            for key, value in self.optimizer.state[parameter].items() if parameter in self.optimizer.state else ():
+                tensors[f"optimizer.{key}.{name}"] = whole(torch.as_tensor(value))
         return TrainingState(tensors=tensors, numbers=asdict(self.position))
 
-    def _restore(self, state: TrainingState) -> None:
-        self.position = Position(**state.numbers)
-        groups: dict[str, dict[str, Tensor]] = {"weights": {}, "average": {}, "optimizer": {}, "random": {}}
-        for name, tensor in state.tensors.items():
-            group, _, rest = name.partition(".")
-            groups[group][rest] = tensor
-        load_weights(self.model, groups["weights"], Path("training.safetensors"))
-        self.average.load(groups["average"], self.position.ema_updates)
-        for name, parameter in self.model.named_parameters():
-            own = {
-                key.partition(".")[0]: tensor
-                for key, tensor in groups["optimizer"].items()
-                if key.partition(".")[2] == name
-            }
-            if own:
-                # the step count too: the fused form reads it on the parameter's device
-                self.optimizer.state[parameter] = {
-                    key: tensor.to(parameter.device, copy=True) for key, tensor in own.items()
-                }
-        torch.set_rng_state(groups["random"]["cpu"])
-        if self.device.type == "cuda" and "cuda" in groups["random"]:
-            torch.cuda.set_rng_state(groups["random"]["cuda"], self.device)
+    @property
+    def _has_average(self) -> bool:
+        return self.settings.ema_decay > 0.0
+
+    def _restore(self, state: TrainingState | None) -> None:
+        """Takes everything back that `_state` gave the first rank; the other ranks hand in None."""
+        self.position = Position.from_dict(self.ranks.told(state.numbers if state else None))
+        tensors = state.tensors if state else {}
+        known = self.ranks.told({name: (tuple(t.shape), t.dtype) for name, t in tensors.items()})
+        parameters, averages = dict(self.model.named_parameters()), self.average.tensors()
+        for name, parameter in parameters.items():
+            if known.get(f"weights.{name}", [None])[0] != parameter.shape:
+                raise ValueError(
+                    f"the checkpoint's training state does not fit the model: {name} is missing or differs"
+                )
+        self.average.num_updates = self.position.ema_updates
+        with torch.no_grad():
+            for name, (shape, dtype) in known.items():
+                tensor = self.ranks.shared(tensors.get(name), shape, dtype)
+                group, _, rest = name.partition(".")
+                if group == "weights":
+                    copy_whole(parameters[rest], tensor)
+                elif group == "average" and averages:
+                    copy_whole(averages[rest], tensor)
+                elif group == "optimizer":
+                    key, _, owner = rest.partition(".")
+                    self._restore_moment(parameters[owner], key, tensor)
+
+    def _restore_moment(self, parameter: nn.Parameter, key: str, tensor: Tensor) -> None:
+        own = self.optimizer.state[parameter]
+        if tensor.ndim == 0:  # the step count; the fused form reads it on the parameter's device
+            own[key] = tensor.to(parameter.device, copy=True)
+        else:
+            own[key] = torch.empty_like(parameter, dtype=tensor.dtype)
+            copy_whole(own[key], tensor)
 
 
-class _Window:
-    """Numbers since the last validation, for the progress bar and the metrics file."""
+class _Speed:
+    """Target tokens a second since it was made."""
 
     def __init__(self):
-        self._loss = self._tokens = self._all_tokens = 0.0
-        self._last: dict[str, float] = {}
-        self._since = time.monotonic()
-        self.loss_nats = self.tokens_per_second = 0.0
+        self._tokens, self._since = 0, time.monotonic()
 
-    def add(self, numbers: Mapping[str, float]) -> None:
-        self._loss += numbers["loss_nats"]
-        self._tokens += numbers["target_tokens"]
-        self._all_tokens += numbers["target_tokens"]
-        self._last = dict(numbers)
-        self.loss_nats = self._loss / self._tokens
-        self.tokens_per_second = self._all_tokens / max(time.monotonic() - self._since, 1e-9)
+    def add(self, target_tokens: int) -> None:
+        self._tokens += target_tokens
 
-    def numbers(self) -> dict[str, float]:
-        """The mean loss since the last call, and the latest of the rest."""
-        numbers = {
-            "loss": round(self.loss_nats, 5),
-            "target_tokens_per_second": round(self.tokens_per_second, 1),
-            "gradient_norm": round(self._last["gradient_norm"], 5),
-            "learning_rate": self._last["learning_rate"],
-        }
-        self._loss = self._tokens = 0.0
-        return numbers
+    @property
+    def tokens_per_second(self) -> float:
+        return self._tokens / max(time.monotonic() - self._since, 1e-9)
 
 
 @contextmanager

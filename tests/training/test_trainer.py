@@ -3,108 +3,15 @@
 import json
 import os
 import signal
-from dataclasses import replace
-from functools import partial
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from mt.attention.dense import Dense
-from mt.checkpoint.folder import ModelCard, read_training
-from mt.checkpoint.run_folder import RunFolder
-from mt.data.batching import TokenBatches
-from mt.data.prepare import prepare
-from mt.data.settings import DataSettings
-from mt.data.text_files import TextFiles
-from mt.data.tokenizer import TokenizerSettings
-from mt.model.decoder import Decoder
-from mt.model.encoder import Encoder
-from mt.model.layer import LayerSettings
-from mt.model.seq2seq import Seq2Seq
-from mt.training.objective import LabelSmoothedCrossEntropy
-from mt.training.optimizer import adamw
+from mt.data.batching import Cursor
 from mt.training.schedule import InverseSqrt
-from mt.training.tracker import NoTracker
-from mt.training.trainer import Trainer, TrainerSettings, Validation, parse_duration
-
-
-@pytest.fixture(scope="module")
-def prepared(corpus_folder, tmp_path_factory):
-    def files(name):
-        return TextFiles(source=corpus_folder / f"{name}.de", target=corpus_folder / f"{name}.en")
-
-    data = DataSettings(
-        name="numbers",
-        source_language="de",
-        target_language="en",
-        train=files("train"),
-        valid=files("valid"),
-        prepared=str(tmp_path_factory.mktemp("prepared")),
-    )
-    return prepare(data, TokenizerSettings(vocab_size=40, byte_fallback=False, model_type="unigram"))
-
-
-def make_model(prepared, seed=1, dropout=0.1):
-    torch.manual_seed(seed)
-    size = prepared.tokenizers.source.size
-    return Seq2Seq(
-        layer=LayerSettings(dim=32, num_heads=2, num_kv_heads=2, feed_forward_dim=64, dropout=dropout),
-        encoder=partial(Encoder, num_layers=1, self_attention=Dense),
-        decoder=partial(Decoder, num_layers=1, self_attention=Dense, cross_attention=Dense),
-        source_vocab_size=size,
-        target_vocab_size=size,
-    )
-
-
-def count_up(numbers):
-    """A validation that gives the next of `numbers` every time, and the last one for ever."""
-    left = list(numbers)
-    return lambda model: Validation(numbers={"loss": 1.0, "bleu": left.pop(0) if len(left) > 1 else left[0]})
-
-
-def make_trainer(
-    prepared, folder, *, validate=None, model=None, max_tokens=300, schedule=None, resume=None, **settings
-):
-    settings = {
-        "max_steps": 12,
-        "precision": "float32",
-        "device": "cpu",
-        "validate_every": 5,
-        "log_every": 1,
-    } | settings
-    run = RunFolder.open(folder, {})
-    model = model or make_model(prepared)
-    run.describe(ModelCard(model={"size": 1}, source_language="de", target_language="en"), prepared.tokenizers)
-    return Trainer(
-        settings=TrainerSettings(**settings),
-        model=model,
-        batches=TokenBatches(prepared.train, prepared.tokenizers, max_tokens=max_tokens, seed=settings.get("seed", 1)),
-        objective=LabelSmoothedCrossEntropy(smoothing=0.1),
-        optimizer=adamw,
-        schedule=schedule or InverseSqrt(peak=3e-3, warmup_steps=5),
-        validate=validate or count_up([1.0]),
-        store=run,
-        tracker=NoTracker(),
-        metrics_path=run.path / "metrics.jsonl",
-        resume=read_training(run.last) if resume else None,
-    )
-
-
-def weights(trainer):
-    return {name: p.detach().clone() for name, p in trainer.model.named_parameters()}
-
-
-def assert_same(left, right):
-    assert left.keys() == right.keys()
-    for name in left:
-        assert torch.equal(left[name], right[name]), name
-
-
-def metrics(folder, *, without=("seconds", "target_tokens_per_second")):
-    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    return [{key: value for key, value in line.items() if key not in without} for line in lines]
+from mt.training.trainer import TrainerSettings, Validation, parse_duration
+from tests.training.runs import assert_same, count_up, make_model, make_trainer, metrics, weights
 
 
 def test_the_same_seed_gives_the_same_run_and_another_seed_another(prepared, tmp_path):
@@ -130,7 +37,8 @@ def test_a_run_that_a_signal_stopped_goes_on_exactly(prepared, tmp_path):
     torch.manual_seed(99)  # whatever happened in between
     resumed = make_trainer(prepared, tmp_path / "parts", model=make_model(prepared, 7), resume=True, **settings)
     outcome = resumed.run()
-    assert outcome.position.step == 14 and outcome.position.epoch == whole.position.epoch >= 1
+    assert outcome.position.step == 14 and outcome.position.cursor == whole.position.cursor
+    assert outcome.position.cursor.epoch >= 1
     assert_same(weights(resumed), weights(whole))
     assert_same(resumed.average.tensors(), whole.average.tensors())
     assert metrics(tmp_path / "parts") == metrics(tmp_path / "whole")
@@ -147,20 +55,17 @@ def test_lines_of_steps_after_the_checkpoint_are_cut_from_the_metrics(prepared, 
 
 def test_one_large_batch_and_many_small_ones_give_the_same_update(prepared, tmp_path):
     results = []
-    for name, accumulate in (("one", 1), ("many", 4)):
-        trainer = make_trainer(
-            prepared, tmp_path / name, model=make_model(prepared, dropout=0.0), accumulate=accumulate, max_steps=1
-        )
-        whole = trainer.batches.indices(0, 0)
-        parts = [whole[i::4] for i in range(4)] if name == "many" else [whole]  # four of uneven lengths
-        plans = trainer.batches._plan(0)
-        starts = np.cumsum([0, *(len(part) for part in parts)])
-        trainer.batches._plans = {0: replace(plans, order=np.concatenate(parts), starts=starts)}
-        trainer.run()
-        results.append((weights(trainer), metrics(tmp_path / name)[0]))
+    for name in ("one", "many"):
+        trainer = make_trainer(prepared, tmp_path / name, model=make_model(prepared, dropout=0.0), max_tokens=2000)
+        whole, _ = trainer.batches.read(Cursor())
+        parts = whole.within(600) if name == "many" else [whole]
+        assert (len(parts) > 3) == (name == "many")
+        update = trainer.updater(trainer.optimizer, parts, step=0, learning_rate=1e-3)
+        results.append((weights(trainer), update))
     (left, left_numbers), (right, right_numbers) = results
-    assert left_numbers["loss"] == pytest.approx(right_numbers["loss"], rel=1e-5)
-    assert left_numbers["gradient_norm"] == pytest.approx(right_numbers["gradient_norm"], rel=1e-4)
+    assert left_numbers.target_tokens == right_numbers.target_tokens
+    assert left_numbers.loss_nats == pytest.approx(right_numbers.loss_nats, rel=1e-5)
+    assert left_numbers.gradient_norm == pytest.approx(right_numbers.gradient_norm, rel=1e-4)
     for name in left:
         torch.testing.assert_close(left[name], right[name], rtol=1e-3, atol=1e-4)
 
@@ -191,7 +96,7 @@ def test_metric_loss_means_less_is_better(prepared, tmp_path):
 def test_epochs_are_a_limit(prepared, tmp_path):
     trainer = make_trainer(prepared, tmp_path / "epochs", max_steps=None, max_epochs=0.5, max_tokens=2000)
     outcome = trainer.run()
-    total = trainer.batches.num_batches(0)
+    total = len(list(trainer.batches.once()))
     assert total / 2 <= outcome.position.step <= total / 2 + 1
 
 

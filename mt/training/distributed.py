@@ -1,0 +1,181 @@
+"""The processes of one run, started by torchrun: who is who, what they tell one another, how gradients become one.
+
+One process needs none of this: `Ranks()` is a run of its own, and everything here then does nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
+from torch.distributed.tensor import DTensor, distribute_tensor
+from torch.nn.parallel import DistributedDataParallel
+
+# A rank that dies takes the job with it at once (torchrun sees to that); this only bounds how long one may be ahead of
+# another, as at the end of a validation that every rank does for itself.
+PATIENCE = timedelta(hours=2)
+ATTENTION_METHODS = ("summarize", "read", "read_weights", "extend")  # that a decoder calls, each like a forward
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranks:
+    """This process among those of the run; `local` is its number on this machine, and so its GPU."""
+
+    rank: int = 0
+    world_size: int = 1
+    local: int = 0
+    _control: Any = field(default=None, compare=False)  # a group on the CPU for small messages, whatever the device
+
+    @classmethod
+    def join(cls, device_type: str) -> Ranks:
+        """Meets the other processes that torchrun started; alone, where nothing was said of others.
+
+        Raises ValueError where the environment is incomplete or names a GPU that is not there.
+        """
+        world_size = _number("WORLD_SIZE", 1)
+        if world_size == 1:
+            return cls()
+        rank, local = _number("RANK"), _number("LOCAL_RANK", 0)
+        if device_type == "cuda":
+            if local >= torch.cuda.device_count():
+                raise ValueError(
+                    f"LOCAL_RANK ({local}) must be below {torch.cuda.device_count()}, the GPUs of this machine:"
+                    " lower --nproc-per-node"
+                )
+            torch.cuda.set_device(local)
+            dist.init_process_group("nccl", device_id=torch.device("cuda", local), timeout=PATIENCE)
+            return cls(rank=rank, world_size=world_size, local=local, _control=dist.new_group(backend="gloo"))
+        dist.init_process_group("gloo", timeout=PATIENCE)
+        return cls(rank=rank, world_size=world_size, local=local, _control=dist.group.WORLD)
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process writes the checkpoints, the metrics and what people read."""
+        return self.rank == 0
+
+    def device(self, chosen: torch.device) -> torch.device:
+        """The device of this process where `chosen` names only a kind."""
+        return torch.device("cuda", self.local) if self.world_size > 1 and chosen.type == "cuda" else chosen
+
+    def gathered(self, *numbers: float) -> Tensor:
+        """These numbers of every rank: float64 of shape (world_size, how many), on the CPU, the same everywhere."""
+        own = torch.tensor([numbers], dtype=torch.float64)
+        if self.world_size == 1:
+            return own
+        every = [torch.empty_like(own) for _ in range(self.world_size)]
+        dist.all_gather(every, own, group=self._control)
+        return torch.cat(every)
+
+    def told(self, value: Any) -> Any:
+        """What the first rank passed here, on every rank."""
+        if self.world_size == 1:
+            return value
+        box = [value]
+        dist.broadcast_object_list(box, src=0, group=self._control)
+        return box[0]
+
+    def shared(self, tensor: Tensor | None, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+        """A CPU tensor of the first rank, on every rank."""
+        if self.world_size == 1:
+            assert tensor is not None
+            return tensor
+        tensor = tensor.cpu().contiguous() if tensor is not None else torch.empty(tuple(shape), dtype=dtype)
+        dist.broadcast(tensor, src=0, group=self._control)
+        return tensor
+
+    def first_alone(self, work: Callable[[], Any]) -> Any:
+        """What `work` gives on the first rank, None on the others, which wait; its mistake ends them all."""
+        result, problem = None, None
+        if self.is_first:
+            try:
+                result = work()
+            except (ValueError, OSError) as error:
+                problem = error
+        if self.told(problem is not None):
+            raise problem or SystemExit(2)  # said once, by the first
+        return result
+
+    def leave(self) -> None:
+        """Ends the group, when all are done."""
+        if self.world_size == 1:
+            return
+        dist.barrier(group=self._control)
+        # gloo's threads let go of the last tensors just after the work is done, and need Python's lock for it; taking
+        # the group apart holds that lock and waits for the threads: seen to hang (torch 2.13) without a moment's rest
+        time.sleep(0.2)
+        dist.destroy_process_group()
+
+
+def replicated(module: nn.Module, ranks: Ranks) -> nn.Module:
+    """`module` with a copy on every rank, whose gradients become the mean over ranks in `backward` (DDP)."""
+    if ranks.world_size == 1:
+        return module
+    return DistributedDataParallel(module, broadcast_buffers=False, gradient_as_bucket_view=True)
+
+
+def sharded(module: nn.Module, model: nn.Module, ranks: Ranks, device: torch.device) -> nn.Module:
+    """`module`, which holds `model`, with every parameter cut over the ranks and put together when it is used (FSDP2).
+
+    A unit that is put together alone is a layer, and an attention within a decoder layer: the memory is summarized
+    before the layers run.
+    """
+    mesh = init_device_mesh(device.type, (ranks.world_size,))
+    for layer in model.decoder.layers:
+        for attention in (layer.self_attention, layer.cross_attention):
+            fully_shard(attention, mesh=mesh)
+            for method in ATTENTION_METHODS:
+                register_fsdp_forward_method(attention, method)
+    for layer in (*model.encoder.layers, *model.decoder.layers):
+        fully_shard(layer, mesh=mesh)
+    return fully_shard(module, mesh=mesh)
+
+
+@contextmanager
+def put_together(module: nn.Module) -> Iterator[None]:
+    """What `sharded` cut and no layer holds, such as the embeddings, is whole on every rank inside the block."""
+    if not isinstance(module, FSDPModule):
+        yield
+        return
+    module.unshard()
+    try:
+        yield
+    finally:
+        module.reshard()
+
+
+def without_sync(module: nn.Module, is_last: bool) -> AbstractContextManager:
+    """Gradients stay with their rank until the last batch of an update."""
+    if isinstance(module, DistributedDataParallel) and not is_last:
+        return module.no_sync()
+    if isinstance(module, FSDPModule):
+        module.set_requires_gradient_sync(is_last)
+    return nullcontext()
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """The tensor of which this rank may hold a part; every rank must ask for it."""
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
+def copy_whole(target: Tensor, source: Tensor) -> None:
+    """Puts this rank's part of the whole tensor `source`, which every rank has, into `target`."""
+    if isinstance(target, DTensor):
+        source = distribute_tensor(source.to(target.device), target.device_mesh, target.placements, src_data_rank=None)
+    target.copy_(source)
+
+
+def _number(name: str, default: int | None = None) -> int:
+    text = os.environ.get(name, "" if default is None else str(default))
+    if not text.isdigit():
+        raise ValueError(f"{name} ({text}) must be a whole number: start several processes with torchrun")
+    return int(text)

@@ -1,0 +1,107 @@
+"""What a trial says of the whole training: time, memory, and whether it starts to learn."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from mt.data.diagnosis.section import Section
+from mt.training.trainer import TrainerSettings, parse_duration
+from mt.training.trial import Memory, Speed, Trial
+
+TIGHT = 0.85  # of what is free
+FEW_EPOCHS, MANY_EPOCHS = 3, 300
+ESTIMATE_ERROR = "within a third"  # measured: see Memory
+
+
+def outlook(
+    trial: Trial, settings: TrainerSettings, parameters: Mapping[str, int], *, max_tokens: int, times_larger: float
+) -> Section:
+    """The section on training; the corpus is `times_larger` than what the trial ran on."""
+    section = Section("training", f"what training will take ({_device(trial)})")
+    embeddings = sum(count for part, count in parameters.items() if "embedding" in part)
+    section.lines.append(
+        f"the model: {parameters['total']:,} parameters, {embeddings / parameters['total']:.0%} of them in embeddings"
+    )
+    section.numbers = {"parameters": dict(parameters), "device": str(trial.device), "precision": str(trial.precision)}
+    _memory(section, trial.memory, max_tokens)
+    if trial.speed is not None:
+        _time(section, trial.speed, settings, times_larger)
+    return section
+
+
+def _device(trial: Trial) -> str:
+    return f"{trial.device.type.upper() if trial.device.type == 'cpu' else trial.device}, {str(trial.precision)[6:]}"
+
+
+def _memory(section: Section, memory: Memory, max_tokens: int) -> None:
+    section.numbers["memory"] = asdict(memory) | {"estimate": memory.estimate}
+    parts = ", ".join(f"{name} {_gib(size)}" for name, size in memory.parts.items() if size)
+    section.lines.append(f"memory: about {_gib(memory.estimate)} ({parts})")
+    if memory.measured is not None:
+        section.lines.append(f"  measured in the trial, with everything: {_gib(memory.measured)}")
+    if memory.free is None:
+        return
+    section.lines.append(f"  free now: {_gib(memory.free)}")
+    # what this process held already is no longer free, but training will hold it instead
+    needed = max(memory.estimate, memory.measured or 0) - memory.parts.get("Python and data", 0)
+    remedy = f"a lower batches.max_tokens ({max_tokens}) with a higher trainer.accumulate, or a smaller model"
+    if needed > memory.free:
+        section.stop(f"training needs about {_gib(needed)} and {_gib(memory.free)} are free", remedy)
+    elif needed > TIGHT * memory.free:
+        section.but(f"training needs about {_gib(needed)} of the {_gib(memory.free)} that are free", remedy)
+
+
+def _time(section: Section, speed: Speed, settings: TrainerSettings, times_larger: float) -> None:
+    epoch = speed.seconds / speed.epochs * times_larger
+    update = speed.seconds / speed.updates
+    section.numbers["speed"] = asdict(speed) | {"seconds per epoch": epoch, "seconds per update": update}
+    section.lines += [
+        f"time: {_duration(epoch)} an epoch, {update:.2g} s an update"
+        f" ({speed.target_tokens / speed.seconds:,.0f} target tokens a second over {speed.updates} updates)",
+        f"loss in the trial: {speed.first_loss_nats:.2f} nats a token at first, {speed.last_loss_nats:.2f} at its end",
+    ]
+    whole = _whole(settings, epoch, update)
+    if whole is not None:
+        seconds, limit = whole
+        epochs = seconds / epoch
+        section.lines.append(
+            f"the whole training: {_duration(seconds)} and {epochs:,.1f} epochs until {limit}, validations not counted"
+        )
+        section.numbers["whole"] = {"seconds": seconds, "epochs": epochs, "limit": limit}
+        if epochs < FEW_EPOCHS:
+            section.but(
+                f"until {limit} training sees every pair {epochs:.1f} times",
+                "raise it; 10 to 50 are usual for small corpora",
+            )
+        elif epochs > MANY_EPOCHS and settings.patience is None:
+            section.but(
+                f"until {limit} training sees every pair {epochs:,.0f} times: it will learn the corpus by heart",
+                "lower it, or set trainer.patience",
+            )
+    if not math.isfinite(speed.last_loss_nats):
+        section.stop("the loss is not finite", "lower schedule.peak")
+
+
+def _whole(settings: TrainerSettings, epoch: float, update: float) -> tuple[float, str] | None:
+    """Seconds until the first limit, and which that is."""
+    limits = []
+    if settings.max_steps is not None:
+        limits.append((settings.max_steps * update, f"trainer.max_steps={settings.max_steps}"))
+    if settings.max_epochs is not None:
+        limits.append((settings.max_epochs * epoch, f"trainer.max_epochs={settings.max_epochs:g}"))
+    if settings.time_budget is not None:
+        limits.append((parse_duration(settings.time_budget), f"trainer.time_budget={settings.time_budget}"))
+    return min(limits, default=None)
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:,.0f} MiB"
+
+
+def _duration(seconds: float) -> str:
+    for size, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:,.1f} {unit}"
+    return f"{seconds:.0f} seconds"

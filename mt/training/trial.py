@@ -1,0 +1,149 @@
+"""A few real updates of a model on its corpus: how long will training take, how much memory, and does it learn?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import nn
+
+from mt.data.batching import Batch, Cursor, TokenBatches
+from mt.device import choose_device, choose_precision
+from mt.training.distributed import Ranks
+from mt.training.ema import MovingAverage
+from mt.training.memory import free_bytes, held_bytes, peak_bytes, state_bytes, update_bytes
+from mt.training.objective import LabelSmoothedCrossEntropy
+from mt.training.trainer import TrainerSettings
+from mt.training.updater import Updater
+
+WARM_UP = 1  # update that is not timed: kernels are made, memory is taken
+CANDIDATES = 8  # first batches of the run, of which the largest is measured beside that of the longest sentences
+# Measured on CPUs: the allocator keeps about half as much again as the tensors of an update, and oneDNN its kernels.
+CPU_SLACK = 0.5
+BFLOAT16_KERNELS = 600 * 2**20
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes that training needs at its peak, by what for; `measured` is what the trial took in all, where known."""
+
+    parts: dict[str, int]
+    measured: int | None
+    free: int | None  # what the device had left to give before
+
+    @property
+    def estimate(self) -> int:
+        """All parts together."""
+        return sum(self.parts.values())
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What the timed updates did."""
+
+    updates: int
+    seconds: float  # of all of them
+    epochs: float  # passes over the pairs of the trial, or the part of one
+    target_tokens: int
+    first_loss_nats: float  # a target token, of the first update of the trial
+    last_loss_nats: float
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How the trial went."""
+
+    device: torch.device
+    precision: torch.dtype
+    memory: Memory
+    speed: Speed | None  # None where no time was given
+
+
+def run_trial(
+    *,
+    settings: TrainerSettings,
+    model: nn.Module,
+    batches: TokenBatches,
+    by_length: TokenBatches,
+    objective: LabelSmoothedCrossEntropy,
+    optimizer: Callable[[nn.Module], torch.optim.Optimizer],
+    schedule: Callable[[int, float], float],
+    seconds: float,
+) -> Trial:
+    """Measure parts of the largest updates, then train for some seconds. `by_length` are the same pairs, unshuffled.
+
+    The model is no longer fresh afterwards. Raises ValueError for a device that is not there, or for want of memory.
+    """
+    device = choose_device(settings.device)
+    precision = choose_precision(settings.precision, device)
+    free, before = free_bytes(device), held_bytes(device) or 0
+    model = model.to(device)
+    updater = Updater(
+        model,
+        objective,
+        clip_norm=settings.clip_norm,
+        max_tokens=batches.max_tokens,
+        device=device,
+        dtype=precision,
+        seed=settings.seed,
+        ranks=Ranks(),
+    )
+    own_optimizer = optimizer(model)
+    average = MovingAverage(model, settings.ema_decay)
+    with peak_bytes(device) as peak:
+        largest = max(
+            update_bytes(lambda part: updater(own_optimizer, [part], step=0, learning_rate=0.0), batch)
+            for batch in _largest(batches, by_length)
+        )
+        update = partial(updater, own_optimizer)
+        speed = _train(update, average, batches, settings.accumulate, schedule, seconds) if seconds else None
+    weights = sum(parameter.nbytes for parameter in model.parameters())
+    parts = {
+        "weights": weights,
+        "optimizer": state_bytes(own_optimizer),
+        "moving average": weights if settings.ema_decay else 0,
+        "largest update": largest,
+    }
+    if device.type == "cpu":
+        parts["kept by libraries"] = round(CPU_SLACK * largest) + BFLOAT16_KERNELS * (precision == torch.bfloat16)
+        parts["Python and data"] = before
+    return Trial(device, precision, Memory(parts, peak[0] if peak and speed else None, free), speed)
+
+
+def _largest(batches: TokenBatches, by_length: TokenBatches) -> list[Batch]:
+    last = round(1 / by_length.epochs(Cursor(batch=1))) - 1
+    firsts, cursor = [], Cursor()
+    for _ in range(CANDIDATES):
+        batch, cursor = batches.read(cursor)
+        firsts.append(batch)
+    return [by_length.read(Cursor(batch=last))[0], max(firsts, key=lambda batch: batch.padded_tokens)]
+
+
+def _train(update, average: MovingAverage, batches: TokenBatches, accumulate: int, schedule, seconds: float) -> Speed:
+    cursor, step, tokens = Cursor(), 0, 0
+    losses = []
+    begun = started = time.monotonic()
+    first_cursor = cursor
+    while step <= WARM_UP or time.monotonic() - begun < seconds:
+        if step == WARM_UP:
+            started, first_cursor, tokens = time.monotonic(), cursor, 0
+        group = []
+        for _ in range(accumulate):
+            batch, cursor = batches.read(cursor, step=step)
+            group.append(batch)
+        done = update(group, step=step, learning_rate=schedule(step + 1, 0.0))
+        average.update()
+        losses.append(done.loss_nats / max(1, done.target_tokens))
+        tokens += done.target_tokens
+        step += 1
+    return Speed(
+        updates=step - WARM_UP,
+        seconds=time.monotonic() - started,
+        epochs=batches.epochs(cursor) - batches.epochs(first_cursor),
+        target_tokens=tokens,
+        first_loss_nats=losses[0],
+        last_loss_nats=losses[-1],
+    )

@@ -1,0 +1,61 @@
+"""What `test_distributed.py` has torchrun start: the runs that it compares, on as many processes as there are."""
+
+import os
+import signal
+import sys
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from mt.training.distributed import Ranks
+from mt.training.trainer import Validation
+from tests.training.runs import count_up, make_model, make_trainer, prepare_numbers
+
+
+def main(corpus_folder: Path, work: Path) -> None:
+    torch.set_num_threads(1)
+    ranks = Ranks.join("cpu")
+    prepared = ranks.first_alone(partial(prepare_numbers, corpus_folder, work / "prepared"))
+    prepared = prepared or prepare_numbers(corpus_folder, work / "prepared")
+
+    def run(name, *, resume=False, dropout=0.0, validate=None, **settings):
+        trainer = make_trainer(
+            prepared,
+            work / name,
+            model=make_model(prepared, dropout=dropout, seed=7 if resume else 1),
+            ranks=ranks,
+            resume=resume,
+            validate=validate,
+            **settings,
+        )
+        outcome = trainer.run()
+        # nobody goes on before the first has let go of the folder
+        ranks.first_alone(getattr(trainer.store, "close", lambda: None))
+        return outcome
+
+    run("together", ema_decay=0.9, accumulate=2, max_tokens=600)
+    run("small_batches", max_tokens=40, max_steps=6)  # of which some ranks get no sentence
+    run("from_one", resume=True, ema_decay=0.9, max_steps=12)
+    run("with_dropout", dropout=0.3, max_steps=5)
+    run("with_dropout", dropout=0.3, max_steps=12, resume=True)
+    run("with_dropout_whole", dropout=0.3, max_steps=12)
+    run("sharded", shard=True, ema_decay=0.9, accumulate=2, max_tokens=600)
+    run("sharded_from_one", resume=True, shard=True, ema_decay=0.9, max_steps=12)
+
+    def interrupted(model):
+        if ranks.rank == ranks.world_size - 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return Validation(numbers={"loss": 1.0, "bleu": 1.0})
+
+    outcome = run("interrupted", validate=interrupted)
+    assert outcome.signal == signal.SIGTERM and outcome.position.step == 5, outcome
+    # ranks whose clocks and numbers differ stop and judge as the first does
+    outcome = run("patience", validate=count_up([3.0 - ranks.rank, 2.0 + ranks.rank]), patience=1, max_steps=100)
+    assert outcome.position.step == 10, outcome
+    run("time", max_steps=None, time_budget=f"{1 + ranks.rank}s", validate_every=100_000)
+    ranks.leave()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,125 @@
+"""Trainers on the tiny corpus, and what tests compare of them."""
+
+import json
+from functools import partial
+
+import torch
+
+from mt.attention.dense import Dense
+from mt.checkpoint.folder import ModelCard
+from mt.checkpoint.run_folder import RunFolder
+from mt.data.batching import TokenBatches
+from mt.data.prepare import prepare
+from mt.data.settings import DataSettings
+from mt.data.text_files import TextFiles
+from mt.data.tokenizer import TokenizerSettings
+from mt.model.decoder import Decoder
+from mt.model.encoder import Encoder
+from mt.model.layer import LayerSettings
+from mt.model.seq2seq import Seq2Seq
+from mt.training.distributed import Ranks
+from mt.training.objective import LabelSmoothedCrossEntropy
+from mt.training.optimizer import adamw
+from mt.training.schedule import InverseSqrt
+from mt.training.tracker import NoTracker
+from mt.training.trainer import Trainer, TrainerSettings, Validation
+
+
+def prepare_numbers(corpus_folder, folder):
+    """The tiny corpus, prepared in `folder`."""
+
+    def files(name):
+        return TextFiles(source=corpus_folder / f"{name}.de", target=corpus_folder / f"{name}.en")
+
+    data = DataSettings(
+        name="numbers",
+        source_language="de",
+        target_language="en",
+        train=files("train"),
+        valid=files("valid"),
+        prepared=str(folder),
+    )
+    return prepare(data, TokenizerSettings(vocab_size=40, byte_fallback=False, model_type="unigram"))
+
+
+def make_model(prepared, seed=1, dropout=0.1):
+    torch.manual_seed(seed)
+    size = prepared.tokenizers.source.size
+    return Seq2Seq(
+        layer=LayerSettings(dim=32, num_heads=2, num_kv_heads=2, feed_forward_dim=64, dropout=dropout),
+        encoder=partial(Encoder, num_layers=1, self_attention=Dense),
+        decoder=partial(Decoder, num_layers=1, self_attention=Dense, cross_attention=Dense),
+        source_vocab_size=size,
+        target_vocab_size=size,
+    )
+
+
+def count_up(numbers):
+    """A validation that gives the next of `numbers` every time, and the last one for ever."""
+    left = list(numbers)
+    return lambda model: Validation(numbers={"loss": 1.0, "bleu": left.pop(0) if len(left) > 1 else left[0]})
+
+
+def make_trainer(
+    prepared,
+    folder,
+    *,
+    validate=None,
+    model=None,
+    max_tokens=300,
+    schedule=None,
+    resume=None,
+    sampling=None,
+    tracker=None,
+    ranks=None,
+    **settings,
+):
+    """A trainer in the run folder `folder`, which it opens; ranks but the first only look at it."""
+    settings = {
+        "max_steps": 12,
+        "precision": "float32",
+        "device": "cpu",
+        "validate_every": 5,
+        "log_every": 1,
+    } | settings
+    ranks = ranks or Ranks()
+    run = RunFolder.open(folder, {}) if ranks.is_first else RunFolder(folder)
+    model = model or make_model(prepared)
+    run.describe(ModelCard(model={"size": 1}, source_language="de", target_language="en"), prepared.tokenizers)
+    return Trainer(
+        settings=TrainerSettings(**settings),
+        model=model,
+        batches=TokenBatches(
+            prepared.train,
+            prepared.tokenizers,
+            max_tokens=max_tokens,
+            seed=settings.get("seed", 1),
+            sampling=sampling,
+            rank=ranks.rank,
+            world_size=ranks.world_size,
+        ),
+        objective=LabelSmoothedCrossEntropy(smoothing=0.1),
+        optimizer=adamw,
+        schedule=schedule or InverseSqrt(peak=3e-3, warmup_steps=5),
+        validate=validate or count_up([1.0]),
+        store=run,
+        tracker=tracker or NoTracker(),
+        folder=run.path,
+        resume=run.resume_point()[1] if resume and ranks.is_first else None,
+        ranks=ranks,
+    )
+
+
+def weights(trainer):
+    return {name: p.detach().clone() for name, p in trainer.model.named_parameters()}
+
+
+def assert_same(left, right):
+    assert left.keys() == right.keys()
+    for name in left:
+        assert torch.equal(left[name], right[name]), name
+
+
+def metrics(folder, *, without=("seconds", "target_tokens_per_second")):
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key not in without} for line in lines]

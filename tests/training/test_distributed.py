@@ -1,0 +1,142 @@
+"""Several processes learn what one learns, and what they write is an ordinary checkpoint."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from mt.training.distributed import Ranks
+from tests.conftest import train_overrides
+from tests.training.runs import assert_same, make_model, make_trainer, metrics, weights
+
+ROOT = Path(__file__).resolve().parents[2]
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+
+
+def torchrun(*arguments, **more):
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [*TORCHRUN, *arguments],
+        cwd=ROOT,
+        env=environment,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        **more,
+    )
+
+
+@pytest.fixture(scope="module")
+def work(corpus_folder, prepared, tmp_path_factory):
+    """A folder with the runs of two processes, some of which go on with runs that one process began."""
+    folder = tmp_path_factory.mktemp("ranks")
+    for name in ("from_one", "sharded_from_one"):
+        one(prepared, folder / name, ema_decay=0.9, max_steps=5)
+    process = torchrun(str(ROOT / "tests/training/on_ranks.py"), str(corpus_folder), str(folder))
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors[-3000:]
+    return folder
+
+
+def one(prepared, folder, *, dropout=0.0, seed=1, **settings):
+    trainer = make_trainer(prepared, folder, model=make_model(prepared, dropout=dropout, seed=seed), **settings)
+    trainer.run()
+    trainer.store.close()
+    return trainer
+
+
+def curve(folder):
+    return [(line["loss"], line["gradient_norm"]) for line in metrics(folder) if "loss" in line]
+
+
+def assert_same_curve(left, right, at_least=1):
+    assert len(left) == len(right) >= at_least
+    for one, other in zip(left, right, strict=True):
+        assert one == pytest.approx(other, rel=2e-4)
+
+
+def saved(folder, name="last"):
+    return load_file(folder / name / "model.safetensors")
+
+
+def assert_close(left, right):
+    # as a whole: where a gradient is zero but for rounding (the biases of keys), Adam makes steps of the rounding
+    assert left.keys() == right.keys()
+    one, other = (torch.cat([side[name].flatten() for name in left]) for side in (left, right))
+    assert (one - other).norm() < 2e-3 * other.norm()
+
+
+@pytest.mark.parametrize("name", ["together", "sharded"])
+def test_two_processes_have_the_loss_curve_of_one(work, prepared, tmp_path, name):
+    alone = one(prepared, tmp_path / "alone", ema_decay=0.9, accumulate=2, max_tokens=600)
+    assert_same_curve(curve(work / name), curve(tmp_path / "alone"), at_least=12)
+    assert_close(saved(work / name), {name: value for name, value in alone.average.tensors().items()})
+
+
+def test_a_batch_with_fewer_sentences_than_processes_counts_as_it_should(work, prepared, tmp_path):
+    one(prepared, tmp_path / "alone", max_tokens=40, max_steps=6)
+    assert_same_curve(curve(work / "small_batches"), curve(tmp_path / "alone"))
+
+
+@pytest.mark.parametrize("name", ["from_one", "sharded_from_one"])
+def test_two_processes_go_on_where_one_stopped(work, prepared, tmp_path, name):
+    one(prepared, tmp_path / "alone", ema_decay=0.9, max_steps=12)
+    assert_same_curve(curve(work / name), curve(tmp_path / "alone"), at_least=12)
+
+
+@pytest.mark.parametrize("name", ["together", "sharded"])
+def test_one_process_goes_on_where_two_stopped(work, prepared, tmp_path, name):
+    settings = {"ema_decay": 0.9, "accumulate": 2, "max_tokens": 600, "max_steps": 20}
+    subprocess.run(["cp", "-r", str(work / name), str(tmp_path / "run")], check=True)
+    resumed = one(prepared, tmp_path / "run", resume=True, seed=7, **settings)
+    alone = one(prepared, tmp_path / "alone", **settings)
+    assert_same_curve(curve(tmp_path / "run"), curve(tmp_path / "alone"), at_least=20)
+    assert_close(weights(resumed), weights(alone))
+
+
+def test_two_processes_resume_exactly_with_dropout(work):
+    assert_same(saved(work / "with_dropout"), saved(work / "with_dropout_whole"))
+    assert metrics(work / "with_dropout") == metrics(work / "with_dropout_whole")
+
+
+def test_the_first_process_alone_writes(work):
+    for name in ("together", "sharded", "patience"):
+        steps = [line["step"] for line in metrics(work / name) if "loss" in line]
+        assert steps == sorted(set(steps))
+
+
+def test_processes_are_told_apart_by_the_environment(monkeypatch):
+    assert Ranks.join("cpu") == Ranks() and Ranks().is_first
+    monkeypatch.setenv("WORLD_SIZE", "two")
+    with pytest.raises(ValueError, match=r"WORLD_SIZE \(two\) must be a whole number"):
+        Ranks.join("cpu")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.delenv("RANK", raising=False)
+    with pytest.raises(ValueError, match=r"RANK \(\) must be a whole number: start several processes with torchrun"):
+        Ranks.join("cpu")
+
+
+def test_a_process_that_dies_ends_the_job_and_the_run_goes_on_afterwards(corpus_folder, tmp_path):
+    overrides = [*train_overrides(corpus_folder, tmp_path), "trainer.max_steps=60", "trainer.validate_every=20"]
+    process = torchrun("-m", "mt.train", *overrides, "trainer.max_steps=100000")
+    lines = tmp_path / "run" / "metrics.jsonl"
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "run" / "last").exists() and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.05)
+    workers = [int(pid) for pid in subprocess.check_output(["pgrep", "-P", str(process.pid)], text=True).split()]
+    os.kill(workers[-1], signal.SIGKILL)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode != 0 and lines.exists()
+    assert (
+        subprocess.run(["pgrep", "-f", str(tmp_path / "run")], stdout=subprocess.DEVNULL).returncode == 1
+    )  # none left
+    process = torchrun("-m", "mt.train", *overrides, "trainer.max_steps=20000", "trainer.time_budget=1s")
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors[-3000:]
+    assert "going on at step" in errors

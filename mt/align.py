@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from mt.command_line import Flags, run
+from mt.data.whole_folder import whole_file, write_json
 
 if TYPE_CHECKING:
     from mt.alignment.alignment import Alignment, RawAttention
@@ -61,8 +62,10 @@ def main(argv: list[str] | None = None) -> int:
         log.info("checkpoint: %s", checkpoint)
     output = Path(flags.output)
     output.mkdir(parents=True, exist_ok=True)
+    # it speaks of the files beside it: the first to go, the last to come
+    (output / "about.json").unlink(missing_ok=True)
     about = {"checkpoint": str(checkpoint), **export(aligner, sources, targets, gold, flags, output)}
-    (output / "about.json").write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(output / "about.json", about)
     return 0
 
 
@@ -212,7 +215,7 @@ def grid(line: Line, which: str) -> list[list[Alignment]]:
 
 
 def open_for(stack: ExitStack, path: Path, is_wanted: bool) -> TextIO | None:
-    return stack.enter_context(path.open("w", encoding="utf-8", newline="\n")) if is_wanted else None
+    return stack.enter_context(whole_file(path)) if is_wanted else None
 
 
 def read(path: str) -> list[str]:

@@ -5,17 +5,24 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from difflib import get_close_matches
+from hashlib import sha256
 from inspect import cleandoc
 from pathlib import Path
 from textwrap import indent
+from traceback import walk_tb
 from typing import Any, NoReturn
 
 USER_MISTAKE = 2
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 BROKEN_PIPE = 141  # 128 + SIGPIPE: what `... | head` gives every other filter
+
+# what Hydra's plugins add to its groups, and the extra that brings each
+PLUGINS = {"hydra/launcher/submitit_": "cluster", "hydra/sweeper/optuna": "sweep"}
+
+LONGEST_NAME = 255  # of a folder, in bytes, on most file systems
 
 HYDRA_FLAGS = """\
 flags:
@@ -43,17 +50,20 @@ def run(main: Callable[[], int | None]) -> NoReturn:
     """Runs a tool and leaves with its exit code; a user's mistake (ValueError, OSError) is one line and code 2."""
     log_to_stderr()
     with one_line_errors():
+        settle_streams()
         code = main()
         sys.stdout.flush()  # here, where a closed pipe is still noticed in order
     raise SystemExit(code)
 
 
-def run_hydra(main: Callable[[dict[str, Any]], None], config_name: str) -> None:
+def run_hydra(main: Callable[[dict[str, Any]], float | None], config_name: str) -> None:
     """Runs `main` on `config_name`.yaml and the overrides on the command line, made plain dicts, lists and values.
 
     Mistakes in overrides, and ValueError or OSError from `main`, are one line on stderr and code 2. With --multirun
     the jobs behind a failed one still run.
     """
+    with one_line_errors():
+        settle_streams()
     if {"--help", "-h"} & set(sys.argv[1:]):
         with one_line_errors():
             print(hydra_help(main, config_name), flush=True)  # before Hydra is imported, which takes longer to say less
@@ -69,18 +79,19 @@ def run_hydra(main: Callable[[dict[str, Any]], None], config_name: str) -> None:
     from omegaconf import DictConfig, OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    def job(config: DictConfig) -> None:
+    def job(config: DictConfig) -> float | None:
         alone = HydraConfig.get().mode != RunMode.MULTIRUN
         with one_line_errors() if alone else nullcontext():
             try:
                 settings = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
             except OmegaConfBaseException as error:
                 raise ValueError(worded(error, config_name, overrides)) from error
-            if not alone and "folder" in settings:
+            if alone:
+                refuse_unheard(HydraConfig.get().runtime.choices)
+            elif "folder" in settings:
                 # each job in a folder of its own, or they would go on with one another's work
-                overridden = HydraConfig.get().job.override_dirname.replace("/", ".")
-                settings["folder"] = str(Path(settings["folder"]) / overridden)
-            main(settings)
+                settings["folder"] = str(Path(settings["folder"]) / job_folder(HydraConfig.get().job.override_dirname))
+            return main(settings)  # a number, for a sweeper to make better
 
     job.__module__ = main.__module__  # Hydra names the job after it
 
@@ -94,6 +105,48 @@ def run_hydra(main: Callable[[dict[str, Any]], None], config_name: str) -> None:
             if debug:
                 raise
             raise ValueError(worded(error, config_name, overrides)) from error
+        except RuntimeError as error:
+            if debug or not is_from("submitit", error):
+                raise
+            raise ValueError(worded_by_launcher(error)) from error
+
+
+def refuse_unheard(choices: Mapping[str, str]) -> None:
+    """Raises ValueError where a launcher or a sweeper is chosen for a command that Hydra does not ask them for."""
+    for group in ("hydra/launcher", "hydra/sweeper"):
+        if choices[group] != "basic":
+            raise ValueError(f"{group}={choices[group]} needs --multirun")
+
+
+def job_folder(overrides: str) -> str:
+    """The folder of a multirun's job, named after what is particular to it; cut to a length that file systems take."""
+    name = overrides.replace("/", ".")
+    whole = name.encode()
+    if len(whole) <= LONGEST_NAME:
+        return name
+    digest = sha256(whole).hexdigest()[:12]
+    return f"{whole[: LONGEST_NAME - 13].decode(errors='ignore')}-{digest}"
+
+
+def is_from(package: str, error: Exception) -> bool:
+    """Whether the error is of a kind that this package defines, or raised by a line of it."""
+    *_, (frame, _) = walk_tb(error.__traceback__)
+    return package in {type(error).__module__.partition(".")[0], frame.f_globals["__name__"].partition(".")[0]}
+
+
+def worded_by_launcher(error: Exception) -> str:
+    """What submitit refused or lost: its first words, and the last line of what it quotes under a ruler."""
+    said, *quoted = re.split(r"^-{10,}$", str(error), flags=re.M)
+    return " ".join([said, *quoted[0].strip().splitlines()[-1:]]) if quoted else said
+
+
+def settle_streams() -> None:
+    """Makes stdout UTF-8 with "\\n" behind each line, as files are written here; a closed stdin is an empty one."""
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull)  # noqa: SIM115 (as long as we live)
+    if sys.stdout is None:
+        raise ValueError("standard output is closed")
+    sys.stdout.reconfigure(encoding="utf-8", newline="\n")
 
 
 def log_to_stderr() -> None:
@@ -146,8 +199,16 @@ def worded(error: Exception, config_name: str, overrides: list[str]) -> str:
     """What Hydra or OmegaConf refused, in one line, with the nearest known name."""
     unknown = re.match(r"Could not override '([^']+)'", str(error))
     if unknown and "Did you mean" not in str(error):
-        return f"there is no setting {unknown[1]}{did_you_mean(unknown[1], setting_names(config_name, overrides))}"
-    if getattr(error, "missing_cfg_file", None) and getattr(error, "options", None):
+        known = setting_names(config_name, overrides)
+        if unknown[1] in known:
+            return f"{unknown[1]} has no such entry yet: one is added with + before the name: +{unknown[1]}.ENTRY=..."
+        return f"there is no setting {unknown[1]}{did_you_mean(unknown[1], known)}"
+    missing = getattr(error, "missing_cfg_file", None) or ""
+    for plugin, extra in PLUGINS.items():
+        if missing.startswith(plugin):
+            group, _, option = missing.rpartition("/")
+            return f"{group}={option} needs a package that is missing: pip install 'mt-trainer[{extra}]'"
+    if missing and getattr(error, "options", None):
         group, _, option = error.missing_cfg_file.rpartition("/")
         hint = did_you_mean(option, error.options)
         return f"{group} has no option {option}: it can be {', '.join(sorted(error.options))}{hint}"
@@ -193,6 +254,13 @@ def setting_names(config_name: str, overrides: list[str]) -> list[str]:
     return [*groups, *names(OmegaConf.to_container(config, resolve=False), "")]
 
 
+def config_files(config_name: str) -> list[Path]:
+    """`config_name`.yaml, behind the files that it goes on from (`- train` among its defaults)."""
+    file = config_folder() / f"{config_name}.yaml"
+    names = re.findall(r"^ *- *(\w+) *$", file.read_text("utf-8"), re.M)
+    return [*(base for name in names if name != "_self_" for base in config_files(name)), file]
+
+
 def config_groups(config_name: str) -> dict[str, list[str]]:
     """The options of every group that `config_name`.yaml chooses from, itself or through its choices.
 
@@ -200,7 +268,7 @@ def config_groups(config_name: str) -> dict[str, list[str]]:
     """
     folder = config_folder()
     groups: dict[str, list[str]] = {}
-    waiting = [(folder / f"{config_name}.yaml", "")]
+    waiting = [(file, "") for file in config_files(config_name)]
     while waiting:
         file, package = waiting.pop(0)
         # `- model: small`, `- /attention@decoder.cross_attention: dense`; not `- override ...`
@@ -216,11 +284,11 @@ def config_groups(config_name: str) -> dict[str, list[str]]:
     return groups
 
 
-def hydra_help(main: Callable[[dict[str, Any]], None], config_name: str) -> str:
+def hydra_help(main: Callable[[dict[str, Any]], float | None], config_name: str) -> str:
     """What `--help` prints: the docstring of the command's module, groups with their options, settings, flags."""
     groups = config_groups(config_name)
     width = max(map(len, groups), default=0)
-    text = (config_folder() / f"{config_name}.yaml").read_text("utf-8")
+    text = "".join(file.read_text("utf-8") for file in config_files(config_name))
     # top-level entries other than Hydra's own: `defaults:` is told by the list of groups
     entries = re.split(r"^(?=\S)", text, flags=re.M)
     settings = "".join(entry for entry in entries if not entry.startswith(("#", "defaults:", "hydra:", "---")))

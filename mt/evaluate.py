@@ -7,10 +7,12 @@ goes to stdout.
 import argparse
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import NoReturn
 
 from mt.command_line import Flags, command_name, run
+from mt.data.whole_folder import whole_file
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -49,14 +51,20 @@ def main(argv: list[str] | None = None) -> int:
         from mt.inference.translator import Translator
         from mt.search.beam import adjusted
 
-        checkpoint = flags.checkpoint or str(newest_run())
-        translator = Translator.load(checkpoint, device=flags.device, precision=flags.precision)
-        search = adjusted(translator.search, beam_size=flags.beam_size, length_penalty=flags.length_penalty, n_best=1)
-        start = time.perf_counter()
-        translations = translator.translate(lines, search=search, batch_tokens=flags.batch_tokens)
-        translations = list(tqdm(translations, total=len(lines), unit="line", disable=None))
-        seconds = time.perf_counter() - start
-        hypotheses = [translation.text for translation in translations]
+        # opened first: a wrong path should not wait for the translations
+        with whole_file(flags.output) if flags.output else nullcontext() as output:
+            checkpoint = flags.checkpoint or str(newest_run())
+            translator = Translator.load(checkpoint, device=flags.device, precision=flags.precision)
+            search = adjusted(
+                translator.search, beam_size=flags.beam_size, length_penalty=flags.length_penalty, n_best=1
+            )
+            start = time.perf_counter()
+            translations = translator.translate(lines, search=search, batch_tokens=flags.batch_tokens)
+            translations = list(tqdm(translations, total=len(lines), unit="line", disable=None))
+            seconds = time.perf_counter() - start
+            hypotheses = [translation.text for translation in translations]
+            if output:
+                output.writelines(f"{line}\n" for line in hypotheses)
         notes = [f"line {n}: {note}" for n, one in enumerate(translations, start=1) for note in one.notes]
         how = {
             "checkpoint": checkpoint,
@@ -69,8 +77,6 @@ def main(argv: list[str] | None = None) -> int:
         }
         for note in notes:
             print(note, file=sys.stderr)
-        if flags.output:
-            Path(flags.output).write_text("".join(f"{line}\n" for line in hypotheses), "utf-8", newline="\n")
 
     scores = {Path(first).name: score(hypotheses, references, metrics=metrics, tokenize=flags.tokenize)}
     if flags.json:

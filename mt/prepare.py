@@ -13,7 +13,7 @@ def main(settings: dict[str, Any]) -> None:
     from mt.checkpoint.rebuild import build
     from mt.data.prepare import prepare
 
-    prepared = prepare(build(settings["data"]), build(settings["tokenizer"]), num_threads=settings["num_threads"])
+    prepared = prepare(build(settings["data"]), build(settings["tokenizer"]), num_processes=settings["num_processes"])
     print(prepared.folder)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 from mt.command_line import Flags, run
+from mt.data.whole_folder import whole_file
 
 if TYPE_CHECKING:
     from mt.inference.aligner import Aligner
@@ -39,7 +40,12 @@ def parser() -> argparse.ArgumentParser:
         "--checkpoint", type=Path, help="run or step folder (default: the newest finished run in checkpoints/)"
     )
     flags.add_argument("--input", type=Path, help="file to translate, a sentence a line (UTF-8)")
-    flags.add_argument("--output", type=Path, help="file to write; standard output if not given")
+    flags.add_argument(
+        "--output", type=Path, help="file to write, FILE.unfinished until it is whole; standard output if not given"
+    )
+    flags.add_argument(
+        "--tag", help="goes before each line, for a model that was trained with tags: '<2de>' (default: none)"
+    )
     flags.add_argument(
         "--beam-size", type=int, help="hypotheses kept for each sentence; 1 is greedy (default: the checkpoint's)"
     )
@@ -98,6 +104,7 @@ def main(argv: list[str] | None = None) -> int:
     with ExitStack() as stack:
         # files first: a wrong path should not wait for the model
         stream = None if args.sentences else _open(args.input)
+        output = stack.enter_context(whole_file(args.output)) if args.output else sys.stdout
         from mt.checkpoint.folder import newest_run
         from mt.inference.aligner import Aligner
 
@@ -105,10 +112,10 @@ def main(argv: list[str] | None = None) -> int:
         aligner = Aligner.load(checkpoint, device=args.device, precision=args.precision)
         if args.checkpoint is None:
             log.info("checkpoint: %s", checkpoint)
+        aligner.translator.check_tag(args.tag)
         search = _search(args, aligner.translator.search)
-        output = stack.enter_context(args.output.open("w", encoding="utf-8")) if args.output else sys.stdout
         number = 0
-        windows = _windows(stream) if stream else [args.sentences]
+        windows = _windows(stream) if stream else [_arguments(args.sentences)]
         for window in windows:
             translations = aligner.translator.translate(
                 window,
@@ -117,6 +124,7 @@ def main(argv: list[str] | None = None) -> int:
                 max_pieces=args.max_pieces,
                 seed=args.seed,
                 first_line=number,
+                tag=args.tag,
             )
             number = _write(list(translations), number, args, aligner, output)
     return 0
@@ -174,6 +182,12 @@ def _windows(stream: BinaryIO) -> Iterator[list[str]]:
         number += len(decoded)
         if decoded:
             yield decoded
+
+
+def _arguments(sentences: list[str]) -> list[str]:
+    """Sentences of the command line, each as one line. Python hides bytes that it could not decode in surrogates."""
+    raw = [text.encode("utf-8", errors="surrogateescape") for text in sentences]
+    return [_decoded(sentence, number).replace("\n", " ") for number, sentence in enumerate(raw, start=1)]
 
 
 def _decoded(raw: bytes, number: int) -> str:

@@ -14,7 +14,7 @@ from mt.command_line import config_folder, config_groups, run, run_hydra
 
 ROOT = Path(__file__).resolve().parents[1]
 TOOLS = ["translate", "evaluate", "align"]
-HYDRA_COMMANDS = ["train", "prepare"]
+HYDRA_COMMANDS = ["train", "prepare", "doctor"]
 TAKES_LONG_TO_IMPORT = {"torch", "numpy", "matplotlib", "datasets", "sacrebleu", "sentencepiece", "hydra", "omegaconf"}
 EXPERIMENTS = sorted(path.stem for path in (ROOT / "configs" / "experiment").glob("*.yaml"))
 

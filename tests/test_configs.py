@@ -11,8 +11,12 @@ from mt.model.seq2seq import parameter_counts
 
 PARTS = ("data", "tokenizer", "objective", "optimizer", "schedule", "search", "tracker", "trainer", "final")
 NEEDED = {
-    "text": ["data.folder=x", "data.source_language=en", "data.target_language=de"],
-    "tsv": ["data.folder=x", "data.source_language=en", "data.target_language=de"],
+    **{
+        name: ["data.folder=x", "data.source_language=en", "data.target_language=de"]
+        for name in ("text", "tsv", "jsonl", "parquet", "tmx", "xliff", "po")
+    },
+    "back_translated": ["data.folder=x", "data.source_language=en", "data.target_language=de"],
+    "multilingual": ["data.folder=x"],
     "hub": [
         *("data.source_language=en", "data.target_language=de", "data.train.path=x"),
         *("data.train.source_field=en", "data.train.target_field=de"),

@@ -16,6 +16,7 @@ from mt.search.beam import Beam
 from mt.search.greedy import Greedy
 from mt.search.sampling import Sampling
 from mt.translate import _search, main, parser
+from tests.hostile import file, lines
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -32,6 +33,13 @@ def translate(trained_run, capsys, monkeypatch, tmp_path):
         return capsys.readouterr().out.split("\n")[:-1]
 
     return call
+
+
+def wait_for(condition, seconds=30):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.02)
 
 
 def test_sentences_as_arguments(translate):
@@ -57,6 +65,87 @@ def test_hostile_lines_are_as_many_as_went_in(translate, caplog):
     assert len(translate("--max-length", "5", stdin=b"\n".join(hostile) + b"\n")) == len(hostile)
     assert "line 1: byte 0 (0xff) is not UTF-8" in caplog.text
     assert "line 5: split into" in caplog.text and "line 6:" in caplog.text
+
+
+def test_thousands_of_hostile_lines_are_as_many_as_went_in(translate):
+    content = file(lines(3000, seed=1, num_long=3, long_bytes=1 << 17))
+    out = translate("--beam-size", "1", "--max-length", "4", stdin=content)
+    assert len(out) == 3000
+    for raw, line in zip(content.split(b"\n"), out, strict=False):
+        if not raw.decode("utf-8", "replace").strip():
+            assert line == raw.removesuffix(b"\r").decode("utf-8")
+
+
+def test_an_argument_is_one_line_whatever_is_in_it(trained_run, tmp_path):
+    arguments = [b"eins zwei", b"\xff\xfe", b"\n", b"eins\nzwei\n", b"\xed\xa0\x80 eins", "🙂\u2028\r".encode(), b" "]
+    command = [sys.executable, "-m", "mt.translate", "--checkpoint", str(trained_run), *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    for locale in ({}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, {"PYTHONIOENCODING": "ascii"}):
+        done = subprocess.run(command, env=environment | locale, capture_output=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count(b"\n") == len(arguments)
+        assert done.stdout.decode("utf-8").split("\n")[0] == "two one"
+        assert [line.split(b":")[0] for line in done.stderr.splitlines() if b"not UTF-8" in line] == [
+            b"line 2",
+            b"line 5",
+        ]
+
+
+def test_json_of_other_scripts_is_utf8_in_any_locale(trained_run):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-m", "mt.translate", "--checkpoint", str(trained_run), "--json", "語 🙂"]
+    done = subprocess.run(command, env=environment, capture_output=True, timeout=60, check=True)
+    assert json.loads(done.stdout.decode("utf-8"))["source"] == "語 🙂"
+
+
+def test_closed_streams(trained_run, tmp_path):
+    def shell(redirection):
+        command = f"exec {sys.executable} -m mt.translate --checkpoint {trained_run} {redirection}"
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        return subprocess.run(["sh", "-c", command], env=environment, capture_output=True, text=True, timeout=60)
+
+    done = shell("<&-")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    done = shell("eins >&-")
+    assert (done.returncode, done.stderr) == (2, "translate: error: standard output is closed\n")
+
+
+def test_a_file_appears_whole(trained_run, tmp_path):
+    output = tmp_path / "out"
+    output.write_text("an older one\n")
+    unfinished = tmp_path / "out.unfinished"
+    process = start("--checkpoint", str(trained_run), "--output", str(output), stdin=subprocess.PIPE)
+    process.stdin.write("eins drei\n")
+    process.stdin.flush()
+    wait_for(lambda: unfinished.exists() and unfinished.read_text() == "three one\n")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=20) == 130
+    assert (output.read_text(), unfinished.read_text()) == ("an older one\n", "three one\n")
+
+    process = start("--checkpoint", str(trained_run), "--output", str(output), stdin=subprocess.PIPE)
+    process.communicate("zwei drei\n", timeout=20)
+    assert output.read_text() == "three two\n" and not unfinished.exists()
+
+
+def test_a_wrong_output_is_told_before_the_model_is_loaded(tmp_path):
+    for output, error in ((tmp_path, IsADirectoryError), (tmp_path / "nowhere" / "out", FileNotFoundError)):
+        with pytest.raises(error) as refused:
+            main(["--checkpoint", "no such checkpoint", "--output", str(output), "eins"])
+        assert refused.value.filename == str(output)
+
+
+def test_nothing_is_left_of_a_file_that_was_never_begun(tmp_path):
+    with pytest.raises(ValueError, match="no such checkpoint"):
+        main(["--checkpoint", "no such checkpoint", "--output", str(tmp_path / "out"), "eins"])
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_no_file_is_written_as_it_is(trained_run, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    process = start("--checkpoint", str(trained_run), "--output", str(tmp_path / "pipe"), "eins zwei")
+    assert (tmp_path / "pipe").read_text() == "two one\n"
+    assert process.wait(timeout=20) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
 
 
 def test_columns(translate):

@@ -1,4 +1,4 @@
-"""Batches of similar length under a budget of padded tokens, in an order that the seed and the epoch decide.
+"""Batches of similar length under a budget of padded tokens, in an order that the seed and the place in it decide.
 
 B sentences, S source length, T target length.
 """
@@ -7,18 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import torch
 
+from mt.data.mixture import Mixture
+from mt.data.permutation import mix, permuted
+from mt.data.plan import Plan, plan_batches
 from mt.data.sampling import SubwordSampling
 from mt.data.store import Store
 from mt.data.tokenizer import BOS, EOS, PAD, TokenizerPair
 
-# Tokens of noise on each length before sorting. Without it the same sentences of a small corpus meet in every epoch: on
-# 29,000 pairs and 8,192 tokens 63 % of a sentence's neighbours return in the next one; with it 22 %, for 1.5 % more
-# padding.
-LENGTH_NOISE = 1.5
+# Pairs that are sorted into batches together. An epoch of a larger corpus is a row of such blocks, so that memory and
+# the wait for the first batch do not grow with the corpus.
+BLOCK_PAIRS = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -45,177 +48,256 @@ class Batch:
             target_out_BT=self.target_out_BT.to(device, non_blocking=True),
         )
 
-
-@dataclass(frozen=True)
-class EpochPlan:
-    """The pairs of an epoch in reading order, and where batches start: batch i is order[starts[i] : starts[i + 1]]."""
-
-    order: np.ndarray
-    starts: np.ndarray
-
     @property
-    def num_batches(self) -> int:
-        """Batches in the epoch."""
-        return len(self.starts) - 1
+    def padded_tokens(self) -> int:
+        """B * (S + T)."""
+        return self.source_BS.numel() + self.target_in_BT.numel()
 
-    def batch(self, number: int) -> np.ndarray:
-        """The store numbers of the pairs of one batch."""
-        return self.order[self.starts[number] : self.starts[number + 1]]
+    def within(self, max_tokens: float) -> list[Batch]:
+        """This batch in parts of at most `max_tokens` padded tokens, or of one sentence; their losses add up to its."""
+        if self.padded_tokens <= max_tokens or len(self.indices) == 1:
+            return [self]
+        middle = len(self.indices) // 2
+        return [part for half in (slice(middle), slice(middle, None)) for part in self._rows(half).within(max_tokens)]
 
-
-def plan_epoch(
-    source_lengths: np.ndarray,
-    target_lengths: np.ndarray,
-    *,
-    max_tokens: int,
-    max_sentences: int | None,
-    rng: np.random.Generator | None,
-) -> EpochPlan:
-    """Every pair in exactly one batch, B * (S + T) <= max_tokens, neighbours in length together.
-
-    Lengths count EOS (or BOS). With `rng`, pairs of nearly equal length meet by chance and the batches come in random
-    order; without, the order is by length.
-    """
-    order = _by_length(source_lengths, target_lengths, rng)
-    starts = _batch_starts(source_lengths[order], target_lengths[order], max_tokens, max_sentences)
-    if rng is None:
-        return EpochPlan(order, starts)
-    shuffled = rng.permutation(len(starts) - 1)
-    sizes = np.diff(starts)[shuffled]
-    new_starts = np.concatenate([[0], sizes.cumsum()])
-    # position p of the new order lies in a batch that started at starts[shuffled] and now starts at new_starts
-    moved = np.arange(len(order)) + np.repeat(starts[:-1][shuffled] - new_starts[:-1], sizes)
-    return EpochPlan(order[moved], new_starts)
+    def _rows(self, rows: slice) -> Batch:
+        source_BS, target_out_BT = self.source_BS[rows], self.target_out_BT[rows]
+        source_length = int((source_BS != PAD).sum(dim=1).max())
+        target_lengths = (target_out_BT != PAD).sum(dim=1)
+        target_length = int(target_lengths.max())
+        return Batch(
+            source_BS=source_BS[:, :source_length],
+            target_in_BT=self.target_in_BT[rows, :target_length],
+            target_out_BT=target_out_BT[:, :target_length],
+            num_tokens=int(target_lengths.sum()),
+            indices=self.indices[rows],
+        )
 
 
-def _by_length(source_lengths: np.ndarray, target_lengths: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
-    """Pairs sorted by source length, and within one by target length, up and down in turn so that no step is wide."""
-    source_key, target_key = source_lengths, target_lengths
-    if rng is not None:
-        source_key = np.floor(source_lengths + rng.random(len(source_lengths)) * LENGTH_NOISE)
-        target_key = target_lengths + rng.random(len(target_lengths)) * LENGTH_NOISE
-    return np.lexsort((np.where(source_key % 2 == 1, -target_key, target_key), source_key))
+@dataclass(frozen=True, kw_only=True)
+class Cursor:
+    """A place in the training data: the next batch to read, all counted from 0."""
+
+    stage: int = 0  # of the mixture's schedule
+    epoch: int = 0
+    block: int = 0  # of the epoch
+    batch: int = 0  # of the block
 
 
-def _batch_starts(
-    source_lengths: np.ndarray, target_lengths: np.ndarray, max_tokens: int, max_sentences: int | None
-) -> np.ndarray:
-    starts = [0]
-    while (start := starts[-1]) < len(source_lengths):
-        # no more sentences than these can fit, because none of them is padded below the first one's length
-        window = slice(start, start + max_tokens // int(source_lengths[start] + target_lengths[start]))
-        longest_source = np.maximum.accumulate(source_lengths[window])
-        longest_target = np.maximum.accumulate(target_lengths[window])
-        padded_tokens = np.arange(1, len(longest_source) + 1) * (longest_source + longest_target)
-        fitting = int(np.searchsorted(padded_tokens, max_tokens, side="right"))
-        starts.append(start + (fitting if max_sentences is None else min(fitting, max_sentences)))
-    return np.asarray(starts)
+class Shards(Protocol):
+    """A corpus in parts that are prepared when they are needed; `mt.data.shards.ShardedStore` is one."""
+
+    max_pieces: int
+
+    def __len__(self) -> int: ...
+    def store(self, number: int) -> Store: ...
+    def prefetch(self, number: int) -> None: ...
 
 
 class TokenBatches:
-    """The batches of every epoch; batch i of epoch e is a function of the settings, the seed, e and i.
-
-    The one exception is subword sampling, whose draws repeat within one process only (`Tokenizer.sample_many`).
+    """The batches of every epoch: each is a function of the settings, the seed and its place (`Cursor`).
 
     `max_tokens` bounds B * (S + T): padded tokens of both sides, EOS and BOS included. `max_sentences` bounds B too.
-    With `shuffle` false batches come by length and are the same in every epoch.
+    `mixture` says how much of each source of the store comes, and when. With `shuffle` false batches come by length,
+    each pair once, whatever the mixture. With subword `sampling` the budget holds for the best segmentation, so that a
+    batch has the same pairs with and without; a sentence whose sample exceeds the store's max_pieces is taken
+    unsampled. `Batch.within` brings a sampled batch back under the budget.
 
-    With subword `sampling` the budget holds for the best segmentation, so that a batch has the same pairs with and
-    without: a sampled batch is larger, its sentences on average 1.1 times at unigram alpha 0.3, 1.3 times at 0.2 or at
-    BPE dropout 0.1, its padding more. A sentence whose sample exceeds the store's max_pieces is taken unsampled.
+    Of `world_size` processes, `rank` reads every world_size-th sentence of each batch, so that their batches together
+    are those of one process. One for which no sentence is left reads the first, with a target of nothing but padding.
+
+    A corpus of more than 1,048,576 pairs is read in blocks of that many. One in shards is read shard by shard.
     """
 
     def __init__(
         self,
-        store: Store,
+        store: Store | Shards,
         tokenizers: TokenizerPair,
         *,
         max_tokens: int,
         seed: int,
         sampling: SubwordSampling | None = None,
+        mixture: Mixture | None = None,
         shuffle: bool = True,
         max_sentences: int | None = None,
+        rank: int = 0,
+        world_size: int = 1,
     ) -> None:
         if len(store) == 0:
             raise ValueError(f"{store.folder}: no pair to make batches of")
         if max_sentences is not None and max_sentences < 1:
             raise ValueError(f"max_sentences ({max_sentences}) must be at least 1, or null")
-        self.source_lengths = store.source_lengths.astype(np.int64) + 1  # EOS
-        self.target_lengths = store.target_lengths.astype(np.int64) + 1  # BOS going in, EOS coming out
-        longest = int(np.argmax(self.source_lengths + self.target_lengths))
-        needed = int(self.source_lengths[longest] + self.target_lengths[longest])
+        self.mixture = mixture or Mixture()
+        self._is_sharded = hasattr(store, "prefetch")
+        if self._is_sharded:
+            if not self.mixture.is_plain:
+                raise ValueError("batches.mixture: a corpus in shards is read shard by shard, without weights")
+            needed = 2 * store.max_pieces + 2
+        else:
+            self.mixture.check(list(store.sources))
+            needed = store.max_pair_pieces + 2  # EOS of the source, BOS or EOS of the target
         if max_tokens < needed:
             raise ValueError(
                 f"max_tokens ({max_tokens}) must be at least {needed}, the padded tokens of the longest pair; "
                 f"or drop long pairs with data.max_pieces"
             )
-        self.store = store
+        self._store = store
         self.tokenizers = tokenizers
         self.max_tokens = max_tokens
         self.max_sentences = max_sentences
         self.seed = seed
         self.sampling = sampling
         self.shuffle = shuffle
-        self._plans: dict[int, EpochPlan] = {}
+        self.rank, self.world_size = rank, world_size
+        self._block: tuple[tuple[int, int, int], _Block] | None = None  # one at a time is enough
 
-    def num_batches(self, epoch: int) -> int:
-        """Batches in this epoch; epochs differ by a few."""
-        return self._plan(epoch).num_batches
+    def read(self, cursor: Cursor, *, step: int = 0) -> tuple[Batch, Cursor]:
+        """The batch at `cursor`, and the place behind it; nothing before is read.
 
-    def indices(self, epoch: int, number: int) -> np.ndarray:
-        """The store numbers of the pairs in one batch, without making it."""
-        return self._plan(epoch).batch(number)
+        `step` counts the updates done: where it enters another stage of the mixture's schedule, a new epoch begins.
+        """
+        cursor = self._entered(cursor, step)
+        block = self._open(cursor)
+        if not 0 <= cursor.batch < block.plan.num_batches:
+            raise IndexError(f"batch ({cursor.batch}) must be below {block.plan.num_batches}, the batches of its block")
+        return self._batch(block, cursor), self._behind(cursor, block)
 
-    def batch(self, epoch: int, number: int) -> Batch:
-        """Batch `number` of `epoch`, both from 0."""
-        plan = self._plan(epoch)
-        if not 0 <= number < plan.num_batches:
-            raise IndexError(f"batch ({number}) must be below {plan.num_batches}, the batches of epoch {epoch}")
-        indices = plan.batch(number)
-        source, target = self._sides(indices, epoch, number)
-        target_out_BT = _padded(*target, last=EOS)
-        return Batch(
+    def pairs(self, cursor: Cursor, *, step: int = 0) -> np.ndarray:
+        """The store numbers of the pairs of the whole batch at `cursor`, without making it."""
+        cursor = self._entered(cursor, step)
+        block = self._open(cursor)
+        return block.pairs[block.plan.batch(cursor.batch)]
+
+    def once(self, epoch: int = 0) -> Iterator[Batch]:
+        """All batches of one epoch."""
+        cursor = Cursor(epoch=epoch)
+        while cursor.epoch == epoch:
+            batch, cursor = self.read(cursor)
+            yield batch
+
+    def epochs(self, cursor: Cursor) -> float:
+        """How many epochs, with their fraction, lie before `cursor`."""
+        if cursor.block == cursor.batch == 0:
+            return float(cursor.epoch)
+        share = cursor.batch / self._open(cursor).plan.num_batches
+        return cursor.epoch + (cursor.block + share) / self._num_blocks(cursor.stage)
+
+    def texts(self, cursor: Cursor, numbers: np.ndarray) -> list:
+        """The sentences (`Pair`) behind the store numbers of a batch at `cursor`."""
+        store = self._open(cursor).store
+        return [store.text(int(number)) for number in numbers]
+
+    def _entered(self, cursor: Cursor, step: int) -> Cursor:
+        stage = self.mixture.stage(step)
+        if stage == cursor.stage:
+            return cursor
+        is_inside = cursor.block or cursor.batch
+        return Cursor(stage=stage, epoch=cursor.epoch + bool(is_inside))
+
+    def _behind(self, cursor: Cursor, block: _Block) -> Cursor:
+        if cursor.batch + 1 < block.plan.num_batches:
+            return replace(cursor, batch=cursor.batch + 1)
+        if cursor.block + 1 < self._num_blocks(cursor.stage):
+            return replace(cursor, block=cursor.block + 1, batch=0)
+        return Cursor(stage=cursor.stage, epoch=cursor.epoch + 1)
+
+    def _num_blocks(self, stage: int) -> int:
+        if self._is_sharded:
+            return len(self._store)
+        return -(-sum(self._draws(stage).values()) // BLOCK_PAIRS) if self.shuffle else 1
+
+    def _draws(self, stage: int) -> dict[str, int]:
+        return self.mixture.draws(stage, {name: len(numbers) for name, numbers in self._store.sources.items()})
+
+    def _open(self, cursor: Cursor) -> _Block:
+        place = (cursor.stage, cursor.epoch, cursor.block) if self.shuffle else (0, 0, 0)
+        if self._block is None or self._block[0] != place:
+            self._block = None  # let go of the old one before the new one takes memory
+            self._block = (place, self._made(*place))
+        return self._block[1]
+
+    def _made(self, stage: int, epoch: int, number: int) -> _Block:
+        if self._is_sharded:
+            order = np.random.default_rng([self.seed, epoch]).permutation(len(self._store))
+            store = self._store.store(int(order[number]))
+            if number + 1 < len(order):
+                self._store.prefetch(int(order[number + 1]))
+            pairs = np.arange(len(store))
+        else:
+            store = self._store
+            pairs = self._drawn(stage, epoch, number) if self.shuffle else np.arange(len(store))
+        plan = plan_batches(
+            _lengths(store.source_index, pairs) + 1,  # EOS
+            _lengths(store.target_index, pairs) + 1,  # BOS going in, EOS coming out
+            max_tokens=self.max_tokens,
+            max_sentences=self.max_sentences,
+            rng=np.random.default_rng([self.seed, stage, epoch, number]) if self.shuffle else None,
+        )
+        return _Block(store, pairs, plan)
+
+    def _drawn(self, stage: int, epoch: int, block: int) -> np.ndarray:
+        """The pairs of a block, in rising order: its part of what the epoch draws from each source."""
+        num_blocks, chosen = self._num_blocks(stage), []
+        for source, (name, draws) in enumerate(self._draws(stage).items()):
+            numbers = self._store.sources[name]
+            first, last = (epoch * draws + draws * part // num_blocks for part in (block, block + 1))
+            drawn = np.arange(first, last)
+            for time in range(first // len(numbers), -(-last // len(numbers))):  # each time through in another order
+                places = drawn[drawn // len(numbers) == time] - time * len(numbers)
+                is_all = len(places) == len(numbers)  # in whatever order: they are sorted below
+                key = (self.seed, stage, source, time)
+                chosen.append(numbers.start + (places if is_all else permuted(places, len(numbers), key)))
+        return np.sort(np.concatenate(chosen))
+
+    def _batch(self, block: _Block, cursor: Cursor) -> Batch:
+        places = block.plan.batch(cursor.batch)
+        rows = np.arange(self.rank, len(places), self.world_size)
+        is_idle = len(rows) == 0
+        rows = np.zeros(1, dtype=np.int64) if is_idle else rows
+        numbers = block.pairs[places[rows]]
+        source, target = self._sides(block.store, numbers, rows, cursor)
+        batch = Batch(
             source_BS=torch.from_numpy(_padded(*source, last=EOS)),
             target_in_BT=torch.from_numpy(_padded(*target, first=BOS)),
-            target_out_BT=torch.from_numpy(target_out_BT),
-            num_tokens=int(target[1].sum()) + len(indices),
-            indices=torch.from_numpy(indices.astype(np.int64)),
+            target_out_BT=torch.from_numpy(_padded(*target, last=EOS)),
+            num_tokens=int(target[1].sum()) + len(numbers),
+            indices=torch.from_numpy(numbers.astype(np.int64)),
         )
+        if is_idle:
+            return replace(batch, target_out_BT=torch.full_like(batch.target_out_BT, PAD), num_tokens=0)
+        return batch
 
-    def iterate(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """The batches of an epoch from number `start` on; what lies before is not read."""
-        for number in range(start, self.num_batches(epoch)):
-            yield self.batch(epoch, number)
-
-    def _plan(self, epoch: int) -> EpochPlan:
-        key = epoch if self.shuffle else 0
-        if key not in self._plans:
-            rng = np.random.default_rng([self.seed, epoch]) if self.shuffle else None
-            plan = plan_epoch(
-                self.source_lengths,
-                self.target_lengths,
-                max_tokens=self.max_tokens,
-                max_sentences=self.max_sentences,
-                rng=rng,
-            )
-            self._plans = {key: plan}  # one epoch at a time is enough
-        return self._plans[key]
-
-    def _sides(self, indices: np.ndarray, epoch: int, number: int) -> tuple[tuple, tuple]:
-        source = _gathered(self.store.source_ids, self.store.source_index, indices)
-        target = _gathered(self.store.target_ids, self.store.target_index, indices)
+    def _sides(self, store: Store, numbers: np.ndarray, rows: np.ndarray, cursor: Cursor) -> tuple[tuple, tuple]:
+        source = _gathered(store.source_ids, store.source_index, numbers)
+        target = _gathered(store.target_ids, store.target_index, numbers)
         sampling = self.sampling
         if sampling is None or not sampling.is_on:
             return source, target
-        texts = [self.store.text(index) for index in indices]
-        source_seed, target_seed = np.random.SeedSequence([self.seed, epoch, number]).generate_state(2)
+        texts = [store.text(int(number)) for number in numbers]
+        place = (self.seed, cursor.stage, cursor.epoch, cursor.block, cursor.batch)
+        # a seed for each row, so that what a row becomes does not depend on who reads the others
+        keys = np.random.SeedSequence(place).generate_state(2, dtype=np.uint64)
+        source_seeds, target_seeds = (mix(key + mix(rows.astype(np.uint64))) for key in keys)
         if sampling.source is not None:
-            ids = self.tokenizers.source.sample_many([p.source for p in texts], sampling.source, int(source_seed))
-            source = _sampled(ids, source, self.store.max_pieces)
+            ids = self.tokenizers.source.sample([pair.source for pair in texts], sampling.source, source_seeds)
+            source = _sampled(ids, source, store.max_pieces)
         if sampling.target is not None:
-            ids = self.tokenizers.target.sample_many([p.target for p in texts], sampling.target, int(target_seed))
-            target = _sampled(ids, target, self.store.max_pieces)
+            ids = self.tokenizers.target.sample([pair.target for pair in texts], sampling.target, target_seeds)
+            target = _sampled(ids, target, store.max_pieces)
         return source, target
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Pairs of a store that were planned together; the plan counts places in `pairs`."""
+
+    store: Store
+    pairs: np.ndarray
+    plan: Plan
+
+
+def _lengths(index: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    return index[numbers + 1] - index[numbers]
 
 
 def _gathered(ids: np.ndarray, index: np.ndarray, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from mt.data.lines import in_one_line
 from mt.data.pair import Pair
 from mt.data.whole_folder import write_whole
 
@@ -29,11 +30,18 @@ class HeldOut:
 
     @classmethod
     def read(cls, name: str, pairs: Iterable[Pair]) -> HeldOut:
-        """All pairs of a corpus; a line end inside a sentence becomes a blank, because one line is one sentence."""
-        listed = [Pair(_one_line(source), _one_line(target), links) for source, target, links in pairs]
+        """All pairs of a corpus; a line end inside a sentence becomes a blank, because one line is one sentence.
+
+        Raises ValueError for one that could not be read: a held-out set is as it is, nothing is dropped.
+        """
+        listed = []
+        for pair in pairs:
+            if pair.fault is not None:
+                raise ValueError(pair.fault.message)
+            listed.append(Pair(in_one_line(pair.source), in_one_line(pair.target), pair.links))
         if not listed:
             raise ValueError(f"data.{name}: the corpus has no pair")
-        sources, targets, links = (list(column) for column in zip(*listed, strict=True))
+        sources, targets, links = (list(column) for column in list(zip(*listed, strict=True))[:3])
         return cls(name, sources, targets, None if None in links else links)
 
     def save(self, folder: str | Path, source_language: str, target_language: str) -> list[str]:
@@ -56,10 +64,6 @@ class HeldOut:
             _saved_lines(folder / f"{name}.{target_language}"),
             _saved_lines(links) if links.is_file() else None,
         )
-
-
-def _one_line(text: str) -> str:
-    return text.replace("\r\n", " ").replace("\n", " ")
 
 
 def _saved_lines(path: Path) -> list[str]:

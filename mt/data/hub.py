@@ -1,37 +1,34 @@
-"""Whatever the `datasets` library loads: a name on the hub, a local folder, or a local file."""
+"""What the `datasets` library loads: a name on the hub, a local folder, or a local CSV or Arrow file."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from mt.data.compressed import plain_ending
+from mt.data.fields import WrongField, keys_to, pair_at
 from mt.data.fingerprint import file_stamp, fingerprint_of
 from mt.data.pair import Pair
 
 if TYPE_CHECKING:
     import datasets
 
-FILE_LOADERS = {  # by the end of a local file's name, without .gz
-    ".json": ("json", {}),
-    ".jsonl": ("json", {}),
-    ".csv": ("csv", {}),
-    ".tsv": ("csv", {"sep": "\t", "quoting": 3}),  # 3: quotes mean nothing
-    ".parquet": ("parquet", {}),
-    ".arrow": ("arrow", {}),
-}
+FILE_ENDINGS = (".csv", ".arrow")  # of local files; each is the name of a loader, too
+OTHER_READERS = {".json": "jsonl", ".jsonl": "jsonl", ".parquet": "parquet", ".tsv": "tsv", ".tmx": "tmx"}  # data=...
 BATCH_ROWS = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
 class HubDataset:
-    """Pairs from two fields of a dataset; a dotted field reaches inside: "translation.de".
+    """Pairs from two fields of a dataset; a dotted field reaches inside: "translation.de", unless that column exists.
 
-    `path` is a local file (JSON, JSON Lines, CSV, TSV, Parquet, Arrow), a local folder (data files, or what
-    `save_to_disk` wrote), or a name on the hub; `name` is the dataset's configuration, `revision` a version on the hub.
-    A local file has the one split "train"; "train[:1000]" is a part of it. A missing value is an empty sentence, a line
-    end inside a sentence becomes a blank. Raises ValueError with one line when it cannot be loaded or lacks a field.
+    `path` is a name on the hub, a local folder (data files, or what `save_to_disk` wrote), or a local CSV or Arrow
+    file; `name` is the dataset's configuration, `revision` a version on the hub. A local file has the one split
+    "train"; "train[:1000]" is a part of it. A missing value is an empty sentence, a line end inside a sentence becomes
+    a blank. A row without one of the fields, or whose field is no text, is a fault. Raises ValueError with one line
+    when the dataset cannot be loaded or lacks a column, or when such files have a reader of their own.
     """
 
     path: str
@@ -41,13 +38,24 @@ class HubDataset:
     name: str | None = None
     revision: str | None = None
 
+    def __post_init__(self) -> None:
+        option = OTHER_READERS.get(plain_ending(self.path))
+        if option is not None and not Path(self.path).is_dir():
+            rule = "a name on the hub, a folder, a CSV or an Arrow file"
+            raise ValueError(f"path ({self.path}) must be {rule}: data={option} reads this one")
+
     def __iter__(self) -> Iterator[Pair]:
+        dataset = self._load()
+        columns = [self._column(field, dataset.column_names) for field in (self.source_field, self.target_field)]
         number = 0
-        for rows in self._load().iter(batch_size=BATCH_ROWS):
-            sources = self._column(rows, self.source_field, number)
-            targets = self._column(rows, self.target_field, number)
-            number += len(sources)
-            yield from map(Pair, sources, targets)
+        for rows in dataset.select_columns(list(dict.fromkeys(columns))).iter(batch_size=BATCH_ROWS):
+            for values in zip(*rows.values(), strict=True):
+                row = dict(zip(rows, values, strict=True))
+                try:
+                    yield pair_at(row, self.source_field, self.target_field)
+                except WrongField as wrong:
+                    yield Pair(str(row), "", fault=wrong.fault(f"dataset {self.path} row {number}"))
+                number += 1
 
     def fingerprint(self) -> str:
         """Changes with the local files or the settings. A hub dataset is taken as fixed unless `revision` changes."""
@@ -60,7 +68,7 @@ class HubDataset:
         return fingerprint_of("HubDataset", stamp, settings)
 
     def _is_file(self) -> bool:
-        return Path(self.path).is_file() or _ending(self.path) in FILE_LOADERS
+        return Path(self.path).is_file() or plain_ending(self.path) in FILE_ENDINGS
 
     def _load(self) -> datasets.Dataset:
         import datasets  # takes a second or two: not for a corpus that is prepared already
@@ -69,10 +77,10 @@ class HubDataset:
         try:
             if self._is_file():
                 file_stamp(path)  # says plainly when the file is not there
-                if _ending(self.path) not in FILE_LOADERS:
-                    raise ValueError(f"a file must end in one of: {', '.join(FILE_LOADERS)}")
-                loader, options = FILE_LOADERS[_ending(self.path)]
-                return datasets.load_dataset(loader, data_files=str(path), split=self.split, **options)
+                ending = plain_ending(self.path)
+                if ending not in FILE_ENDINGS:
+                    raise ValueError(f"a file must end in one of: {', '.join(FILE_ENDINGS)}")
+                return datasets.load_dataset(ending.removeprefix("."), data_files=str(path), split=self.split)
             if (path / "dataset_dict.json").is_file():
                 return datasets.load_from_disk(str(path))[self.split]
             if (path / "state.json").is_file():
@@ -83,30 +91,15 @@ class HubDataset:
         except KeyError as error:
             raise ValueError(f"dataset {self.path} has no split {error}") from error
         except Exception as error:  # the library raises a dozen kinds, some of many lines
-            raise ValueError(f"dataset {self.path} cannot be loaded: {_one_line(error)}") from error
+            why = _one_line(error.__cause__ or error)  # what it wraps says more
+            raise ValueError(f"dataset {self.path} cannot be loaded: {why}") from error
 
-    def _column(self, rows: dict[str, list], field: str, first: int) -> list[str]:
-        column, *inner = field.split(".") if field not in rows else [field]
-        if column not in rows:
-            raise ValueError(f"dataset {self.path}: field ({field}) must be one of: {', '.join(rows)}")
-        return [self._text(value, inner, field, first + place) for place, value in enumerate(rows[column])]
-
-    def _text(self, value: Any, inner: list[str], field: str, row: int) -> str:
-        for key in inner:
-            if not isinstance(value, dict) or key not in value:
-                found = ", ".join(value) if isinstance(value, dict) else type(value).__name__
-                raise ValueError(f"dataset {self.path} row {row}: field ({field}) lacks {key!r}, there is: {found}")
-            value = value[key]
-        if value is None:
-            return ""
-        if not isinstance(value, str):
-            kind = type(value).__name__
-            raise ValueError(f"dataset {self.path} row {row}: field ({field}) must be text, it is {kind}")
-        return value.replace("\r\n", " ").replace("\n", " ")
-
-
-def _ending(path: str) -> str:
-    return Path(path.removesuffix(".gz")).suffix
+    def _column(self, field: str, columns: list[str]) -> str:
+        """The column that a field is, or lies in."""
+        try:
+            return keys_to(dict.fromkeys(columns), field)[0]
+        except WrongField as wrong:
+            raise ValueError(f"dataset {self.path}: {wrong}") from None
 
 
 def _one_line(error: Exception) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mt.data.pair import Pair
+from mt.data.whole_folder import write_json
 
 NUM_EXAMPLES = 3
 EXAMPLE_CHARACTERS = 200  # an example is cut here, so that a broken line of a megabyte does not fill the ledger
@@ -24,17 +25,35 @@ class Drop:
 
 @dataclass
 class Ledger:
-    """Counts for one corpus: `num_in` = `num_kept` + every drop."""
+    """Counts for one corpus: `num_in` = `num_kept` + every drop. One of several sources has a ledger for each, too."""
 
     name: str
     num_in: int = 0
     num_kept: int = 0
     drops: dict[str, Drop] = field(default_factory=dict)
+    sources: dict[str, Ledger] = field(default_factory=dict)
 
-    def keep(self) -> None:
-        """Count one pair that came in and stays."""
-        self.num_in += 1
-        self.num_kept += 1
+    @classmethod
+    def total(cls, name: str, sources: Mapping[str, Ledger]) -> Ledger:
+        """The ledger of a corpus from those of its sources; of a single one just that, under this name."""
+        total = cls(name, sources=dict(sources) if len(sources) > 1 else {})
+        for ledger in sources.values():
+            total.add(ledger)
+        return total
+
+    def add(self, other: Ledger) -> None:
+        """Count what another ledger counted; not source by source."""
+        self.num_in += other.num_in
+        self.num_kept += other.num_kept
+        for reason, drop in other.drops.items():
+            own = self.drops.setdefault(reason, Drop())
+            own.count += drop.count
+            own.examples += drop.examples[: NUM_EXAMPLES - len(own.examples)]
+
+    def keep(self, count: int = 1) -> None:
+        """Count pairs that came in and stay."""
+        self.num_in += count
+        self.num_kept += count
 
     def drop(self, reason: str, pair: Pair) -> None:
         """Count one pair that came in and is dropped, and show it if it is among the first three."""
@@ -67,19 +86,23 @@ class Ledger:
         return sum(drop.count for drop in self.drops.values())
 
     def to_json(self) -> dict[str, Any]:
-        """A plain dict: name, in, kept, dropped: {reason: {count, examples}}."""
+        """A plain dict: name, in, kept, dropped: {reason: {count, examples}}; sources: {name: the same}, of several."""
         dropped = {reason: {"count": drop.count, "examples": drop.examples} for reason, drop in self.drops.items()}
-        return {"name": self.name, "in": self.num_in, "kept": self.num_kept, "dropped": dropped}
+        content = {"name": self.name, "in": self.num_in, "kept": self.num_kept, "dropped": dropped}
+        if self.sources:
+            content["sources"] = {name: ledger.to_json() for name, ledger in self.sources.items()}
+        return content
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Ledger:
         """The ledger that `to_json` wrote."""
         drops = {reason: Drop(drop["count"], drop["examples"]) for reason, drop in content["dropped"].items()}
-        return cls(content["name"], content["in"], content["kept"], drops)
+        sources = {name: cls.from_json(ledger) for name, ledger in content.get("sources", {}).items()}
+        return cls(content["name"], content["in"], content["kept"], drops, sources)
 
     def save(self, path: str | Path) -> None:
         """Write the ledger as a JSON file."""
-        Path(path).write_text(json.dumps(self.to_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_json(path, self.to_json())
 
     @classmethod
     def load(cls, path: str | Path) -> Ledger:
@@ -87,15 +110,29 @@ class Ledger:
         return cls.from_json(json.loads(Path(path).read_text(encoding="utf-8")))
 
     def table(self) -> str:
-        """A few aligned lines for the terminal: pairs read, dropped by reason, kept, each with its share."""
-        rows = [("read", self.num_in), *((f"- {reason}", drop.count) for reason, drop in self.drops.items())]
-        rows.append(("kept", self.num_kept))
-        return "\n".join(_aligned(self.name, rows, total=self.num_in))
+        """A few aligned lines for the terminal: pairs read, dropped by reason, kept, each with its share.
+
+        Those of each source come before those of all together.
+        """
+        ledgers = [*self.sources.values(), self]
+        rows = [
+            (ledger.name, label, count, ledger.num_in)
+            for ledger in ledgers
+            for label, count in [
+                ("read", ledger.num_in),
+                *((f"- {reason}", drop.count) for reason, drop in ledger.drops.items()),
+                ("kept", ledger.num_kept),
+            ]
+        ]
+        return "\n".join(_aligned(rows))
 
 
-def _aligned(name: str, rows: list[tuple[str, int]], total: int) -> Iterable[str]:
-    width = max(len(label) for label, _ in rows)
-    digits = max(len(f"{count:,}") for _, count in rows)
-    for label, count in rows:
+def _aligned(rows: list[tuple[str, str, int, int]]) -> Iterator[str]:
+    names, labels, counts = (_longest(column) for column in list(zip(*rows, strict=True))[:3])
+    for name, label, count, total in rows:
         share = f"{100 * count / total:6.2f} %" if total else ""
-        yield f"{name}  {label:<{width}}  {count:>{digits},}  {share}".rstrip()
+        yield f"{name:<{names}}  {label:<{labels}}  {count:>{counts},}  {share}".rstrip()
+
+
+def _longest(values: Iterable[str | int]) -> int:
+    return max(len(value) if isinstance(value, str) else len(f"{value:,}") for value in values)

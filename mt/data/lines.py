@@ -1,67 +1,116 @@
-"""Lines of a UTF-8 text file, plain or .gz, exactly as a parallel corpus means them."""
+"""Lines of a text file, plain or compressed, exactly as a parallel corpus means them."""
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import NamedTuple
+
+from mt.data.compressed import DamagedFile, find_file, read_blocks
+from mt.data.pair import Fault
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+UNREADABLE = "unreadable rest of file"  # the reason of the fault that ends a file
 
 
-def find_file(path: str | Path) -> Path:
-    """The file at `path`, or its compressed form `path`.gz when only that exists.
+class FaultyLine(NamedTuple):
+    """A line that cannot be read: what can be shown of it, and what is wrong."""
 
-    Raises FileNotFoundError with one line that names the path.
-    """
-    path = Path(path)
-    if path.is_file():
-        return path
-    compressed = path.with_name(path.name + ".gz")
-    if compressed.is_file():
-        return compressed
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder, a file is needed")
-    raise FileNotFoundError(f"file not found: {path}")
+    text: str
+    fault: Fault
+
+    @property
+    def ends_file(self) -> bool:
+        """Whether this stands for the rest of a file, and not for one line."""
+        return self.fault.reason == UNREADABLE
 
 
 def read_lines(path: str | Path) -> Iterator[str]:
-    """Yield the lines of a file without their line ends.
+    """Yield the lines of a UTF-8 file without their line ends.
 
     Only "\\n" and "\\r\\n" end a line: a Unicode line separator, a form feed or a lone "\\r" stays inside its sentence,
     so that line n of both languages is the same sentence. A byte order mark at the start of the file is removed.
-    Raises ValueError naming file, line and byte when the file is not UTF-8 (byte 0 is the first one, uncompressed).
+    Raises ValueError naming file, line and byte when the file is not UTF-8 (byte 0 is the first one, uncompressed), or
+    file and line when a compressed file is damaged.
+    """
+    for line in scan_lines(path):
+        if isinstance(line, FaultyLine):
+            raise ValueError(line.fault.message)
+        yield line
+
+
+def scan_lines(path: str | Path, *, encoding: str = "utf-8") -> Iterator[str | FaultyLine]:
+    """Yield the same lines, but a line that cannot be read as a FaultyLine, and go on.
+
+    Where a compressed file is damaged, a last FaultyLine for the reason UNREADABLE stands for the rest. Every line of
+    an `encoding` other than UTF-8 must end in the byte of "\\n", too.
     """
     path = find_file(path)
-    start = 0  # byte offset of the line within the uncompressed file
-    with _open(path) as file:
-        lines = iter(file)
-        number = 0
-        while True:
-            try:
-                line = next(lines, None)
-            except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-                raise ValueError(f"{path}: not a sound gzip file after line {number} ({error})") from None
-            if line is None:
-                return
-            number += 1
-            content = line.removesuffix(b"\n").removesuffix(b"\r") if line.endswith(b"\n") else line
-            skipped = 0
-            if number == 1 and content.startswith(BYTE_ORDER_MARK):
-                skipped = len(BYTE_ORDER_MARK)
-                content = content[skipped:]
-            try:
-                yield content.decode("utf-8")
-            except UnicodeDecodeError as error:
-                value = content[error.start]
-                raise ValueError(
-                    f"{path}: not UTF-8 at line {number}, byte {start + skipped + error.start} (0x{value:02x})"
-                ) from None
-            start += len(line)
+    number, start = 0, 0  # lines and bytes before `unended`
+    unended: list[bytes] = []
+    blocks = read_blocks(path)
+    while True:
+        try:
+            block = next(blocks, None)
+        except DamagedFile as error:
+            message = f"{path}: unreadable after line {number}: {error}"
+            yield FaultyLine(b"".join(unended).decode(encoding, "replace"), Fault(UNREADABLE, message))
+            return
+        if block is None:
+            break
+        end = block.rfind(b"\n") + 1
+        unended.append(block[:end] if end else block)
+        if end:
+            content = b"".join(unended)
+            lines = _decoded(content, number, start, path, encoding)
+            yield from lines
+            number += len(lines)
+            start += len(content)
+            unended = [block[end:]]
+    yield from _decoded(b"".join(unended), number, start, path, encoding)
 
 
-def _open(path: Path) -> BinaryIO:
-    # a binary file splits on "\n" alone; a text file would also have to guess
-    return gzip.open(path, "rb") if path.suffix == ".gz" else open(path, "rb")  # type: ignore[return-value]
+def in_one_line(text: str) -> str:
+    """The text with a blank for each line end inside; line ends before and behind it go."""
+    return text.replace("\r\n", "\n").strip("\n").replace("\n", " ") if "\n" in text else text
+
+
+def is_known_encoding(encoding: str) -> bool:
+    """Whether Python knows an encoding of text in which ASCII is ASCII, so that lines end in the byte of "\\n"."""
+    try:
+        return b"<\n".decode(encoding) == "<\n"
+    except (LookupError, UnicodeError):
+        return False
+
+
+def _decoded(content: bytes, number: int, start: int, path: Path, encoding: str) -> list[str | FaultyLine]:
+    """The lines of `content`, which starts at byte `start`, behind line `number`."""
+    skipped = len(BYTE_ORDER_MARK) if start == 0 and content.startswith(BYTE_ORDER_MARK) else 0
+    try:  # all at once is ten times as fast as line by line
+        text = content[skipped:].decode(encoding)
+    except UnicodeDecodeError:
+        return list(_decoded_singly(content[skipped:], number, start + skipped, path, encoding))
+    if "\r\n" in text:
+        text = text.replace("\r\n", "\n")
+    lines = text.split("\n")
+    if not lines[-1]:  # behind the last "\n"
+        lines.pop()
+    return lines  # type: ignore[return-value]
+
+
+def _decoded_singly(content: bytes, number: int, start: int, path: Path, encoding: str) -> Iterator[str | FaultyLine]:
+    raw_lines = content.split(b"\n")
+    for place, raw in enumerate(raw_lines, start=1):
+        if place < len(raw_lines):
+            line = raw.removesuffix(b"\r")
+        elif raw:  # the last line of a file, that nothing ends
+            line = raw
+        else:
+            return
+        try:
+            yield line.decode(encoding)
+        except UnicodeDecodeError as error:
+            name = encoding.upper()
+            where = f"line {number + place}, byte {start + error.start} (0x{line[error.start]:02x})"
+            yield FaultyLine(line.decode(encoding, "replace"), Fault(f"not {name}", f"{path}: not {name} at {where}"))
+        start += len(raw) + 1

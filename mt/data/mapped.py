@@ -1,4 +1,4 @@
-"""Arrays that stay on disk until they are looked at."""
+"""Arrays that stay on disk until they are looked at, and how those that grow are written."""
 
 from __future__ import annotations
 
@@ -13,3 +13,28 @@ def map_array(path: str | Path, dtype: np.dtype | type) -> np.ndarray:
         return np.zeros(0, dtype=dtype)  # nothing can be mapped
     # a plain array over the mapping: slices of np.memmap itself are several times slower
     return np.asarray(np.memmap(path, dtype=dtype, mode="r"))
+
+
+class RunWriter:
+    """Writes runs of something (the bytes of lines, the ids of sentences) one after the other, and an index of them.
+
+    The index is int64: where each run starts, and where the last one ends.
+    """
+
+    def __init__(self, content: Path, index: Path) -> None:
+        self._content, self._index = open(content, "wb"), open(index, "wb")  # noqa: SIM115 (closed on leaving)
+        self._end = 0
+
+    def write(self, content: bytes, ends: np.ndarray) -> None:
+        """Append runs that end at `ends`, counted within `content`."""
+        self._content.write(content)
+        self._index.write((self._end + ends).astype(np.int64).tobytes())
+        self._end += int(ends[-1]) if len(ends) else 0
+
+    def __enter__(self) -> RunWriter:
+        self.write(b"", np.zeros(1, dtype=np.int64))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._content.close()
+        self._index.close()

@@ -6,22 +6,39 @@ from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 
+class Fault(NamedTuple):
+    """Why something that stands in a corpus is no pair.
+
+    `reason` is its kind in a few words, by which a ledger counts: "not UTF-8". `message` is all of it in one line with
+    file and place, for whoever refuses it: "train.de: not UTF-8 at line 2, byte 3 (0xff)".
+    """
+
+    reason: str
+    message: str
+
+
 class Pair(NamedTuple):
     """A source sentence, its translation, and their gold word alignment where it is known.
 
     `links` is in Pharaoh format, "0-0 1-2": source position, target position, counting blank-separated words from 0.
+    With a `fault` the texts are no sentences but what could be made out, to be shown: never train or score on them.
     """
 
     source: str
     target: str
     links: str | None = None
+    fault: Fault | None = None
 
 
 class Corpus(Protocol):
     """What a corpus must offer: pairs in a fixed order as often as asked, and a name for its content."""
 
     def __iter__(self) -> Iterator[Pair]:
-        """Stream the pairs from the first; a second iteration yields the same again."""
+        """Stream the pairs from the first; a second iteration yields the same again.
+
+        What is wrong in one place (a line that is not UTF-8) is a pair with a fault, and the next pairs follow. Raises
+        ValueError where no pair can be trusted: a missing file or column, files of different length.
+        """
         ...
 
     def fingerprint(self) -> str:

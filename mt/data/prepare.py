@@ -1,38 +1,42 @@
 """From settings to data that a training can read: clean, train the tokenizer, encode; each stage only when it must.
 
 The folder afterwards: valid.en, valid.de, test.en, ... (untouched lines), clean/train and clean/valid (text stores),
-tokenizer/, encoded/train and encoded/valid (id stores), ledger.json, and prepared.json with a fingerprint a stage.
+tokenizer/, encoded/train and encoded/valid (id stores), ledger.json, and prepared.json with a fingerprint a stage. With
+data.keep_shards, clean/train is the first shard alone, encoded/train is not there, and shards/ holds those in use.
 """
 
 from __future__ import annotations
 
+import ctypes
 import json
 import logging
 import os
+import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mt.data.cleaning import clean
+from mt.data.clean import HeldOutPairs, clean_corpus
+from mt.data.encode import encode_train, write_store
 from mt.data.fingerprint import fingerprint_of
 from mt.data.held_out import HeldOut
 from mt.data.ledger import Ledger
+from mt.data.lock import alone
+from mt.data.rules import sleeping_rules
 from mt.data.settings import DataSettings
-from mt.data.store import Store, write_store
+from mt.data.shards import ShardedStore, shards_of
+from mt.data.shuffle import shuffle_large_sources
+from mt.data.sources import sources_of, tags_of
+from mt.data.store import Store
 from mt.data.text_store import TextStore, write_text_store
 from mt.data.tokenizer import TokenizerPair, TokenizerSettings, train_tokenizers
-from mt.data.whole_folder import whole_folder, write_whole
-
-try:
-    import fcntl
-except ImportError:  # Windows: two preparations of one folder at once are then the user's to avoid
-    fcntl = None  # type: ignore[assignment]
+from mt.data.whole_folder import remove_unfinished, whole_folder, write_whole
 
 log = logging.getLogger(__name__)
 
-VERSION = 1  # raise it when a stage writes something else from the same input
+VERSION = 2  # raise it when a stage writes something else from the same input
 STAGES = ("clean", "tokenizer", "encode")
 LOCK = ".lock"  # the first file in a prepared folder
 
@@ -42,77 +46,113 @@ class Prepared:
     """Everything that training reads."""
 
     folder: Path
+    fingerprint: str  # changes with anything that would change what is read
     tokenizers: TokenizerPair
-    train: Store
+    train: Store | ShardedStore
     valid: HeldOut
     valid_store: Store  # valid pairs that fit in max_pieces, for the loss; `valid` holds all lines
     tests: dict[str, HeldOut]
-    ledger: Ledger
+    ledger: Ledger  # of shards: those that were prepared until now
 
 
-def prepare(data: DataSettings, tokenizer: TokenizerSettings, *, num_threads: int | None = None) -> Prepared:
+def prepare(data: DataSettings, tokenizer: TokenizerSettings, *, num_processes: int | None = None) -> Prepared:
     """Prepare a corpus in `data.prepared` and open it; a stage whose input and settings are as before is not run again.
 
-    `num_threads` are sentencepiece's while encoding, all cores when None. Raises ValueError or OSError with one line
-    for whatever is wrong in files or settings; the folder then still holds what was finished.
+    `num_processes` clean and encode, as many as there are cores when None; the result is the same for any number.
+    Raises ValueError or OSError with one line for whatever is wrong in files or settings; the folder then still holds
+    what was finished.
     """
+    if num_processes is not None and num_processes < 1:
+        raise ValueError(f"num_processes ({num_processes}) must be at least 1, or null")
+    num_processes = num_processes or available_cores()
     folder = Path(data.prepared)
     if folder.is_dir() and any(folder.iterdir()) and not (folder / LOCK).exists():
         # valid.en and test.en are written there: never over somebody's corpus
         raise ValueError(f"data.prepared ({folder}) must be new, empty or prepared before: it holds other files")
+    if data.keep_shards is not None:
+        shards_of(data.train)  # refuses what cannot be cut
+    tokenizer = _with_symbols(tokenizer, tags_of(data.train, data.valid, *data.tests.values()))
     wanted = _fingerprints(data, tokenizer)
     folder.mkdir(parents=True, exist_ok=True)
-    with _alone(folder):
+    with alone(folder / LOCK):
         done = _Record.load(folder)
         if done.stages == wanted:
             log.info("%s: prepared already", folder)
+        else:
+            remove_unfinished(folder)  # left by a process that was killed
         if done.stages.get("clean") != wanted["clean"]:
             with done.stage("clean", wanted["clean"]):
-                done.held_out_files = _clean(data, folder, done.held_out_files)
+                done.held_out_files = _clean(data, folder, done.held_out_files, num_processes)
         if done.stages.get("tokenizer") != wanted["tokenizer"]:
             with done.stage("tokenizer", wanted["tokenizer"]):
                 _train_tokenizers(tokenizer, folder)
         if done.stages.get("encode") != wanted["encode"]:
             with done.stage("encode", wanted["encode"]):
-                _encode(data, folder, num_threads or os.cpu_count() or 1)
-        return _open(data, folder)
+                _encode(data, folder, num_processes)
+        return _open(data, folder, wanted["encode"], num_processes)
+
+
+def corpus_fingerprint(data: DataSettings, tokenizer: TokenizerSettings) -> str:
+    """What `Prepared.fingerprint` will be: known before anything is prepared."""
+    tags = tags_of(data.train, data.valid, *data.tests.values())
+    return _fingerprints(data, _with_symbols(tokenizer, tags))["encode"]
+
+
+def available_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _with_symbols(tokenizer: TokenizerSettings, tags: list[str]) -> TokenizerSettings:
+    missing = [tag for tag in tags if tag not in tokenizer.reserved_symbols]
+    return replace(tokenizer, reserved_symbols=(*tokenizer.reserved_symbols, *missing))
 
 
 def _fingerprints(data: DataSettings, tokenizer: TokenizerSettings) -> dict[str, str]:
     """A fingerprint a stage; each includes the one before, so that a change rebuilds what depends on it."""
     tests = {name: test.fingerprint() for name, test in data.tests.items()}
-    clean_inputs = [data.train.fingerprint(), data.valid.fingerprint(), tests, data.cleaning]
+    clean_inputs = [data.train.fingerprint(), data.valid.fingerprint(), tests, data.cleaning, data.keep_shards is None]
     cleaned = fingerprint_of(VERSION, clean_inputs, data.source_language, data.target_language)
     trained = fingerprint_of(cleaned, tokenizer)
     return {"clean": cleaned, "tokenizer": trained, "encode": fingerprint_of(trained, data.max_pieces)}
 
 
-def _clean(data: DataSettings, folder: Path, old_files: list[str]) -> list[str]:
+def _clean(data: DataSettings, folder: Path, old_files: list[str], num_processes: int) -> list[str]:
     start = time.perf_counter()
+    languages = data.source_language, data.target_language
+    sources = sources_of(data.train).values()
+    warnings = [line for source in sources for line in sleeping_rules(data.cleaning, *source.languages(languages))]
+    for line in dict.fromkeys(warnings):
+        log.warning("%s", line)
     held_out = [HeldOut.read("valid", data.valid), *(HeldOut.read(name, test) for name, test in data.tests.items())]
-    ledger = Ledger("train")
-    sources = [source for part in held_out for source in part.sources]
-    targets = [target for part in held_out for target in part.targets]
     with whole_folder(folder / "clean") as new:
         (new / "train").mkdir()
         (new / "valid").mkdir()
-        count = write_text_store(new / "train", clean(data.train, data.cleaning, sources, targets, ledger))
-        if count == 0:
-            reasons = ", ".join(f"{reason}: {drop.count}" for reason, drop in ledger.drops.items())
-            raise ValueError(f"data.train: no pair is left of {ledger.num_in} after cleaning ({reasons})")
-        write_text_store(new / "valid", held_out[0].pairs())
+        ledger = clean_corpus(
+            data.train if data.keep_shards is None else shards_of(data.train)[0],
+            data.cleaning,
+            languages=languages,
+            held_out=HeldOutPairs(held_out, data),
+            folder=new / "train",
+            num_processes=num_processes,
+        )
+        _report("cleaned", ledger.num_in, start)
+        if data.keep_shards is None:
+            shuffle_large_sources(new / "train")
+        write_text_store(new / "valid", held_out[0].pairs(), "valid")
         ledger.save(new / "ledger.json")
-        files = [file for part in held_out for file in part.save(folder, data.source_language, data.target_language)]
+        files = [file for part in held_out for file in part.save(folder, *languages)]
         for file in set(old_files) - set(files):
             (folder / file).unlink(missing_ok=True)
-    _report("cleaned", ledger.num_in, start)
     return files
 
 
 def _train_tokenizers(settings: TokenizerSettings, folder: Path) -> None:
     start = time.perf_counter()
     text = TextStore(folder / "clean" / "train")
-    tokenizers = train_tokenizers(text.lines("source"), text.lines("target"), len(text), settings)
+    size = text.num_bytes(range(len(text)), ("source", "target"))
+    tokenizers = train_tokenizers(text.lines("source"), text.lines("target"), len(text), settings, num_bytes=size)
+    _give_back_memory()
     with whole_folder(folder / "tokenizer") as new:
         tokenizers.save(new)
     kind = "one joint vocabulary" if tokenizers.is_joint else "vocabularies"
@@ -120,42 +160,46 @@ def _train_tokenizers(settings: TokenizerSettings, folder: Path) -> None:
     log.info("tokenizer: %s of %s, %.1f s", kind, sizes, time.perf_counter() - start)
 
 
-def _encode(data: DataSettings, folder: Path, num_threads: int) -> None:
+def _encode(data: DataSettings, folder: Path, num_processes: int) -> None:
     start = time.perf_counter()
     tokenizers = TokenizerPair.load(folder / "tokenizer")
-    ledger = Ledger.load(folder / "clean" / "ledger.json")
     with whole_folder(folder / "encoded") as new:
-        for part in ("train", "valid"):
-            counts = ledger if part == "train" else Ledger("valid")
-            (new / part).mkdir()
-            text = TextStore(folder / "clean" / part)
-            write_store(
-                new / part, text, tokenizers, max_pieces=data.max_pieces, ledger=counts, num_threads=num_threads
-            )
-            if part == "valid" and counts.num_dropped:
-                share = f"{counts.num_dropped} of {len(text)}"
-                log.warning("valid: %s pairs are over data.max_pieces (%d), not in the loss", share, data.max_pieces)
-        if ledger.num_kept == 0:
-            raise ValueError(f"data.max_pieces ({data.max_pieces}) must be larger: every pair is longer than that")
-        ledger.save(new / "ledger.json")
-    write_whole(folder / "ledger.json", (folder / "encoded" / "ledger.json").read_text(encoding="utf-8"))
-    _report("encoded", ledger.num_in, start)
-    log.info("%s", ledger.table())
+        if data.keep_shards is None:
+            limits = {"max_pieces": data.max_pieces, "num_processes": num_processes}
+            ledger = encode_train(folder / "clean", new, tokenizers, **limits)
+            _report("encoded", ledger.num_in, start)
+            log.info("%s", ledger.table())
+        text = TextStore(folder / "clean" / "valid")
+        counts = Ledger("valid", len(text), len(text))
+        (new / "valid").mkdir()
+        write_store(new / "valid", text, tokenizers, max_pieces=data.max_pieces, ledgers={"valid": counts})
+        if counts.num_dropped:
+            share = f"{counts.num_dropped} of {len(text)}"
+            log.warning("valid: %s pairs are over data.max_pieces (%d), not in the loss", share, data.max_pieces)
+    shutil.rmtree(folder / "shards", ignore_errors=True)
+    if data.keep_shards is None:
+        ledger.save(folder / "ledger.json")
+    else:
+        (folder / "ledger.json").unlink(missing_ok=True)  # it comes with the first shard
 
 
-def _open(data: DataSettings, folder: Path) -> Prepared:
+def _open(data: DataSettings, folder: Path, fingerprint: str, num_processes: int) -> Prepared:
     def held_out(name: str) -> HeldOut:
         return HeldOut.load(folder, name, data.source_language, data.target_language)
 
-    stores = {part: Store(folder / "encoded" / part, TextStore(folder / "clean" / part)) for part in ("train", "valid")}
+    def store(part: str) -> Store:
+        return Store(folder / "encoded" / part, TextStore(folder / "clean" / part))
+
+    train = ShardedStore(data, folder, fingerprint, num_processes) if data.keep_shards is not None else store("train")
     return Prepared(
         folder=folder,
+        fingerprint=fingerprint,
         tokenizers=TokenizerPair.load(folder / "tokenizer"),
-        train=stores["train"],
+        train=train,
         valid=held_out("valid"),
-        valid_store=stores["valid"],
+        valid_store=store("valid"),
         tests={name: held_out(name) for name in data.tests},
-        ledger=Ledger.load(folder / "encoded" / "ledger.json"),
+        ledger=train.ledger if isinstance(train, ShardedStore) else Ledger.load(folder / "ledger.json"),
     )
 
 
@@ -190,13 +234,10 @@ class _Record:
         write_whole(self.folder / "prepared.json", json.dumps(content, indent=2) + "\n")
 
 
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Let one process at a time prepare a folder; the others wait and then find it done."""
-    with open(folder / LOCK, "w") as file:
-        if fcntl is not None:
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+def _give_back_memory() -> None:
+    """Hand freed memory back to the system: after a vocabulary is learned, the C library (glibc) keeps a gigabyte."""
+    with suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _report(verb: str, num_pairs: int, start: float) -> None:

@@ -22,6 +22,7 @@ class DataSettings:
     tests: Mapping[str, Corpus] = field(default_factory=dict)  # by name; a name starts its files: test.en
     cleaning: CleaningSettings = field(default_factory=CleaningSettings)
     max_pieces: int = 256  # longer training pairs, on either side, are dropped and counted; BOS and EOS not counted
+    keep_shards: int | None = None  # prepare each training file when its turn comes, and keep so many prepared
     prepared: str  # folder for prepared files
     folder: str | None = None  # where the raw files lie: the configs put it into the paths of their corpora
 
@@ -36,6 +37,10 @@ class DataSettings:
                 raise ValueError(f"data.tests: a name ({test}) must be neither train nor valid")
         if self.max_pieces < 1:
             raise ValueError(f"data.max_pieces ({self.max_pieces}) must be at least 1")
+        if self.keep_shards is not None and self.keep_shards < 2:
+            raise ValueError(
+                f"data.keep_shards ({self.keep_shards}) must be at least 2, the one in use and the next, or null"
+            )
 
 
 def _check_name(name: str, value: str) -> None:

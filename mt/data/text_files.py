@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain, zip_longest
 from pathlib import Path
 
-from mt.data.fingerprint import file_stamp, fingerprint_of
-from mt.data.lines import find_file, read_lines
+from mt.data.fingerprint import fingerprint_of
+from mt.data.lines import FaultyLine, find_file, scan_lines
 from mt.data.pair import Pair
-
-Paths = str | Path | Sequence[str | Path]
+from mt.data.paths import Paths, file_stamps, path_list
 
 
 @dataclass(frozen=True, kw_only=True)
 class TextFiles:
-    """Pairs from parallel files, plain or .gz; each of `source` and `target` is one path or a list read in turn.
+    """Pairs from parallel files, plain or compressed; each of `source` and `target` is one path or a list read in turn.
 
-    `links`, when given, are files of gold alignments in Pharaoh format, a line a pair. A path whose file exists only
-    with ".gz" added is found too. Raises ValueError when the line counts differ, naming both.
+    `links`, when given, are files of gold alignments in Pharaoh format, a line a pair. A line that is not UTF-8 is a
+    fault; so is the damaged rest of a compressed file, and the files beside it end there, too. Raises ValueError when
+    the line counts differ, naming them.
     """
 
     source: Paths
@@ -27,45 +28,52 @@ class TextFiles:
 
     def __post_init__(self) -> None:
         for name in ("source", "target", "links"):
-            object.__setattr__(self, name, _path_list(getattr(self, name), name))
-        for name in ("target", "links"):
             paths = getattr(self, name)
-            if paths is not None and len(paths) != len(self.source):
+            if paths is None and name == "links":
+                continue
+            paths = path_list(paths, name)
+            object.__setattr__(self, name, paths)
+            if len(paths) != len(self.source):
                 raise ValueError(f"{name} ({len(paths)} files) must be as many files as source ({len(self.source)})")
 
     def __iter__(self) -> Iterator[Pair]:
-        for index, (source, target) in enumerate(zip(self.source, self.target, strict=True)):
-            columns = [source, target] if self.links is None else [source, target, self.links[index]]
-            for lines in _read_together([find_file(path) for path in columns]):
-                yield Pair(*lines)
+        columns = [self.source, self.target] if self.links is None else [self.source, self.target, self.links]
+        for paths in zip(*columns, strict=True):
+            yield from _read_together([find_file(path) for path in paths])
 
     def fingerprint(self) -> str:
         """Changes with the paths, sizes and times of the files."""
-        paths = [*self.source, *self.target, *(self.links or ())]
-        return fingerprint_of("TextFiles", len(self.source), [file_stamp(find_file(path)) for path in paths])
+        return fingerprint_of(
+            "TextFiles", len(self.source), file_stamps([*self.source, *self.target, *(self.links or ())])
+        )
 
 
-def _path_list(paths: Paths | None, name: str) -> tuple[str, ...] | None:
-    if paths is None:
-        return None
-    listed = [paths] if isinstance(paths, str | Path) else list(paths)
-    if not listed:
-        raise ValueError(f"{name} must name at least one file, got an empty list")
-    return tuple(str(path) for path in listed)
+def _read_together(paths: list[Path]) -> Iterator[Pair]:
+    readers = [scan_lines(path) for path in paths]
+    for number, lines in enumerate(zip_longest(*readers)):
+        for line in lines:
+            if line.__class__ is not str:
+                break
+        else:
+            yield Pair(*lines)
+            continue
+        faulty = [line for line in lines if isinstance(line, FaultyLine)]
+        faulty.sort(key=lambda line: not line.ends_file)  # this matters most
+        is_last = any(line.ends_file for line in faulty)
+        if None in lines and not is_last:
+            counts = [_count(number, line, reader) for line, reader in zip(lines, readers, strict=True)]
+            named = ", ".join(f"{path} has {count}" for path, count in zip(paths, counts, strict=True))
+            raise ValueError(f"line counts must be equal: {named} lines")
+        texts = [line.text if isinstance(line, FaultyLine) else line or "" for line in lines]
+        yield Pair(*texts)._replace(fault=faulty[0].fault)
+        if is_last:
+            return
 
 
-def _read_together(paths: list[Path]) -> Iterator[tuple[str, ...]]:
-    readers = [read_lines(path) for path in paths]
-    count = 0
-    while True:
-        lines = [next(reader, None) for reader in readers]
-        if None in lines:
-            break
+def _count(before: int, line: str | FaultyLine | None, reader: Iterator[str | FaultyLine]) -> str:
+    count = before
+    for read in () if line is None else chain([line], reader):
+        if isinstance(read, FaultyLine) and read.ends_file:
+            return f"at least {count}"
         count += 1
-        yield tuple(lines)  # type: ignore[arg-type]
-    if any(line is not None for line in lines):
-        counts = [
-            count + (line is not None) + sum(1 for _ in reader) for line, reader in zip(lines, readers, strict=True)
-        ]
-        named = ", ".join(f"{path} has {number}" for path, number in zip(paths, counts, strict=True))
-        raise ValueError(f"line counts must be equal: {named} lines")
+    return str(count)

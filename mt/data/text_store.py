@@ -1,41 +1,40 @@
 """Cleaned pairs on disk: two plain text files that people can read, with an index so that line n costs one seek.
 
 Files: source.text, target.text, and links.text where gold alignments are known, a line a pair; beside each an .index of
-int64 byte offsets, one a line and one for the end.
+int64 byte offsets, one a line and one for the end; and sources.json, which lines come from which source of the corpus.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from mt.data.mapped import map_array
+from mt.data.block import BLOCK_CHARACTERS, BLOCK_PAIRS, COLUMNS, Block, in_blocks, line_ends
+from mt.data.mapped import RunWriter, map_array
 from mt.data.pair import Pair
-
-COLUMNS = ("source", "target", "links")
 
 
 class TextStore:
-    """Memory-mapped pairs of sentences; only what is asked for is read."""
+    """Pairs of sentences on disk; only what is asked for is read."""
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        self._text = {}
-        self._index = {}
-        for column in COLUMNS:
-            if (self.folder / f"{column}.text").is_file():
-                self._text[column] = map_array(self.folder / f"{column}.text", np.uint8)
-                self._index[column] = map_array(self.folder / f"{column}.index", np.int64)
+        sources = json.loads((self.folder / "sources.json").read_text(encoding="utf-8"))
+        self.sources = {name: range(*lines) for name, lines in sources.items()}
+        self._columns = [column for column in COLUMNS if (self.folder / f"{column}.text").is_file()]
+        self._index = {column: map_array(self.folder / f"{column}.index", np.int64) for column in self._columns}
 
     def __len__(self) -> int:
         return len(self._index["source"]) - 1
 
     def pair(self, number: int) -> Pair:
         """The pair at this line, counted from 0."""
-        links = self._line("links", number) if "links" in self._text else ""
+        links = self._line("links", number) if "links" in self._columns else ""
         return Pair(self._line("source", number), self._line("target", number), links or None)
 
     def lines(self, column: str) -> Iterator[str]:
@@ -44,38 +43,84 @@ class TextStore:
             for line in file:
                 yield line.removesuffix("\n")
 
+    def blocks(self, lines: range) -> Iterator[Block]:
+        """Stream some lines in blocks; files are read, not mapped, so that memory stays as it is."""
+        with ExitStack() as stack:
+            files = {name: stack.enter_context(open(self.folder / f"{name}.text", "rb")) for name in self._columns}
+            start = lines.start
+            while start < lines.stop:
+                end = min(start + BLOCK_PAIRS, lines.stop, self._end_of_characters(start))
+                texts = {}
+                for column, file in files.items():
+                    first, last = self._index[column][[start, end]].tolist()
+                    file.seek(first)
+                    texts[column] = file.read(last - first)
+                yield Block(end - start, **texts)
+                start = end
+
+    def num_bytes(self, lines: range, columns: Sequence[str] = COLUMNS) -> int:
+        """How much text some lines are, in some of the columns."""
+        chosen = (index for column, index in self._index.items() if column in columns)
+        return sum(int(index[lines.stop] - index[lines.start]) for index in chosen)
+
+    def _end_of_characters(self, start: int) -> int:
+        """The line at which so many bytes are full that a block must end, at least one behind `start`."""
+        ends = (int(np.searchsorted(index, index[start] + BLOCK_CHARACTERS)) for index in self._index.values())
+        return max(start + 1, min(ends))
+
+    @cached_property
+    def _text(self) -> dict[str, np.ndarray]:
+        return {column: map_array(self.folder / f"{column}.text", np.uint8) for column in self._columns}
+
     def _line(self, column: str, number: int) -> str:
         start, end = self._index[column][number : number + 2]
         return self._text[column][start : end - 1].tobytes().decode("utf-8")
 
 
-def write_text_store(folder: str | Path, pairs: Iterable[Pair]) -> int:
-    """Stream pairs into `folder` and return how many there were. A line end inside a sentence is written as a blank."""
-    folder = Path(folder)
-    count, links_known = 0, False
-    offsets = dict.fromkeys(COLUMNS, 0)
-    pending: dict[str, list[int]] = {column: [0] for column in COLUMNS}
-    with ExitStack() as stack:
-        files = {column: stack.enter_context(open(folder / f"{column}.text", "wb")) for column in COLUMNS}
-        indexes = {column: stack.enter_context(open(folder / f"{column}.index", "wb")) for column in COLUMNS}
-        for pair in pairs:
-            count += 1
-            links_known = links_known or pair.links is not None
-            for column, text in zip(COLUMNS, pair, strict=True):
-                content = (text or "").replace("\n", " ").encode("utf-8") + b"\n"
-                files[column].write(content)
-                offsets[column] += len(content)
-                pending[column].append(offsets[column])
-            if count % 65536 == 0:
-                _flush(indexes, pending)
-        _flush(indexes, pending)
-    if not links_known:
-        (folder / "links.text").unlink()
-        (folder / "links.index").unlink()
-    return count
+class TextWriter:
+    """Writes a text store from its first pair to its last, source by source."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self._folder = Path(folder)
+        self._open_files = ExitStack()
+        self._writers: dict[str, RunWriter] = {}
+        self._sources: dict[str, list[int]] = {}
+        self._num_pairs = 0
+
+    def begin(self, source: str) -> None:
+        """What is written from now on comes from this source."""
+        self._sources[source] = [self._num_pairs, self._num_pairs]
+
+    def write(self, block: Block) -> None:
+        """Append the pairs of a block."""
+        self._write("source", block.source)
+        self._write("target", block.target)
+        if block.links is not None or "links" in self._writers:
+            if "links" not in self._writers:  # the pairs before have none
+                self._write("links", b"\n" * self._num_pairs)
+            self._write("links", block.links or b"\n" * len(block))
+        self._num_pairs += len(block)
+        next(reversed(self._sources.values()))[1] = self._num_pairs
+
+    def __enter__(self) -> TextWriter:
+        for column in ("source", "target"):
+            self._write(column, b"")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open_files.close()
+        (self._folder / "sources.json").write_text(json.dumps(self._sources) + "\n", encoding="utf-8")
+
+    def _write(self, column: str, text: bytes) -> None:
+        if column not in self._writers:
+            files = RunWriter(self._folder / f"{column}.text", self._folder / f"{column}.index")
+            self._writers[column] = self._open_files.enter_context(files)
+        self._writers[column].write(text, line_ends(text))
 
 
-def _flush(indexes: dict, pending: dict[str, list[int]]) -> None:
-    for column, offsets in pending.items():
-        indexes[column].write(np.asarray(offsets, dtype=np.int64).tobytes())
-        offsets.clear()
+def write_text_store(folder: str | Path, pairs: Iterable[Pair], source: str = "train") -> None:
+    """Stream pairs into `folder`, as those of one source."""
+    with TextWriter(folder) as writer:
+        writer.begin(source)
+        for block in in_blocks(pairs):
+            writer.write(Block.of_pairs(block))

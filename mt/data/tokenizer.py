@@ -6,10 +6,10 @@ bytes (with byte fallback), then the learned pieces.
 
 from __future__ import annotations
 
+import functools
 import io
 import logging
 import re
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 import sentencepiece
+
+from mt.data.subword_sampler import SubwordSampler
 
 log = logging.getLogger(__name__)
 
@@ -28,9 +30,6 @@ NORMALIZATIONS = ("identity", "nfkc", "nmt_nfkc")
 RESERVED = re.compile(r"<[^\s<>▁]+>")  # the shape of a reserved symbol: <2de>
 MAX_LINE_BYTES = 65536  # sentencepiece leaves longer lines out of its training
 TRAINING_THREADS = 16  # fixed: another number sums in another order, and the vocabulary could depend on the machine
-
-# sentencepiece draws from one generator that its library seeds for everybody
-_sampling_lock = threading.Lock()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +45,8 @@ class TokenizerSettings:
     reserved_symbols: Sequence[str] = ()  # each encodes to one id wherever it stands: language tags like <2de>
     normalization: str = "identity"  # identity (text comes back exactly) | nfkc | nmt_nfkc
     collapse_blanks: bool = False  # runs of blanks become one, blanks at the ends go (text then comes back so)
-    max_sentences: int = 2_000_000  # at most so many sentences train a vocabulary, drawn evenly from the corpus
+    max_sentences: int = 1_000_000  # at most so many sentences train a vocabulary, drawn evenly from the corpus
+    max_megabytes: int = 64  # and at most so much text: unigram takes 20 times as much memory, bpe 6 times
     seed: int = 1  # draws those sentences
 
     def __post_init__(self) -> None:
@@ -57,10 +57,11 @@ class TokenizerSettings:
             raise ValueError(
                 f"tokenizer.normalization ({self.normalization}) must be one of: {', '.join(NORMALIZATIONS)}"
             )
-        if not 0.9 <= self.character_coverage <= 1:
-            raise ValueError(f"tokenizer.character_coverage ({self.character_coverage}) must be between 0.9 and 1")
-        if self.max_sentences < 1:
-            raise ValueError(f"tokenizer.max_sentences ({self.max_sentences}) must be at least 1")
+        if not 0.98 <= self.character_coverage <= 1:  # sentencepiece takes no less
+            raise ValueError(f"tokenizer.character_coverage ({self.character_coverage}) must be between 0.98 and 1")
+        for name in ("max_sentences", "max_megabytes"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"tokenizer.{name} ({getattr(self, name)}) must be at least 1")
         for symbol in self.reserved_symbols:
             if not RESERVED.fullmatch(symbol) or symbol in ("<pad>", "<unk>", "<s>", "</s>"):
                 raise ValueError(f"tokenizer.reserved_symbols: {symbol!r} must look like <2de> and be no special piece")
@@ -127,17 +128,12 @@ class Tokenizer:
         ids = self._processor.encode(list(texts), num_threads=num_threads)
         return self._without_blanks_before_symbols(texts, ids)
 
-    def sample_many(self, texts: Sequence[str], alpha: float, seed: int) -> list[list[int]]:
-        """Ids of a random segmentation of every text, decided by the arguments within one process.
+    def sample(self, texts: Sequence[str], strength: float, seeds: Sequence[int] | np.ndarray) -> list[list[int]]:
+        """Ids of a random segmentation of every text, each decided by the model, the text, `strength` and its own seed.
 
-        Another process draws otherwise: sentencepiece 0.2.3 mixes something of its own into the seed.
-
-        `alpha` is the exponent of unigram sampling, or the dropout probability of BPE (see SubwordSampling).
+        `strength` is the exponent of unigram sampling, or the dropout probability of BPE (see SubwordSampling).
         """
-        with _sampling_lock:
-            sentencepiece.set_random_generator_seed(seed % 2**32)
-            # one thread: each thread of sentencepiece has a generator of its own
-            ids = self._processor.encode(list(texts), enable_sampling=True, alpha=alpha, nbest_size=-1, num_threads=1)
+        ids = self._sampler.draw(texts, strength, seeds)
         return self._without_blanks_before_symbols(texts, ids)
 
     def decode(self, ids: Iterable[int]) -> str:
@@ -151,6 +147,13 @@ class Tokenizer:
     def pieces(self, ids: Iterable[int]) -> list[str]:
         """The piece of every id, special ones included; "▁" stands for a blank."""
         return self._processor.id_to_piece([int(id_) for id_ in ids])
+
+    def __reduce__(self) -> tuple:
+        return Tokenizer, (self._model,)  # what was found out for sampling stays behind
+
+    @functools.cached_property
+    def _sampler(self) -> SubwordSampler:
+        return SubwordSampler(self._processor, self.reserved_symbols)
 
     def _without_blanks_before_symbols(self, texts: Sequence[str], ids: list[list[int]]) -> list[list[int]]:
         if not self.reserved_symbols:
@@ -198,16 +201,22 @@ class TokenizerPair:
 
 
 def train_tokenizers(
-    sources: Iterable[str], targets: Iterable[str], num_pairs: int, settings: TokenizerSettings
+    sources: Iterable[str], targets: Iterable[str], num_pairs: int, settings: TokenizerSettings, *, num_bytes: int = 0
 ) -> TokenizerPair:
-    """Tokenizers trained on the two sides of a corpus of `num_pairs` pairs, or on an even sample of it.
+    """Tokenizers trained on the two sides of a corpus of `num_pairs` pairs and `num_bytes`, or on an even sample of it.
 
     A corpus too small for `vocab_size` gives a smaller vocabulary and a warning; one with more characters than
     `vocab_size` raises ValueError with one line.
     """
-    pairs_wanted = settings.max_sentences // 2 if settings.joint else settings.max_sentences
+    sides = 2 if settings.joint else 1
+    bytes_a_pair = num_bytes / max(num_pairs, 1) * sides / 2
+    pairs_wanted = min(settings.max_sentences // sides, int(settings.max_megabytes * 1e6 / max(bytes_a_pair, 1)))
     if num_pairs > pairs_wanted:
-        log.info("tokenizer: trained on %d of %d pairs, drawn at random (max_sentences)", pairs_wanted, num_pairs)
+        log.info(
+            "tokenizer: trained on %d of %d pairs, drawn at random (max_sentences, max_megabytes)",
+            pairs_wanted,
+            num_pairs,
+        )
     chosen = _chosen(num_pairs, pairs_wanted, settings.seed)
     if settings.joint:
         both = (line for pair in zip(sources, targets, strict=True) for line in pair)

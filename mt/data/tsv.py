@@ -4,26 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
-from mt.data.fingerprint import file_stamp, fingerprint_of
-from mt.data.lines import find_file, read_lines
-from mt.data.pair import Pair
+from mt.data.fingerprint import fingerprint_of
+from mt.data.lines import FaultyLine, find_file, scan_lines
+from mt.data.pair import Fault, Pair
+from mt.data.paths import Paths, file_stamps, path_list
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tsv:
-    """Pairs from a tab-separated file, plain or .gz; quotes mean nothing, every tab separates.
+    """Pairs from tab-separated files, plain or compressed; quotes mean nothing, every tab separates.
 
-    A column is its position from 0, or its name in the first line; when a name is used, or `header` is true, the first
-    line is no pair. Raises ValueError naming file and line when a line lacks a column.
+    `path` is one path or a list read in turn. A column is its position from 0, or its name in the first line; when a
+    name is used, or `header` is true, the first line of each file is no pair. A line that lacks a column or is not
+    UTF-8 is a fault.
     """
 
-    path: str
+    path: Paths
     source_column: int | str = 0
     target_column: int | str = 1
     header: bool = False
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "path", path_list(self.path))
         for name in ("source_column", "target_column"):
             column = getattr(self, name)
             if isinstance(column, int) and column < 0:
@@ -32,30 +36,40 @@ class Tsv:
             raise ValueError(f"source_column and target_column must differ, both are {self.source_column!r}")
 
     def __iter__(self) -> Iterator[Pair]:
-        path = find_file(self.path)
-        lines = enumerate(read_lines(path), start=1)
+        for path in self.path:
+            yield from self._read(find_file(path))
+
+    def fingerprint(self) -> str:
+        """Changes with the paths, sizes and times of the files and with the settings."""
+        return fingerprint_of("Tsv", file_stamps(self.path), self.source_column, self.target_column, self.header)
+
+    def _read(self, path: Path) -> Iterator[Pair]:
+        lines = enumerate(scan_lines(path), start=1)
         columns = {"source_column": self.source_column, "target_column": self.target_column}
         if self.header or any(isinstance(column, str) for column in columns.values()):
             _, first = next(lines, (1, ""))
+            if isinstance(first, FaultyLine):
+                raise ValueError(first.fault.message)
             columns = {name: _position(column, name, first.split("\t"), path) for name, column in columns.items()}
         source, target = columns.values()
         needed = max(source, target)
         for number, line in lines:
+            fault = None
+            if isinstance(line, FaultyLine):
+                line, fault = line
             cells = line.split("\t")
-            if len(cells) <= needed:
+            if len(cells) > needed:
+                yield Pair(cells[source], cells[target], fault=fault)
+                continue
+            if fault is None:
                 name = next(name for name, column in columns.items() if column == needed)
                 found = f"{len(cells)} tab-separated column{'s' if len(cells) > 1 else ''}"
-                raise ValueError(f"{path} line {number}: {name} ({needed}, counted from 0) is missing in {found}")
-            yield Pair(cells[source], cells[target])
-
-    def fingerprint(self) -> str:
-        """Changes with the path, size and time of the file and with the settings."""
-        return fingerprint_of(
-            "Tsv", file_stamp(find_file(self.path)), self.source_column, self.target_column, self.header
-        )
+                message = f"{path} line {number}: {name} ({needed}, counted from 0) is missing in {found}"
+                fault = Fault("missing column", message)
+            yield Pair(*(cells[column] if column < len(cells) else "" for column in (source, target)), fault=fault)
 
 
-def _position(column: int | str, name: str, header: list[str], path: object) -> int:
+def _position(column: int | str, name: str, header: list[str], path: Path) -> int:
     if isinstance(column, int):
         return column
     if column not in header:

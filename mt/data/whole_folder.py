@@ -1,54 +1,189 @@
-"""A folder that appears whole or not at all: written beside its place, then renamed into it."""
+"""Folders and files that appear whole or not at all: written beside their place, synced, then renamed into it.
+
+A kill at any moment leaves what was there before or what was to come; `remove_unfinished` clears away the rest.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, TextIO
+
+UNFINISHED = ".unfinished"  # ends the name of what is being written, or deleted
+REPLACED = ".replaced"  # ends the name of what stepped aside for its successor
 
 
 @contextmanager
 def whole_folder(path: str | Path) -> Iterator[Path]:
     """Yield a temporary folder that takes the place of `path` when the block ends well, and vanishes when it does not.
 
-    A folder that stood at `path` is replaced; whoever has mapped its files keeps reading the old ones.
+    A folder that stood at `path` is replaced; whoever has mapped its files keeps reading the old ones. An OSError names
+    the file as it would have been called.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".unfinished", dir=path.parent))
+    temporary = _unfinished(path)
+    shutil.rmtree(temporary, ignore_errors=True)  # of a killed process that had our number
     try:
-        written = temporary / "new"
-        written.mkdir()
-        yield written
-        for file in written.rglob("*"):
-            if file.is_file():
-                _sync(file)
-        if path.exists():
-            path.rename(temporary / "old")
-        written.rename(path)
-        _sync(path.parent)
+        with _named_errors(temporary, path):
+            temporary.mkdir()
+            yield temporary
+            for inside in temporary.rglob("*"):
+                _sync(inside)
+            _sync(temporary)
+            _replace(path, temporary)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def write_whole(path: str | Path, content: str) -> None:
-    """Write a UTF-8 text file so that it appears whole or not at all."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
+def _replace(path: Path, new: Path) -> None:
+    """Puts the folder `new` at `path`. A rename cannot replace a full folder, so the old one steps aside first."""
+    aside = path.with_name(f".{path.name}{REPLACED}")
+    if path.exists():
+        shutil.rmtree(aside, ignore_errors=True)
+        path.rename(aside)
     try:
-        with open(temporary, "w", encoding="utf-8", newline="\n") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        new.rename(path)
+        _sync(path.parent)
+    except BaseException:
+        if path.exists():
+            path.rename(new)
+        if aside.exists():
+            aside.rename(path)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def write_whole(path: str | Path, content: str | bytes) -> None:
+    """Write a file so that it appears whole or not at all; text becomes UTF-8, line ends stay as they are."""
+    path = Path(path)
+    content = content.encode("utf-8") if isinstance(content, str) else content
+    temporary = _unfinished(path)
+    try:
+        with _named_errors(temporary, path):
+            with open(temporary, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+            _sync(path.parent)
     finally:
-        temporary.unlink(missing_ok=True)
+        _discard(temporary)
+
+
+@contextmanager
+def whole_file(path: str | Path) -> Iterator[TextIO]:
+    """Yield a UTF-8 file to write, which takes the name `path` when the block ends well.
+
+    Until then it is `path`.unfinished, and stays that when the block fails, if anything was written: it may be hours of
+    work. What is no regular file, like /dev/null or a pipe, is written as it is.
+    """
+    path = Path(path)
+    is_stream = path.exists() and not path.is_file()
+    place = path if is_stream else path.resolve()  # behind a link, which stays one
+    temporary = place if is_stream else place.with_name(place.name + UNFINISHED)
+    with _named_errors(temporary, path):
+        file = open(temporary, "w", encoding="utf-8", newline="\n")  # noqa: SIM115 (closed below)
+    try:
+        with file:
+            yield file
+            if not is_stream:
+                with _named_errors(temporary, path):
+                    file.flush()
+                    os.fsync(file.fileno())
+        if not is_stream:
+            with _named_errors(temporary, path):
+                temporary.replace(place)
+                _sync(place.parent)
+    finally:
+        if not is_stream and temporary.is_file() and temporary.stat().st_size == 0:
+            temporary.unlink()
+
+
+def write_json(path: str | Path, body: Any) -> None:
+    """JSON as people read it, whole or not at all."""
+    write_whole(path, json_text(body))
+
+
+def json_text(body: Any) -> str:
+    """JSON as people read it."""
+    return json.dumps(body, indent=2, ensure_ascii=False) + "\n"
+
+
+def link_whole(paths: Sequence[Path], target: str) -> None:
+    """Makes each path a link to `target`, in their order, whatever it pointed to before.
+
+    A disk that is full is found before the first one changes.
+    """
+    temporaries = [_unfinished(path) for path in paths]
+    try:
+        for path, temporary in zip(paths, temporaries, strict=True):
+            with _named_errors(temporary, path):
+                _discard(temporary)
+                temporary.symlink_to(target)
+        for path, temporary in zip(paths, temporaries, strict=True):
+            with _named_errors(temporary, path):
+                temporary.replace(path)
+                _sync(path.parent)
+    finally:
+        for temporary in temporaries:
+            _discard(temporary)
+
+
+def remove_whole(path: Path) -> None:
+    """Deletes a folder so that nobody ever sees half of it.
+
+    What a file system will not let go at once is left to `remove_unfinished`.
+    """
+    temporary = _unfinished(path)
+    shutil.rmtree(temporary, ignore_errors=True)
+    path.rename(temporary)
+    shutil.rmtree(temporary, ignore_errors=True)
+
+
+def remove_unfinished(folder: Path, name: str = "*") -> None:
+    """Puts in order what a kill left in `folder`, of one name or of all. Nobody else may be writing them."""
+    for aside in folder.glob(f".{name}{REPLACED}"):
+        place = folder / aside.name[1:].removesuffix(REPLACED)
+        if place.exists():
+            shutil.rmtree(aside, ignore_errors=True)
+        else:
+            aside.rename(place)
+    for torn in folder.glob(f".{name}.*{UNFINISHED}"):
+        if torn.is_dir() and not torn.is_symlink():
+            shutil.rmtree(torn, ignore_errors=True)
+        else:
+            torn.unlink()
+
+
+def _discard(temporary: Path) -> None:
+    with suppress(OSError):  # it is not there, or is left to `remove_unfinished`
+        temporary.unlink()
+
+
+def _unfinished(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}{UNFINISHED}")
+
+
+@contextmanager
+def _named_errors(temporary: Path, path: Path) -> Iterator[None]:
+    """Lets an OSError name the file that was asked for, which writing alone does not, and renaming but halfway."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:  # worded by us, or a library
+            raise
+        name = str(error.filename2 or error.filename or path).replace(str(temporary), str(path))
+        raise OSError(error.errno, error.strerror, name) from error
 
 
 def _sync(path: Path) -> None:
+    if os.name == "nt":  # which opens no folders, and syncs no file that is only read
+        return
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -15,7 +15,7 @@ from mt.alignment.words import by_words
 from mt.checkpoint.folder import load_checkpoint
 from mt.data.tokenizer import BOS, EOS
 from mt.device import mixed_precision
-from mt.inference.translator import Translation, Translator, batches_by_length, one_line, padded
+from mt.inference.translator import Translation, Translator, batches_by_length, one_line, padded, tagged
 from mt.search.search import Search
 
 
@@ -87,17 +87,22 @@ class Aligner:
     def word_links(self, translations: Sequence[Translation], rank: int = 0) -> list[list[Link]]:
         """Links of blank-separated words of each source line and its candidate of that rank (the last if fewer).
 
-        Each target word takes the source word with most weight; the parts of a split line are put together again.
+        Each target word takes the source word with most weight; the parts of a split line are put together again. A tag
+        is no word of the line.
         """
         parts = [
-            (translation.segments, translation.candidates[min(rank, len(translation.candidates) - 1)].parts)
+            (
+                [tagged(segment, translation.tag) for segment in translation.segments],
+                translation.candidates[min(rank, len(translation.candidates) - 1)].parts,
+                translation.tag is not None,
+            )
             for translation in translations
         ]
-        flat = [pair for segments, found in parts for pair in zip(segments, found, strict=True)]
+        flat = [pair for segments, found, _ in parts for pair in zip(segments, found, strict=True)]
         source_ids = self.translator.tokenizers.source.encode_many([segment for segment, _ in flat])
         raw = iter(self.attention_of_ids(source_ids, [hypothesis.ids for _, hypothesis in flat]))
         links = []
-        for segments, found in parts:
+        for segments, found, has_tag in parts:
             of_line, source_start, target_start = [], 0, 0
             for segment, hypothesis in zip(segments, found, strict=True):
                 alignment = Alignment.from_attention(
@@ -105,8 +110,9 @@ class Aligner:
                 )
                 text = one_line(self.translator.tokenizers.target.decode(hypothesis.ids))
                 words = by_words(alignment, segment, text)
-                of_line += [(s + source_start, t + target_start) for s, t in argmax_links(words.weights_TS)]
-                source_start += len(words.source_pieces)
+                weights_TS = words.weights_TS[:, int(has_tag) :]
+                of_line += [(s + source_start, t + target_start) for s, t in argmax_links(weights_TS)]
+                source_start += weights_TS.shape[1]
                 target_start += len(words.target_pieces)
             links.append(sorted(of_line))
         return links

@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 
@@ -45,6 +46,7 @@ class Translation:
     candidates: tuple[Candidate, ...]
     segments: tuple[str, ...] = ()  # what was translated: the line, or its parts
     notes: tuple[str, ...] = ()
+    tag: str | None = None  # that was put before each segment
 
     @property
     def text(self) -> str:
@@ -93,27 +95,50 @@ class Translator:
         window: int = 2048,
         seed: int = 1,
         first_line: int = 0,
+        tag: str | None = None,
     ) -> Iterator[Translation]:
         """A Translation for every line, in order, streaming in windows of `window` lines.
 
         A line of nothing but blanks passes through untouched. A line of more than `max_pieces` source pieces is split
         at sentence ends, then clauses, then blanks. `batch_tokens` bounds sentences x longest source of a batch. What
         sampling draws for a line depends on `seed` and the line's number, counted from `first_line`, alone.
+
+        `tag`, such as <2de>, goes before each line, and before each part of a split one. Raises ValueError for one that
+        is no symbol of the tokenizer.
         """
         search = search or self.search
+        self.check_tag(tag)
         if self.model.max_length is not None:
             max_pieces = min(max_pieces, self.model.max_length - 1)  # EOS takes one
         lines = iter(lines)
         while chunk := list(islice(lines, window)):
-            yield from self._window(chunk, search, batch_tokens, max_pieces, seed, first_line)
+            yield from self._window(chunk, search, batch_tokens, max_pieces, seed, first_line, tag)
             first_line += len(chunk)
 
+    def check_tag(self, tag: str | None) -> None:
+        """Raises ValueError for a tag that is no symbol of the tokenizer, naming those that are."""
+        known = self.tokenizers.source.reserved_symbols
+        if tag is not None and tag not in known:
+            near = get_close_matches(tag, known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            there_is = f"there is {', '.join(known)}" if known else "it was trained without any"
+            raise ValueError(f"tag ({tag}) must be a symbol of the model's tokenizer, {there_is}{hint}")
+
     def _window(
-        self, lines: list[str], search: Search, batch_tokens: int, max_pieces: int, seed: int, first_line: int
+        self,
+        lines: list[str],
+        search: Search,
+        batch_tokens: int,
+        max_pieces: int,
+        seed: int,
+        first_line: int,
+        tag: str | None,
     ) -> Iterator[Translation]:
         encode = self.tokenizers.source.encode
         split = [
-            split_long(line, max_pieces=max_pieces, count=lambda part: len(encode(part))) if line.strip() else None
+            split_long(line, max_pieces=max_pieces, count=lambda part: len(encode(tagged(part, tag))))
+            if line.strip()
+            else None
             for line in lines
         ]
         parts = [
@@ -122,7 +147,7 @@ class Translator:
             if segments
             for index, part in enumerate(segments.parts)
         ]
-        ids = self.tokenizers.source.encode_many([part for part, _ in parts])
+        ids = self.tokenizers.source.encode_many([tagged(part, tag) for part, _ in parts])
         generators = sentence_generators(seed, [number for _, number in parts])
         found = iter(self.search_ids(ids, search, batch_tokens, generators))
         for line, segments in zip(lines, split, strict=True):
@@ -137,7 +162,7 @@ class Translator:
                 notes.append("cut inside a word that is longer than a part may be")
             if not all(hypotheses[0].is_finished for hypotheses in of_parts):
                 notes.append("stopped at the length limit before the model was done")
-            yield Translation(line, self._join(of_parts), segments.parts, tuple(notes))
+            yield Translation(line, self._join(of_parts), segments.parts, tuple(notes), tag)
 
     def _join(self, of_parts: Sequence[Sequence[Hypothesis]]) -> tuple[Candidate, ...]:
         """Candidate i joins the i-th best of every part (the last of a part that has fewer)."""
@@ -177,6 +202,11 @@ class Translator:
             for index, hypotheses in zip(indices, found, strict=True):
                 results[index] = hypotheses
         return results
+
+
+def tagged(text: str, tag: str | None) -> str:
+    """What a model reads that was trained with tags (`mt.data.sources.Source`)."""
+    return text if tag is None else f"{tag} {text}"
 
 
 def longest_target(source_pieces: int, max_length: int | None = None) -> int:

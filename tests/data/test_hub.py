@@ -1,5 +1,6 @@
 """Whatever `datasets` loads from the disk becomes the same pairs."""
 
+import gzip
 import json
 
 import datasets
@@ -21,15 +22,18 @@ def own_cache(tmp_path, monkeypatch):
 def save(folder, kind: str) -> str:
     table = datasets.Dataset.from_list(ROWS)
     path = folder / f"pairs.{kind}"
-    if kind == "jsonl":
-        path.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
-    elif kind == "parquet":
-        table.to_parquet(path)
-    elif kind == "csv":
+    if kind == "csv":
         table.to_csv(path, index=False)
+    elif kind == "csv.gz":
+        plain = folder / "plain.csv"
+        table.to_csv(plain, index=False)
+        path.write_bytes(gzip.compress(plain.read_bytes()))
     elif kind == "folder-of-files":
         path.mkdir()
         table.to_parquet(path / "train.parquet")
+    elif kind == "folder-of-lines":
+        path.mkdir()
+        (path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
     elif kind == "saved":
         table.save_to_disk(path)
     elif kind == "saved-splits":
@@ -37,31 +41,49 @@ def save(folder, kind: str) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize("kind", ["jsonl", "parquet", "csv", "folder-of-files", "saved", "saved-splits"])
+@pytest.mark.parametrize("kind", ["csv", "csv.gz", "folder-of-files", "folder-of-lines", "saved", "saved-splits"])
 def test_every_local_form_gives_the_same_pairs(tmp_path, kind):
     corpus = HubDataset(path=save(tmp_path, kind), source_field="en", target_field="de")
     assert list(corpus) == PAIRS
     assert corpus.fingerprint() == corpus.fingerprint()
 
 
-def test_dotted_fields_reach_inside(tmp_path):
-    path = tmp_path / "pairs.jsonl"
-    path.write_text("".join(json.dumps({"translation": row}) + "\n" for row in ROWS))
-    corpus = HubDataset(path=str(path), source_field="translation.en", target_field="translation.de")
-    assert list(corpus) == PAIRS
+def save_rows(folder, rows) -> str:
+    datasets.Dataset.from_list(rows).save_to_disk(folder / "rows")
+    return str(folder / "rows")
+
+
+def test_dotted_fields_reach_inside_unless_a_column_has_that_name(tmp_path):
+    path = save_rows(tmp_path, [{"translation": row, "translation.de": "its own"} for row in ROWS])
+    corpus = HubDataset(path=path, source_field="translation.en", target_field="translation.de")
+    assert [pair.source for pair in corpus] == [pair.source for pair in PAIRS]
+    assert {pair.target for pair in corpus} == {"its own"}
 
 
 def test_a_part_of_a_split(tmp_path):
-    corpus = HubDataset(path=save(tmp_path, "jsonl"), split="train[1:2]", source_field="en", target_field="de")
+    corpus = HubDataset(path=save(tmp_path, "csv"), split="train[1:2]", source_field="en", target_field="de")
     assert list(corpus) == PAIRS[1:2]
 
 
+def test_a_row_without_text_is_a_fault_that_names_it(tmp_path):
+    rows = [{"translation": {"en": "one", "de": 1}}, {"translation": {"en": "two", "de": 2}}]
+    path = save_rows(tmp_path, rows)
+    faults = {
+        "translation.de": ("not text", "field (translation.de) must be text, it is int"),
+        "translation.fr": ("missing field", "fr in translation must be one of: en, de"),
+    }
+    for field, (reason, message) in faults.items():
+        pairs = list(HubDataset(path=path, source_field="translation.en", target_field=field))
+        assert [pair.fault.reason for pair in pairs] == [reason] * 2
+        assert pairs[1].fault.message == f"dataset {path} row 1: {message}"
+
+
 def test_fingerprint_follows_settings_and_files(tmp_path):
-    path = save(tmp_path, "jsonl")
+    path = save(tmp_path, "csv")
     first = HubDataset(path=path, source_field="en", target_field="de").fingerprint()
     assert HubDataset(path=path, source_field="de", target_field="en").fingerprint() != first
     with open(path, "a") as file:
-        file.write('{"en": "more", "de": "mehr"}\n')
+        file.write("more,mehr\n")
     assert HubDataset(path=path, source_field="en", target_field="de").fingerprint() != first
 
 
@@ -69,14 +91,17 @@ def test_fingerprint_follows_settings_and_files(tmp_path):
     "changes, message",
     [
         ({"source_field": "fr"}, r"field \(fr\) must be one of: en, de"),
-        ({"source_field": "en.text"}, r"row 0: field \(en.text\) lacks 'text', there is: str"),
+        ({"source_field": "fr.text"}, r"field \(fr.text\) must be one of: en, de"),
         ({"split": "test"}, "cannot be loaded"),
-        ({"path": "some/where.parquet"}, "file not found: some/where.parquet"),
+        ({"path": "some/where.csv"}, "file not found: some/where.csv"),
+        ({"path": "pairs.jsonl"}, "data=jsonl reads this one"),
+        ({"path": "pairs.json.gz"}, "data=jsonl reads this one"),
+        ({"path": "some/where.parquet"}, "data=parquet reads this one"),
     ],
-    ids=["field", "inner-field", "split", "missing-file"],
+    ids=["field", "inner-field", "split", "missing-file", "jsonl", "json", "parquet"],
 )
 def test_mistakes_are_one_line(tmp_path, changes, message):
-    settings = {"path": save(tmp_path, "jsonl"), "source_field": "en", "target_field": "de"} | changes
+    settings = {"path": save(tmp_path, "csv"), "source_field": "en", "target_field": "de"} | changes
     with pytest.raises((ValueError, OSError), match=message) as error:
         list(HubDataset(**settings))
     assert "\n" not in str(error.value)

@@ -16,6 +16,7 @@ from mt.data.ledger import Ledger
 from mt.data.pair import Pair
 from mt.data.prepare import prepare
 from mt.data.settings import DataSettings
+from mt.data.sources import Source, Sources
 from mt.data.text_files import TextFiles
 from mt.data.tokenizer import TokenizerSettings
 
@@ -168,6 +169,66 @@ def test_an_interrupted_stage_is_run_again(data, monkeypatch, stages_run, stage,
     again = prepare(data, TOKENIZER)  # the first settings: nothing of the others may be left
     assert len(stages_run) == 3
     assert [again.train.text(number) for number in range(300)] == list(data.train)
+
+
+@pytest.mark.parametrize("is_large", [False, True], ids=["small", "large"])
+def test_the_folder_is_the_same_for_any_number_of_processes(data, monkeypatch, is_large):
+    monkeypatch.setattr("mt.data.workers.INPUTS_ALONE", 0)
+    for module in ("block", "text_store", "shuffle"):
+        monkeypatch.setattr(f"mt.data.{module}.BLOCK_PAIRS", 16)
+    if is_large:
+        monkeypatch.setattr("mt.data.shuffle.SHUFFLED_ABOVE", 200)
+    data = replace(data, train=Sources(a=Phrases(1, 300), b=Source(corpus=Phrases(1, 350), tag="<bt>")))
+    one, two = (
+        prepare(replace(data, prepared=f"{data.prepared}-{num_processes}"), TOKENIZER, num_processes=num_processes)
+        for num_processes in (1, 2)
+    )
+    assert files_of(one.folder) == files_of(two.folder)
+    assert one.train.sources == {"a": range(300), "b": range(300, 650)}
+    in_order = list(data.train)
+    found = [one.train.text(number) for number in range(650)]
+    assert sorted(found) == sorted(in_order)
+    assert (found != in_order) == is_large
+    assert sorted(found[:300]) == sorted(in_order[:300])
+    for number in (0, 299, 300, 649):
+        assert one.tokenizers.source.decode(one.train.pair(number)[0]) == found[number].source
+    longest = max(sum(map(len, one.train.pair(number))) for number in range(650))
+    assert one.train.max_pair_pieces == longest
+
+
+def test_tags_become_symbols_of_the_tokenizer_by_themselves(data):
+    data = replace(
+        data,
+        train=Sources(real=Phrases(1, 300), made=Source(corpus=Phrases(6, 300), tag="<bt>")),
+        valid=Source(corpus=Phrases(2), tag="<2de>"),
+    )
+    prepared = prepare(data, replace(TOKENIZER, reserved_symbols=["<2fr>", "<2de>"]))
+    tokenizer = prepared.tokenizers.source
+    assert tokenizer.reserved_symbols == ("<2fr>", "<2de>", "<bt>")
+    assert tokenizer.pieces(prepared.train.pair(450)[0])[0] == "<bt>"
+    assert prepared.valid.sources[0].startswith("<2de> 2.0 ")
+    assert prepared.valid.links == [pair.links for pair in data.valid]
+    assert [len(numbers) for numbers in prepared.train.sources.values()] == [300, 300]
+
+
+def test_the_fingerprint_changes_with_what_training_reads(data):
+    changes = [{}, {"max_pieces": 9}, {"train": Phrases(1, 299)}, {"cleaning": CleaningSettings(max_words=3)}]
+    prints = [prepare(replace(data, **change), TOKENIZER).fingerprint for change in changes]
+    assert len(set(prints)) == len(prints)
+    assert prepare(data, TOKENIZER, num_processes=1).fingerprint == prints[0]
+
+
+def test_what_a_killed_process_left_is_cleared_away(data):
+    left = Path(data.prepared) / ".clean.999999.unfinished"
+    (left / "train").mkdir(parents=True)
+    (left.parent / ".lock").touch()
+    prepare(data, TOKENIZER)
+    assert not left.exists()
+
+
+def test_the_number_of_processes_is_checked(data):
+    with pytest.raises(ValueError, match=r"num_processes \(0\) must be at least 1, or null"):
+        prepare(data, TOKENIZER, num_processes=0)
 
 
 def test_held_out_files_that_no_setting_names_any_more_go(data):

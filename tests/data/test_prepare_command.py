@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -16,9 +18,11 @@ from mt.data.prepare import prepare
 from mt.data.settings import DataSettings
 
 CORPORA = Path(os.environ.get("MT_CORPORA", Path(__file__).parents[2].parent / "shared" / "corpora"))
+LANGUAGES = ["data.source_language=en", "data.target_language=de"]
 NEEDED = {
-    "text": ["data.source_language=en", "data.target_language=de", "data.folder=my/corpus"],
-    "tsv": ["data.source_language=en", "data.target_language=de", "data.folder=my/corpus"],
+    **{name: [*LANGUAGES, "data.folder=x"] for name in ("text", "tsv", "jsonl", "parquet", "tmx", "xliff", "po")},
+    "back_translated": [*LANGUAGES, "data.folder=x"],
+    "multilingual": ["data.folder=x"],
     "hub": [
         "data.source_language=en", "data.target_language=de", "data.train.path=some/set",
         "data.train.source_field=translation.en", "data.train.target_field=translation.de",
@@ -41,8 +45,8 @@ def test_every_data_config_builds(name, cleaning):
     settings = composed(f"data={name}", f"data/cleaning={cleaning}", *NEEDED.get(name, []))
     data = build(settings["data"])
     assert isinstance(data, DataSettings)
-    assert (data.source_language, data.target_language) == ("en", "de")
-    assert "test" in data.tests
+    assert (data.source_language, data.target_language) == ("en", "mul" if name == "multilingual" else "de")
+    assert "test" in data.tests or name == "multilingual"
     assert data.prepared.startswith("data/")
 
 
@@ -82,11 +86,17 @@ def corpus(tmp_path):
     return folder
 
 
-def prepare_command(tmp_path, corpus, *overrides):
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(config_folder().parent)}
+
+
+def prepare_arguments(corpus, *overrides):
     languages = ("data.source_language=en", "data.target_language=de")
-    command = [sys.executable, "-m", "mt.prepare", f"data.folder={corpus}", *languages, *overrides]
-    environment = {**os.environ, "PYTHONPATH": str(config_folder().parent)}
-    return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    return [sys.executable, "-m", "mt.prepare", f"data.folder={corpus}", *languages, *overrides]
+
+
+def prepare_command(tmp_path, corpus, *overrides):
+    command = prepare_arguments(corpus, *overrides)
+    return subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("kind", ["text", "tsv"])
@@ -98,6 +108,68 @@ def test_command_prepares_shows_the_counts_and_prints_the_folder(tmp_path, corpu
     assert sorted(path.name for path in tmp_path.iterdir()) == ["corpus", "data"]
     ledger = json.loads((tmp_path / "data" / kind / "ledger.json").read_text())
     assert ledger["in"] == ledger["kept"] == 90
+
+
+def write_lines(folder, name, lines):
+    (folder / name).write_text("".join(f"{line}\n" for line in lines))
+
+
+def test_several_target_languages_are_prepared_with_their_tags(tmp_path):
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    texts = {"en": "the dog number {} runs", "de": "der Hund Nummer {} rennt", "fr": "le chien numéro {} court"}
+    for language, part, numbers in (
+        ("de", "train", range(0, 80)), ("de", "valid", range(80, 90)), ("de", "test", range(90, 95)),
+        ("fr", "train", range(40, 96)), ("fr", "valid", range(96, 99)), ("fr", "test", range(40, 45)),
+    ):  # fmt: skip
+        for ending in ("en", language):
+            write_lines(folder, f"en-{language}.{part}.{ending}", [texts[ending].format(n) for n in numbers])
+    settings = composed(
+        "data=multilingual", f"data.folder={folder}", f"data.prepared={tmp_path}/data", "tokenizer.vocab_size=330"
+    )
+    prepared = prepare(build(settings["data"]), build(settings["tokenizer"]))
+    assert prepared.train.sources == {"en-de": range(0, 80), "en-fr": range(80, 131)}
+    assert prepared.train.text(80)[:2] == ("<2fr> the dog number 45 runs", "le chien numéro 45 court")
+    assert {name: (of.num_in, of.num_kept) for name, of in prepared.ledger.sources.items()} == {
+        "en-de": (80, 80), "en-fr": (56, 51)
+    }  # fmt: skip
+    assert prepared.tokenizers.source.reserved_symbols == ("<2de>", "<2fr>")
+    first_pieces = {
+        prepared.tokenizers.source.pieces(prepared.train.pair(numbers[0])[0])[0]
+        for numbers in prepared.train.sources.values()
+    }
+    assert first_pieces == {"<2de>", "<2fr>"}
+    assert prepared.valid.sources[0] == "<2de> the dog number 80 runs"
+    assert (tmp_path / "data" / "en-fr.en").read_text().startswith("<2fr> the dog number 40 runs\n")
+
+
+def test_command_counts_real_and_made_text_apart(tmp_path, corpus):
+    for language in ("en", "de"):
+        lines = (corpus / f"train.{language}").read_text().splitlines()
+        write_lines(corpus, f"made.{language}", [f"{line} made" for line in lines[:50]] + [""])
+    done = prepare_command(tmp_path, corpus, "data=back_translated", "tokenizer.vocab_size=320")
+    assert done.returncode == 0, done.stderr
+    rows = [line.split() for line in done.stderr.splitlines()]
+    assert ["real", "kept", "90", "100.00", "%"] in rows
+    assert ["made", "-", "empty", "side", "1", "1.96", "%"] in rows
+    assert ["train", "kept", "140", "99.29", "%"] in rows
+    ledger = json.loads((tmp_path / "data" / "back_translated" / "ledger.json").read_text())
+    assert (ledger["in"], ledger["sources"]["made"]["in"], ledger["sources"]["made"]["kept"]) == (141, 51, 50)
+
+
+def test_command_prepares_shards_one_by_one(tmp_path, corpus):
+    lists = [
+        f"data.train.{side}=[{corpus}/train.{end},{corpus}/test.{end}]"
+        for side, end in zip(("source", "target"), ("en", "de"), strict=True)
+    ]
+    done = prepare_command(
+        tmp_path, corpus, "data=text", *lists, "~data.tests.test", "data.keep_shards=2", "tokenizer.vocab_size=320"
+    )
+    assert (done.returncode, done.stdout) == (0, "data/text\n"), done.stderr
+    lists = [line.replace("train.", "train.real.", 1) for line in lists]
+    done = prepare_command(tmp_path, corpus, "data=back_translated", *lists, "data.keep_shards=2")
+    message = "data.keep_shards: every source must have as many files, real has 2, made has 1"
+    assert (done.returncode, done.stderr) == (2, f"prepare: error: {message}\n")
 
 
 @pytest.mark.parametrize(
@@ -116,6 +188,91 @@ def test_a_broken_corpus_is_one_line_and_exit_code_2(tmp_path, corpus, harm, mes
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 1
     assert message.format(folder=corpus) in done.stderr
+
+
+@pytest.fixture
+def large_corpus(corpus):
+    """Enough to take a few seconds, so that one can get in between."""
+    for language, text in (("en", "dog number {} runs and {} barks"), ("de", "Hund Nummer {} rennt und {} bellt")):
+        (corpus / f"train.{language}").write_text("".join(text.format(n, n * n) + "\n" for n in range(300_000)))
+    return corpus
+
+
+OF_SEVERAL = (
+    "data=text",
+    "num_processes=2",
+    "data/cleaning=off",
+    "tokenizer.max_sentences=1000",
+    "tokenizer.vocab_size=320",
+)
+
+
+@pytest.fixture
+def begun(tmp_path, large_corpus):
+    """The process of the command, in the middle of cleaning, and the workers that it has started."""
+
+    def is_under_way():
+        return bool(list(tmp_path.glob("data/text/.clean.*/train/source.text"))) and len(children(process)) == 2
+
+    if not Path("/proc/self/task").exists():
+        pytest.skip("needs /proc, to see the workers")
+    command = prepare_arguments(large_corpus, *OF_SEVERAL)
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        wait_until(is_under_way)
+        yield process, children(process)
+        process.kill()
+
+
+def children(process):
+    return [
+        int(child)
+        for task in Path(f"/proc/{process.pid}/task").iterdir()
+        for child in (task / "children").read_text().split()
+    ]
+
+
+def wait_until(condition):
+    for _ in range(600):
+        if condition():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it never came to that")
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_at_once_without_a_word_and_leaves_nobody_behind(tmp_path, begun):
+    process, workers = begun
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=20) == 130
+    assert (process.stdout.read(), process.stderr.read()) == ("", "")
+    wait_until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
+    assert [path.name for path in (tmp_path / "data" / "text").iterdir() if "clean" in path.name] == []
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_is_one_line_and_exit_code_2(begun):
+    process, workers = begun
+    os.kill(workers[0], signal.SIGKILL)
+    assert process.wait(timeout=20) == 2
+    assert process.stderr.read() == "prepare: error: a worker process ended by signal 9; is there enough memory?\n"
+
+
+@pytest.mark.slow
+def test_after_a_kill_the_same_command_does_it_right(tmp_path, begun, large_corpus):
+    process, workers = begun
+    process.kill()
+    process.wait()
+    wait_until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
+    for folder in ("data/text", "data/fresh"):
+        done = prepare_command(tmp_path, large_corpus, *OF_SEVERAL, f"data.prepared={folder}")
+        assert done.returncode == 0, done.stderr
+    again, fresh = (
+        {path.relative_to(root): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+        for root in (tmp_path / "data" / "text", tmp_path / "data" / "fresh")
+    )
+    assert again == fresh
 
 
 def test_a_tsv_of_one_column_is_one_line_and_exit_code_2(tmp_path, corpus):

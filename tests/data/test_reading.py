@@ -4,8 +4,9 @@ import gzip
 
 import pytest
 
-from mt.data.lines import read_lines
-from mt.data.pair import Pair
+from mt.data.held_out import HeldOut
+from mt.data.lines import FaultyLine, in_one_line, read_lines, scan_lines
+from mt.data.pair import Fault, Pair
 from mt.data.text_files import TextFiles
 from mt.data.tsv import Tsv
 
@@ -48,9 +49,13 @@ def test_other_line_separators_stay_inside_the_sentence(tmp_path, separator):
     assert list(read_lines(path)) == [f"one{separator}two", "three"]
 
 
-def test_compressed_form_of_a_missing_file_is_found(tmp_path):
-    write(tmp_path / "text.en.gz", b"one\n")
-    assert list(read_lines(tmp_path / "text.en")) == ["one"]
+@pytest.mark.parametrize(
+    "text, line",
+    [("one\ntwo", "one two"), ("\r\none\r\ntwo\n\n", "one two"), ("one\rtwo", "one\rtwo"), ("\n", "")],
+    ids=["inside", "at-the-ends", "lone-return", "nothing-else"],
+)
+def test_a_line_end_inside_a_sentence_becomes_a_blank(text, line):
+    assert in_one_line(text) == line
 
 
 def test_wrong_encoding_names_file_line_and_byte(tmp_path):
@@ -66,15 +71,18 @@ def test_wrong_encoding_counts_the_byte_order_mark(tmp_path):
         list(read_lines(path))
 
 
-@pytest.mark.parametrize("damage", ["cut", "changed", "not-gzip"])
-def test_a_damaged_gzip_file_is_said_in_one_line(tmp_path, damage):
-    path = tmp_path / "text.en.gz"
-    whole = gzip.compress(b"".join(b"line %d\n" % n for n in range(1000)))
-    damaged = {"cut": whole[:-12], "changed": whole[:50] + b"\xff" * 9 + whole[59:], "not-gzip": b"no gzip at all"}
-    path.write_bytes(damaged[damage])
-    with pytest.raises(ValueError, match="not a sound gzip file") as error:
-        list(read_lines(path))
-    assert str(path) in one_line(error)
+def test_a_wrong_line_is_a_fault_and_the_others_are_read(tmp_path):
+    path = write(tmp_path / "text.de", b"one\nsch\xf6n\r\nthree\n\xff")
+    first, second, third, fourth = scan_lines(path)
+    assert (first, third) == ("one", "three")
+    assert second == FaultyLine("sch\ufffdn", Fault("not UTF-8", f"{path}: not UTF-8 at line 2, byte 7 (0xf6)"))
+    assert fourth.fault.message == f"{path}: not UTF-8 at line 4, byte 17 (0xff)"
+    assert not second.ends_file
+
+
+def test_huge_lines_and_odd_characters_are_content(tmp_path):
+    lines = ["x" * 3_000_000, "a\0b\x1f", "ü" * 700_001, ""]
+    assert list(read_lines(write(tmp_path / "text.en", "".join(f"{line}\n" for line in lines).encode()))) == lines
 
 
 def test_text_files_pair_their_lines_and_may_be_lists(tmp_path):
@@ -99,6 +107,41 @@ def test_different_line_counts_name_both(tmp_path, source, target):
         list(TextFiles(source=tmp_path / "a.en", target=tmp_path / "a.de"))
     message = one_line(error)
     assert f"{tmp_path / 'a.en'} has {source}" in message and f"{tmp_path / 'a.de'} has {target}" in message
+
+
+def test_a_damaged_file_ends_the_files_beside_it(tmp_path):
+    whole = gzip.compress("".join(f"line {n}\n" for n in range(100_000)).encode())
+    (tmp_path / "a.en.gz").write_bytes(whole[:-5000])
+    write(tmp_path / "a.de", b"eins\n" * 100_000)
+    write(tmp_path / "b.en", b"next\n")
+    write(tmp_path / "b.de", b"naechste\n")
+    corpus = TextFiles(
+        source=[tmp_path / "a.en", tmp_path / "b.en"], target=[str(tmp_path / "a.de"), str(tmp_path / "b.de")]
+    )
+    *pairs, fault, last = corpus
+    assert pairs == [Pair(f"line {n}", "eins") for n in range(len(pairs))] and len(pairs) > 1000
+    place = f"{tmp_path / 'a.en.gz'}: unreadable after line {len(pairs)}: not a sound gzip file (it is cut off)"
+    assert (fault.target, fault.fault) == ("eins", Fault("unreadable rest of file", place))
+    assert last == Pair("next", "naechste")
+
+
+def test_line_counts_are_told_as_far_as_they_can_be_read(tmp_path):
+    (tmp_path / "a.en.gz").write_bytes(gzip.compress(b"one\n" * 1_000_000)[:-100])
+    write(tmp_path / "a.de", b"eins\n" * 3)
+    with pytest.raises(ValueError, match=r"a\.en\.gz has at least \d{6}, \S+a\.de has 3 lines"):
+        list(TextFiles(source=tmp_path / "a.en", target=tmp_path / "a.de"))
+
+
+def test_a_wrong_line_on_any_side_makes_a_pair_with_its_fault(tmp_path):
+    write(tmp_path / "a.en", b"one\ntwo\nthree\n")
+    write(tmp_path / "a.de", b"eins\nzw\xffei\ndrei\n")
+    write(tmp_path / "a.align", b"0-0\n0-0\n\xfe\n")
+    corpus = TextFiles(source=tmp_path / "a.en", target=tmp_path / "a.de", links=tmp_path / "a.align")
+    first, second, third = corpus
+    assert first == Pair("one", "eins", "0-0")
+    assert second[:3] == ("two", "zw\ufffdei", "0-0")
+    assert second.fault.message == f"{tmp_path / 'a.de'}: not UTF-8 at line 2, byte 7 (0xff)"
+    assert third.fault.message == f"{tmp_path / 'a.align'}: not UTF-8 at line 3, byte 8 (0xfe)"
 
 
 @pytest.mark.parametrize("kind", [TextFiles, Tsv])
@@ -134,12 +177,33 @@ def test_tsv_columns_by_position_and_by_name(tmp_path):
     assert by_name.fingerprint() != by_position.fingerprint()
 
 
-def test_tsv_with_one_column_is_said_in_one_line(tmp_path):
+def test_tsv_files_may_be_a_list_and_each_has_a_header(tmp_path):
+    paths = [
+        write(tmp_path / "a.tsv", b"en\tde\none\teins\n"),
+        write(tmp_path / "b.tsv.gz", b"de\ten\nzwei\ttwo\n"),
+    ]
+    corpus = Tsv(path=paths, source_column="en", target_column="de")
+    assert list(corpus) == [Pair("one", "eins"), Pair("two", "zwei")]
+    assert corpus.fingerprint() != Tsv(path=paths[:1], source_column="en", target_column="de").fingerprint()
+
+
+def test_a_tsv_line_without_a_column_is_a_fault_and_the_others_are_read(tmp_path):
+    path = write(tmp_path / "pairs.tsv", b"one\teins\ntwo\n\nthree\tdr\xffei\nfour\tvier\n")
+    first, second, third, fourth, fifth = Tsv(path=str(path))
+    assert (first, fifth) == (Pair("one", "eins"), Pair("four", "vier"))
+    message = f"{path} line 2: target_column (1, counted from 0) is missing in 1 tab-separated column"
+    assert second == Pair("two", "", None, Fault("missing column", message))
+    assert third.fault.reason == "missing column"
+    assert fourth == Pair(
+        "three", "dr\ufffdei", None, Fault("not UTF-8", f"{path}: not UTF-8 at line 4, byte 22 (0xff)")
+    )
+
+
+def test_a_held_out_set_is_refused_for_one_fault(tmp_path):
     path = write(tmp_path / "pairs.tsv", b"one\teins\ntwo\n")
     with pytest.raises(ValueError) as error:
-        list(Tsv(path=str(path)))
-    expected = f"{path} line 2: target_column (1, counted from 0) is missing in 1 tab-separated column"
-    assert one_line(error) == expected
+        HeldOut.read("valid", Tsv(path=path))
+    assert one_line(error) == f"{path} line 2: target_column (1, counted from 0) is missing in 1 tab-separated column"
 
 
 def test_tsv_names_the_columns_there_are(tmp_path):

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 
+from mt.data.block import Block, in_blocks
+from mt.data.encode import write_store
 from mt.data.held_out import HeldOut
 from mt.data.ledger import Ledger
 from mt.data.pair import Pair
-from mt.data.store import Store, write_store
-from mt.data.text_store import TextStore, write_text_store
+from mt.data.store import Store
+from mt.data.text_store import TextStore, TextWriter, write_text_store
 from mt.data.tokenizer import TokenizerPair
 from mt.data.whole_folder import whole_folder, write_whole
 
@@ -35,10 +37,11 @@ def written(tmp_path, pairs=PAIRS, max_pieces=20, size=70000):
     (tmp_path / "text").mkdir()
     (tmp_path / "ids").mkdir()
     ledger = Ledger("train", len(pairs), len(pairs))
-    assert write_text_store(tmp_path / "text", pairs) == len(pairs)
+    write_text_store(tmp_path / "text", pairs)
     text = TextStore(tmp_path / "text")
+    assert len(text) == len(pairs)
     tokenizers = TokenizerPair(Letters(size), Letters(size))
-    write_store(tmp_path / "ids", text, tokenizers, max_pieces=max_pieces, ledger=ledger)
+    write_store(tmp_path / "ids", text, tokenizers, max_pieces=max_pieces, ledgers={"train": ledger})
     return Store(tmp_path / "ids", text), ledger
 
 
@@ -53,15 +56,21 @@ def test_text_store_gives_each_pair_as_it_was(tmp_path):
 def test_text_store_without_links_has_no_file_for_them(tmp_path):
     write_text_store(tmp_path, [Pair("one", "eins")])
     assert {path.name for path in tmp_path.iterdir()} == {
-        "source.text", "source.index", "target.text", "target.index"
+        "source.text", "source.index", "target.text", "target.index", "sources.json"
     }  # fmt: skip
     assert TextStore(tmp_path).pair(0) == Pair("one", "eins", None)
 
 
-@pytest.mark.parametrize("chunk_pairs", [1, 2, 100])
+@pytest.fixture(params=[1, 2, 100])
+def _blocks(request, monkeypatch):
+    """Blocks of so many pairs."""
+    for module in ("block", "text_store"):
+        monkeypatch.setattr(f"mt.data.{module}.BLOCK_PAIRS", request.param)
+
+
+@pytest.mark.usefixtures("_blocks")
 @pytest.mark.parametrize("size, dtype", [(65536, np.uint16), (65537, np.int32)])
-def test_ids_lengths_and_text_belong_together(tmp_path, monkeypatch, chunk_pairs, size, dtype):
-    monkeypatch.setattr("mt.data.store.CHUNK_PAIRS", chunk_pairs)
+def test_ids_lengths_and_text_belong_together(tmp_path, size, dtype):
     store, _ = written(tmp_path, size=size)
     assert len(store) == len(PAIRS)
     assert store.source_ids.dtype == dtype
@@ -74,9 +83,8 @@ def test_ids_lengths_and_text_belong_together(tmp_path, monkeypatch, chunk_pairs
     assert store.source_lengths.dtype == np.int32
 
 
-@pytest.mark.parametrize("chunk_pairs", [1, 2, 100])
-def test_pairs_of_too_many_pieces_are_left_out_and_counted(tmp_path, monkeypatch, chunk_pairs):
-    monkeypatch.setattr("mt.data.store.CHUNK_PAIRS", chunk_pairs)
+@pytest.mark.usefixtures("_blocks")
+def test_pairs_of_too_many_pieces_are_left_out_and_counted(tmp_path):
     store, ledger = written(tmp_path, max_pieces=5)
     kept = [PAIRS[0], PAIRS[1], PAIRS[4]]
     assert [store.text(number) for number in range(len(store))] == kept
@@ -85,6 +93,52 @@ def test_pairs_of_too_many_pieces_are_left_out_and_counted(tmp_path, monkeypatch
     ]
     assert ledger.num_kept == 3
     assert ledger.drops["too long (over 5 pieces)"].count == 2
+    assert store.max_pair_pieces == 7 and store.max_pieces == 5
+
+
+@pytest.mark.usefixtures("_blocks")
+def test_sources_are_the_numbers_of_their_pairs(tmp_path):
+    parts = {"first": PAIRS[:2], "none": [], "second": PAIRS[2:]}
+    with TextWriter(tmp_path) as writer:
+        for name, pairs in parts.items():
+            writer.begin(name)
+            for block in in_blocks(pairs):
+                writer.write(Block.of_pairs(block))
+    text = TextStore(tmp_path)
+    assert text.sources == {"first": range(0, 2), "none": range(2, 2), "second": range(2, 5)}
+    assert [pair for lines in text.sources.values() for block in text.blocks(lines) for pair in block.pairs()] == PAIRS
+    ledgers = {name: Ledger(name, len(pairs), len(pairs)) for name, pairs in parts.items()}
+    (tmp_path / "ids").mkdir()
+    write_store(tmp_path / "ids", text, TokenizerPair(Letters(9), Letters(9)), max_pieces=5, ledgers=ledgers)
+    store = Store(tmp_path / "ids", text)
+    assert store.sources == {"first": range(0, 2), "none": range(2, 2), "second": range(2, 3)}
+    assert [ledger.num_dropped for ledger in ledgers.values()] == [0, 0, 2]
+    assert [store.text(number) for number in range(3)] == [PAIRS[0], PAIRS[1], PAIRS[4]]
+
+
+def test_a_block_ends_where_its_text_gets_long(tmp_path, monkeypatch):
+    for module in ("block", "text_store"):
+        monkeypatch.setattr(f"mt.data.{module}.BLOCK_CHARACTERS", 30)
+    pairs = [Pair("x" * length, "y") for length in (10, 10, 100, 1, 1, 30, 0)]
+    assert [len(block) for block in in_blocks(pairs)] == [3, 3, 1]
+    write_text_store(tmp_path, pairs)
+    blocks = list(TextStore(tmp_path).blocks(range(1, 7)))
+    assert [pair for block in blocks for pair in block.pairs()] == pairs[1:]
+    assert len(blocks) > 2
+
+
+def test_a_sample_is_spread_over_the_whole_store(tmp_path):
+    store, _ = written(tmp_path, pairs=[Pair(str(number), "x") for number in range(100)])
+    numbers = [int(pair.source) for pair in store.sample(8)]
+    assert sorted(numbers) == list(range(0, 100, 13)) != numbers
+    assert sorted(int(pair.source) for pair in store.sample(1000)) == list(range(100))
+
+
+def test_opening_looks_at_no_sentence(tmp_path, monkeypatch):
+    store, _ = written(tmp_path)
+    monkeypatch.setattr(np, "diff", None)  # lengths of all sentences are not worked out unless somebody asks
+    again = Store(store.folder, TextStore(tmp_path / "text"))
+    assert len(again) == len(PAIRS)
 
 
 def test_a_store_may_be_empty(tmp_path):
@@ -102,7 +156,7 @@ def test_ids_are_mapped_not_read(tmp_path):
 def test_another_format_is_refused(tmp_path):
     store, _ = written(tmp_path)
     (store.folder / "store.json").write_text('{"format": 99}')
-    with pytest.raises(ValueError, match=r"store format \(99\) must be 1; prepare it again"):
+    with pytest.raises(ValueError, match=r"store format \(99\) must be 2; prepare it again"):
         Store(store.folder, TextStore(tmp_path / "text"))
 
 

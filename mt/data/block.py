@@ -1,0 +1,102 @@
+"""Many pairs at once, in columns: the form in which they travel between processes and files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import compress, islice
+
+import numpy as np
+
+from mt.data.pair import Pair
+
+COLUMNS = ("source", "target", "links")
+BLOCK_PAIRS = 16384  # enough to make the cost of a block itself small, little in memory
+BLOCK_CHARACTERS = 1 << 23  # a block ends here too, whatever the length of its sentences
+
+
+@dataclass(frozen=True)
+class Block:
+    """Columns of as many lines as there are pairs, each line in UTF-8 and ended by "\\n".
+
+    `links` is None where no pair has any; an empty line stands for a pair without. A line end inside a sentence
+    becomes a blank.
+    """
+
+    num_pairs: int
+    source: bytes
+    target: bytes
+    links: bytes | None = None
+
+    def __len__(self) -> int:
+        return self.num_pairs
+
+    @classmethod
+    def of(cls, sources: Sequence[str], targets: Sequence[str], links: Sequence[str] | None) -> Block:
+        """The block of pairs given by their columns."""
+        return cls(len(sources), joined(sources), joined(targets), None if links is None else joined(links))
+
+    @classmethod
+    def of_pairs(cls, pairs: Sequence[Pair]) -> Block:
+        """The block of these pairs."""
+        sources, targets, links = list(zip(*pairs, strict=True))[: len(COLUMNS)]
+        return cls.of(sources, targets, [one or "" for one in links] if any(links) else None)
+
+    def lines(self, column: str) -> list[str]:
+        """The sentences of a column; links where none are known are empty."""
+        text = getattr(self, column)
+        return [""] * self.num_pairs if text is None else text.decode("utf-8").split("\n")[:-1]
+
+    def rows(self) -> Iterator[tuple[str, str, str]]:
+        """Source, target and links of one pair after the other."""
+        return zip(*map(self.lines, COLUMNS), strict=True)
+
+    def pairs(self) -> Iterator[Pair]:
+        """The pairs one by one."""
+        return (Pair(source, target, links or None) for source, target, links in self.rows())
+
+    def raw_lines(self, column: str) -> list[bytes]:
+        """The lines of a column as they lie in the file, without their ends."""
+        text = getattr(self, column)
+        return [b""] * self.num_pairs if text is None else text.split(b"\n")[:-1]
+
+    def only(self, is_kept: np.ndarray) -> Block:
+        """The pairs for which the boolean array `is_kept` is true."""
+        num_kept = int(np.count_nonzero(is_kept))
+        if num_kept == self.num_pairs:
+            return self
+        columns = [column for column in COLUMNS if getattr(self, column) is not None]
+        return Block(num_kept, **{column: ended(compress(self.raw_lines(column), is_kept)) for column in columns})
+
+
+def joined(lines: Sequence[str]) -> bytes:
+    """Lines as UTF-8, each ended by "\\n"."""
+    text = "\n".join(lines)
+    if text.count("\n") >= len(lines) > 0:
+        text = "\n".join(line.replace("\n", " ") for line in lines)
+    return f"{text}\n".encode() if lines else b""
+
+
+def ended(lines: Iterable[bytes]) -> bytes:
+    """Lines with an end behind each."""
+    return b"".join([line + b"\n" for line in lines])
+
+
+def line_ends(text: bytes) -> np.ndarray:
+    """The byte behind each line of a column."""
+    return np.flatnonzero(np.frombuffer(text, dtype=np.uint8) == ord("\n")) + 1
+
+
+def in_blocks(pairs: Iterable[Pair]) -> Iterator[list[Pair]]:
+    """Pairs in lists that fit a block."""
+    pairs = iter(pairs)
+    while True:
+        block, characters = [], 0
+        for pair in islice(pairs, BLOCK_PAIRS):
+            block.append(pair)
+            characters += len(pair.source) + len(pair.target)
+            if characters > BLOCK_CHARACTERS:
+                break
+        if not block:
+            return
+        yield block

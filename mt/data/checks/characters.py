@@ -1,0 +1,37 @@
+"""Characters that mean nothing in a sentence: controls, private use, what an unreadable byte became."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from mt.data.checks.scripts import scripts_of
+
+DIRECTIONS = r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # marks that Arabic and Hebrew text may need
+# Controls but the tab, ends of lines, byte order marks, lone surrogates, private use, U+FFFD and its kin. Joiners
+# and soft hyphens are no fault: Persian, Indic scripts and emoji need the ones, careful typesetting has the others.
+CONTROLS = (
+    r"\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff\ue000-\uf8ff\ufdd0-\ufdef\ufff0-\uffff"
+    r"\U000f0000-\U0010ffff"
+)
+_VISIBLE = re.compile(r"[^\s\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+
+
+def is_visible(text: str) -> bool:
+    """Whether there is anything to see in a text without blanks at its ends."""
+    return bool(text) and (text.isascii() or _VISIBLE.search(text) is not None)
+
+
+def has_control_character(text: str, language: str) -> bool:
+    """Whether a text holds one of `CONTROLS`, or of `DIRECTIONS` where its language does not need them."""
+    # "\ufffd" and its neighbour, the sign for an object, count as printable
+    if text.isprintable() and (text.isascii() or not ("\ufffd" in text or "\ufffc" in text)):
+        return False
+    return _controls(language).search(text) is not None
+
+
+@lru_cache
+def _controls(language: str) -> re.Pattern[str]:
+    scripts = scripts_of(language)
+    needs_directions = not scripts or not {"Arabic", "Hebrew"}.isdisjoint(scripts)
+    return re.compile(f"[{CONTROLS}{'' if needs_directions else DIRECTIONS}]")

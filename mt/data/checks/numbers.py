@@ -1,0 +1,34 @@
+"""Numbers of both sides: the same ones, however each language writes them?"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+NUMBERS = ("any", "tolerant", "strict")  # how closely they are compared
+TOLERANT_DIGITS = 4  # that both sides must hold before a tolerant comparison says anything
+
+_DIGIT = re.compile(r"\d")
+# "1,000" and "1.000" and "1 000" are one number, and so are "10:30" and "10.30"
+_NUMBER = re.compile(r"\d+(?:[.,:'’\u00a0\u202f]\d+|[ \u2009]\d{3}(?!\d))*")
+
+
+def numbers_differ(source: str, target: str, how: str) -> bool:
+    """Whether the sides tell different numbers, in whatever digits (all of Unicode's count).
+
+    "strict": as multisets, separators and leading zeros aside. "tolerant": both sides hold four digits or more and
+    share fewer than half of them, so that a number in words, a date or a time in its own form is no difference.
+    """
+    digits = _DIGIT.findall(source), _DIGIT.findall(target)
+    if how == "strict":
+        return any(digits) and _numbers(source) != _numbers(target)
+    fewer, more = sorted(map(len, digits))
+    if fewer < TOLERANT_DIGITS:
+        return False
+    shared = Counter(map(int, digits[0])) & Counter(map(int, digits[1]))
+    return 2 * sum(shared.values()) < more
+
+
+def _numbers(text: str) -> Counter[int]:
+    # digit by digit: int() takes "٣" too, and leading zeros go
+    return Counter(int("".join(_DIGIT.findall(number))) for number in _NUMBER.findall(text))

@@ -1,0 +1,166 @@
+"""Cleaning a corpus into a text store: each pair is kept, or counted under the first rule that it breaks.
+
+What a rule can say of a pair by itself is worked out by several processes; what depends on the pairs before it is
+decided here, in the order of the corpus. So the result is the same for any number of processes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mt.data.block import Block, in_blocks
+from mt.data.cleaning import SAME, CleaningSettings
+from mt.data.held_out import HeldOut
+from mt.data.ledger import Ledger
+from mt.data.pair import Corpus, Pair
+from mt.data.progress import Progress
+from mt.data.repeats import Repeats, repeat_keys, repeat_rules, single_blanks
+from mt.data.rules import broken_rule
+from mt.data.settings import DataSettings
+from mt.data.sources import Source, Sources, moved_links, sources_of, tags_of, without_tag
+from mt.data.text_store import TextWriter
+from mt.data.workers import map_in_order
+
+log = logging.getLogger(__name__)
+
+START = 24  # characters of a held-out pair by which most others are told from it
+
+
+@dataclass(frozen=True)
+class Raw:
+    """Pairs as they were read, and why some of them could not be read properly."""
+
+    block: Block
+    faults: dict[int, str]  # by the place in the block
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Pairs as they will be kept; `reasons` of those that break a rule; `keys` of the others, for `Repeats`."""
+
+    block: Block
+    reasons: dict[int, str]
+    keys: list[np.ndarray]
+
+
+class HeldOutPairs:
+    """What no training pair may share with those of valid and tests; neither tags, capitals nor blanks hide one."""
+
+    def __init__(self, parts: Iterable[HeldOut], data: DataSettings) -> None:
+        self._same, tags = data.cleaning.held_out, tags_of(data.valid, *data.tests.values())
+        self._keys = frozenset(
+            key.casefold()
+            for part in parts
+            for source, target in zip(part.sources, part.targets, strict=True)
+            for key in SAME[self._same](single_blanks(without_tag(source, tags).strip()), single_blanks(target.strip()))
+        )
+        # folding is slow, and most pairs are known by their first letters to be no held-out one
+        self._starts = frozenset(key[:START] for key in self._keys)
+
+    def holds(self, source: str, target: str) -> bool:
+        """Whether a pair, its runs of blanks made single, is one of them or shares what it must not."""
+        return any(
+            key[:START].casefold()[:START] in self._starts and key.casefold() in self._keys
+            for key in SAME[self._same](source, target)
+        )
+
+
+class Judge:
+    """The rules that need nothing but a pair and the held-out sentences; goes to other processes."""
+
+    def __init__(
+        self, settings: CleaningSettings, source: Source, languages: tuple[str, str], held_out: HeldOutPairs
+    ) -> None:
+        self._settings = settings
+        self._tag = source.tag
+        self._languages = languages
+        self._held_out = held_out
+
+    def __call__(self, raw: Raw) -> Judged:
+        block, reasons = raw.block, dict(raw.faults)
+        sources, targets = ([line.strip() for line in block.lines(side)] for side in ("source", "target"))
+        texts = list(zip(map(single_blanks, sources), map(single_blanks, targets), strict=True))
+        for place, pair in enumerate(map(Pair, sources, targets)):
+            if place in reasons:
+                continue
+            reason = broken_rule(pair, self._settings, *self._languages)
+            if reason is None and self._held_out.holds(*texts[place]):
+                reason = f"in valid or test (same {self._settings.held_out})"
+            if reason is not None:
+                reasons[place] = reason
+        links = None if block.links is None else block.lines("links")
+        if self._tag is not None:
+            sources = [f"{self._tag} {source}" for source in sources]
+            texts = [(f"{self._tag} {source}", target) for source, target in texts]
+            links = links and [moved_links(line) for line in links]
+        keys = repeat_keys(repeat_rules(self._settings), [text for n, text in enumerate(texts) if n not in reasons])
+        return Judged(Block.of(sources, targets, links), reasons, keys)
+
+
+def clean_corpus(
+    corpus: Corpus,
+    settings: CleaningSettings,
+    *,
+    languages: tuple[str, str],
+    held_out: HeldOutPairs,
+    folder: Path,
+    num_processes: int = 1,
+) -> Ledger:
+    """Write the pairs of all sources that break no rule into a text store; the ledger counts all of them.
+
+    `languages` are codes of the source and the target language. A pair repeats another even if that comes from another
+    source, as long as their tags are the same. Raises ValueError if no pair is left.
+    """
+    rules = repeat_rules(settings)
+    repeats = Repeats(rules)
+    ledgers = {}
+    with TextWriter(folder) as writer, Progress("cleaning") as progress:
+        for name, source in sources_of(corpus).items():
+            ledger = ledgers[name] = Ledger(name)
+            writer.begin(name)
+            judge = Judge(settings, source, source.languages(languages), held_out)
+            for judged in map_in_order(judge, _read(source.corpus, settings), num_processes):
+                writer.write(_kept(judged, repeats, [rule.reason for rule in rules], ledger))
+                progress.add(len(judged.block))
+            if ledger.num_kept == 0 and isinstance(corpus, Sources):
+                log.warning("data.train: no pair of %s is left of %d after cleaning", name, ledger.num_in)
+    total = Ledger.total("train", ledgers)
+    if total.num_kept == 0:
+        reasons = ", ".join(f"{reason}: {drop.count}" for reason, drop in total.drops.items())
+        raise ValueError(f"data.train: no pair is left of {total.num_in} after cleaning ({reasons})")
+    return total
+
+
+def _read(corpus: Corpus, settings: CleaningSettings) -> Iterator[Raw]:
+    for pairs in in_blocks(corpus):
+        faults = {}
+        for place, pair in enumerate(pairs):
+            if pair.fault is not None:
+                if settings.malformed == "refuse":
+                    raise ValueError(f"{pair.fault.message}; data.cleaning.malformed=drop drops and counts such lines")
+                faults[place] = pair.fault.reason
+        yield Raw(Block.of_pairs(pairs), faults)
+
+
+def _kept(judged: Judged, repeats: Repeats, repeat_reasons: list[str], ledger: Ledger) -> Block:
+    """The pairs to keep; the ledger counts the others, too."""
+    block, reasons = judged.block, dict(judged.reasons)
+    is_kept = np.ones(len(block), dtype=bool)
+    is_kept[list(reasons)] = False
+    open_ = np.flatnonzero(is_kept)
+    broken = repeats.admit(judged.keys, len(open_))
+    reasons |= {int(open_[place]): repeat_reasons[broken[place] - 1] for place in np.flatnonzero(broken)}
+    is_kept[list(reasons)] = False
+    rows = {side: block.raw_lines(side) for side in ("source", "target")} if reasons else {}
+    place = 0
+    for dropped in sorted(reasons):
+        ledger.keep(dropped - place)
+        ledger.drop(reasons[dropped], Pair(*(lines[dropped].decode() for lines in rows.values())))
+        place = dropped + 1
+    ledger.keep(len(block) - place)
+    return block.only(is_kept)

@@ -1,0 +1,103 @@
+"""Which lines of valid and test stand in train too: scores on them measure memory, not translation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from mt.data.diagnosis.section import Section, share, shortened, table
+from mt.data.pair import Pair
+
+# how near a training pair comes, the nearest last
+NOTHING, SAME_TARGET, SAME_SOURCE, SAME_PAIR_FOLDED, SAME_PAIR = range(5)
+KINDS = {
+    SAME_PAIR: "the same pair",
+    SAME_PAIR_FOLDED: "but for capitals and blanks",
+    SAME_SOURCE: "the same source alone",
+    SAME_TARGET: "the same target alone",
+}
+MUCH = 0.01  # of a held-out set
+
+
+class Overlap:
+    """Held-out sets that look at training pairs as they go by; memory grows with the sets alone."""
+
+    def __init__(self, held_out: Mapping[str, Sequence[Pair]]) -> None:
+        self._held_out = held_out
+        self._nearest = {name: np.zeros(len(pairs), dtype=np.int8) for name, pairs in held_out.items()}
+        self._by_source: dict[str, list[tuple[str, int]]] = {}
+        self._by_target: dict[str, list[tuple[str, int]]] = {}
+        for name, pairs in held_out.items():
+            for line, pair in enumerate(pairs):
+                self._by_source.setdefault(_folded(pair.source), []).append((name, line))
+                self._by_target.setdefault(_folded(pair.target), []).append((name, line))
+
+    def see(self, pair: Pair) -> None:
+        """Look at a training pair."""
+        with_source = self._by_source.get(_folded(pair.source))
+        with_target = self._by_target.get(_folded(pair.target))
+        for name, line in with_target or ():
+            self._come_near(name, line, SAME_TARGET)
+        for name, line in with_source or ():
+            is_pair = (name, line) in (with_target or ())
+            is_exact = self._held_out[name][line][:2] == pair[:2]
+            self._come_near(name, line, SAME_PAIR if is_exact else SAME_PAIR_FOLDED if is_pair else SAME_SOURCE)
+
+    def counts(self, name: str) -> dict[int, int]:
+        """How many lines of a set have come how near; each line counts once, as its nearest."""
+        return {kind: int((self._nearest[name] == kind).sum()) for kind in KINDS}
+
+    def section(self, held_out_rule: str, valid: Sequence[Pair]) -> Section:
+        """What the sets have seen; `held_out_rule` is the cleaning setting, `valid` what checkpoints are chosen by."""
+        section = Section("overlap", "lines of the held-out sets that stand in train")
+        rows = [["", "lines", *KINDS.values()]]
+        for name, pairs in self._held_out.items():
+            counts = self.counts(name)
+            rows.append([name, f"{len(pairs):,}", *(f"{counts[kind]:,}" for kind in KINDS)])
+            section.numbers[name] = {"lines": len(pairs)} | {KINDS[kind]: counts[kind] for kind in KINDS}
+            self._judge(section, name, counts, held_out_rule)
+        section.lines = table(rows)
+        chosen_by = Overlap({name: pairs for name, pairs in self._held_out.items() if name != "valid"})
+        for pair in valid:
+            chosen_by.see(pair)
+        for name, pairs in chosen_by._held_out.items():
+            counts = chosen_by.counts(name)
+            number = counts[SAME_PAIR] + counts[SAME_PAIR_FOLDED] + counts[SAME_SOURCE]
+            section.numbers[f"{name} in valid"] = number
+            if number > MUCH * len(pairs):
+                section.but(
+                    f"{share(number, len(pairs))} of the sources of {name} stand in valid, which chooses checkpoints",
+                    "take them out of valid",
+                )
+        return section
+
+    def _judge(self, section: Section, name: str, counts: dict[int, int], held_out_rule: str) -> None:
+        total = len(self._held_out[name])
+        pairs = counts[SAME_PAIR] + counts[SAME_PAIR_FOLDED]
+        if pairs and held_out_rule == "none":
+            section.but(
+                f"{pairs:,} lines of {name} ({share(pairs, total)}) stand in train as they are",
+                "data.cleaning.held_out=pair keeps them out of train",
+            )
+        elif pairs:
+            section.note(
+                f"{pairs:,} lines of {name} stand in train", "cleaning drops them there (data.cleaning.held_out)"
+            )
+        if counts[SAME_SOURCE] > MUCH * total and held_out_rule not in ("source", "either"):
+            line = int(np.flatnonzero(self._nearest[name] == SAME_SOURCE)[0])
+            example = shortened(self._held_out[name][line].source, 50)
+            section.but(
+                f"{share(counts[SAME_SOURCE], total)} of the sources of {name} stand in train with another target"
+                f' ("{example}")',
+                "scores flatter; data.cleaning.held_out=source drops them from train",
+            )
+
+    def _come_near(self, name: str, line: int, kind: int) -> None:
+        nearest = self._nearest[name]
+        if kind > nearest[line]:
+            nearest[line] = kind
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.split()).casefold()

@@ -1,0 +1,104 @@
+"""One walk through a corpus: how many pairs, what cannot be read, and an even sample of the rest to look at closely."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from mt.data.pair import Pair
+from mt.data.progress import Progress
+from mt.data.sources import Source
+
+MESSAGES_KEPT = 3  # of each reason why lines cannot be read
+
+
+class Drawn(NamedTuple):
+    """A pair of the sample: its number in the corpus (from 0), its source, its sentences with their ends stripped."""
+
+    number: int
+    source_name: str
+    pair: Pair
+
+
+@dataclass
+class Unreadable:
+    """Lines that are no pairs, for one reason: how many, and what is said of the first of them."""
+
+    count: int = 0
+    messages: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Survey:
+    """What was found on the walk."""
+
+    name: str  # of the split: train, valid, test
+    counts: dict[str, int] = field(default_factory=dict)  # pairs of each source, readable or not
+    unreadable: dict[str, Unreadable] = field(default_factory=dict)  # by reason
+    problem: str | None = None  # why the walk ended early
+    sample: list[Drawn] = field(default_factory=list)  # of the readable pairs, in their order
+
+    @property
+    def num_pairs(self) -> int:
+        """All pairs, readable or not."""
+        return sum(self.counts.values())
+
+    @property
+    def num_unreadable(self) -> int:
+        """Lines that are no pairs."""
+        return sum(one.count for one in self.unreadable.values())
+
+    @property
+    def num_readable(self) -> int:
+        """Pairs that could be read."""
+        return self.num_pairs - self.num_unreadable
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every readable pair is in the sample."""
+        return self.num_readable == len(self.sample)
+
+
+def survey(
+    name: str, sources: Mapping[str, Source], max_pairs: int, see: Callable[[Pair], None] | None = None
+) -> Survey:
+    """Walk through the sources of a split and draw at most `max_pairs` pairs; `see` is shown every readable one.
+
+    Nothing is raised for what is wrong with the files. Memory holds the sample alone.
+    """
+    found = Survey(name)
+    random_ = random.Random(1)
+    num_readable = 0
+    with Progress(f"reading {name}") as progress:
+        for number, (source_name, pair) in enumerate(_read(sources, found)):
+            found.counts[source_name] += 1
+            if number % 4096 == 4095:
+                progress.add(4096)
+            if pair.fault is not None:
+                unreadable = found.unreadable.setdefault(pair.fault.reason, Unreadable())
+                unreadable.count += 1
+                unreadable.messages += [pair.fault.message][: MESSAGES_KEPT - len(unreadable.messages)]
+                continue
+            pair = pair._replace(source=pair.source.strip(), target=pair.target.strip())
+            num_readable += 1
+            if see is not None:
+                see(pair)
+            if len(found.sample) < max_pairs:
+                found.sample.append(Drawn(number, source_name, pair))
+            elif (place := int(random_.random() * num_readable)) < max_pairs:
+                # every pair so far has the same chance to be in the sample
+                found.sample[place] = Drawn(number, source_name, pair)
+    found.sample.sort(key=lambda drawn: drawn.number)
+    return found
+
+
+def _read(sources: Mapping[str, Source], found: Survey) -> Iterator[tuple[str, Pair]]:
+    try:
+        for name, source in sources.items():
+            found.counts[name] = 0
+            for pair in source.corpus:
+                yield name, pair
+    except (ValueError, OSError) as error:
+        found.problem = " ".join(str(error).split())

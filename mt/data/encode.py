@@ -1,0 +1,127 @@
+"""From text to ids: a text store is encoded into the store that training reads, on several cores."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from mt.data.block import Block
+from mt.data.ledger import Ledger
+from mt.data.mapped import RunWriter
+from mt.data.progress import Progress
+from mt.data.store import FORMAT
+from mt.data.text_store import TextStore
+from mt.data.tokenizer import TokenizerPair
+from mt.data.workers import map_in_order
+
+
+def encode_train(
+    clean: Path, encoded: Path, tokenizers: TokenizerPair, *, max_pieces: int, num_processes: int
+) -> Ledger:
+    """Encode the text store clean/train into encoded/train; gives the ledger of cleaning and encoding together.
+
+    Raises ValueError if every pair is longer than `max_pieces`.
+    """
+    text = TextStore(clean / "train")
+    total = Ledger.load(clean / "ledger.json")
+    ledgers = total.sources or dict.fromkeys(text.sources, total)
+    (encoded / "train").mkdir()
+    write_store(
+        encoded / "train", text, tokenizers, max_pieces=max_pieces, ledgers=ledgers, num_processes=num_processes
+    )
+    ledger = Ledger.total("train", ledgers)
+    if ledger.num_kept == 0:
+        raise ValueError(f"data.max_pieces ({max_pieces}) must be larger: every pair is longer than that")
+    ledger.save(encoded / "ledger.json")
+    return ledger
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """The ids of the pairs of a block that are short enough, and which those are; `text` if some are not."""
+
+    ids: dict[str, bytes]
+    lengths: dict[str, np.ndarray]
+    is_kept: np.ndarray
+    text: Block | None
+
+
+class Encoder:
+    """From text to ids; goes to other processes."""
+
+    def __init__(self, tokenizers: TokenizerPair, max_pieces: int) -> None:
+        self._tokenizers = tokenizers
+        self._max_pieces = max_pieces
+        self.dtype = np.dtype(np.uint16 if max(tokenizers.source.size, tokenizers.target.size) <= 2**16 else np.int32)
+
+    def __call__(self, block: Block) -> Encoded:
+        ids = {
+            "source": self._tokenizers.source.encode_many(block.lines("source")),
+            "target": self._tokenizers.target.encode_many(block.lines("target")),
+        }
+        lengths = {side: np.fromiter(map(len, rows), np.int64, count=len(rows)) for side, rows in ids.items()}
+        is_kept = np.maximum(*lengths.values()) <= self._max_pieces
+        if not is_kept.all():
+            ids = {side: [row for row, keep in zip(rows, is_kept, strict=True) if keep] for side, rows in ids.items()}
+        return Encoded(
+            {side: np.fromiter(chain.from_iterable(rows), self.dtype).tobytes() for side, rows in ids.items()},
+            {side: of_side[is_kept] for side, of_side in lengths.items()},
+            is_kept,
+            None if is_kept.all() else block,
+        )
+
+
+def write_store(
+    folder: str | Path,
+    text: TextStore,
+    tokenizers: TokenizerPair,
+    *,
+    max_pieces: int,
+    ledgers: Mapping[str, Ledger],
+    num_processes: int = 1,
+) -> None:
+    """Encode a text store into `folder`; a pair with a side of more than `max_pieces` goes to its source's ledger."""
+    folder = Path(folder)
+    encoder = Encoder(tokenizers, max_pieces)
+    reason = f"too long (over {max_pieces} pieces)"
+    sources: dict[str, list[int]] = {}
+    num_pairs = max_pair_pieces = 0
+    with ExitStack() as files, Progress("encoding", len(text)) as progress:
+        writers = {
+            side: files.enter_context(RunWriter(folder / f"{side}.ids", folder / f"{side}.index"))
+            for side in ("source", "target")
+        }
+        lines_file = files.enter_context(open(folder / "lines.index", "wb"))
+        for name, lines in text.sources.items():
+            sources[name] = [num_pairs, num_pairs]
+            line = lines.start
+            for encoded in map_in_order(encoder, text.blocks(lines), num_processes):
+                for side, writer in writers.items():
+                    writer.write(encoded.ids[side], encoded.lengths[side].cumsum())
+                kept = np.flatnonzero(encoded.is_kept)
+                lines_file.write((line + kept).astype(np.int64).tobytes())
+                num_pairs += len(kept)
+                both = encoded.lengths["source"] + encoded.lengths["target"]
+                max_pair_pieces = max(max_pair_pieces, int(both.max(initial=0)))
+                if encoded.text is not None:
+                    for pair, is_kept in zip(encoded.text.pairs(), encoded.is_kept, strict=True):
+                        if not is_kept:
+                            ledgers[name].drop_kept(reason, pair)
+                line += len(encoded.is_kept)
+                progress.add(len(encoded.is_kept))
+            sources[name][1] = num_pairs
+    description = {
+        "format": FORMAT,
+        "dtype": encoder.dtype.name,
+        "num_pairs": num_pairs,
+        "max_pieces": max_pieces,
+        "max_pair_pieces": max_pair_pieces,
+        "sources": sources,
+    }
+    (folder / "store.json").write_text(json.dumps(description) + "\n", encoding="utf-8")

@@ -1,0 +1,78 @@
+"""Fields of a row that may lie inside one another, named with dots: "translation.en"."""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import getitem
+from typing import Any
+
+from mt.data.lines import in_one_line
+from mt.data.pair import Fault, Pair
+
+NAMES_SHOWN = 20  # of the fields that there are, where another was asked for
+
+
+class WrongField(ValueError):
+    """A field that is not there or holds no text; `reason` is the kind of fault."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+    def fault(self, place: str) -> Fault:
+        """The same as a fault at that place."""
+        return Fault(self.reason, f"{place}: {self}")
+
+
+def pair_at(row: dict[str, Any], source_field: str, target_field: str, links_field: str | None = None) -> Pair:
+    """The pair of a row; null is an empty sentence. Raises WrongField."""
+    return Pair(
+        text_at(row, source_field) or "",
+        text_at(row, target_field) or "",
+        None if links_field is None else text_at(row, links_field),
+    )
+
+
+def text_at(row: dict[str, Any], field: str) -> str | None:
+    """The text at `field` in one line, None for null. Raises WrongField."""
+    value = row[field] if field in row else reduce(getitem, keys_to(row, field), row)
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise WrongField("not text", f"field ({field}) must be text, it is {type(value).__name__}")
+    if not value.isascii():
+        try:
+            value.encode("utf-8")
+        except UnicodeEncodeError as error:  # JSON can write "\ud83d" without the other half
+            half = f"\\u{ord(value[error.start]):04x}"
+            raise WrongField("not text", f"field ({field}) holds half a character ({half})") from None
+    return in_one_line(value)
+
+
+def keys_to(row: dict[str, Any], field: str) -> list[str]:
+    """The keys that lead to a field, one inside the other: each the longest that exists, dots and all.
+
+    They end early at null, for anything inside null is null. Raises WrongField.
+    """
+    keys: list[str] = []
+    inner: Any = row
+    rest = field
+    while rest and inner is not None:
+        if not isinstance(inner, dict):
+            message = f"field ({field}): {'.'.join(keys)} must hold fields, it is {type(inner).__name__}"
+            raise WrongField("missing field", message)
+        key = rest
+        while key not in inner:
+            key, dot, _ = key.rpartition(".")
+            if not dot:
+                where = f"{rest} in {'.'.join(keys)}" if keys else f"field ({field})"
+                raise WrongField("missing field", f"{where} must be one of: {_listed(list(inner))}")
+        keys.append(key)
+        inner, rest = inner[key], rest[len(key) + 1 :]
+    return keys
+
+
+def _listed(names: list[str]) -> str:
+    """The first names in one line, whatever is in them."""
+    shown = ", ".join(" ".join(name.split()) for name in names[:NAMES_SHOWN]) or "none is there"
+    return f"{shown}, …" if len(names) > NAMES_SHOWN else shown

@@ -1,0 +1,65 @@
+"""JSON Lines: one JSON object a line, the two sentences in two of its fields."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mt.data.fields import WrongField, pair_at
+from mt.data.fingerprint import fingerprint_of
+from mt.data.lines import FaultyLine, find_file, scan_lines
+from mt.data.pair import Fault, Pair
+from mt.data.paths import Paths, file_stamps, path_list
+
+
+@dataclass(frozen=True, kw_only=True)
+class JsonLines:
+    """Pairs from JSON Lines files, plain or compressed; `path` is one path or a list read in turn.
+
+    A dotted field reaches into objects ("translation.en"), unless a key with that very dot exists. Null is an empty
+    sentence, a line end inside a sentence becomes a blank, and a blank line is no pair. A line that is no object, or
+    whose field is missing or no text, is a fault. `links_field` holds gold alignments in Pharaoh format.
+    """
+
+    path: Paths
+    source_field: str
+    target_field: str
+    links_field: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", path_list(self.path))
+
+    def __iter__(self) -> Iterator[Pair]:
+        for path in self.path:
+            yield from self._read(find_file(path))
+
+    def fingerprint(self) -> str:
+        """Changes with the paths, sizes and times of the files and with the settings."""
+        return fingerprint_of(
+            "JsonLines", file_stamps(self.path), self.source_field, self.target_field, self.links_field
+        )
+
+    def _read(self, path: Path) -> Iterator[Pair]:
+        for number, line in enumerate(scan_lines(path), start=1):
+            if isinstance(line, FaultyLine):
+                yield Pair(line.text, "", fault=line.fault)
+            elif line.strip():
+                yield self._pair(line, path, number)
+
+    def _pair(self, line: str, path: Path, number: int) -> Pair:
+        try:
+            row = json.loads(line)
+            if isinstance(row, dict):
+                return pair_at(row, self.source_field, self.target_field, self.links_field)
+            why = f"it is {type(row).__name__}"
+        except WrongField as wrong:
+            return Pair(line, "", fault=wrong.fault(f"{path} line {number}"))
+        except json.JSONDecodeError as error:
+            why = f"{error.msg} at character {error.pos + 1}"
+        except (ValueError, RecursionError) as error:  # a number of thousands of digits, thousands of brackets
+            why = str(error)
+        if line.lstrip().startswith("["):
+            why += "; `jq -c '.[]' FILE` writes a list as lines"
+        return Pair(line, "", fault=Fault("not a JSON object", f"{path} line {number}: not a JSON object ({why})"))

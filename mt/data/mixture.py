@@ -1,0 +1,67 @@
+"""How much of the training text comes from which source: weights, a temperature for uneven sizes, a schedule."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mixture:
+    """The share of source k among the pairs drawn: p_k ~ weight_k * size_k ^ (1 / temperature).
+
+    (Arivazhagan et al. 2019.) Temperature 1 draws by size, so that a weight of 2 means "twice as often as its size
+    gives"; a large temperature draws all sources alike, so that weights are shares. A source without a weight has 1;
+    weight 0 leaves it out. An epoch draws as many pairs as the sources in use have together; a source that is drawn
+    less goes on in the next epoch where it stopped, one that is drawn more begins again in another order. `schedule`
+    {5000: {"web": 0.0}} takes these weights for the mixture's once 5,000 updates are done; a new epoch begins there.
+    """
+
+    weights: Mapping[str, float] | None = None  # by the name of the source
+    temperature: float = 1.0
+    schedule: Mapping[int, Mapping[str, float]] | None = None  # weights from that many updates on
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weights", dict(self.weights or {}))
+        object.__setattr__(self, "schedule", dict(self.schedule or {}))
+        if not self.temperature >= 1.0:
+            raise ValueError(f"mixture.temperature ({self.temperature}) must be at least 1")
+        for step, weights in {0: self.weights, **self.schedule}.items():
+            if not isinstance(step, int) or step < 0 or (step == 0 and weights is not self.weights):
+                raise ValueError(f"mixture.schedule: a stage begins after 1 update or more, not after {step}")
+            for name, weight in weights.items():
+                if not 0.0 <= weight < math.inf:
+                    raise ValueError(f"mixture: the weight of {name} ({weight}) must be 0 or more")
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether every source comes just by its size."""
+        return not self.schedule and self.temperature == 1.0 and len(set(self.weights.values()) | {1.0}) == 1
+
+    def check(self, names: Sequence[str]) -> None:
+        """Raises ValueError for a weight of a source that there is not."""
+        for weights in (self.weights, *self.schedule.values()):
+            for name in weights:
+                if name not in names:
+                    near = get_close_matches(name, names, n=1)
+                    hint = f"; did you mean {near[0]}?" if near else ""
+                    raise ValueError(f"mixture: there is no source {name}, there is {', '.join(names)}{hint}")
+
+    def stage(self, step: int) -> int:
+        """The number of the stage in which the update behind `step` updates falls; 0 comes before the schedule."""
+        return sum(first <= step for first in self.schedule)
+
+    def draws(self, stage: int, sizes: Mapping[str, int]) -> dict[str, int]:
+        """Pairs that an epoch of a stage draws from each source that has any."""
+        weights = self.schedule[sorted(self.schedule)[stage - 1]] if stage else self.weights
+        strength = {
+            name: weights.get(name, 1.0) * size ** (1.0 / self.temperature) for name, size in sizes.items() if size
+        }
+        total = sum(size for name, size in sizes.items() if strength.get(name))
+        if not total:
+            raise ValueError("mixture: every source that has pairs has weight 0")
+        whole = sum(strength.values())
+        drawn = {name: round(total * value / whole) for name, value in strength.items()}
+        return {name: max(1, number) for name, number in drawn.items() if strength[name]}

@@ -1,0 +1,91 @@
+"""Rules that remember: pairs that repeat what was kept before them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mt.data.cleaning import SAME, CleaningSettings
+from mt.data.digests import DigestCounts, digests_of
+
+
+@dataclass(frozen=True)
+class RepeatRule:
+    """A pair is dropped once `most` pairs were kept that share one of its keys."""
+
+    same: str  # what makes a key, see SAME
+    most: int
+    reason: str
+
+
+def repeat_rules(settings: CleaningSettings) -> list[RepeatRule]:
+    """The rules of this kind that are on, in their order."""
+    rules = []
+    if settings.duplicates != "none":
+        rules.append(RepeatRule(settings.duplicates, 1, f"duplicate (same {settings.duplicates})"))
+    if settings.max_repeats is not None:
+        rules.append(RepeatRule("either", settings.max_repeats, f"repeated side (over {settings.max_repeats} times)"))
+    return rules
+
+
+def repeat_keys(rules: Sequence[RepeatRule], texts: Sequence[tuple[str, str]]) -> list[np.ndarray]:
+    """For each rule the digests of the keys of some pairs (source, target), a row a pair."""
+    if not texts:
+        return [np.zeros((0, 1), dtype=np.uint64) for _ in rules]
+    return [
+        digests_of([key for pair in texts for key in SAME[rule.same](*pair)]).reshape(len(texts), -1) for rule in rules
+    ]
+
+
+def single_blanks(text: str) -> str:
+    """The text, without blanks at its ends, with those inside made single: texts that differ in them are the same."""
+    # printable: with no other blank than the plain one, and that is seen faster than split
+    return text if text.isprintable() and "  " not in text else " ".join(text.split())
+
+
+class Repeats:
+    """What was kept so far, by the keys of each rule. Pairs come in their order, in any number of calls."""
+
+    def __init__(self, rules: Sequence[RepeatRule]) -> None:
+        self._rules = rules
+        self._kept = [DigestCounts(rule.most) for rule in rules]
+
+    def admit(self, keys: Sequence[np.ndarray], num_pairs: int) -> np.ndarray:
+        """For each pair the number of the first rule that it breaks, from 1, or 0: then it is kept and remembered.
+
+        The same as going through the pairs one by one; only those that share a key with another really do.
+        """
+        broken = np.zeros(num_pairs, dtype=np.int8)
+        before = [table.counts(rows.ravel()).reshape(rows.shape) for table, rows in zip(self._kept, keys, strict=True)]
+        for number, (rule, counts) in enumerate(zip(self._rules, before, strict=True), start=1):
+            is_over = (counts >= rule.most).any(axis=1)
+            broken[(broken == 0) & is_over] = number
+        undecided = np.flatnonzero(broken != 1)  # one that breaks a later rule may break an earlier one by a neighbour
+        is_shared = np.zeros(len(undecided), dtype=bool)
+        for rows in keys:
+            _, places, times = np.unique(rows[undecided].ravel(), return_inverse=True, return_counts=True)
+            is_shared |= (times[places] > 1).reshape(len(undecided), rows.shape[1]).any(axis=1)
+        self._one_by_one(undecided[is_shared], keys, before, broken)
+        for table, rows in zip(self._kept, keys, strict=True):
+            table.add(rows[broken == 0].ravel())
+        return broken
+
+    def _one_by_one(
+        self, numbers: np.ndarray, keys: Sequence[np.ndarray], before: Sequence[np.ndarray], broken: np.ndarray
+    ) -> None:
+        kept_now: list[Counter[int]] = [Counter() for _ in self._rules]
+        of_rules = [
+            (rule.most, rows[numbers].tolist(), counts[numbers].tolist(), now)
+            for rule, rows, counts, now in zip(self._rules, keys, before, kept_now, strict=True)
+        ]
+        for place, pair in enumerate(numbers.tolist()):
+            for number, (most, rows, counts, now) in enumerate(of_rules, start=1):
+                if any(now[key] + count >= most for key, count in zip(rows[place], counts[place], strict=True)):
+                    broken[pair] = number
+                    break
+            else:
+                for _, rows, _, now in of_rules:
+                    now.update(rows[place])

@@ -1,0 +1,183 @@
+"""A corpus too large to be prepared as a whole: each of its files is a shard, which is prepared when its turn comes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mt.data.clean import HeldOutPairs, clean_corpus
+from mt.data.encode import encode_train
+from mt.data.held_out import HeldOut
+from mt.data.ledger import Ledger
+from mt.data.lock import alone
+from mt.data.pair import Corpus, Pair
+from mt.data.settings import DataSettings
+from mt.data.sources import Source, Sources
+from mt.data.store import Store
+from mt.data.text_files import TextFiles
+from mt.data.text_store import TextStore
+from mt.data.tokenizer import TokenizerPair
+from mt.data.whole_folder import remove_unfinished, whole_folder
+from mt.data.workers import Workers
+
+
+def shards_of(corpus: Corpus) -> list[Corpus]:
+    """The files of a corpus, each a corpus of its own. Of several sources, the first files together, the second …
+
+    Raises ValueError for a corpus that is not made of files in lists, or sources with different numbers of them.
+    """
+    if isinstance(corpus, Sources):
+        parts = {name: shards_of(source) for name, source in corpus.sources.items()}
+        if len({len(shards) for shards in parts.values()}) > 1:
+            counts = ", ".join(f"{name} has {len(shards)}" for name, shards in parts.items())
+            raise ValueError(f"data.keep_shards: every source must have as many files, {counts}")
+        return [Sources(**dict(zip(parts, shards, strict=True))) for shards in zip(*parts.values(), strict=True)]
+    if isinstance(corpus, Source):
+        return [replace(corpus, corpus=shard) for shard in shards_of(corpus.corpus)]
+    if isinstance(corpus, TextFiles):
+        links = corpus.links or [None] * len(corpus.source)
+        columns = zip(corpus.source, corpus.target, links, strict=True)
+        return [TextFiles(source=source, target=target, links=link) for source, target, link in columns]
+    if isinstance(getattr(corpus, "path", None), tuple):
+        return [replace(corpus, path=path) for path in corpus.path]
+    raise ValueError(f"data.keep_shards: data.train must be made of files in lists, it is {type(corpus).__name__}")
+
+
+@dataclass(frozen=True)
+class ShardMaker:
+    """Prepares one shard; goes to another process.
+
+    A shard is a folder `shards/000003` with clean/, encoded/ and shard.json, which says what it was made from. Its
+    ledger stays in `shards/ledgers` when the folder goes.
+    """
+
+    data: DataSettings
+    folder: Path  # the prepared one, with held-out sets and tokenizer
+    fingerprint: str  # of everything before shards: tokenizer, held-out sets, settings
+
+    def place(self, number: int) -> Path:
+        """The folder of a shard."""
+        return self.folder / "shards" / f"{number:06d}"
+
+    def is_made(self, number: int) -> bool:
+        """Whether the shard's folder stands and is made from what the settings say now."""
+        try:
+            made_from = json.loads((self.place(number) / "shard.json").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return False
+        return made_from == {"fingerprint": self.fingerprint}
+
+    def __call__(self, number: int, num_processes: int = 1) -> None:
+        place = self.place(number)
+        (place.parent / "ledgers").mkdir(parents=True, exist_ok=True)
+        with alone(place.with_name(f".lock.{number:06d}")):
+            if self.is_made(number):
+                return  # by another process, while we waited
+            remove_unfinished(place.parent, place.name)
+            with whole_folder(place) as new:
+                self._make(number, new, num_processes)
+            ledger = Ledger.load(place / "encoded" / "ledger.json")
+            ledger.save(place.parent / "ledgers" / f"{number:06d}.json")
+
+    def _make(self, number: int, folder: Path, num_processes: int) -> None:
+        data = self.data
+        languages = data.source_language, data.target_language
+        held_out = [HeldOut.load(self.folder, name, *languages) for name in ("valid", *data.tests)]
+        (folder / "clean" / "train").mkdir(parents=True)
+        (folder / "encoded").mkdir()
+        ledger = clean_corpus(
+            shards_of(data.train)[number],
+            data.cleaning,
+            languages=languages,
+            held_out=HeldOutPairs(held_out, data),
+            folder=folder / "clean" / "train",
+            num_processes=num_processes,
+        )
+        ledger.save(folder / "clean" / "ledger.json")
+        tokenizers = TokenizerPair.load(self.folder / "tokenizer")
+        limits = {"max_pieces": data.max_pieces, "num_processes": num_processes}
+        encode_train(folder / "clean", folder / "encoded", tokenizers, **limits)
+        (folder / "shard.json").write_text(json.dumps({"fingerprint": self.fingerprint}) + "\n", encoding="utf-8")
+
+
+class ShardedStore:
+    """The shards of a corpus by number. A shard is a store of its own, the same whenever it is prepared.
+
+    At most `data.keep_shards` of them are on the disk at a time; those used last stay.
+    """
+
+    def __init__(self, data: DataSettings, folder: Path, fingerprint: str, num_processes: int) -> None:
+        self.folder = folder
+        self.max_pieces = data.max_pieces  # no side of a pair is longer, in pieces
+        self._make = ShardMaker(data, folder, fingerprint)
+        self._num_shards = len(shards_of(data.train))
+        self._keep_shards = data.keep_shards
+        self._num_processes = num_processes
+        self._in_use: int | None = None
+        self._background: Workers | None = None
+        self._coming: dict[int, Future] = {}
+
+    def __len__(self) -> int:
+        return self._num_shards
+
+    def store(self, number: int) -> Store:
+        """One shard, prepared now if it is not there yet; the one given before may go once another is asked for.
+
+        Raises ValueError or OSError for whatever is wrong with its files.
+        """
+        if number in self._coming:
+            self._coming.pop(number).result()
+        while not self._make.is_made(number):
+            self._make_room()
+            self._make(number, self._num_processes)
+        self._in_use = number
+        place = self._make.place(number)
+        os.utime(place)  # used last
+        self.ledger.save(self.folder / "ledger.json")
+        return Store(place / "encoded" / "train", TextStore(place / "clean" / "train"))
+
+    def prefetch(self, number: int) -> None:
+        """Begin to prepare a shard in the background if it is not there; `store` waits for it."""
+        if number in self._coming or self._make.is_made(number):
+            return
+        self._make_room()
+        if self._background is None:
+            self._background = Workers(self._make, 1)
+        self._coming[number] = self._background.submit(number)
+
+    def sample(self, most: int) -> Iterator[Pair]:
+        """The sentences of at most so many pairs of the shard in use, or of the first."""
+        return self.store(self._in_use or 0).sample(most)
+
+    def close(self) -> None:
+        """Give up what is being prepared in the background."""
+        if self._background is not None:
+            self._background.close()
+        self._background = None
+        self._coming.clear()
+
+    @property
+    def ledger(self) -> Ledger:
+        """The counts of all shards that were prepared until now."""
+        total, sources = Ledger("train"), {}
+        for path in sorted((self.folder / "shards" / "ledgers").glob("*.json")):
+            ledger = Ledger.load(path)
+            total.add(ledger)
+            for name, of_source in ledger.sources.items():
+                sources.setdefault(name, Ledger(name)).add(of_source)
+        total.sources = sources
+        return total
+
+    def _make_room(self) -> None:
+        """Remove what was used longest ago, so that one more may come."""
+        in_use = None if self._in_use is None else self._make.place(self._in_use)
+        others = [path for path in (self.folder / "shards").glob("[0-9]*") if path != in_use]
+        others.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
+        num_coming = 1 + sum(not shard.done() for shard in self._coming.values())
+        for path in others[max(0, self._keep_shards - (in_use is not None) - num_coming) :]:
+            shutil.rmtree(path, ignore_errors=True)  # another process may be at it, too

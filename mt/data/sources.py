@@ -1,0 +1,101 @@
+"""Several training corpora as one, each with a name, and a tag before its source sentences if it has one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from mt.data.fingerprint import fingerprint_of
+from mt.data.pair import Corpus, Pair
+from mt.data.tokenizer import RESERVED
+
+NAME = re.compile(r"\w[\w.-]*")
+LINK_START = re.compile(r"(?<!\S)\d+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A corpus with a tag: a symbol such as <2de> or <bt> before each source sentence, which the model learns to heed.
+
+    The tag becomes one piece of the tokenizer. `source_language` and `target_language` are for cleaning, where this
+    corpus is in others than data names.
+    """
+
+    corpus: Corpus
+    tag: str | None = None
+    source_language: str | None = None
+    target_language: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.tag is not None and not RESERVED.fullmatch(self.tag):
+            raise ValueError(f"tag ({self.tag}) must look like <2de>, without blanks")
+
+    def __iter__(self) -> Iterator[Pair]:
+        for pair in self.corpus:
+            yield with_tag(pair, self.tag)
+
+    def languages(self, of_data: tuple[str, str]) -> tuple[str, str]:
+        """The languages of this corpus, where it is one of `of_data`."""
+        return self.source_language or of_data[0], self.target_language or of_data[1]
+
+    def fingerprint(self) -> str:
+        """Changes with the corpus and the settings."""
+        return fingerprint_of("Source", self.corpus.fingerprint(), self.tag, self.source_language, self.target_language)
+
+
+class Sources:
+    """Corpora by name, one after the other. Each is a `Source`, or a corpus alone where it has no tag."""
+
+    def __init__(self, **sources: Corpus) -> None:
+        if not sources:
+            raise ValueError("sources: at least one is needed")
+        for name, corpus in sources.items():
+            if not NAME.fullmatch(name):
+                raise ValueError(f"sources: a name ({name}) must be letters, digits, '_', '-' and '.'")
+            if not hasattr(corpus, "fingerprint"):
+                raise ValueError(f"sources: {name} ({corpus}) must be a corpus")
+        self.sources = {
+            name: corpus if isinstance(corpus, Source) else Source(corpus=corpus) for name, corpus in sources.items()
+        }
+
+    def __iter__(self) -> Iterator[Pair]:
+        for source in self.sources.values():
+            yield from source
+
+    def fingerprint(self) -> str:
+        """Changes with any of the sources, their names and their order."""
+        return fingerprint_of("Sources", [[name, source.fingerprint()] for name, source in self.sources.items()])
+
+
+def sources_of(corpus: Corpus, name: str = "train") -> dict[str, Source]:
+    """The sources that a corpus is made of; one that is not made of any is itself one of this name."""
+    if isinstance(corpus, Sources):
+        return corpus.sources
+    return {name: corpus if isinstance(corpus, Source) else Source(corpus=corpus)}
+
+
+def tags_of(*corpora: Corpus) -> list[str]:
+    """The tags of some corpora, each once."""
+    sources = (source for corpus in corpora for source in sources_of(corpus).values())
+    return list(dict.fromkeys(source.tag for source in sources if source.tag is not None))
+
+
+def with_tag(pair: Pair, tag: str | None) -> Pair:
+    """The pair with a tag before its source."""
+    if tag is None:
+        return pair
+    return pair._replace(source=f"{tag} {pair.source}", links=pair.links and moved_links(pair.links))
+
+
+def moved_links(links: str) -> str:
+    """Links (Pharaoh format) of a pair whose source has one more word at its start."""
+    return LINK_START.sub(lambda position: str(int(position[0]) + 1), links)
+
+
+def without_tag(source: str, tags: Sequence[str]) -> str:
+    """A source sentence without its tag, if it begins with one of these."""
+    for tag in tags:
+        if source.startswith(f"{tag} "):
+            return source[len(tag) + 1 :]
+    return source

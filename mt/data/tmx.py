@@ -1,0 +1,112 @@
+"""TMX, the exchange format of translation memories."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mt.data.compressed import find_file
+from mt.data.fingerprint import fingerprint_of
+from mt.data.pair import Pair
+from mt.data.paths import Paths, file_stamps, path_list
+from mt.data.xml_units import UnitReader, language_match
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tmx:
+    """Pairs from TMX files of any size and encoding, plain or compressed; `path` is one path or a list read in turn.
+
+    A language is found in any case and with any region: "en" takes en-US, too, but en itself first. Of several variants
+    of a language in one unit the first one counts; a unit without both languages is no pair; both are counted in the
+    log. Inside a sentence the text of <hi> stays and the codes (bpt, ept, ph, it, ut, with any <sub>) go; a line end,
+    with the indentation behind it, becomes a blank. A damaged or malformed rest of a file is a fault. Raises ValueError
+    when a file has none of the languages, is no TMX, or declares entities.
+    """
+
+    path: Paths
+    source_language: str
+    target_language: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", path_list(self.path))
+        if language_match(self.source_language, self.target_language) == 2:
+            raise ValueError(f"source_language and target_language must differ, both are {self.source_language}")
+
+    def __iter__(self) -> Iterator[Pair]:
+        for path in self.path:
+            yield from _TmxReader(find_file(path), self.source_language, self.target_language).read()
+
+    def fingerprint(self) -> str:
+        """Changes with the paths, sizes and times of the files and with the settings."""
+        return fingerprint_of("Tmx", file_stamps(self.path), self.source_language, self.target_language)
+
+
+class _TmxReader(UnitReader):
+    format = "TMX"
+    root = "tmx"
+
+    def __init__(self, path: Path, source_language: str, target_language: str) -> None:
+        super().__init__(path)
+        self._wanted = source_language, target_language
+        self._sides: dict[str, tuple[int, int]] = {}  # by the file's language tags: which side, and how well it fits
+        self._num_of: Counter[str] = Counter()
+        self._side, self._fit = 0, 0  # of the variant that is being read
+        self._texts = ["", ""]
+        self._fits = [0, 0]
+        self._num_pairs = 0
+        self._num_variants_left_out = 0
+
+    def on_start(self, name: str, attributes: dict[str, str]) -> None:
+        if name == "seg":
+            if self._fit:
+                self.begin_text(name)
+        elif name == "tuv":
+            language = attributes.get("xml:lang") or attributes.get("lang", "")
+            self._num_of[language] += 1
+            if language not in self._sides:
+                self._sides[language] = self._side_of(language)
+            self._side, self._fit = self._sides[language]
+        elif name == "tu":
+            self._fits = [0, 0]
+            self.fault = None
+
+    def on_text(self, name: str, text: str) -> None:
+        before = self._fits[self._side]
+        if before:
+            self._num_variants_left_out += 1
+        if self._fit > before:
+            self._texts[self._side], self._fits[self._side] = text, self._fit
+
+    def on_end(self, name: str) -> None:
+        if name == "tuv":
+            self._fit = 0
+        elif name == "tu":
+            self.num_units += 1
+            if all(self._fits):
+                self._num_pairs += 1
+                self.pairs.append(Pair(*self._texts, fault=self.fault))
+
+    def on_file_end(self) -> None:
+        source, target = self._wanted
+        if self.num_units and not self._num_pairs:
+            found = ", ".join(
+                " ".join(language.split()) or "none named" for language, _ in self._num_of.most_common(10)
+            )
+            raise ValueError(
+                f"{self.path}: no unit has both {source} and {target}, its languages are: {found or 'none'}"
+            )
+        if self._num_pairs < self.num_units or self._num_variants_left_out:
+            log.info(
+                "%s: %d units, left out %d without both %s and %s, and %d further variants of a language",
+                *(self.path, self.num_units, self.num_units - self._num_pairs, source, target),
+                self._num_variants_left_out,
+            )
+
+    def _side_of(self, language: str) -> tuple[int, int]:
+        fits = [language_match(language, wanted) for wanted in self._wanted]
+        return (0, fits[0]) if fits[0] >= fits[1] else (1, fits[1])

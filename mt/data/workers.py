@@ -1,0 +1,148 @@
+"""A function on a stream of inputs, on several cores; results come in the order of the inputs.
+
+The processes are plain Python ones that we start ourselves and talk to through pipes: they import what the function
+needs and nothing of the command that started them (no torch), whatever threads that has; and they end with it, even if
+it is killed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import queue
+import subprocess
+import sys
+import threading
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from contextlib import suppress
+from itertools import chain, islice
+from typing import Any, TypeVar
+
+Input = TypeVar("Input")
+Result = TypeVar("Result")
+
+INPUTS_ALONE = 4  # done before any process is started: it would take longer
+START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from mt.data.workers import serve; serve()"
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # each worker is one thread, libraries included
+
+
+def map_in_order(function: Callable[[Input], Result], inputs: Iterable[Input], num_processes: int) -> Iterator[Result]:
+    """`function` of each input; it and they must be picklable. The first few, and all if `num_processes` is 1, here."""
+    inputs = iter(inputs)
+    yield from map(function, inputs if num_processes == 1 else islice(inputs, INPUTS_ALONE))
+    for following in inputs:  # there are more
+        with Workers(function, num_processes) as workers:
+            pending: deque[Future] = deque()
+            for value in chain([following], inputs):
+                pending.append(workers.submit(value))
+                if len(pending) > 2 * num_processes:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+
+
+class Workers:
+    """Processes that all know one function. Leaving the block ends them, whatever they are doing."""
+
+    def __init__(self, function: Callable, num_processes: int) -> None:
+        self._tasks: queue.SimpleQueue[tuple[Any, Future] | None] = queue.SimpleQueue()
+        self._workers = [_Worker(function) for _ in range(num_processes)]
+        for worker in self._workers:
+            # daemons: nobody waits for them, should we leave without closing
+            threading.Thread(target=self._converse, args=(worker,), daemon=True).start()
+
+    def submit(self, value: Any) -> Future:
+        """The result to come of the function. Its ValueError or OSError is raised there, too."""
+        future: Future = Future()
+        self._tasks.put((value, future))
+        return future
+
+    def _converse(self, worker: _Worker) -> None:
+        while (task := self._tasks.get()) is not None:
+            value, future = task
+            try:
+                future.set_result(worker.call(value))
+            except Exception as error:
+                future.set_exception(error)
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the processes."""
+        for worker in self._workers:
+            worker.kill()
+            self._tasks.put(None)
+
+
+class _Worker:
+    def __init__(self, function: Callable) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", START, json.dumps(sys.path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=os.environ | ONE_THREAD,
+            start_new_session=True,  # Ctrl-C is for us alone, and we end the workers
+        )
+        self._function: Callable | None = function  # sent with the first input: sending may have to wait
+
+    def call(self, value: Any) -> Any:
+        try:
+            if self._function is not None:
+                pickle.dump(self._function, self._process.stdin, protocol=5)
+                self._function = None
+            pickle.dump(value, self._process.stdin, protocol=5)
+            self._process.stdin.flush()
+            is_well, result = pickle.load(self._process.stdout)
+        except (BrokenPipeError, EOFError, pickle.UnpicklingError):
+            code = self._process.wait()
+            cause = f"by signal {-code}; is there enough memory?" if code < 0 else f"with exit code {code}"
+            raise ChildProcessError(f"a worker process ended {cause}") from None
+        if is_well:
+            return result
+        raise result
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            with suppress(BrokenPipeError):  # for what was still to be sent
+                pipe.close()
+
+
+def serve() -> None:
+    """What a worker process does: a function comes in, then inputs; results go out."""
+    results = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # nothing printed may come between results
+    inputs: queue.SimpleQueue = queue.SimpleQueue()
+
+    def read() -> None:
+        try:
+            while True:
+                inputs.put(pickle.load(sys.stdin.buffer))
+        except EOFError:
+            os._exit(0)  # who started us is gone: at once, for the work has no more use
+        except Exception as error:
+            inputs.put(error)
+
+    threading.Thread(target=read, daemon=True).start()
+    function = inputs.get()
+    while True:
+        value = function if isinstance(function, Exception) else inputs.get()
+        try:
+            if isinstance(value, Exception):  # what came could not be read
+                raise value
+            outcome = True, function(value)
+        except (ValueError, OSError) as error:
+            outcome = False, error
+        except Exception:
+            outcome = False, RuntimeError(f"in a worker process:\n{traceback.format_exc()}")
+        pickle.dump(outcome, results, protocol=5)
+        results.flush()

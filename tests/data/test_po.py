@@ -1,0 +1,165 @@
+"""PO files: translated entries are pairs, plural forms by their rule, and a wrong line costs one entry."""
+
+import gzip
+
+import pytest
+
+from mt.data.pair import Fault, Pair
+from mt.data.po import Po
+
+HEADER = """# A program.
+#, fuzzy
+msgid ""
+msgstr ""
+"Language: de\\n"
+"Content-Type: text/plain; charset=UTF-8\\n"
+"""
+
+
+def entry(source, target, before="", context=None):
+    context = f'msgctxt "{context}"\n' if context else ""
+    return f'{before}{context}msgid "{source}"\nmsgstr "{target}"\n'
+
+
+def plural(*forms, one="one file", many="%d files"):
+    numbered = "".join(f'msgstr[{n}] "{form}"\n' for n, form in enumerate(forms))
+    return f'msgid "{one}"\nmsgid_plural "{many}"\n{numbered}'
+
+
+def read(tmp_path, *entries, header=HEADER, encoding="utf-8", between="\n", **settings):
+    path = tmp_path / "de.po"
+    path.write_bytes(between.join([header, *entries]).encode(encoding))
+    return list(Po(path=path, **settings))
+
+
+@pytest.mark.parametrize("between", ["\n", "", "\n\n# a comment\n#: file.c:3\n", "\r\n"])
+def test_entries_are_pairs_however_they_are_parted(tmp_path, between):
+    entries = [entry("one", "eins"), entry("two", "zwei", context="number"), entry("three", "drei")]
+    pairs = [Pair("one", "eins"), Pair("two", "zwei"), Pair("three", "drei")]
+    assert read(tmp_path, *entries, between=between) == pairs
+    assert read(tmp_path, *entries, header="", between=between) == pairs
+    assert read(tmp_path, *entries, reverse=True) == [Pair(target, source) for source, target, *_ in pairs]
+
+
+@pytest.mark.parametrize(
+    "written, text",
+    [
+        ('"one "\n"two"', "one two"),
+        ('""\n"one\\n"\n"two\\n"', "one two"),
+        (r'"say \"yes\" \\ no\t."', 'say "yes" \\ no\t.'),
+        (r'"\x41\102"', "AB"),
+        ('"line\u2028sep\x85 \f"', "line\u2028sep\x85 \f"),
+        ('  "blanks"  ', "blanks"),
+        ('"# no comment"', "# no comment"),
+        ('"%s: msgid"', "%s: msgid"),
+    ],
+    ids="parts lines escapes codes separators blanks hash keyword".split(),
+)
+def test_strings_are_put_together_and_line_ends_become_blanks(tmp_path, written, text):
+    assert read(tmp_path, f'msgid {written}\nmsgstr "x"\n') == [Pair(text, "x")]
+
+
+def test_fuzzy_obsolete_and_untranslated_entries_are_left_out_and_logged(tmp_path, caplog):
+    caplog.set_level("INFO")
+    entries = [
+        entry("one", "eins"),
+        entry("unsure", "unsicher", before="#, c-format, fuzzy\n"),
+        entry("unsure too", "unsicher", before='#,fuzzy\n#| msgid "sure"\n'),
+        entry("nothing", ""),
+        plural("", ""),
+        '#, fuzzy\n#~ msgid "old"\n#~ msgstr "alt"\n',
+        entry("two", "zwei", before="#. fuzzy\n# fuzzy\n#, no-fuzzy-match\n"),
+    ]
+    assert read(tmp_path, *entries) == [Pair("one", "eins"), Pair("two", "zwei")]
+    assert "de.po: left out 2 fuzzy, 1 obsolete and 2 untranslated entries" in caplog.text
+
+
+SLAVIC = "n%10==1 && n%100!=11 ? 0 : n%10>=2 && n%10<=4 && (n%100<10 || n%100>=20) ? 1 : 2"
+SLOVENIAN = "(n%100==1 ? 1 : n%100==2 ? 2 : n%100==3 || n%100==4 ? 3 : 0)"
+
+
+@pytest.mark.parametrize(
+    "rule, forms, expected",
+    [
+        (None, "AB", ["A", "B"]),
+        ("n != 1", "AB", ["A", "B"]),
+        ("(n > 1)", "AB", ["A", "B"]),
+        ("0", "A", ["A"]),
+        (SLAVIC, "ABC", ["A", "C"]),
+        (SLOVENIAN, "ABCD", ["B", "A"]),
+    ],
+    ids=["none", "german", "french", "japanese", "russian", "slovenian"],
+)
+def test_plurals_give_the_form_for_one_and_the_form_that_most_numbers_take(tmp_path, rule, forms, expected):
+    header = HEADER + (f'"Plural-Forms: nplurals={len(forms)}; plural={rule};\\n"\n' if rule else "")
+    pairs = read(tmp_path, plural(*forms), header=header)
+    assert [pair.target for pair in pairs] == expected
+    assert [pair.source for pair in pairs] == ["one file", "%d files"][-len(expected) :]
+
+
+def test_a_header_that_nobody_has_filled_in_is_no_obstacle(tmp_path):
+    header = HEADER.replace("UTF-8", "CHARSET") + '"Plural-Forms: nplurals=INTEGER; plural=EXPRESSION;\\n"\n'
+    assert read(tmp_path, plural("ä", "b"), header=header) == [Pair("one file", "ä"), Pair("%d files", "b")]
+
+
+@pytest.mark.parametrize("rule", ["n !=", "__import__('os')", "n%0", "(" * 500])
+def test_a_plural_rule_that_is_none_is_a_fault(tmp_path, rule):
+    header = HEADER + f'"Plural-Forms: nplurals=2; plural={rule};\\n"\n'
+    fault, *pairs = read(tmp_path, plural("a", "b"), header=header)
+    assert fault.fault.message.startswith(f"{tmp_path}/de.po: its Plural-Forms cannot be read (")
+    assert pairs == [Pair("one file", "a"), Pair("%d files", "b")]
+
+
+@pytest.mark.parametrize(
+    "lines, number",
+    [
+        (['msgid "no end', 'msgstr "x"'], 1),
+        (['msgid "a "quote" inside"', 'msgstr "x"'], 1),
+        (['msgid "a"', "msgstr no quotes"], 2),
+        (['msgid "a"', "continued", 'msgstr "x"'], 2),
+        (["just a line"], 1),
+        (['"belongs to nothing"'], 1),
+        (['msgid "a"', 'msgid "b"', 'msgstr "x"'], 2),
+        (['msgid "a"', 'msgstr "x"', 'msgstr "y"'], 3),
+    ],
+    ids="open quote bare-string bare-line bare alone twice two-translations".split(),
+)
+def test_a_wrong_line_costs_its_entry_alone(tmp_path, lines, number):
+    wrong = "".join(f"{line}\n" for line in lines)
+    first, fault, last = read(tmp_path, entry("one", "eins"), wrong, entry("two", "zwei"))
+    assert (first, last) == (Pair("one", "eins"), Pair("two", "zwei"))
+    place = f"{tmp_path}/de.po line {HEADER.count(chr(10)) + 1 + 3 + number}"
+    assert fault.fault == Fault("not a PO entry", f"{place}: not a PO entry: {lines[number - 1]}")
+
+
+@pytest.mark.parametrize("encoding", ["iso-8859-1", "windows-1252", "koi8-r", "euc-jp", "gb18030"])
+def test_the_charset_of_the_header_is_read(tmp_path, encoding):
+    text = {"koi8-r": "файл", "euc-jp": "日本語", "gb18030": "文件"}.get(encoding, "schön")
+    header = HEADER.replace("UTF-8", encoding.upper())
+    assert read(tmp_path, entry("x", text), header=header, encoding=encoding) == [Pair("x", text)]
+
+
+def test_a_charset_that_is_none_or_another_one_is_told(tmp_path):
+    for charset in ("klingon", "utf-16", "hex"):
+        with pytest.raises(ValueError, match=rf"de\.po: its charset \({charset}\) is not known here"):
+            read(tmp_path, entry("x", "y"), header=HEADER.replace("UTF-8", charset))
+    first, fault, last = read(tmp_path, entry("a", "b"), entry("x", "schön"), entry("c", "d"), encoding="latin-1")
+    assert (first, last) == (Pair("a", "b"), Pair("c", "d"))
+    assert fault[:2] == ("x", "sch\ufffdn")
+    byte = (tmp_path / "de.po").read_bytes().index(b"\xf6")
+    assert fault.fault.message == f"{tmp_path}/de.po: not UTF-8 at line 12, byte {byte} (0xf6)"
+
+
+def test_files_may_be_packed_and_several(tmp_path):
+    content = (HEADER + "\n" + entry("one", "eins") + "\n").encode()
+    (tmp_path / "a.po.gz").write_bytes(gzip.compress(content))
+    (tmp_path / "b.po").write_bytes(content)
+    (tmp_path / "c.po.gz").write_bytes(gzip.compress(content)[:-9])
+    corpus = Po(path=[tmp_path / name for name in ("a.po", "b.po", "c.po")])
+    *pairs, last = corpus
+    assert pairs[:2] == [Pair("one", "eins")] * 2
+    assert last.fault.message.startswith(f"{tmp_path}/c.po.gz: unreadable after line ")
+    before = corpus.fingerprint()
+    assert Po(path=corpus.path, reverse=True).fingerprint() != before
+    (tmp_path / "b.po").write_bytes(content * 2)
+    assert corpus.fingerprint() != before

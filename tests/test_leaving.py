@@ -1,0 +1,226 @@
+"""How every command leaves when something is wrong with its files, its pipe or its user's patience: never in pieces."""
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from tests.conftest import reversed_pairs, train_overrides
+
+ROOT = Path(__file__).resolve().parents[1]
+COMMANDS = ["translate", "evaluate", "align", "prepare", "train"]
+TOOLS = COMMANDS[:3]
+
+
+@dataclass
+class Files:
+    """What a command reads and writes in these tests: `corpus` has train, valid and test in de and en."""
+
+    corpus: Path
+    work: Path
+    checkpoint: Path
+
+    @property
+    def source(self) -> Path:
+        return self.corpus / "train.de"
+
+    @property
+    def output(self) -> Path:
+        return self.work / "out"
+
+    def arguments(self, command: str) -> list[str]:
+        how = ["--checkpoint", str(self.checkpoint), "--device", "cpu", "--output", str(self.output)]
+        if command == "translate":
+            return [*how, "--input", str(self.source)]
+        if command == "evaluate":
+            return [*how, "--source", str(self.source), "--reference", str(self.corpus / "train.en")]
+        if command == "align":
+            return [*how, "--source", str(self.source), "--target", str(self.corpus / "train.en"), "--formats=json"]
+        overrides = train_overrides(self.corpus, self.output)
+        if command == "train":
+            return [*overrides, "trainer.validate_every=30"]
+        return [one for one in overrides if one.startswith(("data", "tokenizer", "+data"))]
+
+
+@pytest.fixture
+def files(tmp_path, trained_run):
+    """A corpus of one's own, which a test may harm."""
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "work").mkdir()
+    made = Files(tmp_path / "corpus", tmp_path / "work", trained_run)
+    write_corpus(made, 200)
+    return made
+
+
+def write_corpus(files: Files, num_pairs: int) -> None:
+    for name, count, seed in (("train", num_pairs, 1), ("valid", 9, 2), ("test", 9, 3)):
+        sources, targets = reversed_pairs(count, seed)
+        links = [" ".join(f"{i}-{i}" for i in range(len(line.split()))) for line in sources]
+        for ending, lines in (("de", sources), ("en", targets), ("align", links)):
+            (files.corpus / f"{name}.{ending}").write_text("".join(f"{line}\n" for line in lines), "utf-8")
+
+
+def start(command, *arguments, **more):
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | more.pop("env", {})
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | more
+    return subprocess.Popen([sys.executable, "-m", f"mt.{command}", *arguments], env=environment, text=True, **pipes)
+
+
+def without_powers() -> None:
+    """Lets root, as which many containers run their tests, be refused like anybody else from the next program on."""
+    if os.geteuid() == 0:
+        drop_from_bounding_set, read_and_write_anything = 24, (1, 2)
+        for capability in read_and_write_anything:
+            if ctypes.CDLL(None).prctl(drop_from_bounding_set, capability, 0, 0, 0):
+                raise OSError("root cannot give its powers away here")
+
+
+@pytest.fixture(scope="module")
+def refusable():
+    """Skips where nobody is refused a file."""
+    try:
+        denied = "import os, sys; sys.exit(os.access('/', os.W_OK) and os.geteuid() != 0)"
+        subprocess.run([sys.executable, "-c", denied], preexec_fn=without_powers, check=True)
+    except (subprocess.SubprocessError, AttributeError, OSError):
+        pytest.skip("root cannot give its powers away here")
+
+
+def wait_for(condition, process, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.01)
+
+
+def refusal(process, command) -> str:
+    """The one line of a command that was refused something."""
+    out, said = process.communicate(timeout=120)
+    assert (process.returncode, out) == (2, ""), said
+    assert said.startswith(f"{command}: error: ") and said.count("\n") == 1 and said.endswith("\n"), said
+    return said
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_missing_file_is_named(command, files):
+    files.source.unlink()
+    assert str(files.source) in refusal(start(command, *files.arguments(command)), command)
+    assert not files.output.exists() or command in ("prepare", "train")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_file_that_may_not_be_read_is_named(command, files, refusable):
+    files.source.chmod(0)
+    said = refusal(start(command, *files.arguments(command), preexec_fn=without_powers), command)
+    assert said == f"{command}: error: {files.source}: Permission denied\n"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_folder_that_may_not_be_written_is_named(command, files, refusable):
+    files.work.chmod(0o555)
+    said = refusal(start(command, *files.arguments(command), preexec_fn=without_powers), command)
+    assert str(files.output) in said and "Permission denied" in said
+    assert not list(files.work.iterdir())
+
+
+@pytest.mark.parametrize("command", TOOLS)
+def test_a_checkpoint_that_may_not_be_read_is_named(command, files, refusable, tmp_path):
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+    files.checkpoint = closed / "run"
+    said = refusal(start(command, *files.arguments(command), preexec_fn=without_powers), command)
+    assert str(closed) in said and "Permission denied" in said
+    assert not files.output.exists()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_file_where_a_folder_should_be_is_named(command, files):
+    files.corpus = files.corpus / "train.de"
+    said = refusal(start(command, *files.arguments(command)), command)
+    assert str(files.corpus) in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["evaluate", "align", "prepare", "train"])
+def test_a_reader_that_left_ends_it_in_silence(command, files):
+    arguments = [*files.arguments(command), *(["trainer.max_steps=2"] if command == "train" else [])]
+    reading, writing = os.pipe()
+    process = start(command, *arguments, stdout=writing)
+    os.close(reading)
+    os.close(writing)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 141
+    assert "Traceback" not in said and "Broken pipe" not in said and "error:" not in said
+    assert files.output.exists()  # what was asked for is there: it is just not told
+
+
+def interrupted(process) -> str:
+    """What was said by a command that Ctrl-C ended."""
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "Traceback" not in said and "KeyboardInterrupt" not in said
+    return said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["evaluate", "align"])
+def test_ctrl_c_leaves_no_file_that_looks_finished(command, files):
+    write_corpus(files, 100_000)
+    process = start(command, *files.arguments(command))
+    names = ["out"] if command == "evaluate" else ["out/alignments.jsonl"]
+    unfinished = files.work / f"{names[0]}.unfinished"
+    wait_for(lambda: unfinished.exists() and (command == "evaluate" or unfinished.stat().st_size), process)
+    assert interrupted(process) == ""
+    assert not any((files.work / name).exists() for name in (*names, "out/about.json"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="no /proc to look for processes in")
+def test_ctrl_c_while_a_corpus_is_prepared_leaves_nothing_half_done_and_nobody_behind(files):
+    write_corpus(files, 400_000)
+    mark = str(uuid4())
+    process = start("prepare", *files.arguments("prepare"), "num_processes=2", env={"MT_TEST_MARK": mark})
+    prepared = files.output / "data"
+    wait_for(lambda: len(marked(mark)) > 1 and list(prepared.glob(".clean.*")), process)
+    assert interrupted(process) == ""
+    assert {path.name for path in prepared.iterdir()} <= {".lock", "prepared.json"}
+    wait_for_nobody(mark)
+
+
+def marked(mark: str) -> list[int]:
+    """Processes that were started with this mark in their environment."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if mark.encode() in path.read_bytes():
+                found.append(int(path.parent.name))
+    return found
+
+
+def wait_for_nobody(mark: str) -> None:
+    end = time.monotonic() + 10
+    while marked(mark):
+        assert time.monotonic() < end, "processes are left"
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
+def test_ctrl_c_while_it_trains_keeps_what_was_learned_and_says_so(files):
+    command = [*files.arguments("train"), "trainer.max_steps=100000"]
+    process = start("train", *command)
+    metrics = files.output / "run" / "metrics.jsonl"
+    wait_for(lambda: metrics.exists() and metrics.stat().st_size, process)
+    said = interrupted(process).splitlines()
+    assert "the same command goes on from there" in said[-1]
+    last = files.output / "run" / "last"
+    assert (last / "model.safetensors").is_file()
+    assert not [path for path in (files.output / "run").iterdir() if "unfinished" in path.name]

@@ -137,9 +137,11 @@ def main(settings: dict[str, Any]) -> float | None:
     if outcome.signal is not None:
         log.warning("%s; the same command goes on from there", outcome.reason)
         raise SystemExit(128 + outcome.signal)
-    log.info("training is done: %s, %.1f minutes", outcome.reason, outcome.position.seconds / 60)
     if not ranks.is_first:
         return outcome.position.best
+    log.info("training is done: %s, %.1f minutes", outcome.reason, outcome.position.seconds / 60)
+    if data.keep_shards is not None:
+        prepared.train.ledger.save(run.path / "ledger.json")  # counts the shards as they are read
     scores = finish_run(
         final_settings,
         run,

@@ -29,6 +29,9 @@ SETTINGS = [
     "+data.train={_target_:mt.data.sources.Sources,plain:{_target_:mt.data.bundled.source.Bundled,split:train,size:3000,"
     "seed:1},tagged:{_target_:mt.data.sources.Source,tag:'<two>',corpus:{_target_:mt.data.bundled.source.Bundled,"
     "split:train,size:1500,seed:2}}}",
+    "data.valid.size=100",
+    "data.tests.test.size=20",
+    "~data.tests.test_compositional",
     "batches.mixture.temperature=2",
     "batches.mixture.schedule={50:{tagged:0.2}}",
     "model.layer.dropout=0.1",

@@ -480,11 +480,7 @@ class Trainer:
         tensors = state.tensors if state else {}
         known = self.ranks.told({name: (tuple(t.shape), t.dtype) for name, t in tensors.items()})
         parameters, averages = dict(self.model.named_parameters()), self.average.tensors()
-        for name, parameter in parameters.items():
-            if known.get(f"weights.{name}", [None])[0] != parameter.shape:
-                raise ValueError(
-                    f"the checkpoint's training state does not fit the model: {name} is missing or differs"
-                )
+        _check_fit(known, parameters, has_average=bool(averages))
         self.average.num_updates = self.position.ema_updates
         with torch.no_grad():
             for name, (shape, dtype) in known.items():
@@ -505,6 +501,19 @@ class Trainer:
         else:
             own[key] = torch.empty_like(parameter, dtype=tensor.dtype)
             copy_whole(own[key], tensor)
+
+
+def _check_fit(
+    known: Mapping[str, tuple[tuple[int, ...], torch.dtype]], parameters: Mapping[str, Tensor], *, has_average: bool
+) -> None:
+    """Raises ValueError unless a training state holds what the model needs, and nothing that it does not have."""
+    wanted = {f"{group}.{name}" for group in ("weights", "average")[: 1 + has_average] for name in parameters}
+    for name in sorted(wanted - known.keys()):
+        raise ValueError(f"the checkpoint's training state does not fit the model: it lacks {name}")
+    for name, (shape, _) in known.items():
+        owner = name.split(".", 2 if name.startswith("optimizer.") else 1)[-1]
+        if owner not in parameters or (shape and shape != tuple(parameters[owner].shape)):
+            raise ValueError(f"the checkpoint's training state does not fit the model: {name} of shape {list(shape)}")
 
 
 class _Speed:

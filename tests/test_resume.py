@@ -1,0 +1,21 @@
+"""The short form of scripts/resume_proof.py: a training that is killed twice ends where an undisturbed one does."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_ends_as_if_it_had_not_been(tmp_path):
+    command = [sys.executable, str(ROOT / "scripts" / "resume_proof.py"), "--kills", "3", "--work", str(tmp_path)]
+    settings = ["trainer.max_steps=32", "batches.mixture.schedule={20:{tagged:0.2}}"]
+    done = subprocess.run(
+        [*command, *settings], capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert "3 kills, 4 starts: weights, optimizer state and metrics are identical" in done.stdout

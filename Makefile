@@ -7,6 +7,8 @@ VENV ?= .venv
 PIP_ARGS ?=
 # overrides for `make train`, arguments for `make test`
 ARGS ?=
+# the extras in requirements.lock; pyproject.toml says why others are not
+LOCKED := track cluster dev
 
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check
@@ -40,7 +42,7 @@ lint: $(INSTALLED)  ## check the style of the code
 
 lock: $(INSTALLED)  ## write requirements.lock anew from pyproject.toml (ARGS=--upgrade takes the newest versions)
 	@$(PIP) install --quiet uv
-	@$(RUN) -m uv pip compile pyproject.toml --all-extras --universal --python-version 3.10 --quiet \
+	@$(RUN) -m uv pip compile pyproject.toml $(addprefix --extra ,$(LOCKED)) --universal --python-version 3.10 --quiet \
 	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --output-file requirements.lock $(ARGS)
 
 clean:  ## delete .venv and what tools left behind (data/ and checkpoints/ stay)

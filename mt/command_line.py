@@ -28,6 +28,7 @@ HYDRA_FLAGS = """\
 flags:
   --cfg job           print the settings that would be used, and leave
   --multirun, -m      one run for each combination: -m trainer.seed=1,2,3
+                      in the queue of a cluster with hydra/launcher=slurm, a search with hydra/sweeper=tune
   --hydra-help        Hydra's own flags
   MT_DEBUG=1          (in the environment) tracebacks instead of one-line errors"""
 

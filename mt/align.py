@@ -220,7 +220,7 @@ def open_for(stack: ExitStack, path: Path, is_wanted: bool) -> TextIO | None:
 
 def read(path: str) -> list[str]:
     """The lines of a file, or of standard input for "-". Only line feeds end a line."""
-    from mt.data.lines import read_lines
+    from mt.data.formats.lines import read_lines
 
     if path != "-":
         return list(read_lines(path))

@@ -23,7 +23,7 @@ def main(argv: list[str] | None = None) -> int:
     if not flags.hypotheses and not flags.source:
         raise ValueError("--source FILE is needed (or --hypotheses FILE, to score translations that exist already)")
 
-    from mt.data.lines import read_lines
+    from mt.data.formats.lines import read_lines
     from mt.evaluation.report import table, to_json
     from mt.evaluation.scores import check_names, score
 

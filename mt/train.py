@@ -37,6 +37,7 @@ def main(settings: dict[str, Any]) -> float | None:
     from mt.inference.translator import Translator
     from mt.model.seq2seq import parameter_counts
     from mt.training.distributed import Ranks
+    from mt.training.fit import check_fit
     from mt.training.tracker import NoTracker
     from mt.training.trainer import METRICS, Trainer, Validation
 
@@ -76,12 +77,7 @@ def main(settings: dict[str, Any]) -> float | None:
         prepared.ledger.save(run.path / "ledger.json")
     torch.manual_seed(trainer_settings.seed)
     model = build(settings["model"], source_vocab_size=tokenizers.source.size, target_vocab_size=tokenizers.target.size)
-    if model.is_source_tied and not tokenizers.is_joint:
-        raise ValueError("model.tie (all) needs one joint vocabulary: use model.tie=target or tokenizer.joint=true")
-    if model.max_length is not None and model.max_length <= data.max_pieces:
-        raise ValueError(
-            f"model.max_positions ({model.max_length}) must be above data.max_pieces ({data.max_pieces}): EOS takes one"
-        )
+    check_fit(model, tokenizers, max_pieces=data.max_pieces)
     counts = parameter_counts(model)
     log.info("parameters: %s", ", ".join(f"{part} {count:,}" for part, count in counts.items()))
     run.describe(
@@ -131,7 +127,10 @@ def main(settings: dict[str, Any]) -> float | None:
             run.reopen()
         log.info("%s: going on at step %d", run.path, trainer.position.step)
     tracker.start(run.path, settings)
-    outcome = trainer.run()
+    try:
+        outcome = trainer.run()
+    except torch.OutOfMemoryError as error:  # outside the updates, where smaller parts would have helped
+        raise ValueError(f"out of memory: take a smaller model or batches.max_tokens ({error})") from error
     trainer.tracker.finish()
     ranks.leave()
     if outcome.signal is not None:

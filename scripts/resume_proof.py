@@ -33,7 +33,7 @@ SETTINGS = [
     "data.tests.test.size=20",
     "~data.tests.test_compositional",
     "batches.mixture.temperature=2",
-    "batches.mixture.schedule={50:{tagged:0.2}}",
+    "batches.mixture.schedule={20:{tagged:0.2}}",
     "model.layer.dropout=0.1",
     "model.layer.attention_dropout=0.1",
     "model.layer.dim=64",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mt.command_line import config_folder, config_groups, run, run_hydra
+from mt.command_line import config_folder, config_groups, hydra_help, run, run_hydra
 
 ROOT = Path(__file__).resolve().parents[1]
 TOOLS = ["translate", "evaluate", "align"]
@@ -148,6 +148,12 @@ def test_every_experiment_composes_and_starts_with_its_command(train, experiment
     assert (code, len(jobs)) == (0, 1), said
     text = (ROOT / "configs" / "experiment" / f"{experiment}.yaml").read_text("utf-8")
     assert f"# python -m mt.train experiment={experiment}" in text.splitlines()
+
+
+def test_a_command_whose_settings_go_on_from_anothers_has_its_groups_and_settings(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["/bin/mt-doctor"])
+    assert config_groups("doctor") == config_groups("train")
+    assert "max_tokens: 8192" in hydra_help(run, "doctor") and "trial_seconds: 10" in hydra_help(run, "doctor")
 
 
 def test_groups_are_named_as_an_override_names_them():

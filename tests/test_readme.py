@@ -13,7 +13,7 @@ MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
 def commands():
-    blocks = re.findall(r"```sh\n(.*?)```", README, re.S)
+    blocks = [block.replace("\\\n", " ") for block in re.findall(r"```sh\n(.*?)```", README, re.S)]
     lines = [line for block in blocks for line in block.splitlines() if line.strip() and not line.startswith("#")]
     table = re.findall(r"^\|.*?\| `(python -m mt\.[^`]+|make [^`]+)` \|", README, re.M)
     return list(dict.fromkeys([*lines, *table]))
@@ -26,8 +26,12 @@ def test_command_is_understood(composed, command):
         target = next(word for word in words[1:] if "=" not in word)
         assert re.search(rf"^{target}:", MAKEFILE, re.M)
         return
-    name, words = (words[0], words[1:]) if words[0] == "translate" else (words[2].removeprefix("mt."), words[3:])
-    if name in ("train", "prepare"):
+    if words[:2] == ["python", words[1]] and words[1].startswith("scripts/"):
+        assert (ROOT / words[1]).is_file()
+        return
+    start = 0 if words[0] == "translate" else words.index("-m") + 1  # behind python or torchrun
+    name, words = words[start].removeprefix("mt."), words[start + 1 :]
+    if name in ("train", "prepare", "doctor"):
         assert composed([word for word in words if "=" in word and "," not in word])
     else:
         assert import_module(f"mt.{name}").parser().parse_args(words)

@@ -5,6 +5,7 @@ B sentences, S source length, T target length.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -82,6 +83,7 @@ class Cursor:
     epoch: int = 0
     block: int = 0  # of the epoch
     batch: int = 0  # of the block
+    unread: float = 0.0  # epochs that a new stage of the schedule cut short, in all
 
 
 class Shards(Protocol):
@@ -156,7 +158,7 @@ class TokenBatches:
 
         `step` counts the updates done: where it enters another stage of the mixture's schedule, a new epoch begins.
         """
-        cursor = self._entered(cursor, step)
+        cursor = self.entered(cursor, step)
         block = self._open(cursor)
         if not 0 <= cursor.batch < block.plan.num_batches:
             raise IndexError(f"batch ({cursor.batch}) must be below {block.plan.num_batches}, the batches of its block")
@@ -164,7 +166,7 @@ class TokenBatches:
 
     def pairs(self, cursor: Cursor, *, step: int = 0) -> np.ndarray:
         """The store numbers of the pairs of the whole batch at `cursor`, without making it."""
-        cursor = self._entered(cursor, step)
+        cursor = self.entered(cursor, step)
         block = self._open(cursor)
         return block.pairs[block.plan.batch(cursor.batch)]
 
@@ -178,28 +180,29 @@ class TokenBatches:
     def epochs(self, cursor: Cursor) -> float:
         """How many epochs, with their fraction, lie before `cursor`."""
         if cursor.block == cursor.batch == 0:
-            return float(cursor.epoch)
+            return cursor.epoch - cursor.unread
         share = cursor.batch / self._open(cursor).plan.num_batches
-        return cursor.epoch + (cursor.block + share) / self._num_blocks(cursor.stage)
+        return cursor.epoch - cursor.unread + (cursor.block + share) / self._num_blocks(cursor.stage)
 
     def texts(self, cursor: Cursor, numbers: np.ndarray) -> list:
         """The sentences (`Pair`) behind the store numbers of a batch at `cursor`."""
         store = self._open(cursor).store
         return [store.text(int(number)) for number in numbers]
 
-    def _entered(self, cursor: Cursor, step: int) -> Cursor:
+    def entered(self, cursor: Cursor, step: int) -> Cursor:
+        """`cursor` itself, or the beginning of another epoch where `step` begins another stage of the schedule."""
         stage = self.mixture.stage(step)
         if stage == cursor.stage:
             return cursor
-        is_inside = cursor.block or cursor.batch
-        return Cursor(stage=stage, epoch=cursor.epoch + bool(is_inside))
+        epoch = math.ceil(self.epochs(cursor) + cursor.unread)
+        return Cursor(stage=stage, epoch=epoch, unread=epoch - self.epochs(cursor))
 
     def _behind(self, cursor: Cursor, block: _Block) -> Cursor:
         if cursor.batch + 1 < block.plan.num_batches:
             return replace(cursor, batch=cursor.batch + 1)
         if cursor.block + 1 < self._num_blocks(cursor.stage):
             return replace(cursor, block=cursor.block + 1, batch=0)
-        return Cursor(stage=cursor.stage, epoch=cursor.epoch + 1)
+        return replace(cursor, epoch=cursor.epoch + 1, block=0, batch=0)
 
     def _num_blocks(self, stage: int) -> int:
         if self._is_sharded:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mt.data.lines import in_one_line
+from mt.data.formats.lines import in_one_line
 from mt.data.pair import Pair
 from mt.data.whole_folder import write_whole
 

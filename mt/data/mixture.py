@@ -41,7 +41,9 @@ class Mixture:
         return not self.schedule and self.temperature == 1.0 and len(set(self.weights.values()) | {1.0}) == 1
 
     def check(self, names: Sequence[str]) -> None:
-        """Raises ValueError for a weight of a source that there is not."""
+        """Raises ValueError for a weight of a source that there is not, or a stage without any source."""
+        for stage in range(len(self.schedule) + 1):
+            self.draws(stage, {name: 1 for name in names})
         for weights in (self.weights, *self.schedule.values()):
             for name in weights:
                 if name not in names:

@@ -18,13 +18,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mt.data.clean import HeldOutPairs, clean_corpus
+from mt.data.cleaning.clean import HeldOutPairs, clean_corpus
+from mt.data.cleaning.rules import sleeping_rules
 from mt.data.encode import encode_train, write_store
 from mt.data.fingerprint import fingerprint_of
 from mt.data.held_out import HeldOut
 from mt.data.ledger import Ledger
 from mt.data.lock import alone
-from mt.data.rules import sleeping_rules
 from mt.data.settings import DataSettings
 from mt.data.shards import ShardedStore, shards_of
 from mt.data.shuffle import shuffle_large_sources

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mt.data.cleaning import CleaningSettings
+from mt.data.cleaning.settings import CleaningSettings
 from mt.data.pair import Corpus
 
 

@@ -10,8 +10,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mt.data.clean import HeldOutPairs, clean_corpus
+from mt.data.cleaning.clean import HeldOutPairs, clean_corpus
 from mt.data.encode import encode_train
+from mt.data.formats.text_files import TextFiles
 from mt.data.held_out import HeldOut
 from mt.data.ledger import Ledger
 from mt.data.lock import alone
@@ -19,7 +20,6 @@ from mt.data.pair import Corpus, Pair
 from mt.data.settings import DataSettings
 from mt.data.sources import Source, Sources
 from mt.data.store import Store
-from mt.data.text_files import TextFiles
 from mt.data.text_store import TextStore
 from mt.data.tokenizer import TokenizerPair
 from mt.data.whole_folder import remove_unfinished, whole_folder

@@ -64,7 +64,7 @@ class Ranks:
         return self.rank == 0
 
     def device(self, chosen: torch.device) -> torch.device:
-        """The device of this process where `chosen` names only a kind."""
+        """The device of this process: of several, each has the GPU of its own number."""
         return torch.device("cuda", self.local) if self.world_size > 1 and chosen.type == "cuda" else chosen
 
     def gathered(self, *numbers: float) -> Tensor:

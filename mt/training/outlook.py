@@ -12,7 +12,7 @@ from mt.training.trial import Memory, Speed, Trial
 
 TIGHT = 0.85  # of what is free
 FEW_EPOCHS, MANY_EPOCHS = 3, 300
-ESTIMATE_ERROR = "within a third"  # measured: see Memory
+FEW_UPDATES = 10  # to tell time by
 
 
 def outlook(
@@ -37,29 +37,29 @@ def _device(trial: Trial) -> str:
 
 def _memory(section: Section, memory: Memory, max_tokens: int) -> None:
     section.numbers["memory"] = asdict(memory) | {"estimate": memory.estimate}
-    parts = ", ".join(f"{name} {_gib(size)}" for name, size in memory.parts.items() if size)
-    section.lines.append(f"memory: about {_gib(memory.estimate)} ({parts})")
-    if memory.measured is not None:
-        section.lines.append(f"  measured in the trial, with everything: {_gib(memory.measured)}")
+    named = memory.parts | {"Python and data": memory.before}
+    parts = ", ".join(f"{name} {_gib(size)}" for name, size in named.items() if size)
+    section.lines.append(f"memory of updates: about {_gib(memory.estimate)} ({parts})")
+    known = {"the trial took {}": memory.measured, "{} were free": memory.free}
+    facts = [words.format(_gib(size)) for words, size in known.items() if size is not None]
+    section.lines.append(f"  {', '.join([*facts, 'validations come on top'])}")
     if memory.free is None:
         return
-    section.lines.append(f"  free now: {_gib(memory.free)}")
-    # what this process held already is no longer free, but training will hold it instead
-    needed = max(memory.estimate, memory.measured or 0) - memory.parts.get("Python and data", 0)
     remedy = f"a lower batches.max_tokens ({max_tokens}) with a higher trainer.accumulate, or a smaller model"
-    if needed > memory.free:
-        section.stop(f"training needs about {_gib(needed)} and {_gib(memory.free)} are free", remedy)
-    elif needed > TIGHT * memory.free:
-        section.but(f"training needs about {_gib(needed)} of the {_gib(memory.free)} that are free", remedy)
+    if memory.needed > memory.free:
+        section.stop(f"updates need about {_gib(memory.needed)}, and {_gib(memory.free)} are free", remedy)
+    elif memory.needed > TIGHT * memory.free:
+        section.but(f"updates need about {_gib(memory.needed)} of the {_gib(memory.free)} that are free", remedy)
 
 
 def _time(section: Section, speed: Speed, settings: TrainerSettings, times_larger: float) -> None:
     epoch = speed.seconds / speed.epochs * times_larger
     update = speed.seconds / speed.updates
     section.numbers["speed"] = asdict(speed) | {"seconds per epoch": epoch, "seconds per update": update}
+    rough = "; a rough guess, more doctor.trial_seconds tell better" if speed.updates < FEW_UPDATES else ""
     section.lines += [
         f"time: {_duration(epoch)} an epoch, {update:.2g} s an update"
-        f" ({speed.target_tokens / speed.seconds:,.0f} target tokens a second over {speed.updates} updates)",
+        f" ({speed.target_tokens / speed.seconds:,.0f} target tokens a second over {speed.updates} updates{rough})",
         f"loss in the trial: {speed.first_loss_nats:.2f} nats a token at first, {speed.last_loss_nats:.2f} at its end",
     ]
     whole = _whole(settings, epoch, update)

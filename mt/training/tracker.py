@@ -69,6 +69,7 @@ class MetricsFile:
 
     def __init__(self, path: Path):
         self.path = path
+        self._is_torn = False
 
     def cut(self, step: int) -> None:
         """Leaves out the lines of steps after `step`, which will come again, and what a kill left of a line."""
@@ -76,14 +77,20 @@ class MetricsFile:
         if self.path.exists():
             with self.path.open(encoding="utf-8", errors="replace") as lines:
                 kept = [line for line in lines if line.endswith("\n") and _step_of(line) <= step]
-        write_whole(self.path, "".join(kept))
+        try:
+            write_whole(self.path, "".join(kept))
+        except OSError as error:
+            log.warning("%s: lines after step %d could not be cut: %s", self.path, step, error)
 
     def record(self, step: int, numbers: Mapping[str, Any]) -> None:
         """Appends `numbers` of `step`. A disk that is full costs the line, not the run."""
+        line = json.dumps({"step": step, **numbers}, ensure_ascii=False) + "\n"
         try:
             with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"step": step, **numbers}, ensure_ascii=False) + "\n")
+                file.write("\n" + line if self._is_torn else line)
+            self._is_torn = False
         except OSError as error:
+            self._is_torn = True  # perhaps: the next line must not be glued to half of this one
             log.warning("%s: a line of step %d could not be written: %s", self.path, step, error)
 
 

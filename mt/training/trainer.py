@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 METRICS = {"bleu": 1.0, "chrf": 1.0, "loss": -1.0}  # sign: is more better?
 ROLLBACKS = 3  # in a row, without a new checkpoint between them, before the run gives up
 BAD_BATCHES_KEPT = 50  # files
+SAME_SIGNAL_SECONDS = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +67,8 @@ class TrainerSettings:
                 raise ValueError(f"trainer.{name} ({value}) must be a whole number of at least 1")
         if self.max_epochs is not None and self.max_epochs <= 0:
             raise ValueError(f"trainer.max_epochs ({self.max_epochs}) must be above 0")
+        if not 0 <= self.seed < 2**63:
+            raise ValueError(f"trainer.seed ({self.seed}) must be from 0 to 2**63 - 1")
         if self.metric not in METRICS:
             raise ValueError(f"trainer.metric ({self.metric}) must be one of {', '.join(METRICS)}")
         if self.clip_norm < 0:
@@ -193,7 +196,11 @@ class Trainer:
             self.metrics.cut(self.position.step)
         self._budget = parse_duration(settings.time_budget) if settings.time_budget else None
         self._started, self._seconds_before = time.monotonic(), self.position.seconds
-        self._problem: OSError | None = None  # why the last checkpoint could not be written
+        self._problem: OSError | None = None  # why the first rank could not write the last checkpoint
+        self._is_written = True  # it could, as all ranks know
+        self._judged: tuple[dict[str, Any], float, bool] | None = (
+            None  # the last validation: scores, metric, is it best
+        )
 
     def run(self) -> Outcome:
         """Trains until a limit, the end of patience, or a signal; writes a checkpoint before it returns.
@@ -230,16 +237,18 @@ class Trainer:
                 if self._is_validation_due() and not self._agreed(seen)[1]:
                     self._validate_and_save(progress)
                     speed = _Speed()
-            is_saved = self.position.validated_step == self.position.step and self._problem is None
+            is_validated = self.position.validated_step == self.position.step
             if stopping:
                 reason = f"stopped by {signal.Signals(stopping).name} at step {self.position.step}"
-                if not is_saved:
-                    self._save(scores={}, is_best=False)
-            elif not is_saved:
+            if is_validated and not self._is_written:
+                self._save_validated()
+            elif stopping and not is_validated:
+                self._save(scores={}, is_best=False)
+            elif not is_validated:
                 self._validate_and_save(progress)
         progress.close()
-        if self._problem is not None:
-            raise self._problem
+        if not self._is_written:
+            raise self._problem or SystemExit(2)  # said once, by the first
         return Outcome(position=self.position, reason=str(reason), signal=stopping or None)
 
     def _agreed(self, seen: list[int]) -> tuple[float, int]:
@@ -253,7 +262,7 @@ class Trainer:
         group, cursor = [], position.cursor
         cursors = []
         for _ in range(self.settings.accumulate):
-            cursors.append(cursor)
+            cursors.append(self.batches.entered(cursor, position.step))
             batch, cursor = self.batches.read(cursor, step=position.step)
             group.append(batch)
         rate = self.schedule(position.step + 1, share)
@@ -329,6 +338,7 @@ class Trainer:
             cursor=position.cursor,
             seconds=position.seconds,
             skipped=position.skipped,
+            skipped_in_a_row=0,
             rollbacks=times,
         )
         if self.metrics:
@@ -385,17 +395,13 @@ class Trainer:
         self.average.swap()
         value = validation.numbers[settings.metric]
         sign, best = METRICS[settings.metric], self.position.best
-        is_best = best is None or sign * value > sign * best
+        is_best = not math.isnan(value) and (best is None or sign * value > sign * best)
         before = self.position
         self.position = replace(
             before,
-            best=value if is_best else best,
             validations_without_best=0 if is_best else before.validations_without_best + 1,
             validated_step=before.step,
             seconds=self._elapsed(),
-            logged_loss_nats=0.0,
-            logged_tokens=0,
-            rollbacks=0,
         )
         self._record({f"valid_{name}": number for name, number in validation.numbers.items()})
         text = ", ".join(f"{name} {number:.2f}" for name, number in validation.numbers.items())
@@ -403,11 +409,21 @@ class Trainer:
         for line in validation.samples:
             progress.say(f"    {line}")
         self._say(progress, self.watch.validation(self.position.step, validation.numbers))
-        if self._save(scores={"step": self.position.step, **validation.numbers}, is_best=is_best):
-            if self.ranks.is_first:
-                self.store.prune(settings.keep_last)
-        else:  # the best weights are then still the ones before, and the way back is as long as it was
-            self.position = replace(self.position, best=best, rollbacks=before.rollbacks)
+        self._judged = {"step": self.position.step, **validation.numbers}, value, is_best
+        self._save_validated()
+
+    def _save_validated(self) -> None:
+        """A checkpoint of what was just validated. Where it fails, best and the way back are what they were before."""
+        assert self._judged is not None
+        before, (scores, value, is_best) = self.position, self._judged
+        self.position = replace(before, best=value if is_best else before.best, rollbacks=0)
+        if not self._save(scores, is_best=is_best):
+            self.position = before
+        elif self.ranks.is_first:
+            try:
+                self.store.prune(self.settings.keep_last)
+            except OSError as error:
+                log.warning("old checkpoints could not be deleted: %s", error)
 
     def _say(self, progress: Progress, warning: str | None) -> None:
         if warning is not None and self.ranks.is_first:
@@ -438,10 +454,11 @@ class Trainer:
         """Writes a checkpoint; whether that went well. A disk that is full now may have room the next time."""
         name = f"step_{self.position.step:06d}"
         if not (self.ranks.is_first or self.settings.shard):  # has nothing to add
-            return not self.ranks.told(None)
+            self._is_written = not self.ranks.told(None)
+            return self._is_written
         state = self._state()
         self.average.swap()
-        weights = {name: whole(parameter.detach()) for name, parameter in self.model.named_parameters()}
+        weights = self._collected({name: parameter for name, parameter in self.model.named_parameters()})
         self._problem = None
         if self.ranks.is_first:
             try:
@@ -454,21 +471,28 @@ class Trainer:
                     error,
                 )
         self.average.swap()
-        return not self.ranks.told(self._problem is not None)
+        self._is_written = not self.ranks.told(self._problem is not None)
+        return self._is_written
 
     def _state(self) -> TrainingState:
         parameters = dict(self.model.named_parameters())
-        # without an average these are the weights that stand beside them in the checkpoint
-        tensors = (
-            {f"weights.{name}": whole(p.detach()).clone() for name, p in parameters.items()}
-            if self._has_average
-            else {}
-        )
-        tensors |= {f"average.{name}": whole(tensor).clone() for name, tensor in self.average.tensors().items()}
+        # without an average the weights are those that stand beside them in the checkpoint
+        tensors = {f"weights.{name}": p for name, p in parameters.items()} if self._has_average else {}
+        tensors |= {f"average.{name}": tensor for name, tensor in self.average.tensors().items()}
         for name, parameter in parameters.items():
             for key, value in self.optimizer.state[parameter].items() if parameter in self.optimizer.state else ():
-                tensors[f"optimizer.{key}.{name}"] = whole(torch.as_tensor(value))
-        return TrainingState(tensors=tensors, numbers=asdict(self.position))
+                tensors[f"optimizer.{key}.{name}"] = torch.as_tensor(value)
+        # weights and average change places while the checkpoint is written
+        return TrainingState(tensors=self._collected(tensors, copy=self._has_average), numbers=asdict(self.position))
+
+    def _collected(self, tensors: Mapping[str, Tensor], *, copy: bool = False) -> dict[str, Tensor]:
+        """The whole tensors on the CPU of the first rank, one after the other; nothing on the other ranks."""
+        collected = {}
+        for name, tensor in tensors.items():
+            tensor = whole(tensor.detach())
+            if self.ranks.is_first:
+                collected[name] = tensor.clone() if copy and tensor.device.type == "cpu" else tensor.cpu()
+        return collected
 
     @property
     def _has_average(self) -> bool:
@@ -532,14 +556,23 @@ class _Speed:
 
 @contextmanager
 def _signals() -> Iterator[list[int]]:
-    """A list that fills when SIGINT or SIGTERM comes; a second signal is no longer held back."""
+    """A list that fills when SIGINT or SIGTERM comes; another one seconds later is no longer held back.
+
+    At once it may be the same one: a cluster tells every process, and torchrun tells its own again.
+    """
     seen: list[int] = []
+    since: list[float] = []
 
     def note(number: int, _frame: object) -> None:
+        if seen and time.monotonic() - since[0] < SAME_SIGNAL_SECONDS:
+            return
+        if seen:
+            for name in before:
+                signal.signal(name, before[name])
+            signal.raise_signal(number)
         seen.append(number)
+        since.append(time.monotonic())
         log.warning("%s: finishing this update and writing a checkpoint", signal.Signals(number).name)
-        for name in before:
-            signal.signal(name, before[name])
 
     before = {name: signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM)}
     try:

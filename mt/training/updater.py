@@ -35,7 +35,9 @@ class Updater:
     The gradient of an update is that of the summed loss over all its batches and ranks divided by their real target
     tokens, so that neither accumulation nor the number of ranks changes what is learned. Dropout is decided by the
     seed, the step and the rank alone. A batch over `max_tokens` goes in parts. Out of memory, the batches of the update
-    go again in smaller parts, and those of later updates too.
+    go again in smaller parts, and those of later updates too (a resumed run finds that out anew, so that
+    it equals an undisturbed one only to rounding). Of several ranks, one that is out of memory while gradients are
+    summed ends the run.
     """
 
     def __init__(
@@ -107,7 +109,13 @@ class Updater:
                 with mixed_precision(self.device, self.dtype):
                     smoothed, plain = self.loss(part.source_BS, part.target_in_BT, part.target_out_BT)
                 # ranks are averaged over, but the loss is a sum
-                (smoothed * (self.ranks.world_size / num_tokens)).backward()
+                try:
+                    (smoothed * (self.ranks.world_size / num_tokens)).backward()
+                except RuntimeError as error:
+                    if self.ranks.world_size > 1 and number == len(parts) and _is_out_of_memory(error):
+                        # gradients may be half way to the other ranks: there is no taking them back
+                        raise ValueError(_out_of_memory(part)) from error
+                    raise
             nats += float(plain)
         return nats
 
@@ -129,10 +137,7 @@ class Updater:
 
     def _make_smaller(self, largest: Batch, error: RuntimeError) -> None:
         if self._is_sharded or len(largest.indices) == 1:
-            rule = "fewer or shorter sentences: lower batches.max_tokens or data.max_pieces, or take a smaller model"
-            raise ValueError(
-                f"out of memory with {largest.padded_tokens} padded tokens ({len(largest.indices)} sentences): {rule}"
-            ) from error
+            raise ValueError(_out_of_memory(largest)) from error
         self._part_tokens = largest.padded_tokens // 2
         log.warning(
             "out of memory with %d padded tokens: this update again, and later ones, in parts of at most %d"
@@ -159,7 +164,14 @@ class _Loss(nn.Module):
 
 def _seed_of(seed: int, step: int, rank: int) -> int:
     # multiples far apart, so that neither the steps nor the ranks of two seeds meet
-    return (seed * 1_000_003 + step) * 65_537 + rank
+    return ((seed * 1_000_003 + step) * 65_537 + rank) % 2**63
+
+
+def _out_of_memory(part: Batch) -> str:
+    return (
+        f"out of memory with {part.padded_tokens} padded tokens ({len(part.indices)} sentences): lower"
+        " batches.max_tokens or data.max_pieces, or take a smaller model; the same command then goes on"
+    )
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:

@@ -22,9 +22,11 @@ class Watch:
         self._nats = self._tokens = 0.0
         self._updates = 0
         self._first = self._least = math.inf
+        self._began: int | None = None
 
     def loss(self, step: int, loss_nats: float, target_tokens: float) -> str | None:
         """Takes in the summed loss of an update and its tokens; compares means of 100 updates."""
+        self._began = step if self._began is None else self._began
         self._nats, self._tokens, self._updates = (
             self._nats + loss_nats,
             self._tokens + target_tokens,
@@ -45,7 +47,9 @@ class Watch:
                 " learning rate that is too high (schedule.peak), too short a warm-up (schedule.warmup_steps), no"
                 " gradient clipping (trainer.clip_norm), batches that are too small (batches.max_tokens)",
             )
-        if step > self.warmup_steps and self._least > 0.97 * self._first and self._first > 1.0:
+        # of a run that went on after the warm-up nobody here knows how it began
+        is_from_the_start = self._began <= self.warmup_steps < step
+        if is_from_the_start and self._least > 0.97 * self._first and self._first > 1.0:
             return self._once(
                 "still",
                 f"step {step}: the loss does not move: {self._first:.2f} nats a token at first, {mean:.2f} now. Likely"

@@ -310,3 +310,16 @@ def test_a_million_pairs_are_planned_with_little_padding():
 def test_sampling_strength_is_checked(value):
     with pytest.raises(ValueError, match=r"sampling.source .* must be between 0 and 1, or null"):
         SubwordSampling(source=value)
+
+
+def test_a_stage_that_begins_in_the_middle_of_an_epoch_leaves_the_count_of_epochs_alone():
+    store = random_store(300, sources_of={"first": range(150), "then": range(150, 300)})
+    batches = batches_of(store, mixture=Mixture(schedule={3: {"first": 0.0}}))
+    cursor = Cursor()
+    for step in range(3):
+        _, cursor = batches.read(cursor, step=step)
+    before = batches.epochs(cursor)
+    _, behind = batches.read(cursor, step=3)
+    assert before < batches.epochs(behind) < before + 0.5 and behind.epoch == 1
+    entered = batches.entered(cursor, 3)
+    assert batches.epochs(entered) == pytest.approx(before) and entered.batch == 0

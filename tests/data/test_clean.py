@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from mt.data.clean import HeldOutPairs, clean_corpus
-from mt.data.cleaning import NO_RULES, CleaningSettings
+from mt.data.cleaning.clean import HeldOutPairs, clean_corpus
+from mt.data.cleaning.settings import NO_RULES, CleaningSettings
 from mt.data.held_out import HeldOut
 from mt.data.ledger import NUM_EXAMPLES, Ledger
 from mt.data.pair import Fault, Pair

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mt.data.compressed import BLOCK_BYTES, find_file, plain_ending, read_blocks, zstd
-from mt.data.lines import FaultyLine, read_lines, scan_lines
+from mt.data.formats.compressed import BLOCK_BYTES, find_file, plain_ending, read_blocks, zstd
+from mt.data.formats.lines import FaultyLine, read_lines, scan_lines
 
 PACK = {".gz": gzip.compress, ".xz": lzma.compress, ".bz2": bz2.compress, ".zst": zstd.compress}
 NAMES = {".gz": "gzip", ".xz": "xz", ".bz2": "bzip2", ".zst": "zstd"}
@@ -125,7 +125,7 @@ def test_lines_do_not_depend_on_where_blocks_end(tmp_path_factory, text, block):
     path = tmp_path_factory.mktemp("blocks") / "text.en"
     path.write_bytes(content)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mt.data.compressed.BLOCK_BYTES", block)
+        patch.setattr("mt.data.formats.compressed.BLOCK_BYTES", block)
         lines = list(read_lines(path))
     expected = content.removeprefix(b"\xef\xbb\xbf").split(b"\n")
     last = expected.pop()

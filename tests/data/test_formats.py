@@ -10,7 +10,7 @@ import pytest
 
 from mt.checkpoint.rebuild import build
 from mt.data.bundled.source import Bundled
-from mt.data.compressed import zstd
+from mt.data.formats.compressed import zstd
 
 PAIRS = [pair._replace(links=None) for pair in Bundled("train", 150)]
 PARTS = {"train": PAIRS[:100], "valid": PAIRS[100:130], "test": PAIRS[130:]}

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mt.data.cleaning import NO_RULES, CleaningSettings
-from mt.data.jsonl import JsonLines
-from mt.data.lines import UNREADABLE, FaultyLine, scan_lines
+from mt.data.cleaning.settings import NO_RULES, CleaningSettings
+from mt.data.formats.jsonl import JsonLines
+from mt.data.formats.lines import UNREADABLE, FaultyLine, scan_lines
+from mt.data.formats.text_files import TextFiles
+from mt.data.formats.tsv import Tsv
 from mt.data.prepare import Prepared, prepare
 from mt.data.settings import DataSettings
-from mt.data.text_files import TextFiles
 from mt.data.tokenizer import TokenizerSettings
-from mt.data.tsv import Tsv
 from tests.hostile import (
     SOURCE_WORDS,
     TARGET_WORDS,

@@ -6,7 +6,7 @@ import json
 import datasets
 import pytest
 
-from mt.data.hub import HubDataset
+from mt.data.formats.hub import HubDataset
 from mt.data.pair import Pair
 
 ROWS = [{"en": "one", "de": "eins"}, {"en": "two\nlines", "de": "zwei\r\nZeilen"}, {"en": None, "de": "nichts"}]

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from mt.data.jsonl import JsonLines
+from mt.data.formats.jsonl import JsonLines
 from mt.data.pair import Pair
 
 

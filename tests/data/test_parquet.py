@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from mt.data.formats.parquet import BATCH_ROWS, Parquet
 from mt.data.pair import Pair
-from mt.data.parquet import BATCH_ROWS, Parquet
 
 ROWS = [{"en": "one", "de": "eins"}, {"en": "two\nlines", "de": "zwei\r\nZeilen"}, {"en": None, "de": "nichts"}]
 PAIRS = [Pair("one", "eins"), Pair("two lines", "zwei Zeilen"), Pair("", "nichts")]
@@ -131,7 +131,7 @@ def test_a_table_of_one_group_is_read_in_little_memory(tmp_path):
     path = write(tmp_path / "pairs.parquet", rows, compression="none", use_dictionary=False, row_group_size=1 << 20)
     code = """
 import re, sys
-from mt.data.parquet import Parquet
+from mt.data.formats.parquet import Parquet
 def peak(path):
     for pair in Parquet(path=path, source_field="en", target_field="de"):
         pass

@@ -4,8 +4,8 @@ import gzip
 
 import pytest
 
+from mt.data.formats.po import Po
 from mt.data.pair import Fault, Pair
-from mt.data.po import Po
 
 HEADER = """# A program.
 #, fuzzy

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 import mt.data.prepare as prepare_module
-from mt.data.cleaning import CleaningSettings
+from mt.data.cleaning.settings import CleaningSettings
 from mt.data.fingerprint import fingerprint_of
+from mt.data.formats.text_files import TextFiles
 from mt.data.ledger import Ledger
 from mt.data.pair import Pair
 from mt.data.prepare import prepare
 from mt.data.settings import DataSettings
 from mt.data.sources import Source, Sources
-from mt.data.text_files import TextFiles
 from mt.data.tokenizer import TokenizerSettings
 
 WORDS = {"dog": "Hund", "cat": "Katze", "house": "Haus", "tree": "Baum", "street": "Straße", "child": "Kind"}

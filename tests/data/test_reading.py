@@ -4,11 +4,11 @@ import gzip
 
 import pytest
 
+from mt.data.formats.lines import FaultyLine, in_one_line, read_lines, scan_lines
+from mt.data.formats.text_files import TextFiles
+from mt.data.formats.tsv import Tsv
 from mt.data.held_out import HeldOut
-from mt.data.lines import FaultyLine, in_one_line, read_lines, scan_lines
 from mt.data.pair import Fault, Pair
-from mt.data.text_files import TextFiles
-from mt.data.tsv import Tsv
 
 
 def write(path, content: bytes):

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mt.data import digests
-from mt.data.cleaning import NO_RULES, SAME
-from mt.data.digests import DigestCounts, digests_of
-from mt.data.repeats import Repeats, repeat_keys, repeat_rules, single_blanks
+from mt.data.cleaning import digests
+from mt.data.cleaning.digests import DigestCounts, digests_of
+from mt.data.cleaning.repeats import Repeats, repeat_keys, repeat_rules, single_blanks
+from mt.data.cleaning.settings import NO_RULES, SAME
 
 
 def one_by_one(pairs, rules):

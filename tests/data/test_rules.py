@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mt.data.bundled.source import Bundled
-from mt.data.checks.characters import has_control_character, is_visible
-from mt.data.checks.html import has_html
-from mt.data.checks.mojibake import has_mojibake
-from mt.data.checks.numbers import numbers_differ
-from mt.data.checks.scripts import foreign_share, scripts_of
-from mt.data.cleaning import NO_RULES, CleaningSettings
+from mt.data.cleaning.checks.characters import has_control_character, is_visible
+from mt.data.cleaning.checks.html import has_html
+from mt.data.cleaning.checks.mojibake import has_mojibake
+from mt.data.cleaning.checks.numbers import numbers_differ
+from mt.data.cleaning.checks.scripts import foreign_share, scripts_of
+from mt.data.cleaning.rules import broken_rule, sleeping_rules
+from mt.data.cleaning.settings import NO_RULES, CleaningSettings
 from mt.data.pair import Pair
-from mt.data.rules import broken_rule, sleeping_rules
 
 DEFAULT = CleaningSettings()
 

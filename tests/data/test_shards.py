@@ -10,16 +10,16 @@ import pytest
 import torch
 
 from mt.data.batching import Cursor, TokenBatches
-from mt.data.cleaning import CleaningSettings
+from mt.data.cleaning.settings import CleaningSettings
+from mt.data.formats.text_files import TextFiles
+from mt.data.formats.tsv import Tsv
 from mt.data.ledger import Ledger
 from mt.data.pair import Pair
 from mt.data.prepare import prepare
 from mt.data.settings import DataSettings
 from mt.data.shards import shards_of
 from mt.data.sources import Source, Sources
-from mt.data.text_files import TextFiles
 from mt.data.tokenizer import TokenizerSettings
-from mt.data.tsv import Tsv
 
 TOKENIZER = TokenizerSettings(vocab_size=330)
 NUM_SHARDS = 5

@@ -6,8 +6,8 @@ import tracemalloc
 
 import pytest
 
+from mt.data.formats.tmx import Tmx
 from mt.data.pair import Fault, Pair
-from mt.data.tmx import Tmx
 
 HEADER = '<header creationtool="x" segtype="sentence" adminlang="en" srclang="en" datatype="plaintext" o-tmf="x"/>'
 PAIRS = [Pair("one & all", "eins"), Pair("two", "zwei <2>")]

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
+from mt.data.formats.xliff import Xliff
 from mt.data.pair import Fault, Pair
-from mt.data.xliff import Xliff
 
 
 def version_1(*units, source="en", target="de", prefix=""):

@@ -9,9 +9,9 @@ from mt.attention.dense import Dense
 from mt.checkpoint.folder import ModelCard
 from mt.checkpoint.run_folder import RunFolder
 from mt.data.batching import TokenBatches
+from mt.data.formats.text_files import TextFiles
 from mt.data.prepare import prepare
 from mt.data.settings import DataSettings
-from mt.data.text_files import TextFiles
 from mt.data.tokenizer import TokenizerSettings
 from mt.model.decoder import Decoder
 from mt.model.encoder import Encoder

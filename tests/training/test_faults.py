@@ -283,3 +283,33 @@ def test_the_watch_tells_translations_that_go_wrong_after_the_warm_up():
     assert "80% of the translations are copies" in watch.validation(1500, {"bleu": 0.0, "copied": 0.8})
     assert "validation BLEU is 0.00" in watch.validation(1500, {"bleu": 0.0, "copied": 0.1})
     assert watch.validation(2000, {"bleu": 0.0, "copied": 0.9}) is None  # said already
+
+
+def test_the_watch_of_a_run_that_went_on_does_not_ask_for_what_was_learned_before():
+    watch = Watch(warmup_steps=400)
+    said = [watch.loss(step, 3.0 * 7, 7.0) for step in range(10_001, 11_001)]
+    assert not any(said)
+
+
+def test_a_seed_of_any_size_trains_and_a_negative_one_is_refused(prepared, tmp_path):
+    assert make_trainer(prepared, tmp_path / "run", max_steps=2, seed=2**62).run().position.step == 2
+    with pytest.raises(ValueError, match=r"trainer.seed \(-1\) must be from 0"):
+        make_trainer(prepared, tmp_path / "other", seed=-1)
+
+
+def test_a_validation_that_could_not_be_kept_is_not_counted_twice(prepared, tmp_path):
+    trainer = make_trainer(prepared, tmp_path / "run", max_steps=10, validate=count_up([5.0, 9.0]))
+    trainer.store = FailingStore(trainer.store, {"step_000010"})
+    with pytest.raises(OSError):
+        trainer.run()
+    assert [line["step"] for line in metrics(tmp_path / "run") if "valid_bleu" in line] == [5, 10]
+
+
+def test_losses_between_a_line_and_a_validation_are_in_the_next_line(prepared, tmp_path):
+    make_trainer(prepared, tmp_path / "all", max_steps=8, validate_every=100).run()
+    make_trainer(prepared, tmp_path / "some", max_steps=8, validate_every=6, log_every=4).run()
+    losses = {line["step"]: line["loss"] for line in metrics(tmp_path / "some") if "loss" in line}
+    tokens = [make_trainer(prepared, tmp_path / "look").batches.read(Cursor(batch=n))[0].num_tokens for n in range(8)]
+    each = [line["loss"] for line in metrics(tmp_path / "all") if "loss" in line]
+    mean = sum(loss * n for loss, n in zip(each[4:], tokens[4:], strict=True)) / sum(tokens[4:])
+    assert losses[8] == pytest.approx(mean, abs=1e-4)

@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from mt.data.cleaning import NO_RULES, CleaningSettings
+from mt.data.cleaning.rules import broken_rule, sleeping_rules
+from mt.data.cleaning.settings import NO_RULES, CleaningSettings
 from mt.data.diagnosis.section import Section, share, shortened
 from mt.data.diagnosis.survey import Drawn
 from mt.data.ledger import Ledger
 from mt.data.pair import Pair
-from mt.data.rules import broken_rule, sleeping_rules
 
 # the setting behind a reason, by the reason's beginning
 SETTING_OF = {

@@ -25,7 +25,7 @@ from mt.data.settings import DataSettings
 from mt.data.sources import Source, sources_of
 from mt.data.tokenizer import TokenizerSettings
 
-TOKENIZER_SENTENCES = 200_000  # a vocabulary for measuring needs no more
+TOKENIZER_SENTENCES = 60_000  # a vocabulary for measuring needs no more
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,8 @@ def examine(
     kept = list(prepared.train.sample(ENCODED))
     is_whole = train.is_whole and len(kept) == len(prepared.train)
     cut, pieces = pieces_section(kept, prepared.tokenizers, tokenizer, codes, is_whole=is_whole)
+    if 2 * len(prepared.train) > TOKENIZER_SENTENCES:
+        cut.lines.insert(1, f"(for this report trained on {TOKENIZER_SENTENCES:,} of the sentences, drawn at random)")
     draw_lengths(
         picture,
         title=f"{data.name}: {train.num_readable:,} pairs of train",

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 
-from mt.data.checks.function_words import function_words, known_languages
-from mt.data.checks.scripts import language_of, script_counts, scripts_of
+from mt.data.cleaning.checks.function_words import function_words, known_languages
+from mt.data.cleaning.checks.scripts import language_of, script_counts, scripts_of
 from mt.data.diagnosis.section import Finding, Level, Section, share, shortened, table
 from mt.data.diagnosis.side_model import SideModel
 from mt.data.pair import Pair
@@ -21,6 +21,7 @@ MARGIN_NATS = 3.0  # of evidence on each side that a pair is swapped; 900,000 go
 VIEWS = "{views}"  # stands for their names until it is known which have the same fault
 MANY = 0.05  # pairs of which one side reads like the other; names and numbers do
 MANY_SWAPPED = 0.1
+SHOWN = 0.05  # of the letters
 FEWEST_PAIRS = 200  # to learn from what sets the sides apart
 
 
@@ -29,8 +30,7 @@ class SideLanguage:
     """What one side of a split looks like."""
 
     code: str  # what the settings say
-    script: str | None  # that most letters are of
-    script_share: float
+    scripts: dict[str, float]  # shares of its letters, the commonest first
     own_words: float | None  # share of words that are small words of `code`; None where it has none here
     other: str | None  # the language whose small words are the most, if that is not `code`
     other_words: float
@@ -39,7 +39,6 @@ class SideLanguage:
     def of(cls, texts: Sequence[str], code: str) -> SideLanguage:
         """Look at some sentences of a side."""
         letters = script_counts("".join(texts))
-        script, count = letters.most_common(1)[0] if letters else (None, 0)
         words = Counter(word for text in texts for word in text.lower().split())
         total = words.total()
         found = {one: sum(words[word] for word in function_words(one)) / max(1, total) for one in known_languages()}
@@ -48,12 +47,16 @@ class SideLanguage:
         is_telling = total >= FEWEST_WORDS and found[best] >= LEAST_SHARE and function_words(best) != own
         return cls(
             code,
-            script,
-            count / max(1, letters.total()),
+            {script: count / letters.total() for script, count in letters.most_common()},
             sum(words[word] for word in own) / total if own and total else None,
             best if is_telling else None,
             found[best],
         )
+
+    @property
+    def script(self) -> str | None:
+        """The script of most letters; None where there is none."""
+        return next(iter(self.scripts), None)
 
     @property
     def looks_like(self) -> str | None:
@@ -107,9 +110,14 @@ def languages_section(views: Sequence[View], *, num_compared: int = 1) -> Sectio
 
 
 def _row(name: str, side: SideLanguage) -> list[str]:
-    letters = f"{side.script} {side.script_share:.0%}" if side.script else "none"
+    letters = [f"{script} {share:.0%}" for script, share in side.scripts.items() if share >= SHOWN] or ["none"]
     own = "unknown" if side.own_words is None else f"{side.own_words:.0%}"
-    return [f"{name} {side.code}", letters, own, f"{side.other} {side.other_words:.0%}" if side.other else "-"]
+    return [
+        f"{name} {side.code}",
+        ", ".join(letters),
+        own,
+        f"{side.other} {side.other_words:.0%}" if side.other else "-",
+    ]
 
 
 def _judged(source: SideLanguage, target: SideLanguage) -> Iterator[Finding]:

@@ -21,6 +21,7 @@ FEWEST_PAIRS = 100  # to judge a tokenizer by
 RARE = 10  # occurrences below which a piece is hardly learned
 MUCH_SPELLED, MANY_RARE, MUCH_LOST = 0.005, 0.3, 0.001
 MANY_PIECES_A_WORD = 3.0
+LARGE_VOCABULARY = 500  # learned pieces; a smaller one is not what makes pieces rare
 SHOWN = 8  # characters
 
 
@@ -171,7 +172,7 @@ def _judge_rare(
         learned = occurrences[max(NUM_SPECIAL, max(spelling_ids(tokenizer)) + 1) :]
         rare, total = rare + int((learned < RARE).sum()), total + len(learned)
     section.numbers["rare pieces"] = {"rare": rare, "learned": total}
-    if rare > MANY_RARE * total:
+    if total >= LARGE_VOCABULARY and rare > MANY_RARE * total:
         section.but(
             f"{share(rare, total)} of the vocabulary's pieces occur fewer than {RARE} times in train",
             f"a smaller tokenizer.vocab_size ({settings.vocab_size}) is learned better",

@@ -13,12 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from mt.data.compressed import COMPRESSIONS, DamagedFile, find_file, read_blocks
-from mt.data.fields import WrongField, keys_to
 from mt.data.fingerprint import fingerprint_of
-from mt.data.lines import UNREADABLE, FaultyLine, in_one_line
+from mt.data.formats.compressed import COMPRESSIONS, DamagedFile, find_file, read_blocks
+from mt.data.formats.fields import WrongField, keys_to
+from mt.data.formats.lines import UNREADABLE, FaultyLine, in_one_line
+from mt.data.formats.paths import Paths, file_stamps, path_list
 from mt.data.pair import Fault, Pair
-from mt.data.paths import Paths, file_stamps, path_list
 
 TEXT_TYPES = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_null)
 BATCH_ROWS = 1024

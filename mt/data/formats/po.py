@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mt.data.compressed import DamagedFile, find_file, read_blocks
 from mt.data.fingerprint import fingerprint_of
-from mt.data.lines import FaultyLine, in_one_line, is_known_encoding, scan_lines
+from mt.data.formats.compressed import DamagedFile, find_file, read_blocks
+from mt.data.formats.lines import FaultyLine, in_one_line, is_known_encoding, scan_lines
+from mt.data.formats.paths import Paths, file_stamps, path_list
 from mt.data.pair import Fault, Pair
-from mt.data.paths import Paths, file_stamps, path_list
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from mt.data.compressed import DamagedFile, find_file, read_blocks
+from mt.data.formats.compressed import DamagedFile, find_file, read_blocks
 from mt.data.pair import Fault
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
-from mt.data.checks.scripts import language_of, scripts_of
+from mt.data.cleaning.checks.scripts import language_of, scripts_of
 
 _WORDS = {
     "bg": "и на от за се да че не са по при като със към без аз ти той тя ние вие те това този тази тези който"

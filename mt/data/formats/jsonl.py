@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mt.data.fields import WrongField, pair_at
 from mt.data.fingerprint import fingerprint_of
-from mt.data.lines import FaultyLine, find_file, scan_lines
+from mt.data.formats.fields import WrongField, pair_at
+from mt.data.formats.lines import FaultyLine, find_file, scan_lines
+from mt.data.formats.paths import Paths, file_stamps, path_list
 from mt.data.pair import Fault, Pair
-from mt.data.paths import Paths, file_stamps, path_list
 
 
 @dataclass(frozen=True, kw_only=True)

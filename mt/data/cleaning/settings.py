@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mt.data.checks.numbers import NUMBERS
+from mt.data.cleaning.checks.numbers import NUMBERS
 
 # what two pairs must share to be the same one, as texts to look up
 SAME: dict[str, Callable[[str, str], tuple[str, ...]]] = {

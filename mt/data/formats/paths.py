@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from mt.data.compressed import find_file
 from mt.data.fingerprint import file_stamp
+from mt.data.formats.compressed import find_file
 
 Paths = str | Path | Sequence[str | Path]
 

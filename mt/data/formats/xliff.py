@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mt.data.compressed import find_file
 from mt.data.fingerprint import fingerprint_of
+from mt.data.formats.compressed import find_file
+from mt.data.formats.paths import Paths, file_stamps, path_list
+from mt.data.formats.xml_units import UnitReader, language_match
 from mt.data.pair import Pair
-from mt.data.paths import Paths, file_stamps, path_list
-from mt.data.xml_units import UnitReader, language_match
 
 log = logging.getLogger(__name__)
 

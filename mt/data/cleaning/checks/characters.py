@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from mt.data.checks.scripts import scripts_of
+from mt.data.cleaning.checks.scripts import scripts_of
 
 DIRECTIONS = r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # marks that Arabic and Hebrew text may need
 # Controls but the tab, ends of lines, byte order marks, lone surrogates, private use, U+FFFD and its kin. Joiners

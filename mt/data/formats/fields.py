@@ -6,7 +6,7 @@ from functools import reduce
 from operator import getitem
 from typing import Any
 
-from mt.data.lines import in_one_line
+from mt.data.formats.lines import in_one_line
 from mt.data.pair import Fault, Pair
 
 NAMES_SHOWN = 20  # of the fields that there are, where another was asked for

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mt.data.checks.addresses import num_addresses
-from mt.data.checks.characters import has_control_character, is_visible
-from mt.data.checks.function_words import telling_words, wrong_words
-from mt.data.checks.html import has_html
-from mt.data.checks.mojibake import has_mojibake
-from mt.data.checks.numbers import numbers_differ
-from mt.data.checks.scripts import foreign_share, scripts_of
+from mt.data.cleaning.checks.addresses import num_addresses
+from mt.data.cleaning.checks.characters import has_control_character, is_visible
+from mt.data.cleaning.checks.function_words import telling_words, wrong_words
+from mt.data.cleaning.checks.html import has_html
+from mt.data.cleaning.checks.mojibake import has_mojibake
+from mt.data.cleaning.checks.numbers import numbers_differ
+from mt.data.cleaning.checks.scripts import foreign_share, scripts_of
 from mt.data.pair import Pair
 
 if TYPE_CHECKING:
-    from mt.data.cleaning import CleaningSettings
+    from mt.data.cleaning.settings import CleaningSettings
 
 RATIO_SLACK = 10  # characters added to both sides before their ratio is taken, so that "Hi." may be "Guten Tag!"
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mt.data.fingerprint import fingerprint_of
-from mt.data.lines import FaultyLine, find_file, scan_lines
+from mt.data.formats.lines import FaultyLine, find_file, scan_lines
+from mt.data.formats.paths import Paths, file_stamps, path_list
 from mt.data.pair import Fault, Pair
-from mt.data.paths import Paths, file_stamps, path_list
 
 
 @dataclass(frozen=True, kw_only=True)

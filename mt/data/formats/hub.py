@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mt.data.compressed import plain_ending
-from mt.data.fields import WrongField, keys_to, pair_at
 from mt.data.fingerprint import file_stamp, fingerprint_of
+from mt.data.formats.compressed import plain_ending
+from mt.data.formats.fields import WrongField, keys_to, pair_at
 from mt.data.pair import Pair
 
 if TYPE_CHECKING:

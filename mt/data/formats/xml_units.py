@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 from xml.parsers import expat
 
-from mt.data.compressed import DamagedFile, read_blocks
-from mt.data.lines import UNREADABLE, is_known_encoding
+from mt.data.formats.compressed import DamagedFile, read_blocks
+from mt.data.formats.lines import UNREADABLE, is_known_encoding
 from mt.data.pair import Fault, Pair
 
 # Elements inside a sentence that hold or stand for formatting of the document it comes from: they go, with all that is

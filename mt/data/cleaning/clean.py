@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from mt.data.block import Block, in_blocks
-from mt.data.cleaning import SAME, CleaningSettings
+from mt.data.cleaning.repeats import Repeats, repeat_keys, repeat_rules, single_blanks
+from mt.data.cleaning.rules import broken_rule
+from mt.data.cleaning.settings import SAME, CleaningSettings
 from mt.data.held_out import HeldOut
 from mt.data.ledger import Ledger
 from mt.data.pair import Corpus, Pair
 from mt.data.progress import Progress
-from mt.data.repeats import Repeats, repeat_keys, repeat_rules, single_blanks
-from mt.data.rules import broken_rule
 from mt.data.settings import DataSettings
 from mt.data.sources import Source, Sources, moved_links, sources_of, tags_of, without_tag
 from mt.data.text_store import TextWriter

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mt.data.cleaning import SAME, CleaningSettings
-from mt.data.digests import DigestCounts, digests_of
+from mt.data.cleaning.digests import DigestCounts, digests_of
+from mt.data.cleaning.settings import SAME, CleaningSettings
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,115 @@
+"""Look at a corpus before anyone trains on it: what is in it, what is wrong with it, how long training will take.
+
+    python -m mt.doctor data=text data.folder=my/corpus data.source_language=en data.target_language=de
+    python -m mt.doctor experiment=multi30k model=base       any settings of mt-train
+    python -m mt.doctor data=text … doctor.trial_seconds=0   without running the model
+
+Prepared files and checkpoints stay as they are. The report goes to stdout and ends in a verdict; doctor.json and
+lengths.png go to doctor.folder. Exit code: 0 when ready, 1 when not, 2 when a setting is wrong.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mt.command_line import run_hydra
+
+if TYPE_CHECKING:
+    from mt.data.diagnosis.section import Section
+    from mt.data.prepare import Prepared
+
+log = logging.getLogger("mt.doctor")
+
+# search and final are not needed, but a mistake in them is better told now than after hours of training
+PARTS = ("doctor", "data", "tokenizer", "objective", "optimizer", "schedule", "trainer", "search", "final")
+
+
+def main(settings: dict[str, Any]) -> None:
+    """Prints the report of what `settings` describe; leaves with 1 where training must not begin."""
+    from mt.checkpoint.rebuild import build
+    from mt.data.diagnosis.examine import examine
+    from mt.data.diagnosis.section import Level, report, to_json, verdict
+    from mt.data.whole_folder import write_json
+
+    parts = {name: build(settings[name]) for name in PARTS}
+    doctor, data = parts["doctor"], parts["data"]
+    folder = Path(doctor.folder or f"{Path(data.prepared)}.doctor")
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="mt-doctor-") as scratch:
+        examined = examine(
+            data,
+            parts["tokenizer"],
+            max_pairs=doctor.max_pairs,
+            folder=Path(scratch) / "prepared",
+            picture=folder / "lengths.png",
+        )
+        sections = examined.sections
+        if examined.prepared is not None:
+            sections.append(_training(settings, parts, examined.prepared, examined.times_larger))
+    write_json(folder / "doctor.json", to_json(sections))
+    log.info("doctor.json and lengths.png are in %s", folder)
+    print(report(f"corpus {data.name}: {data.source_language} to {data.target_language}", sections))
+    if verdict(finding for section in sections for finding in section.findings)[0] == Level.STOP:
+        raise SystemExit(1)
+
+
+def _training(settings: dict[str, Any], parts: dict[str, Any], prepared: Prepared, times_larger: float) -> Section:
+    """Whether the model can train on the prepared sample, and what that will take."""
+    import torch
+
+    from mt.checkpoint.rebuild import build
+    from mt.data.diagnosis.section import Section
+    from mt.model.seq2seq import parameter_counts
+    from mt.training.fit import check_fit
+    from mt.training.outlook import outlook
+    from mt.training.trial import run_trial
+
+    tokenizers = prepared.tokenizers
+    try:
+        torch.manual_seed(parts["trainer"].seed)
+        vocabularies = {"source_vocab_size": tokenizers.source.size, "target_vocab_size": tokenizers.target.size}
+        model = build(settings["model"], **vocabularies)
+        check_fit(model, tokenizers, max_pieces=parts["data"].max_pieces)
+        batches, by_length = (
+            build(
+                {"_target_": "mt.data.batching.TokenBatches", "_partial_": True, **settings["batches"]},
+                store=prepared.train,
+                tokenizers=tokenizers,
+                seed=parts["trainer"].seed,
+                shuffle=shuffle,
+            )()
+            for shuffle in (True, False)
+        )
+        trial = run_trial(
+            settings=parts["trainer"],
+            model=model,
+            batches=batches,
+            by_length=by_length,
+            objective=parts["objective"],
+            optimizer=parts["optimizer"],
+            schedule=parts["schedule"],
+            seconds=parts["doctor"].trial_seconds,
+        )
+    except ValueError as error:
+        section = Section("training", "what training will take")
+        section.stop("training cannot begin", " ".join(str(error).split()))
+        return section
+    return outlook(
+        trial,
+        parts["trainer"],
+        parameter_counts(model),
+        max_tokens=batches.max_tokens,
+        times_larger=times_larger,
+    )
+
+
+def cli() -> None:
+    """The command, also as the script `mt-doctor`."""
+    run_hydra(main, "doctor")
+
+
+if __name__ == "__main__":
+    cli()

@@ -74,27 +74,30 @@ def main() -> int:
     print(f"undisturbed: {seconds:.0f} s", flush=True)
 
     moments, kills, starts = random.Random(args.seed), 0, 0
-    while True:
-        process, starts = start(args.work, "killed", args.overrides), starts + 1
-        if kills == args.kills:
-            code = process.wait()
-        elif kills % 3 == 2:
-            code = until_it_writes(process, args.work / "killed", moments.uniform(0.0, 0.05))
-        else:
-            code = until(process, moments.uniform(2.0, max(4.0, seconds / 3)))
-        if code is None:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            kills += 1
-            print(f"kill {kills}, {found(args.work / 'killed')}", flush=True)
-        elif code != 0:
+    while kills < args.kills:  # a killed run may end before it was killed often enough: then another one begins
+        shutil.rmtree(args.work / "killed", ignore_errors=True)
+        code = None
+        while code is None:
+            process, starts = start(args.work, "killed", args.overrides), starts + 1
+            if kills == args.kills:
+                code = process.wait()
+            elif kills % 3 == 2:
+                code = until_it_writes(process, args.work / "killed", moments.uniform(0.0, 0.05))
+            else:
+                code = until(process, moments.uniform(2.0, max(4.0, seconds / 3)))
+            if code is None:
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+                kills += 1
+                print(f"kill {kills}, {found(args.work / 'killed')}", flush=True)
+        if code != 0:
             print((args.work / "killed.log").read_text(), file=sys.stderr)
             return 1
-        else:
-            break
-    problem = difference(args.work / "undisturbed", args.work / "killed")
-    print(f"{kills} kills, {starts} starts: {problem or 'weights, optimizer state and metrics are identical'}")
-    return 1 if problem else 0
+        problem = difference(args.work / "undisturbed", args.work / "killed")
+        print(f"{kills} kills, {starts} starts: {problem or 'weights, optimizer state and metrics are identical'}")
+        if problem:
+            return 1
+    return 0
 
 
 def until(process: subprocess.Popen, seconds: float) -> int | None:

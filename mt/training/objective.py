@@ -65,17 +65,19 @@ class _FusedLoss(torch.autograd.Function):
                 gradient_CV = chunk_CD @ weight.T  # logits, which become d loss / d logits in place
                 rows = ROWS_IN_CACHE if device == "cpu" else len(gradient_CV)
                 for logits_RV, targets_R1 in zip(gradient_CV.split(rows), targets_C1.split(rows), strict=True):
-                    log_probs_RV = logits_RV.log_softmax(dim=-1, dtype=torch.float32)
-                    plain_part = -log_probs_RV.gather(1, targets_R1).sum()
-                    uniform_part = -log_probs_RV.sum() / vocab_size
+                    scores_RV = logits_RV.float()
+                    probs_RV = scores_RV.softmax(dim=-1)
+                    # log of the sum of exponentials, from the greatest score, whose probability cannot vanish
+                    log_sum = (scores_RV.amax(dim=-1) - probs_RV.amax(dim=-1).log()).sum()
+                    plain_part = log_sum - scores_RV.gather(1, targets_R1).sum()
+                    uniform_part = log_sum - scores_RV.sum() / vocab_size
                     plain += plain_part
                     smoothed += (1.0 - smoothing) * plain_part + smoothing * uniform_part
-                    logits_RV.copy_(log_probs_RV.exp_())
+                    if wants_gradient:
+                        # softmax - (1 - smoothing) * one-hot - smoothing / V, of which the last term comes below
+                        probs_RV.scatter_add_(1, targets_R1, probs_RV.new_full(targets_R1.shape, smoothing - 1.0))
+                        logits_RV.copy_(probs_RV)
                 if wants_gradient:
-                    # softmax - (1 - smoothing) * one-hot - smoothing / V, of which the last term comes below
-                    gradient_CV.scatter_add_(
-                        1, targets_C1, gradient_CV.new_full((), smoothing - 1.0).expand_as(targets_C1)
-                    )
                     torch.mm(gradient_CV, weight, out=states_gradient[start : start + chunk_tokens])
                     weight_gradient += gradient_CV.T @ chunk_CD
             if wants_gradient and smoothing:

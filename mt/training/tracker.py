@@ -43,6 +43,10 @@ class Guarded:
     def __init__(self, tracker: Tracker):
         self._tracker: Tracker = tracker
 
+    def start(self, folder: Path, settings: Mapping[str, Any]) -> None:
+        """Begins the run at the tracker. A setting that cannot work is told at once: ValueError."""
+        self._try(lambda: self._tracker.start(folder, settings), but=ValueError)
+
     def record(self, step: int, numbers: Mapping[str, Any]) -> None:
         """Hands the numbers on, while all goes well."""
         self._try(lambda: self._tracker.record(step, numbers))
@@ -51,9 +55,11 @@ class Guarded:
         """Ends the tracker, if it is still there."""
         self._try(self._tracker.finish)
 
-    def _try(self, call: Callable[[], None]) -> None:
+    def _try(self, call: Callable[[], None], *, but: type[Exception] | tuple[()] = ()) -> None:
         try:
             call()
+        except but:
+            raise
         except Exception as error:  # whatever a tracker and its network may think of
             name, self._tracker = type(self._tracker).__name__, NoTracker()
             log.warning(

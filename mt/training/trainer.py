@@ -327,6 +327,8 @@ class Trainer:
                 if times > ROLLBACKS
                 else "and there is no checkpoint to go back to"
             )
+            if not self.ranks.is_first:
+                raise SystemExit(2)  # said once, by the first
             raise ValueError(
                 f"step {position.step}: {position.skipped_in_a_row} updates in a row had a loss or gradient that was"
                 f" not finite, {why}. Likely causes: a learning rate that is too high (schedule.peak), bfloat16 where"

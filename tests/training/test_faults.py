@@ -9,7 +9,7 @@ import torch
 
 from mt.data.batching import Cursor
 from mt.data.sampling import SubwordSampling
-from mt.training.tracker import MetricsFile
+from mt.training.tracker import Guarded, MetricsFile
 from mt.training.updater import Updater
 from mt.training.watch import WINDOW_UPDATES, Watch
 from tests.training.runs import assert_same, count_up, make_model, make_trainer, metrics, weights
@@ -218,7 +218,8 @@ class BrokenTracker:
         self.calls = 0
 
     def start(self, folder, settings):
-        pass
+        if settings:
+            raise settings["fails with"]
 
     def record(self, step, numbers):
         self.calls += 1
@@ -238,6 +239,19 @@ def test_a_tracker_that_fails_is_dropped_with_one_warning(prepared, tmp_path, ca
     warnings = [record.message for record in caplog.records if record.levelno == logging.WARNING]
     assert warnings == [
         "the tracker BrokenTracker failed and is dropped (ConnectionError: the network is gone); metrics.jsonl goes on"
+    ]
+
+
+def test_a_tracker_that_cannot_start_is_dropped_but_its_wrong_settings_are_told(tmp_path, caplog):
+    with pytest.raises(ValueError, match="tracker.mode"):
+        Guarded(BrokenTracker()).start(tmp_path, {"fails with": ValueError("tracker.mode (x) must be online")})
+    broken = BrokenTracker()
+    tracker = Guarded(broken)
+    tracker.start(tmp_path, {"fails with": TimeoutError("no answer")})
+    tracker.record(1, {})
+    assert broken.calls == 0
+    assert [record.message for record in caplog.records if record.levelno == logging.WARNING] == [
+        "the tracker BrokenTracker failed and is dropped (TimeoutError: no answer); metrics.jsonl goes on"
     ]
 
 

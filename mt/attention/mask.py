@@ -5,9 +5,12 @@ from torch import Tensor
 
 
 def padding_mask(ids_BS: Tensor, pad: int) -> Tensor | None:
-    """mask_B11S that hides padding, or None when nothing is padded, so that the kernels need no mask at all."""
+    """mask_B11S that hides padding, or None when nothing is padded, so that the kernels need no mask at all.
+
+    A GPU is not asked, since the answer would be waited for: there it is always a mask.
+    """
     real_BS = ids_BS != pad
-    return None if bool(real_BS.all()) else real_BS[:, None, None, :]
+    return None if ids_BS.device.type == "cpu" and bool(real_BS.all()) else real_BS[:, None, None, :]
 
 
 def causal_mask(num_new: int, num_past: int, device: torch.device) -> Tensor | None:

@@ -41,12 +41,12 @@ class Batch:
     indices: torch.Tensor
 
     def to(self, device: torch.device | str) -> Batch:
-        """The same batch on another device."""
+        """The same batch on another device; a GPU's copy goes on behind what comes next."""
         return replace(
             self,
-            source_BS=self.source_BS.to(device, non_blocking=True),
-            target_in_BT=self.target_in_BT.to(device, non_blocking=True),
-            target_out_BT=self.target_out_BT.to(device, non_blocking=True),
+            source_BS=moved(self.source_BS, device),
+            target_in_BT=moved(self.target_in_BT, device),
+            target_out_BT=moved(self.target_out_BT, device),
         )
 
     @property
@@ -73,6 +73,13 @@ class Batch:
             num_tokens=int(target_lengths.sum()),
             indices=self.indices[rows],
         )
+
+
+def moved(tensor: torch.Tensor, device: torch.device | str) -> torch.Tensor:
+    """A CPU tensor on `device`; through pinned memory, so that nobody waits for a GPU."""
+    if torch.device(device).type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
 
 
 @dataclass(frozen=True, kw_only=True)

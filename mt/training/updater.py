@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from mt.data.batching import Batch
+from mt.data.batching import Batch, moved
 from mt.device import mixed_precision
 from mt.training.distributed import Ranks, replicated, sharded, whole, without_sync
 from mt.training.objective import LabelSmoothedCrossEntropy
@@ -69,8 +69,8 @@ class Updater:
         num_tokens = int(self.ranks.gathered(sum(batch.num_tokens for batch in batches)).sum())
         nats = self._backward(batches, num_tokens, step)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self._clip_norm)
-        gradient_norm = float(whole(norm))
-        loss_nats = float(self.ranks.gathered(nats).sum())
+        own_nats, gradient_norm = torch.stack((nats, whole(norm))).tolist()  # the one time that a GPU is waited for
+        loss_nats = float(self.ranks.gathered(own_nats).sum())
         is_skipped = not (math.isfinite(loss_nats) and math.isfinite(gradient_norm))
         if not is_skipped:
             optimizer.step()
@@ -83,7 +83,7 @@ class Updater:
             is_skipped=is_skipped,
         )
 
-    def _backward(self, batches: Sequence[Batch], num_tokens: int, step: int) -> float:
+    def _backward(self, batches: Sequence[Batch], num_tokens: int, step: int) -> Tensor:
         """Leaves the gradients of the update; gives this rank's summed loss in nats."""
         while True:
             parts = [part for batch in batches for part in batch.within(self._part_tokens)]
@@ -101,13 +101,15 @@ class Updater:
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
 
-    def _backward_in_parts(self, parts: Sequence[Batch], num_tokens: int) -> float:
-        nats = 0.0
+    def _backward_in_parts(self, parts: Sequence[Batch], num_tokens: int) -> Tensor:
+        nats = torch.zeros((), device=self.device)
         for number, part in enumerate(parts, start=1):
+            # looked for before the batch moves, since a GPU would be waited for
+            real_N = moved((part.target_out_BT != self.model.pad).flatten().nonzero().squeeze(1), self.device)
             part = part.to(self.device)
             with without_sync(self.loss, number == len(parts)):
                 with mixed_precision(self.device, self.dtype):
-                    smoothed, plain = self.loss(part.source_BS, part.target_in_BT, part.target_out_BT)
+                    smoothed, plain = self.loss(part.source_BS, part.target_in_BT, part.target_out_BT, real_N)
                 # ranks are averaged over, but the loss is a sum
                 try:
                     (smoothed * (self.ranks.world_size / num_tokens)).backward()
@@ -116,7 +118,7 @@ class Updater:
                         # gradients may be half way to the other ranks: there is no taking them back
                         raise ValueError(_out_of_memory(part)) from error
                     raise
-            nats += float(plain)
+            nats += plain.detach()
         return nats
 
     def _as_many(self, parts: list[Batch]) -> list[Batch]:
@@ -155,10 +157,13 @@ class _Loss(nn.Module):
         super().__init__()
         self.model, self.objective = model, objective
 
-    def forward(self, source_BS: Tensor, target_in_BT: Tensor, target_out_BT: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, source_BS: Tensor, target_in_BT: Tensor, target_out_BT: Tensor, real_N: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The loss of the target tokens at `real_N`, places in B * T."""
         states_BTD = self.model(source_BS, target_in_BT)
-        is_real_BT = target_out_BT != self.model.pad
-        loss = self.objective(states_BTD[is_real_BT], self.model.output, target_out_BT[is_real_BT])
+        states_ND = states_BTD.flatten(0, 1).index_select(0, real_N)
+        loss = self.objective(states_ND, self.model.output, target_out_BT.flatten().index_select(0, real_N))
         return loss.smoothed_nats, loss.plain_nats
 
 

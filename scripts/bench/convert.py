@@ -1,0 +1,64 @@
+"""One of our checkpoints in the formats of CTranslate2 and Hugging Face: python scripts/bench/convert.py CHECKPOINT
+
+Only what the benchmark's model is made of can be told to both: pre-norm, LayerNorm, ReLU, sinusoidal positions, one
+joint vocabulary, all embeddings tied. The weights go through weights.npz, so that no peer needs our code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+import environments
+import numpy as np
+from processes import done
+from setting import DEFAULT_WORK, HERE, Work, place
+
+NEEDED = {
+    "activation": "relu",
+    "norm": "layer",
+    "norm_position": "pre",
+    "positions": "sinusoidal",
+}
+TARGETS = ("ctranslate2", "transformers")
+
+
+def convert(checkpoint: Path, work: Work) -> None:
+    """Writes weights.npz and model.json, and each peer's own format beside them."""
+    from mt.checkpoint.folder import load_checkpoint
+
+    loaded = load_checkpoint(checkpoint)
+    node = loaded.card.model
+    layer = node["layer"]
+    for name, value in NEEDED.items():
+        if layer[name] != value:
+            raise ValueError(f"model.layer.{name} ({layer[name]}) must be {value} to be converted for the benchmark")
+    if node["tie"] != "all" or loaded.card.changes or layer["num_kv_heads"] != layer["num_heads"]:
+        raise ValueError("the benchmark's model has model.tie=all, no changes, and as many key-value heads as heads")
+    shutil.rmtree(work.converted, ignore_errors=True)
+    work.converted.mkdir(parents=True)
+    weights = {name: parameter.detach().numpy() for name, parameter in loaded.model.named_parameters()}
+    np.savez(work.converted / "weights.npz", **weights)
+    size = {
+        "dim": layer["dim"],
+        "feed_forward_dim": layer["feed_forward_dim"],
+        "num_heads": layer["num_heads"],
+        "encoder_layers": node["encoder"]["num_layers"],
+        "decoder_layers": node["decoder"]["num_layers"],
+        "pieces": loaded.tokenizers.target.pieces(range(loaded.tokenizers.target.size)),
+    }
+    (work.converted / "model.json").write_text(json.dumps(size, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    loaded.tokenizers.target.save(work.converted / "sentencepiece.model")
+    for name in TARGETS:
+        script = HERE / "peers" / f"convert_{name}.py"
+        done([environments.python(name, work), script, work.converted])
+
+
+if __name__ == "__main__":
+    flags = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    flags.add_argument("checkpoint", type=place, help="run or step folder")
+    flags.add_argument("--work", type=place, default=DEFAULT_WORK, help="where things are kept")
+    args = flags.parse_args()
+    convert(args.checkpoint, Work(args.work))

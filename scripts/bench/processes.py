@@ -1,0 +1,123 @@
+"""Measured processes: each in a group of its own, its memory watched, stopped together with what it started."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from peak_memory import memory_kib
+from setting import PROJECT
+
+SECONDS_BETWEEN_LOOKS = 0.25  # at memory; more often at first, for commands that are over soon
+FIRST_SECONDS, SECONDS_BETWEEN_FIRST_LOOKS = 2.0, 0.02
+SECONDS_TO_STOP = 60
+
+
+class Failure(Exception):
+    """A measured process that ended by itself, or never came to the point."""
+
+
+class Watched:
+    """A running process; `peak_mib` is the most memory that it and its children have had, shared pages counted once."""
+
+    def __init__(self, process: subprocess.Popen, log: Path) -> None:
+        self.process, self.log = process, log
+        self.peak_mib = 0.0
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def _watch(self) -> None:
+        start = time.monotonic()
+        while not self._is_over.wait(
+            SECONDS_BETWEEN_FIRST_LOOKS if time.monotonic() - start < FIRST_SECONDS else SECONDS_BETWEEN_LOOKS
+        ):
+            self.peak_mib = max(self.peak_mib, memory_kib(self.process.pid)["Pss"] / 1024)
+
+    def forget(self) -> None:
+        """Ends the watch."""
+        self._is_over.set()
+        self._thread.join()
+
+    def check(self) -> None:
+        """Raises Failure with the last line of the log if the process is over."""
+        code = self.process.poll()
+        if code is not None:
+            raise Failure(f"ended with {code}: {last_words(self.log)}")
+
+
+@contextmanager
+def watched(command: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None) -> Iterator[Watched]:
+    """Runs a command, its output going to `log`; at the end of the block it is stopped."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            list(map(str, command)),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, **(environment or {})},
+            start_new_session=True,
+        )
+    running = Watched(process, log)
+    try:
+        yield running
+    finally:
+        running.forget()
+        stop(process)
+
+
+def stop(process: subprocess.Popen) -> None:
+    """Asks the process and its children to leave, and makes them when they do not."""
+    for number, patience in ((signal.SIGTERM, SECONDS_TO_STOP), (signal.SIGKILL, None)):
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            break
+        try:
+            process.wait(patience)
+            break
+        except subprocess.TimeoutExpired:
+            continue
+    process.wait()
+
+
+def finished(command: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None, limit: float) -> dict:
+    """Runs a command to its end; gives its wall-clock `seconds` and `peak_mib`. Raises Failure."""
+    start = time.monotonic()
+    with watched(command, log=log, environment=environment) as running:
+        try:
+            code = running.process.wait(limit)
+        except subprocess.TimeoutExpired:
+            raise Failure(f"not done after {limit:.0f} s") from None
+        seconds = time.monotonic() - start
+    if code:
+        raise Failure(f"ended with {code}: {last_words(log)}")
+    return {"seconds": seconds, "peak_mib": running.peak_mib}
+
+
+def done(command: Sequence[str]) -> None:
+    """Runs a command that measures nothing, in the project's folder; where it fails, it has said why: we leave too."""
+    code = subprocess.run(
+        list(map(str, command)), cwd=PROJECT, env={**os.environ, "PYTHONPATH": str(PROJECT)}
+    ).returncode
+    if code:
+        raise SystemExit(code)
+
+
+def empty(folder: Path) -> None:
+    """A new, empty folder."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+
+
+def last_words(log: Path, characters: int = 400) -> str:
+    """The last line of a log that says something."""
+    said = [line.strip() for line in log.read_text("utf-8", errors="replace").splitlines() if line.strip()]
+    return said[-1][-characters:] if said else "without a word"

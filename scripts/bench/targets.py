@@ -1,0 +1,177 @@
+"""What we set out to reach, beside what was measured."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+FLOP_A_TARGET_TOKEN = 45e6  # of `small`, forward and backward, without padding: 6 x 7.6 million parameters
+PYTHON_PEERS = ("transformers",)  # that decode the same weights
+MIB_A_GIB = 1024
+
+Parts = Mapping[str, dict]  # bodies of the result files by part
+
+
+class NotMeasured(Exception):
+    """A part, or somebody in it, is missing."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """`measured` gives the number from the parts; with `at_most` it is to be no more than `bound`, else no less."""
+
+    what: str
+    bound: float
+    measured: Callable[[Parts], float]
+    form: str = ",.0f"
+    at_most: bool = False
+
+    def row(self, parts: Parts) -> list[str] | None:
+        """What, target, measured, and measured / target; None where it was not measured."""
+        try:
+            value = self.measured(parts)
+        except NotMeasured:
+            return None
+        sign = "≤" if self.at_most else "≥"
+        is_met = value <= self.bound if self.at_most else value >= self.bound
+        share = f"{value / self.bound:.2f}"
+        return [
+            self.what,
+            f"{sign} {self.bound:{self.form}}",
+            f"{value:{self.form}}",
+            f"**{share}**" if is_met else f"{share} (missed)",
+        ]
+
+
+def middle(parts: Parts, part: str, path: str, **who: str) -> float:
+    """The median over the rounds of a number (a key, or keys with dots between) of `who` in a part."""
+    values = []
+    for run in parts.get(part, {"runs": []})["runs"]:
+        if all(run.get(key) == value for key, value in who.items()):
+            value = run
+            for key in path.split("."):
+                value = value[key]
+            values.append(value)
+    if not values:
+        raise NotMeasured(f"{part}: {who}")
+    return statistics.median(values)
+
+
+def over_peers(part: str, **how: str) -> Callable[[Parts], float]:
+    """Our speed in bfloat16 with the system's allocator by the fastest peer's in any precision."""
+
+    def measured(parts: Parts) -> float:
+        ours = middle(parts, part, SPEED, tool="mt", precision="bfloat16", allocator="system")
+        return ours / max(of_peers(parts, part, SPEED, **how))
+
+    return measured
+
+
+def of_peers(parts: Parts, part: str, path: str, **how: str) -> list[float]:
+    """The number of every peer, in every precision."""
+    runs = parts.get(part, {"runs": []})["runs"]
+    kinds = {(run["tool"], run["precision"]) for run in runs if run["tool"] != "mt"}
+    kinds &= {(run["tool"], run["precision"]) for run in runs if all(run[key] == value for key, value in how.items())}
+    if not kinds:
+        raise NotMeasured(part)
+    return [middle(parts, part, path, tool=tool, precision=precision, **how) for tool, precision in sorted(kinds)]
+
+
+def share_of_limit(parts: Parts) -> float:
+    """Of the tokens that the machine's float32 products allow, with no time for anything else, in percent."""
+    speed = middle(parts, "training", SPEED, tool="mt", precision="float32", allocator="system")
+    return 100 * speed / (parts["training"]["products"]["float32"] / FLOP_A_TARGET_TOKEN)
+
+
+def lean(parts: Parts) -> float:
+    """Our peak by the leanest peer's."""
+    ours = middle(parts, "training", "peak_mib", tool="mt", precision="bfloat16", allocator="system")
+    return ours / min(of_peers(parts, "training", "peak_mib", allocator="system"))
+
+
+def engine(path: str, name: str, best: Callable, parts: Parts) -> float:
+    """The best of an engine's precisions."""
+    precisions = {run["precision"] for run in parts.get("decoding", {"runs": []})["runs"] if run["engine"] == name}
+    if not precisions:
+        raise NotMeasured(name)
+    return best(middle(parts, "decoding", path, engine=name, precision=each) for each in sorted(precisions))
+
+
+def beam_float32(parts: Parts) -> float:
+    ours, theirs = (middle(parts, "decoding", BEAM, engine=name, precision="float32") for name in ("mt", "ctranslate2"))
+    return ours / theirs
+
+
+def a_core(stage: str) -> Callable[[Parts], float]:
+    """Pairs a second and core of a stage of preparation."""
+
+    def measured(parts: Parts) -> float:
+        pairs = middle(parts, "preparation", "pairs", tool="mt")
+        seconds = middle(parts, "preparation", f"stage_seconds.{stage}", tool="mt")
+        return pairs / seconds / parts["preparation"]["machine"]["cores"]
+
+    return measured
+
+
+SPEED, BEAM, ONE = "target_tokens_per_second", "beam.sentences_per_second", "one_beam.median_ms"
+TARGETS = (
+    Target(
+        "training `small`, bfloat16, target tokens/s",
+        11_000,
+        lambda parts: middle(parts, "training", SPEED, tool="mt", precision="bfloat16", allocator="system"),
+    ),
+    Target("… by the fastest peer as it installs", 4, over_peers("training", allocator="system"), ".2f"),
+    Target("… by the fastest peer with tcmalloc", 2.5, over_peers("training", allocator="tcmalloc"), ".2f"),
+    Target("… peak memory by the leanest peer's", 1, lean, ".2f", at_most=True),
+    Target("training `small`, float32, % of what its products allow", 75, share_of_limit),
+    Target("training `base`, bfloat16, by the fastest peer", 4, over_peers("training-base", allocator="system"), ".2f"),
+    Target(
+        "training `base`, peak memory, GiB",
+        3,
+        lambda parts: middle(parts, "training-base", "peak_mib", tool="mt", precision="bfloat16") / MIB_A_GIB,
+        ".2f",
+        at_most=True,
+    ),
+    Target("beam 5, float32, sentences/s by CTranslate2's in float32", 1, beam_float32, ".2f"),
+    Target(
+        "beam 5, best precision, by CTranslate2's best",
+        1,
+        lambda parts: engine(BEAM, "mt", max, parts) / engine(BEAM, "ctranslate2", max, parts),
+        ".2f",
+    ),
+    Target(
+        "beam 5, best precision, by the fastest Python peer",
+        5,
+        lambda parts: engine(BEAM, "mt", max, parts) / max(engine(BEAM, peer, max, parts) for peer in PYTHON_PEERS),
+        ".2f",
+    ),
+    Target(
+        "beam 5, same text as CTranslate2 in float32, %",
+        99,
+        lambda parts: 100 * middle(parts, "decoding", "beam.identical", engine="ctranslate2", precision="float32"),
+        ".1f",
+    ),
+    Target(
+        "one sentence at a time, beam 5, median time by CTranslate2's",
+        1.5,
+        lambda parts: engine(ONE, "mt", min, parts) / engine(ONE, "ctranslate2", min, parts),
+        ".2f",
+        at_most=True,
+    ),
+    Target("preparation, cleaning, pairs/s a core", 100_000, a_core("cleaned")),
+    Target("preparation, encoding, pairs/s a core", 20_000, a_core("encoded")),
+    Target(
+        "`translate` of one sentence from cold, s",
+        2,
+        lambda parts: middle(parts, "start", "seconds", what="one sentence", who="mt.translate"),
+        ".2f",
+        at_most=True,
+    ),
+    Target(
+        "translating with `base`, peak memory, MiB",
+        600,
+        lambda parts: middle(parts, "memory", "peak_mib", model="base"),
+        at_most=True,
+    ),
+)

@@ -1,0 +1,277 @@
+"""How fast each tool trains: python scripts/bench/training.py --corpora FOLDER --work FOLDER --output FOLDER
+
+Every run is a process of its own that trains from nothing and is stopped; the tools take turns. Its speed is that
+between two updates, the first one after the warm-up and the last one: real target tokens (pieces and one end of
+sentence a sentence, no padding) by the seconds between them. Ours is the command `python -m mt.train`, read from its
+metrics.jsonl; the peers count in peers/meter.py. Beside them stands how fast this machine multiplies matrices, which
+bounds everybody.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import environments
+from corpus import counts, data_overrides, write_corpus
+from processes import Failure, empty, watched
+from results import Results
+from setting import (
+    BATCH_TOKENS,
+    DEFAULT_WORK,
+    DROPOUT,
+    HERE,
+    LABEL_SMOOTHING,
+    LEARNING_RATE,
+    MODELS,
+    PRECISIONS,
+    PROJECT,
+    WARMUP_STEPS,
+    Work,
+    place,
+    training_specification,
+)
+
+EVER = 10**7  # updates
+START_LIMIT = 180  # seconds until the first update
+
+
+@dataclass(frozen=True)
+class Tool:
+    """`batch_tokens`: the number that, in this tool's way of counting, gives the others' real tokens an update."""
+
+    name: str
+    environment: str
+    script: str = ""
+    batch_tokens: int = BATCH_TOKENS
+    extra: tuple[tuple[str, str], ...] = ()
+    precisions: tuple[str, ...] = PRECISIONS
+    why_not: str = ""
+
+
+TOOLS = {
+    tool.name: tool
+    for tool in (
+        Tool("mt", "mt", batch_tokens=2 * BATCH_TOKENS),  # of both sides
+        Tool(
+            "joeynmt",
+            "joeynmt",
+            "train_joeynmt.py",
+            batch_tokens=9500,  # sentences of all lengths share a batch: more than half of it is padding
+            precisions=("float32",),
+            why_not="JoeyNMT has no bfloat16, and its float16 is turned off on a CPU",
+        ),
+        Tool("eole", "eole", "train_eole.py", batch_tokens=4600),
+        Tool(
+            "transformers",
+            "transformers",
+            "train_transformers.py",
+            batch_tokens=4200,
+            extra=(("loop", "plain"),),
+        ),
+        Tool(
+            "transformers-trainer",
+            "transformers",
+            "train_transformers.py",
+            batch_tokens=3850,  # real ones, which it makes a number of sentences of
+            extra=(("loop", "trainer"),),
+        ),
+    )
+}
+DEFAULT_TOOLS = ("mt", "joeynmt", "eole", "transformers")
+
+
+@dataclass(frozen=True)
+class Window:
+    """What is measured: `seconds` of updates behind the warm-up, which is over when both its bounds are."""
+
+    seconds: float
+    warmup_updates: int
+    warmup_seconds: float
+
+    def measured(self, rows: list[dict]) -> dict | None:
+        """The speed, once there are enough updates."""
+        first = next(
+            (
+                number
+                for number, row in enumerate(rows)
+                if number + 1 >= self.warmup_updates and row["seconds"] - rows[0]["seconds"] >= self.warmup_seconds
+            ),
+            None,
+        )
+        if first is None or rows[-1]["seconds"] - rows[first]["seconds"] < self.seconds:
+            return None
+        start, end, updates = rows[first], rows[-1], len(rows) - 1 - first
+        seconds, tokens = (end[name] - start[name] for name in ("seconds", "target_tokens"))
+        result = {
+            "target_tokens_per_second": tokens / seconds,
+            "measured_seconds": seconds,
+            "updates": updates,
+            "target_tokens_per_update": tokens / updates,
+        }
+        if "sentences" in end:
+            result["target_tokens_per_sentence"] = tokens / (end["sentences"] - start["sentences"])
+        return result
+
+
+def run(
+    tool: Tool, model_name: str, precision: str, window: Window, *, corpora: Path, work: Work, preload: Path | None
+) -> dict:
+    """One measured process. Raises Failure."""
+    environment = {"LD_PRELOAD": str(preload)} if preload else {}
+    if tool.environment == "mt":
+        data = data_overrides(corpora, work)
+        return measure_ours(model_name, precision, tool.batch_tokens, data, window, work, environment=environment)
+    empty(work.scratch)
+    specification = training_specification(
+        work, MODELS[model_name], batch_tokens=tool.batch_tokens, precision=precision, scratch=work.scratch
+    )
+    file = work.scratch / "specification.json"
+    file.write_text(json.dumps({**specification, **dict(tool.extra)}, indent=1), "utf-8")
+    command = [environments.python(tool.environment, work), HERE / "peers" / tool.script, file]
+    return _measure(command, work.scratch / "updates.jsonl", _rows, window, work, environment)
+
+
+def measure_ours(
+    model_name: str,
+    precision: str,
+    max_tokens: int,
+    overrides: Sequence[str],
+    window: Window,
+    work: Work,
+    *,
+    environment: Mapping[str, str] | None = None,
+) -> dict:
+    """The speed of `mt.train` without validation and without an end. Raises Failure."""
+    empty(work.scratch)
+    command = [
+        *(sys.executable, "-m", "mt.train", f"folder={work.scratch / 'run'}", f"model={model_name}"),
+        *(f"model.layer.dropout={DROPOUT}", f"batches.max_tokens={max_tokens}"),
+        *(f"objective.smoothing={LABEL_SMOOTHING}", f"schedule.peak={LEARNING_RATE}"),
+        *(f"schedule.warmup_steps={WARMUP_STEPS}", f"trainer.precision={precision}", f"trainer.max_steps={EVER}"),
+        *(f"trainer.validate_every={EVER}", "trainer.log_every=1", *overrides),
+    ]
+    environment = {"PYTHONPATH": str(PROJECT), **(environment or {})}
+    return _measure(command, work.scratch / "run" / "metrics.jsonl", our_updates, window, work, environment)
+
+
+def _measure(
+    command: Sequence,
+    updates: Path,
+    read: Callable[[Path], list[dict]],
+    window: Window,
+    work: Work,
+    environment: Mapping[str, str],
+) -> dict:
+    start = time.monotonic()
+    with watched(command, log=work.scratch / "log.txt", environment=environment) as running:
+        rows: list[dict] = []
+        while (result := window.measured(rows)) is None:
+            time.sleep(0.2)
+            running.check()
+            rows = read(updates)
+            if not rows and time.monotonic() - start > START_LIMIT:
+                raise Failure(f"no update in {START_LIMIT} s")
+        return {**result, "peak_mib": running.peak_mib, "process_seconds": time.monotonic() - start}
+
+
+def our_updates(metrics: Path) -> list[dict]:
+    """Of every update, from metrics.jsonl: its speed is that since the start of the run."""
+    return [
+        {"seconds": row["seconds"], "target_tokens": row["target_tokens_per_second"] * row["seconds"]}
+        for row in _rows(metrics)
+        if "target_tokens_per_second" in row
+    ]
+
+
+def _rows(path: Path) -> list[dict]:
+    if not path.exists():
+        return []
+    return [json.loads(row) for row in path.read_text("utf-8").splitlines(keepends=True) if row.endswith("\n")]
+
+
+def products() -> dict[str, float]:
+    """Floating-point operations a second of products with the shapes of `small`, by precision; the best of 30."""
+    import torch
+
+    found = {}
+    for precision in PRECISIONS:
+        left, right = (torch.randn(size, dtype=getattr(torch, precision)) for size in ((4096, 256), (256, 1024)))
+        seconds = []
+        for _ in range(30):
+            start = time.perf_counter()
+            left @ right
+            seconds.append(time.perf_counter() - start)
+        found[precision] = 2 * 4096 * 256 * 1024 / min(seconds)
+    return found
+
+
+def main() -> None:
+    flags = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    flags.add_argument("--corpora", type=place, required=True, help="folder with multi30k/")
+    flags.add_argument("--work", type=place, default=DEFAULT_WORK, help="where things are kept between the parts")
+    flags.add_argument("--output", type=place, required=True, help="folder for the results")
+    flags.add_argument("--tools", nargs="+", choices=TOOLS, default=DEFAULT_TOOLS, help="in their order")
+    flags.add_argument("--model", choices=MODELS, default="small")
+    flags.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=PRECISIONS)
+    flags.add_argument("--allocators", nargs="+", choices=("system", "tcmalloc"), default=("system", "tcmalloc"))
+    flags.add_argument("--rounds", type=int, default=2, help="turns that every tool has (default: 2)")
+    flags.add_argument("--seconds", type=float, default=15, help="measured in each run (default: 15)")
+    flags.add_argument("--warmup-updates", type=int, default=3, help="not measured, in each run (default: 3)")
+    flags.add_argument("--warmup-seconds", type=float, default=4, help="at least, in each run (default: 4)")
+    args = flags.parse_args()
+
+    work, window = Work(args.work), Window(args.seconds, args.warmup_updates, args.warmup_seconds)
+    name = "training" if args.model == "small" else f"training-{args.model}"
+    results = Results(args.output / f"{name}.json", args)
+    write_corpus(args.corpora, work)
+    tools = []
+    for tool in (TOOLS[name] for name in args.tools):
+        reason = environments.make(tool.environment, work) if tool.environment != "mt" else None
+        if reason:
+            results.leave_out(tool.name, f"it cannot be installed: {reason}")
+        else:
+            tools.append(tool)
+            results.set_versions(tool.environment, environments.versions(tool.environment, work))
+    preloads: dict[str, Path | None] = {name: None for name in args.allocators}
+    if "tcmalloc" in preloads:
+        preloads["tcmalloc"] = environments.tcmalloc(work)
+        if preloads["tcmalloc"] is None:
+            del preloads["tcmalloc"]
+            results.leave_out("tcmalloc", "its library is not there: install libtcmalloc-minimal4")
+    variants = []
+    for precision in args.precisions:
+        for tool in tools:
+            if precision in tool.precisions:
+                variants += [(tool, precision, allocator) for allocator in preloads]
+            else:
+                results.leave_out(f"{tool.name} {precision}", tool.why_not)
+
+    results.note("products", products())
+    print(f"an epoch: {counts(work)}", file=sys.stderr)
+    for number in range(args.rounds):
+        for tool, precision, allocator in variants:
+            what = {"tool": tool.name, "model": args.model, "precision": precision, "allocator": allocator}
+            try:
+                places = {"corpora": args.corpora, "work": work, "preload": preloads[allocator]}
+                result = run(tool, args.model, precision, window, **places)
+            except Failure as failure:
+                results.leave_out(f"{tool.name} {precision} {allocator}, round {number + 1}", str(failure))
+                continue
+            results.add({**what, "round": number + 1, **result})
+            print(
+                f"round {number + 1}: {tool.name} {precision} {allocator}: "
+                f"{result['target_tokens_per_second']:,.0f} target tokens/s, {result['peak_mib']:,.0f} MiB, "
+                f"{result['target_tokens_per_update']:,.0f} tokens an update",
+                file=sys.stderr,
+            )
+    results.finish()
+
+
+if __name__ == "__main__":
+    main()

@@ -128,7 +128,7 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument(
         "--precision",
         default="float32",
-        help="float32, bfloat16 or auto: what the device does best (default: %(default)s)",
+        help="float32, bfloat16, on a CPU int8, or auto: bfloat16 where the device has it (default: %(default)s)",
     )
 
     report = parser.add_argument_group("what is reported")

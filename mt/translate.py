@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import argparse
-import json
 import logging
+import os
 import queue
+import stat
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import nullcontext
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
+from typing import BinaryIO, NoReturn, TextIO
 
 from mt.command_line import Flags, run
 from mt.data.whole_folder import whole_file
-
-if TYPE_CHECKING:
-    from mt.inference.aligner import Aligner
-    from mt.inference.translator import Translation
-    from mt.search.search import Search
 
 log = logging.getLogger("mt.translate")
 
 WINDOW = 2048  # lines sorted by length and translated together
 PAUSE_SECONDS = 0.05  # of a writer, after which the lines so far are translated
+ALL = range(sys.maxsize)  # lines of an input
+NOT_IN_THE_LINES = {"input", "output", "checkpoint", "workers"}  # flags that change nothing in what is written
 
 
 def parser() -> argparse.ArgumentParser:
@@ -79,9 +78,16 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument(
         "--max-pieces", type=int, default=200, help="longer lines are split at sentence ends (default: 200)"
     )
+    flags.add_argument(
+        "--workers",
+        type=int,
+        help="processes for many lines, each with one thread (default: one a core, or OMP_NUM_THREADS; 1 on a GPU)",
+    )
     flags.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
     flags.add_argument(
-        "--precision", default="float32", help="float32, bfloat16 or auto (default: float32, the same in any batch)"
+        "--precision",
+        default="float32",
+        help="float32, bfloat16, on a CPU int8, or auto (default: float32, the same in any batch)",
     )
     return flags
 
@@ -101,51 +107,90 @@ def main(argv: list[str] | None = None) -> int:
         raise ValueError("--temperature, --top-k and --top-p are settings of --sample, which is not given")
     if args.input and args.output and args.output.exists() and args.output.samefile(args.input):
         raise ValueError(f"--output ({args.output}) must be another file than --input: it would be emptied first")
-    with ExitStack() as stack:
-        # files first: a wrong path should not wait for the model
-        stream = None if args.sentences else _open(args.input)
-        output = stack.enter_context(whole_file(args.output)) if args.output else sys.stdout
-        from mt.checkpoint.folder import newest_run
-        from mt.inference.aligner import Aligner
-
-        checkpoint = args.checkpoint or newest_run()
-        aligner = Aligner.load(checkpoint, device=args.device, precision=args.precision)
-        if args.checkpoint is None:
-            log.info("checkpoint: %s", checkpoint)
-        aligner.translator.check_tag(args.tag)
-        search = _search(args, aligner.translator.search)
-        number = 0
-        windows = _windows(stream) if stream else [_arguments(args.sentences)]
-        for window in windows:
-            translations = aligner.translator.translate(
-                window,
-                search=search,
-                batch_tokens=args.batch_tokens,
-                max_pieces=args.max_pieces,
-                seed=args.seed,
-                first_line=number,
-                tag=args.tag,
-            )
-            number = _write(list(translations), number, args, aligner, output)
+    if args.workers is not None and args.workers < 1:
+        raise ValueError(f"--workers ({args.workers}) must be at least 1")
+    # files first: a wrong path should not wait for the model
+    stream = None if args.sentences else _open(args.input)
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        _translate_parts(args, stream)
+    elif stream and args.input and args.output and not (args.output.exists() and not args.output.is_file()):
+        _translate_file(args, stream, args.output)
+    else:
+        with whole_file(args.output) if args.output else nullcontext(sys.stdout) as output:
+            _translate(args, stream, output)
     return 0
 
 
-def _search(args: argparse.Namespace, default: Search) -> Search:
-    """The search that the flags ask for, the checkpoint's own where they are silent."""
-    from dataclasses import replace
+def _translate(args: argparse.Namespace, stream: BinaryIO | None, output: TextIO, lines: range = ALL) -> None:
+    """Writes what the flags ask for; of a stream, of its `lines` alone."""
+    from mt.checkpoint.folder import newest_run
+    from mt.device import choose_device
+    from mt.inference.job import Job, Window
+    from mt.inference.spread import in_order
 
-    from mt.search.beam import adjusted
-    from mt.search.sampling import Sampling
+    job = Job(args.checkpoint or newest_run(), args)
+    if args.checkpoint is None:
+        log.info("checkpoint: %s", job.checkpoint)
+    is_cpu = choose_device(args.device).type == "cpu"
+    if not is_cpu and args.workers not in (None, 1):
+        raise ValueError(f"--workers ({args.workers}) is for the CPU: a GPU is busy with one, --device cpu has cores")
+    if stream is None or not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+        job.load()  # while whoever writes prepares the first lines
+    windows = _windows(stream, lines) if stream else [(0, _arguments(args.sentences))]
+    num_workers = args.workers or (_num_threads() if is_cpu and stream else 1)
+    for rows in in_order(job, (Window(first, window) for first, window in windows), num_workers):
+        for note in rows.notes:
+            log.warning("%s", note)
+        output.write(rows.text)
+        output.flush()
 
-    names = ("max_length", "min_length", "no_repeat_ngram", "length_penalty", "n_best")
-    wanted = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
-    if args.sample:
-        return Sampling(**wanted, temperature=args.temperature, top_k=args.top_k, top_p=args.top_p)
-    size = args.beam_size
-    if size is None and args.n_best > getattr(default, "size", 1) and not isinstance(default, Sampling):
-        size = args.n_best
-    # both at once: n_best may not exceed the size
-    return replace(adjusted(default, beam_size=size, n_best=args.n_best), **wanted)
+
+def _num_threads() -> int:
+    """What OMP_NUM_THREADS says, as torchrun lets it, else the cores."""
+    from mt.data.prepare import available_cores
+
+    said = os.environ.get("OMP_NUM_THREADS", "")
+    return int(said) if said.isdigit() and int(said) else available_cores()
+
+
+def _translate_file(
+    args: argparse.Namespace, stream: BinaryIO, path: Path, lines: range = ALL, *, is_part: bool = False
+) -> None:
+    """From file to file: what a kill left, made from the same by the same, is gone on from."""
+    from mt.checkpoint.folder import find_step, newest_run
+    from mt.data.fingerprint import file_stamp, fingerprint_of
+    from mt.data.unfinished import Unfinished
+
+    flags = {name: str(value) for name, value in vars(args).items() if name not in NOT_IN_THE_LINES}
+    model = [file_stamp(file) for file in sorted(find_step(args.checkpoint or newest_run()).iterdir())]
+    made_by = fingerprint_of(file_stamp(args.input), model, flags, str(lines))
+    unfinished = Unfinished(path, made_by, is_numbered=args.n_best > 1 and not args.json, is_part=is_part)
+    if is_part and unfinished.is_whole():
+        return
+    with unfinished.open(lines.start) as (num_done, output):
+        if num_done > lines.start:
+            log.info("%s: goes on after line %d", path, num_done)
+        _translate(args, stream, output, range(num_done, lines.stop))
+
+
+def _translate_parts(args: argparse.Namespace, stream: BinaryIO | None) -> None:
+    """Under torchrun: every process translates a part of the file, the first puts them together."""
+    if stream is None or not args.input or not args.output:
+        raise ValueError("several processes, as torchrun starts them, need --input and --output: each does a part")
+    from mt.data.unfinished import joined
+    from mt.device import choose_device
+    from mt.training.distributed import Ranks
+
+    ranks = Ranks.join("cpu")
+    num_lines, count = sum(1 for _ in stream), ranks.world_size
+    stream.seek(0)
+    args.device = str(ranks.device(choose_device(args.device)))
+    parts = [args.output.with_name(f"{args.output.name}.part{rank + 1}of{count}") for rank in range(count)]
+    lines = range(num_lines * ranks.rank // count, num_lines * (ranks.rank + 1) // count)
+    _translate_file(args, stream, parts[ranks.rank], lines, is_part=True)
+    ranks.gathered(0)  # all are done
+    ranks.first_alone(lambda: joined(parts, args.output))
+    ranks.leave()
 
 
 def _open(path: Path | None) -> BinaryIO:
@@ -153,21 +198,24 @@ def _open(path: Path | None) -> BinaryIO:
     return open(path or sys.stdin.fileno(), "rb", closefd=path is not None)
 
 
-def _windows(stream: BinaryIO) -> Iterator[list[str]]:
-    """Lines in windows that end when they are full or the writer pauses, so that a slow one is answered in time."""
+def _windows(stream: BinaryIO, wanted: range) -> Iterator[tuple[int, list[str]]]:
+    """The `wanted` lines in windows that end when they are full or the writer pauses, so that a slow one is answered.
+
+    With each goes the number of lines before it.
+    """
     lines: queue.Queue[bytes | OSError | None] = queue.Queue(maxsize=2 * WINDOW)
 
     def read() -> None:
         try:
             with stream:
-                for line in stream:
+                for line in islice(stream, wanted.start, wanted.stop):
                     lines.put(line)
         except OSError as error:  # told by the thread that waits for lines
             lines.put(error)
         lines.put(None)
 
     threading.Thread(target=read, daemon=True).start()
-    number, is_over = 0, False
+    number, is_over = wanted.start, False
     while not is_over:
         window = [lines.get()]
         while window[-1] is not None and len(window) < WINDOW:
@@ -179,9 +227,9 @@ def _windows(stream: BinaryIO) -> Iterator[list[str]]:
         if failures := [item for item in window if isinstance(item, OSError)]:
             raise failures[0]
         decoded = [_decoded(raw, number + index) for index, raw in enumerate(window, start=1) if raw is not None]
-        number += len(decoded)
         if decoded:
-            yield decoded
+            yield number, decoded
+        number += len(decoded)
 
 
 def _arguments(sentences: list[str]) -> list[str]:
@@ -198,39 +246,6 @@ def _decoded(raw: bytes, number: int) -> str:
     except UnicodeDecodeError as error:
         log.warning("line %d: byte %d (0x%02x) is not UTF-8 and was replaced", number, error.start, line[error.start])
         return line.decode("utf-8", errors="replace")
-
-
-def _write(
-    translations: list[Translation], number: int, args: argparse.Namespace, aligner: Aligner, output: Any
-) -> int:
-    """Writes one window; gives the number of lines read so far."""
-    ranks = range(args.n_best)
-    links = [aligner.word_links(translations, rank) if args.alignment else None for rank in ranks]
-    for index, translation in enumerate(translations):
-        number += 1
-        for note in translation.notes:
-            log.warning("line %d: %s", number, note)
-        rows = [
-            {
-                "text": candidate.text,
-                "score": round(candidate.score, 4),
-                "log_prob": round(candidate.log_prob, 4),
-                **({"links": " ".join(f"{s}-{t}" for s, t in links[rank][index])} if links[rank] is not None else {}),
-            }
-            for rank, candidate in zip(ranks, translation.candidates, strict=False)
-        ]
-        if args.json:
-            body = {"line": number, "source": translation.source, "translations": rows, "notes": translation.notes}
-            output.write(json.dumps(body, ensure_ascii=False) + "\n")
-            continue
-        for row in rows:
-            columns = [str(number)] if args.n_best > 1 else []
-            columns += [f"{row['score']:.4f}"] if args.scores else []
-            columns += [row["text"]]
-            columns += [row["links"]] if args.alignment else []
-            output.write("\t".join(columns) + "\n")
-    output.flush()
-    return number
 
 
 def cli() -> NoReturn:

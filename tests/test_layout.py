@@ -15,7 +15,7 @@ MAY_IMPORT = {
     "model": {"attention"},
     "checkpoint": {"data"},
     "training": {"data", "checkpoint", "device"},
-    "inference": {"data", "model", "search", "checkpoint", "alignment", "device"},
+    "inference": {"attention", "data", "model", "search", "checkpoint", "alignment", "device"},
     "evaluation": {"inference", "alignment", "data", "search", "checkpoint", "device"},
 }
 # Whatever is neither here nor a room is a command: it may import every room, and nothing may import it.

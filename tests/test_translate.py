@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from mt.inference.job import search_of
 from mt.search.beam import Beam
 from mt.search.greedy import Greedy
 from mt.search.sampling import Sampling
-from mt.translate import _search, main, parser
+from mt.translate import main, parser
+from tests.conftest import reversed_pairs
 from tests.hostile import file, lines
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -127,6 +129,46 @@ def test_a_file_appears_whole(trained_run, tmp_path):
     assert output.read_text() == "three two\n" and not unfinished.exists()
 
 
+def test_many_lines_go_to_several_processes_and_come_out_alike(trained_run, tmp_path):
+    (tmp_path / "in").write_text("".join(f"{line}\n" for line in reversed_pairs(700, 5)[0]), "utf-8")
+    flags = ["--checkpoint", str(trained_run), "--device", "cpu", "--input", str(tmp_path / "in"), "--n-best", "2"]
+    for workers in ("1", "2"):
+        main([*flags, "--alignment", "--workers", workers, "--output", str(tmp_path / workers)])
+    assert (tmp_path / "1").read_text("utf-8") == (tmp_path / "2").read_text("utf-8")
+
+
+def test_a_kill_costs_what_was_under_way_and_no_more(trained_run, tmp_path, caplog):
+    """Greedy search in one process, so that windows follow one another."""
+    (tmp_path / "in").write_text("".join(f"{line}\n" for line in reversed_pairs(9000, 5)[0]), "utf-8")
+    flags = ["--checkpoint", str(trained_run), "--input", str(tmp_path / "in"), "--beam-size", "1", "--workers", "1"]
+    main([*flags, "--output", str(tmp_path / "at once")])
+    output, unfinished = tmp_path / "out", tmp_path / "out.unfinished"
+    process = start(*flags, "--output", str(output))
+    wait_for(lambda: unfinished.exists() and unfinished.stat().st_size)
+    process.kill()
+    process.wait()
+    done = unfinished.read_bytes().count(b"\n")
+    assert 0 < done < 9000
+    caplog.set_level("INFO", "mt.translate")
+    main([*flags, "--output", str(output)])
+    assert f"goes on after line {done}" in caplog.text
+    assert output.read_bytes() == (tmp_path / "at once").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["at once", "in", "out"]
+
+
+@pytest.mark.slow
+def test_under_torchrun_every_process_does_a_part(trained_run, tmp_path):
+    (tmp_path / "in").write_text("".join(f"{line}\n" for line in reversed_pairs(50, 5)[0]), "utf-8")
+    flags = ["--checkpoint", str(trained_run), "--device", "cpu", "--input", str(tmp_path / "in")]
+    main([*flags, "--output", str(tmp_path / "alone")])
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m"]
+    command = [*torchrun, "mt.translate", *flags, "--output", str(tmp_path / "together")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    subprocess.run(command, env=environment, check=True, capture_output=True, timeout=120)
+    assert (tmp_path / "together").read_bytes() == (tmp_path / "alone").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["alone", "in", "together"]
+
+
 def test_a_wrong_output_is_told_before_the_model_is_loaded(tmp_path):
     for output, error in ((tmp_path, IsADirectoryError), (tmp_path / "nowhere" / "out", FileNotFoundError)):
         with pytest.raises(error) as refused:
@@ -184,10 +226,11 @@ def test_a_length_limit_is_said(translate, caplog):
     "flags, message",
     [
         (["--checkpoint", "nowhere", "eins"], r"checkpoint \(nowhere\) does not exist"),
+        (["--workers", "0", "eins"], r"--workers \(0\) must be at least 1"),
         (["--n-best", "0", "eins"], r"--n-best \(0\) must be at least 1"),
         (["--beam-size", "0", "eins"], r"size \(0\) must be at least 1"),
         (["--device", "abacus", "eins"], r"device \(abacus\) must be auto, cpu"),
-        (["--precision", "int3", "eins"], r"precision \(int3\) must be auto, float32 or bfloat16"),
+        (["--precision", "int3", "eins"], r"precision \(int3\) must be auto, float32, bfloat16 or int8"),
         (["--input", "x", "eins"], "give one of them, not both"),
         (["--sample", "--temperature", "0", "eins"], r"temperature \(0.0\) must be above 0"),
         (["--top-k", "3", "eins"], "--temperature, --top-k and --top-p are settings of --sample"),
@@ -212,7 +255,7 @@ def test_a_file_is_not_overwritten_while_it_is_read(trained_run, tmp_path):
 @pytest.mark.parametrize("default", [Greedy(length_penalty=0.3), Sampling(top_k=4), Beam(size=7, n_best=5)], ids=repr)
 def test_the_search_of_the_checkpoint_is_kept_where_no_flag_changes_it(default):
     def asked(*flags):
-        return _search(parser().parse_args(list(flags)), default)
+        return search_of(parser().parse_args(list(flags)), default)
 
     assert asked() == replace(default, n_best=1)
     assert asked("--length-penalty", "2") == replace(default, n_best=1, length_penalty=2.0)

@@ -45,8 +45,7 @@ class MultiHead(nn.Module):
 
     def attend(self, x_BSD: Tensor, mask: Tensor | None) -> Tensor:
         """out_BSD: every position looks at all positions that the mask leaves."""
-        q, (k, v) = self._queries(x_BSD, 0), self._keys_values(x_BSD, 0)
-        return self._out(self.mixer.attend(q, k, v, mask))
+        return self._out(self.mixer.attend(*self._queries_keys_values(x_BSD, 0), mask))
 
     def summarize(self, memory_BSD: Tensor, mask: Tensor | None) -> Any:
         """The mixer's Summary of the memory: computed once a sentence, read at every step."""
@@ -66,9 +65,11 @@ class MultiHead(nn.Module):
 
     def extend(self, x_BTD: Tensor, past: Any, position: int) -> tuple[Tensor, Any]:
         """out_BTD of new positions, the first of which stands at `position`, and the past with them."""
-        q, (k, v) = self._queries(x_BTD, position), self._keys_values(x_BTD, position)
-        heads, now = self.mixer.extend(q, k, v, past)
+        heads, now = self.mixer.extend(*self._queries_keys_values(x_BTD, position), past)
         return self._out(heads), now
+
+    def _queries_keys_values(self, x_BTD: Tensor, position: int) -> tuple[Tensor, Tensor, Tensor]:
+        return self._queries(x_BTD, position), *self._keys_values(x_BTD, position)
 
     def _queries(self, x_BTD: Tensor, position: int) -> Tensor:
         # B T (H K) -> B H T K

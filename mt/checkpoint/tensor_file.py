@@ -82,8 +82,8 @@ class TensorFile(Mapping[str, Tensor]):
                 f" {MAX_HEADER_BYTES} are read)"
             )
         try:
-            self._file = safe_open(path, framework="pt")
-            slices = {name: self._file.get_slice(name) for name in self._file.keys()}  # noqa: SIM118  it is no mapping
+            file = safe_open(path, framework="pt")
+            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118  it is no mapping
             self.shapes = {name: tuple(part.get_shape()) for name, part in slices.items()}
             self.dtypes = {name: DTYPES[part.get_dtype()] for name, part in slices.items()}
         except (SafetensorError, OSError, RuntimeError) as error:
@@ -94,7 +94,9 @@ class TensorFile(Mapping[str, Tensor]):
     def __getitem__(self, name: str) -> Tensor:
         if name not in self.shapes:
             raise KeyError(name)
-        return self._file.get_tensor(name)
+        # a mapping of its own: what is read of one file stays in memory as long as any tensor of it
+        with safe_open(self.path, framework="pt") as file:
+            return file.get_tensor(name)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.shapes)

@@ -76,18 +76,21 @@ def write_whole(path: str | Path, content: str | bytes) -> None:
 
 
 @contextmanager
-def whole_file(path: str | Path) -> Iterator[TextIO]:
+def whole_file(path: str | Path, *, keep: int = 0) -> Iterator[TextIO]:
     """Yield a UTF-8 file to write, which takes the name `path` when the block ends well.
 
     Until then it is `path`.unfinished, and stays that when the block fails, if anything was written: it may be hours of
-    work. What is no regular file, like /dev/null or a pipe, is written as it is.
+    work, whose first `keep` bytes are gone on from. What is no regular file, like /dev/null or a pipe, is written as it
+    is.
     """
     path = Path(path)
     is_stream = path.exists() and not path.is_file()
     place = path if is_stream else path.resolve()  # behind a link, which stays one
     temporary = place if is_stream else place.with_name(place.name + UNFINISHED)
     with _named_errors(temporary, path):
-        file = open(temporary, "w", encoding="utf-8", newline="\n")  # noqa: SIM115 (closed below)
+        if keep:
+            os.truncate(temporary, keep)
+        file = open(temporary, "a" if keep else "w", encoding="utf-8", newline="\n")  # noqa: SIM115 (closed below)
     try:
         with file:
             yield file

@@ -14,7 +14,6 @@ from mt.alignment.tap import Tap
 from mt.alignment.words import by_words
 from mt.checkpoint.folder import load_checkpoint
 from mt.data.tokenizer import BOS, EOS
-from mt.device import mixed_precision
 from mt.inference.translator import Translation, Translator, batches_by_length, one_line, padded, tagged
 from mt.search.search import Search
 
@@ -33,10 +32,7 @@ class Aligner:
     def load(cls, checkpoint: str | Path, *, device: str = "auto", precision: str = "float32") -> Aligner:
         """The aligner of a run folder (its best step) or a step folder, with its `alignment.json` if it has one."""
         loaded = load_checkpoint(checkpoint)
-        loaded.model.eval()
-        translator = Translator(
-            loaded.model, loaded.tokenizers, search=loaded.search, device=device, precision=precision
-        )
+        translator = Translator.of(loaded, device=device, precision=precision)
         direction = f"{loaded.card.source_language}-{loaded.card.target_language}"
         decoder = loaded.model.decoder.layers
         choice = Choice.load(loaded.folder, num_layers=len(decoder), num_heads=decoder[0].cross_attention.num_heads)
@@ -127,7 +123,7 @@ class Aligner:
         lengths = [len(s) + len(t) + 2 for s, t in zip(source_ids, target_ids, strict=True)]
         for indices in batches_by_length(lengths, batch_tokens):
             tap = Tap()
-            with mixed_precision(translator.device, translator.dtype):
+            with translator.precision():
                 state = model.start(padded([[*source_ids[i], EOS] for i in indices]).to(translator.device))
                 model.extend(padded([[BOS, *target_ids[i]] for i in indices]).to(translator.device), state, tap=tap)
             weights_BLHTS = tap.weights().float().cpu().numpy()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import islice
@@ -13,9 +14,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mt.checkpoint.folder import load_checkpoint
+from mt.checkpoint.folder import LoadedModel, load_checkpoint
 from mt.data.tokenizer import BOS, EOS, PAD, UNK, TokenizerPair
-from mt.device import choose_device, choose_precision, mixed_precision
+from mt.device import PACKED_PRECISIONS, choose_device, choose_precision, keep_freed_memory, mixed_precision
+from mt.inference.packed import pack
 from mt.inference.segmenter import split_long
 from mt.model.seq2seq import Seq2Seq
 from mt.search.beam import Beam
@@ -77,13 +79,29 @@ class Translator:
         self.dtype = choose_precision(precision, self.device)
         self.model, self.tokenizers = model.to(self.device), tokenizers
         self.search = search or Beam()
+        self.is_packed = False
 
     @classmethod
     def load(cls, checkpoint: str | Path, *, device: str = "auto", precision: str = "float32") -> Translator:
         """The translator of a run folder (its best step) or a step folder. Raises ValueError in one line."""
-        loaded = load_checkpoint(checkpoint)
-        loaded.model.eval()
-        return cls(loaded.model, loaded.tokenizers, search=loaded.search, device=device, precision=precision)
+        return cls.of(load_checkpoint(checkpoint), device=device, precision=precision)
+
+    @classmethod
+    def of(cls, loaded: LoadedModel, *, device: str = "auto", precision: str = "float32") -> Translator:
+        """The translator of a loaded checkpoint, whose model is packed on a CPU, where precision may also be int8."""
+        chosen = choose_device(device)
+        if chosen.type != "cpu":
+            return cls(loaded.model.eval(), loaded.tokenizers, search=loaded.search, device=device, precision=precision)
+        dtype = choose_precision(precision, chosen, known=PACKED_PRECISIONS)
+        pack(loaded.model.eval(), dtype)
+        keep_freed_memory()  # but for what packing gave up
+        translator = cls(loaded.model, loaded.tokenizers, search=loaded.search, device=device)
+        translator.dtype, translator.is_packed = dtype, True
+        return translator
+
+    def precision(self) -> AbstractContextManager:
+        """What the model is asked in: autocast, unless its products are packed in their precision."""
+        return nullcontext() if self.is_packed else mixed_precision(self.device, self.dtype)
 
     def translate(
         self,
@@ -190,7 +208,7 @@ class Translator:
         results: list[list[Hypothesis]] = [[] for _ in sources]
         for indices in batches_by_length([len(source) + 1 for source in sources], batch_tokens):
             chosen = [sources[index] for index in indices]
-            with mixed_precision(self.device, self.dtype):
+            with self.precision():
                 state = self.model.start(padded([[*source, EOS] for source in chosen]).to(self.device))
                 found = search(
                     self.model.step,

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from mt.attention import dense
 from mt.attention.contract import CausalMixer, MemoryMixer, Mixer, gather_hypotheses, scatter_hypotheses
 from mt.attention.dense import Dense
 from mt.attention.mask import causal_mask, padding_mask
@@ -11,6 +12,24 @@ from mt.attention.multi_head import MultiHead
 VARIANTS = {"dense": Dense}
 
 B, H, G, T, S, K = 3, 4, 2, 7, 9, 5  # all different, so that swapped axes fail
+
+
+# the ways that dense attention goes on a CPU: (are there gradients, products of a batch, size of each)
+WAYS = {
+    "training": (True, {}),
+    "one kernel": (False, {"MANY_PRODUCTS": 1000}),
+    "sums": (False, {"MANY_PRODUCTS": 1, "SMALLEST_PRODUCT": 10_000}),
+    "products": (False, {"MANY_PRODUCTS": 1, "SMALLEST_PRODUCT": 1}),
+}
+
+
+@pytest.fixture(params=WAYS, ids=str, autouse=True)
+def way(request, monkeypatch):
+    has_gradients, bounds = WAYS[request.param]
+    for name, value in bounds.items():
+        monkeypatch.setattr(dense, name, value)
+    with torch.set_grad_enabled(has_gradients):
+        yield
 
 
 @pytest.fixture(params=VARIANTS, ids=str)
@@ -91,6 +110,17 @@ def test_rows_of_summary_and_past_commute_with_reading(mixer):
     q, k, v = inputs(num_queries=1, num_keys=1)
     moved, _ = mixer.extend(q[index], k[index], v[index], past.rows(index))
     torch.testing.assert_close(moved, mixer.extend(q, k, v, past)[0][index])
+
+
+def test_a_past_without_gradients_is_written_into_by_nobody(mixer):
+    """Two searches may go on from one past."""
+    with torch.inference_mode():
+        _, past = mixer.extend(*inputs(num_keys=T), mixer.start())
+        past = past.rows(torch.tensor([1, 1, 0]))
+        q, k, v = inputs(num_queries=1, num_keys=1)
+        expected, _ = mixer.extend(q, k, v, past)
+        mixer.extend(q, -k, -v, past)
+        torch.testing.assert_close(mixer.extend(q, k, v, past)[0], expected)
 
 
 def test_gathering_hypotheses_and_scattering_them_is_the_identity():

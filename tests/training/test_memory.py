@@ -1,10 +1,13 @@
 """What an update holds is counted exactly, and parts of a batch tell what the whole would hold."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
 from mt.data.batching import Batch
-from mt.training.memory import LiveTensors, held_bytes, peak_bytes, state_bytes, update_bytes
+from mt.training.memory import LiveTensors, state_bytes, update_bytes
 
 MEBIBYTE = 2**20
 
@@ -67,16 +70,26 @@ def test_the_state_of_adam_is_twice_the_weights(update):
     assert state_bytes(update.optimizer) == 2 * weights + steps
 
 
+PEAKS = """
+import torch
+from mt.training.memory import held_bytes, peak_bytes
+
+device = torch.device("cpu")
+before = held_bytes(device)
+with peak_bytes(device) as peak:
+    torch.ones(200 * 2**20 // 4).sum()
+with peak_bytes(device) as later:
+    pass
+if before is not None and peak:
+    print((peak[0] - before) // 2**20, (later[0] - before) // 2**20)
+"""
+
+
 def test_the_peak_of_the_process_is_seen_and_forgotten():
-    device = torch.device("cpu")
-    before = held_bytes(device)
-    if before is None:
-        pytest.skip("this system does not say what a process holds")
-    with peak_bytes(device) as peak:
-        torch.ones(200 * MEBIBYTE // 4).sum()
-    if not peak:
-        pytest.skip("this system does not count peaks anew")
-    assert 150 * MEBIBYTE < peak[0] - before < 300 * MEBIBYTE
-    with peak_bytes(device) as later:
-        pass
-    assert later[0] < peak[0] - 100 * MEBIBYTE
+    # in a process of its own: what this one has freed before may be used again
+    done = subprocess.run([sys.executable, "-c", PEAKS], capture_output=True, text=True, check=True)
+    if not done.stdout:
+        pytest.skip("this system does not say what a process holds, or does not count peaks anew")
+    peak, later = map(int, done.stdout.split())
+    assert 150 < peak < 300
+    assert later < peak - 100

@@ -1,0 +1,100 @@
+"""Files of lines that a kill cut short: what made them, and how much of them holds."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from mt.data.whole_folder import UNFINISHED, whole_file, write_whole
+
+MARK = ".made_by"  # ends the name of the file that says what makes the one beside it
+BLOCK = 1 << 20  # bytes
+
+
+class Unfinished:
+    """`path`, made a line a line of some input by what `made_by` stands for (a fingerprint of all that it depends on).
+
+    With `is_numbered` several lines stand for one of the input, whose number goes before a tab. A part keeps its mark
+    when it is whole, until it is `joined` with the others.
+    """
+
+    def __init__(self, path: Path, made_by: str, *, is_numbered: bool = False, is_part: bool = False):
+        self.path, self.made_by, self.is_numbered, self.is_part = path, made_by, is_numbered, is_part
+
+    @contextmanager
+    def open(self, first: int = 0) -> Iterator[tuple[int, TextIO]]:
+        """Yields the number of the input's line to go on after, `first` at least, and the file (see `whole_file`)."""
+        num_done, num_bytes = self._kept(first)
+        try:
+            with whole_file(self.path, keep=num_bytes) as file:
+                write_whole(_mark(self.path), self.made_by)
+                yield num_done, file
+        finally:
+            is_over = not _unfinished(self.path).exists()  # whole, or never begun
+            if is_over and not (self.is_part and self.path.exists()):
+                _mark(self.path).unlink(missing_ok=True)
+
+    def is_whole(self) -> bool:
+        """Whether the file is there, made by the same."""
+        return self.path.is_file() and not _unfinished(self.path).exists() and self._is_same()
+
+    def _kept(self, first: int) -> tuple[int, int]:
+        """(line of the input to go on after, bytes of the unfinished file that hold what is done)."""
+        file = _unfinished(self.path)
+        if not file.is_file() or not self._is_same():
+            return first, 0
+        if self.is_numbered:
+            return _before_last_number(file, first)
+        num_lines, num_bytes = _whole_lines(file)
+        return first + num_lines, num_bytes
+
+    def _is_same(self) -> bool:
+        mark = _mark(self.path)
+        return mark.is_file() and mark.read_text("utf-8") == self.made_by
+
+
+def joined(parts: Sequence[Path], path: Path) -> None:
+    """Puts whole parts together, in their order, and removes them."""
+    with whole_file(path) as whole:
+        for part in parts:
+            with open(part, encoding="utf-8", newline="\n") as lines:
+                shutil.copyfileobj(lines, whole)
+    for part in parts:
+        part.unlink()
+        _mark(part).unlink(missing_ok=True)
+
+
+def _unfinished(path: Path) -> Path:
+    path = path.resolve()
+    return path.with_name(path.name + UNFINISHED)
+
+
+def _mark(path: Path) -> Path:
+    path = path.resolve()
+    return path.with_name(path.name + MARK)
+
+
+def _whole_lines(file: Path) -> tuple[int, int]:
+    lines = kept = read = 0
+    with open(file, "rb") as stream:
+        while block := stream.read(BLOCK):
+            lines += block.count(b"\n")
+            if (end := block.rfind(b"\n")) >= 0:
+                kept = read + end + 1
+            read += len(block)
+    return lines, kept
+
+
+def _before_last_number(file: Path, first: int) -> tuple[int, int]:
+    """The last number may have had more lines: it is done again."""
+    number, start, read = first + 1, 0, 0
+    with open(file, "rb") as stream:
+        for line in stream:
+            found = line.partition(b"\t")[0]
+            if line.endswith(b"\n") and int(found) != number:
+                number, start = int(found), read
+            read += len(line)
+    return number - 1, start

@@ -1,0 +1,111 @@
+"""What `translate` does to a window of lines, in its own process or in another: lines in, rows of text out."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from mt.inference.aligner import Aligner
+from mt.inference.translator import Translation
+from mt.search.beam import adjusted
+from mt.search.sampling import Sampling
+from mt.search.search import Search
+
+
+@dataclass(frozen=True)
+class Window:
+    """Lines that are translated together; `first` have gone before them."""
+
+    first: int
+    lines: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What is written for a window, and what is said about its lines."""
+
+    text: str
+    notes: Sequence[str]
+
+
+class Job:
+    """A checkpoint and the flags of `translate`. It can be pickled, and loads the model where it is first called."""
+
+    def __init__(self, checkpoint: Path, flags: Namespace):
+        self.checkpoint, self.flags = checkpoint, flags
+        self._aligner: Aligner | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_aligner": None}
+
+    def load(self) -> Aligner:
+        """The model at work, as the flags want it. Raises ValueError for what they ask in vain."""
+        if self._aligner is None:
+            aligner = Aligner.load(self.checkpoint, device=self.flags.device, precision=self.flags.precision)
+            aligner.translator.check_tag(self.flags.tag)
+            aligner.translator.search = search_of(self.flags, aligner.translator.search)
+            self._aligner = aligner
+        return self._aligner
+
+    def __call__(self, window: Window) -> Rows:
+        aligner, flags = self.load(), self.flags
+        translations = list(
+            aligner.translator.translate(
+                window.lines,
+                batch_tokens=flags.batch_tokens,
+                max_pieces=flags.max_pieces,
+                seed=flags.seed,
+                first_line=window.first,
+                tag=flags.tag,
+            )
+        )
+        ranks = range(flags.n_best)
+        links = [aligner.word_links(translations, rank) if flags.alignment else None for rank in ranks]
+        text, notes = [], []
+        for index, translation in enumerate(translations):
+            number = window.first + index + 1
+            notes += [f"line {number}: {note}" for note in translation.notes]
+            of_line = [None if of_rank is None else of_rank[index] for of_rank in links]
+            text += rows(number, translation, of_line, flags)
+        return Rows("".join(f"{row}\n" for row in text), notes)
+
+
+def rows(number: int, translation: Translation, links: Sequence[Any], flags: Namespace) -> list[str]:
+    """What is written for one line, whose candidates have these `links` (or None)."""
+    bodies = [
+        {
+            "text": candidate.text,
+            "score": round(candidate.score, 4),
+            "log_prob": round(candidate.log_prob, 4),
+            **({} if pairs is None else {"links": " ".join(f"{s}-{t}" for s, t in pairs)}),
+        }
+        for pairs, candidate in zip(links, translation.candidates, strict=False)
+    ]
+    if flags.json:
+        body = {"line": number, "source": translation.source, "translations": bodies, "notes": translation.notes}
+        return [json.dumps(body, ensure_ascii=False)]
+    found = []
+    for body in bodies:
+        columns = [str(number)] if flags.n_best > 1 else []
+        columns += [f"{body['score']:.4f}"] if flags.scores else []
+        columns += [body["text"]]
+        columns += [body["links"]] if flags.alignment else []
+        found.append("\t".join(columns))
+    return found
+
+
+def search_of(flags: Namespace, default: Search) -> Search:
+    """The search that the flags ask for, the checkpoint's own where they are silent."""
+    names = ("max_length", "min_length", "no_repeat_ngram", "length_penalty", "n_best")
+    wanted = {name: getattr(flags, name) for name in names if getattr(flags, name) is not None}
+    if flags.sample:
+        return Sampling(**wanted, temperature=flags.temperature, top_k=flags.top_k, top_p=flags.top_p)
+    size = flags.beam_size
+    if size is None and flags.n_best > getattr(default, "size", 1) and not isinstance(default, Sampling):
+        size = flags.n_best
+    # both at once: n_best may not exceed the size
+    return replace(adjusted(default, beam_size=size, n_best=flags.n_best), **wanted)

@@ -1,0 +1,163 @@
+"""A model made ready to translate on a CPU: the same lines, its matrices laid out once as the kernels want them."""
+
+from __future__ import annotations
+
+import warnings
+
+import torch
+from torch import Tensor, nn
+
+from mt.attention.dropout import Dropout
+from mt.attention.multi_head import MultiHead
+from mt.attention.rotary import NoRotary
+from mt.model.embedding import Embedding, SinusoidalPositions, sinusoids
+from mt.model.feed_forward import FeedForward
+from mt.model.seq2seq import Seq2Seq
+
+# B batch, T positions, D inputs, O outputs, H heads, G key-value heads
+
+NUM_KEPT = 512  # positions whose sinusoids are computed once
+DO_NOTHING = (Dropout, NoRotary, nn.Identity)  # in inference
+WIDE = 2048  # outputs from which oneDNN multiplies int8 faster than fbgemm
+
+
+def pack(model: Seq2Seq, dtype: torch.dtype) -> None:
+    """Makes of the model, in its place, one for inference on the CPU alone, with matrix products in `dtype`.
+
+    float32   the model's own results but for rounding
+    bfloat16  products rounded to 8 bits of mantissa
+    int8      weights rounded to 255 steps for each output, inputs to 256 steps for each product: what a sentence gives
+              then depends a little on its batch
+
+    Its plain matrices are given up one by one. Raises ValueError where this build of torch cannot.
+    """
+    if dtype == torch.int8 and not {"fbgemm", "onednn"} <= int8_engines():
+        raise ValueError("precision (int8) must be float32 or bfloat16 here: this build of torch has no int8 products")
+    if dtype != torch.int8 and not has_onednn(dtype):
+        model.to(dtype)
+        return
+    for layer in model.encoder.layers:
+        layer.attention = OneProjection(layer.attention, dtype)
+    for layer in model.decoder.layers:
+        layer.self_attention = OneProjection(layer.self_attention, dtype)
+    for module in model.modules():
+        for name, child in list(module.named_children()):
+            if isinstance(child, nn.Linear):
+                setattr(module, name, side_by_side([child], dtype))
+        if isinstance(module, FeedForward) and module.activation is nn.functional.relu:
+            module.up.then_relu()
+            module.activation = as_it_is
+        elif isinstance(module, Embedding) and isinstance(module.positions, SinusoidalPositions):
+            module.positions = KeptPositions(module.positions.dim)
+    straighten(model)
+
+
+def straighten(model: nn.Module) -> None:
+    """Lets leaves of the tree be plain functions: hooks, which we have none of, cost as much time as small products."""
+    for module in model.modules():
+        for name, leaf in list(module.named_children()):
+            if next(leaf.children(), None) is None and not isinstance(leaf, nn.Embedding):
+                delattr(module, name)
+                setattr(module, name, as_it_is if isinstance(leaf, DO_NOTHING) else leaf.forward)
+
+
+def as_it_is(x: Tensor, *_: object) -> Tensor:
+    """What is left of a part that does nothing in inference."""
+    return x
+
+
+def has_onednn(dtype: torch.dtype) -> bool:
+    """Whether this build of torch has oneDNN's products, and this processor can do them in `dtype`."""
+    if not torch.backends.mkldnn.is_available():
+        return False
+    return dtype == torch.float32 or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+def int8_engines() -> set[str]:
+    """Libraries in this build of torch that multiply 8-bit integers here."""
+    return set(torch.backends.quantized.supported_engines)
+
+
+class OneProjection(MultiHead):
+    """Self-attention whose queries, keys and values are one product."""
+
+    def __init__(self, plain: MultiHead, dtype: torch.dtype):
+        nn.Module.__init__(self)
+        self.num_heads, self.num_kv_heads, self.head_size = plain.num_heads, plain.num_kv_heads, plain.head_size
+        self.joint, self.output = side_by_side([plain.query, plain.key_value], dtype), plain.output
+        self.rotary, self.mixer = plain.rotary, plain.mixer
+
+    def _queries_keys_values(self, x_BTD: Tensor, position: int) -> tuple[Tensor, Tensor, Tensor]:
+        # B T ((H + 2 G) K) -> B H+2G T K
+        heads = self.joint(x_BTD).unflatten(-1, (self.num_heads + 2 * self.num_kv_heads, -1)).transpose(1, 2)
+        q, k, v = heads.split((self.num_heads, self.num_kv_heads, self.num_kv_heads), dim=1)
+        return self.rotary(q, position), self.rotary(k, position), v
+
+
+def side_by_side(linears: list[nn.Linear], dtype: torch.dtype) -> OneDnnLinear | Int8Linear:
+    """One product in place of several of the same input, side by side."""
+    weight_OD = torch.cat([linear.weight.detach() for linear in linears])
+    biases = [linear.bias for linear in linears]
+    bias_O = None if biases[0] is None else torch.cat([bias.detach() for bias in biases])
+    return Int8Linear(weight_OD, bias_O) if dtype == torch.int8 else OneDnnLinear(weight_OD, bias_O, dtype)
+
+
+class KeptPositions(nn.Module):
+    """Sinusoids of the first positions, computed once; of those behind them, when they are asked for."""
+
+    def __init__(self, dim: int):
+        super().__init__()
+        self.dim, self.table_TD = dim, sinusoids(0, NUM_KEPT, dim, torch.device("cpu"))
+
+    def forward(self, x_BTD: Tensor, position: int) -> Tensor:
+        length = x_BTD.shape[1]
+        if position + length > NUM_KEPT:
+            return x_BTD + sinusoids(position, length, self.dim, x_BTD.device)
+        return x_BTD + self.table_TD[position : position + length]
+
+
+class OneDnnLinear(nn.Module):
+    """A product in float32 or bfloat16, by oneDNN, whose weights are blocked once."""
+
+    def __init__(self, weight_OD: Tensor, bias_O: Tensor | None, dtype: torch.dtype):
+        super().__init__()
+        self.weight = torch.ops.mkldnn._reorder_linear_weight(weight_OD.to(dtype), None)
+        self.bias = None if bias_O is None else bias_O.to(dtype)
+        self.dtype, self.then, self.result = dtype, "none", torch.float32
+
+    def then_relu(self) -> None:
+        self.then, self.result = "relu", self.dtype  # the next product reads it as it is
+
+    def forward(self, x_BTD: Tensor) -> Tensor:
+        product = torch.ops.mkldnn._linear_pointwise.default
+        if self.dtype == torch.float32:
+            return product(x_BTD, self.weight, self.bias, self.then, [], "")
+        return product(x_BTD.to(self.dtype), self.weight, self.bias, self.then, [], "").to(self.result)
+
+
+class Int8Linear(nn.Module):
+    """A product of 8-bit integers; inputs are rounded by the least and the greatest of them."""
+
+    def __init__(self, weight_OD: Tensor, bias_O: Tensor | None):
+        super().__init__()
+        num_outputs = len(weight_OD)
+        scale_O = weight_OD.abs().amax(1).clamp(min=1e-12).double() / 127
+        zero_O = torch.zeros(num_outputs, dtype=torch.long)
+        before = torch.backends.quantized.engine
+        torch.backends.quantized.engine = "onednn" if num_outputs >= WIDE else "fbgemm"
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # torch means to drop these tensors one day; then int8 is refused
+                rounded_OD = torch.quantize_per_channel(weight_OD, scale_O, zero_O, 0, torch.qint8)
+            self.weight = torch.ops.quantized.linear_prepack(
+                rounded_OD, torch.zeros(num_outputs) if bias_O is None else bias_O
+            )
+        finally:
+            torch.backends.quantized.engine = before
+        self.product = torch.ops.quantized.linear_dynamic.default
+
+    def then_relu(self) -> None:
+        self.product = torch.ops.quantized.linear_relu_dynamic.default
+
+    def forward(self, x_BTD: Tensor) -> Tensor:
+        return self.product(x_BTD, self.weight)

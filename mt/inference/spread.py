@@ -1,0 +1,53 @@
+"""Windows of lines over several processes, each with one thread: rows come back in order, as soon as they can."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from itertools import chain
+
+from mt.data.workers import Workers
+from mt.inference.job import Rows, Window
+
+MANY = 300  # lines of a window, from which processes of their own pay for their start
+SMALLEST_PIECE = 64  # lines: fewer would leave batches half empty
+
+
+def in_order(job: Callable[[Window], Rows], windows: Iterable[Window], num_processes: int) -> Iterator[Rows]:
+    """`job` of every window: in this process until one has MANY lines, in `num_processes` others from that one on."""
+    windows = iter(windows)
+    for window in windows:
+        if num_processes > 1 and len(window.lines) >= MANY:
+            yield from _spread(job, chain([window], windows), num_processes)
+        else:
+            yield job(window)
+
+
+def _spread(job: Callable[[Window], Rows], windows: Iterable[Window], num_processes: int) -> Iterator[Rows]:
+    with Workers(job, num_processes) as workers:
+        results: queue.Queue[Future | None] = queue.Queue(maxsize=2 * num_processes)
+
+        def hand_out() -> None:
+            """A thread of its own, for windows may be long in coming when the results of others are there."""
+            try:
+                for window in windows:
+                    for piece in pieces(window, num_processes):
+                        results.put(workers.submit(piece))
+            except Exception as error:  # told by the thread that writes
+                failed: Future = Future()
+                failed.set_exception(error)
+                results.put(failed)
+            results.put(None)
+
+        threading.Thread(target=hand_out, daemon=True).start()
+        while (result := results.get()) is not None:
+            yield result.result()
+
+
+def pieces(window: Window, count: int) -> Iterator[Window]:
+    """The window in at most `count` pieces of nearly equal size."""
+    size = max(SMALLEST_PIECE, -(-len(window.lines) // count))
+    for start in range(0, len(window.lines), size):
+        yield Window(window.first + start, window.lines[start : start + size])

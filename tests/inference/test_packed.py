@@ -1,0 +1,65 @@
+"""A packed model computes what it computed before; the plain model is the yardstick."""
+
+import copy
+
+import pytest
+import torch
+
+from mt.inference.packed import pack
+from tests.model.test_seq2seq import SHAPES, B, T, make, sentences
+
+KINDS = {"float32": (torch.float32, 1e-4), "bfloat16": (torch.bfloat16, 0.03), "int8": (torch.int8, 0.06)}
+
+
+def stepwise(model):
+    """logits of a search that reorders its hypotheses: two of each sentence, then other two."""
+    source, target = sentences()
+    state = model.start(source)
+    logits, state = model.step(target[:, 0], state)
+    found, state = [logits], state.rows(torch.arange(B).repeat_interleave(2))
+    for t in range(1, T):
+        logits, state = model.step(target[:, t].repeat_interleave(2), state)
+        found.append(logits)
+        state = state.rows(torch.tensor([1, 0, 2, 2, 5, 4]))
+    return torch.cat(found)
+
+
+def packed(model, dtype):
+    twin = copy.deepcopy(model)
+    pack(twin, dtype)
+    return twin
+
+
+@pytest.mark.parametrize("tie", ["all", "none"])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_packed_model_equals_the_plain_one(shape, kind, tie):
+    model, (dtype, tolerance) = make(tie=tie, **SHAPES[shape]).eval(), KINDS[kind]
+    with torch.inference_mode():
+        twin = packed(model, dtype)
+        expected, found = stepwise(model), stepwise(twin)
+        assert found.dtype == torch.float32
+        assert (found - expected).abs().max() <= tolerance * expected.abs().max()
+        expected, found = (m.output(m(*sentences())) for m in (model, twin))
+        assert (found.float() - expected).abs().max() <= tolerance * expected.abs().max()
+
+
+def test_what_is_known_of_the_model_stays_known():
+    model = make().eval()
+    twin = packed(model, torch.int8)
+    assert twin.source_embedding.tokens.weight.equal(model.source_embedding.tokens.weight)
+    assert (twin.max_length, twin.is_source_tied) == (model.max_length, model.is_source_tied)
+
+
+def test_without_onednn_the_plain_model_translates(monkeypatch):
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    model = make().eval()
+    with torch.inference_mode():
+        assert stepwise(packed(model, torch.float32)).equal(stepwise(model))
+        assert stepwise(packed(model, torch.bfloat16)).isfinite().all()
+
+
+def test_int8_is_refused_where_torch_has_no_products_of_it(monkeypatch):
+    monkeypatch.setattr("mt.inference.packed.int8_engines", lambda: {"qnnpack"})
+    with pytest.raises(ValueError, match=r"precision \(int8\) must be float32 or bfloat16 here"):
+        packed(make().eval(), torch.int8)

@@ -32,7 +32,7 @@ def main(settings: dict[str, Any]) -> float | None:
     from mt.checkpoint.run_folder import RunFolder
     from mt.data.batching import TokenBatches
     from mt.data.prepare import corpus_fingerprint, prepare
-    from mt.device import choose_device, peak_memory_mib
+    from mt.device import choose_device, keep_freed_memory, peak_memory_mib
     from mt.evaluation.final import final_table, finish_run
     from mt.inference.translator import Translator
     from mt.model.seq2seq import parameter_counts
@@ -60,6 +60,8 @@ def main(settings: dict[str, Any]) -> float | None:
             f" ({trainer_settings.keep_last}), the checkpoints that there will be"
         )
     device = choose_device(trainer_settings.device)
+    if device.type == "cpu":
+        keep_freed_memory()
     ranks = Ranks.join(device.type)
     if not ranks.is_first:
         logging.getLogger("mt").setLevel(logging.ERROR)  # one process speaks for all

@@ -1,4 +1,4 @@
-"""One of our checkpoints in the formats of CTranslate2 and Hugging Face: python scripts/bench/convert.py CHECKPOINT
+"""One of our checkpoints in the formats of CTranslate2 and Hugging Face.
 
 Only what the benchmark's model is made of can be told to both: pre-norm, LayerNorm, ReLU, sinusoidal positions, one
 joint vocabulary, all embeddings tied. The weights go through weights.npz, so that no peer needs our code.
@@ -6,15 +6,15 @@ joint vocabulary, all embeddings tied. The weights go through weights.npz, so th
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 import environments
 import numpy as np
 from processes import done
-from setting import DEFAULT_WORK, HERE, Work, place
+from setting import HERE, Work
 
 NEEDED = {
     "activation": "relu",
@@ -22,11 +22,10 @@ NEEDED = {
     "norm_position": "pre",
     "positions": "sinusoidal",
 }
-TARGETS = ("ctranslate2", "transformers")
 
 
-def convert(checkpoint: Path, work: Work) -> None:
-    """Writes weights.npz and model.json, and each peer's own format beside them."""
+def convert(checkpoint: Path, work: Work, names: Iterable[str]) -> None:
+    """Writes weights.npz and model.json, and beside them the format of each of these peers."""
     from mt.checkpoint.folder import load_checkpoint
 
     loaded = load_checkpoint(checkpoint)
@@ -51,14 +50,6 @@ def convert(checkpoint: Path, work: Work) -> None:
     }
     (work.converted / "model.json").write_text(json.dumps(size, indent=1, ensure_ascii=False) + "\n", "utf-8")
     loaded.tokenizers.target.save(work.converted / "sentencepiece.model")
-    for name in TARGETS:
+    for name in names:
         script = HERE / "peers" / f"convert_{name}.py"
         done([environments.python(name, work), script, work.converted])
-
-
-if __name__ == "__main__":
-    flags = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    flags.add_argument("checkpoint", type=place, help="run or step folder")
-    flags.add_argument("--work", type=place, default=DEFAULT_WORK, help="where things are kept")
-    args = flags.parse_args()
-    convert(args.checkpoint, Work(args.work))

@@ -1,17 +1,13 @@
-"""The corpus of the benchmark: prepared by us, and written out as plain files, so that everybody trains on the same.
-
-python scripts/bench/corpus.py --corpora FOLDER --work FOLDER     (FOLDER/multi30k holds train.en, train.de, val.*, …)
-"""
+"""The corpus of the benchmark: prepared by us, and written out as plain files, so that everybody trains on the same."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from pathlib import Path
 
 from processes import done
-from setting import DEFAULT_WORK, SOURCE, TARGET, VOCAB_SIZE, Work, place
+from setting import SOURCE, TARGET, VOCAB_SIZE, Work
 
 
 def data_overrides(corpora: Path, work: Work) -> list[str]:
@@ -66,11 +62,3 @@ def lines(path: Path) -> list[str]:
 
 def _write(path: Path, rows: list[str]) -> None:
     path.write_text("".join(f"{row}\n" for row in rows), "utf-8", newline="\n")
-
-
-if __name__ == "__main__":
-    flags = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    flags.add_argument("--corpora", type=place, required=True, help="folder with multi30k/")
-    flags.add_argument("--work", type=place, default=DEFAULT_WORK, help="where things are kept")
-    args = flags.parse_args()
-    write_corpus(args.corpora, Work(args.work))

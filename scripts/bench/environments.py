@@ -13,6 +13,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from setting import DEFAULT_WORK, Work, place
@@ -21,7 +22,7 @@ REQUIREMENTS = {
     # sentencepiece: 0.2.2 took away SetVocabulary, which JoeyNMT calls. importlib_metadata: imported, not declared.
     "joeynmt": ["joeynmt==2.3.0", "sentencepiece==0.2.1", "importlib_metadata==9.0.1"],
     "eole": ["eole==0.6.4", "aiohttp==3.14.3"],  # aiohttp: imported by every command, not declared
-    "transformers": ["transformers==5.23.0", "accelerate==1.15.0", "sentencepiece==0.2.3"],
+    "transformers": ["transformers==5.23.0", "sentencepiece==0.2.3"],
     "ctranslate2": ["ctranslate2==4.8.5", "sentencepiece==0.2.3"],
 }
 WITHOUT_TORCH = {"ctranslate2"}
@@ -79,12 +80,19 @@ def tcmalloc(work: Work) -> Path | None:
     return next(iter(sorted(own.rglob(TCMALLOC))), None)
 
 
+def ready(names: Iterable[str], work: Work) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
+    """Makes what is missing; gives the versions of all that is there, and why others are not."""
+    reasons = {name: make(name, work) for name in dict.fromkeys(names) if name != "mt"}
+    left_out = {name: f"it cannot be installed: {reason}" for name, reason in reasons.items() if reason}
+    there = [name for name in dict.fromkeys(names) if name not in left_out]
+    return {name: versions(name, work) for name in there}, left_out
+
+
 if __name__ == "__main__":
     flags = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     flags.add_argument("--work", type=place, default=DEFAULT_WORK, help="where things are kept")
-    flags.add_argument("names", nargs="*", help=f"of {', '.join(REQUIREMENTS)} (default: all)")
     args = flags.parse_args()
     kept = Work(args.work)
-    for each in args.names or REQUIREMENTS:
+    for each in REQUIREMENTS:
         print(f"{each}: {make(each, kept) or 'ready'}")
     print(f"tcmalloc: {tcmalloc(kept) or 'not there: install libtcmalloc-minimal4'}")

@@ -8,11 +8,13 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import fields, is_dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import environments
 from corpus import data_overrides, lines, write_corpus
-from processes import done, empty, finished
+from processes import begin, done, empty, finished
 from results import Results
 from setting import BEAM_SIZE, DEFAULT_WORK, MODELS, PROJECT, SOURCE, Work, place
 
@@ -67,6 +69,20 @@ def nbytes(value: Any) -> int:
     return sum(storages.values())
 
 
+def translated(model_name: str, num_lines: int, corpora: Path, work: Work) -> dict:
+    """The command on so many lines. Raises Failure."""
+    run = untrained(model_name, corpora, work)
+    empty(work.scratch)
+    source = work.scratch / "source.txt"
+    source.write_text("".join(f"{line}\n" for line in lines(work.text / f"test.{SOURCE}")[:num_lines]), "utf-8")
+    command = [
+        *(sys.executable, "-m", "mt.translate", "--checkpoint", run, "--beam-size", str(BEAM_SIZE)),
+        *("--input", source, "--output", work.scratch / "target.txt"),
+    ]
+    log, environment = work.scratch / "log.txt", {"PYTHONPATH": str(PROJECT)}
+    return {**finished(command, log=log, environment=environment, limit=LIMIT), **cache_bytes(run)}
+
+
 def main() -> None:
     flags = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     flags.add_argument("--corpora", type=place, required=True, help="folder with multi30k/")
@@ -76,20 +92,11 @@ def main() -> None:
     args = flags.parse_args()
 
     work = Work(args.work)
-    results = Results(args.output / "memory.json", args)
+    begin(work)
     write_corpus(args.corpora, work)
+    results = Results(args.output / "memory.json", args, versions=environments.ready(["mt"], work)[0])
     for name in MODELS:
-        run = untrained(name, args.corpora, work)
-        empty(work.scratch)
-        source = work.scratch / "source.txt"
-        source.write_text("".join(f"{line}\n" for line in lines(work.text / f"test.{SOURCE}")[: args.lines]), "utf-8")
-        command = [
-            *(sys.executable, "-m", "mt.translate", "--checkpoint", run, "--beam-size", str(BEAM_SIZE)),
-            *("--input", source, "--output", work.scratch / "target.txt"),
-        ]
-        log, environment = work.scratch / "log.txt", {"PYTHONPATH": str(PROJECT)}
-        ended = finished(command, log=log, environment=environment, limit=LIMIT)
-        results.add({"model": name, "round": 1, **ended, **cache_bytes(run)})
+        results.measure(partial(translated, name, args.lines, args.corpora, work), number=1, model=name)
     results.finish()
 
 

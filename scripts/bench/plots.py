@@ -1,75 +1,123 @@
-"""Pictures of the results."""
+"""The picture of the results: bars for us and the others, a curve for every size."""
 
 from __future__ import annotations
 
 import statistics
+from collections.abc import Mapping
 from pathlib import Path
 
 import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, NullLocator
 
-OURS, THEIRS = "#1f6f8b", "#b8b8b8"
+OURS, THEIRS = "#1f6f8b", "#c4c9cc"
 AXES = {
     "model": ("parameters", "target tokens/s"),
     "length": ("target tokens a pair", "target tokens/s"),
     "batch": ("target tokens a batch, padded", "target tokens/s"),
     "vocabulary": ("pieces of the vocabulary", "target tokens/s"),
-    "corpus": ("pairs", "pairs prepared a second"),
+    "corpus": ("pairs of the corpus", "pairs prepared/s"),
 }
+NAMES = {"joeynmt": "JoeyNMT", "eole": "Eole", "transformers": "Hugging Face", "ctranslate2": "CTranslate2"}
+Values = dict[str, list[float]]
+Points = dict[float, list[float]]
 
 
-def training(body: dict, path: Path) -> None:
-    """Target tokens a second, a bar a tool, precision and allocator; a dot a round."""
-    bars: dict[str, list[float]] = {}
-    for run in body["runs"]:
+def draw(bodies: Mapping[str, dict], path: Path) -> None:
+    """Above, a panel of bars for each of training and decoding; below, a panel a curve."""
+    found = {
+        "training `small`, target tokens/s": training(bodies.get("training", {"runs": []})["runs"]),
+        "decoding, beam 5, the same weights, sentences/s": decoding(bodies.get("decoding", {"runs": []})["runs"]),
+    }
+    bars = {title: values for title, values in found.items() if values}
+    curves = points(bodies)
+    rows = max((len(values) for values in bars.values()), default=0)
+    heights = [0.7 + 0.26 * rows] * bool(bars) + [2.5] * bool(curves)
+    figure = plt.figure(figsize=(12, max(1, sum(heights))), layout="constrained")
+    if not heights:  # only parts that are no picture
+        figure.savefig(path, dpi=110)
+        plt.close(figure)
+        return
+    parts = iter(figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0])
+    if bars:
+        panels = next(parts).subplots(1, len(bars), squeeze=False)[0]
+        for panel, (title, values) in zip(panels, bars.items(), strict=True):
+            draw_bars(panel, title, values)
+            panel.set_ylim(len(values) - rows - 0.5, len(values) - 0.5)  # bars of one height in all panels
+    if curves:
+        panels = next(parts).subplots(1, len(curves), squeeze=False)[0]
+        for panel, (name, values) in zip(panels, curves.items(), strict=True):
+            draw_curve(panel, name, values)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def training(runs: list[dict]) -> Values:
+    found: Values = {}
+    for run in runs:
         malloc = "" if run["allocator"] == "system" else f", {run['allocator']}"
-        bars.setdefault(f"{run['tool']}, {run['precision']}{malloc}", []).append(run["target_tokens_per_second"])
-    _bars(bars, "target tokens/s in training", path)
+        name = f"{NAMES.get(run['tool'], run['tool'])} {run['precision']}{malloc}"
+        found.setdefault(name, []).append(run["target_tokens_per_second"])
+    return found
 
 
-def decoding(body: dict, path: Path) -> None:
-    """Sentences a second with beam 5."""
-    bars: dict[str, list[float]] = {}
-    for run in body["runs"]:
-        if "beam" in run:
-            bars.setdefault(f"{run['engine']}, {run['precision']}", []).append(run["beam"]["sentences_per_second"])
-    _bars(bars, "sentences/s, beam 5, the same weights", path)
+def decoding(runs: list[dict]) -> Values:
+    found: Values = {}
+    for run in runs:
+        name = f"{NAMES.get(run['engine'], run['engine'])} {run['precision']}"
+        found.setdefault(name, []).append(run["beam"]["sentences_per_second"])
+    return found
 
 
-def curves(body: dict, path: Path) -> None:
-    """A panel a curve; sizes grow on a logarithmic axis."""
-    points: dict[str, dict[float, list[float]]] = {}
-    for run in body["runs"]:
-        points.setdefault(run["curve"], {}).setdefault(run["x"], []).append(run["y"])
-    figure, panels = plt.subplots(1, len(points), figsize=(3.2 * len(points), 3), squeeze=False, layout="constrained")
-    for panel, (curve, values) in zip(panels[0], points.items(), strict=True):
-        ordered = sorted(values.items())
-        panel.plot([x for x, _ in ordered], [statistics.median(ys) for _, ys in ordered], color=OURS, marker="o")
-        for x, ys in ordered:
-            panel.plot([x] * len(ys), ys, ".", color="black", markersize=3)
-        panel.set(xscale="log", xlabel=AXES[curve][0], ylabel=AXES[curve][1])
-        panel.set_ylim(0, 1.1 * max(max(ys) for _, ys in ordered))
-        panel.set_xticks([x for x, _ in ordered])
-        panel.xaxis.set_major_formatter(EngFormatter(places=0, sep=""))
-        panel.xaxis.set_minor_locator(NullLocator())
-        panel.yaxis.set_major_formatter(EngFormatter(sep=""))
-        panel.grid(alpha=0.3)
-    figure.savefig(path, dpi=120)
-    plt.close(figure)
+def points(bodies: Mapping[str, dict]) -> dict[str, Points]:
+    """The values by curve and place on the axis."""
+    found: dict[str, Points] = {}
+    for run in bodies.get("curves", {"runs": []})["runs"]:
+        found.setdefault(run["curve"], {}).setdefault(run["x"], []).append(run["target_tokens_per_second"])
+    for run in bodies.get("preparation", {"runs": []})["runs"]:
+        if run["tool"] == "mt":
+            found.setdefault("corpus", {}).setdefault(run["pairs"], []).append(run["pairs_per_second"])
+    return found
 
 
-def _bars(bars: dict[str, list[float]], label: str, path: Path) -> None:
-    ordered = sorted(bars.items(), key=lambda bar: statistics.median(bar[1]))
+def draw_bars(panel: Axes, title: str, values: Values) -> None:
+    """A bar a name, the fastest above, ours in colour; a dot a round."""
+    ordered = sorted(values.items(), key=lambda bar: statistics.median(bar[1]))
+    medians = [statistics.median(each) for _, each in ordered]
     names = [name for name, _ in ordered]
-    figure, panel = plt.subplots(figsize=(8, 0.9 + 0.3 * len(names)), layout="constrained")
-    colors = [OURS if name.startswith("mt,") else THEIRS for name in names]
-    panel.barh(names, [statistics.median(values) for _, values in ordered], color=colors)
-    for row, (_, values) in enumerate(ordered):
-        panel.plot(values, [row] * len(values), ".", color="black", markersize=4)
-    panel.set_xlabel(label)
-    panel.grid(axis="x", alpha=0.3)
-    figure.savefig(path, dpi=120)
-    plt.close(figure)
+    colors = [OURS if name.startswith("mt ") else THEIRS for name in names]
+    bars = panel.barh(names, medians, color=colors, height=0.72)
+    panel.bar_label(bars, labels=[f"{each:,.0f}" for each in medians], padding=8, fontsize=8)
+    for row, (_, each) in enumerate(ordered):
+        panel.plot(each, [row] * len(each), ".", color="black", markersize=3, alpha=0.6)
+    for label in panel.get_yticklabels():
+        label.set_fontweight("bold" if label.get_text().startswith("mt ") else "normal")
+    panel.tick_params(axis="y", length=0, labelsize=8)
+    panel.set_xlim(0, 1.14 * max(max(each) for each in values.values()))
+    panel.set_xticks([])
+    panel.spines[:].set_visible(False)
+    panel.set_title(title.replace("`", ""), fontsize=9, loc="left", fontweight="bold")
+
+
+def draw_curve(panel: Axes, name: str, values: Points) -> None:
+    """Medians joined, a dot a round; sizes on a logarithmic axis."""
+    ordered = sorted(values.items())
+    panel.plot(
+        [x for x, _ in ordered], [statistics.median(ys) for _, ys in ordered], color=OURS, marker="o", markersize=4
+    )
+    for x, ys in ordered:
+        panel.plot([x] * len(ys), ys, ".", color="black", markersize=3, alpha=0.6)
+    panel.set_xscale("log")
+    panel.set_xlabel(AXES[name][0], fontsize=8)
+    panel.set_ylabel(AXES[name][1], fontsize=8)
+    panel.set_ylim(0, 1.1 * max(max(ys) for ys in values.values()))
+    panel.set_xticks([x for x, _ in ordered])
+    panel.xaxis.set_major_formatter(EngFormatter(places=0, sep=""))
+    panel.xaxis.set_minor_locator(NullLocator())
+    panel.yaxis.set_major_formatter(EngFormatter(sep=""))
+    panel.tick_params(labelsize=7)
+    panel.spines[["top", "right"]].set_visible(False)
+    panel.grid(alpha=0.25)

@@ -1,9 +1,10 @@
-"""How fast a corpus is prepared: python scripts/bench/preparation.py --work FOLDER --output FOLDER
+"""How fast corpora of several sizes are prepared: python scripts/bench/preparation.py --work FOLDER --output FOLDER
 
 Ours is the command `python -m mt.prepare` on a corpus that make_corpus.py writes: every pair is cleaned (deduplicated,
 too), the vocabulary trained, every pair encoded and stored. No peer has the same step. Eole has `build_vocab`, which
 reads and tokenizes every pair, with a vocabulary model that it is given, and counts pieces; the encoding is done anew
 in every training. JoeyNMT and transformers have none: they tokenize while they train, or leave it to the user.
+`--pairs 10000 100000 1000000 10000000` goes to ten million: some 20 minutes a round, and 5 GB of disk.
 """
 
 from __future__ import annotations
@@ -11,15 +12,16 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import shutil
 import sys
+from functools import partial
 from pathlib import Path
 
 import environments
-from processes import Failure, done, empty, finished
+from processes import begin, done, empty, finished
 from results import Results
 from setting import DEFAULT_WORK, HERE, PROJECT, SOURCE, TARGET, VOCAB_SIZE, Work, place
 
+PAIRS, EOLE_PAIRS = (10_000, 100_000, 1_000_000), 100_000
 LIMIT = 3600  # seconds
 STAGE = re.compile(r"(cleaned|encoded) \d+ pairs in ([\d.]+) s")
 
@@ -41,18 +43,21 @@ def our_command(corpus: Path, prepared: Path) -> list[str]:
     ]
 
 
-def prepare(corpus: Path, pairs: int, work: Work) -> dict:
+def prepare(pairs: int, work: Work) -> dict:
     """One measured preparation by us. Raises Failure."""
-    prepared = work.scratch / "prepared"
+    command = our_command(made_corpus(pairs, work), work.scratch / "prepared")
     empty(work.scratch)
     log = work.scratch / "log.txt"
-    ended = finished(our_command(corpus, prepared), log=log, environment={"PYTHONPATH": str(PROJECT)}, limit=LIMIT)
+    ended = finished(command, log=log, environment={"PYTHONPATH": str(PROJECT)}, limit=LIMIT)
     stages = {name: float(seconds) for name, seconds in STAGE.findall(log.read_text("utf-8"))}
-    return {"pairs": pairs, "pairs_per_second": pairs / ended["seconds"], **ended, "stage_seconds": stages}
+    return {"pairs_per_second": pairs / ended["seconds"], **ended, "stage_seconds": stages}
 
 
-def eole_build_vocab(corpus: Path, pairs: int, model: Path, work: Work) -> dict:
-    """One measured `eole build_vocab`. Raises Failure."""
+def eole_build_vocab(pairs: int, work: Work) -> dict:
+    """One measured `eole build_vocab`, with our vocabulary of the corpus. Raises Failure."""
+    corpus, ours = made_corpus(pairs, work), work.folder / f"made-{pairs}-prepared"
+    done(our_command(corpus, ours))  # nothing, if it was done
+    model = ours / "tokenizer" / "tokenizer.model"
     empty(work.scratch)
     settings = {
         "save_data": str(work.scratch / "eole"),
@@ -70,39 +75,31 @@ def eole_build_vocab(corpus: Path, pairs: int, model: Path, work: Work) -> dict:
     file.write_text(json.dumps(settings, indent=1), "utf-8")
     command = [environments.python("eole", work).parent / "eole", "build_vocab", "--config", file]
     ended = finished(command, log=work.scratch / "log.txt", limit=LIMIT)
-    return {"pairs": pairs, "pairs_per_second": pairs / ended["seconds"], **ended}
+    return {"pairs_per_second": pairs / ended["seconds"], **ended}
 
 
 def main() -> None:
     flags = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    flags.add_argument("--corpora", type=place, help="not read; every part takes it")
     flags.add_argument("--work", type=place, default=DEFAULT_WORK, help="where things are kept between the parts")
     flags.add_argument("--output", type=place, required=True, help="folder for the results")
-    flags.add_argument("--pairs", type=int, default=300_000, help="of the corpus (default: 300000)")
+    flags.add_argument("--pairs", nargs="+", type=int, default=PAIRS, help="of the corpora that we prepare")
+    flags.add_argument("--eole-pairs", type=int, default=EOLE_PAIRS, help=f"of Eole's (default: {EOLE_PAIRS})")
     flags.add_argument("--rounds", type=int, default=2, help="turns that every tool has (default: 2)")
     args = flags.parse_args()
 
     work = Work(args.work)
-    results = Results(args.output / "preparation.json", args)
-    corpus = made_corpus(args.pairs, work)
-    if reason := environments.make("eole", work):
-        results.leave_out("eole", f"it cannot be installed: {reason}")
-    else:
-        results.set_versions("eole", environments.versions("eole", work))
-    results.leave_out("joeynmt", "it has no such step: it tokenizes while it trains")
-    results.leave_out("transformers", "it has no such step of its own")
-    model = work.folder / f"made-{args.pairs}.model"  # of ours, for Eole
-    failed = bool(reason)
-    for number in range(args.rounds):
-        results.add({"tool": "mt", "round": number + 1, **prepare(corpus, args.pairs, work)})
-        shutil.copy(work.scratch / "prepared" / "tokenizer" / "tokenizer.model", model)
-        if failed:
-            continue
-        try:
-            results.add({"tool": "eole", "round": number + 1, **eole_build_vocab(corpus, args.pairs, model, work)})
-        except Failure as failure:
-            results.leave_out("eole", str(failure))
-            failed = True
+    begin(work)
+    versions, left_out = environments.ready(["mt", "eole"], work)
+    left_out |= {"joeynmt": "it tokenizes while it trains", "transformers": "it has no such step of its own"}
+    results = Results(args.output / "preparation.json", args, versions=versions, left_out=left_out)
+    for pairs in [*args.pairs, args.eole_pairs]:
+        made_corpus(pairs, work)
+    for number in range(1, args.rounds + 1):
+        for pairs in args.pairs:
+            results.measure(partial(prepare, pairs, work), number=number, tool="mt", pairs=pairs)
+        if "eole" in versions:
+            pairs = args.eole_pairs
+            results.measure(partial(eole_build_vocab, pairs, work), number=number, tool="eole", pairs=pairs)
     results.finish()
 
 

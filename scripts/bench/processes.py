@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import ctypes
+import fcntl
 import os
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 from peak_memory import memory_kib
-from setting import PROJECT
+from setting import PROJECT, Work
 
 SECONDS_BETWEEN_LOOKS = 0.25  # at memory; more often at first, for commands that are over soon
 FIRST_SECONDS, SECONDS_BETWEEN_FIRST_LOOKS = 2.0, 0.02
@@ -53,6 +57,16 @@ class Watched:
             raise Failure(f"ended with {code}: {last_words(self.log)}")
 
 
+_libc = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1  # of Linux
+
+
+def _die_with_parent() -> None:
+    """In a process just made: SIGKILL of us is not to leave a training that has no end."""
+    if sys.platform == "linux":
+        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 @contextmanager
 def watched(command: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None) -> Iterator[Watched]:
     """Runs a command, its output going to `log`; at the end of the block it is stopped."""
@@ -64,6 +78,7 @@ def watched(command: Sequence[str], *, log: Path, environment: Mapping[str, str]
             stdin=subprocess.DEVNULL,
             env={**os.environ, **(environment or {})},
             start_new_session=True,
+            preexec_fn=_die_with_parent,
         )
     running = Watched(process, log)
     try:
@@ -71,6 +86,23 @@ def watched(command: Sequence[str], *, log: Path, environment: Mapping[str, str]
     finally:
         running.forget()
         stop(process)
+
+
+def begin(work: Work) -> None:
+    """Before anything is measured: we are alone in the folder, and SIGTERM, too, stops what we started before us."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    work.folder.mkdir(parents=True, exist_ok=True)
+    lock = os.open(work.folder / ".lock", os.O_CREAT | os.O_RDWR)  # held until we end
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        refuse(f"--work ({work.folder}) must be another folder: a part of the benchmark is at work in it")
+
+
+def refuse(message: str) -> NoReturn:
+    """For what the user can mend: a line, and exit code 2."""
+    print(message, file=sys.stderr)
+    sys.exit(2)
 
 
 def stop(process: subprocess.Popen) -> None:

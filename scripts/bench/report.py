@@ -1,8 +1,8 @@
 """Writes the results into README.md: python scripts/bench/report.py RESULTS README.md
 
-Between the lines `<!-- bench:start -->` and `<!-- bench:end -->` come the targets, a table of every finished part in
-the folder RESULTS, and its pictures, which go to docs/ beside the README. A number is the median of its rounds; a ratio
-is the median of the ratios of the rounds.
+Between the lines `<!-- bench:start -->` and `<!-- bench:end -->` come the machine, the targets, the tables, and a
+picture, which goes to docs/bench.png beside the README. A number is the median of its rounds; a ratio is the median of
+the ratios of the rounds. A part that was stopped counts with the rounds that it has, and is named.
 """
 
 from __future__ import annotations
@@ -10,34 +10,36 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import plots
-from targets import TARGETS
+from targets import TARGETS, NotMeasured, median, number
 
-SPEED = "target_tokens_per_second"
+PARTS = ("training", "training-base", "decoding", "start", "memory", "preparation", "curves")
 START, END = "<!-- bench:start -->", "<!-- bench:end -->"
 NAMES = {
     "mt": "**mt**",
     "joeynmt": "JoeyNMT",
     "eole": "Eole",
-    "transformers": "transformers (Marian, own loop)",
-    "transformers-trainer": "transformers (Marian, Trainer)",
+    "transformers": "Hugging Face",
     "ctranslate2": "CTranslate2",
 }
-PACKAGES = {"mt": "torch", "joeynmt": "joeynmt", "eole": "eole", "transformers": "transformers"}
-PACKAGES |= {"ctranslate2": "ctranslate2"}
+SPEED, SENTENCES = "target_tokens_per_second", "beam.sentences_per_second"
+PACKAGES = ("torch", "joeynmt", "eole", "transformers", "ctranslate2")
+COMMANDS = """\
+```sh
+scripts/bench/run.sh --corpora FOLDER                 # FOLDER/multi30k holds train.en, train.de, val.*, test2016.*
+scripts/bench/run.sh --corpora FOLDER --only PART     # {parts}
+python scripts/bench/report.py data/bench/results README.md
+```"""
+
+Bodies = dict[str, dict]
 
 
-def median(runs: Iterable[dict], *keys: str) -> float:
-    """Of a number in the runs, under a key or a key in a key."""
-    values = []
-    for run in runs:
-        for key in keys:
-            run = run[key]
-        values.append(run)
-    return statistics.median(values)
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def groups(runs: list[dict], *keys: str) -> dict[tuple, list[dict]]:
@@ -48,163 +50,163 @@ def groups(runs: list[dict], *keys: str) -> dict[tuple, list[dict]]:
     return found
 
 
-def ratio(ours: list[dict], theirs: list[dict], key: str) -> float:
-    """Median of ours / theirs, round by round."""
-    by_round = {run["round"]: run[key] for run in ours}
-    return statistics.median(by_round[run["round"]] / run[key] for run in theirs if run["round"] in by_round)
+def ratio(ours: list[dict], theirs: list[dict], path: str, form: str = ".1f") -> str:
+    """Median of ours / theirs, round by round, in brackets; nothing without a common round."""
+    by_round = {run["round"]: number(run, path) for run in ours}
+    shares = [by_round[run["round"]] / number(run, path) for run in theirs if run["round"] in by_round]
+    return f" ({statistics.median(shares):{form}})" if shares else ""
 
 
-def table(head: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def training(body: dict) -> str:
-    """A row a tool and model, a column a precision and allocator: target tokens a second, and ours by theirs."""
-    found = groups(body["runs"], "tool", "precision", "allocator")
-    columns = sorted({key[1:] for key in found}, key=lambda key: (key[0] != "float32", key[1] != "system"))
+def training(bodies: Bodies) -> list[str]:
+    """A row a tool, a column a model, precision and allocator: target tokens a second, and how much faster we are."""
+    runs = [run for name in ("training", "training-base") for run in bodies.get(name, {"runs": []})["runs"]]
+    if not runs:
+        return []
+    found = groups(runs, "tool", "model", "precision", "allocator")
+    columns = sorted({key[1:] for key in found}, key=lambda key: (key[0] != "small", key[1] != "float32", key[2]))
+    models = list(dict.fromkeys(model for model, *_ in columns))
     rows = []
-    for (tool,), runs in groups(body["runs"], "tool").items():
+    for (tool,) in groups(runs, "tool"):
         row = [NAMES[tool]]
         for column in columns:
-            theirs, ours = found.get((tool, *column)), found.get(("mt", *column))
-            row.append("" if theirs is None else f"{median(theirs, SPEED):,.0f}")
-            if theirs and ours and tool != "mt":
-                row[-1] += f" ({ratio(ours, theirs, SPEED):.1f})"
-        least = min(median(found[key], "peak_mib") for key in found if key[0] == tool and key[2] == "system")
-        rows.append([*row, f"{least:,.0f}", f"{median(runs, 'target_tokens_per_update'):,.0f}"])
-    model = body["runs"][0]["model"]
-    head = [f"training `{model}`", *(name if malloc == "system" else f"{name}, {malloc}" for name, malloc in columns)]
-    head += ["peak MiB, least", "target tokens an update"]
-    rates = ", ".join(f"{rate / 1e12:.2f} in {name}" for name, rate in body["products"].items())
-    text = (
-        "Target tokens a second (pieces of the targets with one end of sentence each, no padding); in brackets, how"
-        f" many times as fast mt is in the same column. This machine multiplies {rates} TFLOP/s."
-    )
-    return f"{table(head, rows)}\n\n{text}"
+            theirs, ours = found.get((tool, *column), []), found.get(("mt", *column), [])
+            row.append(f"{median(theirs, SPEED):,.0f}" if theirs else "")
+            row[-1] += ratio(ours, theirs, SPEED) if tool != "mt" else ""
+        for model in models:
+            peaks = [median(found[key], "peak_mib") for key in found if (*key[:2], key[3]) == (tool, model, "system")]
+            row.append(f"{min(peaks):,.0f}" if peaks else "")
+        rows.append(row)
+    head = ["training, target tokens/s"]
+    head += [f"`{model}` {name}{'' if malloc == 'system' else f', {malloc}'}" for model, name, malloc in columns]
+    head += [f"`{model}`, least peak, MiB" for model in models]
+    text = "Without padding, in the steady state; in brackets, how many times as fast mt is in the same column."
+    rates = bodies.get("training", {}).get("products", {})
+    if rates:
+        said = ", ".join(f"{rate / 1e12:.2f} in {name}" for name, rate in rates.items())
+        text += f" This machine multiplies {said} TFLOP/s. tcmalloc: preloaded for everybody."
+    return [table(head, rows), text]
 
 
-def decoding(body: dict) -> str:
-    rows = []
-    for (engine, precision), runs in groups(body["runs"], "engine", "precision").items():
-
-        def number(*keys: str, form: str = ",.0f", runs: list[dict] = runs) -> str:
-            return format(median(runs, *keys), form) if keys[0] in runs[0] else ""
-
+def decoding(bodies: Bodies) -> list[str]:
+    runs = bodies.get("decoding", {"runs": []})["runs"]
+    rows, found = [], groups(runs, "engine", "precision")
+    for (engine, precision), of_engine in found.items():
+        num_lines = round(number(of_engine[0], "beam.seconds") * number(of_engine[0], SENTENCES))
+        by_reference = ratio(of_engine, found.get(("ctranslate2", "float32"), []), SENTENCES, ".2f")
+        same = [run["beam"]["identical"] for run in of_engine if "identical" in run["beam"]]
         rows.append(
             [
-                f"{NAMES[engine].partition(' (')[0]}, {precision}",
-                number("beam", "sentences_per_second"),
-                number("greedy", "sentences_per_second"),
-                number("beam", "tokens_per_second"),
-                number("one_beam", "median_ms", form=".1f"),
-                number("one_greedy", "median_ms", form=".1f"),
-                number("beam", "bleu", form=".2f"),
-                number("beam", "identical", form=".1%"),
-                number("start_seconds", form=".1f"),
-                number("peak_mib"),
+                f"{NAMES[engine]}, {precision}",
+                f"{median(of_engine, SENTENCES):,.0f}{by_reference}",
+                f"{median(of_engine, 'beam.tokens_per_second'):,.0f}",
+                f"{num_lines / median(of_engine, 'cold.seconds'):,.0f}",
+                f"{median(of_engine, 'greedy.sentences_per_second'):,.0f}",
+                f"{median(of_engine, 'greedy.tokens_per_second'):,.0f}",
+                f"{median(of_engine, 'one_beam.median_ms'):.1f}",
+                f"{median(of_engine, 'one_greedy.median_ms'):.1f}",
+                f"{median(of_engine, 'peak_mib'):,.0f}",
+                f"{median(of_engine, 'beam.bleu'):.2f}",
+                f"{100 * statistics.median(same):.1f} %" if same else "",
             ]
         )
-    head = ["decoding test2016", "beam 5, sentences/s", "greedy", "beam 5, tokens/s"]
-    head += ["one at a time, beam 5, ms", "greedy, ms", "BLEU", "same text as mt float32", "start, s", "peak MiB"]
-    signature = next((run["beam"]["signature"] for run in body["runs"] if "beam" in run), "")
-    text = f"All engines have the same weights. BLEU: `{signature}`."
-    return f"{table(head, rows)}\n\n{text}"
-
-
-def memory(body: dict) -> str:
-    rows = [
-        [
-            f"`{run['model']}`",
-            f"{run['peak_mib']:,.0f}",
-            f"{run['target_token_bytes']:,.0f}",
-            f"{run['source_token_bytes']:,.0f}",
-        ]
-        for run in body["runs"]
-    ]
-    return table(
-        ["translating, beam 5", "peak MiB", "cache, bytes a target token of a hypothesis", "a source token"], rows
+    if not rows:
+        return []
+    head = ["decoding test2016", "beam 5, sentences/s", "tokens/s", "sentences/s with start-up", "greedy, sentences/s"]
+    head += ["tokens/s", "one at a time, beam 5, ms", "greedy, ms", "peak MiB", "BLEU, beam 5"]
+    head += ["same text as CTranslate2 float32"]
+    text = (
+        "In brackets: by CTranslate2's in float32. The same weights, no length penalty; text to text, the best number"
+        f" of processes and threads for each. BLEU: `{runs[0]['beam']['signature']}`."
     )
+    return [table(head, rows), text]
 
 
-def preparation(body: dict) -> str:
-    rows = []
-    steps = {"mt": "clean, deduplicate, train the vocabulary, encode, store", "eole": "`build_vocab`: tokenize, count"}
-    for (tool,), runs in groups(body["runs"], "tool").items():
-        numbers = [
-            f"{runs[0]['pairs']:,}",
-            f"{median(runs, 'pairs_per_second'):,.0f}",
-            f"{median(runs, 'peak_mib'):,.0f}",
+def the_rest(bodies: Bodies) -> list[str]:
+    """A line for each of start-up, preparation and memory."""
+    said = []
+    starts = groups(bodies.get("start", {"runs": []})["runs"], "what", "who")
+    for what in dict.fromkeys(what for what, _ in starts):
+        each = [
+            f"{NAMES.get(who, f'`{who}`')} {median(starts[what, who], 'seconds'):.2f}" for w, who in starts if w == what
         ]
-        rows.append([NAMES[tool], steps[tool], *numbers])
-    return table(["preparation", "what it does", "pairs", "pairs/s", "peak memory, MiB"], rows)
+        said.append(f"{'`--help`' if what == 'help' else what.capitalize()} from cold, seconds: {', '.join(each)}.")
+    steps = {"mt": "**mt** (cleans, deduplicates, encodes, stores)", "eole": "Eole's `build_vocab` (tokenizes, counts)"}
+    for (tool,), runs in groups(bodies.get("preparation", {"runs": []})["runs"], "tool").items():
+        each = [
+            f"{median(of_size, 'pairs_per_second'):,.0f} pairs/s of {count:,}, {median(of_size, 'peak_mib'):,.0f} MiB"
+            for (count,), of_size in groups(runs, "pairs").items()
+        ]
+        said.append(f"Preparation, {steps[tool]}: {', '.join(each)}.")
+    each = [
+        f"`{run['model']}` {run['peak_mib']:,.0f} MiB, {run['target_token_bytes']:,.0f} bytes of cache a target token "
+        f"of a hypothesis, {run['source_token_bytes']:,.0f} a source token"
+        for run in bodies.get("memory", {"runs": []})["runs"]
+    ]
+    said += [f"Translating with beam 5 takes: {'; '.join(each)}."] if each else []
+    return ["  \n".join(said)] if said else []
 
 
-def start(body: dict) -> str:
+def against_targets(bodies: Bodies) -> list[str]:
     rows = []
-    for (what, who), runs in groups(body["runs"], "what", "who").items():
-        rows.append([f"{NAMES.get(who, who).partition(' (')[0]}, {what}", f"{median(runs, 'seconds'):.2f}"])
-    return table(["command, from cold", "seconds"], rows)
+    for target in TARGETS:
+        try:
+            rows.append(target.row(bodies))
+        except NotMeasured:
+            continue
+    return [table(["target", "set", "measured", "measured / set"], rows)]
 
 
-def curves(body: dict) -> str:
-    return "Cost curves: one size changes, the others are those of the table of training (`small`, bfloat16)."
-
-
-def against_targets(bodies: dict[str, dict]) -> str:
-    rows = [row for target in TARGETS if (row := target.row(bodies))]
-    return table(["target", "set", "measured", "measured / set"], rows)
-
-
-PARTS: dict[str, tuple[Callable[[dict], str], Callable[[dict, Path], None] | None]] = {
-    "training": (training, plots.training),
-    "training-base": (training, None),
-    "decoding": (decoding, plots.decoding),
-    "preparation": (preparation, None),
-    "start": (start, None),
-    "memory": (memory, None),
-    "curves": (curves, plots.curves),
-}
-
-
-def footnotes(name: str, body: dict) -> str:
-    """Where and when, with what, and what is missing."""
-    machine = body["machine"]
-    notes = [
-        f"{machine['cores']} cores of {machine['processor']}, {body['started'][:10]}, "
-        f"part {name}, rounds: {max(run['round'] for run in body['runs'])}, load up to "
-        f"{max(run['load_average'] for run in body['runs']):.1f}"
+def circumstances(bodies: Bodies) -> list[str]:
+    """Where and when, in a line; with what, in a line; what is missing, in a line."""
+    machines = {json.dumps(body["machine"], sort_keys=True): body["machine"] for body in bodies.values()}
+    days = sorted(body["started"][:10] for body in bodies.values())
+    loads = [run["load_average"] for body in bodies.values() for run in body["runs"]]
+    places = [
+        f"{machine['cores']} cores of {machine['processor']} ({', '.join(machine.get('instructions', []))}), "
+        f"{machine.get('memory_gib', '?')} GiB, Python {machine['python']}"
+        for machine in machines.values()
     ]
-    versions = [
-        f"{PACKAGES[tool]} {packages[PACKAGES[tool]]}"
-        for tool, packages in body["versions"].items()
-        if PACKAGES.get(tool) in packages
-    ]
-    notes += [", ".join(versions)] if versions else []
-    notes += [f"Left out: {what}: {why}." for what, why in body["left_out"].items()]
-    return "  \n".join(f"<sub>{note}</sub>" for note in notes)
+    rounds = ", ".join(f"{name} {max(run['round'] for run in body['runs'])}" for name, body in bodies.items())
+    when = days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]}"
+    lines = [f"Measured on {'; '.join(places)}; {when}, load average up to {max(loads):.1f}; rounds: {rounds}."]
+    there = {
+        name: version for body in bodies.values() for of in body["versions"].values() for name, version in of.items()
+    }
+    lines.append(", ".join(f"{name} {there[name]}" for name in PACKAGES if name in there))
+    stopped = [f"{name} (stopped before its end)" for name, body in bodies.items() if not body["finished"]]
+    missing = [f"{what} ({name}: {why})" for name, body in bodies.items() for what, why in body["left_out"].items()]
+    lines += [f"Left out: {'; '.join([*stopped, *missing])}."] if stopped or missing else []
+    return ["  \n".join(line for line in lines if line)]
 
 
-def section(results: Path, readme: Path) -> str:
-    """Everything between the markers."""
+def read(results: Path) -> Bodies:
+    """What there is of the parts."""
     bodies = {}
-    for path in (results / f"{name}.json" for name in PARTS):
-        body = json.loads(path.read_text("utf-8")) if path.exists() else {"finished": False}
-        if body["finished"] and body["runs"]:
-            bodies[path.stem] = body
-        elif path.exists():
-            print(f"{path} is not finished and is left out")
-    texts = [against_targets(bodies)] if bodies else []
-    for name, body in bodies.items():
-        write, draw = PARTS[name]
-        if draw is not None:
-            image = readme.parent / "docs" / f"bench_{name}.png"
-            image.parent.mkdir(exist_ok=True)
-            draw(body, image)
-            texts.append(f"![{name}]({image.relative_to(readme.parent).as_posix()})")
-        texts += [text for text in (write(body), footnotes(name, body)) if text]
-    return "\n\n".join(texts)
+    for name in PARTS:
+        path = results / f"{name}.json"
+        if not path.exists():
+            continue
+        try:
+            body = json.loads(path.read_text("utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{path} is not JSON: {error}") from None
+        if not isinstance(body, dict) or "runs" not in body:
+            raise ValueError(f"{path} is no file of results: it has no runs")
+        if body["runs"]:
+            bodies[name] = body
+    if not bodies:
+        raise ValueError(f"{results} holds no results: a part writes PART.json there")
+    return bodies
+
+
+def section(bodies: Bodies, readme: Path) -> str:
+    """Everything between the markers."""
+    image = readme.parent / "docs" / "bench.png"
+    image.parent.mkdir(exist_ok=True)
+    plots.draw(bodies, image)
+    texts = [*circumstances(bodies), *against_targets(bodies), *training(bodies), *decoding(bodies), *the_rest(bodies)]
+    texts.append("![Bars: speed of training and decoding, mt and others; curves: speed against size](docs/bench.png)")
+    return "\n\n".join([*texts, COMMANDS.format(parts=", ".join(PARTS))])
 
 
 def main() -> None:
@@ -212,14 +214,15 @@ def main() -> None:
     flags.add_argument("results", type=Path, help="folder with the JSON files of the parts")
     flags.add_argument("readme", type=Path, help="file with the markers")
     args = flags.parse_args()
-    text = args.readme.read_text("utf-8")
-    if text.count(START) != 1 or text.count(END) != 1 or text.index(START) > text.index(END):
-        flags.error(f"{args.readme} must have one line {START} and, below it, one line {END}")
-    before, rest = text.split(START)
-    behind, written = rest.split(END)[1], section(args.results, args.readme)
-    if not written:
-        flags.error(f"{args.results} holds no finished part")
-    args.readme.write_text(f"{before}{START}\n\n{written}\n\n{END}{behind}", "utf-8")
+    try:
+        text = args.readme.read_text("utf-8")
+        if text.count(START) != 1 or text.count(END) != 1 or text.index(START) > text.index(END):
+            raise ValueError(f"{args.readme} must have one line {START} and, below it, one line {END}")
+        before, rest = text.split(START)
+        written = section(read(args.results), args.readme)
+    except (OSError, ValueError) as error:
+        flags.error(str(error))
+    args.readme.write_text(f"{before}{START}\n\n{written}\n\n{END}{rest.split(END)[1]}", "utf-8")
 
 
 if __name__ == "__main__":

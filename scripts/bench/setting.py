@@ -21,7 +21,9 @@ LEARNING_RATE = 1e-3  # highest, after WARMUP_STEPS updates
 WARMUP_STEPS = 1000
 BATCH_TOKENS = 4096  # target tokens a batch may hold, padding included; see `BATCH` for how each tool is told
 BEAM_SIZE = 5
-LENGTH_PENALTY = 0.6
+LENGTH_PENALTY = 0.0  # the engines have different formulas; without any, all of them seek the same translation
+MAX_LENGTH = 60  # target pieces: the engines' own limits differ, and matter for what repeats itself
+SEARCH = {"beam_size": BEAM_SIZE, "length_penalty": LENGTH_PENALTY, "max_length": MAX_LENGTH}
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""How long commands take to start: python scripts/bench/start.py --corpora FOLDER --work FOLDER --output FOLDER
+"""How long commands take to start: python scripts/bench/start.py --work FOLDER --output FOLDER
 
 Whole processes, from nothing to their end: the help of a command, and one sentence translated (beam 5) with the model
 that decoding.py trained and converted. CTranslate2 and transformers have no command for it; theirs is a script of ours.
@@ -10,11 +10,13 @@ import argparse
 import json
 import sys
 import time
+from contextlib import suppress
+from functools import partial
 
 import environments
-from processes import Failure, empty, finished
+from processes import Failure, begin, empty, finished, refuse
 from results import Results
-from setting import BEAM_SIZE, DEFAULT_WORK, HERE, LENGTH_PENALTY, PROJECT, Work, place
+from setting import BEAM_SIZE, DEFAULT_WORK, HERE, PROJECT, SEARCH, Work, place
 
 SENTENCE = "A man in a blue shirt is standing on a ladder."
 LIMIT = 120  # seconds
@@ -23,13 +25,10 @@ LIMIT = 120  # seconds
 def commands(work: Work) -> dict[str, dict[str, list]]:
     """By what is done, by who does it."""
     specification = {
+        **SEARCH,
         "source": str(work.scratch / "sentence.txt"),
         "output": str(work.scratch / "output.json"),
-        "modes": ["beam"],
-        "beam_size": BEAM_SIZE,
-        "length_penalty": LENGTH_PENALTY,
-        "warmup_lines": 0,
-        "one_lines": 1,
+        "modes": ["cold"],
         "started": time.monotonic(),
         "precision": "float32",
         "batch_tokens": 1024,
@@ -56,38 +55,34 @@ def commands(work: Work) -> dict[str, dict[str, list]]:
     }
 
 
+def run(command: list, work: Work) -> dict:
+    """One whole process. Raises Failure."""
+    environment = {"PYTHONPATH": str(PROJECT)} if command[0] == sys.executable else {}
+    return finished(command, log=work.scratch / "log.txt", environment=environment, limit=LIMIT)
+
+
 def main() -> None:
     flags = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    flags.add_argument("--corpora", type=place, help="not read; every part takes it")
     flags.add_argument("--work", type=place, default=DEFAULT_WORK, help="where things are kept between the parts")
     flags.add_argument("--output", type=place, required=True, help="folder for the results")
     flags.add_argument("--rounds", type=int, default=5, help="turns that every command has (default: 5)")
     args = flags.parse_args()
 
     work = Work(args.work)
-    results = Results(args.output / "start.json", args)
+    begin(work)
     if not (work.model / "scores.json").exists() or not (work.converted / "model.json").exists():
-        sys.exit(f"{work.folder} holds no model yet: the part decoding makes it")
+        refuse(f"--work ({work.folder}) holds no model yet: the part decoding makes it")
+    versions, left_out = environments.ready(environments.REQUIREMENTS, work)
+    results = Results(args.output / "start.json", args, versions=versions, left_out=left_out)
     empty(work.scratch)
     chosen = [(what, who, command) for what, row in commands(work).items() for who, command in row.items()]
-    failed = set()
-    for number in range(args.rounds + 1):
+    chosen = [row for row in chosen if row[1] not in left_out]
+    for _, _, command in chosen:  # brings files into the system's cache
+        with suppress(Failure):
+            run(command, work)
+    for number in range(1, args.rounds + 1):
         for what, who, command in chosen:
-            if (what, who) in failed:
-                continue
-            try:
-                done = finished(
-                    command,
-                    log=work.scratch / "log.txt",
-                    environment={"PYTHONPATH": str(PROJECT)} if command[0] == sys.executable else {},
-                    limit=LIMIT,
-                )
-            except (Failure, OSError) as failure:
-                results.leave_out(f"{who} {what}", str(failure))
-                failed.add((what, who))
-                continue
-            if number:  # the first turn brings files into the system's cache
-                results.add({"what": what, "who": who, "round": number, **done})
+            results.measure(partial(run, command, work), number=number, what=what, who=who)
     results.finish()
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
+
+from setting import MODELS
 
 FLOP_A_TARGET_TOKEN = 45e6  # of `small`, forward and backward, without padding: 6 x 7.6 million parameters
 PYTHON_PEERS = ("transformers",)  # that decode the same weights
 MIB_A_GIB = 1024
+CACHE_BYTES = 2 * MODELS["base"].num_layers * MODELS["base"].dim * 4
 
 Parts = Mapping[str, dict]  # bodies of the result files by part
 
@@ -27,12 +31,9 @@ class Target:
     form: str = ",.0f"
     at_most: bool = False
 
-    def row(self, parts: Parts) -> list[str] | None:
-        """What, target, measured, and measured / target; None where it was not measured."""
-        try:
-            value = self.measured(parts)
-        except NotMeasured:
-            return None
+    def row(self, parts: Parts) -> list[str]:
+        """What, target, measured, and measured / target. Raises NotMeasured."""
+        value = self.measured(parts)
         sign = "≤" if self.at_most else "≥"
         is_met = value <= self.bound if self.at_most else value >= self.bound
         share = f"{value / self.bound:.2f}"
@@ -44,18 +45,26 @@ class Target:
         ]
 
 
-def middle(parts: Parts, part: str, path: str, **who: str) -> float:
-    """The median over the rounds of a number (a key, or keys with dots between) of `who` in a part."""
-    values = []
-    for run in parts.get(part, {"runs": []})["runs"]:
-        if all(run.get(key) == value for key, value in who.items()):
-            value = run
-            for key in path.split("."):
-                value = value[key]
-            values.append(value)
+def number(run: dict, path: str) -> float:
+    """A number in a run, under a key, or keys with dots between."""
+    value: Any = run
+    for key in path.split("."):
+        value = value[key]
+    return value
+
+
+def median(runs: Iterable[dict], path: str) -> float:
+    """Of a number in the runs."""
+    values = [number(run, path) for run in runs]
     if not values:
-        raise NotMeasured(f"{part}: {who}")
+        raise NotMeasured(path)
     return statistics.median(values)
+
+
+def middle(parts: Parts, part: str, path: str, **who: Any) -> float:
+    """The median over the rounds of a number of `who` in a part."""
+    runs = parts.get(part, {"runs": []})["runs"]
+    return median([run for run in runs if all(run.get(key) == value for key, value in who.items())], path)
 
 
 def over_peers(part: str, **how: str) -> Callable[[Parts], float]:
@@ -104,11 +113,12 @@ def beam_float32(parts: Parts) -> float:
 
 
 def a_core(stage: str) -> Callable[[Parts], float]:
-    """Pairs a second and core of a stage of preparation."""
+    """Pairs a second and core of a stage of preparation, of the largest corpus."""
 
     def measured(parts: Parts) -> float:
-        pairs = middle(parts, "preparation", "pairs", tool="mt")
-        seconds = middle(parts, "preparation", f"stage_seconds.{stage}", tool="mt")
+        sizes = [run["pairs"] for run in parts.get("preparation", {"runs": []})["runs"] if run["tool"] == "mt"]
+        pairs = max(sizes, default=0)
+        seconds = middle(parts, "preparation", f"stage_seconds.{stage}", tool="mt", pairs=pairs)
         return pairs / seconds / parts["preparation"]["machine"]["cores"]
 
     return measured
@@ -149,7 +159,7 @@ TARGETS = (
     Target(
         "beam 5, same text as CTranslate2 in float32, %",
         99,
-        lambda parts: 100 * middle(parts, "decoding", "beam.identical", engine="ctranslate2", precision="float32"),
+        lambda parts: 100 * middle(parts, "decoding", "beam.identical", engine="mt", precision="float32"),
         ".1f",
     ),
     Target(
@@ -172,6 +182,12 @@ TARGETS = (
         "translating with `base`, peak memory, MiB",
         600,
         lambda parts: middle(parts, "memory", "peak_mib", model="base"),
+        at_most=True,
+    ),
+    Target(
+        "cache of `base`, bytes a target token (keys and values in float32)",
+        CACHE_BYTES,
+        lambda parts: middle(parts, "memory", "target_token_bytes", model="base"),
         at_most=True,
     ),
 )

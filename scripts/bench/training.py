@@ -15,11 +15,12 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import environments
 from corpus import counts, data_overrides, write_corpus
-from processes import Failure, empty, watched
+from processes import Failure, begin, empty, watched
 from results import Results
 from setting import (
     BATCH_TOKENS,
@@ -49,7 +50,6 @@ class Tool:
     environment: str
     script: str = ""
     batch_tokens: int = BATCH_TOKENS
-    extra: tuple[tuple[str, str], ...] = ()
     precisions: tuple[str, ...] = PRECISIONS
     why_not: str = ""
 
@@ -67,23 +67,9 @@ TOOLS = {
             why_not="JoeyNMT has no bfloat16, and its float16 is turned off on a CPU",
         ),
         Tool("eole", "eole", "train_eole.py", batch_tokens=4600),
-        Tool(
-            "transformers",
-            "transformers",
-            "train_transformers.py",
-            batch_tokens=4200,
-            extra=(("loop", "plain"),),
-        ),
-        Tool(
-            "transformers-trainer",
-            "transformers",
-            "train_transformers.py",
-            batch_tokens=3850,  # real ones, which it makes a number of sentences of
-            extra=(("loop", "trainer"),),
-        ),
+        Tool("transformers", "transformers", "train_transformers.py", batch_tokens=4200),
     )
 }
-DEFAULT_TOOLS = ("mt", "joeynmt", "eole", "transformers")
 
 
 @dataclass(frozen=True)
@@ -120,10 +106,15 @@ class Window:
 
 
 def run(
-    tool: Tool, model_name: str, precision: str, window: Window, *, corpora: Path, work: Work, preload: Path | None
+    tool: Tool,
+    model_name: str,
+    precision: str,
+    window: Window,
+    corpora: Path,
+    work: Work,
+    environment: Mapping[str, str],
 ) -> dict:
     """One measured process. Raises Failure."""
-    environment = {"LD_PRELOAD": str(preload)} if preload else {}
     if tool.environment == "mt":
         data = data_overrides(corpora, work)
         return measure_ours(model_name, precision, tool.batch_tokens, data, window, work, environment=environment)
@@ -132,7 +123,7 @@ def run(
         work, MODELS[model_name], batch_tokens=tool.batch_tokens, precision=precision, scratch=work.scratch
     )
     file = work.scratch / "specification.json"
-    file.write_text(json.dumps({**specification, **dict(tool.extra)}, indent=1), "utf-8")
+    file.write_text(json.dumps(specification, indent=1), "utf-8")
     command = [environments.python(tool.environment, work), HERE / "peers" / tool.script, file]
     return _measure(command, work.scratch / "updates.jsonl", _rows, window, work, environment)
 
@@ -216,59 +207,45 @@ def main() -> None:
     flags.add_argument("--corpora", type=place, required=True, help="folder with multi30k/")
     flags.add_argument("--work", type=place, default=DEFAULT_WORK, help="where things are kept between the parts")
     flags.add_argument("--output", type=place, required=True, help="folder for the results")
-    flags.add_argument("--tools", nargs="+", choices=TOOLS, default=DEFAULT_TOOLS, help="in their order")
+    flags.add_argument("--tools", nargs="+", choices=TOOLS, default=list(TOOLS), help="in their order (default: all)")
     flags.add_argument("--model", choices=MODELS, default="small")
     flags.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=PRECISIONS)
     flags.add_argument("--allocators", nargs="+", choices=("system", "tcmalloc"), default=("system", "tcmalloc"))
     flags.add_argument("--rounds", type=int, default=2, help="turns that every tool has (default: 2)")
-    flags.add_argument("--seconds", type=float, default=15, help="measured in each run (default: 15)")
+    flags.add_argument("--seconds", type=float, default=12, help="measured in each run (default: 12)")
     flags.add_argument("--warmup-updates", type=int, default=3, help="not measured, in each run (default: 3)")
     flags.add_argument("--warmup-seconds", type=float, default=4, help="at least, in each run (default: 4)")
     args = flags.parse_args()
 
     work, window = Work(args.work), Window(args.seconds, args.warmup_updates, args.warmup_seconds)
-    name = "training" if args.model == "small" else f"training-{args.model}"
-    results = Results(args.output / f"{name}.json", args)
+    begin(work)
     write_corpus(args.corpora, work)
-    tools = []
-    for tool in (TOOLS[name] for name in args.tools):
-        reason = environments.make(tool.environment, work) if tool.environment != "mt" else None
-        if reason:
-            results.leave_out(tool.name, f"it cannot be installed: {reason}")
-        else:
-            tools.append(tool)
-            results.set_versions(tool.environment, environments.versions(tool.environment, work))
+    versions, left_out = environments.ready([TOOLS[name].environment for name in args.tools], work)
     preloads: dict[str, Path | None] = {name: None for name in args.allocators}
     if "tcmalloc" in preloads:
         preloads["tcmalloc"] = environments.tcmalloc(work)
         if preloads["tcmalloc"] is None:
             del preloads["tcmalloc"]
-            results.leave_out("tcmalloc", "its library is not there: install libtcmalloc-minimal4")
+            left_out["tcmalloc"] = "its library is not there: install libtcmalloc-minimal4"
     variants = []
     for precision in args.precisions:
-        for tool in tools:
+        for tool in (TOOLS[name] for name in args.tools if TOOLS[name].environment in versions):
             if precision in tool.precisions:
                 variants += [(tool, precision, allocator) for allocator in preloads]
             else:
-                results.leave_out(f"{tool.name} {precision}", tool.why_not)
+                left_out[f"{tool.name} {precision}"] = tool.why_not
 
+    name = "training" if args.model == "small" else f"training-{args.model}"
+    results = Results(args.output / f"{name}.json", args, versions=versions, left_out=left_out)
     results.note("products", products())
     print(f"an epoch: {counts(work)}", file=sys.stderr)
-    for number in range(args.rounds):
+    for number in range(1, args.rounds + 1):
         for tool, precision, allocator in variants:
-            what = {"tool": tool.name, "model": args.model, "precision": precision, "allocator": allocator}
-            try:
-                places = {"corpora": args.corpora, "work": work, "preload": preloads[allocator]}
-                result = run(tool, args.model, precision, window, **places)
-            except Failure as failure:
-                results.leave_out(f"{tool.name} {precision} {allocator}, round {number + 1}", str(failure))
-                continue
-            results.add({**what, "round": number + 1, **result})
-            print(
-                f"round {number + 1}: {tool.name} {precision} {allocator}: "
-                f"{result['target_tokens_per_second']:,.0f} target tokens/s, {result['peak_mib']:,.0f} MiB, "
-                f"{result['target_tokens_per_update']:,.0f} tokens an update",
-                file=sys.stderr,
+            environment = {"LD_PRELOAD": str(preloads[allocator])} if preloads[allocator] else {}
+            results.measure(
+                partial(run, tool, args.model, precision, window, args.corpora, work, environment),
+                number=number,
+                **{"tool": tool.name, "model": args.model, "precision": precision, "allocator": allocator},
             )
     results.finish()
 

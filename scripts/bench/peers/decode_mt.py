@@ -1,22 +1,51 @@
-"""Translates with our own Translator, as `python -m mt.translate` does: decode_mt.py SPECIFICATION.json"""
+"""Translates as `python -m mt.translate` does: decode_mt.py SPECIFICATION.json
+
+Many lines go to as many processes of one thread as there are cores, one line to this process and all its threads.
+"""
+
+import os
 
 from decode_common import measure, specification
 
-from mt.inference.translator import Translator
-from mt.search.beam import Beam
-from mt.search.greedy import Greedy
+from mt.data.workers import Workers
+from mt.inference.job import Job, Window
+from mt.inference.spread import pieces
+from mt.translate import parser
 
 
 def main():
     spec = specification()
-    translator = Translator.load(spec["checkpoint"], precision=spec["precision"])
+    cores = int(os.environ.get("OMP_NUM_THREADS", 0)) or len(os.sched_getaffinity(0))
+    workers = {}  # by size of the beam, one at a time: they stay, as for a long file
+    jobs = {}
+
+    def job(beam_size):
+        flags = {"precision": spec["precision"], "batch-tokens": spec["batch_tokens"], "beam-size": beam_size}
+        flags |= {"length-penalty": spec["length_penalty"], "max-length": spec["max_length"]}
+        return Job(spec["checkpoint"], parser().parse_args([f"--{name}={value}" for name, value in flags.items()]))
+
+    def end_workers():
+        while workers:
+            workers.popitem()[1].close()
 
     def translate(lines, beam_size):
-        search = Greedy() if beam_size == 1 else Beam(size=beam_size, length_penalty=spec["length_penalty"])
-        found = translator.translate(lines, search=search, batch_tokens=spec["batch_tokens"])
-        return [translation.text for translation in found]
+        if beam_size not in workers:
+            end_workers()
+            workers[beam_size] = Workers(job(beam_size), cores)
+        parts = [workers[beam_size].submit(piece) for piece in pieces(Window(0, lines), cores)]
+        return [line for part in parts for line in texts(part.result())]
 
-    measure(spec, translate, translate)
+    def translate_one(lines, beam_size):
+        end_workers()
+        if beam_size not in jobs:
+            jobs[beam_size] = job(beam_size)
+        return texts(jobs[beam_size](Window(0, lines)))
+
+    measure(spec, translate, translate_one)
+
+
+def texts(rows):
+    return rows.text.removesuffix("\n").split("\n")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ def main():
                 do_sample=False,
                 length_penalty=spec["length_penalty"],
                 early_stopping=False,
-                max_new_tokens=2 * ids.shape[1] + 20,
+                max_new_tokens=spec["max_length"] + 1,  # EOS
                 pad_token_id=PAD,
                 bos_token_id=BOS,
                 eos_token_id=EOS,

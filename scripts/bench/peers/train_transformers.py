@@ -1,8 +1,7 @@
 """Trains a Marian model of Hugging Face transformers: train_transformers.py SPECIFICATION.json
 
-`"loop": "plain"` is a loop written with care: batches of similar length under a budget of tokens, ids encoded
-beforehand, a fused optimizer. `"loop": "trainer"` is its own Seq2SeqTrainer, with its
-batches of a fixed number of sentences of similar length.
+The loop is written with care: batches of similar length under a budget of tokens, ids encoded beforehand, a fused
+optimizer. (Its Seq2SeqTrainer knows batches of a number of sentences alone.)
 """
 
 import json
@@ -16,7 +15,6 @@ from meter import Meter
 from transformers import MarianConfig, MarianMTModel
 
 PAD, BOS, EOS, IGNORED = 0, 2, 3, -100
-EVER = 10**6  # updates
 LENGTH_NOISE = 1.5  # tokens, so that other sentences meet in every epoch
 
 
@@ -31,7 +29,6 @@ def main():
     )
     print("parameters", sum(parameter.numel() for parameter in model.parameters()), flush=True)
     pairs = encoded(specification)
-    train = {"plain": train_plainly, "trainer": train_with_trainer}[specification["loop"]]
     train(model, pairs, specification)
 
 
@@ -75,7 +72,7 @@ def encoded(specification):
     return list(zip(*sides, strict=True))
 
 
-def train_plainly(model, pairs, specification):
+def train(model, pairs, specification):
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=specification["learning_rate"], betas=(0.9, 0.98), eps=1e-9, weight_decay=0, fused=True
     )
@@ -137,41 +134,6 @@ def target_tokens(decoder_input):
 def padded(rows, fill):
     longest = max(map(len, rows))
     return torch.tensor([row + [fill] * (longest - len(row)) for row in rows])
-
-
-def train_with_trainer(model, pairs, specification):
-    from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments
-
-    def collate(rows):
-        inputs, labels = tensors([(row["input_ids"], row["labels"]) for row in rows])
-        return {**inputs, "labels": labels}
-
-    mean_length = sum(len(target) for _, target in pairs) / len(pairs)
-    trainer = Seq2SeqTrainer(
-        model=model,
-        args=Seq2SeqTrainingArguments(
-            output_dir=f"{specification['scratch']}/transformers",
-            use_cpu=True,
-            bf16=specification["precision"] == "bfloat16",
-            per_device_train_batch_size=round(specification["batch_tokens"] / mean_length),
-            train_sampling_strategy="group_by_length",
-            label_smoothing_factor=specification["label_smoothing"],
-            learning_rate=specification["learning_rate"],
-            lr_scheduler_type="inverse_sqrt",
-            warmup_steps=specification["warmup_steps"],
-            adam_beta2=0.98,
-            max_grad_norm=1.0,
-            max_steps=EVER,
-            save_strategy="no",
-            logging_steps=100,
-            report_to=[],
-            disable_tqdm=True,
-            seed=specification["seed"],
-        ),
-        train_dataset=[{"input_ids": source, "labels": target} for source, target in pairs],
-        data_collator=collate,
-    )
-    trainer.train()
 
 
 if __name__ == "__main__":

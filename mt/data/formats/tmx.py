@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mt.data.fingerprint import fingerprint_of
-from mt.data.formats.compressed import find_file
-from mt.data.formats.paths import Paths, file_stamps, path_list
-from mt.data.formats.xml_units import UnitReader, language_match
+from mt.data.formats.xml_units import UnitFiles, UnitReader, language_match
 from mt.data.pair import Pair
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tmx:
+class Tmx(UnitFiles):
     """Pairs from TMX files of any size and encoding, plain or compressed; `path` is one path or a list read in turn.
 
     A language is found in any case and with any region: "en" takes en-US, too, but en itself first. Of several variants
@@ -28,22 +24,8 @@ class Tmx:
     when a file has none of the languages, is no TMX, or declares entities.
     """
 
-    path: Paths
-    source_language: str
-    target_language: str
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "path", path_list(self.path))
-        if language_match(self.source_language, self.target_language) == 2:
-            raise ValueError(f"source_language and target_language must differ, both are {self.source_language}")
-
-    def __iter__(self) -> Iterator[Pair]:
-        for path in self.path:
-            yield from _TmxReader(find_file(path), self.source_language, self.target_language).read()
-
-    def fingerprint(self) -> str:
-        """Changes with the paths, sizes and times of the files and with the settings."""
-        return fingerprint_of("Tmx", file_stamps(self.path), self.source_language, self.target_language)
+    def reader(self, path: Path) -> UnitReader:
+        return _TmxReader(path, self.source_language, self.target_language)
 
 
 class _TmxReader(UnitReader):

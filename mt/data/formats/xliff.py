@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mt.data.fingerprint import fingerprint_of
-from mt.data.formats.compressed import find_file
-from mt.data.formats.paths import Paths, file_stamps, path_list
-from mt.data.formats.xml_units import UnitReader, language_match
+from mt.data.formats.xml_units import UnitFiles, UnitReader, language_match
 from mt.data.pair import Pair
 
 log = logging.getLogger(__name__)
@@ -21,7 +17,7 @@ UNTRANSLATED = frozenset(["new", "needs-translation", "initial"])  # states
 
 
 @dataclass(frozen=True, kw_only=True)
-class Xliff:
+class Xliff(UnitFiles):
     """Pairs from XLIFF files of any size and encoding, plain or compressed; `path` is one path or a list read in turn.
 
     A pair is a trans-unit (1.2) or a segment (2.0) with a source and a target. Files may be in either direction:
@@ -32,22 +28,8 @@ class Xliff:
     a fault. Raises ValueError when a file is in other languages, is no XLIFF, or declares entities.
     """
 
-    path: Paths
-    source_language: str
-    target_language: str
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "path", path_list(self.path))
-        if language_match(self.source_language, self.target_language) == 2:
-            raise ValueError(f"source_language and target_language must differ, both are {self.source_language}")
-
-    def __iter__(self) -> Iterator[Pair]:
-        for path in self.path:
-            yield from _XliffReader(find_file(path), self.source_language, self.target_language).read()
-
-    def fingerprint(self) -> str:
-        """Changes with the paths, sizes and times of the files and with the settings."""
-        return fingerprint_of("Xliff", file_stamps(self.path), self.source_language, self.target_language)
+    def reader(self, path: Path) -> UnitReader:
+        return _XliffReader(path, self.source_language, self.target_language)
 
 
 class _XliffReader(UnitReader):

@@ -5,13 +5,16 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
 from xml.parsers import expat
 
-from mt.data.formats.compressed import DamagedFile, read_blocks
+from mt.data.fingerprint import fingerprint_of
+from mt.data.formats.compressed import DamagedFile, find_file, read_blocks
 from mt.data.formats.lines import UNREADABLE, is_known_encoding
+from mt.data.formats.paths import Paths, file_stamps, path_list
 from mt.data.pair import Fault, Pair
 
 # Elements inside a sentence that hold or stand for formatting of the document it comes from: they go, with all that is
@@ -28,6 +31,32 @@ FIRST_BYTES = {  # that show an encoding, whatever the file says of itself
 }
 DECLARED_ENCODING = re.compile(rb"""<\?xml\s[^>]*?\bencoding\s*=\s*["']([A-Za-z][\w.-]*)""")
 LINE_END = re.compile(r"[ \t\r]*\n\s*")  # and the indentation of the next line
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnitFiles:
+    """Base of a format's source of pairs: `path` is one path or a list read in turn, each by a `reader` of its own."""
+
+    path: Paths
+    source_language: str
+    target_language: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", path_list(self.path))
+        if language_match(self.source_language, self.target_language) == 2:
+            raise ValueError(f"source_language and target_language must differ, both are {self.source_language}")
+
+    def __iter__(self) -> Iterator[Pair]:
+        for path in self.path:
+            yield from self.reader(find_file(path)).read()
+
+    def fingerprint(self) -> str:
+        """Changes with the paths, sizes and times of the files and with the settings."""
+        return fingerprint_of(type(self).__name__, file_stamps(self.path), self.source_language, self.target_language)
+
+    def reader(self, path: Path) -> UnitReader:
+        """What reads one file."""
+        raise NotImplementedError
 
 
 class UnitReader:

@@ -121,8 +121,7 @@ def parser() -> argparse.ArgumentParser:
         "--batch-tokens",
         metavar="N",
         type=int,
-        default=4096,
-        help="sentences times longest source, in a batch (default: %(default)s)",
+        help="sentences times longest source, in a batch (default: 1024 on a CPU, 8192 on a GPU)",
     )
     how.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
     how.add_argument(

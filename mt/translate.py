@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, NoReturn, TextIO
 
-from mt.command_line import Flags, run
+from mt.command_line import Flags, leaving_at_once, run
 from mt.data.whole_folder import whole_file
 
 log = logging.getLogger("mt.translate")
@@ -74,7 +74,9 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument("--scores", action="store_true", help="a column with log-probability / length penalty")
     flags.add_argument("--alignment", action="store_true", help="a column with word links")
     flags.add_argument("--json", action="store_true", help="a JSON object a line, with all of it")
-    flags.add_argument("--batch-tokens", type=int, default=4096, help="padded source pieces of a batch (default: 4096)")
+    flags.add_argument(
+        "--batch-tokens", type=int, help="padded source pieces of a batch (default: 1024 on a CPU, 8192 on a GPU)"
+    )
     flags.add_argument(
         "--max-pieces", type=int, default=200, help="longer lines are split at sentence ends (default: 200)"
     )
@@ -99,7 +101,7 @@ def main(argv: list[str] | None = None) -> int:
     if args.sentences and args.input:
         raise ValueError("sentences and --input: give one of them, not both")
     for name in ("n_best", "batch_tokens", "max_pieces"):
-        if getattr(args, name) < 1:
+        if getattr(args, name) is not None and getattr(args, name) < 1:
             raise ValueError(f"--{name.replace('_', '-')} ({getattr(args, name)}) must be at least 1")
     if args.sample and args.beam_size is not None:
         raise ValueError("--sample and --beam-size: give one of them, not both")
@@ -250,7 +252,8 @@ def _decoded(raw: bytes, number: int) -> str:
 
 def cli() -> NoReturn:
     """The command, also as the script `translate`."""
-    run(main)
+    with leaving_at_once():
+        run(main)
 
 
 if __name__ == "__main__":

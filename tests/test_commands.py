@@ -206,3 +206,14 @@ def test_a_job_of_a_multirun_has_the_same_folder_begun_afresh_or_not(train, more
     code, said, jobs = train("trainer.seed=12,13", *more, "--multirun")
     assert code == 0, said
     assert [job["folder"] for job in jobs] == [f"checkpoints/bundled/trainer.seed={seed}" for seed in (12, 13)]
+
+
+def test_leaving_at_once_does_what_waits_for_the_end_and_keeps_the_code():
+    script = (
+        "import atexit; from mt.command_line import leaving_at_once\n"
+        "atexit.register(print, 'at the end')\n"
+        "with leaving_at_once():\n    print('said'); raise SystemExit({})"
+    )
+    for end, code in (("", 0), ("3", 3)):
+        done = subprocess.run([sys.executable, "-c", script.format(end)], capture_output=True, text=True)
+        assert (done.returncode, done.stdout) == (code, "said\nat the end\n")

@@ -15,6 +15,7 @@ from mt.attention.mask import causal_mask
 
 MANY_PRODUCTS = 100  # of a batch, from which several passes over all of them beat a fused kernel on each
 SMALLEST_PRODUCT = 400  # below so many multiplications each, torch does products of a batch one by one in a plain loop
+BLOCK = 16  # positions that a cache takes memory for at a time
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ class DensePast:
         if old_S2BGK is None:
             old_S2BGK = torch.stack((self.k_BGSK, self.v_BGSK)).permute(3, 0, 1, 2, 4)
         (B, G, T, K), S = k_BGTK.shape, self.length
-        both_S2BGK = k_BGTK.new_empty(S + T, 2, B, G, K)
+        # in sizes that come again, so that memory which is freed can be used by the next step
+        both_S2BGK = k_BGTK.new_empty(-(-(S + T) // BLOCK) * BLOCK, 2, B, G, K)[: S + T]
         if self.index is None:
             both_S2BGK[:S] = old_S2BGK
         else:

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from mt.checkpoint.manifest import has_manifest, verify, verify_sizes, write_manifest
-from mt.checkpoint.outline import Shape, check_memory, check_weights, outline_of
+from mt.checkpoint.outline import Shape, Unfilled, check_memory, check_weights, outline_of
 from mt.checkpoint.rebuild import build, find_target, targets
 from mt.checkpoint.small_file import check_files, read_json, read_yaml, yaml_text
 from mt.checkpoint.tensor_file import TensorFile, write_tensors
@@ -128,7 +128,8 @@ def load_checkpoint(path: str | Path) -> LoadedModel:
         check_memory(outline, weights.path)
         if has_manifest(folder):
             verify(folder, (WEIGHTS,))
-        model = _build(card, tokenizers)
+        with Unfilled():
+            model = _build(card, tokenizers)
         load_weights(model, weights, weights.path)
     return LoadedModel(folder=folder, card=card, model=model, tokenizers=tokenizers, search=search)
 

@@ -87,6 +87,19 @@ def check_memory(needed: Mapping[str, Shape], origin: Path) -> None:
         raise ValueError(f"{origin} takes {wanted / 2**30:.0f} GiB of memory, this machine has {memory / 2**30:.0f}")
 
 
+class Unfilled(TorchFunctionMode):
+    """Leaves tensors as they come where a model would draw its first weights: others are about to take their place."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return _unfilled(func, args, kwargs or {})
+
+
+def _unfilled(func: Any, args: Any, kwargs: Any) -> Any:
+    if getattr(func, "__name__", "") in FILLS:
+        return args[0] if args else kwargs.get("tensor")
+    return func(*args, **kwargs)
+
+
 class _TooLarge(Exception):
     pass
 
@@ -106,8 +119,7 @@ class _Bounds(TorchFunctionMode):
         device = kwargs.get("device")
         if device is not None and torch.device(device).type != "meta":
             raise _TooLarge(f"it asks for memory on {device}")
-        filled = args[0] if args else kwargs.get("tensor")
-        result = filled if getattr(func, "__name__", "") in FILLS else func(*args, **kwargs)
+        result = _unfilled(func, args, kwargs)
         self.operations_left -= 1
         for made in result if isinstance(result, (tuple, list)) else (result,):
             if isinstance(made, Tensor):

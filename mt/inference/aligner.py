@@ -47,7 +47,7 @@ class Aligner:
         heads: Iterable[int] | None = None,
         shift: int | None = None,
         search: Search | None = None,
-        batch_tokens: int = 4096,
+        batch_tokens: int | None = None,
     ) -> list[Alignment]:
         """An Alignment for every pair; without `targets`, of the model's own translations.
 
@@ -68,7 +68,7 @@ class Aligner:
         targets: Sequence[str] | None = None,
         *,
         search: Search | None = None,
-        batch_tokens: int = 4096,
+        batch_tokens: int | None = None,
     ) -> list[RawAttention]:
         """Weights of all layers and heads for every pair, EOS row and column included."""
         tokenizers = self.translator.tokenizers
@@ -115,13 +115,17 @@ class Aligner:
 
     @torch.inference_mode()
     def attention_of_ids(
-        self, source_ids: Sequence[Sequence[int]], target_ids: Sequence[Sequence[int]], *, batch_tokens: int = 4096
+        self,
+        source_ids: Sequence[Sequence[int]],
+        target_ids: Sequence[Sequence[int]],
+        *,
+        batch_tokens: int | None = None,
     ) -> list[RawAttention]:
         """The same for pairs that are encoded already (pieces without BOS and EOS)."""
         translator, results = self.translator, {}
         model, tokenizers = translator.model, translator.tokenizers
         lengths = [len(s) + len(t) + 2 for s, t in zip(source_ids, target_ids, strict=True)]
-        for indices in batches_by_length(lengths, batch_tokens):
+        for indices in batches_by_length(lengths, self.translator.batch_tokens(batch_tokens)):
             tap = Tap()
             with translator.precision():
                 state = model.start(padded([[*source_ids[i], EOS] for i in indices]).to(translator.device))

@@ -28,6 +28,7 @@ from mt.search.search import Search
 log = logging.getLogger(__name__)
 
 BANNED = (PAD, UNK, BOS)
+CPU_BATCH_TOKENS, GPU_BATCH_TOKENS = 1024, 8192  # on a CPU larger ones are no faster, and take more memory
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ class Translator:
         lines: Iterable[str],
         *,
         search: Search | None = None,
-        batch_tokens: int = 4096,
+        batch_tokens: int | None = None,
         max_pieces: int = 200,
         window: int = 2048,
         seed: int = 1,
@@ -118,8 +119,9 @@ class Translator:
         """A Translation for every line, in order, streaming in windows of `window` lines.
 
         A line of nothing but blanks passes through untouched. A line of more than `max_pieces` source pieces is split
-        at sentence ends, then clauses, then blanks. `batch_tokens` bounds sentences x longest source of a batch. What
-        sampling draws for a line depends on `seed` and the line's number, counted from `first_line`, alone.
+        at sentence ends, then clauses, then blanks. `batch_tokens` bounds sentences x longest source of a batch (None:
+        1,024 on a CPU, 8,192 on a GPU). What sampling draws for a line depends on `seed` and the line's number, counted
+        from `first_line`, alone.
 
         `tag`, such as <2de>, goes before each line, and before each part of a split one. Raises ValueError for one that
         is no symbol of the tokenizer.
@@ -146,7 +148,7 @@ class Translator:
         self,
         lines: list[str],
         search: Search,
-        batch_tokens: int,
+        batch_tokens: int | None,
         max_pieces: int,
         seed: int,
         first_line: int,
@@ -193,12 +195,18 @@ class Translator:
             candidates.append(Candidate(text, log_prob, score, chosen))
         return tuple(candidates)
 
+    def batch_tokens(self, wanted: int | None) -> int:
+        """The bound on sentences x longest source that holds where nobody wants another."""
+        if wanted is not None and wanted < 1:
+            raise ValueError(f"batch_tokens ({wanted}) must be at least 1")
+        return wanted or (CPU_BATCH_TOKENS if self.device.type == "cpu" else GPU_BATCH_TOKENS)
+
     @torch.inference_mode()
     def search_ids(
         self,
         sources: Sequence[Sequence[int]],
         search: Search,
-        batch_tokens: int = 4096,
+        batch_tokens: int | None = None,
         generators: Sequence[torch.Generator] | None = None,
     ) -> list[list[Hypothesis]]:
         """Hypotheses for encoded sources (pieces without EOS), in their order; batched by length inside.
@@ -206,7 +214,8 @@ class Translator:
         `generators`, one a source, are what sampling draws from.
         """
         results: list[list[Hypothesis]] = [[] for _ in sources]
-        for indices in batches_by_length([len(source) + 1 for source in sources], batch_tokens):
+        lengths = [len(source) + 1 for source in sources]
+        for indices in batches_by_length(lengths, self.batch_tokens(batch_tokens)):
             chosen = [sources[index] for index in indices]
             with self.precision():
                 state = self.model.start(padded([[*source, EOS] for source in chosen]).to(self.device))

@@ -39,9 +39,9 @@ class Engine:
 
 ENGINES = (
     Engine("ctranslate2", "float32", 1024),  # first: the others are compared with it
-    Engine("mt", "float32", 4096),
-    Engine("mt", "bfloat16", 4096),
-    Engine("mt", "int8", 4096),
+    Engine("mt", "float32", 1024),
+    Engine("mt", "bfloat16", 1024),
+    Engine("mt", "int8", 1024),
     Engine("ctranslate2", "int8", 1024),
     Engine("transformers", "float32", 1024),
     Engine("transformers", "bfloat16", 1024),

@@ -19,6 +19,7 @@ from results import Results
 from setting import BEAM_SIZE, DEFAULT_WORK, MODELS, PROJECT, SOURCE, Work, place
 
 LIMIT = 600  # seconds
+SETTINGS = {"defaults": [], "lean": ["--precision", "int8", "--batch-tokens", "128"]}
 SOURCE_LENGTH, TARGET_LENGTH = 20, 10  # of the caches that are weighed
 
 
@@ -69,7 +70,7 @@ def nbytes(value: Any) -> int:
     return sum(storages.values())
 
 
-def translated(model_name: str, num_lines: int, corpora: Path, work: Work) -> dict:
+def translated(model_name: str, how: str, num_lines: int, corpora: Path, work: Work) -> dict:
     """The command on so many lines. Raises Failure."""
     run = untrained(model_name, corpora, work)
     empty(work.scratch)
@@ -77,7 +78,7 @@ def translated(model_name: str, num_lines: int, corpora: Path, work: Work) -> di
     source.write_text("".join(f"{line}\n" for line in lines(work.text / f"test.{SOURCE}")[:num_lines]), "utf-8")
     command = [
         *(sys.executable, "-m", "mt.translate", "--checkpoint", run, "--beam-size", str(BEAM_SIZE)),
-        *("--input", source, "--output", work.scratch / "target.txt"),
+        *("--input", source, "--output", work.scratch / "target.txt", *SETTINGS[how]),
     ]
     log, environment = work.scratch / "log.txt", {"PYTHONPATH": str(PROJECT)}
     return {**finished(command, log=log, environment=environment, limit=LIMIT), **cache_bytes(run)}
@@ -96,7 +97,10 @@ def main() -> None:
     write_corpus(args.corpora, work)
     results = Results(args.output / "memory.json", args, versions=environments.ready(["mt"], work)[0])
     for name in MODELS:
-        results.measure(partial(translated, name, args.lines, args.corpora, work), number=1, model=name)
+        for how in SETTINGS:
+            results.measure(
+                partial(translated, name, how, args.lines, args.corpora, work), number=1, model=name, how=how
+            )
     results.finish()
 
 

@@ -138,8 +138,8 @@ def the_rest(bodies: Bodies) -> list[str]:
         ]
         said.append(f"Preparation, {steps[tool]}: {', '.join(each)}.")
     each = [
-        f"`{run['model']}` {run['peak_mib']:,.0f} MiB, {run['target_token_bytes']:,.0f} bytes of cache a target token "
-        f"of a hypothesis, {run['source_token_bytes']:,.0f} a source token"
+        f"`{run['model']}` ({run['how']}) {run['peak_mib']:,.0f} MiB, {run['target_token_bytes']:,.0f} bytes of cache "
+        f"a target token of a hypothesis, {run['source_token_bytes']:,.0f} a source token"
         for run in bodies.get("memory", {"runs": []})["runs"]
     ]
     said += [f"Translating with beam 5 takes: {'; '.join(each)}."] if each else []

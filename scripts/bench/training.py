@@ -138,14 +138,18 @@ def measure_ours(
     *,
     environment: Mapping[str, str] | None = None,
 ) -> dict:
-    """The speed of `mt.train` without validation and without an end. Raises Failure."""
+    """The speed of `mt.train` without validation and without an end. Raises Failure.
+
+    An update of the larger model is two batches of half the size, which takes less memory for the same tokens.
+    """
     empty(work.scratch)
+    parts = 2 if model_name == "base" else 1
     command = [
         *(sys.executable, "-m", "mt.train", f"folder={work.scratch / 'run'}", f"model={model_name}"),
-        *(f"model.layer.dropout={DROPOUT}", f"batches.max_tokens={max_tokens}"),
+        *(f"model.layer.dropout={DROPOUT}", f"batches.max_tokens={max_tokens // parts}"),
         *(f"objective.smoothing={LABEL_SMOOTHING}", f"schedule.peak={LEARNING_RATE}"),
         *(f"schedule.warmup_steps={WARMUP_STEPS}", f"trainer.precision={precision}", f"trainer.max_steps={EVER}"),
-        *(f"trainer.validate_every={EVER}", "trainer.log_every=1", *overrides),
+        *(f"trainer.validate_every={EVER}", "trainer.log_every=1", f"trainer.accumulate={parts}", *overrides),
     ]
     environment = {"PYTHONPATH": str(PROJECT), **(environment or {})}
     return _measure(command, work.scratch / "run" / "metrics.jsonl", our_updates, window, work, environment)

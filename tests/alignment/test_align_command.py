@@ -24,7 +24,7 @@ class KnownAligner:
     def __init__(self):
         self.calls = []
 
-    def attention(self, sources, targets=None, *, search=None, batch_tokens=4096):
+    def attention(self, sources, targets=None, *, search=None, batch_tokens=None):
         self.calls.append((len(sources), batch_tokens))
         if targets is None:
             targets = [" ".join(reversed(source.upper().split())) for source in sources]

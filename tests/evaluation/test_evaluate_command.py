@@ -68,7 +68,7 @@ def test_it_translates_and_scores(shouter, files, capsys, tmp_path):
 def test_flags_reach_the_translator(shouter, files):
     arguments = ["--checkpoint", "run", "--source", files["source.en"], "--reference", files["reference.de"]]
     main([*arguments, "--metrics", "bleu"])
-    assert shouter.calls == ("run", "auto", "float32", Beam(size=4, length_penalty=0.9), 4096)
+    assert shouter.calls == ("run", "auto", "float32", Beam(size=4, length_penalty=0.9), None)
     more = ["--beam-size", "1", "--length-penalty", "0.2", "--device", "cpu", "--precision", "bfloat16"]
     main([*arguments, "--metrics", "bleu", *more, "--batch-tokens", "77"])
     assert shouter.calls == ("run", "cpu", "bfloat16", Beam(size=1, length_penalty=0.2), 77)

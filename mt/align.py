@@ -3,6 +3,9 @@
 Aligns --source with --target, or with the model's own translation. Layers and heads count from 0. In --output:
 0001.png and 0001.svg for line 1 (with --grid also 0001.grid.png), alignments.jsonl (tokens, weights and links, a line
 a line), links.pharaoh ("0-0 1-2": source-target, counted from 0, a line a line), about.json (how all this was made).
+
+Two more commands, each with its own --help: `align choose` finds where a checkpoint's alignments are best read, and
+writes it into the checkpoint; `align corpus` aligns a corpus without a model.
 """
 
 from __future__ import annotations
@@ -13,7 +16,8 @@ import logging
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
@@ -22,7 +26,8 @@ from mt.data.whole_folder import whole_file, write_json
 
 if TYPE_CHECKING:
     from mt.alignment.alignment import Alignment, RawAttention
-    from mt.alignment.links import Gold, Link
+    from mt.alignment.gold import Gold
+    from mt.alignment.links import Link
     from mt.inference.aligner import Aligner
 
 log = logging.getLogger("mt.align")
@@ -30,6 +35,7 @@ log = logging.getLogger("mt.align")
 FORMATS = ("png", "svg", "json", "pharaoh")
 WINDOW = 256  # lines decoded before any is written
 GRID_COLUMNS = 4
+SOFT = "soft-product"
 
 
 @dataclass(frozen=True)
@@ -41,17 +47,23 @@ class Line:
     target: str
     raw: RawAttention | None = None
     alignment: Alignment | None = None
+    back: Alignment | None = None  # by the model of the other direction
 
 
 def main(argv: list[str] | None = None) -> int:
     """The command; returns its exit code, raises ValueError or OSError for what a user can mend."""
-    flags = parser().parse_args(argv)
+    arguments = sys.argv[1:] if argv is None else argv
+    if arguments[:1] in (["choose"], ["corpus"]):
+        return import_module(f"mt.align_{arguments[0]}").main(arguments[1:])
+    flags = parser().parse_args(arguments)
     check(flags)
+    from mt.evaluation.alignment_input import check_count, load_reverse, read, read_gold
+
     sources = read(flags.source)
     targets = read(flags.target) if flags.target else None
     if targets is not None:
         check_count(flags.target, targets, sources, flags.source)
-    gold = read_gold(flags, sources, targets) if flags.gold else None
+    gold = read_gold(flags.gold, sources, targets or [], base=flags.gold_base) if flags.gold else None
 
     from mt.checkpoint.folder import newest_run
     from mt.inference.aligner import Aligner
@@ -60,17 +72,19 @@ def main(argv: list[str] | None = None) -> int:
     aligner = Aligner.load(checkpoint, device=flags.device, precision=flags.precision)
     if flags.checkpoint is None:
         log.info("checkpoint: %s", checkpoint)
+    reverse = load_reverse(flags.reverse, aligner, flags.device, flags.precision) if flags.reverse else None
     output = Path(flags.output)
     output.mkdir(parents=True, exist_ok=True)
     # it speaks of the files beside it: the first to go, the last to come
     (output / "about.json").unlink(missing_ok=True)
-    about = {"checkpoint": str(checkpoint), **export(aligner, sources, targets, gold, flags, output)}
+    about = {"checkpoint": str(checkpoint), **export(aligner, reverse, sources, targets, gold, flags, output)}
     write_json(output / "about.json", about)
     return 0
 
 
 def export(
     aligner: Aligner,
+    reverse: Aligner | None,
     sources: list[str],
     targets: list[str] | None,
     gold: list[Gold] | None,
@@ -82,15 +96,28 @@ def export(
 
     from mt.alignment.error_rate import ErrorRate
     from mt.alignment.links import THRESHOLD, link_rule, to_pharaoh
+    from mt.alignment.symmetrize import SYMMETRIZATIONS
 
     threshold = THRESHOLD if flags.threshold is None else flags.threshold
-    find_links = link_rule(flags.method, threshold)
+    rule = link_rule(flags.method, threshold)
+
+    def find_links(line: Line) -> set[Link]:
+        if line.alignment is None:
+            return set()
+        forward = rule(line.alignment.weights_TS)
+        if line.back is None or flags.symmetrize == SOFT:
+            return forward
+        backward = {(source, target) for target, source in rule(line.back.weights_TS)}
+        return SYMMETRIZATIONS[flags.symmetrize](forward, backward)
+
     rate, alignment, sink_masses, num_pictures = ErrorRate(), None, [], 0
     with ExitStack() as stack:
         records = open_for(stack, output / "alignments.jsonl", "json" in flags.formats)
         pharaoh = open_for(stack, output / "links.pharaoh", "pharaoh" in flags.formats)
-        for line in tqdm(aligned(aligner, sources, targets, flags), total=len(sources), unit="line", disable=None):
-            links: set[Link] = set() if line.alignment is None else find_links(line.alignment.weights_TS)
+        for line in tqdm(
+            aligned(aligner, reverse, sources, targets, flags), total=len(sources), unit="line", disable=None
+        ):
+            links = find_links(line)
             line_gold = gold[line.number - 1] if gold else None
             if pharaoh:
                 pharaoh.write(to_pharaoh(links) + "\n")
@@ -113,6 +140,8 @@ def export(
             "layer": alignment.layer,
             "heads": list(alignment.heads),
             "shift": alignment.shift,
+            "signal": alignment.signal,
+            **({"reverse": str(flags.reverse), "symmetrize": flags.symmetrize} if reverse else {}),
             "unit": alignment.unit,
             "method": flags.method,
             **({"threshold": threshold} if flags.method == "threshold" else {}),
@@ -129,7 +158,7 @@ def export(
 
 
 def aligned(
-    aligner: Aligner, sources: list[str], targets: list[str] | None, flags: argparse.Namespace
+    aligner: Aligner, reverse: Aligner | None, sources: list[str], targets: list[str] | None, flags: argparse.Namespace
 ) -> Iterator[Line]:
     """Every line in order, with the alignment that the flags ask for."""
     from mt.alignment.alignment import Alignment
@@ -140,6 +169,7 @@ def aligned(
     heads = choice.heads if flags.heads is None and flags.layer is None else flags.heads
     heads = None if heads == "all" else heads
     shift = choice.shift if flags.shift is None else flags.shift
+    signal = flags.signal or choice.signal
     told: set[str] = set()
     # the first line alone, so that a layer that is not there is told before a minute of decoding
     for start in [0, *range(1, len(sources), WINDOW)]:
@@ -148,15 +178,17 @@ def aligned(
         raws = aligner.attention(
             [sources[i] for i in filled],
             None if targets is None else [targets[i] for i in filled],
+            norms=signal == "norms",
             batch_tokens=flags.batch_tokens,
         ) if filled else []  # fmt: skip
         found = dict(zip(filled, raws, strict=True))
+        lines = []
         for i in window:
             if i not in found:
-                yield Line(i + 1, sources[i], targets[i] if targets else "")
+                lines.append(Line(i + 1, sources[i], targets[i] if targets else ""))
                 continue
             alignment = Alignment.from_attention(
-                found[i], layer=layer, heads=heads, shift=shift, direction=aligner.direction
+                found[i], layer=layer, heads=heads, shift=shift, signal=signal, direction=aligner.direction
             )
             target = targets[i] if targets else text_of(alignment.target_pieces)
             if flags.unit == "words":
@@ -165,7 +197,26 @@ def aligned(
                         told.add(side)
                         log.warning("line %d: the %s has no blanks, so it is one word (see --unit pieces)", i + 1, side)
                 alignment = by_words(alignment, sources[i], target)
-            yield Line(i + 1, sources[i], target, found[i], alignment)
+            lines.append(Line(i + 1, sources[i], target, found[i], alignment))
+        yield from with_reverse(lines, reverse, flags) if reverse else lines
+
+
+def with_reverse(lines: list[Line], reverse: Aligner, flags: argparse.Namespace) -> Iterator[Line]:
+    """The lines with what the model of the other direction makes of them; weights multiplied if that is wanted."""
+    from mt.alignment.symmetrize import soft_product
+    from mt.alignment.words import by_words
+
+    filled = [line for line in lines if line.alignment is not None and line.target.strip()]
+    texts = [line.target for line in filled], [line.source for line in filled]
+    backs = iter(reverse.align(*texts, batch_tokens=flags.batch_tokens) if filled else [])
+    for line in lines:
+        if line.alignment is not None and line.target.strip():
+            back = by_words(next(backs), line.target, line.source)
+            line = replace(line, back=back)
+            if flags.symmetrize == SOFT:
+                weights_TS = soft_product(line.alignment.weights_TS, back.weights_TS)
+                line = replace(line, alignment=replace(line.alignment, weights_TS=weights_TS))
+        yield line
 
 
 def record(line: Line, links: Iterable[Link]) -> dict[str, Any]:
@@ -218,45 +269,6 @@ def open_for(stack: ExitStack, path: Path, is_wanted: bool) -> TextIO | None:
     return stack.enter_context(whole_file(path)) if is_wanted else None
 
 
-def read(path: str) -> list[str]:
-    """The lines of a file, or of standard input for "-". Only line feeds end a line."""
-    from mt.data.formats.lines import read_lines
-
-    if path != "-":
-        return list(read_lines(path))
-    data = sys.stdin.buffer.read().removeprefix(b"\xef\xbb\xbf")
-    try:
-        lines = data.decode("utf-8").split("\n")
-    except UnicodeDecodeError as error:
-        number = data.count(b"\n", 0, error.start) + 1
-        raise ValueError(f"standard input: not UTF-8 at line {number} (0x{data[error.start]:02x})") from None
-    return [line.removesuffix("\r") for line in (lines if lines[-1] else lines[:-1])]
-
-
-def read_gold(flags: argparse.Namespace, sources: list[str], targets: list[str] | None) -> list[Gold]:
-    """The gold links of every line, each within its sentence pair."""
-    from mt.alignment.links import check_gold, from_pharaoh
-
-    lines, found = read(flags.gold), []
-    check_count(flags.gold, lines, sources, flags.source)
-    assert targets is not None
-    for number, (line, source, target) in enumerate(zip(lines, sources, targets, strict=True), start=1):
-        try:
-            gold = from_pharaoh(line)
-            check_gold(gold, len(source.split()), len(target.split()))
-        except ValueError as error:
-            raise ValueError(f"{flags.gold}, line {number}: {error}") from None
-        found.append(gold)
-    return found
-
-
-def check_count(path: str, lines: list[str], sources: list[str], source_path: str) -> None:
-    if len(lines) != len(sources):
-        raise ValueError(
-            f"{path} has {len(lines)} lines, {source_path} has {len(sources)}: line n must belong to line n"
-        )
-
-
 def check(flags: argparse.Namespace) -> None:
     """Reads what argparse leaves as text, and refuses what does not go together."""
     flags.formats = tuple(name.strip() for name in flags.formats.split(",") if name.strip())
@@ -274,6 +286,8 @@ def check(flags: argparse.Namespace) -> None:
         raise ValueError(f"--threshold ({flags.threshold}) needs --method threshold")
     if flags.gold and not flags.target:
         raise ValueError("--gold needs --target: links that people drew belong to a given translation")
+    if flags.reverse and flags.unit != "words":
+        raise ValueError("--reverse needs --unit words: two models part words differently")
     if flags.gold and flags.unit != "words":
         raise ValueError("--gold needs --unit words: it counts words")
     if [flags.source, flags.target, flags.gold].count("-") > 1:
@@ -289,7 +303,10 @@ def parser() -> argparse.ArgumentParser:
     text = parser.add_argument_group("what is aligned (files may be plain or .gz, one sentence a line)")
     text.add_argument("--source", metavar="FILE", required=True, help="source sentences, - for standard input")
     text.add_argument("--target", metavar="FILE", help="their translations (default: the model's own)")
-    text.add_argument("--gold", metavar="FILE", help="links that people drew, i-j sure, i?j possible: prints AER")
+    text.add_argument(
+        "--gold", metavar="FILE", help="links that people drew (Pharaoh, NAACL, or a Blinker folder): prints AER"
+    )
+    text.add_argument("--gold-base", type=int, choices=(0, 1), default=0, help="of Pharaoh positions (default: 0)")
 
     how = parser.add_argument_group("where the weights are read (default: the checkpoint's alignment.json)")
     how.add_argument(
@@ -306,7 +323,16 @@ def parser() -> argparse.ArgumentParser:
         help="0: the row that gives a piece; 1: the next, which reads it; without alignment.json 0",
     )
     how.add_argument(
-        "--batch-tokens", metavar="N", type=int, help="padded pieces in a batch (default: 1024 on a CPU, 8192 on a GPU)"
+        "--signal",
+        choices=("weights", "norms"),
+        help="attention weights, or times the length of what they bring in (Kobayashi et al. 2020)",
+    )
+    how.add_argument("--reverse", metavar="FOLDER", help="a checkpoint of the other direction; see --symmetrize")
+    how.add_argument(
+        "--batch-tokens",
+        metavar="N",
+        type=int,
+        help="padded pieces in a batch (default: 10240, on a GPU 40960)",
     )
     how.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
     how.add_argument(
@@ -326,6 +352,12 @@ def parser() -> argparse.ArgumentParser:
         choices=("argmax", "threshold", "mutual"),
         default="argmax",
         help="weights to links: each target's best source; all above --threshold; best of both (default: %(default)s)",
+    )
+    what.add_argument(
+        "--symmetrize",
+        choices=("intersection", "union", "grow-diag", "grow-diag-final", "grow-diag-final-and", SOFT),
+        default="grow-diag",
+        help="how the links of two directions become one; soft-product: weights are multiplied (default: %(default)s)",
     )
     what.add_argument("--threshold", metavar="SHARE", type=float, help="of a target's weight, 0 to 1 (default: 0.3)")
     what.add_argument(

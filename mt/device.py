@@ -18,7 +18,7 @@ except ImportError:  # Windows
 
 # oneDNN keeps compiled products by shape, 1024 of them by default; batches come in many shapes, and what is kept grew
 # to gigabytes without a gain in speed. Read at the first product, so that it must be set before.
-os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 PACKED_PRECISIONS = {**PRECISIONS, "int8": torch.int8}  # of matrices laid out for inference on a CPU

@@ -121,7 +121,7 @@ def parser() -> argparse.ArgumentParser:
         "--batch-tokens",
         metavar="N",
         type=int,
-        help="sentences times longest source, in a batch (default: 1024 on a CPU, 8192 on a GPU)",
+        help="sentences times longest source, in a batch (default: 10240 by the size of the beam; GPU: 40960)",
     )
     how.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
     how.add_argument(

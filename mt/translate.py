@@ -75,7 +75,9 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument("--alignment", action="store_true", help="a column with word links")
     flags.add_argument("--json", action="store_true", help="a JSON object a line, with all of it")
     flags.add_argument(
-        "--batch-tokens", type=int, help="padded source pieces of a batch (default: 1024 on a CPU, 8192 on a GPU)"
+        "--batch-tokens",
+        type=int,
+        help="padded source pieces of a batch (default: 10240 by the size of the beam; GPU: 40960)",
     )
     flags.add_argument(
         "--max-pieces", type=int, default=200, help="longer lines are split at sentence ends (default: 200)"

@@ -9,6 +9,10 @@ Rows, with target pieces y_0 ... y_{n-1} and decoder input <s> y_0 ... y_{n-1}:
 shift 0 takes for y_i the row that gives it (row i); shift 1 the next one, which reads it (row i + 1): there the decoder
 knows which word it is about (Shift-Att, Chen et al. 2020, "Accurate Word Alignment Induction from Neural Machine
 Translation").
+
+Signals: `weights` are the attention weights a; `norms` are |a f(x)|, weights times the length of what they bring in, so
+that a column which is looked at for want of anything better counts for the little that it holds (Kobayashi et al. 2020,
+"Attention is Not Only a Weight").
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ import numpy as np
 
 SPECIAL_PIECES = frozenset({"<pad>", "<s>", "</s>"})
 SHIFTS = (0, 1)
+SIGNALS = ("weights", "norms")
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,11 +35,22 @@ class RawAttention:
 
     `weights_LHTS`: one row per decoder step, the one that gives "</s>" included; one column per source piece, "</s>"
     included. The piece lists name those columns, and what each row gives. Padding may follow on both axes.
+    `norms_LHS`: the lengths |f(x)| of the columns' values, where the signal `norms` is wanted.
     """
 
     weights_LHTS: np.ndarray
     source_pieces: list[str]
     target_pieces: list[str]
+    norms_LHS: np.ndarray | None = None
+
+    def signal(self, name: str = "weights") -> np.ndarray:
+        """weights_LHTS, or the same by norms, rows summing to one. Raises ValueError for a signal that is not there."""
+        if name == "weights":
+            return self.weights_LHTS
+        if name not in SIGNALS or self.norms_LHS is None:
+            raise ValueError(f"signal ({name}) must be one of {', '.join(SIGNALS)}, and norms must have been asked for")
+        S = self.norms_LHS.shape[-1]
+        return renormalise(self.weights_LHTS[..., :S] * self.norms_LHS[:, :, None, :])
 
     @property
     def num_layers(self) -> int:
@@ -51,7 +67,8 @@ class Alignment:
 
     `weights_TS`: one row per target token, one column per source token, no special pieces; a row sums to one, or is
     all zero when everything it held lay on the special columns. The tokens are pieces or words, as `unit` says.
-    `layer` and `heads` count from 0. `sink_mass`: the mean mass that the dropped columns (mostly "</s>") held.
+    `layer` and `heads` count from 0. `signal` says what was read there. `sink_mass`: the mean mass that the dropped
+    columns (mostly "</s>") held.
     `direction`: the translation direction of the model, such as "en-de", source first.
     """
 
@@ -63,6 +80,7 @@ class Alignment:
     shift: int
     sink_mass: float
     unit: str = "pieces"
+    signal: str = "weights"
     direction: str = "source-target"
 
     @classmethod
@@ -73,6 +91,7 @@ class Alignment:
         layer: int,
         heads: Iterable[int] | None = None,
         shift: int = 1,
+        signal: str = "weights",
         direction: str = "source-target",
     ) -> Alignment:
         """The mean of `heads` (None: all) of one layer, special pieces dropped, rows renormalised.
@@ -81,7 +100,7 @@ class Alignment:
         little. Raises ValueError for a layer, head or shift that is not there.
         """
         heads = check_choice(raw.num_layers, raw.num_heads, layer=layer, heads=heads, shift=shift)
-        weights_TS = raw.weights_LHTS[layer, list(heads)].mean(axis=0)
+        weights_TS = raw.signal(signal)[layer, list(heads)].mean(axis=0)
         weights_TS, sink_mass = without_specials(weights_TS, raw.source_pieces, raw.target_pieces, shift=shift)
         return cls(
             source_pieces=[piece for piece in raw.source_pieces if piece not in SPECIAL_PIECES],
@@ -91,12 +110,13 @@ class Alignment:
             heads=heads,
             shift=shift,
             sink_mass=float(sink_mass),
+            signal=signal,
             direction=direction,
         )
 
     def describe(self) -> str:
         """ "layer 2, heads 0-3 (mean), shift 1": where the weights were read; layers and heads count from 0."""
-        return f"layer {self.layer}, {describe_heads(self.heads)}, shift {self.shift}"
+        return describe(self.layer, self.heads, self.shift, self.signal)
 
     def to_json(self) -> dict:
         """Plain values: tokens, weights rounded to 4 decimals, and where they were read."""
@@ -105,12 +125,18 @@ class Alignment:
             "layer": self.layer,
             "heads": list(self.heads),
             "shift": self.shift,
+            "signal": self.signal,
             "unit": self.unit,
             "sink_mass": round(self.sink_mass, 4),
             "source": list(self.source_pieces),
             "target": list(self.target_pieces),
             "weights": [[round(float(weight), 4) for weight in row] for row in self.weights_TS],
         }
+
+
+def describe(layer: int, heads: Sequence[int], shift: int, signal: str) -> str:
+    """Where an alignment is read, in words."""
+    return f"layer {layer}, {describe_heads(heads)}, shift {shift}{', by norms' if signal == 'norms' else ''}"
 
 
 def describe_heads(heads: Sequence[int]) -> str:

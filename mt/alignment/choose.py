@@ -1,33 +1,52 @@
-"""Which layer, heads and shift to read alignments from: ranked by alignment error rate on gold links."""
+"""Which signal, layer, heads and shift to read alignments from: ranked by error rate, or by agreement of two models."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from mt.alignment.alignment import SHIFTS, SPECIAL_PIECES, RawAttention, check_choice, without_specials
+from mt.alignment.alignment import (
+    SHIFTS,
+    SIGNALS,
+    SPECIAL_PIECES,
+    RawAttention,
+    check_choice,
+    describe,
+    without_specials,
+)
 from mt.alignment.error_rate import ErrorRate
-from mt.alignment.links import Gold, LinkRule, argmax_links
+from mt.alignment.gold import Gold
 from mt.alignment.words import weights_by_words, words_of
 
-# L layers, C candidates (each head, and the average of all), H heads, T target, S source
+# L layers, C candidates (or sets of heads), H heads, T target, S source
 
 FILE_NAME = "alignment.json"
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Where alignments are read: layer and heads from 0, shift 0 or 1; the error rate (0 to 1) it had, and on what."""
+    """Where alignments are read: layer and heads from 0, shift 0 or 1, one of SIGNALS; the error rate, 0 to 1."""
 
     layer: int
     heads: tuple[int, ...]
     shift: int
+    signal: str = "weights"
     error_rate: float | None = None  # None: never measured
     measured_on: str | None = None
+
+    def where(self) -> dict[str, Any]:
+        """What `Alignment.from_attention` is told."""
+        return {"layer": self.layer, "heads": self.heads, "shift": self.shift, "signal": self.signal}
+
+    def describe(self) -> str:
+        """ "layer 2, heads 0-3 (mean), shift 1": as an Alignment says it."""
+        return describe(self.layer, self.heads, self.shift, self.signal)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2) + "\n"
@@ -42,6 +61,7 @@ class Choice:
                 layer=int(values["layer"]),
                 heads=tuple(int(head) for head in values["heads"]),
                 shift=int(values["shift"]),
+                signal=_known(values.get("signal", "weights")),
                 error_rate=None if error_rate is None else float(error_rate),
                 measured_on=values.get("measured_on"),
             )
@@ -62,6 +82,12 @@ class Choice:
         return choice
 
 
+def _known(signal: str) -> str:
+    if signal not in SIGNALS:
+        raise ValueError(f"signal ({signal}) must be one of {', '.join(SIGNALS)}")
+    return signal
+
+
 def default_choice(num_layers: int, num_heads: int) -> Choice:
     """What to read where nothing was measured: all heads of the middle layer (the later of two), at shift 0.
 
@@ -77,28 +103,28 @@ def rank(
     *,
     sources: Iterable[str] | None = None,
     targets: Iterable[str] | None = None,
-    links: LinkRule = argmax_links,
     is_partial: bool = False,
 ) -> list[Choice]:
-    """Every choice of layer, heads (each one alone, and the average of all) and shift, least error rate first.
+    """Every choice of signal, layer, heads and shift, least error rate first, with each target word's best source word.
 
-    Gold links count words: those of `sources` and `targets` where given, else of the text that the pieces spell. With
-    `is_partial` gold, only target words that have a gold link are judged. One sentence is held at a time. Equal choices
-    stay in order of layer, then shift 1 before 0, then the average before single heads. Raises ValueError when the
-    sentences and gold lines are not equally many, or there are none.
+    Heads are tried alone, in pairs, and all together; norms where the attentions have them. Gold links count words:
+    those of `sources` and `targets` where given, else of the text that the pieces spell. With `is_partial` gold, only
+    target words that have a gold link are judged. One sentence is held at a time. Equal choices stay in order: weights
+    before norms, lower layer, shift 1 before 0, more heads. Raises ValueError when the sentences and gold lines are not
+    equally many, or there are none.
     """
-    counts: dict[tuple[int, tuple[int, ...], int], ErrorRate] = {}
     gold = list(gold)
     texts = ([None] * len(gold) if lines is None else lines for lines in (sources, targets))
+    keys: list[Choice] = []
+    counts: Any = 0
     for raw, sentence_gold, source, target in zip(attentions, gold, *texts, strict=True):
-        judged = {target for _, target in sentence_gold.possible}
-        for key, weights_TS in _candidates(raw, source, target):
-            found = {link for link in links(weights_TS) if not is_partial or link[1] in judged}
-            counts[key] = counts.get(key, ErrorRate()) + ErrorRate.of(found, sentence_gold)
-    if not counts:
+        keys, weights_CTS = candidates(raw, source, target)
+        counts = counts + _counted(weights_CTS, sentence_gold, is_partial)
+    if not keys:
         raise ValueError("sentences with gold links (0) must be 1 at least, to choose by them")
-    choices = (Choice(*key, error_rate=round(count.aer, 6)) for key, count in counts.items())
-    return sorted(choices, key=lambda choice: (choice.error_rate, choice.layer, -choice.shift, -len(choice.heads)))
+    rates = (ErrorRate(*(int(count) for count in row)) for row in counts)
+    choices = [replace(key, error_rate=round(rate.aer, 6)) for key, rate in zip(keys, rates, strict=True)]
+    return sorted(choices, key=_order)
 
 
 def choose(attentions: Iterable[RawAttention], gold: Iterable[Gold], **how) -> Choice:
@@ -106,20 +132,80 @@ def choose(attentions: Iterable[RawAttention], gold: Iterable[Gold], **how) -> C
     return rank(attentions, gold, **how)[0]
 
 
-def _candidates(
-    raw: RawAttention, source_text: str | None, target_text: str | None
-) -> Iterator[tuple[tuple[int, tuple[int, ...], int], np.ndarray]]:
-    weights_LHTS = np.asarray(raw.weights_LHTS, dtype=np.float64)
+def rank_both(
+    forward: Iterable[RawAttention],
+    backward: Iterable[RawAttention],
+    sources: Sequence[str],
+    targets: Sequence[str],
+) -> list[tuple[Choice, Choice]]:
+    """Choices for two models, of either direction, those that agree best first: no gold is needed.
+
+    `forward` attends from `targets` to `sources`, `backward` the other way. The error rate is 1 - F1 of the one's links
+    against the other's.
+    """
+    both: Any = 0
+    sizes: list[Any] = [0, 0]
+    keys: list[list[Choice]] = [[], []]
+    for first, second, source, target in zip(forward, backward, sources, targets, strict=True):
+        keys[0], first_CTS = candidates(first, source, target)
+        keys[1], second_CST = candidates(second, target, source)
+        links = [_best(first_CTS), _best(second_CST).transpose(0, 2, 1)]
+        flat = [each.reshape(len(each), -1).astype(np.float32) for each in links]
+        both = both + flat[0] @ flat[1].T
+        sizes = [size + each.sum(axis=1) for size, each in zip(sizes, flat, strict=True)]
+    if not keys[0]:
+        raise ValueError("sentences (0) must be 1 at least, to choose by the agreement of two models")
+    error_CC = 1 - 2 * both / np.maximum(sizes[0][:, None] + sizes[1][None, :], 1)
+    found = []
+    for place in np.argsort(error_CC, axis=None, kind="stable"):
+        pair = np.unravel_index(place, error_CC.shape)
+        rate = round(float(error_CC[pair]), 6)
+        found.append((replace(keys[0][pair[0]], error_rate=rate), replace(keys[1][pair[1]], error_rate=rate)))
+    return found
+
+
+def candidates(raw: RawAttention, source_text: str | None, target_text: str | None) -> tuple[list[Choice], np.ndarray]:
+    """What can be chosen for a sentence, always in the same order, and weights_CTS of words for each."""
     heads = [(head,) for head in range(raw.num_heads)]
-    weights_LCTS = weights_LHTS
-    if raw.num_heads > 1:
-        heads.append(tuple(range(raw.num_heads)))
-        weights_LCTS = np.concatenate([weights_LHTS, weights_LHTS.mean(axis=1, keepdims=True)], axis=1)
+    heads += combinations(range(raw.num_heads), 2) if raw.num_heads > 2 else []
+    heads += [tuple(range(raw.num_heads))] if raw.num_heads > 1 else []
+    mean_CH = np.array([[(head in chosen) / len(chosen) for head in range(raw.num_heads)] for chosen in heads])
     source = words_of([piece for piece in raw.source_pieces if piece not in SPECIAL_PIECES], source_text)
     target = words_of([piece for piece in raw.target_pieces if piece not in SPECIAL_PIECES], target_text)
-    for shift in SHIFTS:
-        kept_LCTS, _ = without_specials(weights_LCTS, raw.source_pieces, raw.target_pieces, shift=shift)
-        words_LCTS = weights_by_words(kept_LCTS, source, target)
-        for layer in range(raw.num_layers):
-            for candidate, chosen in enumerate(heads):
-                yield (layer, chosen, shift), words_LCTS[layer, candidate]
+    keys, found = [], []
+    for signal in SIGNALS if raw.norms_LHS is not None else SIGNALS[:1]:
+        weights_LCTS = np.einsum("ch,lhts->lcts", mean_CH, np.asarray(raw.signal(signal), dtype=np.float64))
+        for shift in SHIFTS:
+            kept_LCTS, _ = without_specials(weights_LCTS, raw.source_pieces, raw.target_pieces, shift=shift)
+            words_LCTS = weights_by_words(kept_LCTS, source, target)
+            found.append(words_LCTS.reshape(-1, *words_LCTS.shape[2:]))
+            keys += [Choice(layer, chosen, shift, signal) for layer in range(raw.num_layers) for chosen in heads]
+    return keys, np.concatenate(found)
+
+
+def _best(weights_CTS: np.ndarray) -> np.ndarray:
+    """links_CTS: for each target word the source word with most weight, as `argmax_links` has it."""
+    C, T, S = weights_CTS.shape
+    if S == 0 or T == 0:
+        return np.zeros((C, T, S), dtype=bool)
+    best_CT = weights_CTS.argmax(axis=2)
+    has_mass_CT1 = weights_CTS.max(axis=2, keepdims=True) > 0
+    return (np.arange(S) == best_CT[:, :, None]) & has_mass_CT1
+
+
+def _counted(weights_CTS: np.ndarray, gold: Gold, is_partial: bool) -> np.ndarray:
+    """The four counts of `ErrorRate` for each candidate."""
+    C, T, S = weights_CTS.shape
+    links_CTS = _best(weights_CTS)
+    sure_TS, possible_TS = np.zeros((T, S), dtype=bool), np.zeros((T, S), dtype=bool)
+    for matrix_TS, links in ((sure_TS, gold.sure), (possible_TS, gold.possible)):
+        for source, target in links:
+            matrix_TS[target, source] = True
+    if is_partial:
+        links_CTS = links_CTS & possible_TS.any(axis=1)[:, None]
+    each = (links_CTS, np.broadcast_to(sure_TS, (C, T, S)), links_CTS & sure_TS, links_CTS & possible_TS)
+    return np.stack([links.sum(axis=(1, 2)) for links in each], axis=1)
+
+
+def _order(choice: Choice) -> tuple:
+    return (choice.error_rate, SIGNALS.index(choice.signal), choice.layer, -choice.shift, -len(choice.heads))

@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
 
-from mt.alignment.links import Gold, Link
+from mt.alignment.gold import Gold
+from mt.alignment.links import Link
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ from matplotlib.transforms import Bbox
 
 from mt.alignment.alignment import Alignment, describe_heads
 from mt.alignment.fonts import families_for
-from mt.alignment.links import Gold, Link
+from mt.alignment.gold import Gold
+from mt.alignment.links import Link
 from mt.alignment.right_to_left import visual_order
 
 FORMATS = ("png", "svg")

@@ -5,9 +5,7 @@ A link is a pair (source position, target position), both from 0.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,7 +16,6 @@ LinkRule = Callable[[np.ndarray], "set[Link]"]
 
 METHODS = ("argmax", "threshold", "mutual")
 THRESHOLD = 0.3  # share of a row
-LINK = re.compile(r"(\d+)([-?])(\d+)")
 
 
 def argmax_links(weights_TS: np.ndarray) -> set[Link]:
@@ -54,41 +51,3 @@ def link_rule(method: str = "argmax", threshold: float = THRESHOLD) -> LinkRule:
 def to_pharaoh(links: Iterable[Link]) -> str:
     """ "0-0 1-2": source-target, sorted; an empty line when there are none."""
     return " ".join(f"{source}-{target}" for source, target in sorted(links))
-
-
-@dataclass(frozen=True)
-class Gold:
-    """The links that people drew: sure ones, and possible ones, which include the sure (Och and Ney 2003)."""
-
-    sure: frozenset[Link]
-    possible: frozenset[Link]
-
-    def reversed(self) -> Gold:
-        """The same links for the other translation direction."""
-        return Gold(*(frozenset((target, source) for source, target in links) for links in (self.sure, self.possible)))
-
-
-def from_pharaoh(line: str) -> Gold:
-    """The links of a line such as "0-0 1?2 1-3": `i-j` sure, `i?j` possible only, positions from 0.
-
-    Raises ValueError with the entry that is neither.
-    """
-    sure, possible = set(), set()
-    for entry in line.split():
-        found = LINK.fullmatch(entry)
-        if not found:
-            raise ValueError(f"link ({entry}) must be i-j (sure) or i?j (possible), positions counted from 0")
-        link = (int(found[1]), int(found[3]))
-        possible.add(link)
-        if found[2] == "-":
-            sure.add(link)
-    return Gold(frozenset(sure), frozenset(possible))
-
-
-def check_gold(gold: Gold, num_source: int, num_target: int) -> None:
-    """Raises ValueError for a link outside a sentence pair of so many words."""
-    for source, target in sorted(gold.possible):
-        if source >= num_source or target >= num_target:
-            raise ValueError(
-                f"link ({source}-{target}) must lie within the pair's {num_source} source and {num_target} target words"
-            )

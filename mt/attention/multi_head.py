@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-from mt.attention.contract import Mixer, require_role
+from mt.attention.contract import Mixer, repeat_heads, require_role
 from mt.attention.rotary import NoRotary, Rotary
 
 # B batch, T queries, S keys, D model, H heads, G key-value heads, K head size
@@ -58,6 +59,19 @@ class MultiHead(nn.Module):
     def read_weights(self, x_RTD: Tensor, summary: Any) -> Tensor:
         """weights_RHTS of the same read, recomputed beside the kernel."""
         return self.mixer.read_weights(self._queries(x_RTD, 0), summary)
+
+    def value_norms(self, memory_BSD: Tensor) -> Tensor:
+        """norms_BHS = |f(x)|: how long each head's value is behind the output projection (Kobayashi et al. 2020)."""
+        _, v_BGSK = self._keys_values(memory_BSD, 0)
+        v_BHSK = repeat_heads(v_BGSK, self.num_heads)
+        nothing_BHSK = torch.zeros_like(v_BHSK)
+        bias_BSD = self._out(nothing_BHSK)
+        norms = []
+        for head in range(self.num_heads):  # each alone, so that the projection may be packed in whatever way
+            alone_BHSK = nothing_BHSK.clone()
+            alone_BHSK[:, head] = v_BHSK[:, head]
+            norms.append((self._out(alone_BHSK) - bias_BSD).float().norm(dim=-1))
+        return torch.stack(norms, dim=1)
 
     def start(self) -> Any:
         """The Past before the first position."""

@@ -12,9 +12,8 @@ from typing import Any
 
 from torch import nn
 
-from mt.alignment.anchors import Anchors
-from mt.alignment.choose import FILE_NAME, choose
-from mt.alignment.links import from_pharaoh
+from mt.alignment.choose import FILE_NAME
+from mt.alignment.gold import from_pharaoh
 from mt.checkpoint.average import average_weights
 from mt.checkpoint.folder import load_checkpoint, load_weights
 from mt.checkpoint.manifest import add_file
@@ -22,6 +21,7 @@ from mt.checkpoint.run_folder import RunFolder
 from mt.checkpoint.small_file import yaml_text
 from mt.data.held_out import HeldOut
 from mt.data.prepare import Prepared
+from mt.evaluation.choose_alignment import ranked
 from mt.evaluation.curve import draw_curve
 from mt.evaluation.report import table
 from mt.evaluation.scores import Scores, score
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 ALIGNED_LINES = 500  # of the validation set, to choose heads by: plenty, and the maps of all heads fit in memory
 
-ANCHOR_PAIRS = 200_000  # of the training text, to see in which words keep company
+LEARNED_PAIRS = 50_000  # of the training text, for the statistical aligner to learn from: seconds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,29 +123,25 @@ def _choose_length_penalty(alphas: Sequence[float], search: Search, translator: 
 
 
 def _choose_alignment(aligner: Aligner, prepared: Prepared, folder: Path) -> None:
-    """By gold links of the validation set where it has any, else by words that keep company in the training text."""
+    """By gold links of the validation set where it has any, else by those that the statistical aligner finds in it."""
     valid = prepared.valid
     sources, targets = valid.sources[:ALIGNED_LINES], valid.targets[:ALIGNED_LINES]
-    if valid.links is not None:
-        gold, measured_on = [from_pharaoh(line) for line in valid.links[:ALIGNED_LINES]], "gold links"
-    else:
-        anchors = Anchors((pair.source, pair.target) for pair in prepared.train.sample(ANCHOR_PAIRS))
-        gold = [anchors.links(source, target) for source, target in zip(sources, targets, strict=True)]
-        measured_on = "words that keep company in the training text"
-    if not any(links.sure for links in gold):
-        log.warning("alignment: the default heads are used, for there is nothing to choose them by")
+    gold = None if valid.links is None else [from_pharaoh(line) for line in valid.links[:ALIGNED_LINES]]
+    corpus = ((pair.source, pair.target) for pair in prepared.train.sample(LEARNED_PAIRS)) if gold is None else ()
+    try:
+        choice = ranked(aligner, sources, targets, gold, corpus=corpus)[0]
+    except ValueError as error:
+        log.warning("alignment: the default heads are used: %s", error)
         return
-    raw = aligner.attention(sources, targets)
-    choice = choose(raw, gold, sources=sources, targets=targets, is_partial=valid.links is None)
-    choice = replace(choice, measured_on=measured_on)
     add_file(folder, FILE_NAME, choice.to_json())
     log.info(
-        "alignment: layer %d, heads %s, shift %d have the least error rate on the validation set: %.3f (%s)",
+        "alignment: layer %d, heads %s, shift %d, %s have the least error rate on the validation set: %.3f (%s)",
         choice.layer,
         ",".join(map(str, choice.heads)),
         choice.shift,
+        choice.signal,
         choice.error_rate,
-        measured_on,
+        choice.measured_on,
     )
 
 

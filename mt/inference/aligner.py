@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from mt.alignment.alignment import Alignment, RawAttention
@@ -25,8 +26,11 @@ class Aligner:
     prefix alone, so they are those that greedy or beam search saw.
     """
 
-    def __init__(self, translator: Translator, choice: Choice, *, direction: str = "source-target"):
+    def __init__(
+        self, translator: Translator, choice: Choice, *, direction: str = "source-target", folder: Path | None = None
+    ):
         self.translator, self.choice, self.direction = translator, choice, direction
+        self.folder = folder  # of the step that the model came from
 
     @classmethod
     def load(cls, checkpoint: str | Path, *, device: str = "auto", precision: str = "float32") -> Aligner:
@@ -36,7 +40,7 @@ class Aligner:
         direction = f"{loaded.card.source_language}-{loaded.card.target_language}"
         decoder = loaded.model.decoder.layers
         choice = Choice.load(loaded.folder, num_layers=len(decoder), num_heads=decoder[0].cross_attention.num_heads)
-        return cls(translator, choice, direction=direction)
+        return cls(translator, choice, direction=direction, folder=loaded.folder)
 
     def align(
         self,
@@ -46,31 +50,33 @@ class Aligner:
         layer: int | None = None,
         heads: Iterable[int] | None = None,
         shift: int | None = None,
+        signal: str | None = None,
         search: Search | None = None,
         batch_tokens: int | None = None,
     ) -> list[Alignment]:
         """An Alignment for every pair; without `targets`, of the model's own translations.
 
-        `layer` (from 0), `heads` (averaged) and `shift` default to the checkpoint's choice; heads of another layer to
-        all of them.
+        `layer` (from 0), `heads` (averaged), `shift` and `signal` default to the checkpoint's choice; heads of another
+        layer to all of them.
         """
         if layer is None:
             layer, heads = self.choice.layer, self.choice.heads if heads is None else heads
         shift = self.choice.shift if shift is None else shift
-        return [
-            Alignment.from_attention(raw, layer=layer, heads=heads, shift=shift, direction=self.direction)
-            for raw in self.attention(sources, targets, search=search, batch_tokens=batch_tokens)
-        ]
+        signal = signal or self.choice.signal
+        how = {"layer": layer, "heads": heads, "shift": shift, "signal": signal, "direction": self.direction}
+        raws = self.attention(sources, targets, norms=signal == "norms", search=search, batch_tokens=batch_tokens)
+        return [Alignment.from_attention(raw, **how) for raw in raws]
 
     def attention(
         self,
         sources: Sequence[str],
         targets: Sequence[str] | None = None,
         *,
+        norms: bool = False,
         search: Search | None = None,
         batch_tokens: int | None = None,
     ) -> list[RawAttention]:
-        """Weights of all layers and heads for every pair, EOS row and column included."""
+        """Weights of all layers and heads for every pair, EOS row and column included; with the values' `norms`."""
         tokenizers = self.translator.tokenizers
         source_ids = tokenizers.source.encode_many(list(sources))
         if targets is None:
@@ -78,7 +84,7 @@ class Aligner:
             target_ids = [list(hypotheses[0].ids) for hypotheses in found]
         else:
             target_ids = tokenizers.target.encode_many(list(targets))
-        return self.attention_of_ids(source_ids, target_ids, batch_tokens=batch_tokens)
+        return self.attention_of_ids(source_ids, target_ids, norms=norms, batch_tokens=batch_tokens)
 
     def word_links(self, translations: Sequence[Translation], rank: int = 0) -> list[list[Link]]:
         """Links of blank-separated words of each source line and its candidate of that rank (the last if fewer).
@@ -96,14 +102,13 @@ class Aligner:
         ]
         flat = [pair for segments, found, _ in parts for pair in zip(segments, found, strict=True)]
         source_ids = self.translator.tokenizers.source.encode_many([segment for segment, _ in flat])
-        raw = iter(self.attention_of_ids(source_ids, [hypothesis.ids for _, hypothesis in flat]))
+        target_ids = [hypothesis.ids for _, hypothesis in flat]
+        raw = iter(self.attention_of_ids(source_ids, target_ids, norms=self.choice.signal == "norms"))
         links = []
         for segments, found, has_tag in parts:
             of_line, source_start, target_start = [], 0, 0
             for segment, hypothesis in zip(segments, found, strict=True):
-                alignment = Alignment.from_attention(
-                    next(raw), layer=self.choice.layer, heads=self.choice.heads, shift=self.choice.shift
-                )
+                alignment = Alignment.from_attention(next(raw), **self.choice.where())
                 text = one_line(self.translator.tokenizers.target.decode(hypothesis.ids))
                 words = by_words(alignment, segment, text)
                 weights_TS = words.weights_TS[:, int(has_tag) :]
@@ -119,6 +124,7 @@ class Aligner:
         source_ids: Sequence[Sequence[int]],
         target_ids: Sequence[Sequence[int]],
         *,
+        norms: bool = False,
         batch_tokens: int | None = None,
     ) -> list[RawAttention]:
         """The same for pairs that are encoded already (pieces without BOS and EOS)."""
@@ -128,14 +134,18 @@ class Aligner:
         for indices in batches_by_length(lengths, self.translator.batch_tokens(batch_tokens)):
             tap = Tap()
             with translator.precision():
-                state = model.start(padded([[*source_ids[i], EOS] for i in indices]).to(translator.device))
+                memory = model.encode(padded([[*source_ids[i], EOS] for i in indices]).to(translator.device))
+                state = model.decoder.start(memory)
                 model.extend(padded([[BOS, *target_ids[i]] for i in indices]).to(translator.device), state, tap=tap)
+                layers = model.decoder.layers if norms else ()
+                norms_LBHS = [layer.cross_attention.value_norms(memory.states_BSD).cpu().numpy() for layer in layers]
             weights_BLHTS = tap.weights().float().cpu().numpy()
-            for row, i in zip(weights_BLHTS, indices, strict=True):
+            for number, i in enumerate(indices):
                 source, target = [*source_ids[i], EOS], [*target_ids[i], EOS]
                 results[i] = RawAttention(
                     source_pieces=tokenizers.source.pieces(source),
                     target_pieces=tokenizers.target.pieces(target),
-                    weights_LHTS=row[:, :, : len(target), : len(source)],
+                    weights_LHTS=weights_BLHTS[number, :, :, : len(target), : len(source)],
+                    norms_LHS=np.stack([of[number, :, : len(source)] for of in norms_LBHS]) if norms else None,
                 )
         return [results[i] for i in range(len(results))]

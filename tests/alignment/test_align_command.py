@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import sys
 from types import SimpleNamespace
 
@@ -9,8 +10,10 @@ import numpy as np
 import pytest
 
 from mt import align
-from mt.alignment.alignment import RawAttention
+from mt.alignment.alignment import Alignment, RawAttention
 from mt.alignment.choose import Choice
+from mt.evaluation import alignment_input
+from mt.inference.aligner import Aligner
 
 LAYERS, HEADS = 3, 2
 
@@ -24,7 +27,7 @@ class KnownAligner:
     def __init__(self):
         self.calls = []
 
-    def attention(self, sources, targets=None, *, search=None, batch_tokens=None):
+    def attention(self, sources, targets=None, *, norms=False, search=None, batch_tokens=None):
         self.calls.append((len(sources), batch_tokens))
         if targets is None:
             targets = [" ".join(reversed(source.upper().split())) for source in sources]
@@ -211,9 +214,9 @@ def test_text_without_blanks_is_told_once(aligner, files, caplog):
         ("--method threshold --threshold 2", r"threshold \(2.0\)"),
         ("--gold {wa}", "--gold needs --target"),
         ("--gold {wa} --target {de} --unit pieces", "--gold needs --unit words"),
-        ("--gold {short} --target {de}", "has 1 lines"),
-        ("--gold {de} --target {de}", r"de, line 1: link \(Haus\) must be"),
-        ("--gold {far} --target {de}", r"far, line 3: link \(9-0\) must lie within"),
+        ("--gold {short} --target {de}", "short: 1 lines of links for 3 sentences"),
+        ("--gold {de} --target {de}", r"de: line 1: link \(Haus\) must be"),
+        ("--gold {far} --target {de}", r"far, sentence 3: link \(9-0\) must lie within"),
         ("--target -  --source -", "standard input"),
         ("--limit -1", r"--limit \(-1\) must be at least 0"),
         ("--batch-tokens 0", r"--batch-tokens \(0\)"),
@@ -288,7 +291,7 @@ def test_a_real_model_is_read_the_same_whatever_the_batch(checkpoint, tmp_path):
 
 def test_a_real_model_takes_its_choice_from_the_checkpoint(checkpoint, tmp_path):
     (tmp_path / "de").write_text("der alte Hund\n", encoding="utf-8")
-    (checkpoint / "alignment.json").write_text(Choice(1, (1,), 0, 0.2).to_json())
+    (checkpoint / "alignment.json").write_text(Choice(1, (1,), 0, error_rate=0.2).to_json())
     try:
         flags = ["--source", str(tmp_path / "de"), "--output", str(tmp_path), "--formats", "json"]
         align.main(["--checkpoint", str(checkpoint), *flags])
@@ -296,3 +299,103 @@ def test_a_real_model_takes_its_choice_from_the_checkpoint(checkpoint, tmp_path)
         (checkpoint / "alignment.json").unlink()
     (values,) = records(tmp_path)
     assert (values["layer"], values["heads"], values["shift"]) == (1, [1], 0)
+
+
+class Mirror(KnownAligner):
+    """The model of the other direction: right but for its last word, whose partner it does not know."""
+
+    direction = "de-en"
+
+    def align(self, sources, targets, *, batch_tokens=None):
+        found = []
+        for raw in self.attention(sources, targets, batch_tokens=batch_tokens):
+            alignment = Alignment.from_attention(raw, **self.choice.where(), direction=self.direction)
+            alignment.weights_TS[-1] = 0.0
+            found.append(alignment)
+        return found
+
+
+@pytest.fixture
+def both(monkeypatch):
+    from mt.inference.aligner import Aligner
+
+    models = {"there": KnownAligner(), "back": Mirror()}
+    monkeypatch.setattr(Aligner, "load", lambda checkpoint, **how: models[str(checkpoint)])
+    return models
+
+
+@pytest.mark.parametrize(
+    ("symmetrize", "expected"),
+    [
+        ("intersection", "0-2 1-1"),
+        ("union", "0-2 1-1 2-0"),
+        ("grow-diag", "0-2 1-1 2-0"),
+        ("soft-product --method threshold --threshold 0.4", "0-2 1-1"),
+    ],
+)
+def test_two_directions_become_one(both, files, symmetrize, expected):
+    symmetrize, *more = symmetrize.split()
+    flags = ["--checkpoint", "there", "--reverse", "back", "--formats", "pharaoh,json", "--symmetrize", symmetrize]
+    call(files, *flags, *more)
+    links = (files / "out" / "links.pharaoh").read_text().splitlines()
+    assert links[0] == expected and links[1] == ""
+    about = json.loads((files / "out" / "about.json").read_text())
+    assert (about["reverse"], about["symmetrize"]) == ("back", symmetrize)
+
+
+def test_the_reverse_model_must_be_one(both, files):
+    both["back"].direction = "de-fr"
+    with pytest.raises(ValueError, match=r"--reverse \(back\) must translate de-en, it translates de-fr"):
+        call(files, "--checkpoint", "there", "--reverse", "back")
+    with pytest.raises(ValueError, match="--reverse needs --unit words"):
+        call(files, "--checkpoint", "there", "--reverse", "back", "--unit", "pieces")
+
+
+def test_a_corpus_is_aligned_without_a_model(tmp_path, capsys):
+    rng = np.random.default_rng(1)
+    pairs = [[f"w{word}" for word in rng.permutation(30)[:5]] for _ in range(200)]
+    (tmp_path / "en").write_text("".join(" ".join(words) + "\n" for words in pairs) + "\n")
+    (tmp_path / "de").write_text("".join(" ".join(reversed(words)) + "\n" for words in pairs).upper() + "\n")
+    (tmp_path / "gold").write_text("1-5 2-4 3-3 4-2 5-1\n" * 7)
+    files = [f"--{name}={tmp_path / file}" for name, file in (("source", "en"), ("target", "de"), ("output", "links"))]
+    for more in ([], ["--symmetrize", "grow-diag"], ["--symmetrize", "backward"], ["--hmm-iterations", "0"]):
+        assert align.main(["corpus", *files, *more, f"--gold={tmp_path / 'gold'}", "--gold-base=1"]) == 0
+        assert (tmp_path / "links").read_text() == "0-4 1-3 2-2 3-1 4-0\n" * 200 + "\n"
+        assert capsys.readouterr().out.startswith("AER 0.00  precision 100.00  recall 100.00")
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ("--hmm-iterations 0 --model1-iterations 0", r"--model1-iterations and --hmm-iterations \(0, 0\)"),
+        ("--threshold 0", r"--threshold \(0.0\)"),
+    ],
+)
+def test_what_a_corpus_cannot_be_aligned_with(tmp_path, flags, message):
+    files = [f"--{name}={tmp_path / 'text'}" for name in ("source", "target", "output")]
+    with pytest.raises(ValueError, match=message):
+        align.main(["corpus", *files, *flags.split()])
+
+
+@pytest.mark.parametrize("how", ["gold", "reverse", "statistical"])
+def test_the_choice_is_written_into_the_checkpoint(checkpoint, tmp_path, capsys, how, monkeypatch):
+    run = shutil.copytree(checkpoint, tmp_path / "step_000001")
+    back = shutil.copytree(checkpoint, tmp_path / "back" / "step_000001")
+    monkeypatch.setattr(alignment_input, "load_reverse", lambda path, *_: Aligner.load(path))
+    (tmp_path / "de").write_text("der alte Hund\n\nder junge Hund sieht Katzen\n" * 4, encoding="utf-8")
+    (tmp_path / "gold").write_text("0-0 1-1 2-2\n\n0-0 1-1 2-2 3?3\n" * 4)
+    flags = ["choose", f"--source={tmp_path / 'de'}", f"--target={tmp_path / 'de'}", f"--checkpoint={run}", "--show=3"]
+    flags += {"gold": [f"--gold={tmp_path / 'gold'}"], "reverse": [f"--reverse={back}"], "statistical": []}[how]
+    assert align.main([*flags, "--dry-run"]) == 0
+    assert not (run / "alignment.json").exists()
+    assert align.main(flags) == 0
+    first, second, *_ = capsys.readouterr().out.splitlines()
+    assert float(first.split("%")[0]) <= float(second.split("%")[0])
+    choice = Choice.load(run, num_layers=2, num_heads=2)
+    assert choice.describe() in first
+    wanted = {
+        "gold": "gold links",
+        "reverse": "agreement with xx-yy",
+        "statistical": "links of the statistical aligner",
+    }
+    assert choice.measured_on == wanted[how] and (back / "alignment.json").exists() == (how == "reverse")

@@ -129,6 +129,7 @@ def test_json_rounds_to_four_decimals():
         "layer": 0,
         "heads": [0, 1, 2],
         "shift": 0,
+        "signal": "weights",
         "unit": "pieces",
         "sink_mass": 0.3,
         "source": ["▁a", "▁b", "▁c"],

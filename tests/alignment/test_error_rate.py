@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mt.alignment.error_rate import ErrorRate, error_rate
-from mt.alignment.links import from_pharaoh
+from mt.alignment.gold import from_pharaoh
 
 CORPORA = Path(os.environ.get("MT_CORPORA", Path(__file__).parents[2] / ".." / "shared" / "corpora"))
 OUTPUTS = CORPORA / "align-en-fr" / "reference-outputs"

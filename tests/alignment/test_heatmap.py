@@ -8,8 +8,8 @@ import pytest
 from matplotlib import image
 
 from mt.alignment.alignment import Alignment, describe_heads
+from mt.alignment.gold import from_pharaoh
 from mt.alignment.heatmap import LONGEST_LABEL, WEIGHTS, save_grid, save_heatmap, shown
-from mt.alignment.links import from_pharaoh
 
 
 def alignment(source, target, **changes):

@@ -44,6 +44,22 @@ def test_a_packed_model_equals_the_plain_one(shape, kind, tie):
         assert (found.float() - expected).abs().max() <= tolerance * expected.abs().max()
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+def test_norms_of_values_are_those_of_the_definition(shape):
+    model = make(**SHAPES[shape]).eval()
+    with torch.inference_mode():
+        states_BSD = model.encode(sentences()[0]).states_BSD
+        for plain, twin in zip(model.decoder.layers, packed(model, torch.float32).decoder.layers, strict=True):
+            attention = plain.cross_attention
+            H, G, K = attention.num_heads, attention.num_kv_heads, attention.head_size
+            v_BSGK = attention.key_value(states_BSD)[..., G * K :].unflatten(-1, (G, K))
+            weight_HKD = attention.output.weight.T.unflatten(0, (H, K))
+            for head in range(H):
+                expected_BS = (v_BSGK[:, :, head // (H // G)] @ weight_HKD[head]).norm(dim=-1)
+                for found in (attention, twin.cross_attention):
+                    assert torch.allclose(found.value_norms(states_BSD)[:, head], expected_BS, rtol=1e-3, atol=1e-5)
+
+
 def test_what_is_known_of_the_model_stays_known():
     model = make().eval()
     twin = packed(model, torch.int8)

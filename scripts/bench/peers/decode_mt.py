@@ -20,7 +20,7 @@ def main():
     jobs = {}
 
     def job(beam_size):
-        flags = {"precision": spec["precision"], "batch-tokens": spec["batch_tokens"], "beam-size": beam_size}
+        flags = {"precision": spec["precision"], "beam-size": beam_size}
         flags |= {"length-penalty": spec["length_penalty"], "max-length": spec["max_length"]}
         return Job(spec["checkpoint"], parser().parse_args([f"--{name}={value}" for name, value in flags.items()]))
 

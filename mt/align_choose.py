@@ -1,0 +1,101 @@
+"""Chooses where alignments are read, and writes it into the checkpoint (alignment.json), from where it is always taken.
+
+Tries the weights and what they bring in (norms), every layer, heads alone, in pairs and together, both shifts. Measured
+by alignment error rate on --gold links; else, with --reverse, by the agreement of two models, of which each gets its
+choice; else by links of the statistical aligner, which learns from --source and --target (give it thousands of pairs).
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mt.command_line import Flags
+
+if TYPE_CHECKING:
+    from mt.alignment.choose import Choice
+    from mt.inference.aligner import Aligner
+
+log = logging.getLogger("mt.align")
+
+
+def main(argv: list[str]) -> int:
+    """The command; returns its exit code, raises ValueError or OSError for what a user can mend."""
+    flags = parser().parse_args(argv)
+    for name in ("limit", "show"):
+        if getattr(flags, name) < 1:
+            raise ValueError(f"--{name} ({getattr(flags, name)}) must be at least 1")
+    if flags.gold and flags.reverse:
+        raise ValueError("--gold and --reverse: give one of them, not both")
+
+    from mt.checkpoint.folder import newest_run
+    from mt.evaluation.alignment_input import check_count, load_reverse, read, read_gold
+
+    sources, targets = read(flags.source), read(flags.target)
+    check_count(flags.target, targets, sources, flags.source)
+    gold = read_gold(flags.gold, sources, targets, base=flags.gold_base) if flags.gold else None
+    filled = [n for n, pair in enumerate(zip(sources, targets, strict=True)) if pair[0].strip() and pair[1].strip()]
+    if not filled:
+        raise ValueError(f"{flags.source} and {flags.target} have no pair of lines to choose by")
+    corpus = [(sources[n], targets[n]) for n in filled[flags.limit :]]
+    filled = filled[: flags.limit]
+    sources, targets = [sources[n] for n in filled], [targets[n] for n in filled]
+    gold = None if gold is None else [gold[n] for n in filled]
+
+    from mt.inference.aligner import Aligner
+
+    checkpoint = flags.checkpoint or newest_run()
+    aligner = Aligner.load(checkpoint, device=flags.device)
+    if flags.reverse:
+        from mt.alignment.choose import rank_both
+
+        reverse = load_reverse(flags.reverse, aligner, flags.device)
+        raws = aligner.attention(sources, targets, norms=True), reverse.attention(targets, sources, norms=True)
+        pairs = rank_both(*raws, sources, targets)
+        for first, second in pairs[: flags.show]:
+            print(f"{100 * (first.error_rate or 0):6.2f} % unlike  {first.describe()}  |  {second.describe()}")
+        keep(aligner, pairs[0][0], f"agreement with {reverse.direction}", flags)
+        keep(reverse, pairs[0][1], f"agreement with {aligner.direction}", flags)
+        return 0
+
+    from mt.evaluation.choose_alignment import ranked
+
+    choices = ranked(aligner, sources, targets, gold, corpus=corpus)
+    for choice in choices[: flags.show]:
+        print(f"{100 * (choice.error_rate or 0):6.2f} % error  {choice.describe()}")
+    keep(aligner, choices[0], choices[0].measured_on or "", flags)
+    return 0
+
+
+def keep(aligner: Aligner, choice: Choice, measured_on: str, flags: argparse.Namespace) -> None:
+    """Writes the choice into the checkpoint, unless only a look was asked for."""
+    from dataclasses import replace
+
+    from mt.alignment.choose import FILE_NAME
+    from mt.checkpoint.manifest import add_file
+
+    if flags.dry_run:
+        return
+    assert aligner.folder is not None
+    add_file(aligner.folder, FILE_NAME, replace(choice, measured_on=measured_on).to_json())
+    log.info("%s: %s, measured on %s", Path(aligner.folder) / FILE_NAME, choice.describe(), measured_on)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The flags; nothing heavy is imported for them."""
+    parser = Flags(prog="align choose", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--source", metavar="FILE", required=True, help="sentences, a line each (plain or .gz)")
+    parser.add_argument("--target", metavar="FILE", required=True, help="their translations")
+    parser.add_argument("--checkpoint", metavar="FOLDER", help="a run or a step (default: the newest finished run)")
+    parser.add_argument("--gold", metavar="FILE", help="links that people drew: Pharaoh, NAACL, or a Blinker folder")
+    parser.add_argument("--gold-base", type=int, choices=(0, 1), default=0, help="of Pharaoh positions (default: 0)")
+    parser.add_argument("--reverse", metavar="FOLDER", help="a checkpoint of the other direction, to agree with")
+    parser.add_argument(
+        "--limit", metavar="N", type=int, default=500, help="lines to choose by: the first (default: %(default)s)"
+    )
+    parser.add_argument("--show", metavar="N", type=int, default=10, help="of the best choices (default: %(default)s)")
+    parser.add_argument("--dry-run", action="store_true", help="show, but leave the checkpoint as it is")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
+    return parser

@@ -1,0 +1,83 @@
+"""Aligns the words of a parallel corpus without a model: learns from the pairs themselves, and writes their links.
+
+IBM Model 1 and an HMM, both directions trained to agree. Words are what blanks part; "0-0 1-2" is source-target, from
+0, a line a line. Pairs with a blank side or over 200 words on one have no links.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+from mt.command_line import Flags
+from mt.data.whole_folder import whole_file
+
+log = logging.getLogger("mt.align")
+
+SOFT = "soft-product"
+METHODS = ("forward", "backward", "intersection", "union", "grow-diag", "grow-diag-final", "grow-diag-final-and", SOFT)
+THRESHOLD = 0.4  # of the soft product
+
+
+def main(argv: list[str]) -> int:
+    """The command; returns its exit code, raises ValueError or OSError for what a user can mend."""
+    flags = parser().parse_args(argv)
+    check(flags)
+
+    from mt.alignment.error_rate import ErrorRate
+    from mt.alignment.links import threshold_links, to_pharaoh
+    from mt.alignment.statistical import StatisticalAligner, links_of
+    from mt.alignment.symmetrize import SYMMETRIZATIONS, soft_product
+    from mt.evaluation.alignment_input import check_count, read, read_gold
+
+    sources, targets = read(flags.source), read(flags.target)
+    check_count(flags.target, targets, sources, flags.source)
+    gold = read_gold(flags.gold, sources, targets, base=flags.gold_base, is_beginning=True) if flags.gold else []
+    aligner = StatisticalAligner([line.split() for line in sources], [line.split() for line in targets])
+    aligner.fit(model1_iterations=flags.model1_iterations, hmm_iterations=flags.hmm_iterations, tell=log.info)
+    rate = ErrorRate()
+    with whole_file(Path(flags.output)) as output:
+        for number, posteriors in enumerate(aligner.posteriors()):
+            if flags.symmetrize == SOFT:
+                links = threshold_links(soft_product(*posteriors), flags.threshold)
+            else:
+                links = SYMMETRIZATIONS[flags.symmetrize](*links_of(posteriors))
+            output.write(to_pharaoh(links) + "\n")
+            if number < len(gold):
+                rate += ErrorRate.of(links, gold[number])
+    if gold:
+        print(rate)
+    return 0
+
+
+def check(flags: argparse.Namespace) -> None:
+    """Refuses what cannot be meant."""
+    iterations = flags.model1_iterations, flags.hmm_iterations
+    if min(iterations) < 0 or sum(iterations) == 0:
+        raise ValueError(f"--model1-iterations and --hmm-iterations {iterations} must be at least 0, and one of them 1")
+    if not 0 < flags.threshold <= 1:
+        raise ValueError(f"--threshold ({flags.threshold}) must be above 0 and at most 1")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The flags; nothing heavy is imported for them."""
+    parser = Flags(prog="align corpus", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--source", metavar="FILE", required=True, help="sentences, a line each (plain or .gz)")
+    parser.add_argument("--target", metavar="FILE", required=True, help="their translations")
+    parser.add_argument("--output", metavar="FILE", required=True, help="where the links go")
+    parser.add_argument("--gold", metavar="FILE", help="links of the first lines that people drew: prints AER")
+    parser.add_argument("--gold-base", type=int, choices=(0, 1), default=0, help="of Pharaoh positions (default: 0)")
+    parser.add_argument(
+        "--symmetrize", choices=METHODS, default=SOFT, help="how two directions become one (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--threshold",
+        metavar="SHARE",
+        type=float,
+        default=THRESHOLD,
+        help="of the soft product, 0 to 1: less gives more links (default: %(default)s)",
+    )
+    parser.add_argument("--model1-iterations", metavar="N", type=int, default=5, help="(default: %(default)s)")
+    parser.add_argument("--hmm-iterations", metavar="N", type=int, default=5, help="(default: %(default)s)")
+    return parser

@@ -1,0 +1,62 @@
+"""What the alignment commands read: sentences, the links that people drew, and the model of the other direction."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from mt.alignment.gold import Gold, check_gold, from_blinker, from_lines
+from mt.data.formats.lines import read_lines
+from mt.inference.aligner import Aligner
+
+
+def read(path: str) -> list[str]:
+    """The lines of a file, or of standard input for "-". Only line feeds end a line."""
+    if path != "-":
+        return list(read_lines(path))
+    data = sys.stdin.buffer.read().removeprefix(b"\xef\xbb\xbf")
+    try:
+        lines = data.decode("utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        number = data.count(b"\n", 0, error.start) + 1
+        raise ValueError(f"standard input: not UTF-8 at line {number} (0x{data[error.start]:02x})") from None
+    return [line.removesuffix("\r") for line in (lines if lines[-1] else lines[:-1])]
+
+
+def check_count(path: str, lines: Sequence[str], sources: Sequence[str], source_path: str) -> None:
+    """Raises ValueError unless there are as many lines in the one file as in the other."""
+    if len(lines) != len(sources):
+        raise ValueError(
+            f"{path} has {len(lines)} lines, {source_path} has {len(sources)}: line n must belong to line n"
+        )
+
+
+def read_gold(
+    path: str, sources: Sequence[str], targets: Sequence[str], *, base: int = 0, is_beginning: bool = False
+) -> list[Gold]:
+    """The gold links of every line, or of as many as there are of the beginning, each within its sentence pair."""
+    count = len(sources)
+    try:
+        if Path(path).is_dir():
+            found = from_blinker(Path(path), len(list(Path(path).iterdir())) if is_beginning else count)
+        else:
+            lines = read(path)
+            found = from_lines(lines, min(count, len(lines)) if is_beginning else count, base=base)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    for number, (gold, source, target) in enumerate(zip(found, sources, targets, strict=False), start=1):
+        try:
+            check_gold(gold, len(source.split()), len(target.split()))
+        except ValueError as error:
+            raise ValueError(f"{path}, sentence {number}: {error}") from None
+    return found
+
+
+def load_reverse(checkpoint: str, aligner: Aligner, device: str, precision: str = "float32") -> Aligner:
+    """The model of the other direction. Raises ValueError for one of another."""
+    reverse = Aligner.load(checkpoint, device=device, precision=precision)
+    wanted = "-".join(reversed(aligner.direction.split("-")))
+    if reverse.direction != wanted:
+        raise ValueError(f"--reverse ({checkpoint}) must translate {wanted}, it translates {reverse.direction}")
+    return reverse

@@ -4,8 +4,9 @@ Aligns --source with --target, or with the model's own translation. Layers and h
 0001.png and 0001.svg for line 1 (with --grid also 0001.grid.png), alignments.jsonl (tokens, weights and links, a line
 a line), links.pharaoh ("0-0 1-2": source-target, counted from 0, a line a line), about.json (how all this was made).
 
-Two more commands, each with its own --help: `align choose` finds where a checkpoint's alignments are best read, and
-writes it into the checkpoint; `align corpus` aligns a corpus without a model.
+More commands, each with its own --help: `align choose` finds where a checkpoint's alignments are best read, and writes
+it into the checkpoint; `align head` teaches a head of its own to align, on a checkpoint that translates as before;
+`align corpus` aligns a corpus without a model.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class Line:
 def main(argv: list[str] | None = None) -> int:
     """The command; returns its exit code, raises ValueError or OSError for what a user can mend."""
     arguments = sys.argv[1:] if argv is None else argv
-    if arguments[:1] in (["choose"], ["corpus"]):
+    if arguments[:1] in (["choose"], ["corpus"], ["head"]):
         return import_module(f"mt.align_{arguments[0]}").main(arguments[1:])
     flags = parser().parse_args(arguments)
     check(flags)

@@ -60,9 +60,9 @@ def main(argv: list[str]) -> int:
         keep(reverse, pairs[0][1], f"agreement with {aligner.direction}", flags)
         return 0
 
-    from mt.evaluation.choose_alignment import ranked
+    from mt.evaluation.choose_alignment import Reference, ranked
 
-    choices = ranked(aligner, sources, targets, gold, corpus=corpus)
+    choices = ranked(aligner, Reference.of(sources, targets, gold, corpus=corpus))
     for choice in choices[: flags.show]:
         print(f"{100 * (choice.error_rate or 0):6.2f} % error  {choice.describe()}")
     keep(aligner, choices[0], choices[0].measured_on or "", flags)

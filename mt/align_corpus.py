@@ -17,7 +17,6 @@ log = logging.getLogger("mt.align")
 
 SOFT = "soft-product"
 METHODS = ("forward", "backward", "intersection", "union", "grow-diag", "grow-diag-final", "grow-diag-final-and", SOFT)
-THRESHOLD = 0.4  # of the soft product
 
 
 def main(argv: list[str]) -> int:
@@ -26,9 +25,9 @@ def main(argv: list[str]) -> int:
     check(flags)
 
     from mt.alignment.error_rate import ErrorRate
-    from mt.alignment.links import threshold_links, to_pharaoh
-    from mt.alignment.statistical import StatisticalAligner, links_of
-    from mt.alignment.symmetrize import SYMMETRIZATIONS, soft_product
+    from mt.alignment.links import to_pharaoh
+    from mt.alignment.statistical import THRESHOLD, StatisticalAligner, links_of, soft_links
+    from mt.alignment.symmetrize import SYMMETRIZATIONS
     from mt.evaluation.alignment_input import check_count, read, read_gold
 
     sources, targets = read(flags.source), read(flags.target)
@@ -36,11 +35,11 @@ def main(argv: list[str]) -> int:
     gold = read_gold(flags.gold, sources, targets, base=flags.gold_base, is_beginning=True) if flags.gold else []
     aligner = StatisticalAligner([line.split() for line in sources], [line.split() for line in targets])
     aligner.fit(model1_iterations=flags.model1_iterations, hmm_iterations=flags.hmm_iterations, tell=log.info)
-    rate = ErrorRate()
+    rate, threshold = ErrorRate(), THRESHOLD if flags.threshold is None else flags.threshold
     with whole_file(Path(flags.output)) as output:
         for number, posteriors in enumerate(aligner.posteriors()):
             if flags.symmetrize == SOFT:
-                links = threshold_links(soft_product(*posteriors), flags.threshold)
+                links = soft_links(posteriors, threshold)
             else:
                 links = SYMMETRIZATIONS[flags.symmetrize](*links_of(posteriors))
             output.write(to_pharaoh(links) + "\n")
@@ -56,7 +55,7 @@ def check(flags: argparse.Namespace) -> None:
     iterations = flags.model1_iterations, flags.hmm_iterations
     if min(iterations) < 0 or sum(iterations) == 0:
         raise ValueError(f"--model1-iterations and --hmm-iterations {iterations} must be at least 0, and one of them 1")
-    if not 0 < flags.threshold <= 1:
+    if flags.threshold is not None and not 0 < flags.threshold <= 1:
         raise ValueError(f"--threshold ({flags.threshold}) must be above 0 and at most 1")
 
 
@@ -75,8 +74,7 @@ def parser() -> argparse.ArgumentParser:
         "--threshold",
         metavar="SHARE",
         type=float,
-        default=THRESHOLD,
-        help="of the soft product, 0 to 1: less gives more links (default: %(default)s)",
+        help="of the soft product, 0 to 1: less gives more links (default: 0.4)",
     )
     parser.add_argument("--model1-iterations", metavar="N", type=int, default=5, help="(default: %(default)s)")
     parser.add_argument("--hmm-iterations", metavar="N", type=int, default=5, help="(default: %(default)s)")

@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import os
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from mt.command_line import did_you_mean, run_hydra
 log = logging.getLogger("mt.train")
 
 GROUPS = ("data", "tokenizer", "model", "objective", "optimizer", "schedule", "search", "tracker")
-SETTINGS = ("name", "folder", "fresh", "resume", *GROUPS, "batches", "trainer", "validation", "final")
+SETTINGS = ("name", "folder", "fresh", "resume", *GROUPS, "batches", "guidance", "trainer", "validation", "final")
 
 
 def main(settings: dict[str, Any]) -> float | None:
@@ -36,19 +37,22 @@ def main(settings: dict[str, Any]) -> float | None:
     from mt.data.batching import TokenBatches
     from mt.data.prepare import corpus_fingerprint, prepare
     from mt.device import choose_device, keep_freed_memory, peak_memory_mib
+    from mt.evaluation.choose_alignment import Reference
     from mt.evaluation.final import final_table, finish_run
     from mt.inference.translator import Translator
     from mt.model.seq2seq import parameter_counts
     from mt.training.distributed import Ranks
     from mt.training.fit import check_fit
+    from mt.training.guiding_links import find_links, guide_of
     from mt.training.tracker import NoTracker
     from mt.training.trainer import METRICS, Trainer, Validation
 
     for name in settings:
         if name not in SETTINGS:  # from a settings file: the command line's are checked already
             raise ValueError(f"there is no setting {name}{did_you_mean(name, SETTINGS)}")
-    parts = {name: build(settings[name]) for name in ("data", "tokenizer", "objective", "search", "trainer", "tracker")}
-    trainer_settings, data = parts["trainer"], parts["data"]
+    names = ("data", "tokenizer", "objective", "search", "guidance", "trainer", "tracker")
+    parts = {name: build(settings[name]) for name in names}
+    trainer_settings, data, guidance = parts["trainer"], parts["data"], parts["guidance"]
     make_batches, make_validator = (
         build({"_target_": target, "_partial_": True, **settings[name]})
         for name, target in (
@@ -91,18 +95,25 @@ def main(settings: dict[str, Any]) -> float | None:
     )
 
     where = {"device": str(ranks.device(device)), "precision": trainer_settings.precision}
+    reference = cache(lambda: Reference.of_validation(prepared))  # learned once, where it has to be
     valid_tokens = max(8192, 2 * data.max_pieces + 2)  # a batch holds the longest pair at least
     validator = make_validator(
         prepared.valid,
         TokenBatches(prepared.valid_store, tokenizers, max_tokens=valid_tokens, seed=0, shuffle=False),
+        reference=reference,
     )
 
     def validate(of_model: torch.nn.Module) -> Validation:
-        numbers, samples = validator(Translator(of_model, tokenizers, **where))
-        return Validation(numbers=numbers, samples=samples)
+        return Validation(**vars(validator(Translator(of_model, tokenizers, **where))))
 
+    ranks.first_alone(lambda: find_links(guidance, prepared))
     batches = make_batches(
-        prepared.train, tokenizers, seed=trainer_settings.seed, rank=ranks.rank, world_size=ranks.world_size
+        prepared.train,
+        tokenizers,
+        seed=trainer_settings.seed,
+        guide=guide_of(guidance, prepared),
+        rank=ranks.rank,
+        world_size=ranks.world_size,
     )
     found = ranks.first_alone(run.resume_point)
     tracker = parts["tracker"] if ranks.is_first else NoTracker()
@@ -119,6 +130,7 @@ def main(settings: dict[str, Any]) -> float | None:
         folder=run.path,
         resume=found[1] if found else None,
         ranks=ranks,
+        guidance=guidance,
     )
     if trainer.position.step:
         reason = trainer.reason_to_stop()
@@ -155,6 +167,7 @@ def main(settings: dict[str, Any]) -> float | None:
         metric=trainer_settings.metric,
         is_more_better=METRICS[trainer_settings.metric] > 0,
         validate=lambda of_model: validate(of_model).numbers,
+        reference=reference,
         training={
             **asdict(outcome.position),
             "parameters": counts["total"],

@@ -87,6 +87,11 @@ def parser() -> argparse.ArgumentParser:
         type=int,
         help="processes for many lines, each with one thread (default: one a core, or OMP_NUM_THREADS; 1 on a GPU)",
     )
+    flags.add_argument(
+        "--shortlist",
+        action="store_true",
+        help="look only at the target pieces that the checkpoint's shortlist has for a source (python -m mt.shortlist)",
+    )
     flags.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
     flags.add_argument(
         "--precision",

@@ -14,7 +14,7 @@ MAY_IMPORT = {
     "device": STANDS_ALONE,
     "model": {"attention"},
     "checkpoint": {"data"},
-    "training": {"data", "checkpoint", "device"},
+    "training": {"data", "checkpoint", "alignment", "device"},
     "inference": {"attention", "data", "model", "search", "checkpoint", "alignment", "device"},
     "evaluation": {"inference", "alignment", "data", "search", "checkpoint", "device"},
 }

@@ -115,3 +115,42 @@ def test_a_corpus_that_changed_under_a_run_is_refused_unless_allowed(settings, c
         main(settings(tmp_path / "run", *longer))
     main(settings(tmp_path / "run", *longer, "resume.allow=[corpus]"))
     assert scores(tmp_path / "run")["training"]["step"] == 6
+
+
+def test_a_guided_head_is_where_alignments_are_read_afterwards(settings, tmp_path):
+    run = tmp_path / "run"
+    guided = ["guidance.links=learned", "guidance.weight=1", "guidance.layer=0", "guidance.head=1"]
+    main(settings(run, *guided, "trainer.max_steps=150", "trainer.validate_every=75"))
+    choice = json.loads((run / "best" / "alignment.json").read_text())
+    assert (choice["layer"], choice["heads"], choice["shift"]) == (0, [1], 1)
+    assert choice["error_rate"] < 0.1 and choice["measured_on"] == "gold links"
+
+
+def test_guidance_by_links_that_are_not_there_is_told(settings, tmp_path):
+    with pytest.raises(ValueError, match=r"guidance.links \(given\) needs a corpus with word links"):
+        main(settings(tmp_path / "run", "guidance.links=given"))
+    with pytest.raises(ValueError, match=r"guidance.head \(2\) must be from 0 to 1"):
+        main(settings(tmp_path / "run", "guidance.links=learned", "guidance.head=2"))
+
+
+def test_a_validation_tells_where_attention_goes_and_draws_it(settings, tmp_path):
+    run = tmp_path / "run"
+    main(settings(run))
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    first, last = (line for line in lines if "valid_bleu" in line)
+    names = {
+        f"valid_attention_{name}_layer{layer}" for name in ("entropy", "sink_mass", "coverage") for layer in (0, 1)
+    }
+    assert names | {"valid_alignment_error"} <= first.keys() and 0 < first["valid_alignment_error"] <= 100
+    assert names | {"valid_attention_change_layer0"} <= last.keys() and 0 < last["valid_attention_change_layer0"] < 1
+    pictures = sorted((run / "attention").iterdir())
+    assert [path.name for path in pictures] == ["step_000002.png", "step_000004.png"]
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in pictures)
+
+
+def test_attention_is_not_looked_at_where_nobody_wants_it(settings, tmp_path):
+    main(settings(tmp_path / "run", "validation.attention_lines=0"))
+    assert "attention" not in (tmp_path / "run" / "metrics.jsonl").read_text()
+    assert not (tmp_path / "run" / "attention").exists()
+    with pytest.raises(ValueError, match=r"validation.attention_lines \(-1\) must be 0 or more"):
+        main(settings(tmp_path / "other", "validation.attention_lines=-1"))

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mt.alignment.links import Link, argmax_links
+from mt.alignment.links import Link, argmax_links, threshold_links
+from mt.alignment.symmetrize import soft_product
 
 # B pairs of sentences of S source and T target words; K kinds of pairs of words; "from" and "into": for a direction,
 # the words that are given and those that they are made into
@@ -25,6 +26,7 @@ from mt.alignment.links import Link, argmax_links
 NULL = 0.1  # share of words that come from none
 PRIOR = 0.2  # of the Dirichlet distribution: below 1 is sparse; chosen on 37 sentences of the Hansards
 UNIFORM = 0.05  # share of jumps that may go anywhere
+THRESHOLD = 0.4  # of the soft product of both directions, above which there is a link
 PUNCTUATION = ".,;:!?…\"'„“”»«()[]"
 AT_ONCE = 1 << 24  # word pairs that are counted in one go
 
@@ -165,6 +167,11 @@ def links_of(posteriors: tuple[np.ndarray, np.ndarray]) -> tuple[set[Link], set[
     forward_TS, backward_ST = posteriors
     backward = _likeliest(backward_ST)
     return _likeliest(forward_TS), {(source, target) for target, source in backward}
+
+
+def soft_links(posteriors: tuple[np.ndarray, np.ndarray], threshold: float = THRESHOLD) -> set[Link]:
+    """Links (source, target) of a pair whose soft product of both directions is at least `threshold`."""
+    return threshold_links(soft_product(*posteriors), threshold)
 
 
 def _likeliest(share: np.ndarray) -> set[Link]:

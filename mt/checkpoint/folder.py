@@ -45,6 +45,7 @@ SMALL_FILES = (
 # functions only those that change a model may be named.
 MODEL_PARTS = ("mt.attention.", "mt.model.")
 CHANGES = ("mt.compression.", *MODEL_PARTS)
+CHANGE_FUNCTIONS = ("mt.compression.", "mt.model.alignment_head.")
 SEARCHES = ("mt.search.",)
 # Of a checkpoint's search; the command line may ask for more. Powers of larger length penalties overflow.
 MOST_IN_SEARCH, MAX_NUMBER = {"n_best": 1000, "size": 1000, "length_penalty": 20}, 1_000_000
@@ -175,7 +176,7 @@ def read_card(folder: Path) -> ModelCard:
             )
     _refuse_strangers(path, card.model, MODEL_PARTS)
     for change in card.changes:
-        _refuse_strangers(path, change, CHANGES, functions=("mt.compression.",))
+        _refuse_strangers(path, change, CHANGES, functions=CHANGE_FUNCTIONS)
     return card
 
 

@@ -6,7 +6,7 @@ B sentences, S source length, T target length.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from mt.data.mixture import Mixture
+from mt.data.pair import Pair
 from mt.data.permutation import mix, permuted
 from mt.data.plan import Plan, plan_batches
 from mt.data.sampling import SubwordSampling
@@ -24,6 +25,9 @@ from mt.data.tokenizer import BOS, EOS, PAD, TokenizerPair
 # the wait for the first batch do not grow with the corpus.
 BLOCK_PAIRS = 1 << 20
 
+# (numbers of the pairs in the store, the pairs, source_BS, target_out_BT) -> guide_BTS, where each row should look
+Guiding = Callable[[np.ndarray, Sequence[Pair], np.ndarray, np.ndarray], np.ndarray]
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -31,7 +35,7 @@ class Batch:
 
     source_BS ends each sentence with EOS; target_in_BT starts with BOS, target_out_BT ends with EOS and is target_in_BT
     moved by one. `num_tokens` counts the real target tokens including EOS. `indices` (B) are the pairs' numbers in the
-    store, and stay on the CPU.
+    store, and stay on the CPU. `guide_BTS` (float32) says where the decoder should look, for batches that are guided.
     """
 
     source_BS: torch.Tensor
@@ -39,6 +43,7 @@ class Batch:
     target_out_BT: torch.Tensor
     num_tokens: int
     indices: torch.Tensor
+    guide_BTS: torch.Tensor | None = None
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on another device; a GPU's copy goes on behind what comes next."""
@@ -47,6 +52,7 @@ class Batch:
             source_BS=moved(self.source_BS, device),
             target_in_BT=moved(self.target_in_BT, device),
             target_out_BT=moved(self.target_out_BT, device),
+            guide_BTS=None if self.guide_BTS is None else moved(self.guide_BTS, device),
         )
 
     @property
@@ -66,12 +72,14 @@ class Batch:
         source_length = int((source_BS != PAD).sum(dim=1).max())
         target_lengths = (target_out_BT != PAD).sum(dim=1)
         target_length = int(target_lengths.max())
+        guide_BTS = None if self.guide_BTS is None else self.guide_BTS[rows, :target_length, :source_length]
         return Batch(
             source_BS=source_BS[:, :source_length],
             target_in_BT=self.target_in_BT[rows, :target_length],
             target_out_BT=target_out_BT[:, :target_length],
             num_tokens=int(target_lengths.sum()),
             indices=self.indices[rows],
+            guide_BTS=guide_BTS,
         )
 
 
@@ -116,6 +124,8 @@ class TokenBatches:
     are those of one process. One for which no sentence is left reads the first, with a target of nothing but padding.
 
     A corpus of more than 1,048,576 pairs is read in blocks of that many. One in shards is read shard by shard.
+
+    `guide` makes the batches' `guide_BTS` of the pieces that they have, sampled ones too.
     """
 
     def __init__(
@@ -129,6 +139,7 @@ class TokenBatches:
         mixture: Mixture | None = None,
         shuffle: bool = True,
         max_sentences: int | None = None,
+        guide: Guiding | None = None,
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
@@ -157,6 +168,7 @@ class TokenBatches:
         self.seed = seed
         self.sampling = sampling
         self.shuffle = shuffle
+        self.guide = guide
         self.rank, self.world_size = rank, world_size
         self._block: tuple[tuple[int, int, int], _Block] | None = None  # one at a time is enough
 
@@ -266,16 +278,20 @@ class TokenBatches:
         rows = np.zeros(1, dtype=np.int64) if is_idle else rows
         numbers = block.pairs[places[rows]]
         source, target = self._sides(block.store, numbers, rows, cursor)
+        source_BS, target_out_BT = _padded(*source, last=EOS), _padded(*target, last=EOS)
+        guide_BTS = None
+        if self.guide is not None:
+            texts = [block.store.text(int(number)) for number in numbers]
+            guide_BTS = torch.from_numpy(self.guide(numbers, texts, source_BS, target_out_BT))
         batch = Batch(
-            source_BS=torch.from_numpy(_padded(*source, last=EOS)),
+            source_BS=torch.from_numpy(source_BS),
             target_in_BT=torch.from_numpy(_padded(*target, first=BOS)),
-            target_out_BT=torch.from_numpy(_padded(*target, last=EOS)),
+            target_out_BT=torch.from_numpy(target_out_BT),
             num_tokens=int(target[1].sum()) + len(numbers),
             indices=torch.from_numpy(numbers.astype(np.int64)),
+            guide_BTS=guide_BTS,
         )
-        if is_idle:
-            return replace(batch, target_out_BT=torch.full_like(batch.target_out_BT, PAD), num_tokens=0)
-        return batch
+        return _idle(batch) if is_idle else batch
 
     def _sides(self, store: Store, numbers: np.ndarray, rows: np.ndarray, cursor: Cursor) -> tuple[tuple, tuple]:
         source = _gathered(store.source_ids, store.source_index, numbers)
@@ -295,6 +311,12 @@ class TokenBatches:
             ids = self.tokenizers.target.sample([pair.target for pair in texts], sampling.target, target_seeds)
             target = _sampled(ids, target, store.max_pieces)
         return source, target
+
+
+def _idle(batch: Batch) -> Batch:
+    """The batch with nothing to learn from."""
+    guide_BTS = None if batch.guide_BTS is None else torch.zeros_like(batch.guide_BTS)
+    return replace(batch, target_out_BT=torch.full_like(batch.target_out_BT, PAD), num_tokens=0, guide_BTS=guide_BTS)
 
 
 @dataclass(frozen=True)

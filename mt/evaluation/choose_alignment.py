@@ -3,40 +3,91 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from mt.alignment.choose import Choice, rank
-from mt.alignment.gold import Gold
+from mt.alignment.gold import Gold, from_pharaoh
 from mt.alignment.statistical import StatisticalAligner, links_of
+from mt.data.pair import Pair
+from mt.data.prepare import Prepared
 from mt.inference.aligner import Aligner
 
+LINES = 500  # of a validation set: plenty, and the maps of all heads fit in memory
+LONGEST = 100  # words on a side
+LEARNED_PAIRS = 50_000  # of the training text, for the statistical aligner to learn from: seconds
 
-def ranked(
-    aligner: Aligner,
-    sources: Sequence[str],
-    targets: Sequence[str],
-    gold: Sequence[Gold] | None = None,
-    *,
-    corpus: Iterable[tuple[str, str]] = (),
-) -> list[Choice]:
+
+@dataclass(frozen=True)
+class Reference:
+    """Sentence pairs with links to measure by. Where the links are `learned`, words without one are not judged."""
+
+    sources: Sequence[str]
+    targets: Sequence[str]
+    links: Sequence[Gold]
+    is_learned: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        sources: Sequence[str],
+        targets: Sequence[str],
+        gold: Sequence[Gold] | None = None,
+        *,
+        corpus: Iterable[tuple[str, str]] = (),
+    ) -> Reference:
+        """With the gold links, or else those on which both directions of the statistical aligner agree.
+
+        It learns from these sentences and the pairs of `corpus`.
+        """
+        links = learned_links(sources, targets, corpus) if gold is None else gold
+        return cls(sources, targets, links, is_learned=gold is None)
+
+    @classmethod
+    def of_validation(cls, prepared: Prepared) -> Reference:
+        """The first pairs of the validation set, with its gold links where it has any, else with learned ones."""
+        filled = [pair for pair in prepared.valid.pairs() if all(0 < length <= LONGEST for length in _lengths(pair))]
+        chosen = filled[:LINES]
+        sources, targets = [pair.source for pair in chosen], [pair.target for pair in chosen]
+        if prepared.valid.links is not None:
+            return cls.of(sources, targets, [from_pharaoh(pair.links or "") for pair in chosen])
+        return cls.of(
+            sources, targets, corpus=((pair.source, pair.target) for pair in prepared.train.sample(LEARNED_PAIRS))
+        )
+
+    @property
+    def has_links(self) -> bool:
+        """Whether there is anything to measure by."""
+        return any(of_line.sure for of_line in self.links)
+
+    @property
+    def measured_on(self) -> str:
+        """In words."""
+        return "links of the statistical aligner" if self.is_learned else "gold links"
+
+    def first(self, lines: int) -> Reference:
+        """The first lines of it."""
+        return replace(self, sources=self.sources[:lines], targets=self.targets[:lines], links=self.links[:lines])
+
+
+def ranked(aligner: Aligner, reference: Reference) -> list[Choice]:
     """Every choice, best first, with its error rate and what that was measured on.
 
-    Without `gold`, links on which both directions of the statistical aligner agree stand in for it, learned from these
-    sentences and the pairs of `corpus`; words that it does not link are not judged. Raises ValueError where there is
-    not one link to measure by.
+    Raises ValueError where there is not one link to measure by.
     """
-    measured_on = "gold links" if gold is not None else "links of the statistical aligner"
-    links = statistical_links(sources, targets, corpus) if gold is None else gold
-    if not any(of_line.sure for of_line in links):
-        raise ValueError(f"links to choose by ({measured_on}): there are none")
-    raw = aligner.attention(sources, targets, norms=True)
-    found = rank(raw, links, sources=sources, targets=targets, is_partial=gold is None)
-    return [replace(choice, measured_on=measured_on) for choice in found]
+    if not reference.has_links:
+        raise ValueError(f"links to choose by ({reference.measured_on}): there are none")
+    raw = aligner.attention(reference.sources, reference.targets, norms=True)
+    found = rank(
+        raw, reference.links, sources=reference.sources, targets=reference.targets, is_partial=reference.is_learned
+    )
+    return [replace(choice, measured_on=reference.measured_on) for choice in found]
 
 
-def statistical_links(
-    sources: Sequence[str], targets: Sequence[str], corpus: Iterable[tuple[str, str]] = ()
-) -> list[Gold]:
+def _lengths(pair: Pair) -> tuple[int, int]:
+    return len(pair.source.split()), len(pair.target.split())
+
+
+def learned_links(sources: Sequence[str], targets: Sequence[str], corpus: Iterable[tuple[str, str]] = ()) -> list[Gold]:
     """Links of these sentences on which both directions agree, learned from them and from `corpus`."""
     more = list(corpus)
     words = (

@@ -13,7 +13,6 @@ from typing import Any
 from torch import nn
 
 from mt.alignment.choose import FILE_NAME
-from mt.alignment.gold import from_pharaoh
 from mt.checkpoint.average import average_weights
 from mt.checkpoint.folder import load_checkpoint, load_weights
 from mt.checkpoint.manifest import add_file
@@ -21,7 +20,7 @@ from mt.checkpoint.run_folder import RunFolder
 from mt.checkpoint.small_file import yaml_text
 from mt.data.held_out import HeldOut
 from mt.data.prepare import Prepared
-from mt.evaluation.choose_alignment import ranked
+from mt.evaluation.choose_alignment import Reference, ranked
 from mt.evaluation.curve import draw_curve
 from mt.evaluation.report import table
 from mt.evaluation.scores import Scores, score
@@ -30,10 +29,6 @@ from mt.inference.translator import Translator
 from mt.search.search import Search
 
 log = logging.getLogger(__name__)
-
-ALIGNED_LINES = 500  # of the validation set, to choose heads by: plenty, and the maps of all heads fit in memory
-
-LEARNED_PAIRS = 50_000  # of the training text, for the statistical aligner to learn from: seconds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +53,7 @@ def finish_run(
     metric: str,
     is_more_better: bool,
     validate: Callable[[nn.Module], Mapping[str, float]],
+    reference: Callable[[], Reference],
     training: Mapping[str, Any],
     device: str,
     precision: str,
@@ -75,7 +71,7 @@ def finish_run(
     search = _choose_length_penalty(settings.length_penalties, search, translator, prepared.valid)
     node = {**search_node, "length_penalty": search.length_penalty}
     add_file(best, "search.yaml", yaml_text(node))
-    _choose_alignment(aligner, prepared, best)
+    _choose_alignment(aligner, reference(), best)
     scores: dict[str, Any] = {"checkpoint": best.name, "search": node, "training": dict(training), "tests": {}}
     for name, test in prepared.tests.items():
         scores["tests"][name] = _score_test(test, translator, search, run.path / "translations" / f"{name}.txt")
@@ -122,14 +118,9 @@ def _choose_length_penalty(alphas: Sequence[float], search: Search, translator: 
     return replace(search, length_penalty=max(tried, key=tried.__getitem__)) if tried else search
 
 
-def _choose_alignment(aligner: Aligner, prepared: Prepared, folder: Path) -> None:
-    """By gold links of the validation set where it has any, else by those that the statistical aligner finds in it."""
-    valid = prepared.valid
-    sources, targets = valid.sources[:ALIGNED_LINES], valid.targets[:ALIGNED_LINES]
-    gold = None if valid.links is None else [from_pharaoh(line) for line in valid.links[:ALIGNED_LINES]]
-    corpus = ((pair.source, pair.target) for pair in prepared.train.sample(LEARNED_PAIRS)) if gold is None else ()
+def _choose_alignment(aligner: Aligner, reference: Reference, folder: Path) -> None:
     try:
-        choice = ranked(aligner, sources, targets, gold, corpus=corpus)[0]
+        choice = ranked(aligner, reference)[0]
     except ValueError as error:
         log.warning("alignment: the default heads are used: %s", error)
         return

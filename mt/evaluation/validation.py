@@ -1,9 +1,11 @@
-"""Validation during training: the loss on given references, and BLEU and chrF of the model's own translations."""
+"""Validation during training: loss on given references, BLEU and chrF of own translations, a look at the attention."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -11,22 +13,49 @@ from torch import nn
 from mt.data.batching import TokenBatches
 from mt.data.held_out import HeldOut
 from mt.device import mixed_precision
+from mt.evaluation.attention_probe import AttentionProbe
+from mt.evaluation.choose_alignment import Reference
 from mt.evaluation.scores import score
 from mt.inference.translator import Translator
 from mt.search.search import Search
 
 
-class Validator:
-    """Scores a model on held-out text; `sample_lines` of it are shown as they are translated."""
+@dataclass(frozen=True, kw_only=True)
+class Validated:
+    """Numbers by name, sample translations to show, more numbers to keep, and pictures by name, drawn when wanted."""
 
-    def __init__(self, held_out: HeldOut, batches: TokenBatches, *, search: Search, sample_lines: int = 3):
+    numbers: dict[str, float]
+    samples: list[str]
+    details: dict[str, float] = field(default_factory=dict)
+    pictures: dict[str, Callable[[Path], None]] = field(default_factory=dict)
+
+
+class Validator:
+    """Scores a model on held-out text; `sample_lines` of it are shown as they are translated.
+
+    With `attention_lines`, so many sentences of the `reference` are looked at for where attention goes.
+    """
+
+    def __init__(
+        self,
+        held_out: HeldOut,
+        batches: TokenBatches,
+        *,
+        search: Search,
+        reference: Callable[[], Reference],
+        sample_lines: int = 3,
+        attention_lines: int = 100,
+    ):
+        if attention_lines < 0:
+            raise ValueError(f"validation.attention_lines ({attention_lines}) must be 0 or more")
         self.held_out, self.batches, self.search = held_out, batches, search
+        self.probe = AttentionProbe(reference, lines=attention_lines) if attention_lines else None
         # spread over the set, the same at every validation, so that one can watch them mend
         step = max(1, len(held_out) // max(1, sample_lines))
         self.sample_indices = list(range(0, len(held_out), step))[:sample_lines]
 
-    def __call__(self, translator: Translator) -> tuple[dict[str, float], list[str]]:
-        """(loss in nats per target token, perplexity, bleu, chrf, share of copied sources; sample lines to show)."""
+    def __call__(self, translator: Translator) -> Validated:
+        """Loss in nats a target token, perplexity, bleu, chrf, share of copied sources, alignment error (0 to 100)."""
         loss = self.loss(translator)
         texts = [translation.text for translation in translator.translate(self.held_out.sources, search=self.search)]
         scores = score(texts, [self.held_out.targets], metrics=("bleu", "chrf"))
@@ -37,7 +66,14 @@ class Validator:
             "chrf": scores.chrf,
             "copied": sum(map(_is_copy, texts, self.held_out.sources)) / len(texts),
         }
-        return numbers, self._samples(texts)
+        look = self.probe(translator) if self.probe else None
+        if look is None:
+            return Validated(numbers=numbers, samples=self._samples(texts))
+        if look.alignment_error is not None:
+            numbers["alignment_error"] = look.alignment_error
+        return Validated(
+            numbers=numbers, samples=self._samples(texts), details=look.numbers, pictures={"attention": look.draw}
+        )
 
     @torch.inference_mode()
     def loss(self, translator: Translator) -> float:

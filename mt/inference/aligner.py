@@ -33,13 +33,16 @@ class Aligner:
         self.folder = folder  # of the step that the model came from
 
     @classmethod
-    def load(cls, checkpoint: str | Path, *, device: str = "auto", precision: str = "float32") -> Aligner:
+    def load(
+        cls, checkpoint: str | Path, *, device: str = "auto", precision: str = "float32", shortlist: bool = False
+    ) -> Aligner:
         """The aligner of a run folder (its best step) or a step folder, with its `alignment.json` if it has one."""
         loaded = load_checkpoint(checkpoint)
-        translator = Translator.of(loaded, device=device, precision=precision)
+        translator = Translator.of(loaded, device=device, precision=precision, shortlist=shortlist)
         direction = f"{loaded.card.source_language}-{loaded.card.target_language}"
-        decoder = loaded.model.decoder.layers
-        choice = Choice.load(loaded.folder, num_layers=len(decoder), num_heads=decoder[0].cross_attention.num_heads)
+        decoder = loaded.model.decoder
+        num_heads = decoder.layers[0].cross_attention.num_heads
+        choice = Choice.load(loaded.folder, num_layers=decoder.num_maps, num_heads=num_heads)
         return cls(translator, choice, direction=direction, folder=loaded.folder)
 
     def align(
@@ -137,8 +140,7 @@ class Aligner:
                 memory = model.encode(padded([[*source_ids[i], EOS] for i in indices]).to(translator.device))
                 state = model.decoder.start(memory)
                 model.extend(padded([[BOS, *target_ids[i]] for i in indices]).to(translator.device), state, tap=tap)
-                layers = model.decoder.layers if norms else ()
-                norms_LBHS = [layer.cross_attention.value_norms(memory.states_BSD).cpu().numpy() for layer in layers]
+                norms_LBHS = self._norms(memory.states_BSD) if norms else []
             weights_BLHTS = tap.weights().float().cpu().numpy()
             for number, i in enumerate(indices):
                 source, target = [*source_ids[i], EOS], [*target_ids[i], EOS]
@@ -149,3 +151,9 @@ class Aligner:
                     norms_LHS=np.stack([of[number, :, : len(source)] for of in norms_LBHS]) if norms else None,
                 )
         return [results[i] for i in range(len(results))]
+
+    def _norms(self, memory_BSD: torch.Tensor) -> list[np.ndarray]:
+        """norms_BHS of each layer that a tap sees; an alignment head brings nothing in, so that its weights stay."""
+        decoder = self.translator.model.decoder
+        norms = [layer.cross_attention.value_norms(memory_BSD).cpu().numpy() for layer in decoder.layers]
+        return norms + [np.ones_like(norms[0])] * (decoder.num_maps - len(norms))

@@ -45,7 +45,10 @@ class Job:
     def load(self) -> Aligner:
         """The model at work, as the flags want it. Raises ValueError for what they ask in vain."""
         if self._aligner is None:
-            aligner = Aligner.load(self.checkpoint, device=self.flags.device, precision=self.flags.precision)
+            flags = self.flags
+            aligner = Aligner.load(
+                self.checkpoint, device=flags.device, precision=flags.precision, shortlist=flags.shortlist
+            )
             aligner.translator.check_tag(self.flags.tag)
             aligner.translator.search = search_of(self.flags, aligner.translator.search)
             self._aligner = aligner

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -100,6 +102,15 @@ def side_by_side(linears: list[nn.Linear], dtype: torch.dtype) -> OneDnnLinear |
     biases = [linear.bias for linear in linears]
     bias_O = None if biases[0] is None else torch.cat([bias.detach() for bias in biases])
     return Int8Linear(weight_OD, bias_O) if dtype == torch.int8 else OneDnnLinear(weight_OD, bias_O, dtype)
+
+
+def product_with(weight_OD: Tensor, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
+    """x_BTD -> x @ weightᵀ as a packed model does it in `dtype`."""
+    if dtype == torch.int8:
+        return Int8Linear(weight_OD, None)
+    if has_onednn(dtype):
+        return OneDnnLinear(weight_OD, None, dtype)
+    return partial(nn.functional.linear, weight=weight_OD.to(dtype))
 
 
 class KeptPositions(nn.Module):

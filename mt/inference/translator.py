@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn.functional import linear
 
 from mt.checkpoint.folder import LoadedModel, load_checkpoint
 from mt.data.tokenizer import BOS, EOS, PAD, UNK, TokenizerPair
 from mt.device import PACKED_PRECISIONS, choose_device, choose_precision, keep_freed_memory, mixed_precision
-from mt.inference.packed import pack
+from mt.inference.packed import pack, product_with
 from mt.inference.segmenter import split_long
+from mt.inference.shortlist import Shortlist
+from mt.model.decoder import DecoderState
 from mt.model.seq2seq import Seq2Seq
 from mt.search.beam import Beam
 from mt.search.hypothesis import Hypothesis
@@ -26,6 +30,8 @@ from mt.search.sampling import sentence_generators
 from mt.search.search import Search
 
 log = logging.getLogger(__name__)
+
+Step = Callable[[Tensor, DecoderState], "tuple[Tensor, DecoderState]"]
 
 BANNED = (PAD, UNK, BOS)
 CPU_BATCH_TOKENS, GPU_BATCH_TOKENS = 10_240, 40_960  # of all hypotheses; on a CPU more is no faster
@@ -81,23 +87,36 @@ class Translator:
         self.model, self.tokenizers = model.to(self.device), tokenizers
         self.search = search or Beam()
         self.is_packed = False
+        self._shortlist: tuple[Shortlist, Tensor] | None = None  # and the whole output matrix, output_VD
 
     @classmethod
-    def load(cls, checkpoint: str | Path, *, device: str = "auto", precision: str = "float32") -> Translator:
+    def load(
+        cls, checkpoint: str | Path, *, device: str = "auto", precision: str = "float32", shortlist: bool = False
+    ) -> Translator:
         """The translator of a run folder (its best step) or a step folder. Raises ValueError in one line."""
-        return cls.of(load_checkpoint(checkpoint), device=device, precision=precision)
+        return cls.of(load_checkpoint(checkpoint), device=device, precision=precision, shortlist=shortlist)
 
     @classmethod
-    def of(cls, loaded: LoadedModel, *, device: str = "auto", precision: str = "float32") -> Translator:
-        """The translator of a loaded checkpoint, whose model is packed on a CPU, where precision may also be int8."""
-        chosen = choose_device(device)
+    def of(
+        cls, loaded: LoadedModel, *, device: str = "auto", precision: str = "float32", shortlist: bool = False
+    ) -> Translator:
+        """The translator of a loaded checkpoint, whose model is packed on a CPU, where precision may also be int8.
+
+        With `shortlist` only the target pieces that the checkpoint's list has for the sources are looked at.
+        """
+        chosen, tokenizers, model = choose_device(device), loaded.tokenizers, loaded.model.eval()
+        sizes = {"source_size": tokenizers.source.size, "target_size": tokenizers.target.size}
+        shortened = (Shortlist.load(loaded.folder, **sizes), model.output.weight.detach()) if shortlist else None
         if chosen.type != "cpu":
-            return cls(loaded.model.eval(), loaded.tokenizers, search=loaded.search, device=device, precision=precision)
-        dtype = choose_precision(precision, chosen, known=PACKED_PRECISIONS)
-        pack(loaded.model.eval(), dtype)
-        keep_freed_memory()  # but for what packing gave up
-        translator = cls(loaded.model, loaded.tokenizers, search=loaded.search, device=device)
-        translator.dtype, translator.is_packed = dtype, True
+            translator = cls(model, tokenizers, search=loaded.search, device=device, precision=precision)
+        else:
+            dtype = choose_precision(precision, chosen, known=PACKED_PRECISIONS)
+            pack(model, dtype)
+            keep_freed_memory()  # but for what packing gave up
+            translator = cls(model, tokenizers, search=loaded.search, device=device)
+            translator.dtype, translator.is_packed = dtype, True
+        if shortened:
+            translator._shortlist = shortened[0], shortened[1].to(translator.device)
         return translator
 
     def precision(self) -> AbstractContextManager:
@@ -217,18 +236,38 @@ class Translator:
         lengths = [len(source) + 1 for source in sources]
         for indices in batches_by_length(lengths, self.batch_tokens(batch_tokens, getattr(search, "size", 1))):
             chosen = [sources[index] for index in indices]
+            step, candidates_C = self._shortened(chosen) if self._shortlist else (self.model.step, None)
             with self.precision():
                 state = self.model.start(padded([[*source, EOS] for source in chosen]).to(self.device))
                 found = search(
-                    self.model.step,
+                    step,
                     state,
                     max_lengths=[longest_target(len(source), self.model.max_length) for source in chosen],
                     banned_ids=BANNED,
                     generator=[generators[index] for index in indices] if generators else None,
                 )
             for index, hypotheses in zip(indices, found, strict=True):
-                results[index] = hypotheses
+                results[index] = hypotheses if candidates_C is None else _renamed(hypotheses, candidates_C)
         return results
+
+    def _shortened(self, sources: Sequence[Sequence[int]]) -> tuple[Step, list[int]]:
+        """A step whose ids are places among the candidates of these sources, special ones as ever; the candidates."""
+        assert self._shortlist is not None
+        shortlist, output_VD = self._shortlist
+        candidates_C = shortlist.candidates(sources).to(self.device)
+        output_CD = output_VD[candidates_C]
+        product = product_with(output_CD, self.dtype) if self.is_packed else partial(linear, weight=output_CD)
+
+        def step(tokens_R: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
+            states_R1D, state = self.model.extend(candidates_C[tokens_R][:, None], state)
+            return product(states_R1D[:, 0]).float(), state
+
+        return step, candidates_C.tolist()
+
+
+def _renamed(hypotheses: list[Hypothesis], candidates_C: list[int]) -> list[Hypothesis]:
+    """The hypotheses with ids of the whole vocabulary."""
+    return [replace(one, ids=tuple(candidates_C[id_] for id_ in one.ids)) for one in hypotheses]
 
 
 def tagged(text: str, tag: str | None) -> str:

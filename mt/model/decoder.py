@@ -100,6 +100,12 @@ class Decoder(nn.Module):
             raise ValueError(f"decoder.num_layers ({num_layers}) must be at least 1")
         self.layers = nn.ModuleList(DecoderLayer(settings, self_attention, cross_attention) for _ in range(num_layers))
         self.norm = settings.make_final_norm()
+        self.alignment_head: nn.Module | None = None  # see mt.model.alignment_head
+
+    @property
+    def num_maps(self) -> int:
+        """Layers that a tap can ask for: those of the decoder, and behind them the alignment head's, if it has one."""
+        return len(self.layers) + (self.alignment_head is not None)
 
     def start(self, memory: Memory) -> DecoderState:
         """The state before the first token: the memory summarized once for every layer."""
@@ -116,4 +122,7 @@ class Decoder(nn.Module):
             arguments = (x_RTD, state.summaries[index], state.pasts[index], state.position, index, tap)
             x_RTD, past = checkpointed(layer, *arguments) if recompute else layer(*arguments)
             pasts.append(past)
+            head = self.alignment_head
+            if head is not None and head.layer == index and tap.wants(len(self.layers)):
+                tap.record(len(self.layers), head(x_RTD, layer.cross_attention, state.summaries[index]))
         return self.norm(x_RTD), replace(state, pasts=tuple(pasts), position=state.position + x_RTD.shape[1])

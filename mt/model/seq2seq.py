@@ -90,9 +90,9 @@ class Seq2Seq(nn.Module):
         states_R1D, state = self.extend(tokens_R[:, None], state)
         return self.output(states_R1D[:, 0]).float(), state
 
-    def forward(self, source_BS: Tensor, target_in_BT: Tensor) -> Tensor:
+    def forward(self, source_BS: Tensor, target_in_BT: Tensor, *, tap: AttentionTap | None = None) -> Tensor:
         """states_BTD of teacher forcing: one long step. `output` makes them logits_BTV."""
-        return self.extend(target_in_BT, self.start(source_BS))[0]
+        return self.extend(target_in_BT, self.start(source_BS), tap=tap)[0]
 
 
 def parameter_counts(model: Seq2Seq) -> dict[str, int]:

@@ -17,10 +17,11 @@ log = logging.getLogger(__name__)
 
 
 class Tracker(Protocol):
-    """Takes numbers at steps; `finish` is called once, at the end."""
+    """Takes numbers and pictures at steps; `finish` is called once, at the end."""
 
     def start(self, folder: Path, settings: Mapping[str, Any]) -> None: ...
     def record(self, step: int, numbers: Mapping[str, Any]) -> None: ...
+    def picture(self, step: int, name: str, path: Path) -> None: ...
     def finish(self) -> None: ...
 
 
@@ -31,6 +32,9 @@ class NoTracker:
         pass
 
     def record(self, step: int, numbers: Mapping[str, Any]) -> None:
+        pass
+
+    def picture(self, step: int, name: str, path: Path) -> None:
         pass
 
     def finish(self) -> None:
@@ -50,6 +54,10 @@ class Guarded:
     def record(self, step: int, numbers: Mapping[str, Any]) -> None:
         """Hands the numbers on, while all goes well."""
         self._try(lambda: self._tracker.record(step, numbers))
+
+    def picture(self, step: int, name: str, path: Path) -> None:
+        """Hands a PNG file on, while all goes well."""
+        self._try(lambda: self._tracker.picture(step, name, path))
 
     def finish(self) -> None:
         """Ends the tracker, if it is still there."""
@@ -145,6 +153,11 @@ class Wandb:
     def record(self, step: int, numbers: Mapping[str, Any]) -> None:
         self._run.log({key: value for key, value in numbers.items() if isinstance(value, (int, float))}, step=step)
 
+    def picture(self, step: int, name: str, path: Path) -> None:
+        import wandb
+
+        self._run.log({name: wandb.Image(str(path))}, step=step)
+
     def finish(self) -> None:
         self._run.finish()
 
@@ -173,6 +186,12 @@ class TensorBoard:
         for name, value in numbers.items():
             if isinstance(value, (int, float)):
                 self._writer.add_scalar(name, value, step)
+        self._writer.flush()
+
+    def picture(self, step: int, name: str, path: Path) -> None:
+        from matplotlib.image import imread
+
+        self._writer.add_image(name, imread(path)[..., :3], step, dataformats="HWC")  # no transparency
         self._writer.flush()
 
     def finish(self) -> None:

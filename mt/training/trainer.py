@@ -21,6 +21,7 @@ from mt.data.whole_folder import write_json
 from mt.device import choose_device, choose_precision
 from mt.training.distributed import Ranks, copy_whole, put_together, whole
 from mt.training.ema import MovingAverage
+from mt.training.guidance import Guidance
 from mt.training.objective import LabelSmoothedCrossEntropy
 from mt.training.progress import Progress
 from mt.training.tracker import Guarded, MetricsFile, Tracker
@@ -121,10 +122,15 @@ class Position:
 
 @dataclass(frozen=True, kw_only=True)
 class Validation:
-    """What the validation function gives: numbers by name (`loss`, `bleu`, `chrf` …) and a few sample translations."""
+    """What the validation function gives: numbers by name (`loss`, `bleu`, `chrf` …) and a few sample translations.
+
+    `details` are more numbers, which are recorded and not shown; `pictures` draw themselves to a PNG file.
+    """
 
     numbers: Mapping[str, float]
     samples: list[str] = field(default_factory=list)  # lines to show
+    details: Mapping[str, float] = field(default_factory=dict)
+    pictures: Mapping[str, Callable[[Path], None]] = field(default_factory=dict)
 
 
 class Store(Protocol):
@@ -167,6 +173,7 @@ class Trainer:
         folder: Path,
         resume: TrainingState | None = None,
         ranks: Ranks | None = None,
+        guidance: Guidance | None = None,
     ):
         self.settings, self.batches, self.schedule = settings, batches, schedule
         self.ranks = ranks or Ranks()
@@ -182,6 +189,7 @@ class Trainer:
             seed=settings.seed,
             ranks=self.ranks,
             shard=settings.shard,
+            guidance=guidance,
         )
         self.optimizer = optimizer(self.model)
         self.average = MovingAverage(self.model, settings.ema_decay)
@@ -266,7 +274,8 @@ class Trainer:
             batch, cursor = self.batches.read(cursor, step=position.step)
             group.append(batch)
         rate = self.schedule(position.step + 1, share)
-        update = self.updater(self.optimizer, group, step=position.step, learning_rate=rate)
+        is_logged = self._is_log_due(position.step + 1)
+        update = self.updater(self.optimizer, group, step=position.step, learning_rate=rate, wants_parts=is_logged)
         self.position = replace(position, cursor=cursor, seconds=self._elapsed())
         if update.is_skipped:
             self.position = replace(
@@ -355,6 +364,9 @@ class Trainer:
         step = self.position.step
         return step > 0 and step % self.settings.validate_every == 0 and self.position.validated_step != step
 
+    def _is_log_due(self, step: int) -> bool:
+        return step % self.settings.log_every == 0 or step == 1
+
     def _elapsed(self) -> float:
         return self._seconds_before + time.monotonic() - self._started
 
@@ -393,8 +405,10 @@ class Trainer:
         self.average.swap()
         self.model.eval()
         with put_together(self.updater.loss):
-            validation = self.ranks.told(self.validate(self.model))
+            own = self.validate(self.model)
         self.average.swap()
+        told = self.ranks.told({"numbers": own.numbers, "samples": own.samples, "details": own.details})
+        validation = Validation(**told, pictures=own.pictures)
         value = validation.numbers[settings.metric]
         sign, best = METRICS[settings.metric], self.position.best
         is_best = not math.isnan(value) and (best is None or sign * value > sign * best)
@@ -405,7 +419,9 @@ class Trainer:
             validated_step=before.step,
             seconds=self._elapsed(),
         )
-        self._record({f"valid_{name}": number for name, number in validation.numbers.items()})
+        every = {**validation.numbers, **validation.details}
+        self._record({f"valid_{name}": number for name, number in every.items()})
+        self._draw(validation.pictures)
         text = ", ".join(f"{name} {number:.2f}" for name, number in validation.numbers.items())
         progress.say(f"step {self.position.step}: validation {text}{' (best so far)' if is_best else ''}")
         for line in validation.samples:
@@ -434,7 +450,7 @@ class Trainer:
     def _log(self, update: Update, speed: _Speed) -> None:
         """A line in the metrics file where one is due: the mean loss since the last one, and the latest of the rest."""
         position = self.position
-        if position.step % self.settings.log_every and position.step != 1:
+        if not self._is_log_due(position.step):
             return
         numbers = {
             "epoch": position.cursor.epoch,
@@ -442,7 +458,10 @@ class Trainer:
             "target_tokens_per_second": round(speed.tokens_per_second, 1),
             "gradient_norm": round(update.gradient_norm, 5),
             "learning_rate": update.learning_rate,
+            **{f"gradient_norm_{part}": round(norm, 5) for part, norm in update.norms_of_parts.items()},
         }
+        if update.num_guided:
+            numbers["guidance_loss"] = round(update.guided_nats / update.num_guided, 5)
         self._record(numbers | ({"skipped_updates": position.skipped} if position.skipped else {}))
         self.position = replace(position, logged_loss_nats=0.0, logged_tokens=0)
 
@@ -451,6 +470,18 @@ class Trainer:
             numbers = {"seconds": round(self.position.seconds, 2), **numbers}
             self.metrics.record(self.position.step, numbers)
             self.tracker.record(self.position.step, numbers)
+
+    def _draw(self, pictures: Mapping[str, Callable[[Path], None]]) -> None:
+        """Each picture to a file of this step, in a folder of its name. A disk that is full costs the picture."""
+        for name, draw in pictures.items() if self.ranks.is_first else ():
+            path = self.folder / name / f"step_{self.position.step:06d}.png"
+            try:
+                path.parent.mkdir(exist_ok=True)
+                draw(path)
+            except OSError as error:
+                log.warning("%s could not be drawn: %s", path, error)
+                continue
+            self.tracker.picture(self.position.step, name, path)
 
     def _save(self, scores: Mapping[str, Any], *, is_best: bool) -> bool:
         """Writes a checkpoint; whether that went well. A disk that is full now may have room the next time."""

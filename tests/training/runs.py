@@ -72,6 +72,8 @@ def make_trainer(
     sampling=None,
     tracker=None,
     ranks=None,
+    guide=None,
+    guidance=None,
     **settings,
 ):
     """A trainer in the run folder `folder`, which it opens; ranks but the first only look at it."""
@@ -95,6 +97,7 @@ def make_trainer(
             max_tokens=max_tokens,
             seed=settings.get("seed", 1),
             sampling=sampling,
+            guide=guide,
             rank=ranks.rank,
             world_size=ranks.world_size,
         ),
@@ -107,6 +110,7 @@ def make_trainer(
         folder=run.path,
         resume=run.resume_point()[1] if resume and ranks.is_first else None,
         ranks=ranks,
+        guidance=guidance,
     )
 
 

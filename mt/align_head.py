@@ -1,0 +1,165 @@
+"""Teaches an alignment head on a finished checkpoint, which stands still and translates as before (Shift-AET).
+
+The head learns where each target word looks from word links: those of --links, such as another aligner's or those that
+`align` wrote for both directions of a model, else the statistical aligner's, found in --source and --target themselves.
+--output gets the checkpoint with the head, and with alignment.json naming it; `align` and `translate --alignment` read
+it from there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from mt.command_line import Flags
+
+if TYPE_CHECKING:
+    from mt.data.batching import TokenBatches
+    from mt.data.pair import Pair
+    from mt.data.tokenizer import TokenizerPair
+
+log = logging.getLogger("mt.align")
+
+MAX_PIECES = 200  # of a side: longer pairs do not teach
+SHIFT = 1  # the row that reads a piece: what the state behind a layer knows
+
+
+def main(argv: list[str]) -> int:
+    """The command; returns its exit code, raises ValueError or OSError for what a user can mend."""
+    flags = parser().parse_args(argv)
+    for name, least in (("steps", 1), ("max_tokens", 2 * MAX_PIECES + 2), ("seed", 0)):
+        if getattr(flags, name) < least:
+            raise ValueError(f"--{name.replace('_', '-')} ({getattr(flags, name)}) must be at least {least}")
+    if not flags.learning_rate > 0:
+        raise ValueError(f"--learning-rate ({flags.learning_rate}) must be above 0")
+
+    if Path(flags.output).exists():
+        raise ValueError(f"--output ({flags.output}) must be a new folder: this one is there")
+
+    from mt.checkpoint.folder import newest_run
+    from mt.data.pair import Pair
+    from mt.evaluation.alignment_input import check_count, read
+
+    sources, targets = read(flags.source), read(flags.target)
+    check_count(flags.target, targets, sources, flags.source)
+    if flags.links:
+        links = read(flags.links)
+        check_count(flags.links, links, sources, flags.source)
+    else:
+        links = learned(sources, targets)
+    pairs = [Pair(*both) for both in zip(sources, targets, links, strict=True) if all(text.strip() for text in both)]
+    if not pairs:
+        raise ValueError(f"{flags.source} and {flags.target} have no pair of lines with a link to learn from")
+    teach(flags.checkpoint or newest_run(), pairs, flags)
+    return 0
+
+
+def teach(checkpoint: str | Path, pairs: Sequence[Pair], flags: argparse.Namespace) -> None:
+    """Loads the checkpoint, adds the head, teaches it, and writes the checkpoint with it."""
+    import torch
+
+    from mt.alignment.choose import FILE_NAME, Choice
+    from mt.checkpoint.folder import load_checkpoint, write_checkpoint
+    from mt.checkpoint.manifest import add_file
+    from mt.checkpoint.small_file import read_json
+    from mt.device import choose_device, choose_precision
+    from mt.model.alignment_head import add_alignment_head
+    from mt.training.alignment_head import teach_alignment_head
+
+    loaded = load_checkpoint(checkpoint)
+    model, output = loaded.model, Path(flags.output)
+    num_layers = len(model.decoder.layers)
+    layer = max(0, num_layers - 2) if flags.layer is None else flags.layer
+    torch.manual_seed(flags.seed)
+    add_alignment_head(model, layer=layer)
+    device = choose_device(flags.device)
+    with TemporaryDirectory() as folder:
+        teach_alignment_head(
+            model,
+            batches_of(pairs, loaded.tokenizers, Path(folder), flags),
+            steps=flags.steps,
+            learning_rate=flags.learning_rate,
+            device=device,
+            dtype=choose_precision(flags.precision, device),
+            tell=lambda step, loss: step % 50 == 0 and log.info("step %d: %.3f nats a linked piece", step, loss),
+        )
+    change = {"_target_": "mt.model.alignment_head.add_alignment_head", "layer": layer}
+    write_checkpoint(
+        output,
+        card=replace(loaded.card, changes=[*loaded.card.changes, change]),
+        weights={name: parameter.detach().cpu() for name, parameter in model.named_parameters()},
+        tokenizers=loaded.tokenizers,
+        scores=read_json(loaded.folder / "scores.json"),
+    )
+    search = loaded.folder / "search.yaml"
+    if search.is_file():
+        add_file(output, search.name, search.read_bytes())
+    heads = tuple(range(model.decoder.layers[0].cross_attention.num_heads))
+    choice = Choice(num_layers, heads, SHIFT)
+    add_file(output, FILE_NAME, choice.to_json())
+    log.info("%s: %s is the alignment head", output, choice.describe())
+
+
+def batches_of(
+    pairs: Sequence[Pair], tokenizers: TokenizerPair, folder: Path, flags: argparse.Namespace
+) -> TokenBatches:
+    """Guided batches of the pairs, by way of files in `folder`."""
+    from mt.data.batching import TokenBatches
+    from mt.data.encode import write_store
+    from mt.data.ledger import Ledger
+    from mt.data.store import Store
+    from mt.data.text_store import TextStore, write_text_store
+    from mt.training.guiding_links import make_guide
+
+    for name in ("text", "encoded"):
+        (folder / name).mkdir()
+    write_text_store(folder / "text", pairs)
+    text, counts = TextStore(folder / "text"), Ledger("pairs", len(pairs), len(pairs))
+    write_store(folder / "encoded", text, tokenizers, max_pieces=MAX_PIECES, ledgers={"train": counts})
+    if counts.num_dropped:
+        log.warning("%d of %d pairs are over %d pieces: they do not teach", counts.num_dropped, len(pairs), MAX_PIECES)
+    return TokenBatches(
+        Store(folder / "encoded", text),
+        tokenizers,
+        max_tokens=flags.max_tokens,
+        seed=flags.seed,
+        guide=make_guide(tokenizers, shift=SHIFT),
+    )
+
+
+def learned(sources: Sequence[str], targets: Sequence[str]) -> list[str]:
+    """What the statistical aligner finds in the pairs, in Pharaoh format."""
+    from mt.alignment.links import to_pharaoh
+    from mt.alignment.statistical import StatisticalAligner, soft_links
+
+    aligner = StatisticalAligner([line.split() for line in sources], [line.split() for line in targets])
+    return [to_pharaoh(soft_links(posteriors)) for posteriors in aligner.fit(tell=log.info).posteriors()]
+
+
+def parser() -> argparse.ArgumentParser:
+    """The flags; nothing heavy is imported for them."""
+    parser = Flags(prog="align head", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--source", metavar="FILE", required=True, help="sentences, a line each (plain or .gz)")
+    parser.add_argument("--target", metavar="FILE", required=True, help="their translations")
+    parser.add_argument("--output", metavar="FOLDER", required=True, help="where the checkpoint with the head goes")
+    parser.add_argument("--checkpoint", metavar="FOLDER", help="a run or a step (default: the newest finished run)")
+    parser.add_argument("--links", metavar="FILE", help="Pharaoh links from 0, a line a line (default: learned)")
+    parser.add_argument(
+        "--layer", metavar="N", type=int, help="decoder layer behind which it reads, from 0 (default: the last but one)"
+    )
+    parser.add_argument("--steps", metavar="N", type=int, default=600, help="updates (default: %(default)s)")
+    parser.add_argument("--learning-rate", metavar="RATE", type=float, default=1e-3, help="(default: %(default)s)")
+    parser.add_argument(
+        "--max-tokens", metavar="N", type=int, default=4096, help="a batch, padded, both sides (default: %(default)s)"
+    )
+    parser.add_argument("--seed", metavar="N", type=int, default=1, help="of the head and the order (default: 1)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
+    parser.add_argument(
+        "--precision", default="auto", help="auto, float32 or bfloat16: of the products (default: %(default)s)"
+    )
+    return parser

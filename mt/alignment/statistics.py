@@ -1,0 +1,55 @@
+"""What the maps of a model are like, layer by layer: sharp or flat, where their mass goes, how much they still move."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from mt.alignment.alignment import SPECIAL_PIECES, RawAttention, without_specials
+
+# L layers, H heads, T target rows, S source columns
+
+NAMES = ("entropy", "sink_mass", "coverage")
+
+
+def statistics(attentions: Iterable[RawAttention]) -> dict[str, np.ndarray]:
+    """A number a layer for each of NAMES, the mean over heads and sentences.
+
+    entropy    of a row, in nats: 0 looks at one piece alone, log(S) at all S alike
+    sink_mass  what special columns (mostly "</s>") hold of the rows that give real pieces, 0 to 1
+    coverage   the share of a source piece that is looked at: its column's sum, at most 1 (Tu et al. 2016)
+
+    Raises ValueError without any sentence that has a piece on both sides.
+    """
+    found = [_of_sentence(raw) for raw in attentions if _has_pieces(raw)]
+    if not found:
+        raise ValueError("sentences with pieces on both sides (0) must be 1 at least")
+    return dict(zip(NAMES, np.mean(found, axis=0), strict=True))
+
+
+def change(before: Sequence[RawAttention], now: Sequence[RawAttention]) -> np.ndarray:
+    """How much of its mass a row has moved since `before`, a number a layer, 0 to 1: mean total variation distance.
+
+    Both hold the same sentences. Near 0 the maps have settled.
+    """
+    moved = [
+        0.5 * np.abs(new.weights_LHTS - old.weights_LHTS).sum(axis=-1).mean(axis=(1, 2))
+        for old, new in zip(before, now, strict=True)
+    ]
+    return np.mean(moved, axis=0)
+
+
+def _has_pieces(raw: RawAttention) -> bool:
+    return all(set(pieces) - SPECIAL_PIECES for pieces in (raw.source_pieces, raw.target_pieces))
+
+
+def _of_sentence(raw: RawAttention) -> np.ndarray:
+    """The statistics of a sentence, NAMES x L."""
+    _, sink_LH = without_specials(raw.weights_LHTS, raw.source_pieces, raw.target_pieces, shift=0)
+    rows = [t for t, piece in enumerate(raw.target_pieces) if piece not in SPECIAL_PIECES]
+    columns = [s for s, piece in enumerate(raw.source_pieces) if piece not in SPECIAL_PIECES]
+    weights_LHTS = np.asarray(raw.weights_LHTS, dtype=np.float64)[:, :, rows]
+    entropy_LHT = -(weights_LHTS * np.log(np.where(weights_LHTS > 0, weights_LHTS, 1.0))).sum(axis=-1)
+    coverage_LHS = np.minimum(weights_LHTS[..., columns].sum(axis=2), 1.0)
+    return np.stack((entropy_LHT.mean(axis=(1, 2)), sink_LH.mean(axis=1), coverage_LHS.mean(axis=(1, 2))))

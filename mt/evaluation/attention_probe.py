@@ -1,0 +1,79 @@
+"""What cross-attention is like at a validation: its error against known links, its statistics, a picture to watch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from mt.alignment.alignment import Alignment, RawAttention
+from mt.alignment.choose import default_choice, rank
+from mt.alignment.heatmap import save_grid
+from mt.alignment.statistics import change, statistics
+from mt.alignment.words import by_words
+from mt.evaluation.choose_alignment import Reference
+from mt.inference.aligner import Aligner
+from mt.inference.translator import Translator
+
+PICTURED_WORDS = 12  # the sentence that is drawn is the longest of at most so many
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was seen: the least alignment error of any layer, heads and shift, numbers by name, what draws the maps."""
+
+    alignment_error: float | None  # 0 to 100; None where there are no links
+    numbers: dict[str, float]
+    draw: Callable[[Path], None]
+
+
+class AttentionProbe:
+    """Looks at a model on the same `lines` sentences every time; `reference` gives them when first asked."""
+
+    def __init__(self, reference: Callable[[], Reference], *, lines: int):
+        self._find, self._lines = reference, lines
+        self._before: list[RawAttention] | None = None
+
+    @cached_property
+    def reference(self) -> Reference:
+        """The sentences and links that are looked at."""
+        return self._find().first(self._lines)
+
+    def __call__(self, translator: Translator) -> Look:
+        """Entropy, sink mass and coverage of each layer (`mt.alignment.statistics`), and their change since the last.
+
+        The first look of a run, and the first after it went on, has nothing to compare with.
+        """
+        reference = self.reference
+        decoder = translator.model.decoder
+        num_heads = decoder.layers[0].cross_attention.num_heads
+        aligner = Aligner(translator, default_choice(decoder.num_maps, num_heads))
+        raws = aligner.attention(reference.sources, reference.targets)
+        error = None
+        if reference.has_links:
+            texts = {"sources": reference.sources, "targets": reference.targets}
+            error = rank(raws, reference.links, **texts, is_partial=reference.is_learned)[0].error_rate
+        found = statistics(raws)
+        if self._before is not None:
+            found["change"] = change(self._before, raws)
+        self._before = raws
+        numbers = {
+            f"attention_{name}_layer{layer}": round(float(value), 5)
+            for name, values in found.items()
+            for layer, value in enumerate(values)
+        }
+        return Look(None if error is None else 100 * error, numbers, lambda path: self._draw(raws, path))
+
+    def _draw(self, raws: Sequence[RawAttention], path: Path) -> None:
+        """One sentence: a map a layer, the mean of its heads."""
+        number = self._pictured()
+        source, target, raw = self.reference.sources[number], self.reference.targets[number], raws[number]
+        layers = (Alignment.from_attention(raw, layer=layer, shift=0) for layer in range(raw.num_layers))
+        maps = [by_words(alignment, source, target) for alignment in layers]
+        save_grid([maps], path.with_suffix(""), formats=("png",), title=source, gold=self.reference.links[number])
+
+    def _pictured(self) -> int:
+        lengths = [len(source.split()) for source in self.reference.sources]
+        fitting = [number for number, length in enumerate(lengths) if length <= PICTURED_WORDS]
+        return max(fitting, key=lengths.__getitem__) if fitting else lengths.index(min(lengths))

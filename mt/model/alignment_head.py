@@ -1,0 +1,45 @@
+"""Heads that only align: queries of their own to the keys of a cross-attention, learned while the model stands still.
+
+After Shift-AET (Chen et al. 2020, "Accurate Word Alignment Induction from Neural Machine Translation"), which learns
+queries and keys. Here the keys are those that the layer has, so that any mixer serves, and nothing more is cached.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from mt.attention.multi_head import MultiHead
+from mt.model.seq2seq import Seq2Seq
+
+# R rows, T target positions, S source length, D model, H heads, K head size
+
+
+class AlignmentHead(nn.Module):
+    """Reads the states behind decoder layer `layer`; a tap sees its heads as one layer more, behind all others."""
+
+    def __init__(self, dim: int, layer: int):
+        super().__init__()
+        self.layer = layer
+        self.norm, self.query = nn.LayerNorm(dim), nn.Linear(dim, dim)
+
+    def forward(self, states_RTD: Tensor, attention: MultiHead, summary: Any) -> Tensor:
+        """weights_RHTS: where the heads look in the memory that `attention` summarized."""
+        # R T (H K) -> R H T K
+        q_RHTK = self.query(self.norm(states_RTD)).unflatten(-1, (attention.num_heads, -1)).transpose(1, 2)
+        return attention.mixer.read_weights(q_RHTK, summary)
+
+
+def add_alignment_head(model: Seq2Seq, *, layer: int) -> Seq2Seq:
+    """The model with a fresh alignment head behind decoder layer `layer`, from 0; it translates as before.
+
+    Raises ValueError for a layer that is not there, and where there is a head already.
+    """
+    decoder = model.decoder
+    if not 0 <= layer < len(decoder.layers):
+        raise ValueError(f"alignment head: layer ({layer}) must be from 0 to {len(decoder.layers) - 1}")
+    if decoder.alignment_head is not None:
+        raise ValueError("alignment head: the model has one already")
+    decoder.alignment_head = AlignmentHead(decoder.layers[layer].cross_attention.query.in_features, layer)
+    return model

@@ -1,0 +1,84 @@
+"""Writes into a checkpoint which target pieces each source piece may become: `translate --shortlist` then is faster.
+
+Learns from a parallel corpus, best the training text: the statistical aligner links its pieces. What it costs in BLEU is
+for `evaluate` to say; more --best and --frequent cost less and are slower.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from typing import NoReturn
+
+from mt.command_line import Flags, run
+
+log = logging.getLogger("mt.shortlist")
+
+LONGEST = 200  # pieces of a side
+
+
+def parser() -> argparse.ArgumentParser:
+    """The flags."""
+    flags = Flags(prog="mt-shortlist", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    flags.add_argument("--source", metavar="FILE", required=True, help="sentences, a line each (plain or .gz)")
+    flags.add_argument("--target", metavar="FILE", required=True, help="their translations")
+    flags.add_argument("--checkpoint", metavar="FOLDER", help="a run or a step (default: the newest finished run)")
+    flags.add_argument(
+        "--best", metavar="N", type=int, default=50, help="target pieces of a source piece (default: %(default)s)"
+    )
+    flags.add_argument(
+        "--frequent", metavar="N", type=int, default=200, help="target pieces of every source (default: %(default)s)"
+    )
+    flags.add_argument(
+        "--limit", metavar="N", type=int, default=200_000, help="lines to learn from: the first (default: %(default)s)"
+    )
+    return flags
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command; returns its exit code, raises ValueError or OSError for what a user can mend."""
+    flags = parser().parse_args(argv)
+    for name in ("best", "frequent", "limit"):
+        if getattr(flags, name) < 1:
+            raise ValueError(f"--{name} ({getattr(flags, name)}) must be at least 1")
+    from itertools import islice
+
+    from safetensors.torch import save
+
+    from mt.checkpoint.folder import load_checkpoint, newest_run
+    from mt.checkpoint.manifest import add_file
+    from mt.data.formats.lines import read_lines
+    from mt.inference.shortlist import FILE_NAME, Shortlist
+
+    loaded = load_checkpoint(flags.checkpoint or newest_run())
+    tokenizers = loaded.tokenizers
+    sources, targets = (list(islice(read_lines(path), flags.limit)) for path in (flags.source, flags.target))
+    if len(sources) != len(targets):
+        raise ValueError(
+            f"{flags.source} and {flags.target} must have equally many lines: {len(sources)}, {len(targets)}"
+        )
+    pairs = zip(tokenizers.source.encode_many(sources), tokenizers.target.encode_many(targets), strict=True)
+    fitting = [(source, target) for source, target in pairs if all(0 < len(ids) <= LONGEST for ids in (source, target))]
+    if not fitting:
+        raise ValueError(f"{flags.source} and {flags.target} have no pair of 1 to {LONGEST} pieces to learn from")
+    shortlist = Shortlist.learn(
+        [source for source, _ in fitting],
+        [target for _, target in fitting],
+        source_size=tokenizers.source.size,
+        target_size=tokenizers.target.size,
+        best=flags.best,
+        frequent=flags.frequent,
+    )
+    add_file(loaded.folder, FILE_NAME, save(shortlist.tensors()))
+    each = len(shortlist.pieces) / max(1, (shortlist.starts[1:] > shortlist.starts[:-1]).sum())
+    log.info("%s: %.1f target pieces for a source piece, of %d pairs", loaded.folder / FILE_NAME, each, len(fitting))
+    return 0
+
+
+def cli() -> NoReturn:
+    """The console script."""
+    run(main)
+
+
+if __name__ == "__main__":
+    cli()

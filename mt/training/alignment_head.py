@@ -1,0 +1,63 @@
+"""Teaches an alignment head word links, on a model that stands still (`mt.model.alignment_head`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from mt.data.batching import Cursor, TokenBatches
+from mt.device import mixed_precision
+from mt.training.guidance import guided_nats
+
+# B batch, H heads, T target positions, S source length
+
+
+class _HeadMaps:
+    """A tap that keeps the mean of the alignment head's heads, with its gradient."""
+
+    def __init__(self, layer: int):
+        self.layer = layer
+        self.weights_BTS: Tensor | None = None
+
+    def wants(self, layer: int) -> bool:
+        return layer == self.layer
+
+    def record(self, layer: int, weights_BHTS: Tensor) -> None:
+        self.weights_BTS = weights_BHTS.float().mean(dim=1)
+
+
+def teach_alignment_head(
+    model: nn.Module,
+    batches: TokenBatches,
+    *,
+    steps: int,
+    learning_rate: float,
+    device: torch.device,
+    dtype: torch.dtype,
+    tell: Callable[[int, float], None],
+) -> None:
+    """Changes the weights of `model.decoder.alignment_head` alone, by Adam with a rate that falls to 0 in a line.
+
+    `batches` are guided. `tell` hears the step and the loss of its batch, in nats a guided target piece.
+    """
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
+    head = model.decoder.alignment_head.requires_grad_(True)
+    optimizer = torch.optim.Adam(head.parameters(), lr=learning_rate)
+    model.to(device).eval()  # without dropout: what it will be asked is what it is taught
+    cursor = Cursor()
+    for step in range(1, steps + 1):
+        optimizer.param_groups[0]["lr"] = learning_rate * (1 - (step - 1) / steps)
+        batch, cursor = batches.read(cursor)
+        batch = batch.to(device)
+        assert batch.guide_BTS is not None
+        tap = _HeadMaps(len(model.decoder.layers))
+        with mixed_precision(device, dtype):
+            model(batch.source_BS, batch.target_in_BT, tap=tap)
+        loss = guided_nats(tap.weights_BTS, batch.guide_BTS) / batch.guide_BTS.sum().clamp_min(1)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        tell(step, float(loss.detach()))

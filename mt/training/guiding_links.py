@@ -1,0 +1,112 @@
+"""The word links that guide a training: the corpus's own, or the statistical aligner's, which are kept beside it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mt.alignment.guide import Guide
+from mt.alignment.links import to_pharaoh
+from mt.alignment.statistical import StatisticalAligner, soft_links
+from mt.data.batching import Guiding
+from mt.data.block import joined, line_ends
+from mt.data.mapped import RunWriter, map_array
+from mt.data.pair import Pair
+from mt.data.prepare import Prepared
+from mt.data.store import Store
+from mt.data.tokenizer import TokenizerPair
+from mt.data.whole_folder import whole_folder
+from mt.training.guidance import Guidance
+
+log = logging.getLogger(__name__)
+
+VERSION = 1  # raise it when other links are found in the same text
+FOLDER = "links"  # in the prepared folder
+PART = 250_000  # pairs that are aligned together: some 2 GiB, and a minute
+LOOKED_AT = 1000  # pairs, for links that should be there
+
+
+def find_links(guidance: Guidance, prepared: Prepared) -> None:
+    """Sees to it that the links are there: learns them if they are to be learned, unless that was done before.
+
+    A corpus of more than 250,000 pairs is aligned in parts of that many, each learned by itself. Raises ValueError for
+    a corpus that has none, or that is in shards and has to learn them.
+    """
+    store = prepared.train
+    if guidance.links == "given":
+        if isinstance(store, Store) and not any(pair.links for pair in store.sample(LOOKED_AT)):
+            raise ValueError(
+                "guidance.links (given) needs a corpus with word links, as data.train.links=FILE gives them; learned"
+                " needs none"
+            )
+    elif guidance.links == "learned":
+        if not isinstance(store, Store):
+            raise ValueError("guidance.links (learned) needs a corpus prepared as a whole: data.keep_shards=null")
+        _learn_links(store, prepared.folder / FOLDER, prepared.fingerprint)
+
+
+def guide_of(guidance: Guidance, prepared: Prepared) -> Guiding | None:
+    """What makes the batches' guides of the links that `find_links` saw to; None without guidance."""
+    if not guidance.is_on:
+        return None
+    learned = LearnedLinks(prepared.folder / FOLDER) if guidance.links == "learned" else None
+    return make_guide(prepared.tokenizers, shift=guidance.shift, learned=learned)
+
+
+def make_guide(tokenizers: TokenizerPair, *, shift: int, learned: LearnedLinks | None = None) -> Guiding:
+    """What makes guides of the pairs' own links, or of the learned ones of their numbers."""
+    vocabularies = (tokenizer.pieces(range(tokenizer.size)) for tokenizer in (tokenizers.source, tokenizers.target))
+    guide = Guide(*vocabularies, shift=shift)
+
+    def guiding(numbers: np.ndarray, pairs: Sequence[Pair], source_BS: np.ndarray, target_BT: np.ndarray) -> np.ndarray:
+        links = [pair.links for pair in pairs] if learned is None else [learned[int(number)] for number in numbers]
+        return guide([pair.source for pair in pairs], [pair.target for pair in pairs], links, source_BS, target_BT)
+
+    return guiding
+
+
+class LearnedLinks:
+    """The links of pair `number`, in Pharaoh format, read from the folder that `find_links` wrote."""
+
+    def __init__(self, folder: Path):
+        self._text, self._index = (
+            map_array(folder / "links.text", np.uint8),
+            map_array(folder / "links.index", np.int64),
+        )
+
+    def __len__(self) -> int:
+        return len(self._index) - 1
+
+    def __getitem__(self, number: int) -> str:
+        start, end = self._index[number : number + 2]
+        return self._text[start : end - 1].tobytes().decode("ascii")
+
+
+def _learn_links(pairs: Store, folder: Path, made_from: str) -> None:
+    """Writes the links of all pairs to `folder`, unless it holds those of the same text (`made_from`, a fingerprint)."""
+    made = {"version": VERSION, "made_from": made_from}
+    stamp = folder / "made_from.json"
+    if stamp.is_file() and stamp.read_text("utf-8") == json.dumps(made):
+        return
+    start, count = time.perf_counter(), len(pairs)
+    num_parts = -(-count // PART)
+    with whole_folder(folder) as new:
+        with RunWriter(new / "links.text", new / "links.index") as writer:
+            for part in range(num_parts):
+                numbers = range(count * part // num_parts, count * (part + 1) // num_parts)
+                text = joined(list(_links_of(pairs, numbers)))
+                writer.write(text, line_ends(text))
+        (new / stamp.name).write_text(json.dumps(made), "utf-8")
+    seconds = time.perf_counter() - start
+    log.info("links of %d pairs found by the statistical aligner in %.1f s", count, seconds)
+
+
+def _links_of(pairs: Store, numbers: range) -> Iterator[str]:
+    texts = [pairs.text(number) for number in numbers]
+    aligner = StatisticalAligner([pair.source.split() for pair in texts], [pair.target.split() for pair in texts])
+    return (to_pharaoh(soft_links(posteriors)) for posteriors in aligner.fit().posteriors())

@@ -1,0 +1,126 @@
+"""The shortlist: with every piece on it nothing changes; without, only what is on it comes out."""
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from mt import shortlist as command
+from mt.inference.shortlist import FILE_NAME, Shortlist
+from mt.inference.translator import Translator
+from mt.search.beam import Beam
+
+
+def whole(size):
+    """A list on which every target piece stands."""
+    return Shortlist(np.zeros(size + 1, dtype=int), np.zeros(0, dtype=int), np.arange(size))
+
+
+@pytest.fixture(scope="module")
+def listed(trained_run, corpus_folder):
+    """The trained run with a shortlist learned from its training text."""
+    texts = ["--source", str(corpus_folder / "train.de"), "--target", str(corpus_folder / "train.en")]
+    assert command.main(["--checkpoint", str(trained_run), *texts, "--best", "3", "--frequent", "2"]) == 0
+    return trained_run
+
+
+@pytest.fixture(scope="module")
+def lines(corpus_folder):
+    return (corpus_folder / "test.de").read_text().splitlines()[:30]
+
+
+def texts(translator, lines, size=3):
+    return [one.text for one in translator.translate(lines, search=Beam(size=size))]
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8"])
+def test_with_every_piece_on_it_translations_and_scores_stay(trained_run, lines, precision, monkeypatch):
+    plain = Translator.load(trained_run, device="cpu", precision=precision)
+    monkeypatch.setattr(Shortlist, "load", lambda folder, *, source_size, target_size: whole(target_size))
+    short = Translator.load(trained_run, device="cpu", precision=precision, shortlist=True)
+    for before, after in zip(*(one.translate(lines, search=Beam(size=3)) for one in (plain, short)), strict=True):
+        assert after.text == before.text
+        assert after.score == pytest.approx(before.score, abs=1e-4)
+
+
+def test_a_learned_list_is_small_and_translates_as_well(listed, lines):
+    sizes = Translator.load(listed, device="cpu").tokenizers.target.size
+    found = Shortlist.load((listed / "best").resolve(), source_size=sizes, target_size=sizes)
+    assert len(found.pieces) <= 3 * sizes and len(found.frequent) == 2
+    assert len(found.candidates([[5, 6]])) <= 4 + 2 + 2 * 3
+    whole_list, short = (Translator.load(listed, device="cpu", shortlist=on) for on in (False, True))
+    same = sum(a == b for a, b in zip(texts(whole_list, lines), texts(short, lines), strict=True))
+    assert same >= 27
+
+
+def test_nothing_but_what_is_on_the_list_comes_out(trained_run, lines, monkeypatch):
+    plain = Translator.load(trained_run, device="cpu")
+    kept = [*range(4), *range(10, 20)]
+    few = Shortlist(np.zeros(plain.tokenizers.source.size + 1, dtype=int), np.zeros(0, dtype=int), np.array(kept))
+    monkeypatch.setattr(Shortlist, "load", lambda folder, **sizes: few)
+    short = Translator.load(trained_run, device="cpu", shortlist=True)
+    ids = short.search_ids(short.tokenizers.source.encode_many(lines), Beam(size=4))
+    assert {id_ for found in ids for hypothesis in found for id_ in hypothesis.ids} <= set(kept)
+
+
+def test_special_pieces_are_always_candidates_and_ids_rise():
+    candidates = whole(3).candidates([[1], [2]])
+    assert candidates.tolist() == [0, 1, 2, 3]
+    starts = np.array([0, 0, 2, 3])
+    found = Shortlist(starts, np.array([9, 7, 8]), np.array([5])).candidates([[1, 1], [0]])
+    assert found.tolist() == [0, 1, 2, 3, 5, 7, 9]
+
+
+def test_links_decide_the_list():
+    """Source piece n is always translated by n + 10."""
+    rng = np.random.default_rng(1)
+    sources = [rng.integers(4, 9, size=rng.integers(1, 6)).tolist() for _ in range(400)]
+    targets = [[id_ + 10 for id_ in source[::-1]] for source in sources]
+    found = Shortlist.learn(sources, targets, source_size=9, target_size=20, best=1, frequent=1)
+    assert found.pieces.tolist() == [14, 15, 16, 17, 18] and found.starts.tolist() == [0, 0, 0, 0, 0, 1, 2, 3, 4, 5]
+    for name in ("best", "frequent"):
+        with pytest.raises(ValueError, match=rf"{name} \(0\) must be at least 1"):
+            Shortlist.learn(sources, targets, source_size=9, target_size=20, **{name: 0})
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"starts": [0, 1]}, "starts must rise from 0 to 2, one for each of 3 pieces"),
+        ({"starts": [0, 2, 1, 2]}, "starts must rise"),
+        ({"starts": [0, 1, 1, 3]}, "starts must rise"),
+        ({"pieces": [4, 99]}, "target ids must be from 0 to 9"),
+        ({"frequent": [-1]}, "target ids must be from 0 to 9"),
+        ({"pieces": [[4, 5]]}, "must hold starts, pieces and frequent"),
+        ({"more": [1]}, "must hold starts, pieces and frequent"),
+    ],
+    ids=str,
+)
+def test_a_strangers_list_is_checked(tmp_path, change, message):
+    values = {"starts": [0, 1, 1, 2], "pieces": [4, 5], "frequent": [6]} | change
+    save_file({name: torch.tensor(row, dtype=torch.int32) for name, row in values.items()}, tmp_path / FILE_NAME)
+    with pytest.raises(ValueError, match=message):
+        Shortlist.load(tmp_path, source_size=3, target_size=10)
+
+
+def test_a_checkpoint_without_one_says_how_to_make_it(tmp_path):
+    with pytest.raises(ValueError, match=r"has no shortlist: python -m mt.shortlist makes one"):
+        Shortlist.load(tmp_path, source_size=3, target_size=10)
+
+
+def test_wrong_numbers_and_files_are_refused(trained_run, tmp_path):
+    (tmp_path / "two").write_text("eins\nzwei\n")
+    (tmp_path / "one").write_text("one\n")
+    (tmp_path / "blank").write_text("\n")
+
+    def call(source, target, *flags):
+        paths = ["--source", str(tmp_path / source), "--target", str(tmp_path / target)]
+        command.main(["--checkpoint", str(trained_run), *paths, *flags])
+
+    for flag in ("--best", "--frequent", "--limit"):
+        with pytest.raises(ValueError, match=rf"{flag} \(0\) must be at least 1"):
+            call("two", "two", flag, "0")
+    with pytest.raises(ValueError, match="must have equally many lines: 2, 1"):
+        call("two", "one")
+    with pytest.raises(ValueError, match="have no pair"):
+        call("blank", "blank")

@@ -1,7 +1,7 @@
 """Writes into a checkpoint which target pieces each source piece may become: `translate --shortlist` then is faster.
 
-Learns from a parallel corpus, best the training text: the statistical aligner links its pieces. What it costs in BLEU is
-for `evaluate` to say; more --best and --frequent cost less and are slower.
+Learns from a parallel corpus, best the training text: the statistical aligner links its pieces. What it costs in BLEU
+is for `evaluate --shortlist` to say; more --best and --frequent cost less and are slower.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LONGEST = 200  # pieces of a side
 
 def parser() -> argparse.ArgumentParser:
     """The flags."""
-    flags = Flags(prog="mt-shortlist", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    flags = Flags(prog="shortlist", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     flags.add_argument("--source", metavar="FILE", required=True, help="sentences, a line each (plain or .gz)")
     flags.add_argument("--target", metavar="FILE", required=True, help="their translations")
     flags.add_argument("--checkpoint", metavar="FOLDER", help="a run or a step (default: the newest finished run)")

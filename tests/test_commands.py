@@ -13,7 +13,7 @@ import pytest
 from mt.command_line import config_folder, config_groups, hydra_help, run, run_hydra
 
 ROOT = Path(__file__).resolve().parents[1]
-TOOLS = ["translate", "evaluate", "align"]
+TOOLS = ["translate", "evaluate", "align", "shortlist"]
 HYDRA_COMMANDS = ["train", "prepare", "doctor"]
 TAKES_LONG_TO_IMPORT = {"torch", "numpy", "matplotlib", "datasets", "sacrebleu", "sentencepiece", "hydra", "omegaconf"}
 EXPERIMENTS = sorted(path.stem for path in (ROOT / "configs" / "experiment").glob("*.yaml"))

@@ -150,7 +150,7 @@ def test_a_validation_tells_where_attention_goes_and_draws_it(settings, tmp_path
 
 def test_attention_is_not_looked_at_where_nobody_wants_it(settings, tmp_path):
     main(settings(tmp_path / "run", "validation.attention_lines=0"))
-    assert "attention" not in (tmp_path / "run" / "metrics.jsonl").read_text()
+    assert "valid_attention" not in (tmp_path / "run" / "metrics.jsonl").read_text()
     assert not (tmp_path / "run" / "attention").exists()
     with pytest.raises(ValueError, match=r"validation.attention_lines \(-1\) must be 0 or more"):
         main(settings(tmp_path / "other", "validation.attention_lines=-1"))

@@ -1,8 +1,8 @@
-"""A shortlist of the vocabulary: which target pieces a source may become, so that the output projection is a part of it.
+"""A shortlist of the vocabulary: which target pieces a source may become, so that only these are projected to.
 
-For each source piece the target pieces that it was linked to most often in a corpus, and the most frequent ones for every
-source, as Marian's and CTranslate2's lexical shortlists have it (Jean et al. 2015; Mi et al. 2016). Probabilities are
-those among the candidates: a translation may score a little higher, or be another one where a piece is not on the list.
+For each source piece the target pieces that it was linked to most often in a corpus, and the most frequent ones for
+every source, as Marian's and CTranslate2's lexical shortlists have it (Jean et al. 2015; Mi et al. 2016). Probabilities
+are those among the candidates: a translation may score higher, or be another one where a piece is not on the list.
 """
 
 from __future__ import annotations

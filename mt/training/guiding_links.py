@@ -88,7 +88,7 @@ class LearnedLinks:
 
 
 def _learn_links(pairs: Store, folder: Path, made_from: str) -> None:
-    """Writes the links of all pairs to `folder`, unless it holds those of the same text (`made_from`, a fingerprint)."""
+    """Writes the links of all pairs to `folder`, unless it holds those of the same text (`made_from`)."""
     made = {"version": VERSION, "made_from": made_from}
     stamp = folder / "made_from.json"
     if stamp.is_file() and stamp.read_text("utf-8") == json.dumps(made):

@@ -189,7 +189,7 @@ class _Loss(nn.Module):
         real_N: Tensor,
         guide_BTS: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """What is minimised of the target tokens at `real_N`, places in B * T; (plain nats, guided nats, guided pieces)."""
+        """What is minimised, of the target tokens at `real_N`, places in B * T; and three sums: see `Update`."""
         tap = None if guide_BTS is None else GuidedHead(*self.guided)
         states_BTD = self.model(source_BS, target_in_BT, tap=tap)
         states_ND = states_BTD.flatten(0, 1).index_select(0, real_N)

@@ -68,7 +68,7 @@ def cut(words, draw):
     for word in words:
         rest = "▁" + word
         while rest:
-            fitting = [piece for piece in PIECES[4:9] + ["▁ab"] if rest.startswith(piece)]
+            fitting = [piece for piece in [*PIECES[4:9], "▁ab"] if rest.startswith(piece)]
             pieces.append(draw(st.sampled_from(fitting)) if fitting else "<unk>")
             rest = rest[len(pieces[-1]) if fitting else 1 :]
     return pieces

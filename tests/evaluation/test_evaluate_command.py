@@ -24,7 +24,7 @@ class Shouter:
     calls: tuple = ()
 
     @classmethod
-    def load(cls, checkpoint, *, device, precision):
+    def load(cls, checkpoint, *, device, precision, shortlist=False):
         cls.calls = (checkpoint, device, precision)
         return cls()
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from mt import evaluate, translate
 from mt import shortlist as command
 from mt.inference.shortlist import FILE_NAME, Shortlist
 from mt.inference.translator import Translator
@@ -124,3 +125,20 @@ def test_wrong_numbers_and_files_are_refused(trained_run, tmp_path):
         call("two", "one")
     with pytest.raises(ValueError, match="have no pair"):
         call("blank", "blank")
+
+
+def test_the_flag_reaches_the_search_of_both_commands(trained_run, monkeypatch, tmp_path, capsys):
+    """With a list of a single word only that word can come out."""
+    target = Translator.load(trained_run, device="cpu").tokenizers.target
+    one = np.array(target.encode("one"))
+    size = target.size
+    only = Shortlist(np.zeros(size + 1, dtype=int), np.zeros(0, dtype=int), one)
+    monkeypatch.setattr(Shortlist, "load", lambda folder, **sizes: only)
+    arguments = ["--checkpoint", str(trained_run), "--shortlist", "--device", "cpu"]
+    assert translate.main([*arguments, "zwei drei"]) == 0
+    assert set(capsys.readouterr().out.split()) <= {"one"}
+    for name, text in (("source", "zwei drei\n"), ("reference", "three two\n")):
+        (tmp_path / name).write_text(text)
+    files = ["--source", str(tmp_path / "source"), "--reference", str(tmp_path / "reference")]
+    assert evaluate.main([*arguments, *files, "--output", str(tmp_path / "out")]) == 0
+    assert set((tmp_path / "out").read_text().split()) <= {"one"}

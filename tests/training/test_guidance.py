@@ -1,4 +1,4 @@
-"""Guided alignment: the head learns what the links say, beside what the model learns, and a resumed run goes on exactly."""
+"""Guided alignment: a head learns what the links say, and a guided run goes on exactly."""
 
 import numpy as np
 import pytest

@@ -48,7 +48,9 @@ class Line:
     target: str
     raw: RawAttention | None = None
     alignment: Alignment | None = None
-    back: Alignment | None = None  # by the model of the other direction
+    # where there is a model of the other direction: by this one alone, and by that one alone
+    forward: Alignment | None = None
+    backward: Alignment | None = None
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -95,37 +97,42 @@ def export(
     """Writes every line to every file that was asked for, prints a summary, and returns it."""
     from tqdm import tqdm
 
-    from mt.alignment.error_rate import ErrorRate
+    from mt.alignment.breakdown import Breakdown
     from mt.alignment.links import THRESHOLD, link_rule, to_pharaoh
     from mt.alignment.symmetrize import SYMMETRIZATIONS
 
     threshold = THRESHOLD if flags.threshold is None else flags.threshold
     rule = link_rule(flags.method, threshold)
 
-    def find_links(line: Line) -> set[Link]:
+    def find_links(line: Line) -> tuple[set[Link], dict[str, set[Link]]]:
+        """The links of a line and, with a model of the other direction, what they were made from and they again."""
         if line.alignment is None:
-            return set()
-        forward = rule(line.alignment.weights_TS)
-        if line.back is None or flags.symmetrize == SOFT:
-            return forward
-        backward = {(source, target) for target, source in rule(line.back.weights_TS)}
-        return SYMMETRIZATIONS[flags.symmetrize](forward, backward)
+            return set(), {}
+        if line.forward is None or line.backward is None:
+            return rule(line.alignment.weights_TS), {}
+        forward = rule(line.forward.weights_TS)
+        backward = {(source, target) for target, source in rule(line.backward.weights_TS)}
+        if flags.symmetrize == SOFT:
+            links = rule(line.alignment.weights_TS)
+        else:
+            links = SYMMETRIZATIONS[flags.symmetrize](forward, backward)
+        return links, {"forward": forward, "backward": backward, flags.symmetrize: links}
 
-    rate, alignment, sink_masses, num_pictures = ErrorRate(), None, [], 0
+    errors, alignment, sink_masses, num_pictures = Breakdown(), None, [], 0
     with ExitStack() as stack:
         records = open_for(stack, output / "alignments.jsonl", "json" in flags.formats)
         pharaoh = open_for(stack, output / "links.pharaoh", "pharaoh" in flags.formats)
         for line in tqdm(
             aligned(aligner, reverse, sources, targets, flags), total=len(sources), unit="line", disable=None
         ):
-            links = find_links(line)
+            links, directions = find_links(line)
             line_gold = gold[line.number - 1] if gold else None
             if pharaoh:
                 pharaoh.write(to_pharaoh(links) + "\n")
             if records:
                 records.write(json.dumps(record(line, links), ensure_ascii=False) + "\n")
             if line_gold:
-                rate += ErrorRate.of(links, line_gold)
+                errors.add(links, line_gold, len(line.source.split()), directions)
             if line.alignment is None:
                 continue
             alignment = line.alignment
@@ -150,8 +157,8 @@ def export(
         }
         print(f"{alignment.describe()}, {alignment.direction}, sink mass {about['sink_mass']:.2f}")
     if gold:
-        about |= {name: round(getattr(rate, name), 6) for name in ("aer", "precision", "recall", "f1")}
-        print(rate)
+        about |= errors.to_json()
+        print(errors)
     skipped = len(sink_masses) - num_pictures
     if num_pictures == flags.limit and skipped:
         log.info("pictures of %d lines, %d more without (--limit)", num_pictures, skipped)
@@ -212,10 +219,9 @@ def with_reverse(lines: list[Line], reverse: Aligner, flags: argparse.Namespace)
     backs = iter(reverse.align(*texts, batch_tokens=flags.batch_tokens) if filled else [])
     for line in lines:
         if line.alignment is not None and line.target.strip():
-            back = by_words(next(backs), line.target, line.source)
-            line = replace(line, back=back)
+            line = replace(line, forward=line.alignment, backward=by_words(next(backs), line.target, line.source))
             if flags.symmetrize == SOFT:
-                weights_TS = soft_product(line.alignment.weights_TS, back.weights_TS)
+                weights_TS = soft_product(line.forward.weights_TS, line.backward.weights_TS)
                 line = replace(line, alignment=replace(line.alignment, weights_TS=weights_TS))
         yield line
 
@@ -305,7 +311,9 @@ def parser() -> argparse.ArgumentParser:
     text.add_argument("--source", metavar="FILE", required=True, help="source sentences, - for standard input")
     text.add_argument("--target", metavar="FILE", help="their translations (default: the model's own)")
     text.add_argument(
-        "--gold", metavar="FILE", help="links that people drew (Pharaoh, NAACL, or a Blinker folder): prints AER"
+        "--gold",
+        metavar="FILE",
+        help="links that people drew (Pharaoh, NAACL, or a Blinker folder): prints AER, also by length and direction",
     )
     text.add_argument("--gold-base", type=int, choices=(0, 1), default=0, help="of Pharaoh positions (default: 0)")
 

@@ -158,8 +158,14 @@ def test_methods_make_other_links(aligner, files):
 def test_gold_prints_the_error_rate(aligner, files, capsys):
     folder = call(files, "--target", str(files / "de"), "--gold", str(files / "wa"))
     # 7 links, 3 sure: all 3 found; 4 of the 7 are possible
-    assert "AER 30.00  precision 57.14  recall 100.00  F1 72.73  (7 links, 3 sure)" in capsys.readouterr().out
-    assert json.loads((folder / "about.json").read_text())["aer"] == 0.3
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "AER 30.00  precision 57.14  recall 100.00  F1 72.73  (7 links, 3 sure)",
+        "source words         sentences     AER  precision  recall      F1",
+        "1-10                         2   30.00      57.14  100.00   72.73",
+    ]
+    about = json.loads((folder / "about.json").read_text())
+    assert about["aer"] == about["by_length"]["1-10"]["aer"] == 0.3
+    assert "by_direction" not in about
     assert "gold, possible" in (folder / "0001.svg").read_text(encoding="utf-8")
 
 
@@ -341,6 +347,22 @@ def test_two_directions_become_one(both, files, symmetrize, expected):
     assert links[0] == expected and links[1] == ""
     about = json.loads((files / "out" / "about.json").read_text())
     assert (about["reverse"], about["symmetrize"]) == ("back", symmetrize)
+
+
+@pytest.mark.parametrize("symmetrize", ["intersection", "soft-product"])
+def test_gold_judges_each_direction(both, files, capsys, symmetrize):
+    (files / "gold").write_text("0-2 1-1 2-0\n\n0-3 1-2 2-1 3-0\n")
+    flags = ["--checkpoint", "there", "--reverse", "back", "--formats", "json", "--symmetrize", symmetrize]
+    folder = call(files, *flags, "--target", str(files / "de"), "--gold", str(files / "gold"))
+    parts = json.loads((folder / "about.json").read_text())["by_direction"]
+    assert {name: (part["sentences"], part["precision"], part["recall"]) for name, part in parts.items()} == {
+        "forward": (2, 1.0, 1.0),
+        "backward": (2, 1.0, round(5 / 7, 6)),  # its last words have no partner
+        # a product of weights still gives the word without a partner its next best
+        symmetrize: (2, 1.0 if symmetrize == "intersection" else round(5 / 7, 6), round(5 / 7, 6)),
+    }
+    names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert names == ["layer", "AER", "source", "1-10", "direction", "forward", "backward", symmetrize]
 
 
 def test_the_reverse_model_must_be_one(both, files):

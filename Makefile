@@ -16,7 +16,7 @@ INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo train test lint lock clean
+.PHONY: help setup demo train test browser lint lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,18 +24,28 @@ help:  ## list the targets
 setup: $(INSTALLED)  ## make .venv with the locked dependencies and this package (PYTHON=python3.12 chooses the Python)
 	@echo "set up in $(VENV): try \`make demo\`"
 
-demo: $(INSTALLED)  ## train on the corpus that comes with the project, then translate and draw heatmaps (about 3 minutes)
+demo: $(INSTALLED)  ## train on the corpus that comes with the project, then translate and draw alignments (about 3 minutes)
 	@$(RUN) -m mt.train experiment=demo
 	@echo "three sentences that it has never seen, and its translations:"
 	@head -n 3 data/bundled/test.en
 	@head -n 3 data/bundled/test.en | $(RUN) -m mt.translate --checkpoint checkpoints/demo
 	@head -n 3 data/bundled/test.en | $(RUN) -m mt.align --checkpoint checkpoints/demo --source - --output checkpoints/demo/heatmaps
+	@echo "open checkpoints/demo/heatmaps/alignments.html in a browser: which word looked at which, head by head"
 
 train: $(INSTALLED)  ## train with the settings in ARGS, as in: make train ARGS='experiment=demo trainer.seed=2'
 	@$(RUN) -m mt.train $(ARGS)
 
-test: $(INSTALLED) lint  ## lint, then run the tests (ARGS='-k beam' chooses some)
+test: $(INSTALLED) lint browser  ## lint, then run the tests (ARGS='-k beam' chooses some); installs Chromium where it may
 	@$(RUN) -m pytest $(ARGS)
+
+# the alignment page is tested in a browser; without one those tests say so and are skipped
+browser:
+	@command -v chromedriver >/dev/null || { \
+	    [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo "installing Chromium for the tests of the alignment page" && \
+	    export DEBIAN_FRONTEND=noninteractive && \
+	    { apt-get -qq -o Acquire::http::Timeout=30 update >/dev/null 2>&1; \
+	    apt-get -qq -o Acquire::http::Timeout=30 install -y --no-install-recommends chromium chromium-driver >/dev/null 2>&1; }; } || \
+	    echo "no Chromium with its driver here: the tests in a browser will be skipped (on Debian: apt-get install chromium chromium-driver)"
 
 lint: $(INSTALLED)  ## check the style of the code
 	@$(RUN) -m ruff check .

@@ -1,6 +1,7 @@
-"""Shows which source words a model looked at for each target word: heatmaps, JSON, and links in Pharaoh format.
+"""Shows which source words a model looked at for each target word: a page, heatmaps, JSON, links in Pharaoh format.
 
 Aligns --source with --target, or with the model's own translation. Layers and heads count from 0. In --output:
+alignments.html (to open in a browser: every layer and head, links and gold, in one file that needs no network),
 0001.png and 0001.svg for line 1 (with --grid also 0001.grid.png), alignments.jsonl (tokens, weights and links, a line
 a line), links.pharaoh ("0-0 1-2": source-target, counted from 0, a line a line), about.json (how all this was made).
 
@@ -23,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from mt.command_line import Flags, run
-from mt.data.whole_folder import whole_file, write_json
+from mt.data.whole_folder import whole_file, write_json, write_whole
 
 if TYPE_CHECKING:
     from mt.alignment.alignment import Alignment, RawAttention
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("mt.align")
 
-FORMATS = ("png", "svg", "json", "pharaoh")
+FORMATS = ("html", "png", "svg", "json", "pharaoh")
+PICTURES, SENTENCES = 20, 100  # drawn by themselves and on the page, unless --limit says how many
 WINDOW = 256  # lines decoded before any is written
 GRID_COLUMNS = 4
 SOFT = "soft-product"
@@ -71,16 +73,16 @@ def main(argv: list[str] | None = None) -> int:
     from mt.checkpoint.folder import newest_run
     from mt.inference.aligner import Aligner
 
-    checkpoint = flags.checkpoint or newest_run()
-    aligner = Aligner.load(checkpoint, device=flags.device, precision=flags.precision)
     if flags.checkpoint is None:
-        log.info("checkpoint: %s", checkpoint)
+        flags.checkpoint = newest_run()
+        log.info("checkpoint: %s", flags.checkpoint)
+    aligner = Aligner.load(flags.checkpoint, device=flags.device, precision=flags.precision)
     reverse = load_reverse(flags.reverse, aligner, flags.device, flags.precision) if flags.reverse else None
     output = Path(flags.output)
     output.mkdir(parents=True, exist_ok=True)
     # it speaks of the files beside it: the first to go, the last to come
     (output / "about.json").unlink(missing_ok=True)
-    about = {"checkpoint": str(checkpoint), **export(aligner, reverse, sources, targets, gold, flags, output)}
+    about = export(aligner, reverse, sources, targets, gold, flags, output)
     write_json(output / "about.json", about)
     return 0
 
@@ -99,6 +101,7 @@ def export(
 
     from mt.alignment.breakdown import Breakdown
     from mt.alignment.links import THRESHOLD, link_rule, to_pharaoh
+    from mt.alignment.page.page import Page
     from mt.alignment.symmetrize import SYMMETRIZATIONS
 
     threshold = THRESHOLD if flags.threshold is None else flags.threshold
@@ -119,6 +122,9 @@ def export(
         return links, {"forward": forward, "backward": backward, flags.symmetrize: links}
 
     errors, alignment, sink_masses, num_pictures = Breakdown(), None, [], 0
+    page = Page(method=flags.method, threshold=threshold, symmetrize=flags.symmetrize if reverse else None)
+    most_sentences = most_lines(flags, SENTENCES, "html")
+    most_pictures = most_lines(flags, PICTURES, "png", "svg")
     with ExitStack() as stack:
         records = open_for(stack, output / "alignments.jsonl", "json" in flags.formats)
         pharaoh = open_for(stack, output / "links.pharaoh", "pharaoh" in flags.formats)
@@ -137,11 +143,20 @@ def export(
                 continue
             alignment = line.alignment
             sink_masses.append(alignment.sink_mass)
-            if num_pictures < flags.limit and alignment.weights_TS.size and {"png", "svg"} & set(flags.formats):
+            if not alignment.weights_TS.size:
+                continue
+            if len(page) < most_sentences:
+                assert line.raw is not None
+                page.add(line.number, line.source, line.target, line.raw, alignment, links, line_gold)
+            if num_pictures < most_pictures:
                 draw(line, links, line_gold, flags, output / f"{line.number:04d}")
                 num_pictures += 1
 
-    about: dict[str, Any] = {"lines": len(sources), "blank_lines": len(sources) - len(sink_masses)}
+    about: dict[str, Any] = {
+        "checkpoint": str(flags.checkpoint),
+        "lines": len(sources),
+        "blank_lines": len(sources) - len(sink_masses),
+    }
     if alignment is not None:
         about |= {
             "direction": alignment.direction,
@@ -159,10 +174,32 @@ def export(
     if gold:
         about |= errors.to_json()
         print(errors)
-    skipped = len(sink_masses) - num_pictures
-    if num_pictures == flags.limit and skipped:
-        log.info("pictures of %d lines, %d more without (--limit)", num_pictures, skipped)
+    if "html" in flags.formats:
+        write_whole(output / "alignments.html", page.html(page_facts(about, len(page))))
+    for name, count, most in (
+        ("alignments.html", len(page), most_sentences),
+        ("pictures", num_pictures, most_pictures),
+    ):
+        if 0 < count == most < len(sink_masses):
+            log.info("%s: the first %d of %d lines (--limit)", name, count, len(sink_masses))
     return about
+
+
+def page_facts(about: dict[str, Any], num_sentences: int) -> dict[str, str]:
+    """What the top of the page says, by name."""
+    facts = {"checkpoint": about["checkpoint"]}
+    if "reverse" in about:
+        facts["joined with"] = f"{about['reverse']}, {about['symmetrize']}"
+    if "aer" in about:
+        facts |= {name: f"{100 * about[name.lower()]:.1f} %" for name in ("AER", "precision", "recall")}
+    return facts | {"lines": f"{num_sentences} of {about['lines']}"}
+
+
+def most_lines(flags: argparse.Namespace, default: int, *formats: str) -> int:
+    """How many lines are drawn at most in any of these formats."""
+    if not set(formats) & set(flags.formats):
+        return 0
+    return default if flags.limit is None else flags.limit
 
 
 def aligned(
@@ -186,7 +223,8 @@ def aligned(
         raws = aligner.attention(
             [sources[i] for i in filled],
             None if targets is None else [targets[i] for i in filled],
-            norms=signal == "norms",
+            # the page shows both signals
+            norms=signal == "norms" or start < most_lines(flags, SENTENCES, "html"),
             batch_tokens=flags.batch_tokens,
         ) if filled else []  # fmt: skip
         found = dict(zip(filled, raws, strict=True))
@@ -377,7 +415,10 @@ def parser() -> argparse.ArgumentParser:
         help="also draw each head of the layer (heads, the default), each layer averaged, or all heads of all layers",
     )
     what.add_argument(
-        "--limit", metavar="N", type=int, default=20, help="lines to draw (default: the first %(default)s)"
+        "--limit",
+        metavar="N",
+        type=int,
+        help=f"lines to draw (default: the first {PICTURES} in pictures, the first {SENTENCES} on the page)",
     )
     return parser
 

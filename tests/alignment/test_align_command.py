@@ -77,6 +77,11 @@ def records(folder):
     return [json.loads(line) for line in (folder / "alignments.jsonl").read_text(encoding="utf-8").split("\n")[:-1]]
 
 
+def lines_of_page(folder):
+    data = (folder / "alignments.html").read_text("utf-8").split('id="data">')[1].split("</script>")[0]
+    return [sentence["line"] for sentence in json.loads(data)["sentences"]]
+
+
 def test_every_line_has_its_entry_in_every_file(aligner, files, capsys):
     folder = call(files, "--target", str(files / "de"))
     assert (folder / "links.pharaoh").read_text() == "0-2 1-1 2-0\n\n0-3 1-2 2-1 3-0\n"
@@ -88,7 +93,8 @@ def test_every_line_has_its_entry_in_every_file(aligner, files, capsys):
     assert blank == {"line": 2, "source": [], "target": [], "weights": [], "links": []}
     assert last["source"] == ["yes", "no", "$x", "<b>"]
     assert sorted(path.name for path in folder.iterdir()) == [
-        "0001.png", "0001.svg", "0003.png", "0003.svg", "about.json", "alignments.jsonl", "links.pharaoh",
+        "0001.png", "0001.svg", "0003.png", "0003.svg", "about.json", "alignments.html", "alignments.jsonl",
+        "links.pharaoh",
     ]  # fmt: skip
     assert capsys.readouterr().out == "layer 1, heads 0-1 (mean), shift 1, en-de, sink mass 0.06\n"
 
@@ -142,6 +148,18 @@ def test_formats_and_limit_decide_what_is_written(aligner, files):
         "0001.png",
     }
     assert not list(call(files, "--limit", "0", output="c").glob("*.png"))
+
+
+def test_the_page_shows_the_first_lines_that_have_two_sides(aligner, files, caplog):
+    caplog.set_level("INFO", "mt.align")
+    assert lines_of_page(call(files, "--formats", "html")) == [1, 3]
+    assert not caplog.messages
+    assert lines_of_page(call(files, "--formats", "html", "--limit", "1")) == [1]
+    assert caplog.messages == ["alignments.html: the first 1 of 2 lines (--limit)"]
+    (files / "many").write_text("a b\n" * 130)
+    folder = call(files, "--formats", "html,png", source="many", output="many.out")
+    assert lines_of_page(folder) == [*range(1, 101)]
+    assert len(list(folder.glob("*.png"))) == 20
 
 
 def test_methods_make_other_links(aligner, files):
@@ -235,45 +253,6 @@ def test_mistakes_are_one_clear_line(aligner, files, flags, message):
     with pytest.raises((ValueError, OSError), match=message) as error:
         call(files, *flags.format(**names).split())
     assert "\n" not in str(error.value)
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory):
-    """A step folder with a fresh model of 2 layers and 2 heads."""
-    import torch
-
-    from mt.checkpoint.folder import ModelCard, write_checkpoint
-    from mt.checkpoint.rebuild import build
-    from mt.data.tokenizer import TokenizerSettings, train_tokenizers
-
-    lines = [
-        f"der {adjective} Hund sieht {noun}" for adjective in ("alte", "junge") for noun in ("Katzen", "Häuser")
-    ] * 5
-    tokenizers = train_tokenizers(lines, lines, len(lines), TokenizerSettings(vocab_size=300))
-    slot = {"_target_": "mt.attention.dense.Dense", "_partial_": True}
-    layer = {
-        "_target_": "mt.model.layer.LayerSettings",
-        "dim": 16,
-        "num_heads": 2,
-        "num_kv_heads": 2,
-        "feed_forward_dim": 8,
-    }
-    node = {
-        "_target_": "mt.model.seq2seq.Seq2Seq",
-        "layer": layer,
-        "encoder": {"_target_": "mt.model.encoder.Encoder", "_partial_": True, "num_layers": 1, "self_attention": slot},
-        "decoder": {
-            "_target_": "mt.model.decoder.Decoder", "_partial_": True, "num_layers": 2,
-            "self_attention": slot, "cross_attention": slot,
-        },
-    }  # fmt: skip
-    torch.manual_seed(0)
-    model = build(node, source_vocab_size=tokenizers.source.size, target_vocab_size=tokenizers.target.size)
-    folder = tmp_path_factory.mktemp("run") / "step_000001"
-    card = ModelCard(model=node, source_language="xx", target_language="yy")
-    weights = dict(model.named_parameters())
-    write_checkpoint(folder, card=card, weights=weights, tokenizers=tokenizers, scores={})
-    return folder
 
 
 def test_a_real_model_is_read_the_same_whatever_the_batch(checkpoint, tmp_path):

@@ -1,0 +1,1 @@
+"""The alignment page: one HTML file to look into attention with."""

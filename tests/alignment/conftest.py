@@ -1,0 +1,41 @@
+"""A checkpoint that aligns: real, small and untrained."""
+
+import pytest
+import torch
+
+from mt.checkpoint.folder import ModelCard, write_checkpoint
+from mt.checkpoint.rebuild import build
+from mt.data.tokenizer import TokenizerSettings, train_tokenizers
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    """A step folder with a fresh model of 2 layers and 2 heads."""
+    lines = [
+        f"der {adjective} Hund sieht {noun}" for adjective in ("alte", "junge") for noun in ("Katzen", "Häuser")
+    ] * 5
+    tokenizers = train_tokenizers(lines, lines, len(lines), TokenizerSettings(vocab_size=300))
+    slot = {"_target_": "mt.attention.dense.Dense", "_partial_": True}
+    layer = {
+        "_target_": "mt.model.layer.LayerSettings",
+        "dim": 16,
+        "num_heads": 2,
+        "num_kv_heads": 2,
+        "feed_forward_dim": 8,
+    }
+    node = {
+        "_target_": "mt.model.seq2seq.Seq2Seq",
+        "layer": layer,
+        "encoder": {"_target_": "mt.model.encoder.Encoder", "_partial_": True, "num_layers": 1, "self_attention": slot},
+        "decoder": {
+            "_target_": "mt.model.decoder.Decoder", "_partial_": True, "num_layers": 2,
+            "self_attention": slot, "cross_attention": slot,
+        },
+    }  # fmt: skip
+    torch.manual_seed(0)
+    model = build(node, source_vocab_size=tokenizers.source.size, target_vocab_size=tokenizers.target.size)
+    folder = tmp_path_factory.mktemp("run") / "step_000001"
+    card = ModelCard(model=node, source_language="xx", target_language="yy")
+    weights = dict(model.named_parameters())
+    write_checkpoint(folder, card=card, weights=weights, tokenizers=tokenizers, scores={})
+    return folder

@@ -1,0 +1,59 @@
+"""Headless Chromium: for the tests of HTML pages, and for pictures of them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from selenium import webdriver
+from selenium.webdriver.chrome.options import Options
+from selenium.webdriver.chrome.service import Service
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = (
+    "--headless",
+    "--no-sandbox",  # which root, as in a container, cannot do without
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--force-color-profile=srgb",
+)
+
+
+def missing() -> str | None:
+    """What is not installed here, in words; None when a browser can be started."""
+    if not any(map(shutil.which, BROWSERS)) or not shutil.which("chromedriver"):
+        return "needs Chromium and its driver (on Debian: apt-get install chromium chromium-driver)"
+    return None
+
+
+@contextmanager
+def chromium(profile: Path, *, width: int = 1360, height: int = 940, scale: float = 1) -> Iterator[webdriver.Chrome]:
+    """A browser with a window of so many CSS pixels, `scale` of the picture's to each, that ends with the block.
+
+    `profile` is a folder for what it keeps, which should be fresh.
+    """
+    options = Options()
+    options.binary_location = next(filter(None, map(shutil.which, BROWSERS)))
+    for flag in (*FLAGS, f"--user-data-dir={profile}", f"--force-device-scale-factor={scale}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
+    try:
+        size = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": False}
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        yield driver
+    finally:
+        driver.quit()
+
+
+def in_colours(driver: webdriver.Chrome, scheme: str) -> None:
+    """Lets pages see that their reader prefers "light" or "dark"."""
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})

@@ -35,17 +35,17 @@ demo: $(INSTALLED)  ## train on the corpus that comes with the project, then tra
 train: $(INSTALLED)  ## train with the settings in ARGS, as in: make train ARGS='experiment=demo trainer.seed=2'
 	@$(RUN) -m mt.train $(ARGS)
 
-test: $(INSTALLED) lint browser  ## lint, then run the tests (ARGS='-k beam' chooses some); installs Chromium where it may
+test: $(INSTALLED) lint browser  ## lint, then run the tests (ARGS='-k beam' chooses some); as root on Debian it first installs Chromium
 	@$(RUN) -m pytest $(ARGS)
 
 # the alignment page is tested in a browser; without one those tests say so and are skipped
 browser:
-	@command -v chromedriver >/dev/null || { \
-	    [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo "installing Chromium for the tests of the alignment page" && \
+	@{ command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null && command -v chromedriver >/dev/null || \
+	    { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo "installing Chromium for the tests of the alignment page" && \
 	    export DEBIAN_FRONTEND=noninteractive && \
-	    { apt-get -qq -o Acquire::http::Timeout=30 update >/dev/null 2>&1; \
-	    apt-get -qq -o Acquire::http::Timeout=30 install -y --no-install-recommends chromium chromium-driver >/dev/null 2>&1; }; } || \
-	    echo "no Chromium with its driver here: the tests in a browser will be skipped (on Debian: apt-get install chromium chromium-driver)"
+	    { apt-get -qq -o Acquire::http::Timeout=30 update; \
+	    apt-get -qq -o Acquire::http::Timeout=30 install -y --no-install-recommends chromium chromium-driver; } >/dev/null 2>&1; } || \
+	    echo "no Chromium with its driver here: the tests in a browser are skipped (on Debian: apt-get install chromium chromium-driver)"
 
 lint: $(INSTALLED)  ## check the style of the code
 	@$(RUN) -m ruff check .

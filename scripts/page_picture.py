@@ -1,8 +1,8 @@
 """Draws a picture of an alignment page as a browser shows it, with a word pointed at: the one in the README is made so.
 
     python -m mt.align --checkpoint checkpoints/demo --source data/bundled/test.en --target data/bundled/test.de \\
-        --gold data/bundled/test.align --limit 100 --formats html --output maps
-    .venv/bin/python scripts/page_picture.py maps/alignments.html docs/page.png --line 81 --target-word 9
+        --gold data/bundled/test.align --formats html --output maps
+    python scripts/page_picture.py maps/alignments.html docs/page.png --line 81 --target-word 10 --height 1030
 
 It needs Chromium with its driver and the fonts of the languages on the page.
 """
@@ -30,6 +30,7 @@ def main() -> int:
         return 2
     with TemporaryDirectory() as profile, chromium(Path(profile), width=flags.width, height=flags.height) as driver:
         in_colours(driver, flags.scheme)
+        driver.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
         driver.get(f"{flags.page.resolve().as_uri()}#{flags.line}")
         WebDriverWait(driver, 20).until(
             lambda driver: driver.execute_script("return document.documentElement.dataset.ready") == str(flags.line)

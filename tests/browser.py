@@ -54,6 +54,7 @@ def chromium(profile: Path, *, width: int = 1360, height: int = 940, scale: floa
 
 
 def in_colours(driver: webdriver.Chrome, scheme: str) -> None:
-    """Lets pages see that their reader prefers "light" or "dark"."""
-    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    """Lets pages see that their reader prefers "light" or "dark", and stillness: what is lit is lit at once."""
+    wishes = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}
+    features = [{"name": name, "value": value} for name, value in wishes.items()]
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})

@@ -6,7 +6,7 @@ from mt.alignment.alignment import Alignment, RawAttention
 from mt.alignment.links import argmax_links
 from mt.alignment.words import by_words
 
-LAYERS, HEADS = 3, 2
+LAYERS, HEADS = 2, 3
 HOSTILE = [
     "</script><script>pwned=1</script>",
     "<!--",

@@ -12,7 +12,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 from mt import align
 from mt.alignment.alignment import Alignment
 from mt.alignment.gold import from_pharaoh
-from mt.alignment.links import argmax_links
+from mt.alignment.links import argmax_links, mutual_links
 from mt.alignment.page.page import Page
 from mt.alignment.words import by_words
 from mt.evaluation import alignment_input
@@ -149,8 +149,9 @@ def test_pointing_at_a_cell_lights_its_row_and_column(page, made):
     ).perform()
     assert positions(driver, "#source .here") == labels(driver, "#source-labels .here") == {2}
     assert positions(driver, "#target .here") == labels(driver, "#target-labels .here") == {1}
-    told = texts(driver, "#readout")[0]
-    assert told.startswith(f"alten looks at houses with {100 * alignment.weights_TS[1, 2]:.1f} %")
+    words, weight = texts(driver, "#readout")[0].split(" %")[0].rsplit(" ", 1)
+    assert words == "alten looks at houses with"
+    assert float(weight) == pytest.approx(100 * alignment.weights_TS[1, 2], abs=0.06)
 
 
 @pytest.mark.parametrize("unit", ["words", "pieces"])
@@ -191,22 +192,46 @@ def test_a_slider_moves_the_map_and_a_button_goes_back(page, made):
     assert matrix(driver).tolist() == alignment.to_json()["weights"]
 
 
+def test_several_chosen_heads_have_a_place_on_the_slider(driver, tmp_path):
+    page = Page(method="mutual", threshold=0.3)
+    raw, alignment, _ = add(page, 7, *SENTENCES[1], heads=(2, 0), signal="norms")
+    (tmp_path / "page.html").write_text(page.html({}), encoding="utf-8")
+    open_page(driver, tmp_path / "page.html", 7)
+    assert texts(driver, "#head-value") == ["mean of 0, 2"]
+    assert matrix(driver).tolist() == alignment.to_json()["weights"]
+    move(driver, "head", 1)
+    assert texts(driver, "#head-value") == ["mean of all"]
+    expected = by_words(Alignment.from_attention(raw, layer=1, shift=1, signal="norms"), *SENTENCES[1]).weights_TS
+    np.testing.assert_allclose(matrix(driver), expected, atol=0.015)
+    drawn = driver.execute_script("return drawn.marks.map(({source, target}) => [source, target])")
+    assert {tuple(link) for link in drawn} == mutual_links(expected)
+    move(driver, "head", -1)
+    assert matrix(driver).tolist() == alignment.to_json()["weights"]
+
+
+def test_a_page_of_nothing_says_so(driver, tmp_path):
+    (tmp_path / "page.html").write_text(Page(method="argmax", threshold=0.3).html({}), encoding="utf-8")
+    driver.get((tmp_path / "page.html").as_uri())
+    assert "nothing to show" in driver.find_element(By.TAG_NAME, "body").text
+    assert driver.get_log("browser") == []
+
+
 def test_the_table_of_heads_tells_and_picks(page, made):
     driver, (raw, _, _) = page(1), made[1][1]
     buttons = find(driver, "#heads button")
     assert len(buttons) == LAYERS * (HEADS + 1)
-    expected = Alignment.from_attention(raw, layer=2, heads=(0,), shift=1)
+    expected = Alignment.from_attention(raw, layer=1, heads=(0,), shift=1)
     weights_TS = expected.weights_TS
     bits = -(weights_TS * np.log2(np.maximum(weights_TS, 1e-300))).sum(axis=1).mean()
-    button = buttons[2 * (HEADS + 1)]
+    button = buttons[HEADS + 1]
     head, told = button.get_attribute("title").split(": ")
-    assert head == "layer 2, head 0"
+    assert head == "layer 1, head 0"
     sink, entropy = (float(part.split()[-2]) for part in told.split(", "))
     assert sink == pytest.approx(100 * expected.sink_mass, abs=1.5)
     assert entropy == pytest.approx(bits, abs=0.05)
     button.click()
-    assert (texts(driver, "#layer-value"), texts(driver, "#head-value")) == (["2"], ["0"])
-    assert [each.get_attribute("aria-pressed") for each in buttons].index("true") == 2 * (HEADS + 1)
+    assert (texts(driver, "#layer-value"), texts(driver, "#head-value")) == (["1"], ["0"])
+    assert [each.get_attribute("aria-pressed") for each in buttons].index("true") == HEADS + 1
 
 
 def test_gold_links_are_told_apart(page, made):

@@ -43,11 +43,11 @@ def _split(text: str, fits: Callable[[str], bool]) -> tuple[list[str], bool]:
         if len(pieces) > 1:
             found = [_split(piece, fits) for piece in pieces]
             return _pack([part for parts, _ in found for part in parts], fits), any(is_cut for _, is_cut in found)
-    word = text.strip()
-    if len(word) < 2:
+    length = len(text.strip())
+    if length < 2:
         return [text], True
-    halves = [_split(half, fits)[0] for half in (word[: len(word) // 2], word[len(word) // 2 :])]
-    return [part for parts in halves for part in parts if part.strip()], True
+    middle = len(text) - len(text.lstrip()) + length // 2  # the blanks behind stay, or the next word would be joined
+    return [part for half in (text[:middle], text[middle:]) for part in _split(half, fits)[0]], True
 
 
 def _cut(text: str, place: re.Pattern[str]) -> list[str]:

@@ -40,7 +40,8 @@ def test_a_word_that_is_too_long_is_cut_and_reported():
     "text", ["One two. Three, four five six.", "a" * 30 + " b. c", "x.y.z. " * 20, "。" * 40, "… ,,, !!"]
 )
 @pytest.mark.parametrize("size", [1, 3, 7])
-def test_nothing_is_lost(text, size):
+def test_nothing_is_lost_and_no_two_words_become_one(text, size):
     parts = split_long(text, max_pieces=size, count=len).parts
     assert "".join("".join(parts).split()) == "".join(text.split())
     assert all(part.strip() for part in parts)
+    assert all(any(word in whole for whole in text.split()) for part in parts for word in part.split())

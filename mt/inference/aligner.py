@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -17,6 +19,8 @@ from mt.checkpoint.folder import load_checkpoint
 from mt.data.tokenizer import BOS, EOS
 from mt.inference.translator import Translation, Translator, batches_by_length, one_line, padded, tagged
 from mt.search.search import Search
+
+Found = TypeVar("Found")
 
 
 class Aligner:
@@ -64,11 +68,16 @@ class Aligner:
         """
         if layer is None:
             layer, heads = self.choice.layer, self.choice.heads if heads is None else heads
-        shift = self.choice.shift if shift is None else shift
-        signal = signal or self.choice.signal
-        how = {"layer": layer, "heads": heads, "shift": shift, "signal": signal, "direction": self.direction}
-        raws = self.attention(sources, targets, norms=signal == "norms", search=search, batch_tokens=batch_tokens)
-        return [Alignment.from_attention(raw, **how) for raw in raws]
+        how = {
+            "layer": layer,
+            "heads": None if heads is None else tuple(heads),
+            "shift": self.choice.shift if shift is None else shift,
+            "signal": signal or self.choice.signal,
+            "direction": self.direction,
+        }
+        ids = self._ids(sources, targets, search, batch_tokens)
+        raws = self._attentions(*ids, norms=how["signal"] == "norms", batch_tokens=batch_tokens)
+        return _in_order((number, Alignment.from_attention(raw, **how)) for number, raw in raws)
 
     def attention(
         self,
@@ -79,49 +88,36 @@ class Aligner:
         search: Search | None = None,
         batch_tokens: int | None = None,
     ) -> list[RawAttention]:
-        """Weights of all layers and heads for every pair, EOS row and column included; with the values' `norms`."""
-        tokenizers = self.translator.tokenizers
-        source_ids = tokenizers.source.encode_many(list(sources))
-        if targets is None:
-            found = self.translator.search_ids(source_ids, search or self.translator.search, batch_tokens)
-            target_ids = [list(hypotheses[0].ids) for hypotheses in found]
-        else:
-            target_ids = tokenizers.target.encode_many(list(targets))
-        return self.attention_of_ids(source_ids, target_ids, norms=norms, batch_tokens=batch_tokens)
+        """Weights of all layers and heads for every pair, EOS row and column included; with the values' `norms`.
+
+        They take 4 bytes for each layer, head, target and source piece: megabytes for a long pair.
+        """
+        ids = self._ids(sources, targets, search, batch_tokens)
+        return self.attention_of_ids(*ids, norms=norms, batch_tokens=batch_tokens)
 
     def word_links(self, translations: Sequence[Translation], rank: int = 0) -> list[list[Link]]:
         """Links of blank-separated words of each source line and its candidate of that rank (the last if fewer).
 
-        Each target word takes the source word with most weight; the parts of a split line are put together again. A tag
-        is no word of the line.
+        Each target word takes the source word with most weight; the parts of a split line are put together again, also
+        where a word was cut. A tag is no word of the line.
         """
+        chosen = [t.candidates[min(rank, len(t.candidates) - 1)].parts for t in translations]
         parts = [
-            (
-                [tagged(segment, translation.tag) for segment in translation.segments],
-                translation.candidates[min(rank, len(translation.candidates) - 1)].parts,
-                translation.tag is not None,
-            )
-            for translation in translations
+            (tagged(segment, translation.tag), hypothesis.ids, translation.tag is not None)
+            for translation, hypotheses in zip(translations, chosen, strict=True)
+            for segment, hypothesis in zip(translation.segments, hypotheses, strict=True)
         ]
-        flat = [pair for segments, found, _ in parts for pair in zip(segments, found, strict=True)]
-        source_ids = self.translator.tokenizers.source.encode_many([segment for segment, _ in flat])
-        target_ids = [hypothesis.ids for _, hypothesis in flat]
-        raw = iter(self.attention_of_ids(source_ids, target_ids, norms=self.choice.signal == "norms"))
-        links = []
-        for segments, found, has_tag in parts:
-            of_line, source_start, target_start = [], 0, 0
-            for segment, hypothesis in zip(segments, found, strict=True):
-                alignment = Alignment.from_attention(next(raw), **self.choice.where())
-                text = one_line(self.translator.tokenizers.target.decode(hypothesis.ids))
-                words = by_words(alignment, segment, text)
-                weights_TS = words.weights_TS[:, int(has_tag) :]
-                of_line += [(s + source_start, t + target_start) for s, t in argmax_links(weights_TS)]
-                source_start += weights_TS.shape[1]
-                target_start += len(words.target_pieces)
-            links.append(sorted(of_line))
-        return links
+        source_ids = self.translator.tokenizers.source.encode_many([text for text, _, _ in parts])
+        raws = self._attentions(source_ids, [ids for _, ids, _ in parts], norms=self.choice.signal == "norms")
+        found = iter(_in_order((number, self._links_of_part(raw, *parts[number])) for number, raw in raws))
+        return [_of_line(translation, [next(found) for _ in translation.segments]) for translation in translations]
 
-    @torch.inference_mode()
+    def _links_of_part(self, raw: RawAttention, text: str, ids: Sequence[int], has_tag: bool) -> _Part:
+        alignment = Alignment.from_attention(raw, **self.choice.where())
+        words = by_words(alignment, text, one_line(self.translator.tokenizers.target.decode(ids)))
+        weights_TS = words.weights_TS[:, int(has_tag) :]
+        return _Part(argmax_links(weights_TS), num_source=weights_TS.shape[1], num_target=weights_TS.shape[0])
+
     def attention_of_ids(
         self,
         source_ids: Sequence[Sequence[int]],
@@ -131,29 +127,85 @@ class Aligner:
         batch_tokens: int | None = None,
     ) -> list[RawAttention]:
         """The same for pairs that are encoded already (pieces without BOS and EOS)."""
-        translator, results = self.translator, {}
+        return _in_order(self._attentions(source_ids, target_ids, norms=norms, batch_tokens=batch_tokens))
+
+    def _ids(
+        self,
+        sources: Sequence[str],
+        targets: Sequence[str] | None,
+        search: Search | None,
+        batch_tokens: int | None,
+    ) -> tuple[list[list[int]], list[list[int]]]:
+        """Pieces of the sources, and of the targets, or of the model's own translations."""
+        tokenizers = self.translator.tokenizers
+        source_ids = tokenizers.source.encode_many(list(sources))
+        if targets is not None:
+            return source_ids, tokenizers.target.encode_many(list(targets))
+        found = self.translator.search_ids(source_ids, search or self.translator.search, batch_tokens)
+        return source_ids, [list(hypotheses[0].ids) for hypotheses in found]
+
+    def _attentions(
+        self,
+        source_ids: Sequence[Sequence[int]],
+        target_ids: Sequence[Sequence[int]],
+        *,
+        norms: bool = False,
+        batch_tokens: int | None = None,
+    ) -> Iterator[tuple[int, RawAttention]]:
+        """(number, attention) of every pair, those of a batch at a time: all at once they may not fit in memory."""
+        translator = self.translator
         model, tokenizers = translator.model, translator.tokenizers
         lengths = [len(s) + len(t) + 2 for s, t in zip(source_ids, target_ids, strict=True)]
-        for indices in batches_by_length(lengths, self.translator.batch_tokens(batch_tokens)):
+        for indices in batches_by_length(lengths, translator.batch_tokens(batch_tokens)):
             tap = Tap()
-            with translator.precision():
+            with torch.inference_mode(), translator.precision():
                 memory = model.encode(padded([[*source_ids[i], EOS] for i in indices]).to(translator.device))
                 state = model.decoder.start(memory)
                 model.extend(padded([[BOS, *target_ids[i]] for i in indices]).to(translator.device), state, tap=tap)
                 norms_LBHS = self._norms(memory.states_BSD) if norms else []
-            weights_BLHTS = tap.weights().float().cpu().numpy()
+                weights_BLHTS = tap.weights().float().cpu().numpy()
             for number, i in enumerate(indices):
                 source, target = [*source_ids[i], EOS], [*target_ids[i], EOS]
-                results[i] = RawAttention(
-                    source_pieces=tokenizers.source.pieces(source),
-                    target_pieces=tokenizers.target.pieces(target),
-                    weights_LHTS=weights_BLHTS[number, :, :, : len(target), : len(source)],
-                    norms_LHS=np.stack([of[number, :, : len(source)] for of in norms_LBHS]) if norms else None,
+                yield (
+                    i,
+                    RawAttention(
+                        source_pieces=tokenizers.source.pieces(source),
+                        target_pieces=tokenizers.target.pieces(target),
+                        weights_LHTS=weights_BLHTS[number, :, :, : len(target), : len(source)],
+                        norms_LHS=np.stack([of[number, :, : len(source)] for of in norms_LBHS]) if norms else None,
+                    ),
                 )
-        return [results[i] for i in range(len(results))]
 
     def _norms(self, memory_BSD: torch.Tensor) -> list[np.ndarray]:
         """norms_BHS of each layer that a tap sees; an alignment head brings nothing in, so that its weights stay."""
         decoder = self.translator.model.decoder
         norms = [layer.cross_attention.value_norms(memory_BSD).cpu().numpy() for layer in decoder.layers]
         return norms + [np.ones_like(norms[0])] * (decoder.num_maps - len(norms))
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Links within a part of a line, and how many words it has."""
+
+    links: set[Link]
+    num_source: int
+    num_target: int
+
+
+def _of_line(translation: Translation, parts: Sequence[_Part]) -> list[Link]:
+    """The links of all parts, counted in the words of the line."""
+    links: list[Link] = []
+    end = num_source = num_target = 0  # of the line's characters and words, up to the part
+    for segment, part in zip(translation.segments, parts, strict=True):
+        start = translation.source.index(segment, end)
+        if 0 < start == end:  # no blank before it: it goes on with a word that was cut
+            num_source -= 1
+        links += [(source + num_source, target + num_target) for source, target in part.links]
+        end = start + len(segment)
+        num_source, num_target = num_source + part.num_source, num_target + part.num_target
+    return sorted(links)
+
+
+def _in_order(numbered: Iterable[tuple[int, Found]]) -> list[Found]:
+    found = dict(numbered)
+    return [found[number] for number in range(len(found))]

@@ -1,8 +1,10 @@
+import weakref
 from functools import partial
 
 import pytest
 import torch
 
+from mt.alignment.alignment import RawAttention
 from mt.attention.dense import Dense
 from mt.inference.aligner import Aligner
 from mt.inference.translator import Translator, batches_by_length, longest_target, one_line, padded
@@ -142,6 +144,36 @@ def test_links_of_a_split_line_count_words_of_the_whole_line(aligner):
     (links,) = aligner.word_links(translations)
     assert max(source for source, _ in links) == 5
     assert max(target for _, target in links) == len(translations[0].text.split()) - 1
+
+
+def test_a_word_that_was_cut_counts_as_one_in_links(aligner):
+    line = "einszweidreiviereinszweidreivier acht"
+    translations = list(aligner.translator.translate([line], max_pieces=6))
+    assert len(translations[0].segments) > 2
+    (links,) = aligner.word_links(translations)
+    assert {source for source, _ in links} <= {0, 1}
+    assert {target for _, target in links} <= set(range(len(translations[0].text.split())))
+
+
+def test_maps_are_held_one_batch_at_a_time(aligner, monkeypatch):
+    alive, most = weakref.WeakSet(), [0]
+
+    def counted(**values):
+        raw = RawAttention(**values)
+        alive.add(raw)
+        most.append(len(alive))
+        return raw
+
+    monkeypatch.setattr("mt.inference.aligner.RawAttention", counted)
+    lines = ["eins zwei drei", "acht vier"] * 20
+    assert len(aligner.align(lines, lines)) == len(aligner.word_links(list(aligner.translator.translate(lines)))) == 40
+    assert len(most) == 81 and max(most) <= 2
+
+
+def test_heads_may_come_from_anywhere(aligner):
+    lines = ["eins zwei", "drei vier"]
+    found = aligner.align(lines, lines, layer=0, heads=(head for head in (1, 0)))
+    assert [alignment.heads for alignment in found] == [(1, 0), (1, 0)]
 
 
 def test_another_layer_changes_the_map(aligner):

@@ -34,9 +34,11 @@ def main(argv: list[str]) -> int:
     check_count(flags.target, targets, sources, flags.source)
     gold = read_gold(flags.gold, sources, targets, base=flags.gold_base, is_beginning=True) if flags.gold else []
     aligner = StatisticalAligner([line.split() for line in sources], [line.split() for line in targets])
-    aligner.fit(model1_iterations=flags.model1_iterations, hmm_iterations=flags.hmm_iterations, tell=log.info)
+    if aligner.num_left_out:
+        log.info("%d of %d pairs have no links: a side is blank or too long", aligner.num_left_out, len(sources))
     rate, threshold = ErrorRate(), THRESHOLD if flags.threshold is None else flags.threshold
-    with whole_file(Path(flags.output)) as output:
+    with whole_file(Path(flags.output)) as output:  # a wrong path should not wait for what is learned
+        aligner.fit(model1_iterations=flags.model1_iterations, hmm_iterations=flags.hmm_iterations, tell=log.info)
         for number, posteriors in enumerate(aligner.posteriors()):
             if flags.symmetrize == SOFT:
                 links = soft_links(posteriors, threshold)

@@ -54,15 +54,16 @@ def from_pharaoh(line: str, base: int = 0) -> Gold:
     return Gold.of(sure, possible)
 
 
-def from_lines(lines: Sequence[str], count: int, *, base: int = 0) -> list[Gold]:
+def from_lines(lines: Sequence[str], count: int, *, base: int = 0, is_beginning: bool = False) -> list[Gold]:
     """The links of `count` sentences in Pharaoh or NAACL format, whichever the first line that is not blank is in.
 
-    Raises ValueError, with the number of the line, for what is in neither, or in a sentence that is not there.
+    With `is_beginning` they may end with the last sentence that they speak of. Raises ValueError, with the
+    number of the line, for what is in neither, or in a sentence that is not there.
     """
     first = next((line for line in lines if line.strip()), "")
     if NAACL.fullmatch(first.strip()):
-        return _from_naacl(lines, count)
-    if len(lines) != count:
+        return _from_naacl(lines, count, is_beginning)
+    if len(lines) > count or (len(lines) < count and not is_beginning):
         raise ValueError(f"{len(lines)} lines of links for {count} sentences: line n must belong to line n")
     found = []
     for number, line in enumerate(lines, start=1):
@@ -73,8 +74,9 @@ def from_lines(lines: Sequence[str], count: int, *, base: int = 0) -> list[Gold]
     return found
 
 
-def _from_naacl(lines: Sequence[str], count: int) -> list[Gold]:
+def _from_naacl(lines: Sequence[str], count: int, is_beginning: bool) -> list[Gold]:
     links: list[tuple[set[Link], set[Link]]] = [(set(), set()) for _ in range(count)]
+    last = 0
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -87,12 +89,17 @@ def _from_naacl(lines: Sequence[str], count: int) -> list[Gold]:
         if sentence > count:
             raise ValueError(f"line {number}: sentence ({sentence}) must be at most {count}, the sentences there are")
         links[sentence - 1][found[4] == "P"].add((source - 1, target - 1))
-    return [Gold.of(*both) for both in links]
+        last = max(last, sentence)
+    return [Gold.of(*both) for both in links[: last if is_beginning else count]]
 
 
-def from_blinker(folder: Path, count: int) -> list[Gold]:
-    """The links of `count` sentences in the files of a folder. Raises ValueError for a file or a line that is wrong."""
+def from_blinker(folder: Path, count: int, *, is_beginning: bool = False) -> list[Gold]:
+    """The links of `count` sentences in the files of a folder, with `is_beginning` of as many of them as it has.
+
+    Raises ValueError for a file or a line that is wrong.
+    """
     files = {int(found[1]): path for path in folder.iterdir() if (found := BLINKER_FILE.fullmatch(path.name))}
+    count = min(count, len(files)) if is_beginning else count
     if sorted(files) != list(range(count)):
         raise ValueError(
             f"{folder} must hold a file NAME.SentPairN for each N from 0 to {count - 1}, it holds {len(files)}"
@@ -116,5 +123,4 @@ def check_gold(gold: Gold, num_source: int, num_target: int) -> None:
         if source >= num_source or target >= num_target:
             raise ValueError(
                 f"link ({source}-{target}) must lie within the pair's {num_source} source and {num_target} target words"
-                " (--gold-base says where counting starts)"
             )

@@ -52,8 +52,8 @@ class StatisticalAligner:
         for forward_TS, backward_ST in aligner.posteriors(): ...
 
     `sources` and `targets`: the words of each sentence. Sentences with a blank side have no links; pairs of more than
-    `longest` words on a side are left out likewise. Raises ValueError where there are not as many of one as of the
-    other, or none at all.
+    `longest` words on a side are left out likewise; `num_left_out` counts both. Raises ValueError where there are not
+    as many of one as of the other, or none at all.
     """
 
     def __init__(self, sources: Sequence[Sequence[str]], targets: Sequence[Sequence[str]], *, longest: int = 200):
@@ -68,6 +68,7 @@ class StatisticalAligner:
                 members.setdefault((S, T), []).append(number)
         if not members:
             raise ValueError(f"sentence pairs with 1 to {longest} words on each side (0) must be 1 at least")
+        self.num_left_out = len(sources) - sum(map(len, members.values()))
         self._groups, start = [], 0
         for (S, T), numbers in sorted(members.items()):
             place = slice(start, start + len(numbers) * S * T)

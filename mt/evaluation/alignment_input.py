@@ -39,18 +39,27 @@ def read_gold(
     count = len(sources)
     try:
         if Path(path).is_dir():
-            found = from_blinker(Path(path), len(list(Path(path).iterdir())) if is_beginning else count)
+            found = from_blinker(Path(path), count, is_beginning=is_beginning)
         else:
-            lines = read(path)
-            found = from_lines(lines, min(count, len(lines)) if is_beginning else count, base=base)
+            found = from_lines(read(path), count, base=base, is_beginning=is_beginning)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    for number, (gold, source, target) in enumerate(zip(found, sources, targets, strict=False), start=1):
-        try:
-            check_gold(gold, len(source.split()), len(target.split()))
-        except ValueError as error:
-            raise ValueError(f"{path}, sentence {number}: {error}") from None
+    if is_beginning and not found:
+        raise ValueError(f"{path}: there are no links")
+    try:
+        check_within(found, sources, targets)
+    except ValueError as error:
+        raise ValueError(f"{path}, {error} (--gold-base says where counting starts)") from None
     return found
+
+
+def check_within(gold: Sequence[Gold], sources: Sequence[str], targets: Sequence[str]) -> None:
+    """Raises ValueError, naming the sentence, for a link outside its pair. Pairs may follow that have no gold."""
+    for number, (of_pair, source, target) in enumerate(zip(gold, sources, targets, strict=False), start=1):
+        try:
+            check_gold(of_pair, len(source.split()), len(target.split()))
+        except ValueError as error:
+            raise ValueError(f"sentence {number}: {error}") from None
 
 
 def load_reverse(checkpoint: str, aligner: Aligner, device: str, precision: str = "float32") -> Aligner:

@@ -365,6 +365,48 @@ def test_a_corpus_is_aligned_without_a_model(tmp_path, capsys):
         assert capsys.readouterr().out.startswith("AER 0.00  precision 100.00  recall 100.00")
 
 
+def test_gold_of_the_beginning_of_a_corpus_counts_the_same_in_every_format(tmp_path, capsys):
+    lines = ["eins zwei", "zwei drei", "drei eins"] * 9
+    for name in ("source", "target"):
+        (tmp_path / name).write_text("".join(f"{line}\n" for line in lines))
+    (tmp_path / "pharaoh").write_text("0-0 1-1\n0-0\n1-1\n")
+    (tmp_path / "naacl").write_text("1 1 1\n1 2 2\n2 1 1\n3 2 2\n")
+    (tmp_path / "blinker").mkdir()
+    for number, text in enumerate(("1 1\n2 2\n", "1 1\n", "2 2\n")):
+        (tmp_path / "blinker" / f"samp1.SentPair{number}").write_text(text)
+    (tmp_path / "blinker" / "README").write_text("three pairs")
+    (tmp_path / "nothing").write_text("")
+    flags = [
+        "corpus",
+        *(f"--{name}={tmp_path / name}" for name in ("source", "target")),
+        f"--output={tmp_path / 'out'}",
+    ]
+    for name in ("pharaoh", "naacl", "blinker"):
+        assert align.main([*flags, f"--gold={tmp_path / name}"]) == 0
+        # of six links, four are gold and the other two wrong
+        assert capsys.readouterr().out == "AER 20.00  precision 66.67  recall 100.00  F1 80.00  (6 links, 4 sure)\n"
+    with pytest.raises(ValueError, match="nothing: there are no links"):
+        align.main([*flags, f"--gold={tmp_path / 'nothing'}"])
+
+
+def test_pairs_that_are_left_out_are_counted(tmp_path, caplog):
+    caplog.set_level("INFO", "mt.align")
+    for name in ("source", "target"):
+        (tmp_path / name).write_text("eins zwei\n\n" + "eins " * 201 + "\n")
+    files = [f"--{name}={tmp_path / name}" for name in ("source", "target")]
+    align.main(["corpus", *files, f"--output={tmp_path / 'links'}"])
+    assert (tmp_path / "links").read_text().split("\n")[1:] == ["", "", ""]
+    assert caplog.records[0].getMessage() == "2 of 3 pairs have no links: a side is blank or too long"
+
+
+def test_a_wrong_output_is_told_before_a_corpus_is_learned_from(tmp_path, monkeypatch):
+    monkeypatch.setattr("mt.alignment.statistical.StatisticalAligner.fit", lambda *_, **__: pytest.fail("it learned"))
+    (tmp_path / "text").write_text("eins zwei\n")
+    files = [f"--{name}={tmp_path / 'text'}" for name in ("source", "target")]
+    with pytest.raises(FileNotFoundError):
+        align.main(["corpus", *files, f"--output={tmp_path / 'nowhere' / 'links'}"])
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [

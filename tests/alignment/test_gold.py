@@ -76,3 +76,24 @@ def test_links_lie_within_their_pair():
     for line in ("2-0", "0?3"):
         with pytest.raises(ValueError, match="2 source and 3 target words"):
             check_gold(from_pharaoh(line), 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("lines", "kept"),
+    [(["0-0 1?2", "2-1"], 2), (["0-0 1?2"], 1), (["1 1 1", "1 2 3 P", "2 3 2 S"], 2), (["1 2 3 P", "1 1 1"], 1)],
+    ids=["Pharaoh", "less", "NAACL", "more links than sentences"],
+)
+def test_the_beginning_of_a_corpus_ends_with_the_last_sentence_that_has_links(lines, kept):
+    assert from_lines(lines, 9, is_beginning=True) == TWO[:kept]
+
+
+def test_the_beginning_is_no_longer_than_the_corpus(tmp_path):
+    for lines, message in ((["0-0"] * 3, "3 lines of links for 2"), (["1 1 1", "3 1 1"], r"sentence \(3\) must be")):
+        with pytest.raises(ValueError, match=message):
+            from_lines(lines, 2, is_beginning=True)
+    for number in range(3):
+        (tmp_path / f"samp1.SentPair{number}").write_text("1 1\n")
+    (tmp_path / "README").write_text("no pair")
+    assert len(from_blinker(tmp_path, 9, is_beginning=True)) == 3
+    with pytest.raises(ValueError, match="from 0 to 1, it holds 3"):
+        from_blinker(tmp_path, 2, is_beginning=True)

@@ -65,7 +65,14 @@ def check_within(gold: Sequence[Gold], sources: Sequence[str], targets: Sequence
 def load_reverse(checkpoint: str, aligner: Aligner, device: str, precision: str = "float32") -> Aligner:
     """The model of the other direction. Raises ValueError for one of another."""
     reverse = Aligner.load(checkpoint, device=device, precision=precision)
-    wanted = "-".join(reversed(aligner.direction.split("-")))
-    if reverse.direction != wanted:
-        raise ValueError(f"--reverse ({checkpoint}) must translate {wanted}, it translates {reverse.direction}")
+    if reverse.direction not in _turned(aligner.direction):
+        raise ValueError(
+            f"--reverse ({checkpoint}) must translate the other way than {aligner.direction}, not {reverse.direction}"
+        )
     return reverse
+
+
+def _turned(direction: str) -> set[str]:
+    """Directions that "en-pt-BR" may be the other way round of: a hyphen may be part of a language's name."""
+    parts = direction.split("-")
+    return {"-".join((*parts[at:], *parts[:at])) for at in range(1, len(parts))}

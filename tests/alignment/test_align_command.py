@@ -346,10 +346,18 @@ def test_gold_judges_each_direction(both, files, capsys, symmetrize):
 
 def test_the_reverse_model_must_be_one(both, files):
     both["back"].direction = "de-fr"
-    with pytest.raises(ValueError, match=r"--reverse \(back\) must translate de-en, it translates de-fr"):
+    with pytest.raises(ValueError, match=r"--reverse \(back\) must translate the other way than en-de, not de-fr"):
         call(files, "--checkpoint", "there", "--reverse", "back")
     with pytest.raises(ValueError, match="--reverse needs --unit words"):
         call(files, "--checkpoint", "there", "--reverse", "back", "--unit", "pieces")
+
+
+def test_a_language_may_have_a_hyphen_in_its_name(both, files):
+    both["there"].direction, both["back"].direction = "en-pt-BR", "pt-BR-en"
+    call(files, "--checkpoint", "there", "--reverse", "back", "--formats", "pharaoh")
+    both["back"].direction = "BR-pt-en"
+    with pytest.raises(ValueError, match="than en-pt-BR, not BR-pt-en"):
+        call(files, "--checkpoint", "there", "--reverse", "back")
 
 
 def test_a_corpus_is_aligned_without_a_model(tmp_path, capsys):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,15 +50,14 @@ def main(argv: list[str]) -> int:
     checkpoint = flags.checkpoint or newest_run()
     aligner = Aligner.load(checkpoint, device=flags.device)
     if flags.reverse:
-        from mt.alignment.choose import rank_both
+        from mt.evaluation.choose_alignment import ranked_both
 
         reverse = load_reverse(flags.reverse, aligner, flags.device)
-        raws = aligner.attention(sources, targets, norms=True), reverse.attention(targets, sources, norms=True)
-        pairs = rank_both(*raws, sources, targets)
-        for first, second in pairs[: flags.show]:
+        pairs = list(islice(ranked_both(aligner, reverse, sources, targets), flags.show))
+        for first, second in pairs:
             print(f"{100 * (first.error_rate or 0):6.2f} % unlike  {first.describe()}  |  {second.describe()}")
-        keep(aligner, pairs[0][0], f"agreement with {reverse.direction}", flags)
-        keep(reverse, pairs[0][1], f"agreement with {aligner.direction}", flags)
+        for each, choice in zip((aligner, reverse), pairs[0], strict=True):
+            keep(each, choice, flags)
         return 0
 
     from mt.evaluation.choose_alignment import Reference, ranked
@@ -65,22 +65,20 @@ def main(argv: list[str]) -> int:
     choices = ranked(aligner, Reference.of(sources, targets, gold, corpus=corpus))
     for choice in choices[: flags.show]:
         print(f"{100 * (choice.error_rate or 0):6.2f} % error  {choice.describe()}")
-    keep(aligner, choices[0], choices[0].measured_on or "", flags)
+    keep(aligner, choices[0], flags)
     return 0
 
 
-def keep(aligner: Aligner, choice: Choice, measured_on: str, flags: argparse.Namespace) -> None:
+def keep(aligner: Aligner, choice: Choice, flags: argparse.Namespace) -> None:
     """Writes the choice into the checkpoint, unless only a look was asked for."""
-    from dataclasses import replace
-
     from mt.alignment.choose import FILE_NAME
     from mt.checkpoint.manifest import add_file
 
     if flags.dry_run:
         return
     assert aligner.folder is not None
-    add_file(aligner.folder, FILE_NAME, replace(choice, measured_on=measured_on).to_json())
-    log.info("%s: %s, measured on %s", Path(aligner.folder) / FILE_NAME, choice.describe(), measured_on)
+    add_file(aligner.folder, FILE_NAME, choice.to_json())
+    log.info("%s: %s, measured on %s", Path(aligner.folder) / FILE_NAME, choice.describe(), choice.measured_on)
 
 
 def parser() -> argparse.ArgumentParser:

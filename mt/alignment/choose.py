@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from pathlib import Path
@@ -137,11 +137,11 @@ def rank_both(
     backward: Iterable[RawAttention],
     sources: Sequence[str],
     targets: Sequence[str],
-) -> list[tuple[Choice, Choice]]:
+) -> Iterator[tuple[Choice, Choice]]:
     """Choices for two models, of either direction, those that agree best first: no gold is needed.
 
     `forward` attends from `targets` to `sources`, `backward` the other way. The error rate is 1 - F1 of the one's links
-    against the other's.
+    against the other's. Pairs are made as they are asked for: large models have millions.
     """
     both: Any = 0
     sizes: list[Any] = [0, 0]
@@ -156,12 +156,10 @@ def rank_both(
     if not keys[0]:
         raise ValueError("sentences (0) must be 1 at least, to choose by the agreement of two models")
     error_CC = 1 - 2 * both / np.maximum(sizes[0][:, None] + sizes[1][None, :], 1)
-    found = []
     for place in np.argsort(error_CC, axis=None, kind="stable"):
         pair = np.unravel_index(place, error_CC.shape)
         rate = round(float(error_CC[pair]), 6)
-        found.append((replace(keys[0][pair[0]], error_rate=rate), replace(keys[1][pair[1]], error_rate=rate)))
-    return found
+        yield replace(keys[0][pair[0]], error_rate=rate), replace(keys[1][pair[1]], error_rate=rate)
 
 
 def candidates(raw: RawAttention, source_text: str | None, target_text: str | None) -> tuple[list[Choice], np.ndarray]:

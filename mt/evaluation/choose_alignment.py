@@ -1,20 +1,22 @@
-"""Where a model's alignments are best read: measured on gold links, else on those of the statistical aligner."""
+"""Where a model's alignments are best read: by gold links, by those of the statistical aligner, or by agreement."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from mt.alignment.choose import Choice, rank
+from mt.alignment.alignment import RawAttention
+from mt.alignment.choose import Choice, rank, rank_both
 from mt.alignment.gold import Gold, from_pharaoh
 from mt.alignment.statistical import StatisticalAligner, links_of
 from mt.data.pair import Pair
 from mt.data.prepare import Prepared
 from mt.inference.aligner import Aligner
 
-LINES = 500  # of a validation set: plenty, and the maps of all heads fit in memory
+LINES = 500  # of a validation set
 LONGEST = 100  # words on a side
 LEARNED_PAIRS = 50_000  # of the training text, for the statistical aligner to learn from: seconds
+AT_ONCE = 32  # lines whose maps of all layers and heads are held
 
 
 @dataclass(frozen=True)
@@ -76,11 +78,22 @@ def ranked(aligner: Aligner, reference: Reference) -> list[Choice]:
     """
     if not reference.has_links:
         raise ValueError(f"links to choose by ({reference.measured_on}): there are none")
-    raw = aligner.attention(reference.sources, reference.targets, norms=True)
-    found = rank(
-        raw, reference.links, sources=reference.sources, targets=reference.targets, is_partial=reference.is_learned
-    )
+    texts = {"sources": reference.sources, "targets": reference.targets}
+    attentions = _attentions(aligner, reference.sources, reference.targets)
+    found = rank(attentions, reference.links, **texts, is_partial=reference.is_learned)
     return [replace(choice, measured_on=reference.measured_on) for choice in found]
+
+
+def ranked_both(
+    aligner: Aligner, reverse: Aligner, sources: Sequence[str], targets: Sequence[str]
+) -> Iterator[tuple[Choice, Choice]]:
+    """Every pair of choices for two models of either direction, those that agree best first."""
+    attentions = _attentions(aligner, sources, targets), _attentions(reverse, targets, sources)
+    for choice, back in rank_both(*attentions, sources, targets):
+        yield (
+            replace(choice, measured_on=f"agreement with {reverse.direction}"),
+            replace(back, measured_on=f"agreement with {aligner.direction}"),
+        )
 
 
 def _lengths(pair: Pair) -> tuple[int, int]:
@@ -97,3 +110,10 @@ def learned_links(sources: Sequence[str], targets: Sequence[str], corpus: Iterab
     aligner = StatisticalAligner(*words).fit()
     found = (links_of(pair) for pair, _ in zip(aligner.posteriors(), sources, strict=False))
     return [Gold.of(forward & backward, set()) for forward, backward in found]
+
+
+def _attentions(aligner: Aligner, sources: Sequence[str], targets: Sequence[str]) -> Iterator[RawAttention]:
+    """The attention of every pair, with norms."""
+    for start in range(0, len(sources), AT_ONCE):
+        some = slice(start, start + AT_ONCE)
+        yield from aligner.attention(sources[some], targets[some], norms=True)

@@ -125,4 +125,4 @@ def test_two_models_choose_what_they_agree_on():
     assert best == (Choice(1, (0,), 1, error_rate=0.0), Choice(2, (1,), 0, error_rate=0.0))
     assert len(others) + 1 == (L * (H + 1) * 2) ** 2 and others[0][0].error_rate > 0.2
     with pytest.raises(ValueError, match="1 at least"):
-        rank_both([], [], [], [])
+        next(rank_both([], [], [], []))

@@ -1,0 +1,62 @@
+"""The choice of a checkpoint's alignment: what it is measured on, and that a few maps at a time are enough for it."""
+
+import numpy as np
+import pytest
+
+from mt.alignment.alignment import RawAttention
+from mt.alignment.choose import rank, rank_both
+from mt.alignment.gold import from_pharaoh
+from mt.evaluation import choose_alignment
+from mt.evaluation.choose_alignment import AT_ONCE, ranked, ranked_both
+
+LINES = [" ".join(f"w{place}" for place in range(1 + number % 4)) for number in range(2 * AT_ONCE + 3)]
+GOLD = [from_pharaoh(" ".join(f"{place}-{place}" for place in range(len(line.split())))) for line in LINES]
+
+
+class Known:
+    """An aligner whose head 1 of layer 0 looks at the word in the same place, and the others anywhere."""
+
+    def __init__(self, direction):
+        self.direction, self.asked = direction, []
+
+    def attention(self, sources, targets, *, norms):
+        self.asked.append(len(sources))
+        return [
+            self.one(len(source.split()), len(target.split())) for source, target in zip(sources, targets, strict=True)
+        ]
+
+    def one(self, num_source, num_target):
+        rng = np.random.default_rng(num_source)
+        weights = rng.dirichlet(np.ones(num_source + 1), size=(2, 2, num_target + 1))
+        weights[0, 1] = np.eye(num_target + 1, num_source + 1)
+        pieces = [[*(f"▁w{place}" for place in range(count)), "</s>"] for count in (num_source, num_target)]
+        return RawAttention(weights, *pieces, rng.random((2, 2, num_source + 1)) + 0.1)
+
+
+def test_a_few_lines_are_asked_for_at_a_time_and_the_choice_is_the_same():
+    aligner = Known("xx-yy")
+    found = ranked(aligner, LINES, LINES, GOLD)
+    expected = rank([aligner.one(len(line.split()), len(line.split())) for line in LINES], GOLD)
+    assert [choice.where() for choice in found] == [choice.where() for choice in expected]
+    assert (found[0].layer, found[0].shift, found[0].error_rate) == (0, 0, 0.0)
+    assert {choice.measured_on for choice in found} == {"gold links"}
+    assert aligner.asked == [AT_ONCE, AT_ONCE, 3]
+
+
+def test_two_models_say_whom_they_agreed_with():
+    models = Known("xx-yy"), Known("yy-xx")
+    first, *others = ranked_both(*models, LINES, LINES)
+    raws = [[model.one(len(line.split()), len(line.split())) for line in LINES] for model in models]
+    assert [pair[0].where() for pair in (first, *others)] == [
+        pair[0].where() for pair in rank_both(*raws, LINES, LINES)
+    ]
+    assert [choice.heads for choice in first] == [(1,), (1,)]
+    assert [choice.measured_on for choice in first] == ["agreement with yy-xx", "agreement with xx-yy"]
+
+
+def test_where_there_is_no_link_there_is_no_choice(monkeypatch):
+    with pytest.raises(ValueError, match=r"links to choose by \(gold links\): there are none"):
+        ranked(Known("xx-yy"), ["a"], ["x"], [from_pharaoh("0?0")])
+    monkeypatch.setattr(choose_alignment, "links_of", lambda _: (set(), set()))
+    with pytest.raises(ValueError, match=r"\(links of the statistical aligner\): there are none"):
+        ranked(Known("xx-yy"), ["a"], ["x"])

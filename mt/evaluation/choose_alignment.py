@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from mt.alignment.alignment import RawAttention
 from mt.alignment.choose import Choice, rank, rank_both
-from mt.alignment.gold import Gold, from_pharaoh
+from mt.alignment.gold import Gold, from_lines
 from mt.alignment.statistical import StatisticalAligner, links_of
 from mt.data.pair import Pair
 from mt.data.prepare import Prepared
+from mt.evaluation.alignment_input import check_within
 from mt.inference.aligner import Aligner
+
+log = logging.getLogger(__name__)
 
 LINES = 500  # of a validation set
 LONGEST = 100  # words on a side
@@ -51,7 +55,12 @@ class Reference:
         chosen = filled[:LINES]
         sources, targets = [pair.source for pair in chosen], [pair.target for pair in chosen]
         if prepared.valid.links is not None:
-            return cls.of(sources, targets, [from_pharaoh(pair.links or "") for pair in chosen])
+            try:
+                gold = from_lines([pair.links or "" for pair in chosen], len(chosen))
+                check_within(gold, sources, targets)
+                return cls.of(sources, targets, gold)
+            except ValueError as error:
+                log.warning("gold links of the validation set: %s; the statistical aligner's are taken", error)
         return cls.of(
             sources, targets, corpus=((pair.source, pair.target) for pair in prepared.train.sample(LEARNED_PAIRS))
         )

@@ -1,13 +1,18 @@
 """The choice of a checkpoint's alignment: what it is measured on, and that a few maps at a time are enough for it."""
 
+import re
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from mt.alignment.alignment import RawAttention
-from mt.alignment.choose import rank, rank_both
+from mt.alignment.choose import FILE_NAME, rank, rank_both
 from mt.alignment.gold import from_pharaoh
+from mt.data.held_out import HeldOut
 from mt.evaluation import choose_alignment
 from mt.evaluation.choose_alignment import AT_ONCE, ranked, ranked_both
+from mt.evaluation.final import _choose_alignment
 
 LINES = [" ".join(f"w{place}" for place in range(1 + number % 4)) for number in range(2 * AT_ONCE + 3)]
 GOLD = [from_pharaoh(" ".join(f"{place}-{place}" for place in range(len(line.split())))) for line in LINES]
@@ -60,3 +65,18 @@ def test_where_there_is_no_link_there_is_no_choice(monkeypatch):
     monkeypatch.setattr(choose_alignment, "links_of", lambda _: (set(), set()))
     with pytest.raises(ValueError, match=r"\(links of the statistical aligner\): there are none"):
         ranked(Known("xx-yy"), ["a"], ["x"])
+
+
+@pytest.mark.parametrize(
+    ("links", "message"),
+    [
+        (["0-0", "0-0 7-0"], r"sentence 2: link \(7-0\) must lie within the pair's 2 source and 2 target words"),
+        (["0-0", "0:1"], r"line 2: link \(0:1\) must be i-j"),
+    ],
+)
+def test_wrong_links_of_a_validation_set_are_told_and_do_not_end_a_run(tmp_path, caplog, links, message):
+    prepared = SimpleNamespace(valid=HeldOut("valid", LINES[:2], LINES[:2], links))
+    _choose_alignment(Known("xx-yy"), prepared, tmp_path)
+    (record,) = caplog.records
+    assert re.fullmatch(f"alignment: the default heads are used: {message}.*", record.getMessage())
+    assert not (tmp_path / FILE_NAME).exists()

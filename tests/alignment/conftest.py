@@ -1,4 +1,6 @@
-"""A checkpoint that aligns: real, small and untrained."""
+"""Checkpoints that align: a fresh one, and models whose alignment is known, each trained when it is first asked for."""
+
+from functools import cache
 
 import pytest
 import torch
@@ -6,6 +8,7 @@ import torch
 from mt.checkpoint.folder import ModelCard, write_checkpoint
 from mt.checkpoint.rebuild import build
 from mt.data.tokenizer import TokenizerSettings, train_tokenizers
+from tests.alignment.known import Task, train
 
 
 @pytest.fixture(scope="module")
@@ -38,4 +41,15 @@ def checkpoint(tmp_path_factory):
     card = ModelCard(model=node, source_language="xx", target_language="yy")
     weights = dict(model.named_parameters())
     write_checkpoint(folder, card=card, weights=weights, tokenizers=tokenizers, scores={})
+    return folder
+
+
+@pytest.fixture(scope="session")
+def model_of(tmp_path_factory):
+    """task -> the step folder of a model that has learned it, for which nothing was chosen yet; it must stay so."""
+
+    @cache
+    def folder(task: Task):
+        return train(task, tmp_path_factory.mktemp(task.name) / "step_000001")
+
     return folder

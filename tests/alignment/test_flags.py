@@ -1,0 +1,277 @@
+"""Every flag of the alignment commands does what it says, on a model whose alignment is known: none is ignored."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mt import align, align_choose, align_corpus
+from mt.alignment.alignment import Alignment
+from mt.alignment.choose import Choice
+from mt.alignment.links import Link, argmax_links, mutual_links, threshold_links, to_pharaoh
+from mt.alignment.statistical import StatisticalAligner, links_of
+from mt.alignment.symmetrize import soft_product
+from mt.inference import aligner as inference
+from mt.inference.aligner import Aligner
+from tests.alignment.known import COPY, HEADS, LAYERS, NUMBERS, REVERSE
+
+LINE, TARGET = "eins zwei drei vier", "vier drei zwei eins"
+
+
+@dataclass(frozen=True)
+class World:
+    """A folder with texts, links and models, and what the functions behind the commands make of them."""
+
+    folder: Path
+
+    def __getitem__(self, name: str) -> str:
+        return str(self.folder / name)
+
+    def lines(self, name: str) -> list[str]:
+        return (self.folder / name).read_text("utf-8").splitlines()
+
+    def alignment(self, source: str = LINE, target: str = TARGET, precision: str = "float32", **how) -> Alignment:
+        """Of words: each is a piece."""
+        return Aligner.load(self["model"], device="cpu", precision=precision).align([source], [target], **how)[0]
+
+    def weights(self, **how) -> list[list[float]]:
+        return self.alignment(**how).to_json()["weights"]
+
+    def two_directions(self, **how) -> tuple[set[Link], set[Link]]:
+        backward = argmax_links(self.alignment(TARGET, LINE).weights_TS)
+        return argmax_links(self.alignment(**how).weights_TS), {(source, target) for target, source in backward}
+
+    def statistical(self, **iterations: int) -> StatisticalAligner:
+        words = ([line.split() for line in self.lines(name)] for name in ("many_source", "many_target"))
+        return StatisticalAligner(*words).fit(**iterations)
+
+    def soft_links(self, threshold: float = align_corpus.THRESHOLD, **iterations: int) -> list[str]:
+        posteriors = self.statistical(**iterations).posteriors()
+        return [to_pharaoh(threshold_links(soft_product(*both), threshold)) for both in posteriors]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run of a command left behind."""
+
+    world: World
+    printed: list[str]
+    error: str
+    batch_tokens: set[int]
+
+    @property
+    def files(self) -> list[str]:
+        return sorted(path.name for path in Path(self.world["out"]).iterdir())
+
+    @property
+    def record(self) -> dict[str, Any]:
+        return json.loads(self.world.lines("out/alignments.jsonl")[0])
+
+    @property
+    def links(self) -> str:
+        return self.world.lines("out/links.pharaoh")[0]
+
+    @property
+    def choice(self) -> Choice:
+        return Choice.load(self.world["model"], num_layers=LAYERS, num_heads=HEADS)
+
+    def has(self, name: str) -> bool:
+        return Path(self.world[name]).is_file()
+
+
+@dataclass(frozen=True)
+class Case:
+    """With `given`, `look` gives `seen`, a value or what a function makes of the world; with `instead` it does not.
+
+    `instead` is mostly nothing; `beside` goes with both. Names in braces are files of the world.
+    """
+
+    given: str
+    look: Callable[[Outcome], Any]
+    seen: Any
+    beside: str = ""
+    instead: str = ""
+
+
+def weights(run: Outcome) -> list[list[float]]:
+    return run.record["weights"]
+
+
+ALIGN = {
+    "--source": Case("--source {other}", lambda run: run.record["source"], ["acht", "neun"]),
+    "--target": Case("--target {other}", lambda run: "other has 1 lines, " in run.error, True),
+    "--gold": Case("--gold {links}", lambda run: run.printed[-1][:3], "AER", "--target {target}"),
+    "--gold-base": Case(
+        "--gold-base 1", lambda run: run.error, "", "--target {target} --gold {links_from_1}", "--gold-base 0"
+    ),
+    "--checkpoint": Case("--checkpoint {copy}", lambda run: run.record["target"], LINE.split()),
+    "--layer": Case("--layer 0", weights, lambda world: world.weights(layer=0)),
+    "--heads": Case("--heads 1", weights, lambda world: world.weights(heads=[1])),
+    "--shift": Case("--shift 1", weights, lambda world: world.weights(shift=1)),
+    "--signal": Case("--signal norms", weights, lambda world: world.weights(signal="norms")),
+    "--reverse": Case(
+        "--reverse {model}",
+        lambda run: run.links,
+        lambda world: to_pharaoh(set.intersection(*world.two_directions(shift=1))),
+        "--shift 1 --symmetrize intersection",
+    ),
+    "--symmetrize": Case(
+        "--symmetrize union",
+        lambda run: run.links,
+        lambda world: to_pharaoh(set.union(*world.two_directions(shift=1))),
+        "--shift 1 --reverse {model}",
+        "--symmetrize intersection",
+    ),
+    "--batch-tokens": Case("--batch-tokens 77", lambda run: run.batch_tokens, {77}),
+    "--device": Case("--device abacus", lambda run: "device (abacus) must be" in run.error, True),
+    "--precision": Case("--precision int8", weights, lambda world: world.weights(precision="int8")),
+    "--output": Case("--output {elsewhere}", lambda run: run.has("elsewhere/about.json"), True),
+    "--formats": Case("--formats svg", lambda run: run.files, ["0001.svg", "0003.svg", "about.json"]),
+    "--unit": Case("--unit pieces", lambda run: run.record["source"], [f"▁{word}" for word in LINE.split()]),
+    "--method": Case(
+        "--method mutual",
+        lambda run: run.links,
+        lambda world: to_pharaoh(mutual_links(world.alignment(shift=1).weights_TS)),
+        "--shift 1",
+    ),
+    "--threshold": Case(
+        "--threshold 0.01",
+        lambda run: run.links,
+        lambda world: to_pharaoh(threshold_links(world.alignment().weights_TS, 0.01)),
+        "--method threshold",
+    ),
+    "--grid": Case(
+        "--grid layers",
+        lambda run: "".join(run.world.lines("out/0001.grid.svg")).count(">layer "),
+        LAYERS,
+        "--formats svg",
+        "--grid all",
+    ),
+    "--limit": Case("--limit 1", lambda run: run.files, ["0001.png", "about.json"], "--formats png"),
+}
+CHOOSE = {
+    "--source": Case("--source {blank}", lambda run: "have no pair" in run.error, True),
+    "--target": Case("--target {blank}", lambda run: "have no pair" in run.error, True),
+    "--checkpoint": Case("--checkpoint {copy}", lambda run: run.has("copy/alignment.json"), True, "--gold {links}"),
+    "--gold": Case("--gold {links}", lambda run: run.choice.measured_on, "gold links"),
+    "--gold-base": Case("--gold-base 1", lambda run: run.error, "", "--gold {links_from_1}", "--gold-base 0"),
+    "--reverse": Case("--reverse {model}", lambda run: run.choice.measured_on, "agreement with xx-xx"),
+    "--limit": Case("--limit 1", lambda run: run.choice.error_rate, 0.0, "--gold {first_right}"),
+    "--show": Case("--show 2", lambda run: len(run.printed), 2, "--gold {links}"),
+    "--dry-run": Case("--dry-run", lambda run: run.has("model/alignment.json"), False, "--gold {links}"),
+    "--device": Case("--device abacus", lambda run: "device (abacus) must be" in run.error, True),
+}
+CORPUS = {
+    "--source": Case("--source {other}", lambda run: "other has 1" in run.error, True),
+    "--target": Case("--target {other}", lambda run: "other has 1" in run.error, True),
+    "--output": Case("--output {elsewhere}", lambda run: run.has("elsewhere"), True),
+    "--gold": Case("--gold {many_links}", lambda run: [line[:3] for line in run.printed], ["AER"]),
+    "--gold-base": Case("--gold-base 1", lambda run: run.error, "", "--gold {many_from_1}", "--gold-base 0"),
+    "--symmetrize": Case(
+        "--symmetrize union",
+        lambda run: run.world.lines("out"),
+        lambda world: [to_pharaoh(set.union(*links_of(both))) for both in world.statistical().posteriors()],
+    ),
+    "--threshold": Case(
+        "--threshold 0.9", lambda run: run.world.lines("out"), lambda world: world.soft_links(threshold=0.9)
+    ),
+    "--model1-iterations": Case(
+        "--model1-iterations 1",
+        lambda run: run.world.lines("out"),
+        lambda world: world.soft_links(model1_iterations=1, hmm_iterations=0),
+        "--hmm-iterations 0",
+    ),
+    "--hmm-iterations": Case(
+        "--hmm-iterations 1", lambda run: run.world.lines("out"), lambda world: world.soft_links(hmm_iterations=1)
+    ),
+}
+COMMANDS = {  # parser, cases, and the flags that every run starts with; one that is given again counts
+    "align": (
+        align.parser,
+        ALIGN,
+        "--checkpoint {model} --source {source} --output {out} --formats json,pharaoh --device cpu",
+    ),
+    "choose": (align_choose.parser, CHOOSE, "--checkpoint {model} --source {source} --target {target} --device cpu"),
+    "corpus": (align_corpus.parser, CORPUS, "--source {many_source} --target {many_target} --output {out}"),
+}
+
+
+@pytest.fixture(scope="module")
+def world(model_of, tmp_path_factory):
+    """What the tables name."""
+    folder = tmp_path_factory.mktemp("world")
+    shutil.copytree(model_of(REVERSE), folder / "model")
+    shutil.copytree(model_of(COPY), folder / "copy")
+    many_source, many_target, many_links = REVERSE.pairs(80, seed=5)
+    # a loose translation, so that nothing is certain: some words are others
+    rng = random.Random(6)
+    loose = [
+        " ".join(rng.choice(NUMBERS) if rng.random() < 0.4 else word for word in line.split()) for line in many_target
+    ]
+    texts = {
+        "source": [LINE, "", "fünf sechs"],
+        "target": [TARGET, "", "sechs fünf"],
+        "links": ["0-3 1-2 2-1 3-0", "", "0-1 1-0"],
+        "links_from_1": ["1-4 2-3 3-2 4-1", "", "1-2 2-1"],
+        "first_right": ["0-3 1-2 2-1 3-0", "", "0-0 1-1"],
+        "other": ["acht neun"],
+        "blank": ["", " ", ""],
+        "many_source": many_source,
+        "many_target": loose,
+        "many_links": [to_pharaoh(links) for links in many_links],
+        "many_from_1": [to_pharaoh((s + 1, t + 1) for s, t in links) for links in many_links[:7]],
+    }
+    for name, lines in texts.items():
+        (folder / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return World(folder)
+
+
+@pytest.fixture
+def run(world, tmp_path, monkeypatch, capsys):
+    """(command, flags) -> what it leaves behind in a world of its own."""
+    batch_tokens, batches_by_length = set(), inference.batches_by_length
+
+    def watched(lengths, tokens):
+        batch_tokens.add(tokens)
+        return batches_by_length(lengths, tokens)
+
+    monkeypatch.setattr(inference, "batches_by_length", watched)
+
+    def call(command, flags):
+        own = World(shutil.copytree(world.folder, tmp_path / f"world {len(list(tmp_path.iterdir()))}"))
+        batch_tokens.clear()
+        names = {path.name: str(path) for path in own.folder.iterdir()} | {n: own[n] for n in ("out", "elsewhere")}
+        error = ""
+        try:
+            align.main([*([command] if command != "align" else []), *(flag.format(**names) for flag in flags.split())])
+        except (ValueError, OSError) as refused:
+            error = str(refused)
+        return Outcome(own, capsys.readouterr().out.splitlines(), error, set(batch_tokens))
+
+    return call
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_flag_has_its_case(command):
+    parser, cases, _ = COMMANDS[command]
+    flags = {flag for action in parser()._actions for flag in action.option_strings} - {"-h", "--help"}
+    assert flags == set(cases)
+    assert all(flag in case.given.split() for flag, case in cases.items())
+
+
+@pytest.mark.parametrize(
+    ("command", "flag"), [(command, flag) for command, (_, cases, _) in COMMANDS.items() for flag in cases]
+)
+def test_a_flag_is_heard(run, command, flag):
+    _, cases, start = COMMANDS[command]
+    case = cases[flag]
+    found = run(command, f"{start} {case.beside} {case.given}")
+    assert case.look(found) == (case.seen(found.world) if callable(case.seen) else case.seen)
+    assert case.look(run(command, f"{start} {case.beside} {case.instead}")) != case.look(found)

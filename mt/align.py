@@ -297,7 +297,8 @@ def grid(line: Line, which: str) -> list[list[Alignment]]:
     assert raw is not None and chosen is not None
 
     def at(layer: int, heads: tuple[int, ...]) -> Alignment:
-        one = Alignment.from_attention(raw, layer=layer, heads=heads, shift=chosen.shift, direction=chosen.direction)
+        how = {"shift": chosen.shift, "signal": chosen.signal, "direction": chosen.direction}
+        one = Alignment.from_attention(raw, layer=layer, heads=heads, **how)
         return by_words(one, line.source, line.target) if chosen.unit == "words" else one
 
     heads = range(raw.num_heads)

@@ -136,7 +136,12 @@ class Alignment:
 
 def describe(layer: int, heads: Sequence[int], shift: int, signal: str) -> str:
     """Where an alignment is read, in words."""
-    return f"layer {layer}, {describe_heads(heads)}, shift {shift}{', by norms' if signal == 'norms' else ''}"
+    return f"layer {layer}, {describe_heads(heads)}, {describe_row(shift, signal)}"
+
+
+def describe_row(shift: int, signal: str) -> str:
+    """ "shift 1", or "shift 1, by norms": which row is taken, and what of it."""
+    return f"shift {shift}{', by norms' if signal == 'norms' else ''}"
 
 
 def describe_heads(heads: Sequence[int]) -> str:

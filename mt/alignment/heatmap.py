@@ -21,7 +21,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from mt.alignment.alignment import Alignment, describe_heads
+from mt.alignment.alignment import Alignment, describe_heads, describe_row
 from mt.alignment.fonts import families_for
 from mt.alignment.gold import Gold
 from mt.alignment.links import Link
@@ -293,7 +293,7 @@ def _write_title(
 ) -> None:
     first = rows[0][0]
     if len(rows) * len(rows[0]) > 1:
-        facts = f"shift {first.shift}  ·  {first.direction}  ·  {first.unit}"
+        facts = f"{describe_row(first.shift, first.signal)}  ·  {first.direction}  ·  {first.unit}"
     else:
         facts = f"{first.describe()}  ·  {first.direction}  ·  sink mass {first.sink_mass:.2f}"
     left, above = min(box.x0, 0) / whole[0], (box.y1 + 0.1) / whole[1]

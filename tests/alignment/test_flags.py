@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -275,3 +276,14 @@ def test_a_flag_is_heard(run, command, flag):
     found = run(command, f"{start} {case.beside} {case.given}")
     assert case.look(found) == (case.seen(found.world) if callable(case.seen) else case.seen)
     assert case.look(run(command, f"{start} {case.beside} {case.instead}")) != case.look(found)
+
+
+def test_a_grid_shows_the_signal_that_is_read(run):
+    _, _, start = COMMANDS["align"]
+    drawn = []
+    for signal in ("weights", "norms"):
+        world = run("align", f"{start} --formats svg --limit 1 --grid all --signal {signal}").world
+        drawn.append("".join(world.lines("out/0001.grid.svg")))
+    assert ["by norms" in picture for picture in drawn] == [False, True]
+    fills = [re.findall("fill: (#[0-9a-f]{6})", picture) for picture in drawn]
+    assert len(fills[0]) == len(fills[1]) and fills[0] != fills[1]

@@ -164,6 +164,19 @@ def test_forced_decoding_sees_what_a_search_saw_piece_by_piece(known, search):
     assert is_same([raw.weights_LHTS for raw in forced], seen)
 
 
+@pytest.mark.parametrize("shift", [0, 1])
+def test_a_shift_names_the_step_that_gave_a_piece_or_the_next(known, shift):
+    sources = known.sources[:9]
+    source_ids = known.aligner.translator.tokenizers.source.encode_many(sources)
+    found = watched_search(known.aligner.translator.model, source_ids, Greedy())
+    rows = []
+    for (ids, weights_LHTS), columns in zip(found, map(len, source_ids), strict=True):
+        row_TS = weights_LHTS[1, 0, shift : shift + len(ids), :columns]
+        rows.append((row_TS / row_TS.sum(dim=1, keepdim=True)).numpy())
+    alignments = known.aligner.align(sources, search=Greedy(), layer=1, heads=(0,), shift=shift, signal="weights")
+    assert is_same(maps(alignments), rows)
+
+
 def test_forced_decoding_sees_what_every_prefix_sees_without_a_cache(known):
     model, tokenizers = known.aligner.translator.model, known.aligner.translator.tokenizers
     source, target = (tokenizers.source.encode(side[0]) for side in (known.sources, known.targets))

@@ -6,8 +6,8 @@ before it came from: p(t | s) * p(jump). Agreement (Liang et al. 2006): what bot
 is multiplied, p(link) = p(link | source -> target) * p(link | target -> source), and learned from by both. Translation
 probabilities are those of a sparse Dirichlet prior (variational Bayes, Riley and Gildea 2012).
 
-Words are compared without case and the punctuation round them. Training takes 12 bytes for each pair of
-words in each pair of sentences.
+Words are compared without case and the punctuation round them. Training takes 12 bytes for each pair of words in each
+pair of sentences, and before it, for a moment, 32.
 """
 
 from __future__ import annotations

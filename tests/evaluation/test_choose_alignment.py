@@ -10,8 +10,9 @@ from mt.alignment.alignment import RawAttention
 from mt.alignment.choose import FILE_NAME, rank, rank_both
 from mt.alignment.gold import from_pharaoh
 from mt.data.held_out import HeldOut
+from mt.data.pair import Pair
 from mt.evaluation import choose_alignment
-from mt.evaluation.choose_alignment import AT_ONCE, ranked, ranked_both
+from mt.evaluation.choose_alignment import AT_ONCE, LONGEST, Reference, ranked, ranked_both
 from mt.evaluation.final import _choose_alignment
 
 LINES = [" ".join(f"w{place}" for place in range(1 + number % 4)) for number in range(2 * AT_ONCE + 3)]
@@ -40,7 +41,7 @@ class Known:
 
 def test_a_few_lines_are_asked_for_at_a_time_and_the_choice_is_the_same():
     aligner = Known("xx-yy")
-    found = ranked(aligner, LINES, LINES, GOLD)
+    found = ranked(aligner, Reference.of(LINES, LINES, GOLD))
     expected = rank([aligner.one(len(line.split()), len(line.split())) for line in LINES], GOLD)
     assert [choice.where() for choice in found] == [choice.where() for choice in expected]
     assert (found[0].layer, found[0].shift, found[0].error_rate) == (0, 0, 0.0)
@@ -61,10 +62,10 @@ def test_two_models_say_whom_they_agreed_with():
 
 def test_where_there_is_no_link_there_is_no_choice(monkeypatch):
     with pytest.raises(ValueError, match=r"links to choose by \(gold links\): there are none"):
-        ranked(Known("xx-yy"), ["a"], ["x"], [from_pharaoh("0?0")])
+        ranked(Known("xx-yy"), Reference.of(["a"], ["x"], [from_pharaoh("0?0")]))
     monkeypatch.setattr(choose_alignment, "links_of", lambda _: (set(), set()))
     with pytest.raises(ValueError, match=r"\(links of the statistical aligner\): there are none"):
-        ranked(Known("xx-yy"), ["a"], ["x"])
+        ranked(Known("xx-yy"), Reference.of(["a"], ["x"]))
 
 
 @pytest.mark.parametrize(
@@ -74,9 +75,23 @@ def test_where_there_is_no_link_there_is_no_choice(monkeypatch):
         (["0-0", "0:1"], r"line 2: link \(0:1\) must be i-j"),
     ],
 )
-def test_wrong_links_of_a_validation_set_are_told_and_do_not_end_a_run(tmp_path, caplog, links, message):
-    prepared = SimpleNamespace(valid=HeldOut("valid", LINES[:2], LINES[:2], links))
-    _choose_alignment(Known("xx-yy"), prepared, tmp_path)
+def test_wrong_links_of_a_validation_set_are_told_and_learned_ones_taken(caplog, links, message):
+    store = SimpleNamespace(sample=lambda most: [Pair(line, line) for line in LINES])
+    prepared = SimpleNamespace(valid=HeldOut("valid", LINES[:2], LINES[:2], links), train=store)
+    reference = Reference.of_validation(prepared)
     (record,) = caplog.records
-    assert re.fullmatch(f"alignment: the default heads are used: {message}.*", record.getMessage())
-    assert not (tmp_path / FILE_NAME).exists()
+    assert re.fullmatch(f"gold links of the validation set: {message}.*; the statistical .* taken", record.getMessage())
+    assert reference.is_learned and reference.has_links and reference.sources == LINES[:2]
+
+
+def test_validation_pairs_that_cannot_be_looked_at_are_left_out():
+    long = " ".join(["w0"] * (LONGEST + 1))
+    sources, targets = ["w0 w1", "", long, "w1"], ["w0 w1", "w0", "w0", "w1"]
+    valid = HeldOut("valid", sources, targets, ["0-0 1-1", "0-0", "0-0", "0-0"])
+    reference = Reference.of_validation(SimpleNamespace(valid=valid))
+    assert reference.sources == ["w0 w1", "w1"] and not reference.is_learned and len(reference.links) == 2
+
+
+def test_a_choice_that_cannot_be_made_leaves_the_default_and_the_run_ends_well(tmp_path, caplog):
+    _choose_alignment(Known("xx-yy"), Reference.of(["a"], ["x"], [from_pharaoh("")]), tmp_path)
+    assert "the default heads are used" in caplog.text and not (tmp_path / FILE_NAME).exists()

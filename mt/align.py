@@ -28,6 +28,7 @@ from mt.data.whole_folder import whole_file, write_json, write_whole
 
 if TYPE_CHECKING:
     from mt.alignment.alignment import Alignment, RawAttention
+    from mt.alignment.choose import Choice
     from mt.alignment.gold import Gold
     from mt.alignment.links import Link
     from mt.inference.aligner import Aligner
@@ -100,12 +101,14 @@ def export(
     from tqdm import tqdm
 
     from mt.alignment.breakdown import Breakdown
-    from mt.alignment.links import THRESHOLD, link_rule, to_pharaoh
+    from mt.alignment.links import link_rule, to_pharaoh
     from mt.alignment.page.page import Page
     from mt.alignment.symmetrize import SYMMETRIZATIONS
 
-    threshold = THRESHOLD if flags.threshold is None else flags.threshold
-    rule = link_rule(flags.method, threshold)
+    is_soft = reverse is not None and flags.symmetrize == SOFT
+    method, threshold = rule_of(flags, aligner.choice, is_soft=is_soft)
+    rule, rule_forward = link_rule(method, threshold), link_rule(*rule_of(flags, aligner.choice))
+    rule_backward = link_rule(*rule_of(flags, reverse.choice)) if reverse else rule
 
     def find_links(line: Line) -> tuple[set[Link], dict[str, set[Link]]]:
         """The links of a line and, with a model of the other direction, what they were made from and they again."""
@@ -113,16 +116,13 @@ def export(
             return set(), {}
         if line.forward is None or line.backward is None:
             return rule(line.alignment.weights_TS), {}
-        forward = rule(line.forward.weights_TS)
-        backward = {(source, target) for target, source in rule(line.backward.weights_TS)}
-        if flags.symmetrize == SOFT:
-            links = rule(line.alignment.weights_TS)
-        else:
-            links = SYMMETRIZATIONS[flags.symmetrize](forward, backward)
+        forward = rule_forward(line.forward.weights_TS)
+        backward = {(source, target) for target, source in rule_backward(line.backward.weights_TS)}
+        links = rule(line.alignment.weights_TS) if is_soft else SYMMETRIZATIONS[flags.symmetrize](forward, backward)
         return links, {"forward": forward, "backward": backward, flags.symmetrize: links}
 
     errors, alignment, sink_masses, num_pictures = Breakdown(), None, [], 0
-    page = Page(method=flags.method, threshold=threshold, symmetrize=flags.symmetrize if reverse else None)
+    page = Page(method=method, threshold=threshold, symmetrize=flags.symmetrize if reverse else None)
     most_sentences = most_lines(flags, SENTENCES, "html")
     most_pictures = most_lines(flags, PICTURES, "png", "svg")
     with ExitStack() as stack:
@@ -166,8 +166,8 @@ def export(
             "signal": alignment.signal,
             **({"reverse": str(flags.reverse), "symmetrize": flags.symmetrize} if reverse else {}),
             "unit": alignment.unit,
-            "method": flags.method,
-            **({"threshold": threshold} if flags.method == "threshold" else {}),
+            "method": method,
+            **({"threshold": threshold} if method == "threshold" else {}),
             "sink_mass": round(sum(sink_masses) / len(sink_masses), 4),
         }
         print(f"{alignment.describe()}, {alignment.direction}, sink mass {about['sink_mass']:.2f}")
@@ -245,6 +245,18 @@ def aligned(
                 alignment = by_words(alignment, sources[i], target)
             lines.append(Line(i + 1, sources[i], target, found[i], alignment))
         yield from with_reverse(lines, reverse, flags) if reverse else lines
+
+
+def rule_of(flags: argparse.Namespace, choice: Choice, *, is_soft: bool = False) -> tuple[str, float]:
+    """(method, threshold) by which weights become links: as the flags say, else as was chosen for the checkpoint.
+
+    A soft product has a threshold: the best word of a row that has none would still be one.
+    """
+    from mt.alignment.links import THRESHOLD
+
+    threshold = choice.threshold if flags.threshold is None else flags.threshold
+    method = flags.method or ("argmax" if threshold is None and not is_soft else "threshold")
+    return method, THRESHOLD if threshold is None else threshold
 
 
 def with_reverse(lines: list[Line], reverse: Aligner, flags: argparse.Namespace) -> Iterator[Line]:
@@ -328,8 +340,8 @@ def check(flags: argparse.Namespace) -> None:
             flags.heads = tuple(int(head) for head in flags.heads.split(","))
         except ValueError:
             raise ValueError(f"--heads ({flags.heads}) must be numbers with commas between them, or all") from None
-    if flags.threshold is not None and flags.method != "threshold":
-        raise ValueError(f"--threshold ({flags.threshold}) needs --method threshold")
+    if flags.threshold is not None and flags.method not in (None, "threshold"):
+        raise ValueError(f"--threshold ({flags.threshold}) goes with --method threshold, not {flags.method}")
     if flags.gold and not flags.target:
         raise ValueError("--gold needs --target: links that people drew belong to a given translation")
     if flags.reverse and flags.unit != "words":
@@ -398,8 +410,8 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument(
         "--method",
         choices=("argmax", "threshold", "mutual"),
-        default="argmax",
-        help="weights to links: each target's best source; all above --threshold; best of both (default: %(default)s)",
+        help="weights to links: each target's best source; all from --threshold; best of both (default: the"
+        " checkpoint's choice; threshold with --threshold or the soft product)",
     )
     what.add_argument(
         "--symmetrize",
@@ -407,7 +419,9 @@ def parser() -> argparse.ArgumentParser:
         default="grow-diag",
         help="how the links of two directions become one; soft-product: weights are multiplied (default: %(default)s)",
     )
-    what.add_argument("--threshold", metavar="SHARE", type=float, help="of a target's weight, 0 to 1 (default: 0.3)")
+    what.add_argument(
+        "--threshold", metavar="SHARE", type=float, help="of a target's weight, 0 to 1 (default: the choice's, or 0.3)"
+    )
     what.add_argument(
         "--grid",
         nargs="?",

@@ -22,16 +22,21 @@ from mt.alignment.alignment import (
 )
 from mt.alignment.error_rate import ErrorRate
 from mt.alignment.gold import Gold
+from mt.alignment.links import Link, argmax_links, threshold_links
 from mt.alignment.words import weights_by_words, words_of
 
 # L layers, C candidates (or sets of heads), H heads, T target, S source
 
 FILE_NAME = "alignment.json"
+THRESHOLDS = (0.15, 0.2, 0.25, 0.3, 0.4)  # shares of a row that are tried
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Where alignments are read: layer and heads from 0, shift 0 or 1, one of SIGNALS; the error rate, 0 to 1."""
+    """Where alignments are read: layer and heads from 0, shift 0 or 1, one of SIGNALS; the error rate, 0 to 1.
+
+    `threshold`: the share of a row from which a word is linked; None links each target word to its best source word.
+    """
 
     layer: int
     heads: tuple[int, ...]
@@ -39,14 +44,20 @@ class Choice:
     signal: str = "weights"
     error_rate: float | None = None  # None: never measured
     measured_on: str | None = None
+    threshold: float | None = None
 
     def where(self) -> dict[str, Any]:
         """What `Alignment.from_attention` is told."""
         return {"layer": self.layer, "heads": self.heads, "shift": self.shift, "signal": self.signal}
 
     def describe(self) -> str:
-        """ "layer 2, heads 0-3 (mean), shift 1": as an Alignment says it."""
-        return describe(self.layer, self.heads, self.shift, self.signal)
+        """ "layer 2, heads 0-3 (mean), shift 1": as an Alignment says it, and the threshold if there is one."""
+        rule = "" if self.threshold is None else f", links from {self.threshold:g} of a row"
+        return describe(self.layer, self.heads, self.shift, self.signal) + rule
+
+    def links(self, weights_TS: np.ndarray) -> set[Link]:
+        """The links of an alignment's weights."""
+        return argmax_links(weights_TS) if self.threshold is None else threshold_links(weights_TS, self.threshold)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2) + "\n"
@@ -56,12 +67,13 @@ class Choice:
         """Reads what `to_json` wrote, leaving further keys alone. Raises ValueError saying what is wrong."""
         try:
             values = json.loads(text)
-            error_rate = values.get("error_rate")
+            error_rate, threshold = values.get("error_rate"), values.get("threshold")
             return cls(
                 layer=int(values["layer"]),
                 heads=tuple(int(head) for head in values["heads"]),
                 shift=int(values["shift"]),
                 signal=_known(values.get("signal", "weights")),
+                threshold=None if threshold is None else _share(float(threshold)),
                 error_rate=None if error_rate is None else float(error_rate),
                 measured_on=values.get("measured_on"),
             )
@@ -80,6 +92,12 @@ class Choice:
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
         return choice
+
+
+def _share(threshold: float) -> float:
+    if not 0 < threshold <= 1:
+        raise ValueError(f"threshold ({threshold}) must be above 0 and at most 1")
+    return threshold
 
 
 def _known(signal: str) -> str:
@@ -105,13 +123,13 @@ def rank(
     targets: Iterable[str] | None = None,
     is_partial: bool = False,
 ) -> list[Choice]:
-    """Every choice of signal, layer, heads and shift, least error rate first, with each target word's best source word.
+    """Every choice of signal, layer, heads, shift and rule for links, least error rate first.
 
     Heads are tried alone, in pairs, and all together; norms where the attentions have them. Gold links count words:
     those of `sources` and `targets` where given, else of the text that the pieces spell. With `is_partial` gold, only
     target words that have a gold link are judged. One sentence is held at a time. Equal choices stay in order: weights
-    before norms, lower layer, shift 1 before 0, more heads. Raises ValueError when the sentences and gold lines are not
-    equally many, or there are none.
+    before norms, lower layer, shift 1 before 0, more heads, the best word alone before thresholds. Raises ValueError
+    when the sentences and gold lines are not equally many, or there are none.
     """
     gold = list(gold)
     texts = ([None] * len(gold) if lines is None else lines for lines in (sources, targets))
@@ -119,9 +137,11 @@ def rank(
     counts: Any = 0
     for raw, sentence_gold, source, target in zip(attentions, gold, *texts, strict=True):
         keys, weights_CTS = candidates(raw, source, target)
-        counts = counts + _counted(weights_CTS, sentence_gold, is_partial)
+        of_rules = (_best(weights_CTS), *(weights_CTS >= threshold for threshold in THRESHOLDS))
+        counts = counts + np.concatenate([_counted(links, sentence_gold, is_partial) for links in of_rules])
     if not keys:
         raise ValueError("sentences with gold links (0) must be 1 at least, to choose by them")
+    keys = [replace(key, threshold=threshold) for threshold in (None, *THRESHOLDS) for key in keys]
     rates = (ErrorRate(*(int(count) for count in row)) for row in counts)
     choices = [replace(key, error_rate=round(rate.aer, 6)) for key, rate in zip(keys, rates, strict=True)]
     return sorted(choices, key=_order)
@@ -191,10 +211,9 @@ def _best(weights_CTS: np.ndarray) -> np.ndarray:
     return (np.arange(S) == best_CT[:, :, None]) & has_mass_CT1
 
 
-def _counted(weights_CTS: np.ndarray, gold: Gold, is_partial: bool) -> np.ndarray:
+def _counted(links_CTS: np.ndarray, gold: Gold, is_partial: bool) -> np.ndarray:
     """The four counts of `ErrorRate` for each candidate."""
-    C, T, S = weights_CTS.shape
-    links_CTS = _best(weights_CTS)
+    C, T, S = links_CTS.shape
     sure_TS, possible_TS = np.zeros((T, S), dtype=bool), np.zeros((T, S), dtype=bool)
     for matrix_TS, links in ((sure_TS, gold.sure), (possible_TS, gold.possible)):
         for source, target in links:
@@ -206,4 +225,5 @@ def _counted(weights_CTS: np.ndarray, gold: Gold, is_partial: bool) -> np.ndarra
 
 
 def _order(choice: Choice) -> tuple:
-    return (choice.error_rate, SIGNALS.index(choice.signal), choice.layer, -choice.shift, -len(choice.heads))
+    signal, rule = SIGNALS.index(choice.signal), choice.threshold is not None
+    return (choice.error_rate, signal, choice.layer, -choice.shift, -len(choice.heads), rule)

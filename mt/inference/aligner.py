@@ -12,7 +12,7 @@ import torch
 
 from mt.alignment.alignment import Alignment, RawAttention
 from mt.alignment.choose import Choice
-from mt.alignment.links import Link, argmax_links
+from mt.alignment.links import Link
 from mt.alignment.tap import Tap
 from mt.alignment.words import by_words
 from mt.checkpoint.folder import load_checkpoint
@@ -98,7 +98,7 @@ class Aligner:
     def word_links(self, translations: Sequence[Translation], rank: int = 0) -> list[list[Link]]:
         """Links of blank-separated words of each source line and its candidate of that rank (the last if fewer).
 
-        Each target word takes the source word with most weight; the parts of a split line are put together again, also
+        By the rule that was chosen for the checkpoint; the parts of a split line are put together again, also
         where a word was cut. A tag is no word of the line.
         """
         chosen = [t.candidates[min(rank, len(t.candidates) - 1)].parts for t in translations]
@@ -116,7 +116,7 @@ class Aligner:
         alignment = Alignment.from_attention(raw, **self.choice.where())
         words = by_words(alignment, text, one_line(self.translator.tokenizers.target.decode(ids)))
         weights_TS = words.weights_TS[:, int(has_tag) :]
-        return _Part(argmax_links(weights_TS), num_source=weights_TS.shape[1], num_target=weights_TS.shape[0])
+        return _Part(self.choice.links(weights_TS), num_source=weights_TS.shape[1], num_target=weights_TS.shape[0])
 
     def attention_of_ids(
         self,

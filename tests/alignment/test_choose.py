@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mt.alignment.alignment import RawAttention
-from mt.alignment.choose import Choice, choose, default_choice, rank, rank_both
+from mt.alignment.choose import THRESHOLDS, Choice, choose, default_choice, rank, rank_both
 from mt.alignment.gold import from_pharaoh
 
 L, H = 3, 2
@@ -27,7 +27,8 @@ def test_the_head_that_aligns_comes_first(layer, head, shift):
     gold = [from_pharaoh(" ".join(f"{words - 1 - i}-{i}" for i in range(words))) for words in (3, 5, 8)]
     ranked = rank(raws, gold)
     assert ranked[0] == choose(iter(raws), iter(gold)) == Choice(layer, (head,), shift, error_rate=0.0)
-    assert len(ranked) == len({(c.layer, c.heads, c.shift) for c in ranked}) == L * (H + 1) * 2
+    rules = 1 + len(THRESHOLDS)
+    assert len(ranked) == len({(c.layer, c.heads, c.shift, c.threshold) for c in ranked}) == L * (H + 1) * 2 * rules
     assert [c.error_rate for c in ranked] == sorted(c.error_rate for c in ranked)
 
 
@@ -41,7 +42,20 @@ def test_gold_counts_words_where_the_model_has_pieces():
 
 def test_one_head_is_ranked_once():
     raw = RawAttention(np.ones((2, 1, 2, 2)) / 2, ["a", "</s>"], ["x", "</s>"])
-    assert len(rank([raw], [from_pharaoh("0-0")])) == 2 * 1 * 2
+    assert len(rank([raw], [from_pharaoh("0-0")])) == 2 * 1 * 2 * (1 + len(THRESHOLDS))
+
+
+def test_a_threshold_is_chosen_where_words_have_several_partners():
+    weights = np.zeros((1, 1, 3, 4))
+    weights[0, 0, 1:] = [[0.45, 0.45, 0.1, 0.0], [0.1, 0.1, 0.8, 0.0]]
+    raw = RawAttention(weights, ["▁a", "▁b", "▁c", "</s>"], ["▁x", "▁y", "</s>"])
+    both, one = (choose([raw], [from_pharaoh(gold)]) for gold in ("0-0 1-0 2-1", "0-0 2-1"))
+    assert both.error_rate == one.error_rate == 0
+    assert both.threshold in THRESHOLDS and one.threshold is None
+    assert both.links(weights[0, 0, 1:]) == {(0, 0), (1, 0), (2, 1)} and one.links(weights[0, 0, 1:]) == {
+        (0, 0),
+        (2, 1),
+    }
 
 
 def test_equal_choices_keep_their_order():
@@ -58,7 +72,7 @@ def test_sentences_and_gold_must_match():
 
 
 def test_saved_is_loaded(tmp_path):
-    choice = Choice(2, (1, 3), 0, "norms", 0.125, "gold links")
+    choice = Choice(2, (1, 3), 0, "norms", 0.125, "gold links", 0.25)
     (tmp_path / "alignment.json").write_text(choice.to_json())
     assert Choice.load(tmp_path, num_layers=3, num_heads=4) == choice
     assert Choice.from_json('{"layer": 1, "heads": [0], "shift": 1, "signal": "norms", "by": "me"}') == Choice(

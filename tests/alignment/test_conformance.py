@@ -254,7 +254,7 @@ def test_the_choice_is_the_first_of_all_and_its_error_rate_that_of_its_links(kno
     for choice in (first, ranked[len(ranked) // 2], ranked[-1]):
         alignments = known.aligner.align(sources, targets, **choice.where())
         found = [
-            argmax_links(by_words(alignment, *texts).weights_TS)
+            choice.links(by_words(alignment, *texts).weights_TS)
             for alignment, *texts in zip(alignments, sources, targets, strict=True)
         ]
         assert choice.error_rate == pytest.approx(error_rate(found, as_gold(links)).aer, abs=1e-6)

@@ -1,15 +1,39 @@
 """Every attention variant is held to one contract; a new one is a line in VARIANTS."""
 
+from functools import partial
+
 import pytest
 import torch
 
 from mt.attention import dense
+from mt.attention.chunked import Chunked
 from mt.attention.contract import CausalMixer, MemoryMixer, Mixer, gather_hypotheses, scatter_hypotheses
 from mt.attention.dense import Dense
+from mt.attention.entmax import Entmax
+from mt.attention.linear import Linear
 from mt.attention.mask import causal_mask, padding_mask
 from mt.attention.multi_head import MultiHead
+from mt.attention.rectified import Rectified
+from mt.attention.reduced import LowRank, Pooled
+from mt.attention.threshold import Threshold
+from mt.attention.top_k import TopK
+from mt.attention.window import Window
 
-VARIANTS = {"dense": Dense}
+VARIANTS = {
+    "dense": Dense,
+    "top_k": partial(TopK, k=3),
+    "threshold": partial(Threshold, share=0.4),
+    "sparsemax": partial(Entmax, alpha=2.0),
+    "entmax": partial(Entmax, alpha=1.5),
+    "rectified": Rectified,
+    "linear elu": Linear,
+    "linear relu": partial(Linear, features="relu"),
+    "linear random": partial(Linear, features="random", num_features=12),
+    "low_rank": partial(LowRank, rank=4, max_length=11),
+    "pooled": partial(Pooled, factor=2),
+    "chunked": partial(Chunked, block=3),
+    "window": partial(Window, reach=2),
+}
 
 B, H, G, T, S, K = 3, 4, 2, 7, 9, 5  # all different, so that swapped axes fail
 
@@ -36,6 +60,20 @@ def way(request, monkeypatch):
 def mixer(request):
     torch.manual_seed(0)
     return VARIANTS[request.param](H, K).eval()
+
+
+@pytest.fixture
+def memory_mixer(mixer):
+    if not isinstance(mixer, MemoryMixer):
+        pytest.skip("plays no role in cross-attention")
+    return mixer
+
+
+@pytest.fixture
+def causal_mixer(mixer):
+    if not isinstance(mixer, CausalMixer):
+        pytest.skip("plays no role in decoder self-attention")
+    return mixer
 
 
 def inputs(num_queries=T, num_keys=S, groups=G):
@@ -72,55 +110,82 @@ def test_padded_keys_are_not_heard(mixer):
     torch.testing.assert_close(mixer.attend(q, k, v, mask()), heard)
 
 
-def test_read_of_a_summary_equals_attend(mixer):
+def test_read_of_a_summary_equals_attend(memory_mixer):
     q, k, v = inputs()
-    torch.testing.assert_close(mixer.read(q, mixer.summarize(k, v, mask())), mixer.attend(q, k, v, mask()))
-    torch.testing.assert_close(mixer.read_weights(q, mixer.summarize(k, v, mask())), mixer.weights(q, k, mask()))
+    torch.testing.assert_close(memory_mixer.read(q, memory_mixer.summarize(k, v, mask())), memory_mixer.attend(q, k, v, mask()))
+    torch.testing.assert_close(memory_mixer.read_weights(q, memory_mixer.summarize(k, v, mask())), memory_mixer.weights(q, k, mask()))
 
 
 @pytest.mark.parametrize("width", [1, 2, 5])
-def test_hypotheses_of_a_sentence_read_one_summary(mixer, width):
+def test_hypotheses_of_a_sentence_read_one_summary(memory_mixer, width):
     _, k, v = inputs()
     q = torch.randn(B * width, H, T, K)
     repeated = [x.repeat_interleave(width, dim=0) for x in (k, v, mask())]
-    summary = mixer.summarize(k, v, mask())
-    torch.testing.assert_close(mixer.read(q, summary), mixer.attend(q, *repeated))
-    torch.testing.assert_close(mixer.read_weights(q, summary), mixer.weights(q, repeated[0], repeated[2]))
+    summary = memory_mixer.summarize(k, v, mask())
+    torch.testing.assert_close(memory_mixer.read(q, summary), memory_mixer.attend(q, *repeated))
+    torch.testing.assert_close(memory_mixer.read_weights(q, summary), memory_mixer.weights(q, repeated[0], repeated[2]))
 
 
 @pytest.mark.parametrize("chunks", [[7], [1] * 7, [3, 1, 3]], ids=str)
-def test_extend_in_chunks_equals_all_at_once_under_the_causal_mask(mixer, chunks):
+def test_extend_in_chunks_equals_all_at_once_under_the_causal_mask(causal_mixer, chunks):
     q, k, v = inputs(num_keys=T)
-    expected = mixer.weights(q, k, causal_mask(T, 0, q.device)) @ v.repeat_interleave(H // G, dim=1)
-    past, heads, start = mixer.start(), [], 0
+    expected = causal_mixer.weights(q, k, causal_mask(T, 0, q.device)) @ v.repeat_interleave(H // G, dim=1)
+    past, heads, start = causal_mixer.start(), [], 0
     for size in chunks:
         part = slice(start, start + size)
-        now, past = mixer.extend(q[:, :, part], k[:, :, part], v[:, :, part], past)
+        now, past = causal_mixer.extend(q[:, :, part], k[:, :, part], v[:, :, part], past)
         heads.append(now)
         start += size
     torch.testing.assert_close(torch.cat(heads, dim=2), expected)
 
 
-def test_rows_of_summary_and_past_commute_with_reading(mixer):
+def test_rows_of_a_summary_commute_with_reading(memory_mixer):
     index = torch.tensor([2, 0, 2, 1])
     q, k, v = inputs()
-    summary = mixer.summarize(k, v, mask())
-    torch.testing.assert_close(mixer.read(q[index], summary.rows(index)), mixer.read(q, summary)[index])
-    _, past = mixer.extend(q, *inputs(num_keys=T)[1:], mixer.start())
+    summary = memory_mixer.summarize(k, v, mask())
+    torch.testing.assert_close(
+        memory_mixer.read(q[index], summary.rows(index)), memory_mixer.read(q, summary)[index]
+    )
+    torch.testing.assert_close(
+        memory_mixer.read_weights(q[index], summary.rows(index)), memory_mixer.read_weights(q, summary)[index]
+    )
+
+
+def test_rows_of_a_past_commute_with_going_on(causal_mixer):
+    index = torch.tensor([2, 0, 2, 1])
+    _, past = causal_mixer.extend(*inputs(num_keys=T), causal_mixer.start())
     q, k, v = inputs(num_queries=1, num_keys=1)
-    moved, _ = mixer.extend(q[index], k[index], v[index], past.rows(index))
-    torch.testing.assert_close(moved, mixer.extend(q, k, v, past)[0][index])
+    moved, _ = causal_mixer.extend(q[index], k[index], v[index], past.rows(index))
+    torch.testing.assert_close(moved, causal_mixer.extend(q, k, v, past)[0][index])
 
 
-def test_a_past_without_gradients_is_written_into_by_nobody(mixer):
+def test_a_past_without_gradients_is_written_into_by_nobody(causal_mixer):
     """Two searches may go on from one past."""
     with torch.inference_mode():
-        _, past = mixer.extend(*inputs(num_keys=T), mixer.start())
+        _, past = causal_mixer.extend(*inputs(num_keys=T), causal_mixer.start())
         past = past.rows(torch.tensor([1, 1, 0]))
         q, k, v = inputs(num_queries=1, num_keys=1)
-        expected, _ = mixer.extend(q, k, v, past)
-        mixer.extend(q, -k, -v, past)
-        torch.testing.assert_close(mixer.extend(q, k, v, past)[0], expected)
+        expected, _ = causal_mixer.extend(q, k, v, past)
+        causal_mixer.extend(q, -k, -v, past)
+        torch.testing.assert_close(causal_mixer.extend(q, k, v, past)[0], expected)
+
+
+def test_gradients_are_finite_in_bfloat16(mixer, way):
+    if not torch.is_grad_enabled():
+        pytest.skip("there are no gradients without gradients")
+    q, k, v = (x.to(torch.bfloat16).requires_grad_() for x in inputs())
+    heads = mixer.attend(q, k, v, mask())
+    assert heads.dtype == torch.bfloat16
+    heads.float().square().sum().backward()
+    assert all(torch.isfinite(x.grad).all() and x.grad.abs().sum() > 0 for x in (q, k, v))
+
+
+def test_a_sentence_alone_is_what_it_is_in_a_batch(mixer):
+    q, k, v = inputs()
+    together = mixer.attend(q, k, v, mask())
+    alone = mixer.attend(q[:1], k[:1, :, :6], v[:1, :, :6], None) if not isinstance(mixer, Window) else None
+    if alone is not None:
+        torch.testing.assert_close(alone, together[:1])
 
 
 def test_gathering_hypotheses_and_scattering_them_is_the_identity():
@@ -158,3 +223,89 @@ def test_padding_mask_is_none_when_nothing_is_padded():
 
 def test_every_role_is_a_mixer():
     assert issubclass(MemoryMixer, Mixer) and issubclass(CausalMixer, Mixer)
+
+
+def test_sparsemax_and_entmax_are_points_of_the_simplex_that_fulfil_their_definition():
+    """The gradient of scores . p + Tsallis entropy is the same on the whole support, and nowhere larger outside."""
+    torch.manual_seed(3)
+    scores = torch.randn(50, 1, 1, 7) * 2
+    for alpha in (1.5, 2.0):
+        mixer = Entmax(1, 1, alpha=alpha)
+        p = mixer.weights(torch.ones(50, 1, 1, 1), scores.transpose(-1, -2), None)
+        torch.testing.assert_close(p.sum(-1), torch.ones(50, 1, 1))
+        slope = scores - p ** (alpha - 1) / (alpha - 1)
+        largest = slope.masked_fill(p == 0, -torch.inf).amax(-1, keepdim=True)
+        assert ((slope - largest).abs() < 1e-5)[p > 0].all() and (slope <= largest + 1e-5).all()
+        assert (p == 0).any()
+
+
+@pytest.mark.parametrize("alpha", [1.5, 2.0])
+def test_gradients_of_entmax_are_those_of_finite_differences(alpha, way):
+    if not torch.is_grad_enabled():
+        pytest.skip("there are no gradients without gradients")
+    from mt.attention.entmax import _Entmax
+
+    torch.manual_seed(4)
+    scores = torch.randn(6, 5, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x: _Entmax.apply(x, alpha), scores, eps=1e-7, atol=1e-4)
+
+
+def test_random_features_approximate_softmax():
+    torch.manual_seed(5)
+    q, k, v = (x * 0.5 for x in inputs())
+    exact = Dense(H, K).attend(q, k, v, mask())
+    errors = []
+    for num_features in (16, 4096):
+        torch.manual_seed(6)
+        errors.append((Linear(H, K, features="random", num_features=num_features).attend(q, k, v, mask()) - exact).abs().mean())
+    assert errors[1] < 0.02 and errors[1] < errors[0] / 3
+
+
+def test_top_k_and_threshold_keep_the_best_keys_alone():
+    q, k, _ = inputs()
+    dense_weights = Dense(H, K).weights(q, k, mask())
+    kept = TopK(H, K, k=2).weights(q, k, mask()) > 0
+    assert (kept.sum(-1) == 2).all()
+    assert (kept == (dense_weights >= dense_weights.topk(2).values[..., -1:])).all()
+    kept = Threshold(H, K, share=0.5).weights(q, k, mask()) > 0
+    assert (kept == (dense_weights >= 0.5 * dense_weights.amax(-1, keepdim=True))).all()
+    assert (Threshold(H, K, share=1.0).weights(q, k, mask()).amax(-1) == 1).all()
+
+
+def test_chunked_is_dense():
+    q, k, v = inputs()
+    torch.testing.assert_close(Chunked(H, K, block=2).attend(q, k, v, mask()), Dense(H, K).attend(q, k, v, mask()))
+
+
+def test_a_window_over_everything_is_dense_and_a_small_one_is_not():
+    q, k, v = inputs(num_keys=T)
+    torch.testing.assert_close(Window(H, K, reach=T).attend(q, k, v, None), Dense(H, K).attend(q, k, v, None))
+    weights = Window(H, K, reach=1).weights(q, k, None)
+    distance = (torch.arange(T)[:, None] - torch.arange(T)[None]).abs()
+    assert ((weights[0, 0] > 0) == (distance <= 1)).all()
+
+
+@pytest.mark.parametrize(
+    "factory, message",
+    [
+        (partial(TopK, k=0), r"k \(0\) must be at least 1"),
+        (partial(Threshold, share=0.0), r"share \(0.0\) must be above 0"),
+        (partial(Entmax, alpha=3.0), r"alpha \(3.0\) must be one of 1.5, 2.0"),
+        (partial(Linear, features="sine"), r"features \(sine\) must be one of elu, relu, random"),
+        (partial(Linear, num_features=0), r"num_features \(0\) must be at least 1"),
+        (partial(Linear, dropout=0.1), r"attention_dropout \(0.1\) must be 0"),
+        (partial(LowRank, rank=0), r"rank \(0\) must be at least 1"),
+        (partial(Pooled, factor=0), r"factor \(0\) must be at least 1"),
+        (partial(Chunked, block=0), r"block \(0\) must be at least 1"),
+        (partial(Window, reach=0), r"reach \(0\) must be at least 1"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(factory, message):
+    with pytest.raises(ValueError, match=message):
+        factory(H, K)
+
+
+def test_low_rank_refuses_more_keys_than_it_was_made_for():
+    q, k, v = inputs()
+    with pytest.raises(ValueError, match=r"9 pieces are more than max_length \(8\)"):
+        LowRank(H, K, rank=2, max_length=8).attend(q, k, v, None)

@@ -1,0 +1,113 @@
+"""Mixers that keep keys and values as they are: the caches that most variants share, and roles made of `weights` alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from mt.attention.contract import CausalMixer, MemoryMixer, gather_hypotheses, repeat_heads, scatter_hypotheses
+from mt.attention.dropout import Dropout
+from mt.attention.mask import causal_mask
+
+# B batch, H heads, G key-value heads, T queries, S keys, K head size, N sentences, R rows (hypotheses)
+
+BLOCK = 16  # positions that a cache takes memory for at a time
+
+
+@dataclass(frozen=True)
+class KeyValueSummary:
+    """Cross-attention's cache: keys and values of N sentences and the mask over their S positions."""
+
+    k_NGSK: Tensor
+    v_NGSK: Tensor
+    mask_N11S: Tensor | None
+
+    def rows(self, index: Tensor) -> KeyValueSummary:
+        mask = None if self.mask_N11S is None else self.mask_N11S[index]
+        return KeyValueSummary(self.k_NGSK[index], self.v_NGSK[index], mask)
+
+
+@dataclass(frozen=True)
+class KeyValuePast:
+    """Self-attention's cache: keys and values of the positions so far; None before the first.
+
+    Without gradients both lie in one tensor, positions first, and `index` says which of its rows are meant (None: all,
+    as they are). They are picked when the next positions are written: a beam that is reordered at every step is copied
+    once a step, in one go.
+    """
+
+    k_BGSK: Tensor | None = None
+    v_BGSK: Tensor | None = None
+    both_S2BGK: Tensor | None = None
+    index: Tensor | None = None
+
+    @property
+    def length(self) -> int:
+        return 0 if self.k_BGSK is None else self.k_BGSK.shape[2]
+
+    def append(self, k_BGTK: Tensor, v_BGTK: Tensor) -> KeyValuePast:
+        if self.k_BGSK is None or self.v_BGSK is None:
+            return KeyValuePast(k_BGTK, v_BGTK)
+        if torch.is_grad_enabled():  # nothing may be written into what the backward pass will read
+            old_k, old_v = (x if self.index is None else x[self.index] for x in (self.k_BGSK, self.v_BGSK))
+            return KeyValuePast(torch.cat((old_k, k_BGTK), dim=2), torch.cat((old_v, v_BGTK), dim=2))
+        old_S2BGK = self.both_S2BGK
+        if old_S2BGK is None:
+            old_S2BGK = torch.stack((self.k_BGSK, self.v_BGSK)).permute(3, 0, 1, 2, 4)
+        (B, G, T, K), S = k_BGTK.shape, self.length
+        # in sizes that come again, so that memory which is freed can be used by the next step
+        both_S2BGK = k_BGTK.new_empty(-(-(S + T) // BLOCK) * BLOCK, 2, B, G, K)[: S + T]
+        if self.index is None:
+            both_S2BGK[:S] = old_S2BGK
+        else:
+            torch.index_select(old_S2BGK, 2, self.index, out=both_S2BGK[:S])
+        both_2BGSK = both_S2BGK.permute(1, 2, 3, 0, 4)
+        both_2BGSK[0, :, :, S:], both_2BGSK[1, :, :, S:] = k_BGTK, v_BGTK
+        return KeyValuePast(*both_2BGSK.unbind(), both_S2BGK)
+
+    def rows(self, index: Tensor) -> KeyValuePast:
+        if self.k_BGSK is None:
+            return self
+        return replace(self, index=index if self.index is None else self.index[index])
+
+
+class KeyValueMixer(MemoryMixer, CausalMixer):
+    """A variant that says its `weights`, and gets every role from them. Its caches grow with the positions."""
+
+    def __init__(self, num_heads: int, head_size: int, *, dropout: float = 0.0):
+        super().__init__()
+        self.scale = head_size**-0.5
+        self.dropout = Dropout(dropout)
+
+    def scores(self, q_BHTK: Tensor, k_BGSK: Tensor) -> Tensor:
+        """scores_BHTS = q kᵀ / sqrt(K)."""
+        return (q_BHTK * self.scale) @ repeat_heads(k_BGSK, q_BHTK.shape[1]).transpose(-1, -2)
+
+    def attend(self, q_BHTK: Tensor, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None) -> Tensor:
+        v_BHSK = repeat_heads(v_BGSK, q_BHTK.shape[1])
+        return self.dropout(self.weights(q_BHTK, k_BGSK, mask).to(v_BHSK.dtype)) @ v_BHSK
+
+    def summarize(self, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None) -> KeyValueSummary:
+        if not torch.is_grad_enabled():  # laid out once for all the steps that read them
+            k_BGSK, v_BGSK = k_BGSK.contiguous(), v_BGSK.contiguous()
+        return KeyValueSummary(k_BGSK, v_BGSK, mask)
+
+    def read(self, q_RHTK: Tensor, summary: KeyValueSummary) -> Tensor:
+        q_NHUK = gather_hypotheses(q_RHTK, summary.k_NGSK.shape[0])
+        return scatter_hypotheses(self.attend(q_NHUK, summary.k_NGSK, summary.v_NGSK, summary.mask_N11S), len(q_RHTK))
+
+    def read_weights(self, q_RHTK: Tensor, summary: KeyValueSummary) -> Tensor:
+        q_NHUK = gather_hypotheses(q_RHTK, summary.k_NGSK.shape[0])
+        return scatter_hypotheses(self.weights(q_NHUK, summary.k_NGSK, summary.mask_N11S), len(q_RHTK))
+
+    def start(self) -> KeyValuePast:
+        return KeyValuePast()
+
+    def extend(
+        self, q_BHTK: Tensor, k_BGTK: Tensor, v_BGTK: Tensor, past: KeyValuePast
+    ) -> tuple[Tensor, KeyValuePast]:
+        now = past.append(k_BGTK, v_BGTK)
+        mask = causal_mask(q_BHTK.shape[2], past.length, q_BHTK.device)
+        return self.attend(q_BHTK, now.k_BGSK, now.v_BGSK, mask), now

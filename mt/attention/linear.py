@@ -1,0 +1,152 @@
+"""Linear attention: the exponential of a score becomes a product of features, so that sums take the place of caches.
+
+weights_ts = phi(q_t) . phi(k_s) / sum over s' of phi(q_t) . phi(k_s'), and so heads_t = phi(q_t) A / (phi(q_t) . z) with
+A = sum over s of phi(k_s) v_sᵀ and z = sum over s of phi(k_s) (Katharopoulos et al. 2020, "Transformers are RNNs").
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from mt.attention.contract import CausalMixer, MemoryMixer, gather_hypotheses, repeat_heads, scatter_hypotheses
+
+# B batch, H heads, G key-value heads, T queries, S keys, K head size, F features, N sentences, R rows (hypotheses)
+
+FEATURES = ("elu", "relu", "random")
+BLOCK = 64  # target positions that look at one another at once in training
+LEAST = 1e-6  # of a feature, so that no row is empty
+
+
+@dataclass(frozen=True)
+class Sums:
+    """All that keys and values leave behind: sum_BGFK of phi(k) vᵀ and total_BGF of phi(k)."""
+
+    sum_BGFK: Tensor
+    total_BGF: Tensor
+
+    def rows(self, index: Tensor) -> Sums:
+        return Sums(self.sum_BGFK[index], self.total_BGF[index])
+
+
+@dataclass(frozen=True)
+class LinearSummary:
+    """Cross-attention's cache; `features_NGSF` of the keys are there for whoever asks for weights."""
+
+    sums: Sums
+    features_NGSF: Tensor
+
+    def rows(self, index: Tensor) -> LinearSummary:
+        return LinearSummary(self.sums.rows(index), self.features_NGSF[index])
+
+
+class Linear(MemoryMixer, CausalMixer):
+    """phi(q) (phi(k)ᵀ v) by `features`: elu(x) + 1, relu(x), or positive `random` ones that approximate softmax.
+
+    Random features: exp(w . x - |x|² / 2) / sqrt(F) with orthogonal Gaussian rows w, whose products are exp(q . k) in
+    expectation (Choromanski et al. 2021, "Rethinking Attention with Performers"; Peng et al. 2021, RFA). Time grows with
+    T + S, a step of decoding takes the same time and memory however much went before. Raises ValueError for features that are
+    not known, fewer than one of them, and for attention dropout: there are no weights to drop.
+    """
+
+    def __init__(
+        self, num_heads: int, head_size: int, *, features: str = "elu", num_features: int = 64, dropout: float = 0.0
+    ):
+        super().__init__()
+        if features not in FEATURES:
+            raise ValueError(f"features ({features}) must be one of {', '.join(FEATURES)}")
+        if num_features < 1:
+            raise ValueError(f"num_features ({num_features}) must be at least 1")
+        if dropout:
+            raise ValueError(f"attention_dropout ({dropout}) must be 0: linear attention has no weights to drop")
+        self.features, self.scale = features, head_size**-0.25  # of queries and keys alike
+        if features == "random":  # kept with the weights, so that a loaded model has the same
+            self.directions_FK = nn.Parameter(_orthogonal_gaussian(num_features, head_size), requires_grad=False)
+
+    def phi(self, x_BHTK: Tensor) -> Tensor:
+        """features_BHTF of queries or keys, above 0, in float32."""
+        x_BHTK = x_BHTK.float() * self.scale
+        if self.features == "elu":
+            return nn.functional.elu(x_BHTK) + 1 + LEAST
+        if self.features == "relu":
+            return x_BHTK.relu() + LEAST
+        scores_BHTF = x_BHTK @ self.directions_FK.float().T - x_BHTK.square().sum(-1, keepdim=True) / 2
+        return scores_BHTF.exp() * len(self.directions_FK) ** -0.5 + LEAST
+
+    def weights(self, q_BHTK: Tensor, k_BGSK: Tensor, mask: Tensor | None) -> Tensor:
+        return _shares(self.phi(q_BHTK) @ repeat_heads(self.phi(k_BGSK), q_BHTK.shape[1]).transpose(-1, -2), mask)
+
+    def attend(self, q_BHTK: Tensor, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None) -> Tensor:
+        if mask is not None and mask.shape[-2] > 1:  # queries that may look at different keys have no sums in common
+            v_BHSK = repeat_heads(v_BGSK, q_BHTK.shape[1])
+            return (self.weights(q_BHTK, k_BGSK, mask) @ v_BHSK.float()).to(v_BGSK.dtype)
+        return self._read(q_BHTK, _summed(self._heard(k_BGSK, mask), v_BGSK)).to(v_BGSK.dtype)
+
+    def summarize(self, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None) -> LinearSummary:
+        features_NGSF = self._heard(k_BGSK, mask)
+        return LinearSummary(_summed(features_NGSF, v_BGSK), features_NGSF)
+
+    def read(self, q_RHTK: Tensor, summary: LinearSummary) -> Tensor:
+        q_NHUK = gather_hypotheses(q_RHTK, len(summary.features_NGSF))
+        return scatter_hypotheses(self._read(q_NHUK, summary.sums), len(q_RHTK)).to(q_RHTK.dtype)
+
+    def read_weights(self, q_RHTK: Tensor, summary: LinearSummary) -> Tensor:
+        q_NHUK = gather_hypotheses(q_RHTK, len(summary.features_NGSF))
+        features_NHSF = repeat_heads(summary.features_NGSF, q_NHUK.shape[1])
+        return scatter_hypotheses(_shares(self.phi(q_NHUK) @ features_NHSF.transpose(-1, -2), None), len(q_RHTK))
+
+    def start(self) -> Sums | None:
+        return None
+
+    def extend(self, q_BHTK: Tensor, k_BGTK: Tensor, v_BGTK: Tensor, past: Sums | None) -> tuple[Tensor, Sums]:
+        heads = []
+        for q, k, v in zip(*(x.split(BLOCK, dim=2) for x in (q_BHTK, k_BGTK, v_BGTK)), strict=True):
+            new, past = self._extend(q, k, v, past)
+            heads.append(new)
+        assert past is not None
+        return torch.cat(heads, dim=2).to(v_BGTK.dtype), past
+
+    def _extend(self, q_BHTK: Tensor, k_BGTK: Tensor, v_BGTK: Tensor, past: Sums | None) -> tuple[Tensor, Sums]:
+        """A block: its positions look at one another as far as they may, and at the sums of those before."""
+        features_BGTF = self.phi(k_BGTK)
+        new = _summed(features_BGTF, v_BGTK)
+        now = new if past is None else Sums(past.sum_BGFK + new.sum_BGFK, past.total_BGF + new.total_BGF)
+        if q_BHTK.shape[2] == 1:
+            return self._read(q_BHTK, now), now
+        num_heads, phi_BHTF = q_BHTK.shape[1], self.phi(q_BHTK)
+        products_BHTT = (phi_BHTF @ repeat_heads(features_BGTF, num_heads).transpose(-1, -2)).tril()
+        above_BHTK = products_BHTT @ repeat_heads(v_BGTK.float(), num_heads)
+        below_BHT1 = products_BHTT.sum(dim=-1, keepdim=True)
+        if past is not None:
+            above_BHTK = above_BHTK + phi_BHTF @ repeat_heads(past.sum_BGFK, num_heads)
+            below_BHT1 = below_BHT1 + phi_BHTF @ repeat_heads(past.total_BGF, num_heads).unsqueeze(-1)
+        return above_BHTK / below_BHT1, now
+
+    def _heard(self, k_BGSK: Tensor, mask: Tensor | None) -> Tensor:
+        """Features of the keys, zero where the mask hides them. mask: B 1 1 S"""
+        features_BGSF = self.phi(k_BGSK)
+        return features_BGSF if mask is None else features_BGSF * mask.transpose(-1, -2)
+
+    def _read(self, q_BHTK: Tensor, sums: Sums) -> Tensor:
+        phi_BHTF, num_heads = self.phi(q_BHTK), q_BHTK.shape[1]
+        below_BHT1 = phi_BHTF @ repeat_heads(sums.total_BGF, num_heads).unsqueeze(-1)
+        return phi_BHTF @ repeat_heads(sums.sum_BGFK, num_heads) / below_BHT1
+
+
+def _summed(features_BGSF: Tensor, v_BGSK: Tensor) -> Sums:
+    return Sums(features_BGSF.transpose(-1, -2) @ v_BGSK.float(), features_BGSF.sum(dim=2))
+
+
+def _shares(products_BHTS: Tensor, mask: Tensor | None) -> Tensor:
+    if mask is not None:
+        products_BHTS = products_BHTS * mask
+    return products_BHTS / products_BHTS.sum(dim=-1, keepdim=True)
+
+
+def _orthogonal_gaussian(num_features: int, head_size: int) -> Tensor:
+    """Rows that are orthogonal within each block of `head_size`, with the lengths of Gaussian ones."""
+    blocks = [torch.linalg.qr(torch.randn(head_size, head_size))[0] for _ in range(-(-num_features // head_size))]
+    lengths_F1 = torch.randn(num_features, head_size).norm(dim=-1, keepdim=True)
+    return torch.cat(blocks)[:num_features] * lengths_F1

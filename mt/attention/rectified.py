@@ -1,0 +1,27 @@
+"""Rectified linear attention, ReLA (Zhang et al. 2021, "Sparse Attention with Linear Units"): no exponentials at all."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from mt.attention.key_value import KeyValueMixer
+
+# B batch, H heads, G key-value heads, T queries, S keys, K head size
+
+
+class Rectified(KeyValueMixer):
+    """relu(scores), each row divided by its sum; a row without a positive score looks at its best key.
+
+    The paper leaves rows undivided and normalises what comes out of the heads; here rows sum to one as in every
+    variant, so that weights can be compared and read as alignments. Time and memory are those of dense attention.
+    """
+
+    def weights(self, q_BHTK: Tensor, k_BGSK: Tensor, mask: Tensor | None) -> Tensor:
+        scores_BHTS = self.scores(q_BHTK, k_BGSK).float()
+        if mask is not None:
+            scores_BHTS = scores_BHTS.masked_fill(~mask, float("-inf"))
+        best_BHT1 = scores_BHTS.amax(dim=-1, keepdim=True)
+        positive_BHTS = scores_BHTS.clamp_min(0)
+        alone_BHTS = (scores_BHTS == best_BHT1).to(positive_BHTS.dtype)
+        kept_BHTS = positive_BHTS.where(best_BHT1 > 0, alone_BHTS)
+        return kept_BHTS / kept_BHTS.sum(dim=-1, keepdim=True)

@@ -1,0 +1,127 @@
+"""Attention to fewer places than there are keys: mixtures of keys, fixed or learned, are looked at in their stead.
+
+With r mixtures E (r x S, rows sum to one over the keys that may be looked at), weights = softmax(q (E k)ᵀ / sqrt(K)) E:
+rows sum to one over the keys again, so that maps can be drawn. The cache holds r keys and values in place of S.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from mt.attention.contract import MemoryMixer, gather_hypotheses, repeat_heads, scatter_hypotheses
+from mt.attention.dropout import Dropout
+
+# B batch, H heads, G key-value heads, T queries, S keys, M mixtures, K head size, N sentences, R rows (hypotheses)
+
+
+@dataclass(frozen=True)
+class ReducedSummary:
+    """Mixed keys and values of N sentences, which of them hold anything, and what they were mixed of."""
+
+    k_NGMK: Tensor
+    v_NGMK: Tensor
+    mask_N11M: Tensor
+    mixing_NMS: Tensor
+
+    def rows(self, index: Tensor) -> ReducedSummary:
+        return ReducedSummary(self.k_NGMK[index], self.v_NGMK[index], self.mask_N11M[index], self.mixing_NMS[index])
+
+
+class Reduced(MemoryMixer):
+    """What `LowRank` and `Pooled` share: they say which mixtures there are."""
+
+    def __init__(self, num_heads: int, head_size: int, *, dropout: float = 0.0):
+        super().__init__()
+        self.scale = head_size**-0.5
+        self.dropout = Dropout(dropout)
+
+    def mixing(self, real_BS: Tensor) -> Tensor:
+        """mixing_BMS: rows sum to one over the real keys, or are zero where a mixture has none."""
+        raise NotImplementedError
+
+    def weights(self, q_BHTK: Tensor, k_BGSK: Tensor, mask: Tensor | None) -> Tensor:
+        return self._weights(q_BHTK, self.summarize(k_BGSK, k_BGSK, mask))
+
+    def attend(self, q_BHTK: Tensor, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None) -> Tensor:
+        return self._attend(q_BHTK, self.summarize(k_BGSK, v_BGSK, mask))
+
+    def summarize(self, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None) -> ReducedSummary:
+        if mask is None:
+            real_BS = torch.ones(len(k_BGSK), k_BGSK.shape[2], dtype=torch.bool, device=k_BGSK.device)
+        else:
+            real_BS = mask.expand(len(k_BGSK), 1, 1, -1)[:, 0, 0]
+        mixing_BMS = self.mixing(real_BS)
+        mixing_B1MS = mixing_BMS.to(k_BGSK.dtype)[:, None]
+        mask_B11M = (mixing_BMS.sum(dim=-1) > 0)[:, None, None]
+        return ReducedSummary(mixing_B1MS @ k_BGSK, mixing_B1MS @ v_BGSK, mask_B11M, mixing_BMS)
+
+    def read(self, q_RHTK: Tensor, summary: ReducedSummary) -> Tensor:
+        q_NHUK = gather_hypotheses(q_RHTK, len(summary.k_NGMK))
+        return scatter_hypotheses(self._attend(q_NHUK, summary), len(q_RHTK))
+
+    def read_weights(self, q_RHTK: Tensor, summary: ReducedSummary) -> Tensor:
+        q_NHUK = gather_hypotheses(q_RHTK, len(summary.k_NGMK))
+        return scatter_hypotheses(self._weights(q_NHUK, summary), len(q_RHTK))
+
+    def _attend(self, q_NHUK: Tensor, summary: ReducedSummary) -> Tensor:
+        shares_NHUM = self.dropout(self._shares(q_NHUK, summary).to(summary.v_NGMK.dtype))
+        return shares_NHUM @ repeat_heads(summary.v_NGMK, q_NHUK.shape[1])
+
+    def _weights(self, q_NHUK: Tensor, summary: ReducedSummary) -> Tensor:
+        return self._shares(q_NHUK, summary) @ summary.mixing_NMS[:, None].float()
+
+    def _shares(self, q_NHUK: Tensor, summary: ReducedSummary) -> Tensor:
+        scores_NHUM = (q_NHUK * self.scale) @ repeat_heads(summary.k_NGMK, q_NHUK.shape[1]).transpose(-1, -2)
+        scores_NHUM = scores_NHUM.masked_fill(~summary.mask_N11M, float("-inf"))
+        return scores_NHUM.softmax(dim=-1, dtype=torch.float32)
+
+
+class LowRank(Reduced):
+    """`rank` learned mixtures of the positions (Linformer, Wang et al. 2020), whose rows are made to sum to one.
+
+    Time and memory grow with T x rank + S x rank. The mixtures are learned for `max_length` keys at most: raises
+    ValueError for more.
+    """
+
+    def __init__(
+        self, num_heads: int, head_size: int, *, rank: int = 16, max_length: int = 1024, dropout: float = 0.0
+    ):
+        super().__init__(num_heads, head_size, dropout=dropout)
+        for name, value in (("rank", rank), ("max_length", max_length)):
+            if value < 1:
+                raise ValueError(f"{name} ({value}) must be at least 1")
+        # each mixture begins as a bump round its share of the first places, so that short sentences use several
+        centres_M1 = torch.linspace(0, 4 * rank, rank)[:, None]
+        distances_ML = (torch.arange(max_length)[None] - centres_M1) / 4
+        self.logits_ML = nn.Parameter(-distances_ML.square().clamp_max(16) / 2 + 0.02 * torch.randn(rank, max_length))
+
+    def mixing(self, real_BS: Tensor) -> Tensor:
+        length, longest = real_BS.shape[1], self.logits_ML.shape[1]
+        if length > longest:
+            raise ValueError(f"low-rank attention: {length} pieces are more than max_length ({longest})")
+        logits_BMS = self.logits_ML[:, :length].float().masked_fill(~real_BS[:, None], float("-inf"))
+        return logits_BMS.softmax(dim=-1)
+
+
+class Pooled(Reduced):
+    """The mean of every `factor` keys that follow one another (memory compression, Liu et al. 2018, by pooling).
+
+    Time and memory are those of dense attention divided by the factor.
+    """
+
+    def __init__(self, num_heads: int, head_size: int, *, factor: int = 3, dropout: float = 0.0):
+        super().__init__(num_heads, head_size, dropout=dropout)
+        if factor < 1:
+            raise ValueError(f"factor ({factor}) must be at least 1")
+        self.factor = factor
+
+    def mixing(self, real_BS: Tensor) -> Tensor:
+        length = real_BS.shape[1]
+        pools = torch.arange(math.ceil(length / self.factor), device=real_BS.device)
+        is_inside_MS = torch.arange(length, device=real_BS.device)[None] // self.factor == pools[:, None]
+        members_BMS = (is_inside_MS[None] & real_BS[:, None]).float()
+        return members_BMS / members_BMS.sum(dim=-1, keepdim=True).clamp_min(1)

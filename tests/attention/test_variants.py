@@ -6,11 +6,13 @@ import pytest
 import torch
 
 from mt.attention import dense
+from mt.attention.average import Average
 from mt.attention.chunked import Chunked
 from mt.attention.contract import CausalMixer, MemoryMixer, Mixer, gather_hypotheses, scatter_hypotheses
 from mt.attention.dense import Dense
 from mt.attention.entmax import Entmax
 from mt.attention.linear import Linear
+from mt.attention.local import Local
 from mt.attention.mask import causal_mask, padding_mask
 from mt.attention.multi_head import MultiHead
 from mt.attention.rectified import Rectified
@@ -33,6 +35,8 @@ VARIANTS = {
     "pooled": partial(Pooled, factor=2),
     "chunked": partial(Chunked, block=3),
     "window": partial(Window, reach=2),
+    "local": partial(Local, reach=3.0),
+    "average": Average,
 }
 
 B, H, G, T, S, K = 3, 4, 2, 7, 9, 5  # all different, so that swapped axes fail
@@ -177,7 +181,8 @@ def test_gradients_are_finite_in_bfloat16(mixer, way):
     heads = mixer.attend(q, k, v, mask())
     assert heads.dtype == torch.bfloat16
     heads.float().square().sum().backward()
-    assert all(torch.isfinite(x.grad).all() and x.grad.abs().sum() > 0 for x in (q, k, v))
+    asked = (v,) if isinstance(mixer, Average) else (q, k, v)
+    assert all(torch.isfinite(x.grad).all() and x.grad.abs().sum() > 0 for x in asked)
 
 
 def test_a_sentence_alone_is_what_it_is_in_a_batch(mixer):
@@ -303,6 +308,16 @@ def test_a_window_over_everything_is_dense_and_a_small_one_is_not():
 def test_settings_that_cannot_be_are_refused(factory, message):
     with pytest.raises(ValueError, match=message):
         factory(H, K)
+
+
+def test_the_centre_of_local_attention_moves_with_the_query_and_stays_among_real_keys():
+    torch.manual_seed(7)
+    mixer = Local(H, K, reach=0.5)
+    q, k, _ = inputs()
+    centres = mixer.centres(q * 9, mask().sum(-1, keepdim=True).float())
+    assert (centres >= 0).all() and (centres[2] <= 1).all() and centres[0].max() <= 5 and centres.std() > 0.5
+    weights = mixer.weights(q * 9, k * 0, mask())  # nothing but the bell
+    assert ((weights * torch.arange(S)).sum(-1, keepdim=True) - centres).abs().max() < 0.5
 
 
 def test_low_rank_refuses_more_keys_than_it_was_made_for():

@@ -1,0 +1,44 @@
+"""Cross-attention round a place that the query predicts: "local-p" (Luong et al. 2015, "Effective Approaches to
+Attention-based Neural Machine Translation")."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from mt.attention.key_value import KeyValueMixer
+
+# B batch, H heads, G key-value heads, T queries, S keys, K head size
+
+
+class Local(KeyValueMixer):
+    """softmax(q kᵀ / sqrt(K) - (s - p)² / (2 σ²)), with the centre p = (S - 1) sigmoid(u . tanh(W q)) of S real keys.
+
+    W and u are each head's own; σ is half of `reach`, in keys. The bell stands inside the softmax, so that rows sum to
+    one and the centre has a gradient; the paper cuts at the reach and multiplies afterwards. Time and memory are those of
+    dense attention. Raises ValueError for a reach that is not above 0.
+    """
+
+    def __init__(self, num_heads: int, head_size: int, *, reach: float = 8.0, dropout: float = 0.0):
+        super().__init__(num_heads, head_size, dropout=dropout)
+        if not reach > 0:
+            raise ValueError(f"reach ({reach}) must be above 0")
+        self.reach = reach
+        self.inner_HKK = nn.Parameter(torch.randn(num_heads, head_size, head_size) * head_size**-0.5)
+        self.outer_HK1 = nn.Parameter(torch.randn(num_heads, head_size, 1) * head_size**-0.5)
+
+    def centres(self, q_BHTK: Tensor, real_B111: Tensor) -> Tensor:
+        """centres_BHT1, from 0 to the last of the real keys, of which there are `real_B111`."""
+        inner_BHTK = (q_BHTK.float() @ self.inner_HKK.float()).tanh()
+        return (real_B111 - 1) * (inner_BHTK @ self.outer_HK1.float()).sigmoid()
+
+    def weights(self, q_BHTK: Tensor, k_BGSK: Tensor, mask: Tensor | None) -> Tensor:
+        length = k_BGSK.shape[2]
+        scores_BHTS = self.scores(q_BHTK, k_BGSK).float()
+        if mask is None:
+            real = torch.full((1, 1, 1, 1), float(length), device=q_BHTK.device)
+        else:
+            scores_BHTS = scores_BHTS.masked_fill(~mask, float("-inf"))
+            real = mask.sum(dim=-1, keepdim=True).float()
+        distances_BHTS = torch.arange(length, device=q_BHTK.device) - self.centres(q_BHTK, real)
+        return (scores_BHTS - distances_BHTS.square() / (2 * (self.reach / 2) ** 2)).softmax(dim=-1)

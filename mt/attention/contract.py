@@ -28,9 +28,13 @@ class Mixer(nn.Module):
         """weights_BHTS, rows summing to one, before dropout: this *is* the variant."""
         raise NotImplementedError
 
+    def gate(self, q_BHTK: Tensor) -> Tensor | float:
+        """How much of each head, or of each of its elements, is let through: B H T 1 or B H T K; 1 is all of it."""
+        return 1.0
+
     def attend(self, q_BHTK: Tensor, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None) -> Tensor:
-        """heads_BHTK = weights @ values. A fast kernel may override it; the tests hold it equal."""
-        return self.weights(q_BHTK, k_BGSK, mask) @ repeat_heads(v_BGSK, q_BHTK.shape[1])
+        """heads_BHTK = gate * (weights @ values). A fast kernel may override it; the tests hold it equal."""
+        return self.gate(q_BHTK) * (self.weights(q_BHTK, k_BGSK, mask) @ repeat_heads(v_BGSK, q_BHTK.shape[1]))
 
 
 class MemoryMixer(Mixer):

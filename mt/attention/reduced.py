@@ -7,6 +7,7 @@ rows sum to one over the keys again, so that maps can be drawn. The cache holds 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -32,7 +33,7 @@ class ReducedSummary:
 
 
 class Reduced(MemoryMixer):
-    """What `LowRank` and `Pooled` share: they say which mixtures there are."""
+    """What `LowRank`, `MultiScale` and `Pooled` share: they say which mixtures there are."""
 
     def __init__(self, num_heads: int, head_size: int, *, dropout: float = 0.0):
         super().__init__()
@@ -107,21 +108,39 @@ class LowRank(Reduced):
         return logits_BMS.softmax(dim=-1)
 
 
-class Pooled(Reduced):
+class MultiScale(Reduced):
+    """The means of every `factors[0]`, every `factors[1]`, ... keys side by side, in one softmax: attention chooses the scale.
+
+    Time and memory are those of dense attention times the sum of 1 / factor. Raises ValueError for a factor below 1, or
+    for none.
+    """
+
+    def __init__(
+        self, num_heads: int, head_size: int, *, factors: Sequence[int] = (1, 2, 4), dropout: float = 0.0
+    ):
+        super().__init__(num_heads, head_size, dropout=dropout)
+        if not factors or min(factors) < 1:
+            raise ValueError(f"factors ({list(factors)}) must be whole numbers of at least 1")
+        self.factors = tuple(factors)
+
+    def mixing(self, real_BS: Tensor) -> Tensor:
+        return torch.cat([means_of_pools(real_BS, factor) for factor in self.factors], dim=1)
+
+
+class Pooled(MultiScale):
     """The mean of every `factor` keys that follow one another (memory compression, Liu et al. 2018, by pooling).
 
-    Time and memory are those of dense attention divided by the factor.
+    Time and memory are those of dense attention divided by the factor. Raises ValueError for a factor below 1.
     """
 
     def __init__(self, num_heads: int, head_size: int, *, factor: int = 3, dropout: float = 0.0):
-        super().__init__(num_heads, head_size, dropout=dropout)
-        if factor < 1:
-            raise ValueError(f"factor ({factor}) must be at least 1")
-        self.factor = factor
+        super().__init__(num_heads, head_size, factors=(factor,), dropout=dropout)
 
-    def mixing(self, real_BS: Tensor) -> Tensor:
-        length = real_BS.shape[1]
-        pools = torch.arange(math.ceil(length / self.factor), device=real_BS.device)
-        is_inside_MS = torch.arange(length, device=real_BS.device)[None] // self.factor == pools[:, None]
-        members_BMS = (is_inside_MS[None] & real_BS[:, None]).float()
-        return members_BMS / members_BMS.sum(dim=-1, keepdim=True).clamp_min(1)
+
+def means_of_pools(real_BS: Tensor, factor: int) -> Tensor:
+    """mixing_BMS, M = S / factor rounded up: each row the mean of the real keys among `factor` neighbours, or zero."""
+    length = real_BS.shape[1]
+    pools = torch.arange(math.ceil(length / factor), device=real_BS.device)
+    is_inside_MS = torch.arange(length, device=real_BS.device)[None] // factor == pools[:, None]
+    members_BMS = (is_inside_MS[None] & real_BS[:, None]).float()
+    return members_BMS / members_BMS.sum(dim=-1, keepdim=True).clamp_min(1)

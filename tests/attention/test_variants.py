@@ -11,12 +11,13 @@ from mt.attention.chunked import Chunked
 from mt.attention.contract import CausalMixer, MemoryMixer, Mixer, gather_hypotheses, scatter_hypotheses
 from mt.attention.dense import Dense
 from mt.attention.entmax import Entmax
+from mt.attention.gated import Gated
 from mt.attention.linear import Linear
 from mt.attention.local import Local
 from mt.attention.mask import causal_mask, padding_mask
 from mt.attention.multi_head import MultiHead
 from mt.attention.rectified import Rectified
-from mt.attention.reduced import LowRank, Pooled
+from mt.attention.reduced import LowRank, MultiScale, Pooled
 from mt.attention.threshold import Threshold
 from mt.attention.top_k import TopK
 from mt.attention.window import Window
@@ -37,6 +38,9 @@ VARIANTS = {
     "window": partial(Window, reach=2),
     "local": partial(Local, reach=3.0),
     "average": Average,
+    "gated heads": partial(Gated, per="head"),
+    "gated elements": Gated,
+    "multi_scale": partial(MultiScale, factors=[1, 2]),
 }
 
 B, H, G, T, S, K = 3, 4, 2, 7, 9, 5  # all different, so that swapped axes fail
@@ -95,7 +99,7 @@ def mask():
 @pytest.mark.parametrize("groups", [1, 2, 4])
 def test_attend_equals_weights_times_values(mixer, groups):
     q, k, v = inputs(groups=groups)
-    expected = mixer.weights(q, k, mask()) @ v.repeat_interleave(H // groups, dim=1)
+    expected = mixer.gate(q) * (mixer.weights(q, k, mask()) @ v.repeat_interleave(H // groups, dim=1))
     torch.testing.assert_close(mixer.attend(q, k, v, mask()), expected)
 
 
@@ -133,7 +137,8 @@ def test_hypotheses_of_a_sentence_read_one_summary(memory_mixer, width):
 @pytest.mark.parametrize("chunks", [[7], [1] * 7, [3, 1, 3]], ids=str)
 def test_extend_in_chunks_equals_all_at_once_under_the_causal_mask(causal_mixer, chunks):
     q, k, v = inputs(num_keys=T)
-    expected = causal_mixer.weights(q, k, causal_mask(T, 0, q.device)) @ v.repeat_interleave(H // G, dim=1)
+    weights = causal_mixer.weights(q, k, causal_mask(T, 0, q.device))
+    expected = causal_mixer.gate(q) * (weights @ v.repeat_interleave(H // G, dim=1))
     past, heads, start = causal_mixer.start(), [], 0
     for size in chunks:
         part = slice(start, start + size)
@@ -300,7 +305,11 @@ def test_a_window_over_everything_is_dense_and_a_small_one_is_not():
         (partial(Linear, num_features=0), r"num_features \(0\) must be at least 1"),
         (partial(Linear, dropout=0.1), r"attention_dropout \(0.1\) must be 0"),
         (partial(LowRank, rank=0), r"rank \(0\) must be at least 1"),
-        (partial(Pooled, factor=0), r"factor \(0\) must be at least 1"),
+        (partial(Pooled, factor=0), r"factors \(\[0\]\) must be whole numbers of at least 1"),
+        (partial(MultiScale, factors=[]), r"factors \(\[\]\) must be"),
+        (partial(Gated, per="word"), r"per \(word\) must be one of head, element"),
+        (partial(Local, reach=0), r"reach \(0\) must be above 0"),
+        (partial(Average, dropout=0.1), r"attention_dropout \(0.1\) must be 0"),
         (partial(Chunked, block=0), r"block \(0\) must be at least 1"),
         (partial(Window, reach=0), r"reach \(0\) must be at least 1"),
     ],

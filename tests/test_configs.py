@@ -5,7 +5,8 @@ import shutil
 import pytest
 import torch
 
-from mt.checkpoint.rebuild import build
+from mt.attention.contract import CausalMixer, MemoryMixer, Mixer
+from mt.checkpoint.rebuild import build, find_target
 from mt.command_line import config_folder
 from mt.model.seq2seq import parameter_counts
 
@@ -67,10 +68,24 @@ def test_models_have_the_sizes_that_their_names_promise(composed, name, layers, 
 
 
 @pytest.mark.parametrize("variant", options("attention"))
-def test_every_attention_variant_fits_a_slot(composed, variant):
-    settings = composed([f"attention@model.decoder.cross_attention={variant}", "model=tiny"])
-    mixer = type(build_all(settings)["model"].decoder.layers[0].cross_attention.mixer)
-    assert f"{mixer.__module__}.{mixer.__name__}" == settings["model"]["decoder"]["cross_attention"]["_target_"]
+def test_every_attention_variant_fits_a_slot_and_is_refused_by_name_where_it_does_not(composed, variant):
+    """By the roles that its class plays: encoder self-attention asks for none beyond the contract's."""
+    roles = {
+        "encoder.self_attention": Mixer,
+        "decoder.self_attention": CausalMixer,
+        "decoder.cross_attention": MemoryMixer,
+    }
+    for slot, role in roles.items():
+        settings = composed([f"attention@model.{slot}={variant}", "model=tiny"])
+        part, name = slot.split(".")
+        path = settings["model"][part][name]["_target_"]
+        if issubclass(find_target(path), role):
+            layer = getattr(build_all(settings)["model"], part).layers[0]
+            mixer = type((layer.attention if part == "encoder" else getattr(layer, name)).mixer)
+            assert f"{mixer.__module__}.{mixer.__name__}" == path
+        else:
+            with pytest.raises(ValueError, match=rf"{slot} \({path.rpartition('.')[2]}\) must be a {role.__name__}"):
+                build_all(settings)
 
 
 def test_a_mistyped_setting_deep_inside_is_named(composed, tmp_path):

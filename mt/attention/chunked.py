@@ -1,5 +1,6 @@
 """Exact softmax attention in blocks of queries and keys, which never holds a map of all (Rabe and Staats 2021,
-"Self-attention Does Not Need O(n²) Memory")."""
+"Self-attention Does Not Need O(n²) Memory").
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Sparsemax and 1.5-entmax: weights that are sparse of themselves, and still have useful gradients.
 
-Sparsemax (alpha 2) is the point of the simplex that is nearest to the scores (Martins and Astudillo 2016); 1.5-entmax lies
-between it and softmax (Peters et al. 2019, "Sparse Sequence-to-Sequence Models"). Both are computed exactly, by sorting.
+Sparsemax (alpha 2) is the point of the simplex that is nearest to the scores (Martins and Astudillo 2016); 1.5-entmax
+lies between it and softmax (Peters et al. 2019, "Sparse Sequence-to-Sequence Models"). Both are computed by sorting.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 """Gated attention: what a head brings is let through, or not, by its query (Qiu et al. 2025, "Gated Attention for Large
-Language Models"; there the gate reads the layer's input, of which the query is a projection)."""
+Language Models"; there the gate reads the layer's input, of which the query is a projection).
+"""
 
 from __future__ import annotations
 

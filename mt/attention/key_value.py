@@ -1,4 +1,4 @@
-"""Mixers that keep keys and values as they are: the caches that most variants share, and roles made of `weights` alone."""
+"""Mixers that keep keys and values as they are: the caches that most variants share, roles made of `weights` alone."""
 
 from __future__ import annotations
 
@@ -105,9 +105,7 @@ class KeyValueMixer(MemoryMixer, CausalMixer):
     def start(self) -> KeyValuePast:
         return KeyValuePast()
 
-    def extend(
-        self, q_BHTK: Tensor, k_BGTK: Tensor, v_BGTK: Tensor, past: KeyValuePast
-    ) -> tuple[Tensor, KeyValuePast]:
+    def extend(self, q_BHTK: Tensor, k_BGTK: Tensor, v_BGTK: Tensor, past: KeyValuePast) -> tuple[Tensor, KeyValuePast]:
         now = past.append(k_BGTK, v_BGTK)
         mask = causal_mask(q_BHTK.shape[2], past.length, q_BHTK.device)
         return self.attend(q_BHTK, now.k_BGSK, now.v_BGSK, mask), now

@@ -1,7 +1,8 @@
 """Linear attention: the exponential of a score becomes a product of features, so that sums take the place of caches.
 
-weights_ts = phi(q_t) . phi(k_s) / sum over s' of phi(q_t) . phi(k_s'), and so heads_t = phi(q_t) A / (phi(q_t) . z) with
-A = sum over s of phi(k_s) v_sᵀ and z = sum over s of phi(k_s) (Katharopoulos et al. 2020, "Transformers are RNNs").
+weights_ts = phi(q_t) . phi(k_s) / sum over s' of phi(q_t) . phi(k_s'), and so heads_t = phi(q_t) A / (phi(q_t) . z)
+with A = sum over s of phi(k_s) v_sᵀ and z = sum over s of phi(k_s) (Katharopoulos et al. 2020, "Transformers are
+RNNs").
 """
 
 from __future__ import annotations
@@ -45,10 +46,10 @@ class LinearSummary:
 class Linear(MemoryMixer, CausalMixer):
     """phi(q) (phi(k)ᵀ v) by `features`: elu(x) + 1, relu(x), or positive `random` ones that approximate softmax.
 
-    Random features: exp(w . x - |x|² / 2) / sqrt(F) with orthogonal Gaussian rows w, whose products are exp(q . k) in
-    expectation (Choromanski et al. 2021, "Rethinking Attention with Performers"; Peng et al. 2021, RFA). Time grows with
-    T + S, a step of decoding takes the same time and memory however much went before. Raises ValueError for features that are
-    not known, fewer than one of them, and for attention dropout: there are no weights to drop.
+    Random features: exp(w . x - |x|² / 2) / sqrt(F) with orthogonal Gaussian rows w; their products are exp(q . k) in
+    expectation (Choromanski et al. 2021, "Rethinking Attention with Performers"; Peng et al. 2021, RFA). Time grows
+    with T + S, a step of decoding takes the same time and memory however much went before. Raises ValueError for
+    features that are not known, fewer than one of them, and for attention dropout: there are no weights to drop.
     """
 
     def __init__(

@@ -1,5 +1,6 @@
 """Cross-attention round a place that the query predicts: "local-p" (Luong et al. 2015, "Effective Approaches to
-Attention-based Neural Machine Translation")."""
+Attention-based Neural Machine Translation").
+"""
 
 from __future__ import annotations
 
@@ -15,8 +16,8 @@ class Local(KeyValueMixer):
     """softmax(q kᵀ / sqrt(K) - (s - p)² / (2 σ²)), with the centre p = (S - 1) sigmoid(u . tanh(W q)) of S real keys.
 
     W and u are each head's own; σ is half of `reach`, in keys. The bell stands inside the softmax, so that rows sum to
-    one and the centre has a gradient; the paper cuts at the reach and multiplies afterwards. Time and memory are those of
-    dense attention. Raises ValueError for a reach that is not above 0.
+    one and the centre has a gradient; the paper cuts at the reach and multiplies afterwards. Time and memory are those
+    of dense attention. Raises ValueError for a reach that is not above 0.
     """
 
     def __init__(self, num_heads: int, head_size: int, *, reach: float = 8.0, dropout: float = 0.0):

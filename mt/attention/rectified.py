@@ -1,4 +1,4 @@
-"""Rectified linear attention, ReLA (Zhang et al. 2021, "Sparse Attention with Linear Units"): no exponentials at all."""
+"""Rectified linear attention, ReLA (Zhang et al. 2021, "Sparse Attention with Linear Units"): no exponentials."""
 
 from __future__ import annotations
 

@@ -88,9 +88,7 @@ class LowRank(Reduced):
     ValueError for more.
     """
 
-    def __init__(
-        self, num_heads: int, head_size: int, *, rank: int = 16, max_length: int = 1024, dropout: float = 0.0
-    ):
+    def __init__(self, num_heads: int, head_size: int, *, rank: int = 16, max_length: int = 1024, dropout: float = 0.0):
         super().__init__(num_heads, head_size, dropout=dropout)
         for name, value in (("rank", rank), ("max_length", max_length)):
             if value < 1:
@@ -109,15 +107,13 @@ class LowRank(Reduced):
 
 
 class MultiScale(Reduced):
-    """The means of every `factors[0]`, every `factors[1]`, ... keys side by side, in one softmax: attention chooses the scale.
+    """The means of every `factors[0]`, every `factors[1]`, ... keys side by side: one softmax chooses the scale, too.
 
     Time and memory are those of dense attention times the sum of 1 / factor. Raises ValueError for a factor below 1, or
     for none.
     """
 
-    def __init__(
-        self, num_heads: int, head_size: int, *, factors: Sequence[int] = (1, 2, 4), dropout: float = 0.0
-    ):
+    def __init__(self, num_heads: int, head_size: int, *, factors: Sequence[int] = (1, 2, 4), dropout: float = 0.0):
         super().__init__(num_heads, head_size, dropout=dropout)
         if not factors or min(factors) < 1:
             raise ValueError(f"factors ({list(factors)}) must be whole numbers of at least 1")

@@ -1,9 +1,9 @@
-"""Top-k attention: each query looks at the k keys that score best (Gupta et al. 2021, "Memory-efficient Transformers via
-Top-k Attention")."""
+"""Top-k attention: each query looks at the k keys that score best (Gupta et al. 2021, "Memory-efficient Transformers
+via Top-k Attention").
+"""
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from mt.attention.key_value import KeyValueMixer

@@ -46,10 +46,8 @@ class Window(CausalMixer):
         positions_T = torch.arange(num_keys - num_queries, num_keys, device=q_BHTK.device)
         distances_TS = (positions_T[:, None] - torch.arange(num_keys, device=q_BHTK.device)[None]).abs()
         near = distances_TS <= self.reach
-        if mask is None:
-            mask = near
-        else:  # a padded position may have no real neighbour: it looks at all that is real, and nobody looks at it
-            mask = torch.where((near & mask).any(dim=-1, keepdim=True), near & mask, mask)
+        # a padded position may have no real neighbour: it looks at all that is real, and nobody looks at it
+        mask = near if mask is None else torch.where((near & mask).any(dim=-1, keepdim=True), near & mask, mask)
         scores_BHTS = (q_BHTK * self.scale) @ repeat_heads(k_BGSK, q_BHTK.shape[1]).transpose(-1, -2)
         return scores_BHTS.masked_fill(~mask, float("-inf")).softmax(dim=-1, dtype=torch.float32)
 

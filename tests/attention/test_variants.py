@@ -120,8 +120,12 @@ def test_padded_keys_are_not_heard(mixer):
 
 def test_read_of_a_summary_equals_attend(memory_mixer):
     q, k, v = inputs()
-    torch.testing.assert_close(memory_mixer.read(q, memory_mixer.summarize(k, v, mask())), memory_mixer.attend(q, k, v, mask()))
-    torch.testing.assert_close(memory_mixer.read_weights(q, memory_mixer.summarize(k, v, mask())), memory_mixer.weights(q, k, mask()))
+    torch.testing.assert_close(
+        memory_mixer.read(q, memory_mixer.summarize(k, v, mask())), memory_mixer.attend(q, k, v, mask())
+    )
+    torch.testing.assert_close(
+        memory_mixer.read_weights(q, memory_mixer.summarize(k, v, mask())), memory_mixer.weights(q, k, mask())
+    )
 
 
 @pytest.mark.parametrize("width", [1, 2, 5])
@@ -152,9 +156,7 @@ def test_rows_of_a_summary_commute_with_reading(memory_mixer):
     index = torch.tensor([2, 0, 2, 1])
     q, k, v = inputs()
     summary = memory_mixer.summarize(k, v, mask())
-    torch.testing.assert_close(
-        memory_mixer.read(q[index], summary.rows(index)), memory_mixer.read(q, summary)[index]
-    )
+    torch.testing.assert_close(memory_mixer.read(q[index], summary.rows(index)), memory_mixer.read(q, summary)[index])
     torch.testing.assert_close(
         memory_mixer.read_weights(q[index], summary.rows(index)), memory_mixer.read_weights(q, summary)[index]
     )
@@ -267,7 +269,9 @@ def test_random_features_approximate_softmax():
     errors = []
     for num_features in (16, 4096):
         torch.manual_seed(6)
-        errors.append((Linear(H, K, features="random", num_features=num_features).attend(q, k, v, mask()) - exact).abs().mean())
+        errors.append(
+            (Linear(H, K, features="random", num_features=num_features).attend(q, k, v, mask()) - exact).abs().mean()
+        )
     assert errors[1] < 0.02 and errors[1] < errors[0] / 3
 
 

@@ -9,6 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from mt.attention.contract import Mixer
 from mt.attention.dropout import Dropout
 from mt.attention.multi_head import MultiHead
 from mt.attention.rotary import NoRotary
@@ -19,6 +20,7 @@ from mt.model.seq2seq import Seq2Seq
 # B batch, T positions, D inputs, O outputs, H heads, G key-value heads
 
 NUM_KEPT = 512  # positions whose sinusoids are computed once
+HAVE_METHODS = (nn.Embedding, Mixer)  # or weights that somebody reads
 DO_NOTHING = (Dropout, NoRotary, nn.Identity)  # in inference
 WIDE = 2048  # outputs from which oneDNN multiplies int8 faster than fbgemm
 
@@ -58,7 +60,7 @@ def straighten(model: nn.Module) -> None:
     """Lets leaves of the tree be plain functions: hooks, which we have none of, cost as much time as small products."""
     for module in model.modules():
         for name, leaf in list(module.named_children()):
-            if next(leaf.children(), None) is None and not isinstance(leaf, nn.Embedding):
+            if next(leaf.children(), None) is None and not isinstance(leaf, HAVE_METHODS):
                 delattr(module, name)
                 setattr(module, name, as_it_is if isinstance(leaf, DO_NOTHING) else leaf.forward)
 

@@ -5,10 +5,14 @@ import copy
 import pytest
 import torch
 
+from mt.attention.contract import CausalMixer, MemoryMixer, Mixer
 from mt.inference.packed import pack
+from tests.attention.test_variants import VARIANTS
 from tests.model.test_seq2seq import SHAPES, B, T, make, sentences
 
 KINDS = {"float32": (torch.float32, 1e-4), "bfloat16": (torch.bfloat16, 0.03), "int8": (torch.int8, 0.06)}
+
+SLOTS = {"encoder_attention": Mixer, "self_attention": CausalMixer, "cross_attention": MemoryMixer}
 
 
 def stepwise(model):
@@ -42,6 +46,25 @@ def test_a_packed_model_equals_the_plain_one(shape, kind, tie):
         assert (found - expected).abs().max() <= tolerance * expected.abs().max()
         expected, found = (m.output(m(*sentences())) for m in (model, twin))
         assert (found.float() - expected).abs().max() <= tolerance * expected.abs().max()
+
+
+@pytest.mark.parametrize("slot", SLOTS)
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_packed_model_equals_the_plain_one_with_every_variant_in_every_slot(variant, slot):
+    role, factory = SLOTS[slot], VARIANTS[variant]
+    if not isinstance(factory(2, 4), role):
+        pytest.skip("plays no role in this slot")
+    model = make(**{slot: factory}).eval()
+    with torch.inference_mode():
+        expected = stepwise(model)
+        assert (stepwise(packed(model, torch.float32)) - expected).abs().max() <= 1e-4 * expected.abs().max()
+        source, target = sentences()
+        at_once = model.output(model(source, target))
+        state, found = model.start(source), []
+        for t in range(T):
+            logits, state = model.step(target[:, t], state)
+            found.append(logits)
+        assert torch.allclose(torch.stack(found, dim=1), at_once, atol=1e-4)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

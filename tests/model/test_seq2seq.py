@@ -23,14 +23,23 @@ SHAPES = {
 }
 
 
-def make(tie="all", recompute=False, source_vocab_size=V, target_vocab_size=V, **layer):
+def make(
+    tie="all",
+    recompute=False,
+    source_vocab_size=V,
+    target_vocab_size=V,
+    *,
+    encoder_attention=Dense,
+    self_attention=Dense,
+    cross_attention=Dense,
+    **layer,
+):
     torch.manual_seed(0)
-    slot = partial(Dense)
     settings = {"dim": 24, "num_heads": 4, "num_kv_heads": 4, "feed_forward_dim": 40, "dropout": 0.0} | layer
     return Seq2Seq(
         layer=LayerSettings(**settings),
-        encoder=partial(Encoder, num_layers=LAYERS, self_attention=slot),
-        decoder=partial(Decoder, num_layers=LAYERS + 1, self_attention=slot, cross_attention=slot),
+        encoder=partial(Encoder, num_layers=LAYERS, self_attention=encoder_attention),
+        decoder=partial(Decoder, num_layers=LAYERS + 1, self_attention=self_attention, cross_attention=cross_attention),
         source_vocab_size=source_vocab_size,
         target_vocab_size=target_vocab_size,
         tie=tie,

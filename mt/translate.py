@@ -75,6 +75,12 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument("--alignment", action="store_true", help="a column with word links")
     flags.add_argument("--json", action="store_true", help="a JSON object a line, with all of it")
     flags.add_argument(
+        "--markup",
+        action="store_true",
+        help="carry tags (<b>…</b>, <br/>) and placeholders ({name}, %%s) over by word links, and decode entities; "
+        "translated is the text without them, whose words --alignment counts",
+    )
+    flags.add_argument(
         "--batch-tokens",
         type=int,
         help="padded source pieces of a batch (default: 10240 by the size of the beam; GPU: 40960)",
@@ -114,6 +120,8 @@ def main(argv: list[str] | None = None) -> int:
         raise ValueError("--sample and --beam-size: give one of them, not both")
     if not args.sample and (args.temperature, args.top_k, args.top_p) != (1.0, 0, 1.0):
         raise ValueError("--temperature, --top-k and --top-p are settings of --sample, which is not given")
+    for sentence in filter(os.path.isfile, args.sentences):
+        log.warning("%s is a file, translated as a sentence; --input translates its lines", sentence)
     if args.input and args.output and args.output.exists() and args.output.samefile(args.input):
         raise ValueError(f"--output ({args.output}) must be another file than --input: it would be emptied first")
     if args.workers is not None and args.workers < 1:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from mt.inference.job import search_of
+from mt.inference.markup import parse
 from mt.search.beam import Beam
 from mt.search.greedy import Greedy
 from mt.search.sampling import Sampling
@@ -129,11 +130,13 @@ def test_a_file_appears_whole(trained_run, tmp_path):
     assert output.read_text() == "three two\n" and not unfinished.exists()
 
 
-def test_many_lines_go_to_several_processes_and_come_out_alike(trained_run, tmp_path):
-    (tmp_path / "in").write_text("".join(f"{line}\n" for line in reversed_pairs(700, 5)[0]), "utf-8")
+@pytest.mark.parametrize("line", ["{}", "<b>{}</b> <br/>"], ids=["plain", "markup"])
+def test_many_lines_go_to_several_processes_and_come_out_alike(trained_run, tmp_path, line):
+    lines = [line.format(text) for text in reversed_pairs(700, 5)[0]]
+    (tmp_path / "in").write_text("".join(f"{line}\n" for line in lines), "utf-8")
     flags = ["--checkpoint", str(trained_run), "--device", "cpu", "--input", str(tmp_path / "in"), "--n-best", "2"]
     for workers in ("1", "2"):
-        main([*flags, "--alignment", "--workers", workers, "--output", str(tmp_path / workers)])
+        main([*flags, "--alignment", "--markup", "--workers", workers, "--output", str(tmp_path / workers)])
     assert (tmp_path / "1").read_text("utf-8") == (tmp_path / "2").read_text("utf-8")
 
 
@@ -208,6 +211,59 @@ def test_json_has_all_of_it(translate):
     body = json.loads(line)
     assert (body["line"], body["source"], len(body["translations"])) == (1, "eins zwei", 2)
     assert body["translations"][0]["text"] == "two one" and body["translations"][0]["links"] == "0-1 1-0"
+
+
+LINES_WITH_MARKUP = """<b>eins zwei</b> drei
+
+<br/> <p></p>
+{name}
+vier <a href="x&amp;y">acht</a> {name}
+"""
+
+
+def test_markup_comes_over(translate):
+    assert translate("--markup", stdin=LINES_WITH_MARKUP.encode()) == [
+        "three <b>two one</b>",
+        "",
+        "<br/> <p></p>",
+        "{name}",
+        '<a href="x&amp;y">eight</a> four {name}',
+    ]
+    assert translate("--markup", "--scores", "--alignment", "<b>eins</b> zwei")[0].split("\t")[1:] == [
+        "two <b>one</b>",
+        "0-1 1-0",
+    ]
+
+
+def test_markup_in_json_and_in_every_one_of_the_n_best(translate):
+    (line,) = translate("--markup", "--json", "--n-best", "3", "<b>eins</b> zwei &lt; drei")
+    record = json.loads(line)
+    assert record["source"] == "<b>eins</b> zwei &lt; drei" and record["plain_source"] == "eins zwei < drei"
+    for body in record["translations"]:
+        assert parse(body["text"]).text == body["plain_text"]
+        assert [mark.raw for mark in parse(body["text"]).marks] == ["<b>", "</b>"]
+        assert "links" not in body
+    assert len(record["translations"]) == 3
+
+
+def test_markup_of_a_line_that_is_split(translate):
+    (line,) = translate("--markup", "--max-pieces", "5", "<i><b>eins</b> zwei drei vier <u>acht</u> fünf</i>")
+    marks = parse(line).marks
+    assert line.startswith("<i>") and line.endswith("</i>")
+    assert [(mark.raw, mark.partner is None) for mark in marks if mark.name == "b"] == [("<b>", False), ("</b>", False)]
+    assert "<b>one</b>" in line and "<u>eight</u>" in line
+
+
+def test_without_the_flag_markup_is_text_like_any_other(translate):
+    assert translate("--json", "<b>eins</b>") != translate("--json", "--markup", "<b>eins</b>")
+    assert json.loads(translate("--json", "<b>eins</b>")[0])["source"] == "<b>eins</b>"
+
+
+def test_a_sentence_that_is_a_file_is_said(translate, tmp_path, caplog):
+    (tmp_path / "lines").write_text("eins\n")
+    translate(str(tmp_path / "lines"), "eins")
+    assert f"{tmp_path}/lines is a file, translated as a sentence; --input translates its lines" in caplog.text
+    assert caplog.text.count("is a file") == 1
 
 
 def test_greedy_beam_and_sampling(translate):

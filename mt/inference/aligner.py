@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,6 +21,16 @@ from mt.inference.translator import Translation, Translator, batches_by_length, 
 from mt.search.search import Search
 
 Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class Part:
+    """The words of a line, or of a part of a split one, aligned; and how many words of either side stand before it."""
+
+    words: Alignment
+    links: set[Link]  # within the part
+    first_source: int
+    first_target: int
 
 
 class Aligner:
@@ -101,22 +111,37 @@ class Aligner:
         By the rule that was chosen for the checkpoint; the parts of a split line are put together again, also
         where a word was cut. A tag is no word of the line.
         """
+        return [links_of(parts) for parts in self.parts(translations, rank)]
+
+    def parts(self, translations: Sequence[Translation], rank: int = 0) -> list[list[Part]]:
+        """What was translated of each line, aligned by words with its candidate of that rank (the last if fewer)."""
         chosen = [t.candidates[min(rank, len(t.candidates) - 1)].parts for t in translations]
-        parts = [
-            (tagged(segment, translation.tag), hypothesis.ids, translation.tag is not None)
+        flat = [
+            (tagged(segment, translation.tag), hypothesis.ids, translation.tag)
             for translation, hypotheses in zip(translations, chosen, strict=True)
             for segment, hypothesis in zip(translation.segments, hypotheses, strict=True)
         ]
-        source_ids = self.translator.tokenizers.source.encode_many([text for text, _, _ in parts])
-        raws = self._attentions(source_ids, [ids for _, ids, _ in parts], norms=self.choice.signal == "norms")
-        found = iter(_in_order((number, self._links_of_part(raw, *parts[number])) for number, raw in raws))
-        return [_of_line(translation, [next(found) for _ in translation.segments]) for translation in translations]
+        source_ids = self.translator.tokenizers.source.encode_many([text for text, _, _ in flat])
+        raws = self._attentions(source_ids, [ids for _, ids, _ in flat], norms=self.choice.signal == "norms")
+        words = iter(_in_order((number, self._words(raw, *flat[number])) for number, raw in raws))
+        return [self._of_line(translation, words) for translation in translations]
 
-    def _links_of_part(self, raw: RawAttention, text: str, ids: Sequence[int], has_tag: bool) -> _Part:
+    def _words(self, raw: RawAttention, text: str, ids: Sequence[int], tag: str | None) -> Alignment:
         alignment = Alignment.from_attention(raw, **self.choice.where())
         words = by_words(alignment, text, one_line(self.translator.tokenizers.target.decode(ids)))
-        weights_TS = words.weights_TS[:, int(has_tag) :]
-        return _Part(self.choice.links(weights_TS), num_source=weights_TS.shape[1], num_target=weights_TS.shape[0])
+        return without_tag(words, tag)
+
+    def _of_line(self, translation: Translation, words: Iterator[Alignment]) -> list[Part]:
+        parts, end, num_source, num_target = [], 0, 0, 0  # end of the line's characters up to the part
+        for segment in translation.segments:
+            start, of_part = translation.source.index(segment, end), next(words)
+            if 0 < start == end:  # no blank before it: it goes on with a word that was cut
+                num_source -= 1
+            parts.append(Part(of_part, self.choice.links(of_part.weights_TS), num_source, num_target))
+            end = start + len(segment)
+            num_source += len(of_part.source_pieces)
+            num_target += len(of_part.target_pieces)
+        return parts
 
     def attention_of_ids(
         self,
@@ -183,27 +208,18 @@ class Aligner:
         return norms + [np.ones_like(norms[0])] * (decoder.num_maps - len(norms))
 
 
-@dataclass(frozen=True)
-class _Part:
-    """Links within a part of a line, and how many words it has."""
-
-    links: set[Link]
-    num_source: int
-    num_target: int
+def links_of(parts: Sequence[Part]) -> list[Link]:
+    """The links of a line's words."""
+    return sorted(
+        {(source + part.first_source, target + part.first_target) for part in parts for source, target in part.links}
+    )
 
 
-def _of_line(translation: Translation, parts: Sequence[_Part]) -> list[Link]:
-    """The links of all parts, counted in the words of the line."""
-    links: list[Link] = []
-    end = num_source = num_target = 0  # of the line's characters and words, up to the part
-    for segment, part in zip(translation.segments, parts, strict=True):
-        start = translation.source.index(segment, end)
-        if 0 < start == end:  # no blank before it: it goes on with a word that was cut
-            num_source -= 1
-        links += [(source + num_source, target + num_target) for source, target in part.links]
-        end = start + len(segment)
-        num_source, num_target = num_source + part.num_source, num_target + part.num_target
-    return sorted(links)
+def without_tag(words: Alignment, tag: str | None) -> Alignment:
+    """The alignment of words without the tag before the source."""
+    if tag is None:
+        return words
+    return replace(words, source_pieces=words.source_pieces[1:], weights_TS=words.weights_TS[:, 1:])
 
 
 def _in_order(numbered: Iterable[tuple[int, Found]]) -> list[Found]:

@@ -9,8 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mt.inference.aligner import Aligner
-from mt.inference.translator import Translation
+from mt.alignment.links import to_pharaoh
+from mt.inference.aligner import Aligner, Part, links_of
+from mt.inference.markup import Marked, parse
+from mt.inference.markup_transfer import restore
+from mt.inference.translator import Candidate, Translation
 from mt.search.beam import adjusted
 from mt.search.sampling import Sampling
 from mt.search.search import Search
@@ -56,9 +59,10 @@ class Job:
 
     def __call__(self, window: Window) -> Rows:
         aligner, flags = self.load(), self.flags
+        marked = [parse(line) if flags.markup else None for line in window.lines]
         translations = list(
             aligner.translator.translate(
-                window.lines,
+                [line if found is None else found.text for line, found in zip(window.lines, marked, strict=True)],
                 batch_tokens=flags.batch_tokens,
                 max_pieces=flags.max_pieces,
                 seed=flags.seed,
@@ -66,37 +70,46 @@ class Job:
                 tag=flags.tag,
             )
         )
-        ranks = range(flags.n_best)
-        links = [aligner.word_links(translations, rank) if flags.alignment else None for rank in ranks]
+        needs_parts = flags.alignment or flags.markup
+        parts = [aligner.parts(translations, rank) if needs_parts else None for rank in range(flags.n_best)]
         text, notes = [], []
-        for index, translation in enumerate(translations):
+        for index, (line, translation) in enumerate(zip(window.lines, translations, strict=True)):
             number = window.first + index + 1
             notes += [f"line {number}: {note}" for note in translation.notes]
-            of_line = [None if of_rank is None else of_rank[index] for of_rank in links]
-            text += rows(number, translation, of_line, flags)
+            bodies = [
+                body(candidate, [] if of_rank is None else of_rank[index], marked[index], flags)
+                for of_rank, candidate in zip(parts, translation.candidates, strict=False)
+            ]
+            text += rows(number, line, translation, bodies, flags)
         return Rows("".join(f"{row}\n" for row in text), notes)
 
 
-def rows(number: int, translation: Translation, links: Sequence[Any], flags: Namespace) -> list[str]:
-    """What is written for one line, whose candidates have these `links` (or None)."""
-    bodies = [
-        {
-            "text": candidate.text,
-            "score": round(candidate.score, 4),
-            "log_prob": round(candidate.log_prob, 4),
-            **({} if pairs is None else {"links": " ".join(f"{s}-{t}" for s, t in pairs)}),
-        }
-        for pairs, candidate in zip(links, translation.candidates, strict=False)
-    ]
+def body(candidate: Candidate, parts: Sequence[Part], marked: Marked | None, flags: Namespace) -> dict[str, Any]:
+    """What is said of a translation, made of these parts, of a line that had this markup."""
+    links = links_of(parts)
+    return {
+        "text": candidate.text if marked is None else restore(marked, candidate.text, links),
+        **({} if marked is None else {"plain_text": candidate.text}),
+        "score": round(candidate.score, 4),
+        "log_prob": round(candidate.log_prob, 4),
+        **({"links": to_pharaoh(links)} if flags.alignment else {}),
+    }
+
+
+def rows(
+    number: int, line: str, translation: Translation, bodies: Sequence[dict[str, Any]], flags: Namespace
+) -> list[str]:
+    """What is written for one line: its number, itself, and what is said of its translations."""
     if flags.json:
-        body = {"line": number, "source": translation.source, "translations": bodies, "notes": translation.notes}
-        return [json.dumps(body, ensure_ascii=False)]
+        plain = {"plain_source": translation.source} if flags.markup else {}
+        record = {"line": number, "source": line, **plain, "translations": bodies, "notes": translation.notes}
+        return [json.dumps(record, ensure_ascii=False)]
     found = []
-    for body in bodies:
+    for of_candidate in bodies:
         columns = [str(number)] if flags.n_best > 1 else []
-        columns += [f"{body['score']:.4f}"] if flags.scores else []
-        columns += [body["text"]]
-        columns += [body["links"]] if flags.alignment else []
+        columns += [f"{of_candidate['score']:.4f}"] if flags.scores else []
+        columns += [of_candidate["text"]]
+        columns += [of_candidate["links"]] if flags.alignment else []
         found.append("\t".join(columns))
     return found
 

@@ -73,3 +73,11 @@ def test_another_tag_is_refused_with_those_that_there_are(tagged_run, trained_ru
         translate(["--checkpoint", str(tagged_run), *flags])
     with pytest.raises(ValueError, match=r"tokenizer, it was trained without any$"):
         translate(["--checkpoint", str(trained_run), *flags])
+
+
+def test_it_is_no_word_to_markup(tagged_run, capsys):
+    plain = ["--checkpoint", str(tagged_run), "--device", "cpu", "--tag", "<2en>", "--max-length", "6"]
+    translate([*plain, "--markup", "--json", "<b>eins zwei</b> drei"])
+    record = json.loads(capsys.readouterr().out)
+    assert record["plain_source"] == "eins zwei drei" and record["source"] == "<b>eins zwei</b> drei"
+    assert record["translations"][0]["text"].count("<b>") == record["translations"][0]["text"].count("</b>") == 1

@@ -176,6 +176,15 @@ def test_heads_may_come_from_anywhere(aligner):
     assert [alignment.heads for alignment in found] == [(1, 0), (1, 0)]
 
 
+def test_a_word_that_was_cut_is_one_word_in_links(aligner):
+    line = "eins zweidreivierzwei acht"
+    (translation,) = aligner.translator.translate([line], max_pieces=3)
+    assert "cut inside a word that is longer than a part may be" in translation.notes
+    (parts,) = aligner.parts([translation])
+    assert parts[-1].first_source + len(parts[-1].words.source_pieces) == len(line.split())
+    assert {source for source, _ in aligner.word_links([translation])[0]} <= {0, 1, 2}
+
+
 def test_another_layer_changes_the_map(aligner):
     maps = [
         aligner.align(["eins zwei drei vier"], ["four three two one"], layer=layer)[0].weights_TS for layer in (0, 1)

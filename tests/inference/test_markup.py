@@ -1,0 +1,97 @@
+"""Lines with markup become text and marks; what is no markup stays text."""
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mt.inference.markup import Marked, parse
+
+
+def raws(line):
+    return [mark.raw for mark in parse(line).marks]
+
+
+@pytest.mark.parametrize(
+    "line, text",
+    [
+        ("Click <b>here</b>, please.", "Click here, please."),
+        ("a <b> big </b> house", "a big house"),
+        ("H<sub>2</sub>O", "H2O"),
+        ("one<br>two<br/>three", "one two three"),
+        ("<li>one</li><li>two</li>", "one two"),
+        ("Hello {name}!", "Hello!"),
+        ("({n} files) in “{folder}”", "(files) in “”"),
+        ("{first}{last} has %(count)s of %1$s", "has of"),
+        ("%d of %5.2f%% for ${price} or {{ x }} or {0:.2f}", "of for or or"),
+        ("%sKB, %ds.", "KB, s."),
+        ("it costs {price} & {more} .", "it costs & ."),
+        ("AT&amp;T &lt;b&gt; &#228;&#xE4; &quot;", 'AT&T <b> ää "'),
+        ("10&nbsp;km", "10\u00a0km"),
+        ("two&#10;lines and &nosuchthing; here", "two lines and here"),
+        ("<!-- <b> --> x <?php echo?> <![CDATA[<y>]]>", "x"),
+        ('<a href="a>b" title=\'"<i>\'>z</a>', "z"),
+        ("  two  blanks <b>kept</b>\tand a tab ", "  two  blanks kept\tand a tab "),
+    ],
+)
+def test_a_line_without_its_marks(line, text):
+    assert parse(line).text == text
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "3 < 5 > 2 & x <3, a<b and AT&T; <> </>",
+        "<foo@bar.org> <https://bar.org> <2de>",
+        "50% sure, 100%sure, die 5 %ige Lösung, 20%-Satz",
+        "{ } {a b} {{ {",
+        "<!-- never closed, <b never closed",
+        "",
+    ],
+)
+def test_what_is_no_markup_stays_text(line):
+    assert parse(line) == Marked(line, line)
+
+
+@pytest.mark.parametrize(
+    "line, partners",
+    [
+        ("<b>x</b>", [1, 0]),
+        ("<b><i>x</i></b>", [3, 2, 1, 0]),
+        ("<b>x<i>y</b>z</i>", [2, None, 0, None]),
+        ("</b>x<b>", [None, None]),
+        ("<B>x</b><br>y</br><x/><a href=x/>z</a>", [1, 0, None, None, None, 6, 5]),
+        ("<p>x<p>y</p>", [None, 2, 1]),
+    ],
+)
+def test_partners(line, partners):
+    assert [mark.partner for mark in parse(line).marks] == partners
+
+
+def test_marks_are_kept_byte_for_byte():
+    line = """<A  HREF='x"y' data-ü=1 >{ a }</A >%1$+05d<br  />&nosuchthing;"""
+    assert "".join(raws(line)) == line
+
+
+def test_only_tags_and_entities_make_a_line_encoded():
+    assert parse("a <b>c</b>").is_encoded and parse("a &amp; b").is_encoded and parse("&nosuchthing;").is_encoded
+    assert not parse("a & b {name} %s").is_encoded
+
+
+@settings(deadline=None)
+@given(st.text(alphabet=" abß<>/&;!-?{}%$#()s1d.,\"'=\n\u00a0", max_size=40))
+def test_any_text_is_read_and_its_marks_stand_in_it_in_their_order(line):
+    marked = parse(line)
+    place = 0
+    for number, mark in enumerate(marked.marks):
+        place = line.index(mark.raw, place) + len(mark.raw)
+        assert mark.partner is None or marked.marks[mark.partner].partner == number
+        assert 0 <= mark.at <= len(marked.text)
+
+
+@pytest.mark.parametrize("piece", ["<b ", "<!--", "<a '\"", "{{", "{ ", "&a", "%", "</x>", "<x>", "<a b='c' "])
+def test_a_very_long_line_is_read_in_one_go(piece):
+    start = time.perf_counter()
+    parse(piece * (200_000 // len(piece)))
+    assert time.perf_counter() - start < 10

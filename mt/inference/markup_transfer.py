@@ -34,8 +34,8 @@ from mt.inference.markup import Mark, Marked, encoded, is_sign, joint, neighbour
 FOREIGN = 1.0
 PER_CHARACTER = 1e-6  # decides between equals: the longer word says more
 LEAD, CORE, TAIL = range(3)
-# Whether copied words are marked inside, and tags without partner go to the ends of the line: the first way that can be
-# read back as it was meant.
+# Whether marks may stand inside words, and whether tags without partner go to the ends of the line: the first way that
+# can be read back as it was meant.
 WAYS = ((True, False), (False, False), (False, True))
 
 
@@ -66,9 +66,10 @@ def restore(marked: Marked, target: str, links: Iterable[Link]) -> str:
     if not marked.text.strip():
         return marked.line
     links, made = sorted(set(links)), []
-    for splits_copies, pins_singles in WAYS:
-        pair = _Pair.of(marked, target, links, splits_copies=splits_copies)
-        placed = list(_Placing(marked.marks, pair, pins_singles).in_order())
+    for goes_inside, pins_singles in WAYS:
+        pair = _Pair.of(marked, target, links, splits_copies=goes_inside)
+        placing = _Placing(marked.marks, pair, goes_inside=goes_inside, pins_singles=pins_singles)
+        placed = list(placing.in_order())
         for is_encoded in (True,) if marked.is_encoded else (False, True):
             line = _written(pair, placed, is_encoded)
             if _is_read_back(line, target, placed):
@@ -133,6 +134,9 @@ class _Pair:
         weight_L = np.where(distance_L > 0, 1.0, -1.0) / np.where(distance_L > 0, distance_L, 1 - distance_L)
         return np.bincount(self.target_L, self.share_L * weight_L, minlength=len(self.target))
 
+    def is_between_words(self, gap: int) -> bool:
+        return gap in (0, len(self.target)) or bool(self.blank(gap))
+
     def blank(self, gap: int) -> str:
         """What stands before a target atom; behind the last one for the gap after it."""
         start = self.target[gap - 1].stop if gap else 0
@@ -163,8 +167,8 @@ def _is_copy(source: str, pieces: Sequence[_Atom], target: str, atom: _Atom) -> 
 class _Placing:
     """Where in the target each mark goes: a gap, counted by the atoms before it; for an element, two of them."""
 
-    def __init__(self, marks: Sequence[Mark], pair: _Pair, pins_singles: bool):
-        self.marks, self.pair = marks, pair
+    def __init__(self, marks: Sequence[Mark], pair: _Pair, *, goes_inside: bool, pins_singles: bool):
+        self.marks, self.pair, self.goes_inside = marks, pair, goes_inside
         starts = [atom.start for atom in pair.source]
         self._places = [bisect_left(starts, mark.at) for mark in marks]  # source atoms before each
         self._children: dict[int | None, list[int]] = {None: []}
@@ -286,16 +290,21 @@ class _Placing:
     def _gap(self, child: int, gaps: np.ndarray) -> int:
         """The best of some gaps for what has no text in the target."""
         mark, pair = self.marks[child], self.pair
+        gaps = np.array([gap for gap in gaps if self._suits(mark, gap)] or gaps)
         total = np.concatenate(([0.0], np.cumsum(pair.before(self._places[child]))))[gaps]
         best = gaps[total >= total.max() - 1e-9]
         wants_blank = mark.before == mark.after == "blank"
         expected = self._places[child] / max(len(pair.source), 1) * len(pair.target)
 
-        def misfit(gap: int) -> tuple[bool, float]:
-            is_blank = gap in (0, len(pair.target)) or bool(pair.blank(gap))
-            return is_blank != wants_blank, abs(gap - expected)
+        return int(min(best, key=lambda gap: (pair.is_between_words(gap) != wants_blank, abs(gap - expected))))
 
-        return int(min(best, key=misfit))
+    def _suits(self, mark: Mark, gap: int) -> bool:
+        """Whether a mark may stand there: one that is not glued to a word in the source is not in the target."""
+        pair = self.pair
+        if pair.is_between_words(gap):
+            return True
+        is_before_letter = neighbour(pair.text[pair.target[gap].start]) == "letter"
+        return self.goes_inside and not (is_before_letter and mark.is_leaf and mark.after == "sign")
 
 
 def _written(pair: _Pair, placed: Sequence[Placed], is_encoded: bool) -> str:

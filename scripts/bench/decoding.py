@@ -22,7 +22,7 @@ from convert import convert
 from corpus import data_overrides, lines, write_corpus
 from processes import begin, done, empty, finished
 from results import Results
-from setting import DEFAULT_WORK, HERE, PROJECT, SEARCH, SOURCE, TARGET, Work, place
+from setting import DEFAULT_WORK, HERE, PROJECT, SEARCH, SHORTLIST, SOURCE, TARGET, Work, place
 
 MODES = ("cold", "beam", "greedy", "one_beam", "one_greedy")
 RUN_LIMIT = 1200  # seconds
@@ -35,6 +35,12 @@ class Engine:
     engine: str
     precision: str
     batch_tokens: int | None = None
+    shortlist: bool = False
+
+    @property
+    def kind(self) -> str:
+        """What the results call it beside its name."""
+        return f"{self.precision}, {SHORTLIST}" if self.shortlist else self.precision
 
 
 ENGINES = (
@@ -42,6 +48,8 @@ ENGINES = (
     Engine("mt", "float32"),
     Engine("mt", "bfloat16"),
     Engine("mt", "int8"),
+    Engine("mt", "float32", shortlist=True),
+    Engine("mt", "int8", shortlist=True),
     Engine("ctranslate2", "int8", 1024),
     Engine("transformers", "float32", 1024),
     Engine("transformers", "bfloat16", 1024),
@@ -124,7 +132,7 @@ class Scorer:
         return {"identical": 1 - len(differing) / len(lines), "differing": differing}
 
     def _file(self, engine: Engine, mode: str) -> Path:
-        return self.folder / f"{engine.engine}-{engine.precision}-{mode}.json"
+        return self.folder / f"{engine.engine}-{engine.kind}-{mode}.json"
 
 
 def main() -> None:
@@ -148,6 +156,8 @@ def main() -> None:
     versions, left_out = environments.ready(args.engines, work)
     results = Results(args.output / "decoding.json", args, versions=versions, left_out=left_out)
     convert(checkpoint, work, [name for name in versions if name != "mt"])
+    texts = (f"--source={work.text / f'train.{SOURCE}'}", f"--target={work.text / f'train.{TARGET}'}")
+    done([sys.executable, "-m", "mt.shortlist", f"--checkpoint={checkpoint}", *texts])
     scorer = Scorer(work)
     if results.is_new:
         empty(scorer.folder)
@@ -158,7 +168,7 @@ def main() -> None:
                     partial(run, engine, checkpoint, args.one_lines, work, scorer),
                     number=number,
                     engine=engine.engine,
-                    precision=engine.precision,
+                    precision=engine.kind,
                 )
     results.finish()
 

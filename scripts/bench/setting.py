@@ -24,6 +24,7 @@ BEAM_SIZE = 5
 LENGTH_PENALTY = 0.0  # the engines have different formulas; without any, all of them seek the same translation
 MAX_LENGTH = 60  # target pieces: the engines' own limits differ, and matter for what repeats itself
 SEARCH = {"beam_size": BEAM_SIZE, "length_penalty": LENGTH_PENALTY, "max_length": MAX_LENGTH}
+SHORTLIST = "shortlist"  # ends the name of a precision that decodes with one
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from setting import MODELS
+from setting import MODELS, SHORTLIST
 
 FLOP_A_TARGET_TOKEN = 45e6  # of `small`, forward and backward, without padding: 6 x 7.6 million parameters
 PYTHON_PEERS = ("transformers",)  # that decode the same weights
@@ -100,8 +100,9 @@ def lean(parts: Parts) -> float:
 
 
 def engine(path: str, name: str, best: Callable, parts: Parts) -> float:
-    """The best of an engine's precisions."""
-    precisions = {run["precision"] for run in parts.get("decoding", {"runs": []})["runs"] if run["engine"] == name}
+    """The best of an engine's precisions, with the whole vocabulary."""
+    runs = [run for run in parts.get("decoding", {"runs": []})["runs"] if run["engine"] == name]
+    precisions = {run["precision"] for run in runs if not run["precision"].endswith(SHORTLIST)}
     if not precisions:
         raise NotMeasured(name)
     return best(middle(parts, "decoding", path, engine=name, precision=each) for each in sorted(precisions))

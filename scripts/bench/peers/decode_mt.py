@@ -22,7 +22,8 @@ def main():
     def job(beam_size):
         flags = {"precision": spec["precision"], "beam-size": beam_size}
         flags |= {"length-penalty": spec["length_penalty"], "max-length": spec["max_length"]}
-        return Job(spec["checkpoint"], parser().parse_args([f"--{name}={value}" for name, value in flags.items()]))
+        arguments = [f"--{name}={value}" for name, value in flags.items()] + ["--shortlist"] * spec["shortlist"]
+        return Job(spec["checkpoint"], parser().parse_args(arguments))
 
     def end_workers():
         while workers:

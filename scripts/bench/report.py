@@ -116,7 +116,8 @@ def decoding(bodies: Bodies) -> list[str]:
     head += ["same text as CTranslate2 float32"]
     text = (
         "In brackets: by CTranslate2's in float32. The same weights, no length penalty; text to text, the best number"
-        f" of processes and threads for each; the shortlist is ours alone here, so that no target counts it. BLEU: `{runs[0]['beam']['signature']}`."
+        " of processes and threads for each; the shortlist is ours alone here, so that no target counts it."
+        f" BLEU: `{runs[0]['beam']['signature']}`."
     )
     return [table(head, rows), text]
 

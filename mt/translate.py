@@ -75,6 +75,12 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument("--alignment", action="store_true", help="a column with word links")
     flags.add_argument("--json", action="store_true", help="a JSON object a line, with all of it")
     flags.add_argument(
+        "--coverage",
+        action="store_true",
+        help="in --json: source words that seem to be left out of a translation (hardly read by attention, or left "
+        "over for its last step; position from 0), the share of the others, and target words repeated in a row",
+    )
+    flags.add_argument(
         "--markup",
         action="store_true",
         help="carry tags (<b>…</b>, <br/>) and placeholders ({name}, %%s) over by word links, and decode entities; "
@@ -122,6 +128,8 @@ def main(argv: list[str] | None = None) -> int:
         raise ValueError("--temperature, --top-k and --top-p are settings of --sample, which is not given")
     for sentence in filter(os.path.isfile, args.sentences):
         log.warning("%s is a file, translated as a sentence; --input translates its lines", sentence)
+    if args.coverage and not args.json:
+        raise ValueError("--coverage needs --json, which has the place for it")
     if args.input and args.output and args.output.exists() and args.output.samefile(args.input):
         raise ValueError(f"--output ({args.output}) must be another file than --input: it would be emptied first")
     if args.workers is not None and args.workers < 1:

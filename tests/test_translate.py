@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from mt.alignment.omission import LEFT_OVER
 from mt.inference.job import search_of
 from mt.inference.markup import parse
 from mt.search.beam import Beam
@@ -266,6 +267,38 @@ def test_a_sentence_that_is_a_file_is_said(translate, tmp_path, caplog):
     assert caplog.text.count("is a file") == 1
 
 
+def test_coverage_says_what_is_left_out(translate):
+    whole, cut = (
+        json.loads(translate("--json", "--coverage", *flags, "eins zwei drei vier")[0])["translations"][0]
+        for flags in ([], ["--max-length", "1"])
+    )
+    assert whole["omitted"] == whole["repeated"] == [] and whole["coverage"] == 1
+    assert cut["omitted"] and {word["word"] for word in cut["omitted"]} <= {"eins", "zwei", "drei"}
+    for word in cut["omitted"]:
+        assert word["left_over"] >= LEFT_OVER and "eins zwei drei vier".split()[word["position"]] == word["word"]
+    assert cut["coverage"] == 1 - len(cut["omitted"]) / 4
+
+
+def test_coverage_of_a_line_that_is_split_counts_its_words(translate):
+    line = "eins zwei drei vier fünf sechs acht"
+    split, blank = translate("--json", "--coverage", "--max-length", "1", "--max-pieces", "4", line, " ")
+    omitted = json.loads(split)["translations"][0]["omitted"]
+    assert max(word["position"] for word in omitted) >= 4
+    assert all(line.split()[word["position"]] == word["word"] for word in omitted)
+    blank = json.loads(blank)["translations"][0]
+    assert (blank["coverage"], blank["omitted"], blank["repeated"]) == (1.0, [], [])
+
+
+def test_repeated_words_are_said(translate):
+    (line,) = translate("--json", "--coverage", "--min-length", "30", "--beam-size", "1", "eins zwei")
+    (translation,) = json.loads(line)["translations"]
+    words = translation["text"].split()
+    for loop in translation["repeated"]:
+        size = len(loop["words"].split())
+        assert words[loop["position"] :][: size * loop["times"]] == loop["words"].split() * loop["times"]
+    assert translation["repeated"]
+
+
 def test_greedy_beam_and_sampling(translate):
     assert translate("--beam-size", "1", "eins zwei") == translate("--beam-size", "9", "eins zwei") == ["two one"]
     wild = ["--sample", "--temperature", "5", "eins zwei drei"]
@@ -288,6 +321,7 @@ def test_a_length_limit_is_said(translate, caplog):
         (["--device", "abacus", "eins"], r"device \(abacus\) must be auto, cpu"),
         (["--precision", "int3", "eins"], r"precision \(int3\) must be auto, float32, bfloat16 or int8"),
         (["--input", "x", "eins"], "give one of them, not both"),
+        (["--coverage", "eins"], "--coverage needs --json"),
         (["--sample", "--temperature", "0", "eins"], r"temperature \(0.0\) must be above 0"),
         (["--top-k", "3", "eins"], "--temperature, --top-k and --top-p are settings of --sample"),
         (["--sample", "--beam-size", "3", "eins"], "--sample and --beam-size: give one of them"),

@@ -97,6 +97,8 @@ class Tokenizer:
         self.size = len(processor)  # pieces in the vocabulary
         self.reserved_symbols = tuple(_leading_reserved(processor))
         self._blank = processor.piece_to_id("▁")
+        first = NUM_SPECIAL + len(self.reserved_symbols)
+        self._first_learned = first + NUM_BYTES * (first < self.size and processor.is_byte(first))
 
     @classmethod
     def from_bytes(cls, model: bytes) -> Tokenizer:
@@ -147,6 +149,10 @@ class Tokenizer:
     def pieces(self, ids: Iterable[int]) -> list[str]:
         """The piece of every id, special ones included; "▁" stands for a blank."""
         return self._processor.id_to_piece([int(id_) for id_ in ids])
+
+    def is_common(self, id_: int, count: int) -> bool:
+        """Whether a piece is among the first `count` that were learned: they stand in the order of their frequency."""
+        return 0 <= id_ - self._first_learned < count
 
     def __reduce__(self) -> tuple:
         return Tokenizer, (self._model,)  # what was found out for sampling stays behind

@@ -13,6 +13,7 @@ import torch
 from mt.alignment.alignment import Alignment, RawAttention
 from mt.alignment.choose import Choice
 from mt.alignment.links import Link
+from mt.alignment.omission import NUM_COMMON, left_over
 from mt.alignment.tap import Tap
 from mt.alignment.words import by_words
 from mt.checkpoint.folder import load_checkpoint
@@ -25,10 +26,16 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True)
 class Part:
-    """The words of a line, or of a part of a split one, aligned; and how many words of either side stand before it."""
+    """The words of a line, or of a part of a split one, aligned; and how many words of either side stand before it.
+
+    `left_S`: how much each source word is left over, 0 to 1, and `is_common_S`: whether it is one of the commonest
+    (`mt.alignment.omission`).
+    """
 
     words: Alignment
     links: set[Link]  # within the part
+    left_S: np.ndarray
+    is_common_S: np.ndarray
     first_source: int
     first_target: int
 
@@ -123,25 +130,21 @@ class Aligner:
         ]
         source_ids = self.translator.tokenizers.source.encode_many([text for text, _, _ in flat])
         raws = self._attentions(source_ids, [ids for _, ids, _ in flat], norms=self.choice.signal == "norms")
-        words = iter(_in_order((number, self._words(raw, *flat[number])) for number, raw in raws))
-        return [self._of_line(translation, words) for translation in translations]
+        found = iter(_in_order((number, self._part(raw, *flat[number])) for number, raw in raws))
+        return [_of_line(translation, [next(found) for _ in translation.segments]) for translation in translations]
 
-    def _words(self, raw: RawAttention, text: str, ids: Sequence[int], tag: str | None) -> Alignment:
+    def _part(self, raw: RawAttention, text: str, ids: Sequence[int], tag: str | None) -> Part:
         alignment = Alignment.from_attention(raw, **self.choice.where())
         words = by_words(alignment, text, one_line(self.translator.tokenizers.target.decode(ids)))
-        return without_tag(words, tag)
+        words, first = without_tag(words, tag), int(tag is not None)
+        left_S, is_common_S = left_over(raw, text)[first:], self.is_common(text)[first:]
+        return Part(words, self.choice.links(words.weights_TS), left_S, is_common_S, 0, 0)
 
-    def _of_line(self, translation: Translation, words: Iterator[Alignment]) -> list[Part]:
-        parts, end, num_source, num_target = [], 0, 0, 0  # end of the line's characters up to the part
-        for segment in translation.segments:
-            start, of_part = translation.source.index(segment, end), next(words)
-            if 0 < start == end:  # no blank before it: it goes on with a word that was cut
-                num_source -= 1
-            parts.append(Part(of_part, self.choice.links(of_part.weights_TS), num_source, num_target))
-            end = start + len(segment)
-            num_source += len(of_part.source_pieces)
-            num_target += len(of_part.target_pieces)
-        return parts
+    def is_common(self, source: str) -> np.ndarray:
+        """For each word whether it is one piece, and that one of the commonest."""
+        encode, is_common = self.translator.tokenizers.source.encode, self.translator.tokenizers.source.is_common
+        ids = [encode(word) for word in source.split()]
+        return np.array([len(of_word) == 1 and is_common(of_word[0], NUM_COMMON) for of_word in ids], dtype=bool)
 
     def attention_of_ids(
         self,
@@ -206,6 +209,20 @@ class Aligner:
         decoder = self.translator.model.decoder
         norms = [layer.cross_attention.value_norms(memory_BSD).cpu().numpy() for layer in decoder.layers]
         return norms + [np.ones_like(norms[0])] * (decoder.num_maps - len(norms))
+
+
+def _of_line(translation: Translation, parts: Sequence[Part]) -> list[Part]:
+    """The parts of a line with their places in it."""
+    placed, end, num_source, num_target = [], 0, 0, 0  # end of the line's characters up to the part
+    for segment, part in zip(translation.segments, parts, strict=True):
+        start = translation.source.index(segment, end)
+        if 0 < start == end:  # no blank before it: it goes on with a word that was cut
+            num_source -= 1
+        placed.append(replace(part, first_source=num_source, first_target=num_target))
+        end = start + len(segment)
+        num_source += len(part.words.source_pieces)
+        num_target += len(part.words.target_pieces)
+    return placed
 
 
 def links_of(parts: Sequence[Part]) -> list[Link]:

@@ -9,8 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mt.alignment.links import to_pharaoh
+from mt.alignment.omission import is_omitted
 from mt.inference.aligner import Aligner, Part, links_of
+from mt.inference.loops import loops
 from mt.inference.markup import Marked, parse
 from mt.inference.markup_transfer import restore
 from mt.inference.translator import Candidate, Translation
@@ -70,7 +74,7 @@ class Job:
                 tag=flags.tag,
             )
         )
-        needs_parts = flags.alignment or flags.markup
+        needs_parts = flags.alignment or flags.markup or flags.coverage
         parts = [aligner.parts(translations, rank) if needs_parts else None for rank in range(flags.n_best)]
         text, notes = [], []
         for index, (line, translation) in enumerate(zip(window.lines, translations, strict=True)):
@@ -93,6 +97,36 @@ def body(candidate: Candidate, parts: Sequence[Part], marked: Marked | None, fla
         "score": round(candidate.score, 4),
         "log_prob": round(candidate.log_prob, 4),
         **({"links": to_pharaoh(links)} if flags.alignment else {}),
+        **(coverage(candidate, parts) if flags.coverage else {}),
+    }
+
+
+def coverage(candidate: Candidate, parts: Sequence[Part]) -> dict[str, Any]:
+    """What seems to be left out of a translation, and what it says over and over; words are counted from 0.
+
+    `coverage` is the share of the source words that do not seem to be left out; `read` and `left_over` are the two
+    signals (`mt.alignment.omission`).
+    """
+    omitted = []
+    for part in parts:
+        read_S = part.words.weights_TS.sum(axis=0)
+        omitted += [
+            {
+                "position": part.first_source + int(place),
+                "word": part.words.source_pieces[place],
+                "read": round(float(read_S[place]), 4),
+                "left_over": round(float(part.left_S[place]), 4),
+            }
+            for place in np.flatnonzero(is_omitted(read_S, part.left_S, part.is_common_S))
+        ]
+    source, target = [word for part in parts for word in part.words.source_pieces], candidate.text.split()
+    return {
+        "coverage": round(1 - len(omitted) / max(len(source), 1), 4),
+        "omitted": omitted,
+        "repeated": [
+            {"position": loop.start, "words": " ".join(target[loop.start :][: loop.size]), "times": loop.times}
+            for loop in loops(source, target)
+        ],
     }
 
 

@@ -74,6 +74,12 @@ def test_a_language_tag_is_one_id_at_the_start(joint, kind):
     assert Tokenizer.from_bytes(tokenizer.to_bytes()).reserved_symbols == ("<2de>", "<2fr>")
 
 
+def test_common_pieces_are_the_first_that_were_learned(joint):
+    tokenizer = joint["unigram-tags"]
+    first = 4 + 2 + 256
+    assert [id_ for id_ in range(tokenizer.size) if tokenizer.is_common(id_, 3)] == [first, first + 1, first + 2]
+
+
 def test_decode_ignores_pad_and_sentence_ends(joint):
     tokenizer = joint["unigram"]
     ids = tokenizer.encode("small dogs")

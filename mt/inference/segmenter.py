@@ -25,6 +25,8 @@ class Segments:
 def split_long(text: str, *, max_pieces: int, count: Callable[[str], int]) -> Segments:
     """Parts of at most `max_pieces` pieces each, as `count` counts them, as long as the places to cut allow.
 
+    Each part stands in the text as it is, behind the one before it.
+
     A text that fits is one part. Else it is cut at sentence ends, a sentence that is still too long at clause ends,
     then at blanks; a single word that is too long is cut anywhere, which `is_cut` reports.
     """

@@ -36,6 +36,10 @@ def test_a_word_that_is_too_long_is_cut_and_reported():
     assert segments.is_cut and all(len(part) <= 10 for part in segments.parts)
 
 
+def test_a_word_is_not_glued_to_the_end_of_one_that_was_cut():
+    assert split_long("  aaaaaa b cc", max_pieces=5, count=len).parts == ("aaa", "aaa b", "cc")
+
+
 @pytest.mark.parametrize(
     "text", ["One two. Three, four five six.", "a" * 30 + " b. c", "x.y.z. " * 20, "。" * 40, "… ,,, !!"]
 )

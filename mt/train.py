@@ -101,10 +101,11 @@ def main(settings: dict[str, Any]) -> float | None:
         prepared.valid,
         TokenBatches(prepared.valid_store, tokenizers, max_tokens=valid_tokens, seed=0, shuffle=False),
         reference=reference,
+        folder=run.path,
     )
 
     def validate(of_model: torch.nn.Module) -> Validation:
-        return Validation(**vars(validator(Translator(of_model, tokenizers, **where))))
+        return Validation(**vars(validator(Translator(of_model, tokenizers, **where), trainer.position.step)))
 
     ranks.first_alone(lambda: find_links(guidance, prepared))
     batches = make_batches(

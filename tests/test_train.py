@@ -144,8 +144,9 @@ def test_a_validation_tells_where_attention_goes_and_draws_it(settings, tmp_path
     assert names | {"valid_alignment_error"} <= first.keys() and 0 < first["valid_alignment_error"] <= 100
     assert names | {"valid_attention_change_layer0"} <= last.keys() and 0 < last["valid_attention_change_layer0"] < 1
     pictures = sorted((run / "attention").iterdir())
-    assert [path.name for path in pictures] == ["step_000002.png", "step_000004.png"]
-    assert all(path.read_bytes().startswith(b"\x89PNG") for path in pictures)
+    names = [f"step_00000{step}.{ending}" for step in (2, 4) for ending in ("npz", "png")]
+    assert [path.name for path in pictures] == names
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in pictures if path.suffix == ".png")
 
 
 def test_attention_is_not_looked_at_where_nobody_wants_it(settings, tmp_path):

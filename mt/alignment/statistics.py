@@ -28,15 +28,12 @@ def statistics(attentions: Iterable[RawAttention]) -> dict[str, np.ndarray]:
     return dict(zip(NAMES, np.mean(found, axis=0), strict=True))
 
 
-def change(before: Sequence[RawAttention], now: Sequence[RawAttention]) -> np.ndarray:
+def change(before: Sequence[np.ndarray], now: Sequence[np.ndarray]) -> np.ndarray:
     """How much of its mass a row has moved since `before`, a number a layer, 0 to 1: mean total variation distance.
 
-    Both hold the same sentences. Near 0 the maps have settled.
+    Both hold weights_LHTS of the same sentences. Near 0 the maps have settled.
     """
-    moved = [
-        0.5 * np.abs(new.weights_LHTS - old.weights_LHTS).sum(axis=-1).mean(axis=(1, 2))
-        for old, new in zip(before, now, strict=True)
-    ]
+    moved = [0.5 * np.abs(new - old).sum(axis=-1).mean(axis=(1, 2)) for old, new in zip(before, now, strict=True)]
     return np.mean(moved, axis=0)
 
 

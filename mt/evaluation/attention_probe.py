@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+
+import numpy as np
 
 from mt.alignment.alignment import Alignment, RawAttention
 from mt.alignment.choose import default_choice, rank
@@ -17,11 +20,13 @@ from mt.inference.aligner import Aligner
 from mt.inference.translator import Translator
 
 PICTURED_WORDS = 12  # the sentence that is drawn is the longest of at most so many
+COMPARED_LINES = 8  # whose maps are kept
+MAPS = ".npz"
 
 
 @dataclass(frozen=True)
 class Look:
-    """What was seen: the least alignment error of any layer, heads and shift, numbers by name, what draws the maps."""
+    """What was seen: the least alignment error of any layer, heads and shift, numbers by name, what keeps the maps."""
 
     alignment_error: float | None  # 0 to 100; None where there are no links
     numbers: dict[str, float]
@@ -29,21 +34,23 @@ class Look:
 
 
 class AttentionProbe:
-    """Looks at a model on the same `lines` sentences every time; `reference` gives them when first asked."""
+    """Looks at a model on the same `lines` sentences every time; `reference` gives them when first asked.
 
-    def __init__(self, reference: Callable[[], Reference], *, lines: int):
-        self._find, self._lines = reference, lines
-        self._before: list[RawAttention] | None = None
+    `folder` is where looks are drawn and a few of their maps kept, so that a run that goes on knows what was before.
+    """
+
+    def __init__(self, reference: Callable[[], Reference], *, lines: int, folder: Path):
+        self._find, self._lines, self._folder = reference, lines, folder
 
     @cached_property
     def reference(self) -> Reference:
         """The sentences and links that are looked at."""
         return self._find().first(self._lines)
 
-    def __call__(self, translator: Translator) -> Look:
+    def __call__(self, translator: Translator, step: int) -> Look:
         """Entropy, sink mass and coverage of each layer (`mt.alignment.statistics`), and their change since the last.
 
-        The first look of a run, and the first after it went on, has nothing to compare with.
+        The first look of a run has nothing to compare with.
         """
         reference = self.reference
         decoder = translator.model.decoder
@@ -55,15 +62,32 @@ class AttentionProbe:
             texts = {"sources": reference.sources, "targets": reference.targets}
             error = rank(raws, reference.links, **texts, is_partial=reference.is_learned)[0].error_rate
         found = statistics(raws)
-        if self._before is not None:
-            found["change"] = change(self._before, raws)
-        self._before = raws
+        maps = [raw.weights_LHTS.astype(np.float32) for raw in raws[:COMPARED_LINES]]
+        if (before := self._before(step)) and [each.shape for each in before] == [each.shape for each in maps]:
+            found["change"] = change(before, maps)
         numbers = {
             f"attention_{name}_layer{layer}": round(float(value), 5)
             for name, values in found.items()
             for layer, value in enumerate(values)
         }
-        return Look(None if error is None else 100 * error, numbers, lambda path: self._draw(raws, path))
+
+        def draw(path: Path) -> None:
+            self._draw(raws, path)
+            np.savez_compressed(path.with_suffix(MAPS), *maps)
+
+        return Look(None if error is None else 100 * error, numbers, draw)
+
+    def _before(self, step: int) -> list[np.ndarray]:
+        """The maps of the last look before `step`: later ones may be there, of a run that was killed."""
+        found = {int(path.stem.rpartition("_")[2]): path for path in self._folder.glob(f"step_*{MAPS}")}
+        earlier = [number for number in found if number < step]
+        if not earlier:
+            return []
+        try:
+            with np.load(found[max(earlier)]) as stored:
+                return [stored[name] for name in stored.files]
+        except (OSError, ValueError, zipfile.BadZipFile):  # what a kill left
+            return []
 
     def _draw(self, raws: Sequence[RawAttention], path: Path) -> None:
         """One sentence: a map a layer, the mean of its heads."""

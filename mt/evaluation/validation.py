@@ -19,6 +19,8 @@ from mt.evaluation.scores import score
 from mt.inference.translator import Translator
 from mt.search.search import Search
 
+ATTENTION = "attention"  # its pictures, and the folder that they are in
+
 
 @dataclass(frozen=True, kw_only=True)
 class Validated:
@@ -33,7 +35,8 @@ class Validated:
 class Validator:
     """Scores a model on held-out text; `sample_lines` of it are shown as they are translated.
 
-    With `attention_lines`, so many sentences of the `reference` are looked at for where attention goes.
+    With `attention_lines`, so many sentences of the `reference` are looked at for where attention goes; what is drawn
+    of them, in `folder`/attention, is read again by the next validation.
     """
 
     def __init__(
@@ -43,18 +46,21 @@ class Validator:
         *,
         search: Search,
         reference: Callable[[], Reference],
+        folder: Path,
         sample_lines: int = 3,
         attention_lines: int = 100,
     ):
         if attention_lines < 0:
             raise ValueError(f"validation.attention_lines ({attention_lines}) must be 0 or more")
         self.held_out, self.batches, self.search = held_out, batches, search
-        self.probe = AttentionProbe(reference, lines=attention_lines) if attention_lines else None
+        self.probe = (
+            AttentionProbe(reference, lines=attention_lines, folder=folder / ATTENTION) if attention_lines else None
+        )
         # spread over the set, the same at every validation, so that one can watch them mend
         step = max(1, len(held_out) // max(1, sample_lines))
         self.sample_indices = list(range(0, len(held_out), step))[:sample_lines]
 
-    def __call__(self, translator: Translator) -> Validated:
+    def __call__(self, translator: Translator, step: int) -> Validated:
         """Loss in nats a target token, perplexity, bleu, chrf, share of copied sources, alignment error (0 to 100)."""
         loss = self.loss(translator)
         texts = [translation.text for translation in translator.translate(self.held_out.sources, search=self.search)]
@@ -66,13 +72,13 @@ class Validator:
             "chrf": scores.chrf,
             "copied": sum(map(_is_copy, texts, self.held_out.sources)) / len(texts),
         }
-        look = self.probe(translator) if self.probe else None
+        look = self.probe(translator, step) if self.probe else None
         if look is None:
             return Validated(numbers=numbers, samples=self._samples(texts))
         if look.alignment_error is not None:
             numbers["alignment_error"] = look.alignment_error
         return Validated(
-            numbers=numbers, samples=self._samples(texts), details=look.numbers, pictures={"attention": look.draw}
+            numbers=numbers, samples=self._samples(texts), details=look.numbers, pictures={ATTENTION: look.draw}
         )
 
     @torch.inference_mode()

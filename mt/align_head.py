@@ -44,6 +44,7 @@ def main(argv: list[str]) -> int:
     from mt.checkpoint.folder import newest_run
     from mt.data.pair import Pair
     from mt.evaluation.alignment_input import check_count, read
+    from mt.training.guiding_links import learned_lines
 
     sources, targets = read(flags.source), read(flags.target)
     check_count(flags.target, targets, sources, flags.source)
@@ -51,7 +52,7 @@ def main(argv: list[str]) -> int:
         links = read(flags.links)
         check_count(flags.links, links, sources, flags.source)
     else:
-        links = learned(sources, targets)
+        links = learned_lines(sources, targets, log.info)
     pairs = [Pair(*both) for both in zip(sources, targets, links, strict=True) if all(text.strip() for text in both)]
     if not pairs:
         raise ValueError(f"{flags.source} and {flags.target} have no pair of lines with a link to learn from")
@@ -130,15 +131,6 @@ def batches_of(
         seed=flags.seed,
         guide=make_guide(tokenizers, shift=SHIFT),
     )
-
-
-def learned(sources: Sequence[str], targets: Sequence[str]) -> list[str]:
-    """What the statistical aligner finds in the pairs, in Pharaoh format."""
-    from mt.alignment.links import to_pharaoh
-    from mt.alignment.statistical import StatisticalAligner, soft_links
-
-    aligner = StatisticalAligner([line.split() for line in sources], [line.split() for line in targets])
-    return [to_pharaoh(soft_links(posteriors)) for posteriors in aligner.fit(tell=log.info).posteriors()]
 
 
 def parser() -> argparse.ArgumentParser:

@@ -47,12 +47,14 @@ class AttentionProbe:
         """The sentences and links that are looked at."""
         return self._find().first(self._lines)
 
-    def __call__(self, translator: Translator, step: int) -> Look:
+    def __call__(self, translator: Translator, step: int) -> Look | None:
         """Entropy, sink mass and coverage of each layer (`mt.alignment.statistics`), and their change since the last.
 
-        The first look of a run has nothing to compare with.
+        The first look of a run has nothing to compare with. None where there is no sentence to look at.
         """
         reference = self.reference
+        if not reference.sources:
+            return None
         decoder = translator.model.decoder
         num_heads = decoder.layers[0].cross_attention.num_heads
         aligner = Aligner(translator, default_choice(decoder.num_maps, num_heads))

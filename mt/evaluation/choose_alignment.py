@@ -61,9 +61,12 @@ class Reference:
                 return cls.of(sources, targets, gold)
             except ValueError as error:
                 log.warning("gold links of the validation set: %s; the statistical aligner's are taken", error)
-        return cls.of(
-            sources, targets, corpus=((pair.source, pair.target) for pair in prepared.train.sample(LEARNED_PAIRS))
-        )
+        corpus = ((pair.source, pair.target) for pair in prepared.train.sample(LEARNED_PAIRS))
+        try:
+            return cls.of(sources, targets, corpus=corpus)
+        except ValueError as error:  # no pair that could be learned from
+            log.warning("links of the validation set: %s", error)
+            return cls(sources, targets, [Gold.of(set(), set()) for _ in chosen], is_learned=True)
 
     @property
     def has_links(self) -> bool:

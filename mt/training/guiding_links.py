@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -99,14 +99,17 @@ def _learn_links(pairs: Store, folder: Path, made_from: str) -> None:
         with RunWriter(new / "links.text", new / "links.index") as writer:
             for part in range(num_parts):
                 numbers = range(count * part // num_parts, count * (part + 1) // num_parts)
-                text = joined(list(_links_of(pairs, numbers)))
+                texts = [pairs.text(number) for number in numbers]
+                text = joined(learned_lines([pair.source for pair in texts], [pair.target for pair in texts]))
                 writer.write(text, line_ends(text))
         (new / stamp.name).write_text(json.dumps(made), "utf-8")
     seconds = time.perf_counter() - start
     log.info("links of %d pairs found by the statistical aligner in %.1f s", count, seconds)
 
 
-def _links_of(pairs: Store, numbers: range) -> Iterator[str]:
-    texts = [pairs.text(number) for number in numbers]
-    aligner = StatisticalAligner([pair.source.split() for pair in texts], [pair.target.split() for pair in texts])
-    return (to_pharaoh(soft_links(posteriors)) for posteriors in aligner.fit().posteriors())
+def learned_lines(
+    sources: Sequence[str], targets: Sequence[str], tell: Callable[[str], None] | None = None
+) -> list[str]:
+    """The links that the statistical aligner finds in these pairs, in Pharaoh format."""
+    aligner = StatisticalAligner([line.split() for line in sources], [line.split() for line in targets])
+    return [to_pharaoh(soft_links(posteriors)) for posteriors in aligner.fit(tell=tell).posteriors()]

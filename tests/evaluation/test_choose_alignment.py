@@ -12,6 +12,7 @@ from mt.alignment.gold import from_pharaoh
 from mt.data.held_out import HeldOut
 from mt.data.pair import Pair
 from mt.evaluation import choose_alignment
+from mt.evaluation.attention_probe import AttentionProbe
 from mt.evaluation.choose_alignment import AT_ONCE, LONGEST, Reference, ranked, ranked_both
 from mt.evaluation.final import _choose_alignment
 
@@ -90,6 +91,14 @@ def test_validation_pairs_that_cannot_be_looked_at_are_left_out():
     valid = HeldOut("valid", sources, targets, ["0-0 1-1", "0-0", "0-0", "0-0"])
     reference = Reference.of_validation(SimpleNamespace(valid=valid))
     assert reference.sources == ["w0 w1", "w1"] and not reference.is_learned and len(reference.links) == 2
+
+
+def test_a_validation_set_without_a_pair_to_look_at_ends_no_run(tmp_path, caplog):
+    long = " ".join(["w0"] * 300)
+    store = SimpleNamespace(sample=lambda most: [Pair(long, long)])
+    reference = Reference.of_validation(SimpleNamespace(valid=HeldOut("valid", [long], [long]), train=store))
+    assert not reference.sources and not reference.has_links and "must be 1 at least" in caplog.text
+    assert AttentionProbe(lambda: reference, lines=5, folder=tmp_path)(None, 1) is None
 
 
 def test_a_choice_that_cannot_be_made_leaves_the_default_and_the_run_ends_well(tmp_path, caplog):

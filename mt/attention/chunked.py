@@ -49,9 +49,8 @@ class Chunked(Dense):
         sum_BHTK = torch.zeros_like(q_BHTK, dtype=torch.float32)
         for start in range(0, k_BHSK.shape[2], self.block):
             columns = slice(start, start + self.block)
-            scores_BHTS = self.scores(q_BHTK, k_BHSK[:, :, columns]).float()
-            if mask is not None:
-                scores_BHTS = scores_BHTS.masked_fill(~mask[..., columns], float("-inf"))
+            own = None if mask is None else mask[..., columns]
+            scores_BHTS = self.scores(q_BHTK, k_BHSK[:, :, columns], own).float()
             now_BHT1 = torch.maximum(largest_BHT1, scores_BHTS.amax(dim=-1, keepdim=True))
             base_BHT1 = now_BHT1.masked_fill(now_BHT1 == float("-inf"), 0.0)  # nothing to look at so far
             shares_BHTS = (scores_BHTS - base_BHT1).exp()

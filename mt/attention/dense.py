@@ -18,9 +18,7 @@ class Dense(KeyValueMixer):
     """softmax(q kᵀ / sqrt(K)) v. Time and memory grow with T x S; the cache with the positions."""
 
     def weights(self, q_BHTK: Tensor, k_BGSK: Tensor, mask: Tensor | None) -> Tensor:
-        scores_BHTS = self.scores(q_BHTK, k_BGSK)
-        if mask is not None:
-            scores_BHTS = scores_BHTS.masked_fill(~mask, float("-inf"))
+        scores_BHTS = self.scores(q_BHTK, k_BGSK, mask)
         return scores_BHTS.softmax(dim=-1, dtype=torch.float32)
 
     def attend(self, q_BHTK: Tensor, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None) -> Tensor:

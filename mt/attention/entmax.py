@@ -30,9 +30,7 @@ class Entmax(KeyValueMixer):
         self.alpha = alpha
 
     def weights(self, q_BHTK: Tensor, k_BGSK: Tensor, mask: Tensor | None) -> Tensor:
-        scores_BHTS = self.scores(q_BHTK, k_BGSK).float()
-        if mask is not None:
-            scores_BHTS = scores_BHTS.masked_fill(~mask, float("-inf"))
+        scores_BHTS = self.scores(q_BHTK, k_BGSK, mask).float()
         return _Entmax.apply(scores_BHTS, self.alpha)
 
 

@@ -81,9 +81,10 @@ class KeyValueMixer(MemoryMixer, CausalMixer):
         self.scale = head_size**-0.5
         self.dropout = Dropout(dropout)
 
-    def scores(self, q_BHTK: Tensor, k_BGSK: Tensor) -> Tensor:
-        """scores_BHTS = q kᵀ / sqrt(K)."""
-        return (q_BHTK * self.scale) @ repeat_heads(k_BGSK, q_BHTK.shape[1]).transpose(-1, -2)
+    def scores(self, q_BHTK: Tensor, k_BGSK: Tensor, mask: Tensor | None) -> Tensor:
+        """scores_BHTS = q kᵀ / sqrt(K), minus infinity where the mask hides a key."""
+        scores_BHTS = (q_BHTK * self.scale) @ repeat_heads(k_BGSK, q_BHTK.shape[1]).transpose(-1, -2)
+        return scores_BHTS if mask is None else scores_BHTS.masked_fill(~mask, float("-inf"))
 
     def attend(self, q_BHTK: Tensor, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None) -> Tensor:
         v_BHSK = repeat_heads(v_BGSK, q_BHTK.shape[1])

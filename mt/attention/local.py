@@ -35,11 +35,10 @@ class Local(KeyValueMixer):
 
     def weights(self, q_BHTK: Tensor, k_BGSK: Tensor, mask: Tensor | None) -> Tensor:
         length = k_BGSK.shape[2]
-        scores_BHTS = self.scores(q_BHTK, k_BGSK).float()
+        scores_BHTS = self.scores(q_BHTK, k_BGSK, mask).float()
         if mask is None:
             real = torch.full((1, 1, 1, 1), float(length), device=q_BHTK.device)
         else:
-            scores_BHTS = scores_BHTS.masked_fill(~mask, float("-inf"))
             real = mask.sum(dim=-1, keepdim=True).float()
         distances_BHTS = torch.arange(length, device=q_BHTK.device) - self.centres(q_BHTK, real)
         return (scores_BHTS - distances_BHTS.square() / (2 * (self.reach / 2) ** 2)).softmax(dim=-1)

@@ -17,9 +17,7 @@ class Rectified(KeyValueMixer):
     """
 
     def weights(self, q_BHTK: Tensor, k_BGSK: Tensor, mask: Tensor | None) -> Tensor:
-        scores_BHTS = self.scores(q_BHTK, k_BGSK).float()
-        if mask is not None:
-            scores_BHTS = scores_BHTS.masked_fill(~mask, float("-inf"))
+        scores_BHTS = self.scores(q_BHTK, k_BGSK, mask).float()
         best_BHT1 = scores_BHTS.amax(dim=-1, keepdim=True)
         positive_BHTS = scores_BHTS.clamp_min(0)
         alone_BHTS = (scores_BHTS == best_BHT1).to(positive_BHTS.dtype)

@@ -22,9 +22,7 @@ class Threshold(KeyValueMixer):
         self.share = share
 
     def weights(self, q_BHTK: Tensor, k_BGSK: Tensor, mask: Tensor | None) -> Tensor:
-        scores_BHTS = self.scores(q_BHTK, k_BGSK).float()
-        if mask is not None:
-            scores_BHTS = scores_BHTS.masked_fill(~mask, float("-inf"))
+        scores_BHTS = self.scores(q_BHTK, k_BGSK, mask).float()
         # relative to the largest, a weight is exp(score - largest score)
         relative_BHTS = (scores_BHTS - scores_BHTS.amax(dim=-1, keepdim=True)).exp()
         return scores_BHTS.masked_fill(relative_BHTS < self.share, float("-inf")).softmax(dim=-1)

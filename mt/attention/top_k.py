@@ -25,9 +25,7 @@ class TopK(KeyValueMixer):
         self.k = k
 
     def weights(self, q_BHTK: Tensor, k_BGSK: Tensor, mask: Tensor | None) -> Tensor:
-        scores_BHTS = self.scores(q_BHTK, k_BGSK).float()
-        if mask is not None:
-            scores_BHTS = scores_BHTS.masked_fill(~mask, float("-inf"))
+        scores_BHTS = self.scores(q_BHTK, k_BGSK, mask).float()
         if self.k < scores_BHTS.shape[-1]:
             least_BHT1 = scores_BHTS.topk(self.k, dim=-1).values[..., -1:]
             scores_BHTS = scores_BHTS.masked_fill(scores_BHTS < least_BHT1, float("-inf"))

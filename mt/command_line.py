@@ -5,6 +5,7 @@ import atexit
 import logging
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
@@ -13,7 +14,9 @@ from hashlib import sha256
 from inspect import cleandoc
 from pathlib import Path
 from textwrap import indent
+from threading import current_thread, main_thread
 from traceback import walk_tb
+from types import FrameType
 from typing import Any, NoReturn
 
 USER_MISTAKE = 2
@@ -177,10 +180,10 @@ def log_to_stderr() -> None:
 @contextmanager
 def one_line_errors() -> Iterator[None]:
     """Turns what a user can cause into an exit code, and one line on stderr where there is something to say."""
+    ctrl_c = CtrlC.heard()
     try:
-        yield
-    except KeyboardInterrupt:
-        raise SystemExit(INTERRUPTED) from None
+        with ctrl_c.first():
+            yield
     except BrokenPipeError:
         # else Python complains again when it flushes at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -190,6 +193,39 @@ def one_line_errors() -> Iterator[None]:
             raise
         print(f"{command_name()}: error: {one_line(error)}", file=sys.stderr)
         raise SystemExit(USER_MISTAKE) from None
+
+
+class CtrlC:
+    """Interrupts as Python does, and remembers it: libraries make errors of their own of an interrupted load."""
+
+    came = False
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        self.came = True
+        signal.default_int_handler(number, frame)
+
+    @contextmanager
+    def first(self) -> Iterator[None]:
+        """Ends in SystemExit what was interrupted, whatever error it ends in."""
+        try:
+            yield
+        except (KeyboardInterrupt, Exception) as error:
+            if not self.came and not isinstance(error, KeyboardInterrupt):
+                raise
+            # Python would end by the signal where the interrupt passed an exec() of text, as a dataclass's import does
+            exec("")
+            raise SystemExit(INTERRUPTED) from None
+
+    @classmethod
+    def heard(cls) -> "CtrlC":
+        """The one that handles SIGINT from now on; where it is ignored (a shell's background job) it stays so."""
+        now = signal.getsignal(signal.SIGINT)
+        if isinstance(now, cls):
+            return now
+        new = cls()
+        if now is signal.default_int_handler and current_thread() is main_thread():
+            signal.signal(signal.SIGINT, new)
+        return new
 
 
 def debug_wanted() -> bool:

@@ -183,6 +183,24 @@ def test_ctrl_c_leaves_no_file_that_looks_finished(command, files):
     assert not any((files.work / name).exists() for name in (*names, "out/about.json"))
 
 
+def test_ctrl_c_is_what_is_told_where_a_library_made_another_error_of_it(tmp_path):
+    (tmp_path / "loads.py").write_text(
+        "import os, signal\n"
+        "from mt.command_line import run\n"
+        "def main():\n"
+        "    try:\n"
+        "        exec('os.kill(os.getpid(), signal.SIGINT)')\n"
+        "    except KeyboardInterrupt:\n"
+        "        raise ValueError('could not determine the shape') from None\n"
+        "run(main)\n"
+    )
+    path = os.pathsep.join([str(ROOT), str(tmp_path)])
+    ended = subprocess.run(
+        [sys.executable, "-m", "loads"], env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="no /proc to look for processes in")
 def test_ctrl_c_while_a_corpus_is_prepared_leaves_nothing_half_done_and_nobody_behind(files):

@@ -61,8 +61,8 @@ train() { # SOURCE TARGET OVERRIDES...
     OMP_NUM_THREADS=1 "$python" -m mt.train name="links-$source-$target" data=text data.folder="$work" \
         data.source_language="$source" data.target_language="$target" data.prepared="$work/prepared-$source-$target" \
         "${links[@]}" '~data.tests.test' tokenizer=bpe tokenizer.vocab_size=8000 \
-        model=tiny model.encoder.num_layers=3 model.decoder.num_layers=3 batches.max_tokens=4096 \
-        schedule.peak=4e-3 schedule.warmup_steps=400 schedule.cooldown=0.5 trainer.ema_decay=0.998 \
+        model=small model.encoder.num_layers=2 model.decoder.num_layers=2 batches.max_tokens=4096 \
+        schedule.peak=2e-3 schedule.warmup_steps=400 schedule.cooldown=0.5 trainer.ema_decay=0.998 \
         trainer.max_steps=null trainer.time_budget="$budget" trainer.validate_every=1000 \
         folder="$work/$source-$target" "$@" > "$work/$source-$target.log" 2>&1
 }

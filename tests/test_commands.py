@@ -14,7 +14,7 @@ from mt.command_line import config_folder, config_groups, hydra_help, run, run_h
 
 ROOT = Path(__file__).resolve().parents[1]
 TOOLS = ["translate", "evaluate", "align", "shortlist"]
-HYDRA_COMMANDS = ["train", "prepare", "doctor"]
+HYDRA_COMMANDS = ["train", "prepare", "doctor", "compare_attention"]
 TAKES_LONG_TO_IMPORT = {"torch", "numpy", "matplotlib", "datasets", "sacrebleu", "sentencepiece", "hydra", "omegaconf"}
 EXPERIMENTS = sorted(path.stem for path in (ROOT / "configs" / "experiment").glob("*.yaml"))
 
@@ -86,9 +86,11 @@ def test_an_unknown_flag_is_refused_without_a_traceback(command, tmp_path):
 
 def test_every_console_script_has_its_command():
     project = (ROOT / "pyproject.toml").read_text("utf-8")
-    scripts = re.findall(r'^(?:mt-)?(\w+) = "mt\.(\w+):cli"$', project, re.M)
-    assert sorted(script for script, _ in scripts) == sorted(TOOLS + HYDRA_COMMANDS)
-    assert all(script == module and callable(import_module(f"mt.{module}").cli) for script, module in scripts)
+    scripts = re.findall(r'^(?:mt-)?([\w-]+) = "mt\.(\w+):cli"$', project, re.M)
+    assert sorted(script.replace("-", "_") for script, _ in scripts) == sorted(TOOLS + HYDRA_COMMANDS)
+    assert all(
+        script.replace("-", "_") == module and callable(import_module(f"mt.{module}").cli) for script, module in scripts
+    )
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ MAY_IMPORT = {
     "checkpoint": {"data"},
     "training": {"data", "checkpoint", "alignment", "device"},
     "inference": {"attention", "data", "model", "search", "checkpoint", "alignment", "device"},
+    "comparison": {*("attention", "data", "device", "checkpoint", "training", "alignment", "inference", "evaluation")},
     "evaluation": {"inference", "alignment", "data", "search", "checkpoint", "device"},
 }
 # Whatever is neither here nor a room is a command: it may import every room, and nothing may import it.

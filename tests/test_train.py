@@ -139,7 +139,9 @@ def test_a_validation_tells_where_attention_goes_and_draws_it(settings, tmp_path
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     first, last = (line for line in lines if "valid_bleu" in line)
     names = {
-        f"valid_attention_{name}_layer{layer}" for name in ("entropy", "sink_mass", "coverage") for layer in (0, 1)
+        f"valid_attention_{name}_layer{layer}"
+        for name in ("entropy", "sparsity", "sink_mass", "coverage")
+        for layer in (0, 1)
     }
     assert names | {"valid_alignment_error"} <= first.keys() and 0 < first["valid_alignment_error"] <= 100
     assert names | {"valid_attention_change_layer0"} <= last.keys() and 0 < last["valid_attention_change_layer0"] < 1

@@ -10,13 +10,15 @@ from mt.alignment.alignment import SPECIAL_PIECES, RawAttention, without_special
 
 # L layers, H heads, T target rows, S source columns
 
-NAMES = ("entropy", "sink_mass", "coverage")
+NAMES = ("entropy", "sparsity", "sink_mass", "coverage")
+HARDLY = 0.01  # of a row: a piece with less is not looked at
 
 
 def statistics(attentions: Iterable[RawAttention]) -> dict[str, np.ndarray]:
     """A number a layer for each of NAMES, the mean over heads and sentences.
 
     entropy    of a row, in nats: 0 looks at one piece alone, log(S) at all S alike
+    sparsity   the share of a row's pieces that hold less than a hundredth of it, 0 to 1
     sink_mass  what special columns (mostly "</s>") hold of the rows that give real pieces, 0 to 1
     coverage   the share of a source piece that is looked at: its column's sum, at most 1 (Tu et al. 2016)
 
@@ -49,4 +51,5 @@ def _of_sentence(raw: RawAttention) -> np.ndarray:
     weights_LHTS = np.asarray(raw.weights_LHTS, dtype=np.float64)[:, :, rows]
     entropy_LHT = -(weights_LHTS * np.log(np.where(weights_LHTS > 0, weights_LHTS, 1.0))).sum(axis=-1)
     coverage_LHS = np.minimum(weights_LHTS[..., columns].sum(axis=2), 1.0)
-    return np.stack((entropy_LHT.mean(axis=(1, 2)), sink_LH.mean(axis=1), coverage_LHS.mean(axis=(1, 2))))
+    sparsity_L = (weights_LHTS < HARDLY).mean(axis=(1, 2, 3))
+    return np.stack((entropy_LHT.mean(axis=(1, 2)), sparsity_L, sink_LH.mean(axis=1), coverage_LHS.mean(axis=(1, 2))))

@@ -1,0 +1,117 @@
+"""What a finished run came to: its scores, its speed, how right its alignments are and what its maps are like."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sacrebleu.metrics import BLEU, CHRF
+from sacrebleu.significance import PairedTest
+
+from mt.alignment.alignment import RawAttention
+from mt.alignment.choose import FILE_NAME
+from mt.alignment.error_rate import ErrorRate
+from mt.alignment.gold import from_lines
+from mt.alignment.statistics import statistics as map_statistics
+from mt.alignment.words import by_words
+from mt.checkpoint.rebuild import build
+from mt.checkpoint.small_file import read_json, read_yaml
+from mt.data.held_out import HeldOut
+from mt.data.prepare import prepare
+from mt.inference.aligner import Aligner
+
+LINES = 200  # of a test set whose maps are looked at
+SAMPLES = 1000  # of the bootstrap
+
+
+def quality_of(run: Path) -> dict[str, Any]:
+    """Numbers of a run folder that is finished, as plain values.
+
+    tests         each with BLEU, chrF (0 to 100), sentences a second of its search
+    alignment     error rate in percent, `set` and `measured_on`: the first test set with gold links, or else what the
+                  validation set gave when the place to read was chosen
+    maps          entropy (nats), sparsity, sink_mass and coverage of cross-attention, means over layers and heads
+    parameters, updates, training_tokens_per_second (targets, median), peak_memory_mib of the whole process
+    """
+    scores = read_json(run / "scores.json")
+    settings = read_yaml(run / "config.yaml")
+    prepared = prepare(build(settings["data"]), build(settings["tokenizer"]))
+    aligner = Aligner.load(run, device=settings["trainer"]["device"], precision=settings["trainer"]["precision"])
+    sets = list(prepared.tests.values()) or [prepared.valid]
+    speeds = [line["target_tokens_per_second"] for line in _metrics(run) if "target_tokens_per_second" in line]
+    training = scores["training"]
+    return {
+        "tests": {
+            name: {
+                "bleu": of_test["bleu"],
+                "chrf": of_test["chrf"],
+                "sentences_per_second": of_test["sentences_per_second"],
+            }
+            for name, of_test in scores["tests"].items()
+        },
+        "alignment": _alignment(aligner, sets),
+        "maps": _maps(aligner, sets[0]),
+        "parameters": training["parameters"],
+        "updates": training["step"],
+        "training_tokens_per_second": round(statistics.median(speeds), 1) if speeds else None,
+        "peak_memory_mib": training["peak_memory_mib"],
+    }
+
+
+def paired(baseline: Sequence[Path], other: Sequence[Path], test: str) -> dict[str, float]:
+    """For "bleu" and "chrf", how often chance alone would make as large a difference: p of a paired bootstrap.
+
+    Over the sentences of a test set as translated by runs of both, with the same seeds in the same order (Koehn 2004,
+    as sacrebleu has it).
+    """
+    references = [line for run in baseline for line in _references(run, test)]
+    systems = [
+        (name, [line for run in runs for line in _lines(run / "translations" / f"{test}.txt")])
+        for name, runs in (("baseline", baseline), ("other", other))
+    ]
+    metrics = {"bleu": BLEU(references=[references]), "chrf": CHRF(references=[references])}
+    _, found = PairedTest(systems, metrics, references=None, test_type="bs", n_samples=SAMPLES)()
+    return {name: float(found[metric][1].p_value) for name, metric in (("bleu", "BLEU"), ("chrf", "chrF2"))}
+
+
+def _references(run: Path, test: str) -> list[str]:
+    settings = read_yaml(run / "config.yaml")
+    return prepare(build(settings["data"]), build(settings["tokenizer"])).tests[test].targets
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text("utf-8").split("\n")[:-1]
+
+
+def _metrics(run: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text("utf-8").splitlines()]
+
+
+def _alignment(aligner: Aligner, sets: Sequence[HeldOut]) -> dict[str, Any] | None:
+    with_gold = [one for one in sets if one.links is not None]
+    if not with_gold:
+        chosen = aligner.folder / FILE_NAME if aligner.folder else None
+        if chosen is None or not chosen.is_file() or aligner.choice.error_rate is None:
+            return None
+        return {
+            "set": "valid",
+            "measured_on": aligner.choice.measured_on,
+            "error_rate": 100 * aligner.choice.error_rate,
+        }
+    test, choice = with_gold[0], aligner.choice
+    rate = ErrorRate()
+    gold = from_lines(test.links or [], len(test))
+    alignments = aligner.align(test.sources, test.targets)
+    for alignment, source, target, of_line in zip(alignments, test.sources, test.targets, gold, strict=True):
+        words = by_words(alignment, source, target)
+        rate += ErrorRate.of(set(choice.links(words.weights_TS)), of_line)
+    return {"set": test.name, "measured_on": "gold links", "error_rate": 100 * rate.aer}
+
+
+def _maps(aligner: Aligner, test: HeldOut) -> dict[str, float]:
+    raws: list[RawAttention] = aligner.attention(test.sources[:LINES], test.targets[:LINES])
+    return {name: float(np.mean(values)) for name, values in map_statistics(raws).items()}

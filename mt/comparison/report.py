@@ -1,0 +1,316 @@
+"""The report of a comparison: as Markdown, as CSV (a measured value a line), and as one HTML page with plots."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from mt.comparison.comparison import COSTS, NOTICEABLE, SIGNIFICANT, Comparison, in_slot
+from mt.comparison.plots import cost_plot, quality_plot
+from mt.comparison.runs import Task
+from mt.comparison.variant import Variant
+
+NONE = "-"
+MAPS = ("entropy", "sparsity", "sink_mass")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells as text under their heads; the first column names the row."""
+
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+Block = str | Table | bytes  # a paragraph or "# heading", a table, a picture (SVG)
+
+
+def markdown(comparison: Comparison) -> str:
+    """The whole report but for its plots."""
+    lines: list[str] = []
+    for block in _blocks(comparison):
+        if isinstance(block, Table):
+            lines.append(_row(block.heads))
+            lines.append(_row(["---"] + ["---:"] * (len(block.heads) - 1)))
+            lines += [_row(row) for row in block.rows] + [""]
+        elif isinstance(block, str):
+            lines += [block, ""]
+    return "\n".join(lines)
+
+
+def page(comparison: Comparison) -> str:
+    """One self-contained HTML page."""
+    body: list[str] = []
+    for block in _blocks(comparison):
+        if isinstance(block, Table):
+            body.append(_html_table(block))
+        elif isinstance(block, bytes):
+            body.append(f"<figure>{_inline(block)}</figure>")
+        elif heading := re.match(r"(#+) (.*)", block):
+            level = len(heading[1])
+            body.append(f"<h{level}>{html.escape(heading[2])}</h{level}>")
+        else:
+            body.append(_html_paragraph(block))
+    return PAGE.replace("BODY", "\n".join(body))
+
+
+def values_as_csv(comparison: Comparison) -> str:
+    """part, task, test, slot, variant, seed, length, measure, value: whatever was measured, a value a line."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["part", "task", "test", "slot", "variant", "seed", "length", "measure", "value"])
+    for task in comparison.tasks:
+        for variant in comparison.variants:
+            for seed in comparison.seeds:
+                run = comparison.results.run(task.name, variant.name, seed)
+                if not run or "failed" in run:
+                    continue
+                about = [variant.slot, variant.name, seed, ""]
+                for test, scores in run["tests"].items():
+                    for name, value in scores.items():
+                        writer.writerow(["run", task.name, test, *about, name, value])
+                for name, value in _numbers(run):
+                    writer.writerow(["run", task.name, "", *about, name, value])
+    for slot in comparison.slots():
+        for variant in comparison.in_slot(slot):
+            for length in comparison.lengths:
+                for name in COSTS:
+                    value = comparison.cost(variant, length, name)
+                    if value is not None:
+                        writer.writerow(["cost", "", "", slot, variant.name, "", length, name, value])
+    return text.getvalue()
+
+
+def _numbers(run: dict) -> Iterator[tuple[str, float]]:
+    for name in ("parameters", "updates", "training_tokens_per_second", "peak_memory_mib"):
+        if run[name] is not None:
+            yield name, run[name]
+    if run["alignment"]:
+        yield "alignment_error_rate", run["alignment"]["error_rate"]
+    yield from ((f"attention_{name}", value) for name, value in run["maps"].items())
+
+
+def _blocks(comparison: Comparison) -> Iterator[Block]:
+    yield "# Variants of attention, compared"
+    seeds = ", ".join(map(str, comparison.seeds))
+    yield (
+        f"Every variant was trained alike, with seed {seeds}, and stands in one slot of the model, all others being"
+        f" {comparison.baseline.name}. All numbers were measured; none is from theory."
+    )
+    yield from _recommendation(comparison)
+    yield from _goals(comparison)
+    for task in comparison.tasks:
+        yield from _task(comparison, task)
+    yield from _costs(comparison)
+
+
+def _recommendation(comparison: Comparison) -> Iterator[Block]:
+    base = comparison.baseline.name
+    yield "## What to choose"
+    yield (
+        f"The rule: a variant is eligible if its BLEU is at most {comparison.tolerance:g} below that of {base} on every"
+        f" test set. For translation the eligible one with the largest mean gain in BLEU is taken, if that is"
+        f" significant (p < {SIGNIFICANT:g}) on one of them; for alignments the one with the least error rate; for a"
+        f" cost the cheapest at each length, if it is at least {NOTICEABLE:.0%} cheaper than {base}. Else {base} stays."
+    )
+    rows = []
+    for slot in comparison.slots():
+        rows.append([slot, "translation", comparison.best_translation(slot).name])
+        best = comparison.best_alignment(slot)
+        rows.append([slot, "alignment", f"{best[0].name} (error rate {best[1]:.1f} %)" if best else NONE])
+        for name, (what, _, _) in COSTS.items():
+            chosen = comparison.best_by_cost(slot, name)
+            rows.append([slot, what, "; ".join(f"{_span(lengths)}: {one.name}" for lengths, one in chosen) or NONE])
+    yield Table(["slot", "purpose", "choice"], rows)
+    left = [one.name for one in comparison.variants if comparison.differences(one) and not comparison.is_eligible(one)]
+    if left:
+        yield f"Not eligible: {', '.join(left)}."
+
+
+def _goals(comparison: Comparison) -> Iterator[Block]:
+    rows = [row for variant in comparison.variants for row in _goals_of(comparison, variant)]
+    if rows:
+        yield "## Set and reached"
+        yield Table(["variant", "set", "measured", "met"], rows)
+
+
+def _goals_of(comparison: Comparison, variant: Variant) -> Iterator[list[str]]:
+    goals, base = variant.goals, comparison.baseline.name
+    if "bleu" in goals:
+        for one in comparison.differences(variant):
+            is_met = one.bleu_difference >= goals["bleu"]
+            measured = f"{one.bleu_difference:+.2f} ({one.task}, {one.test})"
+            yield [variant.name, f"BLEU {goals['bleu']:+g} to {base} at least", measured, _yes(is_met)]
+    if "train_bytes" in goals and comparison.lengths:
+        longest = max(comparison.lengths)
+        own = comparison.cost(variant, longest, "train_bytes")
+        other = comparison.cost(in_slot(comparison.baseline, variant.slot), longest, "train_bytes")
+        if own is not None and other is not None:
+            share = own / other
+            goal = f"{goals['train_bytes']:g} of the memory of {base} at {longest:,} at most"
+            yield [variant.name, goal, f"{share:.3f}", _yes(share <= goals["train_bytes"])]
+    if goals.get("step_seconds") and comparison.lengths:
+        found = comparison.crossover(variant, "step_seconds")
+        measured = f"from {found:,} on" if found else "at no length up to the greatest"
+        yield [variant.name, f"decoding faster than {base} from some length on", measured, _yes(found is not None)]
+
+
+def _task(comparison: Comparison, task: Task) -> Iterator[Block]:
+    trained = [variant for variant in comparison.variants if comparison.runs(task, variant)]
+    if not trained:
+        failure = comparison.failure(task, comparison.baseline)
+        yield f"## Trained on {task.name}"
+        yield f"Not measured{f': {failure}' if failure else ''}."
+        return
+    yield f"## Trained on {task.name}"
+    yield f"`python -m mt.train {' '.join(task.overrides)}`"
+    yield quality_plot(comparison, task)
+    tests = list(comparison.runs(task, comparison.baseline or trained[0])[0]["tests"]) if trained else []
+    heads = ["variant", "slot"]
+    for test in tests:
+        heads += [f"BLEU {test}", "difference", "p", "chrF", "difference", "p"]
+    rows = []
+    for variant in trained:
+        found = {one.test: one for one in comparison.differences(variant) if one.task == task.name}
+        row = [variant.name, variant.slot]
+        for test in tests:
+            one = found[test]
+            row += [f"{one.bleu:.2f}", f"{one.bleu_difference:+.2f}", _p(one.p, "bleu")]
+            row += [f"{one.chrf:.2f}", f"{one.chrf_difference:+.2f}", _p(one.p, "chrf")]
+        rows.append(row)
+    yield Table(heads, rows)
+    heads = ["variant", "alignment error %", "training tokens/s", "of the baseline's", "sentences/s", "peak MiB"]
+    heads += ["parameters", "entropy, nats", "sparsity", "sink mass"]
+    rows = []
+    base_speed = comparison.mean(task, comparison.baseline, "training_tokens_per_second")
+    for variant in trained:
+        speed = comparison.mean(task, variant, "training_tokens_per_second")
+        rows.append(
+            [
+                variant.name,
+                _number(comparison.mean(task, variant, "alignment", "error_rate"), 1),
+                _number(speed, 0),
+                _number(speed / base_speed if speed and base_speed else None, 2),
+                _number(
+                    comparison.mean(task, variant, "tests", tests[0], "sentences_per_second") if tests else None, 0
+                ),
+                _number(comparison.mean(task, variant, "peak_memory_mib"), 0),
+                _number(comparison.mean(task, variant, "parameters"), 0),
+                *(_number(comparison.mean(task, variant, "maps", name), 3) for name in MAPS),
+            ]
+        )
+    yield Table(heads, rows)
+    first = comparison.runs(task, trained[0])[0]["alignment"]
+    if first:
+        yield f"Alignment error: on the {first['set']} set, by {first['measured_on']}. Maps: means of layers and heads."
+    for variant in comparison.variants:
+        failure = comparison.failure(task, variant)
+        if failure:
+            yield f"{variant.name} failed: {failure}"
+
+
+def _costs(comparison: Comparison) -> Iterator[Block]:
+    for slot in comparison.slots():
+        measured = [
+            one
+            for one in comparison.in_slot(slot)
+            if any(comparison.results.cost(slot, one.name, length) for length in comparison.lengths)
+        ]
+        if not measured:
+            continue
+        yield f"## Cost of one layer's {slot}, by length"
+        yield "One sentence, as many target as source positions, float32; the mixer alone, without its projections."
+        yield cost_plot(comparison, slot, measured)
+        for name, (what, unit, divisor) in COSTS.items():
+            rows = []
+            for variant in measured:
+                values = [comparison.cost(variant, length, name) for length in comparison.lengths]
+                if any(value is not None for value in values):
+                    crossing = comparison.crossover(variant, name)
+                    cells = [_significant(None if value is None else value / divisor) for value in values]
+                    is_base = variant.name == comparison.baseline.name
+                    rows.append([variant.name, *cells, NONE if is_base or not crossing else f"{crossing:,}"])
+            if rows:
+                lengths = [f"{length:,}" for length in comparison.lengths]
+                yield f"### {what}, {unit}"
+                yield Table(["variant", *lengths, f"below {comparison.baseline.name} from"], rows)
+        for variant in measured:
+            for length in comparison.lengths:
+                found = comparison.results.cost(slot, variant.name, length) or {}
+                if "failed" in found:
+                    yield f"{variant.name} at {length:,}: {found['failed']}"
+
+
+def _span(lengths: Sequence[int]) -> str:
+    return f"{lengths[0]:,}" if len(lengths) == 1 else f"{lengths[0]:,} to {lengths[-1]:,}"
+
+
+def _yes(is_met: bool) -> str:
+    return "yes" if is_met else "no"
+
+
+def _p(p: object, name: str) -> str:
+    value = p.get(name) if hasattr(p, "get") else None
+    return NONE if value is None else f"{value:.3f}"
+
+
+def _number(value: float | None, digits: int) -> str:
+    return NONE if value is None else f"{value:,.{digits}f}"
+
+
+def _significant(value: float | None) -> str:
+    """Three digits that count."""
+    if value is None:
+        return NONE
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _html_table(table: Table) -> str:
+    heads = "".join(f"<th>{html.escape(head)}</th>" for head in table.heads)
+    rows = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in table.rows)
+    return f'<div class="wide"><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
+
+
+def _html_paragraph(text: str) -> str:
+    code = re.sub(r"`([^`]*)`", r"<code>\1</code>", html.escape(text))
+    return f"<p>{code}</p>"
+
+
+def _inline(svg: bytes) -> str:
+    text = svg.decode("utf-8")
+    return text[text.index("<svg") :]
+
+
+PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Variants of attention, compared</title>
+<style>
+:root { color-scheme: light; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; color: #1b2733;
+  background: #fff; }
+h1, h2, h3 { line-height: 1.2; margin: 2rem 0 .5rem; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; margin: .5rem 0 1rem; }
+th { text-align: right; vertical-align: bottom; font-weight: 600; border-bottom: 2px solid #8a99a8; }
+th, td { padding: .25rem .6rem; }
+td { text-align: right; border-bottom: 1px solid #e3e8ed; white-space: nowrap; }
+th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: #fff; }
+tbody tr:hover td { background: #f1f6fa; }
+code { background: #f1f4f7; padding: .1rem .3rem; }
+figure { margin: 1rem 0; } figure svg { max-width: 100%; height: auto; }
+</style>
+<main>
+BODY
+</main>
+</html>
+"""

@@ -1,0 +1,47 @@
+"""What a comparison has measured so far: one file, written after each measurement, so that nothing is done twice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mt.checkpoint.small_file import read_json
+from mt.data.whole_folder import write_json
+
+FILE_NAME = "results.json"
+
+
+@dataclass
+class Results:
+    """Runs by task, variant and seed, each with its `overrides`; costs by slot, variant and length."""
+
+    path: Path
+    runs: dict[str, Any] = field(default_factory=dict)
+    costs: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, folder: Path) -> Results:
+        """Those of the folder, or none so far."""
+        path = folder / FILE_NAME
+        body = read_json(path) if path.is_file() else {}
+        return cls(path, body.get("runs", {}), body.get("costs", {}))
+
+    def run(self, task: str, variant: str, seed: int) -> Any:
+        return self.runs.get(f"{task}/{variant}/{seed}")
+
+    def add_run(self, task: str, variant: str, seed: int, found: Mapping[str, Any]) -> None:
+        self.runs[f"{task}/{variant}/{seed}"] = dict(found)
+        self._save()
+
+    def cost(self, slot: str, variant: str, length: int) -> Any:
+        return self.costs.get(f"{slot}/{variant}/{length}")
+
+    def add_cost(self, slot: str, variant: str, length: int, found: Mapping[str, Any]) -> None:
+        self.costs[f"{slot}/{variant}/{length}"] = dict(found)
+        self._save()
+
+    def _save(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(self.path, {"runs": self.runs, "costs": self.costs})

@@ -1,0 +1,96 @@
+"""`python -m mt.compare_attention` on a tiny corpus: trains, measures, reports, and does nothing twice."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from mt.command_line import config_folder
+from mt.compare_attention import main
+from tests.conftest import train_overrides
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def settings(corpus_folder, tmp_path_factory):
+    """Dense and two others, 60 updates each, and lengths that cost nothing."""
+    work = tmp_path_factory.mktemp("compared")
+    with initialize_config_dir(str(config_folder()), version_base="1.3"):
+        made = compose("compare_attention", overrides=["costs.lengths=[8,16]", "costs.repeats=1", "costs.device=cpu"])
+    made = OmegaConf.to_container(made, resolve=True)
+    kept = {name: made["variants"][name] for name in ("top_k", "dense", "window")}
+    steps = ["trainer.max_steps=60", "trainer.validate_every=60"]
+    overrides = [one for one in train_overrides(corpus_folder, work) if not one.startswith(("folder", "trainer.max"))]
+    overrides = [one for one in overrides if not one.startswith("trainer.validate_every")] + steps
+    return made | {"variants": kept, "folder": str(work / "out"), "tasks": {"numbers": {"overrides": overrides}}}
+
+
+@pytest.fixture(scope="module")
+def compared(settings):
+    main(settings)
+    return Path(settings["folder"])
+
+
+def test_every_variant_is_trained_measured_and_in_the_report(compared):
+    results = json.loads((compared / "results.json").read_text("utf-8"))
+    assert set(results["runs"]) == {f"numbers/{name}/1" for name in ("dense", "top_k", "window")}
+    for name in ("dense", "top_k", "window"):
+        run = results["runs"][f"numbers/{name}/1"]
+        assert run["updates"] == 60 and 0 <= run["maps"]["sparsity"] <= 1 and run["training_tokens_per_second"] > 0
+        scores = json.loads((compared / "runs" / "numbers" / name / "seed-1" / "scores.json").read_text("utf-8"))
+        assert run["tests"]["test"]["bleu"] == scores["tests"]["test"]["bleu"]
+    slots = {key.rsplit("/", 1)[0] for key in results["costs"]}
+    cross, own = "decoder.cross_attention", "decoder.self_attention"
+    assert slots == {f"{cross}/dense", f"{cross}/top_k", f"{own}/dense", f"{own}/window"}
+    text = (compared / "report.md").read_text("utf-8")
+    assert "| window | decoder.self_attention |" in text and "| top_k | decoder.cross_attention |" in text
+    assert (compared / "report.html").stat().st_size > 10_000 and (compared / "report.csv").is_file()
+
+
+def test_the_same_command_again_measures_nothing_and_reports_the_same(compared, settings, capsys):
+    before = (compared / "results.json").stat().st_mtime_ns, (compared / "report.md").read_text("utf-8")
+    main(settings)
+    assert capsys.readouterr().out.rstrip() == before[1].rstrip()
+    assert (compared / "results.json").stat().st_mtime_ns == before[0]
+
+
+def test_a_variant_that_cannot_be_trained_is_told_and_the_others_stay(compared, settings, capsys):
+    broken = {"slot": "decoder.cross_attention", "attention": "top_k", "overrides": ["model.layer.dim=31"]}
+    changed = settings | {"variants": {**settings["variants"], "broken": broken}, "parts": ["train", "report"]}
+    main(changed)
+    said = capsys.readouterr().out
+    assert "broken failed: training ended with 2: train: error:" in said and "dim (31) must be a multiple" in said
+    assert "| top_k | decoder.cross_attention |" in said
+
+
+def test_where_the_baseline_fails_nobody_else_is_trained(settings, tmp_path, capsys):
+    overrides = ["data=text", "data.source_language=de", "data.target_language=en", f"data.folder={tmp_path}/none"]
+    nowhere = settings | {"tasks": {"nothing": {"overrides": overrides}}, "folder": str(tmp_path / "out")}
+    main(nowhere | {"parts": ["train", "report"]})
+    assert "Not measured: training ended with 2: train: error:" in capsys.readouterr().out
+    assert set(json.loads((tmp_path / "out" / "results.json").read_text("utf-8"))["runs"]) == {"nothing/dense/1"}
+
+
+@pytest.mark.parametrize(
+    "changed, message",
+    [
+        ({"parts": ["tain"]}, r"parts \(tain\) must be among train, costs, report"),
+        ({"baseline": "sparse"}, r"baseline \(sparse\) must be one of the variants"),
+        ({"seeds": [1, 1]}, r"seeds \(\[1, 1\]\) must be one or more, each once"),
+        (
+            {"variants": {"dense": {"slot": "decoder.cross_attention", "attention": "dence"}}},
+            r"variants\.dense\.attention \(dence\) must be one of",
+        ),
+        (
+            {"variants": {"dense": {"slot": "decoder.cross_attention", "attention": "window"}}},
+            "must be a MemoryMixer",
+        ),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_before_anything_runs(settings, tmp_path, changed, message):
+    with pytest.raises(ValueError, match=message):
+        main(settings | {"folder": str(tmp_path / "out")} | changed)
+    assert not (tmp_path / "out").exists()

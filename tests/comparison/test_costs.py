@@ -1,0 +1,90 @@
+"""What a slot costs is counted on the variant alone, and nothing that goes wrong there ends a comparison."""
+
+import os
+from dataclasses import dataclass
+
+import pytest
+import torch
+import yaml
+
+from mt.command_line import config_folder
+from mt.comparison.costs import CostSettings, held_bytes, measure, measure_alone
+from mt.comparison.variant import Variant
+
+H, K, L = 2, 8, 40
+SETTINGS = CostSettings(lengths=[L], num_heads=H, head_size=K, repeats=2, device="cpu")
+FLOAT = 4  # bytes
+
+
+def variant(attention, slot="decoder.cross_attention", **settings):
+    node = yaml.safe_load((config_folder() / "attention" / f"{attention}.yaml").read_text("utf-8"))
+    return Variant(name=attention, slot=slot, attention=attention, node=node, settings=settings)
+
+
+def test_a_cache_of_keys_and_values_grows_with_the_length_and_sums_do_not():
+    def cache(length, *which, **settings):
+        return measure(variant(*which, **settings), length, SETTINGS)["cache_bytes"]
+
+    assert cache(L, "dense") == 2 * H * L * K * FLOAT
+    assert cache(3 * L, "dense") == 3 * cache(L, "dense")
+    for which, settings in ((("window",), {"reach": 8}), (("average",), {}), (("linear",), {})):
+        which = (*which, "decoder.self_attention")
+        assert cache(3 * L, *which, **settings) == cache(L, *which, **settings)
+    assert cache(L, "window", "decoder.self_attention", reach=8) == 2 * H * (8 + 1) * K * FLOAT
+
+
+def test_memory_is_counted_and_therefore_the_same_each_time():
+    dense, chunked = variant("dense"), variant("chunked", block=8)
+    first, again = (measure(dense, L, SETTINGS)["train_bytes"] for _ in range(2))
+    assert first == again > H * L * L * FLOAT
+    assert measure(chunked, 4 * L, SETTINGS)["train_bytes"] < measure(dense, 4 * L, SETTINGS)["train_bytes"]
+
+
+def test_times_are_positive_and_an_encoder_has_no_step():
+    found = measure(variant("dense"), L, SETTINGS)
+    assert found["train_seconds"] > 0 and found["step_seconds"] > 0
+    assert set(measure(variant("dense", "encoder.self_attention"), L, SETTINGS)) == {"train_bytes", "train_seconds"}
+
+
+def test_a_variant_that_refuses_a_length_says_why():
+    assert "40 pieces are more than max_length (8)" in measure(variant("low_rank", max_length=8), L, SETTINGS)["failed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Killed(Variant):
+    """Ends its process, as a system without memory does."""
+
+    def make_mixer(self, num_heads, head_size):
+        os._exit(9)
+
+
+def test_a_process_that_the_system_ends_is_told_as_out_of_memory():
+    killed = Killed(name="killed", slot="decoder.cross_attention", attention="dense", node={})
+    assert measure_alone(killed, L, SETTINGS)["failed"].startswith("out of memory")
+    assert measure_alone(variant("dense"), L, SETTINGS)["cache_bytes"] == 2 * H * L * K * FLOAT
+
+
+def test_a_storage_with_two_names_is_counted_once():
+    both = torch.zeros(2, 3)
+    assert held_bytes([both[0], both[1], (both,)]) == 6 * FLOAT
+
+
+@pytest.mark.parametrize(
+    "values, message",
+    [
+        ({"lengths": [0]}, r"costs\.lengths \(\[0\]\) must be at least 1 each"),
+        ({"lengths": [8], "repeats": 0}, r"costs\.repeats \(0\) must be at least 1"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(values, message):
+    with pytest.raises(ValueError, match=message):
+        CostSettings(**values)
+
+
+def test_a_slot_or_a_goal_that_there_is_not_is_refused():
+    with pytest.raises(ValueError, match=r"variants\.dense\.slot \(decoder\) must be one of"):
+        variant("dense", "decoder")
+    with pytest.raises(ValueError, match=r"variants\.x\.goals \(speed\) must be among"):
+        Variant(name="x", slot="decoder.cross_attention", attention="dense", node={}, goals={"speed": 1})
+    with pytest.raises(ValueError, match="must be a MemoryMixer"):
+        variant("window").make_mixer(H, K)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from mt.attention.contract import CausalMixer, repeat_heads
+from mt.attention.dropout import refuse_weight_dropout
 
 # B batch, H heads, G key-value heads, T queries, S keys, K head size
 
@@ -27,13 +28,12 @@ class Average(CausalMixer):
     """Every position takes the mean of all values up to its own: queries and keys are not asked.
 
     A step of decoding takes the same time and memory however much went before. The paper's gate and feed-forward part
-    belong to its layer, not to the mixing. Raises ValueError for attention dropout.
+    belong to its layer, not to the mixing. Raises ValueError for dropout of weights.
     """
 
     def __init__(self, num_heads: int, head_size: int, *, dropout: float = 0.0):
         super().__init__()
-        if dropout:
-            raise ValueError(f"attention_dropout ({dropout}) must be 0: an average has no weights to drop")
+        refuse_weight_dropout(dropout, "average attention")
 
     def weights(self, q_BHTK: Tensor, k_BGSK: Tensor, mask: Tensor | None) -> Tensor:
         B, H, T, _ = q_BHTK.shape

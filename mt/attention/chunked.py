@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mt.attention.contract import repeat_heads
 from mt.attention.dense import Dense
+from mt.attention.dropout import refuse_weight_dropout
 
 # B batch, H heads, G key-value heads, T queries, S keys, K head size
 
@@ -25,8 +26,7 @@ class Chunked(Dense):
         super().__init__(num_heads, head_size)
         if block < 1:
             raise ValueError(f"block ({block}) must be at least 1")
-        if dropout:
-            raise ValueError(f"attention_dropout ({dropout}) must be 0: chunked attention holds no weights to drop")
+        refuse_weight_dropout(dropout, "chunked attention")
         self.block = block
 
     def attend(self, q_BHTK: Tensor, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None) -> Tensor:

@@ -1,7 +1,15 @@
-"""Dropout from random bytes: on the CPU, comparing bytes with a threshold is far cheaper than Bernoulli draws."""
+"""Dropout from random bytes: on the CPU, comparing bytes with a threshold is far cheaper than Bernoulli draws.
+
+What attention may drop (one of DROPPED) is said here; none is dropped in inference, and in training the rest is scaled.
+weights  each weight for itself (Vaswani et al. 2017); only a mixer that holds weights can do it
+keys     a key from all queries of a head: its value is not heard (DropAttention by columns, Zehui et al. 2019)
+heads    a head from the whole sentence (DropHead, Zhou et al. 2020)
+"""
 
 import torch
 from torch import Tensor, nn
+
+DROPPED = ("weights", "keys", "heads")
 
 
 class Dropout(nn.Module):
@@ -25,6 +33,25 @@ class Dropout(nn.Module):
 
     def extra_repr(self) -> str:
         return f"rate={self.rate}"
+
+
+class WholeDropout(Dropout):
+    """Dropout of what the last `dims` dimensions hold together: all of it is set to zero, or all of it is scaled."""
+
+    def __init__(self, rate: float, *, dims: int):
+        super().__init__(rate)
+        self.dims = dims
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.rate == 0.0:
+            return x
+        return x * super().forward(x.new_ones((*x.shape[: -self.dims], *[1] * self.dims)))
+
+
+def refuse_weight_dropout(rate: float, name: str) -> None:
+    """Raises ValueError for a `rate` above 0 in the name of a mixer that never holds its weights."""
+    if rate:
+        raise ValueError(f"attention_dropout ({rate}) must be 0, or of keys or heads: {name} has no weights to drop")
 
 
 def byte_mask(shape: torch.Size, rate: float, dtype: torch.dtype) -> Tensor:

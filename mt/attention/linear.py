@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from mt.attention.contract import CausalMixer, MemoryMixer, gather_hypotheses, repeat_heads, scatter_hypotheses
+from mt.attention.dropout import refuse_weight_dropout
 
 # B batch, H heads, G key-value heads, T queries, S keys, K head size, F features, N sentences, R rows (hypotheses)
 
@@ -49,7 +50,7 @@ class Linear(MemoryMixer, CausalMixer):
     Random features: exp(w . x - |x|² / 2) / sqrt(F) with orthogonal Gaussian rows w; their products are exp(q . k) in
     expectation (Choromanski et al. 2021, "Rethinking Attention with Performers"; Peng et al. 2021, RFA). Time grows
     with T + S, a step of decoding takes the same time and memory however much went before. Raises ValueError for
-    features that are not known, fewer than one of them, and for attention dropout: there are no weights to drop.
+    features that are not known, fewer than one of them, and for dropout of weights, which are not there.
     """
 
     def __init__(
@@ -60,8 +61,7 @@ class Linear(MemoryMixer, CausalMixer):
             raise ValueError(f"features ({features}) must be one of {', '.join(FEATURES)}")
         if num_features < 1:
             raise ValueError(f"num_features ({num_features}) must be at least 1")
-        if dropout:
-            raise ValueError(f"attention_dropout ({dropout}) must be 0: linear attention has no weights to drop")
+        refuse_weight_dropout(dropout, "linear attention")
         self.features, self.scale = features, head_size**-0.25  # of queries and keys alike
         if features == "random":  # kept with the weights, so that a loaded model has the same
             self.directions_FK = nn.Parameter(_orthogonal_gaussian(num_features, head_size), requires_grad=False)

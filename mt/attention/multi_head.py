@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from mt.attention.contract import Mixer, repeat_heads, require_role
+from mt.attention.dropout import WholeDropout
 from mt.attention.rotary import NoRotary, Rotary
 
 # B batch, T queries, S keys, D model, H heads, G key-value heads, K head size
@@ -19,7 +20,9 @@ class MultiHead(nn.Module):
 
     A slot uses one of: `attend` (encoder self-attention), `summarize` and `read` (cross-attention), `start` and
     `extend` (decoder self-attention). `mixer` is a factory called with (num_heads, head_size). With num_kv_heads <
-    num_heads, key-value heads are shared (grouped-query attention, Ainslie et al. 2023).
+    num_heads, key-value heads are shared (grouped-query attention, Ainslie et al. 2023). `key_dropout` and
+    `head_dropout` are rates of mt.attention.dropout that need nothing of the mixer: a key whose value is zero is not
+    heard, whoever looks at it.
 
     Raises ValueError, naming slot and mixer, when the mixer lacks the role that the slot needs.
     """
@@ -34,6 +37,8 @@ class MultiHead(nn.Module):
         role: type[Mixer],
         slot: str,
         rotary: bool = False,
+        key_dropout: float = 0.0,
+        head_dropout: float = 0.0,
     ):
         super().__init__()
         self.num_heads, self.num_kv_heads, self.head_size = num_heads, num_kv_heads, dim // num_heads
@@ -42,6 +47,8 @@ class MultiHead(nn.Module):
         self.output = nn.Linear(dim, dim)
         self.rotary = Rotary(self.head_size) if rotary else NoRotary()
         self.mixer = mixer(num_heads, self.head_size)
+        self.key_dropout = WholeDropout(key_dropout, dims=1)  # of B G S K
+        self.head_dropout = WholeDropout(head_dropout, dims=2)  # of B H T K
         require_role(self.mixer, role, slot)
 
     def attend(self, x_BSD: Tensor, mask: Tensor | None) -> Tensor:
@@ -93,8 +100,8 @@ class MultiHead(nn.Module):
         # B S (2 G K) -> B 2G S K -> two of B G S K
         both = self.key_value(x_BSD).unflatten(-1, (2 * self.num_kv_heads, -1)).transpose(1, 2)
         k, v = both.chunk(2, dim=1)
-        return self.rotary(k, position), v
+        return self.rotary(k, position), self.key_dropout(v)
 
     def _out(self, heads_BHTK: Tensor) -> Tensor:
         # B H T K -> B T (H K)
-        return self.output(heads_BHTK.transpose(1, 2).flatten(2))
+        return self.output(self.head_dropout(heads_BHTK).transpose(1, 2).flatten(2))

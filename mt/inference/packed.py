@@ -89,7 +89,7 @@ class OneProjection(MultiHead):
         nn.Module.__init__(self)
         self.num_heads, self.num_kv_heads, self.head_size = plain.num_heads, plain.num_kv_heads, plain.head_size
         self.joint, self.output = side_by_side([plain.query, plain.key_value], dtype), plain.output
-        self.rotary, self.mixer = plain.rotary, plain.mixer
+        self.rotary, self.mixer, self.head_dropout = plain.rotary, plain.mixer, plain.head_dropout
 
     def _queries_keys_values(self, x_BTD: Tensor, position: int) -> tuple[Tensor, Tensor, Tensor]:
         # B T ((H + 2 G) K) -> B H+2G T K

@@ -11,7 +11,7 @@ import torch.utils.checkpoint
 from torch import Tensor, nn
 
 from mt.attention.contract import Mixer
-from mt.attention.dropout import Dropout
+from mt.attention.dropout import DROPPED, Dropout
 from mt.attention.multi_head import MultiHead
 from mt.model.feed_forward import ACTIVATIONS, FeedForward
 
@@ -32,7 +32,8 @@ class LayerSettings:
     norm_position: str = "pre"
     positions: str = "sinusoidal"
     dropout: float = 0.1  # on the output of every sublayer and on the embeddings
-    attention_dropout: float = 0.0  # on the weights, handed to every mixer
+    attention_dropout: float = 0.0
+    attention_dropout_of: str = "weights"
     activation_dropout: float = 0.0  # inside the feed-forward part
 
     def __post_init__(self):
@@ -48,6 +49,7 @@ class LayerSettings:
             ("norm", NORMS),
             ("norm_position", ("pre", "post")),
             ("positions", POSITIONS),
+            ("attention_dropout_of", DROPPED),
         ):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} ({getattr(self, name)}) must be one of {', '.join(known)}")
@@ -64,14 +66,17 @@ class LayerSettings:
 
     def make_attention(self, mixer: Callable[..., Mixer], role: type[Mixer], slot: str) -> MultiHead:
         """The attention of `slot`; rotary positions turn self-attention only: memory and target share no ruler."""
+        rates = dict.fromkeys(DROPPED, 0.0) | {self.attention_dropout_of: self.attention_dropout}
         return MultiHead(
             self.dim,
             num_heads=self.num_heads,
             num_kv_heads=self.num_kv_heads,
-            mixer=partial(mixer, dropout=self.attention_dropout),
+            mixer=partial(mixer, dropout=rates["weights"]),
             role=role,
             slot=slot,
             rotary=self.positions == "rotary" and not slot.endswith("cross_attention"),
+            key_dropout=rates["keys"],
+            head_dropout=rates["heads"],
         )
 
 

@@ -144,6 +144,7 @@ def test_padding_is_never_learned():
         ({"num_kv_heads": 3}, r"num_heads \(4\) must be a multiple of num_kv_heads \(3\)"),
         ({"activation": "tanh"}, r"activation \(tanh\) must be one of relu, gelu, swiglu"),
         ({"norm": "batch"}, r"norm \(batch\) must be one of layer, rms"),
+        ({"attention_dropout_of": "words"}, r"attention_dropout_of \(words\) must be one of weights, keys, heads"),
         ({"positions": "none"}, r"positions \(none\) must be one of"),
         ({"tie": "some"}, r"tie \(some\) must be one of"),
         ({"target_vocab_size": 50}, r"tie \(all\) needs one joint vocabulary, not 37 source and 50 target"),

@@ -5,7 +5,7 @@ import shutil
 import pytest
 import torch
 
-from mt.attention.contract import CausalMixer, MemoryMixer, Mixer
+from mt.attention.contract import CausalMixer, EncoderMixer, MemoryMixer
 from mt.checkpoint.rebuild import build, find_target
 from mt.command_line import config_folder
 from mt.model.seq2seq import parameter_counts
@@ -69,9 +69,9 @@ def test_models_have_the_sizes_that_their_names_promise(composed, name, layers, 
 
 @pytest.mark.parametrize("variant", options("attention"))
 def test_every_attention_variant_fits_a_slot_and_is_refused_by_name_where_it_does_not(composed, variant):
-    """By the roles that its class plays: encoder self-attention asks for none beyond the contract's."""
+    """By the roles that its class plays."""
     roles = {
-        "encoder.self_attention": Mixer,
+        "encoder.self_attention": EncoderMixer,
         "decoder.self_attention": CausalMixer,
         "decoder.cross_attention": MemoryMixer,
     }
@@ -84,7 +84,7 @@ def test_every_attention_variant_fits_a_slot_and_is_refused_by_name_where_it_doe
             mixer = type((layer.attention if part == "encoder" else getattr(layer, name)).mixer)
             assert f"{mixer.__module__}.{mixer.__name__}" == path
         else:
-            with pytest.raises(ValueError, match=rf"{slot} \({path.rpartition('.')[2]}\) must be a {role.__name__}"):
+            with pytest.raises(ValueError, match=rf"{slot} \({path.rpartition('.')[2]}\) must be an? {role.__name__}"):
                 build_all(settings)
 
 

@@ -22,7 +22,7 @@ class Rows(Protocol):
 
 
 class Mixer(nn.Module):
-    """Encoder self-attention: every query looks at the keys that the mask leaves."""
+    """What every variant says of itself: its weights, and what it makes of the values that they mix."""
 
     def weights(self, q_BHTK: Tensor, k_BGSK: Tensor, mask: Tensor | None) -> Tensor:
         """weights_BHTS, rows summing to one, before dropout: this *is* the variant."""
@@ -32,12 +32,21 @@ class Mixer(nn.Module):
         """How much of each head, or of each of its elements, is let through: B H T 1 or B H T K; 1 is all of it."""
         return 1.0
 
+    def activation(self, mixed_BHTK: Tensor) -> Tensor:
+        """What becomes of the mixed values, element by element: they stay as they are."""
+        return mixed_BHTK
+
     def attend(self, q_BHTK: Tensor, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None) -> Tensor:
-        """heads_BHTK = gate * (weights @ values). A fast kernel may override it; the tests hold it equal."""
-        return self.gate(q_BHTK) * (self.weights(q_BHTK, k_BGSK, mask) @ repeat_heads(v_BGSK, q_BHTK.shape[1]))
+        """heads_BHTK = gate * activation(weights @ values). A fast kernel may override it; the tests hold it equal."""
+        mixed_BHTK = self.weights(q_BHTK, k_BGSK, mask) @ repeat_heads(v_BGSK, q_BHTK.shape[1])
+        return self.gate(q_BHTK) * self.activation(mixed_BHTK)
 
 
-class MemoryMixer(Mixer):
+class EncoderMixer(Mixer):
+    """Encoder self-attention: every query looks at the keys that the mask leaves, before it and behind it."""
+
+
+class MemoryMixer(EncoderMixer):
     """Cross-attention: the memory is summarized once per sentence and read at every step.
 
     `read` takes more rows than the summary has sentences: with R = N * width rows, row r belongs to sentence
@@ -98,6 +107,7 @@ def scatter_hypotheses(x_NHUK: Tensor, rows: int) -> Tensor:
 def require_role(mixer: Mixer, role: type[Mixer], slot: str) -> None:
     """Raises ValueError naming slot and mixer when `mixer` cannot play the role that the slot needs."""
     if not isinstance(mixer, role):
+        article = "an" if role.__name__[0] in "AEIOU" else "a"
         raise ValueError(
-            f"{slot} ({type(mixer).__name__}) must be a {role.__name__}: {(role.__doc__ or '').split(':')[0]}"
+            f"{slot} ({type(mixer).__name__}) must be {article} {role.__name__}: {(role.__doc__ or '').split(':')[0]}"
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from mt.attention.contract import CausalMixer, repeat_heads
+from mt.attention.contract import CausalMixer, EncoderMixer, repeat_heads
 from mt.attention.dropout import Dropout
 from mt.attention.mask import causal_mask
 
@@ -27,7 +27,7 @@ class WindowPast:
         return replace(self, k_BGSK=self.k_BGSK[index], v_BGSK=self.v_BGSK[index])
 
 
-class Window(CausalMixer):
+class Window(EncoderMixer, CausalMixer):
     """softmax over the keys that are at most `reach` positions away; in the decoder, over the last `reach` and itself.
 
     The decoder's cache holds `reach` positions however long the target. Raises ValueError for a reach below 1.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from mt.attention.contract import Mixer
+from mt.attention.contract import EncoderMixer, Mixer
 from mt.model.layer import LayerSettings, Residual, checkpointed
 
 # B batch, S source length, D model
@@ -26,7 +26,7 @@ class EncoderLayer(nn.Module):
 
     def __init__(self, settings: LayerSettings, self_attention: Callable[..., Mixer]):
         super().__init__()
-        self.attention = settings.make_attention(self_attention, Mixer, "encoder.self_attention")
+        self.attention = settings.make_attention(self_attention, EncoderMixer, "encoder.self_attention")
         self.feed_forward = settings.make_feed_forward()
         self.attention_residual, self.feed_forward_residual = Residual(settings), Residual(settings)
 

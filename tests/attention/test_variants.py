@@ -8,7 +8,15 @@ import torch
 from mt.attention import dense
 from mt.attention.average import Average
 from mt.attention.chunked import Chunked
-from mt.attention.contract import CausalMixer, MemoryMixer, Mixer, gather_hypotheses, scatter_hypotheses
+from mt.attention.contract import (
+    CausalMixer,
+    EncoderMixer,
+    MemoryMixer,
+    Mixer,
+    gather_hypotheses,
+    repeat_heads,
+    scatter_hypotheses,
+)
 from mt.attention.dense import Dense
 from mt.attention.entmax import Entmax
 from mt.attention.gated import Gated
@@ -18,6 +26,7 @@ from mt.attention.mask import causal_mask, padding_mask
 from mt.attention.multi_head import MultiHead
 from mt.attention.rectified import Rectified
 from mt.attention.reduced import LowRank, MultiScale, Pooled
+from mt.attention.ssru import Ssru, scan
 from mt.attention.threshold import Threshold
 from mt.attention.top_k import TopK
 from mt.attention.window import Window
@@ -41,6 +50,8 @@ VARIANTS = {
     "gated heads": partial(Gated, per="head"),
     "gated elements": Gated,
     "multi_scale": partial(MultiScale, factors=[1, 2]),
+    "ssru heads": partial(Ssru, per="head"),
+    "ssru elements": Ssru,
 }
 
 B, H, G, T, S, K = 3, 4, 2, 7, 9, 5  # all different, so that swapped axes fail
@@ -96,11 +107,20 @@ def mask():
     return padding_mask(ids, 0)
 
 
+def by_definition(mixer, q, k, v, mask):
+    """gate * activation(weights @ v)"""
+    if isinstance(mixer, Ssru) and mixer.per == "element":  # which is a head of size one for each element
+        q, k, v = (repeat_heads(x, H).transpose(2, 3).flatten(1, 2)[..., None] for x in (q, k, v))
+        mixer = Ssru(H * K, 1, per="head")
+        return by_definition(mixer, q, k, v, mask).unflatten(1, (H, K)).squeeze(-1).transpose(2, 3)
+    mixed = mixer.weights(q, k, mask) @ repeat_heads(v, q.shape[1])
+    return mixer.gate(q) * mixer.activation(mixed)
+
+
 @pytest.mark.parametrize("groups", [1, 2, 4])
 def test_attend_equals_weights_times_values(mixer, groups):
     q, k, v = inputs(groups=groups)
-    expected = mixer.gate(q) * (mixer.weights(q, k, mask()) @ v.repeat_interleave(H // groups, dim=1))
-    torch.testing.assert_close(mixer.attend(q, k, v, mask()), expected)
+    torch.testing.assert_close(mixer.attend(q, k, v, mask()), by_definition(mixer, q, k, v, mask()))
 
 
 def test_rows_of_weights_sum_to_one_and_give_padding_nothing(mixer):
@@ -141,8 +161,7 @@ def test_hypotheses_of_a_sentence_read_one_summary(memory_mixer, width):
 @pytest.mark.parametrize("chunks", [[7], [1] * 7, [3, 1, 3]], ids=str)
 def test_extend_in_chunks_equals_all_at_once_under_the_causal_mask(causal_mixer, chunks):
     q, k, v = inputs(num_keys=T)
-    weights = causal_mixer.weights(q, k, causal_mask(T, 0, q.device))
-    expected = causal_mixer.gate(q) * (weights @ v.repeat_interleave(H // G, dim=1))
+    expected = by_definition(causal_mixer, q, k, v, causal_mask(T, 0, q.device))
     past, heads, start = causal_mixer.start(), [], 0
     for size in chunks:
         part = slice(start, start + size)
@@ -188,7 +207,7 @@ def test_gradients_are_finite_in_bfloat16(mixer, way):
     heads = mixer.attend(q, k, v, mask())
     assert heads.dtype == torch.bfloat16
     heads.float().square().sum().backward()
-    asked = (v,) if isinstance(mixer, Average) else (q, k, v)
+    asked = (v,) if isinstance(mixer, Average) else (k, v) if isinstance(mixer, Ssru) else (q, k, v)
     assert all(torch.isfinite(x.grad).all() and x.grad.abs().sum() > 0 for x in asked)
 
 
@@ -234,7 +253,7 @@ def test_padding_mask_is_none_when_nothing_is_padded():
 
 
 def test_every_role_is_a_mixer():
-    assert issubclass(MemoryMixer, Mixer) and issubclass(CausalMixer, Mixer)
+    assert all(issubclass(role, Mixer) for role in (EncoderMixer, MemoryMixer, CausalMixer))
 
 
 def test_sparsemax_and_entmax_are_points_of_the_simplex_that_fulfil_their_definition():
@@ -312,6 +331,8 @@ def test_a_window_over_everything_is_dense_and_a_small_one_is_not():
         (partial(Pooled, factor=0), r"factors \(\[0\]\) must be whole numbers of at least 1"),
         (partial(MultiScale, factors=[]), r"factors \(\[\]\) must be"),
         (partial(Gated, per="word"), r"per \(word\) must be one of head, element"),
+        (partial(Ssru, per="word"), r"per \(word\) must be one of head, element"),
+        (partial(Ssru, dropout=0.1), r"attention_dropout \(0.1\) must be 0"),
         (partial(Local, reach=0), r"reach \(0\) must be above 0"),
         (partial(Average, dropout=0.1), r"attention_dropout \(0.1\) must be 0"),
         (partial(Chunked, block=0), r"block \(0\) must be at least 1"),
@@ -337,3 +358,22 @@ def test_low_rank_refuses_more_keys_than_it_was_made_for():
     q, k, v = inputs()
     with pytest.raises(ValueError, match=r"9 pieces are more than max_length \(8\)"):
         LowRank(H, K, rank=2, max_length=8).attend(q, k, v, None)
+
+
+def test_a_scan_equals_its_recurrence_and_stays_finite_where_products_vanish():
+    torch.manual_seed(8)
+    for length in (1, 2, 5, 300):
+        keep, new = torch.rand(B, G, length, K) * (torch.rand(length, 1) < 0.7), torch.randn(B, G, length, K)
+        state, states = torch.zeros(B, G, K), []
+        for t in range(length):
+            state = keep[:, :, t] * state + new[:, :, t]
+            states.append(state)
+        torch.testing.assert_close(scan(keep, new), torch.stack(states, dim=2))
+
+
+def test_weights_of_a_recurrent_unit_are_the_mean_of_those_of_its_elements():
+    q, k, v = inputs(num_keys=T, groups=H)
+    same_v = v[..., :1].abs().expand_as(v)  # relu lets it through, and all elements mix the same
+    heads, _ = Ssru(H, K).extend(q, k, same_v, Ssru(H, K).start())
+    expected = Ssru(H, K).weights(q, k, causal_mask(T, 0, q.device)) @ same_v
+    torch.testing.assert_close(heads.mean(-1), expected.mean(-1))

@@ -5,14 +5,14 @@ import copy
 import pytest
 import torch
 
-from mt.attention.contract import CausalMixer, MemoryMixer, Mixer
+from mt.attention.contract import CausalMixer, EncoderMixer, MemoryMixer
 from mt.inference.packed import pack
 from tests.attention.test_variants import VARIANTS
 from tests.model.test_seq2seq import SHAPES, B, T, make, sentences
 
 KINDS = {"float32": (torch.float32, 1e-4), "bfloat16": (torch.bfloat16, 0.03), "int8": (torch.int8, 0.06)}
 
-SLOTS = {"encoder_attention": Mixer, "self_attention": CausalMixer, "cross_attention": MemoryMixer}
+SLOTS = {"encoder_attention": EncoderMixer, "self_attention": CausalMixer, "cross_attention": MemoryMixer}
 
 
 def stepwise(model):

@@ -151,6 +151,15 @@ def test_a_validation_tells_where_attention_goes_and_draws_it(settings, tmp_path
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in pictures if path.suffix == ".png")
 
 
+def test_a_validation_tells_the_share_of_heads_that_are_used(settings, tmp_path):
+    run = tmp_path / "run"
+    main(settings(run, "attention@model.decoder.cross_attention=dynamic_heads"))
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    found = {name: value for line in lines for name, value in line.items() if "heads_used" in name}
+    assert found.keys() == {f"valid_attention_heads_used_cross_layer{layer}" for layer in (0, 1)}
+    assert all(0 < value <= 1 for value in found.values())
+
+
 def test_attention_is_not_looked_at_where_nobody_wants_it(settings, tmp_path):
     main(settings(tmp_path / "run", "validation.attention_lines=0"))
     assert "valid_attention" not in (tmp_path / "run" / "metrics.jsonl").read_text()

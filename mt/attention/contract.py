@@ -28,8 +28,8 @@ class Mixer(nn.Module):
         """weights_BHTS, rows summing to one, before dropout: this *is* the variant."""
         raise NotImplementedError
 
-    def gate(self, q_BHTK: Tensor) -> Tensor | float:
-        """How much of each head, or of each of its elements, is let through: B H T 1 or B H T K; 1 is all of it."""
+    def gate(self, q_BHTK: Tensor, k_BGSK: Tensor, mask: Tensor | None) -> Tensor | float:
+        """How much of each head, or of each of its elements, is let through: B H T or 1, 1 or K; 1 is all of it."""
         return 1.0
 
     def activation(self, mixed_BHTK: Tensor) -> Tensor:
@@ -39,7 +39,7 @@ class Mixer(nn.Module):
     def attend(self, q_BHTK: Tensor, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None) -> Tensor:
         """heads_BHTK = gate * activation(weights @ values). A fast kernel may override it; the tests hold it equal."""
         mixed_BHTK = self.weights(q_BHTK, k_BGSK, mask) @ repeat_heads(v_BGSK, q_BHTK.shape[1])
-        return self.gate(q_BHTK) * self.activation(mixed_BHTK)
+        return self.gate(q_BHTK, k_BGSK, mask) * self.activation(mixed_BHTK)
 
 
 class EncoderMixer(Mixer):

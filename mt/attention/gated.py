@@ -30,8 +30,8 @@ class Gated(Dense):
         self.weight_HKE = nn.Parameter(torch.randn(num_heads, head_size, size) * 0.02)
         self.bias_H1E = nn.Parameter(torch.full((num_heads, 1, size), OPEN))
 
-    def gate(self, q_BHTK: Tensor) -> Tensor:
+    def gate(self, q_BHTK: Tensor, k_BGSK: Tensor, mask: Tensor | None) -> Tensor:
         return (q_BHTK @ self.weight_HKE.to(q_BHTK.dtype) + self.bias_H1E.to(q_BHTK.dtype)).sigmoid()
 
     def attend(self, q_BHTK: Tensor, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None) -> Tensor:
-        return self.gate(q_BHTK) * super().attend(q_BHTK, k_BGSK, v_BGSK, mask)
+        return self.gate(q_BHTK, k_BGSK, mask) * super().attend(q_BHTK, k_BGSK, v_BGSK, mask)

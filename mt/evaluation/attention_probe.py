@@ -17,6 +17,7 @@ from mt.alignment.statistics import change, statistics
 from mt.alignment.words import by_words
 from mt.evaluation.choose_alignment import Reference
 from mt.inference.aligner import Aligner
+from mt.inference.heads_used import heads_used
 from mt.inference.translator import Translator
 
 PICTURED_WORDS = 12  # the sentence that is drawn is the longest of at most so many
@@ -48,7 +49,8 @@ class AttentionProbe:
         return self._find().first(self._lines)
 
     def __call__(self, translator: Translator, step: int) -> Look | None:
-        """Entropy, sink mass and coverage of each layer (`mt.alignment.statistics`), and their change since the last.
+        """Entropy, sink mass and coverage of each layer (`mt.alignment.statistics`), and their change since the last;
+        where routers switch heads, the share that is on.
 
         The first look of a run has nothing to compare with. None where there is no sentence to look at.
         """
@@ -58,7 +60,8 @@ class AttentionProbe:
         decoder = translator.model.decoder
         num_heads = decoder.layers[0].cross_attention.num_heads
         aligner = Aligner(translator, default_choice(decoder.num_maps, num_heads))
-        raws = aligner.attention(reference.sources, reference.targets)
+        with heads_used(translator.model) as shares:
+            raws = aligner.attention(reference.sources, reference.targets)
         error = None
         if reference.has_links:
             texts = {"sources": reference.sources, "targets": reference.targets}
@@ -72,6 +75,7 @@ class AttentionProbe:
             for name, values in found.items()
             for layer, value in enumerate(values)
         }
+        numbers |= {f"attention_heads_used_{name}": round(share, 5) for name, share in shares.items()}
 
         def draw(path: Path) -> None:
             self._draw(raws, path)

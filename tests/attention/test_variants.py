@@ -18,6 +18,7 @@ from mt.attention.contract import (
     scatter_hypotheses,
 )
 from mt.attention.dense import Dense
+from mt.attention.dynamic_heads import DynamicHeads
 from mt.attention.entmax import Entmax
 from mt.attention.gated import Gated
 from mt.attention.linear import Linear
@@ -30,6 +31,16 @@ from mt.attention.ssru import Ssru, scan
 from mt.attention.threshold import Threshold
 from mt.attention.top_k import TopK
 from mt.attention.window import Window
+
+
+def some_off(factory, num_heads, head_size, **settings):
+    """A router that has made up its mind: each sentence has other heads."""
+    mixer = factory(num_heads, head_size, **settings)
+    with torch.no_grad():
+        mixer.router.weight_HK.normal_(std=9.0)
+        mixer.router.bias_H.zero_()
+    return mixer
+
 
 VARIANTS = {
     "dense": Dense,
@@ -50,6 +61,8 @@ VARIANTS = {
     "gated heads": partial(Gated, per="head"),
     "gated elements": Gated,
     "multi_scale": partial(MultiScale, factors=[1, 2]),
+    "dynamic_heads": DynamicHeads,
+    "dynamic_heads, some off": partial(some_off, DynamicHeads),
     "ssru heads": partial(Ssru, per="head"),
     "ssru elements": Ssru,
 }
@@ -114,7 +127,7 @@ def by_definition(mixer, q, k, v, mask):
         mixer = Ssru(H * K, 1, per="head")
         return by_definition(mixer, q, k, v, mask).unflatten(1, (H, K)).squeeze(-1).transpose(2, 3)
     mixed = mixer.weights(q, k, mask) @ repeat_heads(v, q.shape[1])
-    return mixer.gate(q) * mixer.activation(mixed)
+    return mixer.gate(q, k, mask) * mixer.activation(mixed)
 
 
 @pytest.mark.parametrize("groups", [1, 2, 4])
@@ -331,6 +344,7 @@ def test_a_window_over_everything_is_dense_and_a_small_one_is_not():
         (partial(Pooled, factor=0), r"factors \(\[0\]\) must be whole numbers of at least 1"),
         (partial(MultiScale, factors=[]), r"factors \(\[\]\) must be"),
         (partial(Gated, per="word"), r"per \(word\) must be one of head, element"),
+        (partial(DynamicHeads, price=-1.0), r"price \(-1.0\) must be 0 or more"),
         (partial(Ssru, per="word"), r"per \(word\) must be one of head, element"),
         (partial(Ssru, dropout=0.1), r"attention_dropout \(0.1\) must be 0"),
         (partial(Local, reach=0), r"reach \(0\) must be above 0"),
@@ -377,3 +391,38 @@ def test_weights_of_a_recurrent_unit_are_the_mean_of_those_of_its_elements():
     heads, _ = Ssru(H, K).extend(q, k, same_v, Ssru(H, K).start())
     expected = Ssru(H, K).weights(q, k, causal_mask(T, 0, q.device)) @ same_v
     torch.testing.assert_close(heads.mean(-1), expected.mean(-1))
+
+
+def test_heads_that_are_off_bring_nothing_and_are_not_computed(way, monkeypatch):
+    torch.manual_seed(9)
+    mixer, (q, k, v) = some_off(DynamicHeads, H, K), inputs()
+    on = mixer.router(k, mask()) > 0
+    assert on.any() and not on.all() and (on != on[:1]).any()
+    heads = mixer.attend(q, k, v, mask())
+    assert (heads.abs().sum((2, 3)) > 0).equal(on)
+    torch.testing.assert_close(heads[on], Dense(H, K).attend(q, k, v, mask())[on])
+    if not torch.is_grad_enabled():
+        assert mixer.summarize(k, v, mask()).pairs.k_X1SK.shape == (on.sum(), 1, S, K)
+        with torch.no_grad():
+            mixer.router.weight_HK.zero_()
+            mixer.router.bias_H.fill_(-1.0)
+        assert mixer.attend(q, k, v, mask()).equal(torch.zeros(B, H, T, K))
+
+
+def test_a_router_learns_to_switch_off_what_is_not_worth_its_price(way):
+    """Head 0 alone is good for anything; without a price the others stay."""
+    if not torch.is_grad_enabled():
+        pytest.skip("there is no learning without gradients")
+    q, k, v = inputs()
+    wanted = Dense(H, K).attend(q, k, v, None)[:, 0]
+    found = {}
+    for price in (0.0, 0.5):
+        mixer = DynamicHeads(H, K, price=price)
+        optimizer = torch.optim.Adam(mixer.router.parameters(), lr=0.1)
+        for _ in range(60):
+            optimizer.zero_grad()
+            (-mixer.attend(q, k, v, None)[:, 0] * wanted).sum().backward()
+            optimizer.step()
+        found[price] = mixer.router(k, None)
+    assert found[0.0].equal(torch.ones(B, H))
+    assert found[0.5].equal(torch.tensor([[1.0, 0, 0, 0]]).expand(B, H))

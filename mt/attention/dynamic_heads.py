@@ -1,0 +1,139 @@
+"""Heads that a router switches on and off for each sentence, so that an easy one costs less than a hard one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from mt.attention.contract import MemoryMixer, gather_hypotheses, repeat_heads, scatter_hypotheses
+from mt.attention.dense import Dense
+from mt.attention.key_value import KeyValueSummary
+
+# B batch, H heads, G key-value heads, T queries, S keys, K head size, N sentences, R rows (hypotheses),
+# X pairs of a sentence and a head that is on for it
+
+OPEN = 2.0  # of the router's bias at the start: all heads are on
+
+
+@dataclass(frozen=True)
+class PairsOn:
+    """Keys and values of the pairs that are on, each as if it were a sentence with one head."""
+
+    n_X: Tensor
+    h_X: Tensor
+    k_X1SK: Tensor
+    v_X1SK: Tensor
+    mask_X11S: Tensor | None
+
+
+@dataclass(frozen=True)
+class DynamicSummary:
+    """Keys and values of N sentences, gates of 0 or 1, and, without gradients, the pairs that are on."""
+
+    full: KeyValueSummary
+    gate_NH: Tensor
+    pairs: PairsOn | None
+
+    def rows(self, index: Tensor) -> DynamicSummary:
+        return summary_of(self.full.rows(index), self.gate_NH[index])
+
+
+class DynamicHeads(MemoryMixer):
+    """Dense attention times the gates of a `Router`, which sees the mean of the sentence's keys: 0 or 1 for each head.
+
+    Without gradients only heads that are on are computed, sentence by sentence, so that time falls with their share;
+    keys and values are kept twice where a head is on. With gradients all are, or none that is off could come back. The
+    weights of a head that is off are those that it would have. The keys of the whole sentence decide: decoder
+    self-attention, which may not look ahead, is refused. `price` is explained in `Router`.
+    """
+
+    def __init__(self, num_heads: int, head_size: int, *, price: float = 0.5, dropout: float = 0.0):
+        super().__init__()
+        self.dense = Dense(num_heads, head_size, dropout=dropout)
+        self.router = Router(num_heads, head_size, price=price)
+
+    def weights(self, q_BHTK: Tensor, k_BGSK: Tensor, mask: Tensor | None) -> Tensor:
+        return self.dense.weights(q_BHTK, k_BGSK, mask)
+
+    def gate(self, q_BHTK: Tensor, k_BGSK: Tensor, mask: Tensor | None) -> Tensor:
+        return self.router(k_BGSK, mask)[:, :, None, None]
+
+    def attend(self, q_BHTK: Tensor, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None) -> Tensor:
+        return self.read(q_BHTK, self.summarize(k_BGSK, v_BGSK, mask))
+
+    def summarize(self, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None) -> DynamicSummary:
+        return summary_of(self.dense.summarize(k_BGSK, v_BGSK, mask), self.router(k_BGSK, mask))
+
+    def read(self, q_RHTK: Tensor, summary: DynamicSummary) -> Tensor:
+        pairs = summary.pairs
+        q_NHUK = gather_hypotheses(q_RHTK, len(summary.gate_NH))
+        if pairs is None:
+            full = summary.full
+            heads_NHUK = self.dense.attend(q_NHUK, full.k_NGSK, full.v_NGSK, full.mask_N11S)
+            heads_NHUK = summary.gate_NH[:, :, None, None].to(heads_NHUK.dtype) * heads_NHUK
+        else:
+            q_X1UK = q_NHUK[pairs.n_X, pairs.h_X].unsqueeze(1)
+            heads_X1UK = self.dense.attend(q_X1UK, pairs.k_X1SK, pairs.v_X1SK, pairs.mask_X11S)
+            heads_NHUK = heads_X1UK.new_zeros(q_NHUK.shape)
+            heads_NHUK[pairs.n_X, pairs.h_X] = heads_X1UK.squeeze(1)
+        return scatter_hypotheses(heads_NHUK, len(q_RHTK))
+
+    def read_weights(self, q_RHTK: Tensor, summary: DynamicSummary) -> Tensor:
+        return self.dense.read_weights(q_RHTK, summary.full)
+
+
+class Router(nn.Module):
+    """on = 1 where w . mean(keys) / sqrt(K) + b > 0, with w and b of each head; gradients are those of its sigmoid.
+
+    So a straight-through threshold (Bengio et al. 2013): training and decoding do the same. Nothing would ever be
+    switched off for its own sake, so the backward pass lets a head cost `price` times what the heads of the batch
+    change in the loss on the mean: below that, its gate is pressed towards 0. 0 is free; the unit falls out, so that
+    neither the loss's scale nor the number of tokens matters. Raises ValueError for a price below 0.
+    """
+
+    def __init__(self, num_heads: int, head_size: int, *, price: float):
+        super().__init__()
+        if not price >= 0:
+            raise ValueError(f"price ({price}) must be 0 or more")
+        self.price = price
+        self.weight_HK = nn.Parameter(torch.randn(num_heads, head_size) * 0.02)
+        self.bias_H = nn.Parameter(torch.full((num_heads,), OPEN))
+
+    def forward(self, k_BGSK: Tensor, mask: Tensor | None) -> Tensor:
+        """gate_BH, 0 or 1 in float32. mask: B 1 1 S"""
+        k_BGSK = k_BGSK.float()
+        if mask is None:
+            mean_BGK = k_BGSK.mean(dim=2)
+        else:
+            real_B1S1 = mask.transpose(-1, -2)
+            mean_BGK = (k_BGSK * real_B1S1).sum(dim=2) / real_B1S1.sum(dim=2)
+        scale, num_heads = k_BGSK.shape[-1] ** -0.5, len(self.bias_H)
+        scores_BH = (repeat_heads(mean_BGK, num_heads) * self.weight_HK.float()).sum(-1) * scale + self.bias_H.float()
+        share_BH = _Priced.apply(scores_BH.sigmoid(), self.price)
+        return (scores_BH > 0).float() + (share_BH - share_BH.detach())
+
+
+def summary_of(full: KeyValueSummary, gate_NH: Tensor) -> DynamicSummary:
+    """The summary with its pairs, which gradients have no use for."""
+    if torch.is_grad_enabled():
+        return DynamicSummary(full, gate_NH, None)
+    n_X, h_X = gate_NH.nonzero(as_tuple=True)
+    g_X = h_X // (gate_NH.shape[1] // full.k_NGSK.shape[1])
+    k_X1SK, v_X1SK = (x[n_X, g_X].unsqueeze(1) for x in (full.k_NGSK, full.v_NGSK))
+    mask_X11S = None if full.mask_N11S is None else full.mask_N11S[n_X]
+    return DynamicSummary(full, gate_NH, PairsOn(n_X, h_X, k_X1SK, v_X1SK, mask_X11S))
+
+
+class _Priced(torch.autograd.Function):
+    """The identity, whose gradient says that more of it costs something."""
+
+    @staticmethod
+    def forward(context, share, price):
+        context.price = price
+        return share.view_as(share)
+
+    @staticmethod
+    def backward(context, gradient):
+        return gradient + context.price * gradient.abs().mean(), None

@@ -8,12 +8,15 @@ from mt import align
 from mt.inference.aligner import Aligner
 from mt.inference.translator import Translator
 
+QUICK = "--steps 150 --learning-rate 0.01 --max-tokens 1000".split()  # little text and few words: it is soon learned
+
 
 @pytest.fixture(scope="module")
 def taught(trained_run, corpus_folder, tmp_path_factory):
     """The trained run with a head taught by the statistical aligner's links."""
     output = tmp_path_factory.mktemp("head") / "taught"
-    assert align.main(["head", *files(corpus_folder), "--checkpoint", str(trained_run), "--output", str(output)]) == 0
+    where = ["--checkpoint", str(trained_run), "--output", str(output)]
+    assert align.main(["head", *files(corpus_folder), *where, *QUICK]) == 0
     return output
 
 
@@ -57,8 +60,8 @@ def test_given_links_teach_whatever_they_say(trained_run, corpus_folder, tmp_pat
     links = (" ".join(f"{n}-{n}" for n in range(len(line.split()))) for line in lines)
     (tmp_path / "links").write_text("".join(f"{line}\n" for line in links))
     output = tmp_path / "straight"
-    flags = ["--links", str(tmp_path / "links"), "--steps", "150", "--layer", "1", "--learning-rate", "0.003"]
-    where = ["--checkpoint", str(trained_run), "--output", str(output), "--max-tokens", "1000", "--seed", "2"]
+    flags = [*QUICK, "--links", str(tmp_path / "links"), "--layer", "1", "--seed", "2"]
+    where = ["--checkpoint", str(trained_run), "--output", str(output)]
     assert align.main(["head", *files(corpus_folder), *where, *flags, "--device", "cpu", "--precision", "float32"]) == 0
     assert Aligner.load(output, device="cpu").choice.layer == 2
     assert error(output, corpus_folder, tmp_path / "out") > 0.3

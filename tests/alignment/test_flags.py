@@ -1,7 +1,8 @@
-"""Every flag of the alignment commands does what it says, on a model whose alignment is known: none is ignored."""
+"""Every flag of the commands that align does what it says, where the alignment is known: none is ignored."""
 
 from __future__ import annotations
 
+import argparse
 import json
 import random
 import re
@@ -12,15 +13,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
-from mt import align, align_choose, align_corpus
+from mt import align, align_choose, align_corpus, align_head, shortlist
 from mt.alignment.alignment import Alignment
 from mt.alignment.choose import Choice
 from mt.alignment.links import Link, argmax_links, mutual_links, threshold_links, to_pharaoh
 from mt.alignment.statistical import THRESHOLD, StatisticalAligner, links_of
 from mt.alignment.symmetrize import soft_product
+from mt.checkpoint.folder import load_checkpoint
+from mt.data.pair import Pair
 from mt.inference import aligner as inference
 from mt.inference.aligner import Aligner
+from mt.inference.shortlist import Shortlist
+from mt.model.alignment_head import add_alignment_head
+from mt.training.alignment_head import teach_alignment_head
 from tests.alignment.known import COPY, HEADS, LAYERS, NUMBERS, REVERSE
 
 LINE, TARGET = "eins zwei drei vier", "vier drei zwei eins"
@@ -57,6 +64,54 @@ class World:
         posteriors = self.statistical(**iterations).posteriors()
         return [to_pharaoh(threshold_links(soft_product(*both), threshold)) for both in posteriors]
 
+    def head(
+        self, *, layer=0, steps=2, learning_rate=1e-3, max_tokens=4096, seed=1, dtype=torch.float32, links=None
+    ) -> list[float]:
+        """What a head that is taught with these settings knows; links of a file, or the statistical aligner's."""
+        loaded = load_checkpoint(self["model"])
+        torch.manual_seed(seed)
+        model = add_alignment_head(loaded.model, layer=layer)
+        texts = (
+            self.lines("many_source"),
+            self.lines("many_target"),
+            self.lines(links) if links else self.soft_links(),
+        )
+        pairs = [Pair(*lines) for lines in zip(*texts, strict=True) if all(lines)]
+        made = argparse.Namespace(max_tokens=max_tokens, seed=seed)
+        (self.folder / "batches").mkdir()
+        teach_alignment_head(
+            model,
+            align_head.batches_of(pairs, loaded.tokenizers, self.folder / "batches", made),
+            steps=steps,
+            learning_rate=learning_rate,
+            device=torch.device("cpu"),
+            dtype=dtype,
+            tell=lambda step, loss: None,
+        )
+        shutil.rmtree(self.folder / "batches")
+        return head_of(model)
+
+    def body(self, name: str) -> list[float]:
+        """Of the model in a folder, what stands still while it is taught a head."""
+        return load_checkpoint(self[name]).model.encoder.layers[0].attention.query.weight.flatten().tolist()
+
+    def shortlist(self, *, sides=("many_source", "many_target"), limit=80, **sizes: int) -> dict[str, list[int]]:
+        """What is learned from the first lines of two files."""
+        tokenizers = load_checkpoint(self["model"]).tokenizers
+        both = (tokenizers.source, tokenizers.target)
+        ids = (tokenizer.encode_many(self.lines(name)[:limit]) for tokenizer, name in zip(both, sides, strict=True))
+        whole = {"source_size": tokenizers.source.size, "target_size": tokenizers.target.size}
+        return as_lists(Shortlist.learn(*ids, **whole, **{"best": 2, "frequent": 3, **sizes}))
+
+
+def head_of(model: torch.nn.Module) -> list[float]:
+    """The queries of a model's alignment head."""
+    return model.decoder.alignment_head.query.weight.flatten().tolist()
+
+
+def as_lists(found: Shortlist) -> dict[str, list[int]]:
+    return {name: rows.tolist() for name, rows in found.tensors().items()}
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -82,6 +137,16 @@ class Outcome:
     @property
     def choice(self) -> Choice:
         return Choice.load(self.world["model"], num_layers=LAYERS, num_heads=HEADS)
+
+    @property
+    def head(self) -> list[float]:
+        return head_of(load_checkpoint(self.world["out"]).model)
+
+    @property
+    def shortlist(self) -> dict[str, list[int]]:
+        model = load_checkpoint(self.world["model"])
+        source, target = model.tokenizers.source.size, model.tokenizers.target.size
+        return as_lists(Shortlist.load(model.folder, source_size=source, target_size=target))
 
     def has(self, name: str) -> bool:
         return Path(self.world[name]).is_file()
@@ -193,6 +258,32 @@ CORPUS = {
         "--hmm-iterations 1", lambda run: run.world.lines("out"), lambda world: world.soft_links(hmm_iterations=1)
     ),
 }
+HEAD = {
+    "--source": Case("--source {other}", lambda run: "other has 1" in run.error, True),
+    "--target": Case("--target {other}", lambda run: "other has 1" in run.error, True),
+    "--output": Case("--output {elsewhere}", lambda run: run.has("elsewhere/alignment.json"), True),
+    "--checkpoint": Case("--checkpoint {copy}", lambda run: run.world.body("out"), lambda world: world.body("copy")),
+    "--links": Case("--links {many_links}", lambda run: run.head, lambda world: world.head(links="many_links")),
+    "--layer": Case("--layer 1", lambda run: run.head, lambda world: world.head(layer=1)),
+    "--steps": Case("--steps 3", lambda run: run.head, lambda world: world.head(steps=3)),
+    "--learning-rate": Case("--learning-rate 0.02", lambda run: run.head, lambda world: world.head(learning_rate=0.02)),
+    "--max-tokens": Case("--max-tokens 402", lambda run: run.head, lambda world: world.head(max_tokens=402)),
+    "--seed": Case("--seed 7", lambda run: run.head, lambda world: world.head(seed=7)),
+    "--device": Case("--device abacus", lambda run: "device (abacus) must be" in run.error, True),
+    "--precision": Case("--precision bfloat16", lambda run: run.head, lambda world: world.head(dtype=torch.bfloat16)),
+}
+SHORTLIST = {
+    "--source": Case(
+        "--source {many_target}", lambda run: run.shortlist, lambda world: world.shortlist(sides=["many_target"] * 2)
+    ),
+    "--target": Case(
+        "--target {many_source}", lambda run: run.shortlist, lambda world: world.shortlist(sides=["many_source"] * 2)
+    ),
+    "--checkpoint": Case("--checkpoint {copy}", lambda run: run.has("copy/shortlist.safetensors"), True),
+    "--best": Case("--best 1", lambda run: run.shortlist, lambda world: world.shortlist(best=1)),
+    "--frequent": Case("--frequent 5", lambda run: run.shortlist, lambda world: world.shortlist(frequent=5)),
+    "--limit": Case("--limit 9", lambda run: run.shortlist, lambda world: world.shortlist(limit=9)),
+}
 COMMANDS = {  # parser, cases, and the flags that every run starts with; one that is given again counts
     "align": (
         align.parser,
@@ -201,7 +292,19 @@ COMMANDS = {  # parser, cases, and the flags that every run starts with; one tha
     ),
     "choose": (align_choose.parser, CHOOSE, "--checkpoint {model} --source {source} --target {target} --device cpu"),
     "corpus": (align_corpus.parser, CORPUS, "--source {many_source} --target {many_target} --output {out}"),
+    "head": (
+        align_head.parser,
+        HEAD,
+        "--checkpoint {model} --source {many_source} --target {many_target} --output {out} --steps 2 --device cpu"
+        " --precision float32",
+    ),
+    "shortlist": (
+        shortlist.parser,
+        SHORTLIST,
+        "--checkpoint {model} --source {many_source} --target {many_target} --best 2 --frequent 3",
+    ),
 }
+MAINS = {"align": (align.main, []), "shortlist": (shortlist.main, [])}  # the others are words behind `align`
 
 
 @pytest.fixture(scope="module")
@@ -251,7 +354,8 @@ def run(world, tmp_path, monkeypatch, capsys):
         names = {path.name: str(path) for path in own.folder.iterdir()} | {n: own[n] for n in ("out", "elsewhere")}
         error = ""
         try:
-            align.main([*([command] if command != "align" else []), *(flag.format(**names) for flag in flags.split())])
+            main, first = MAINS.get(command, (align.main, [command]))
+            main([*first, *(flag.format(**names) for flag in flags.split())])
         except (ValueError, OSError) as refused:
             error = str(refused)
         return Outcome(own, capsys.readouterr().out.splitlines(), error, set(batch_tokens))

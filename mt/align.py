@@ -435,6 +435,15 @@ def parser() -> argparse.ArgumentParser:
         type=int,
         help=f"lines to draw (default: the first {PICTURES} in pictures, the first {SENTENCES} on the page)",
     )
+
+    parser.refuse_idle("--gold-base", "without --gold", lambda flags: not flags.gold)
+    parser.refuse_idle("--symmetrize", "without --reverse", lambda flags: not flags.reverse)
+    for flag, drawn in (("--grid", ("png", "svg")), ("--limit", ("html", "png", "svg"))):
+        parser.refuse_idle(
+            flag,
+            f"without {', '.join(drawn[:-1])} or {drawn[-1]} among --formats",
+            lambda flags, drawn=drawn: not any(name in flags.formats for name in drawn),
+        )
     return parser
 
 

@@ -96,4 +96,5 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--show", metavar="N", type=int, default=10, help="of the best choices (default: %(default)s)")
     parser.add_argument("--dry-run", action="store_true", help="show, but leave the checkpoint as it is")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
+    parser.refuse_idle("--gold-base", "without --gold", lambda flags: not flags.gold)
     return parser

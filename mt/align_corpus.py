@@ -80,4 +80,6 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--model1-iterations", metavar="N", type=int, default=5, help="(default: %(default)s)")
     parser.add_argument("--hmm-iterations", metavar="N", type=int, default=5, help="(default: %(default)s)")
+    parser.refuse_idle("--gold-base", "without --gold", lambda flags: not flags.gold)
+    parser.refuse_idle("--threshold", f"without --symmetrize {SOFT}", lambda flags: flags.symmetrize != SOFT)
     return parser

@@ -40,6 +40,23 @@ flags:
 class Flags(argparse.ArgumentParser):
     """Flags whose mistakes are ValueErrors, so that they are told in one line like all others."""
 
+    def __init__(self, **how: Any):
+        super().__init__(**how)
+        self.idle: list[tuple[str, str, Callable[[argparse.Namespace], bool]]] = []
+
+    def refuse_idle(self, flag: str, when: str, is_so: Callable[[argparse.Namespace], bool]) -> None:
+        """From now on `flag` is refused, in the words of `when`, where it is given and the flags leave it no effect."""
+        self.idle.append((flag, when, is_so))
+
+    def parse_args(self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None) -> Any:
+        flags = super().parse_args(args, namespace)
+        # once more without defaults: what is not None then, was given
+        given = super().parse_args(args, argparse.Namespace(**dict.fromkeys(vars(flags))))
+        for flag, when, is_so in self.idle:
+            if getattr(given, flag.removeprefix("--").replace("-", "_")) is not None and is_so(flags):
+                raise ValueError(f"{flag} has no effect {when}")
+        return flags
+
     def error(self, message: str) -> NoReturn:
         raise ValueError(f"{message} (--help lists the flags)")
 

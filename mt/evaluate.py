@@ -18,8 +18,6 @@ from mt.data.whole_folder import whole_file
 def main(argv: list[str] | None = None) -> int:
     """The command; returns its exit code, raises ValueError or OSError for what a user can mend."""
     flags = parser().parse_args(argv)
-    if flags.hypotheses and (flags.checkpoint or flags.output):
-        raise ValueError("--hypotheses are scored as they are: it goes without --checkpoint and --output")
     if not flags.hypotheses and not flags.source:
         raise ValueError("--source FILE is needed (or --hypotheses FILE, to score translations that exist already)")
 
@@ -148,6 +146,12 @@ def parser() -> argparse.ArgumentParser:
         help="how BLEU finds words: 13a, intl, zh, char, or none for tokenised text (default: %(default)s)",
     )
     report.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+
+    how_translated = ("checkpoint", "beam-size", "length-penalty", "batch-tokens", "device", "precision", "shortlist")
+    for name in ("output", *how_translated):
+        parser.refuse_idle(
+            f"--{name}", "with --hypotheses: they are scored as they are", lambda flags: flags.hypotheses
+        )
     return parser
 
 

@@ -110,6 +110,8 @@ def parser() -> argparse.ArgumentParser:
         default="float32",
         help="float32, bfloat16, on a CPU int8, or auto (default: float32, the same in any batch)",
     )
+    for flag in ("--temperature", "--top-k", "--top-p", "--seed"):
+        flags.refuse_idle(flag, "without --sample", lambda given: not given.sample)
     return flags
 
 
@@ -124,8 +126,6 @@ def main(argv: list[str] | None = None) -> int:
             raise ValueError(f"--{name.replace('_', '-')} ({getattr(args, name)}) must be at least 1")
     if args.sample and args.beam_size is not None:
         raise ValueError("--sample and --beam-size: give one of them, not both")
-    if not args.sample and (args.temperature, args.top_k, args.top_p) != (1.0, 0, 1.0):
-        raise ValueError("--temperature, --top-k and --top-p are settings of --sample, which is not given")
     for sentence in filter(os.path.isfile, args.sentences):
         log.warning("%s is a file, translated as a sentence; --input translates its lines", sentence)
     if args.coverage and not args.json:

@@ -75,6 +75,67 @@ def test_help_needs_no_heavy_import_and_no_particular_folder(command, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+# (command, flags that it cannot do without) -> a flag that has no effect: when, and what it takes that it has one
+IDLE = {
+    ("align", "--source s --output o"): {
+        "--gold-base 1": ("without --gold", "--gold g"),
+        "--symmetrize union": ("without --reverse", "--reverse r"),
+        "--grid all": ("without png or svg among --formats", "--formats json,svg"),
+        "--limit 7": ("without html, png or svg among --formats", "--formats html"),
+    },
+    ("align_choose", "--source s --target t"): {"--gold-base 0": ("without --gold", "--gold g")},
+    ("align_corpus", "--source s --target t --output o"): {
+        "--gold-base 0": ("without --gold", "--gold g"),
+        "--threshold 0.4": ("without --symmetrize soft-product", "--symmetrize soft-product"),
+    },
+    ("translate", ""): {
+        flag: ("without --sample", "--sample") for flag in ("--temperature 1", "--top-k 0", "--top-p 1", "--seed 1")
+    },
+    ("evaluate", "--reference r"): {
+        flag: ("with --hypotheses: they are scored as they are", "--source s")
+        for flag in (
+            *("--output o", "--checkpoint c", "--beam-size 5", "--length-penalty 1", "--batch-tokens 9"),
+            *("--device auto", "--precision float32", "--shortlist"),
+        )
+    },
+}
+IDLE_BESIDE = {  # what makes them idle, where that is not the default
+    "--grid all": "--formats json,pharaoh",
+    "--limit 7": "--formats json,pharaoh",
+    "--threshold 0.4": "--symmetrize union",
+    **dict.fromkeys(IDLE["evaluate", "--reference r"], "--hypotheses h"),
+}
+
+
+@pytest.mark.parametrize(
+    ("command", "needed", "flag", "when", "mended"),
+    [(*command, flag, *told) for command, cases in IDLE.items() for flag, told in cases.items()],
+)
+def test_a_flag_that_would_have_no_effect_is_refused(command, needed, flag, when, mended):
+    parser, beside = import_module(f"mt.{command}").parser(), IDLE_BESIDE.get(flag, "")
+    name, *value = flag.split()
+    with pytest.raises(ValueError, match=f"^{name} has no effect {when}$"):  # with the default as value, too
+        parser.parse_args([*needed.split(), *beside.split(), *flag.split()])
+    attribute = name.removeprefix("--").replace("-", "_")
+    given = getattr(parser.parse_args([*needed.split(), *mended.split(), *flag.split()]), attribute)
+    assert [str(given).removesuffix(".0")] == (value or ["True"])
+    assert parser.parse_args([*needed.split(), *beside.split()])
+
+
+def test_every_flag_that_may_have_no_effect_is_in_the_table():
+    for (command, _), cases in IDLE.items():
+        known = [flag for flag, _, _ in import_module(f"mt.{command}").parser().idle]
+        assert sorted(known) == sorted(flag.split()[0] for flag in cases)
+
+
+def test_a_flag_without_effect_ends_the_command_with_code_2(tmp_path):
+    flags = ["--source", "s", "--output", "o", "--symmetrize", "union"]
+    refused = call(tmp_path, "-m", "mt.align", *flags)
+    assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (2, "", 1)
+    assert "--symmetrize has no effect without --reverse" in refused.stderr
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("command", TOOLS + HYDRA_COMMANDS)
 def test_an_unknown_flag_is_refused_without_a_traceback(command, tmp_path):
     refused = call(tmp_path, "-m", f"mt.{command}", "--no-such-flag")

@@ -323,7 +323,7 @@ def test_a_length_limit_is_said(translate, caplog):
         (["--input", "x", "eins"], "give one of them, not both"),
         (["--coverage", "eins"], "--coverage needs --json"),
         (["--sample", "--temperature", "0", "eins"], r"temperature \(0.0\) must be above 0"),
-        (["--top-k", "3", "eins"], "--temperature, --top-k and --top-p are settings of --sample"),
+        (["--top-k", "3", "eins"], "--top-k has no effect without --sample"),
         (["--sample", "--beam-size", "3", "eins"], "--sample and --beam-size: give one of them"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -99,7 +99,10 @@ def test_existing_translations_are_scored_without_a_model(files, capsys, tmp_pat
         (["--hypotheses", "short.de", "--reference", "reference.de"], "has 4 lines, .*short.de has 1"),
         (["--source", "source.en", "--reference", "short.de"], "short.de has 1 lines, .*source.en has 4"),
         (["--hypotheses", "empty", "--reference", "empty"], "nothing to score"),
-        (["--hypotheses", "empty", "--checkpoint", "run", "--reference", "empty"], "goes without --checkpoint"),
+        (
+            ["--hypotheses", "empty", "--checkpoint", "run", "--reference", "empty"],
+            "--checkpoint has no effect with --hyp",
+        ),
         (["--reference", "reference.de"], "--source FILE is needed"),
         (["--source", "source.en", "--reference", "reference.de", "--metrics", "bleu,comet"], r"metrics \(comet\)"),
         (["--source", "source.en", "--reference", "reference.de", "--tokenize", "x"], r"tokenize \(x\)"),

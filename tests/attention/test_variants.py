@@ -27,6 +27,7 @@ from mt.attention.mask import causal_mask, padding_mask
 from mt.attention.multi_head import MultiHead
 from mt.attention.rectified import Rectified
 from mt.attention.reduced import LowRank, MultiScale, Pooled
+from mt.attention.relative import Relative
 from mt.attention.ssru import Ssru, scan
 from mt.attention.threshold import Threshold
 from mt.attention.top_k import TopK
@@ -39,6 +40,15 @@ def some_off(factory, num_heads, head_size, **settings):
     with torch.no_grad():
         mixer.router.weight_HK.normal_(std=9.0)
         mixer.router.bias_H.zero_()
+    return mixer
+
+
+def learned(variant, num_heads, head_size, **settings):
+    """A variant whose parameters are no longer the zeros that they start as."""
+    mixer = variant(num_heads, head_size, **settings)
+    with torch.no_grad():
+        for parameter in mixer.parameters():
+            parameter.normal_()
     return mixer
 
 
@@ -65,6 +75,7 @@ VARIANTS = {
     "dynamic_heads, some off": partial(some_off, DynamicHeads),
     "ssru heads": partial(Ssru, per="head"),
     "ssru elements": Ssru,
+    "relative": partial(learned, Relative, buckets=8, furthest=6),
 }
 
 B, H, G, T, S, K = 3, 4, 2, 7, 9, 5  # all different, so that swapped axes fail
@@ -227,7 +238,7 @@ def test_gradients_are_finite_in_bfloat16(mixer, way):
 def test_a_sentence_alone_is_what_it_is_in_a_batch(mixer):
     q, k, v = inputs()
     together = mixer.attend(q, k, v, mask())
-    alone = mixer.attend(q[:1], k[:1, :, :6], v[:1, :, :6], None) if not isinstance(mixer, Window) else None
+    alone = mixer.attend(q[:1], k[:1, :, :6], v[:1, :, :6], None) if not isinstance(mixer, (Window, Relative)) else None
     if alone is not None:
         torch.testing.assert_close(alone, together[:1])
 
@@ -351,6 +362,8 @@ def test_a_window_over_everything_is_dense_and_a_small_one_is_not():
         (partial(Average, dropout=0.1), r"attention_dropout \(0.1\) must be 0"),
         (partial(Chunked, block=0), r"block \(0\) must be at least 1"),
         (partial(Window, reach=0), r"reach \(0\) must be at least 1"),
+        (partial(Relative, buckets=6), r"buckets \(6\) must be a multiple of 4"),
+        (partial(Relative, furthest=8), r"furthest \(8\) must be above 8, a quarter of the buckets"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(factory, message):
@@ -426,3 +439,21 @@ def test_a_router_learns_to_switch_off_what_is_not_worth_its_price(way):
         found[price] = mixer.router(k, None)
     assert found[0.0].equal(torch.ones(B, H))
     assert found[0.5].equal(torch.tensor([[1.0, 0, 0, 0]]).expand(B, H))
+
+
+def test_relative_buckets_tell_near_distances_apart_and_far_ones_less_and_less():
+    mixer = Relative(H, K, buckets=16, furthest=20)
+    behind = mixer.bucket(-torch.arange(40)[None])[0].tolist()
+    assert behind == [0, 1, 2, 3, 4, 4, 5, 5, 5, 6, 6, 6, 6, 6, *[7] * 26]
+    assert mixer.bucket(torch.arange(1, 40)[None])[0].tolist() == [bucket + 8 for bucket in behind[1:]]
+
+
+def test_relative_attention_is_dense_at_the_start_and_then_the_bias_of_each_distance_decides():
+    q, k, v = inputs(num_keys=T)
+    mixer = Relative(H, K, buckets=8, furthest=6)
+    torch.testing.assert_close(mixer.attend(q, k, v, None), Dense(H, K).attend(q, k, v, None))
+    with torch.no_grad():
+        mixer.bias_HN[1, mixer.bucket(torch.tensor(-1))] = 50.0  # head 1 looks at the piece before
+    weights = mixer.weights(q, k, None)
+    assert (weights[:, 1].argmax(-1)[:, 1:] == torch.arange(T - 1)).all()
+    torch.testing.assert_close(weights[:, [0, 2, 3]], Dense(H, K).weights(q, k, None)[:, [0, 2, 3]])

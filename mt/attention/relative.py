@@ -1,0 +1,69 @@
+"""Self-attention that knows how far apart two places are: a learned bias by distance (Shaw et al. 2018, "Self-Attention
+with Relative Position Representations", as one number in place of a vector: Raffel et al. 2020, "T5").
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from mt.attention.contract import CausalMixer, repeat_heads
+from mt.attention.dropout import Dropout
+from mt.attention.key_value import KeyValuePast
+from mt.attention.mask import causal_mask
+
+# B batch, H heads, G key-value heads, T queries, S keys, K head size, N buckets
+
+
+class Relative(CausalMixer):
+    """softmax(q kᵀ / sqrt(K) + b[bucket(s - t)]), b being each head's own and zero at the start.
+
+    Half of the `buckets` are for keys ahead, which a decoder has not. Of each half the first half stand for a distance
+    each, the others for stretches that grow with their logarithm; all distances from `furthest` on share the last.
+    Time and memory are those of dense attention, whose fused kernel it cannot use. For self-attention alone: memory
+    and target have no ruler in common. Raises ValueError for buckets that are no multiple of 4, and for a `furthest`
+    that the single distances reach already.
+    """
+
+    def __init__(self, num_heads: int, head_size: int, *, buckets: int = 32, furthest: int = 128, dropout: float = 0.0):
+        super().__init__()
+        if buckets < 4 or buckets % 4:
+            raise ValueError(f"buckets ({buckets}) must be a multiple of 4")
+        if furthest <= buckets // 4:
+            raise ValueError(f"furthest ({furthest}) must be above {buckets // 4}, a quarter of the buckets")
+        self.scale, self.buckets, self.furthest = head_size**-0.5, buckets, furthest
+        self.dropout = Dropout(dropout)
+        self.bias_HN = nn.Parameter(torch.zeros(num_heads, buckets))
+
+    def bucket(self, distances_TS: Tensor) -> Tensor:
+        """bucket_TS of s - t."""
+        half, single = self.buckets // 2, self.buckets // 4
+        size_TS = distances_TS.abs()
+        share_TS = (size_TS.clamp_min(single) / single).log() / math.log(self.furthest / single)
+        grown_TS = (single + (share_TS * (half - single)).long()).clamp_max(half - 1)
+        return torch.where(size_TS < single, size_TS, grown_TS) + half * (distances_TS > 0)
+
+    def weights(self, q_BHTK: Tensor, k_BGSK: Tensor, mask: Tensor | None) -> Tensor:
+        num_queries, num_keys = q_BHTK.shape[2], k_BGSK.shape[2]
+        # the last query stands where the last key does
+        positions_T = torch.arange(num_keys - num_queries, num_keys, device=q_BHTK.device)
+        distances_TS = torch.arange(num_keys, device=q_BHTK.device)[None] - positions_T[:, None]
+        scores_BHTS = (q_BHTK * self.scale) @ repeat_heads(k_BGSK, q_BHTK.shape[1]).transpose(-1, -2)
+        scores_BHTS = scores_BHTS.float() + self.bias_HN.float()[:, self.bucket(distances_TS)]
+        if mask is not None:
+            scores_BHTS = scores_BHTS.masked_fill(~mask, float("-inf"))
+        return scores_BHTS.softmax(dim=-1)
+
+    def attend(self, q_BHTK: Tensor, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None) -> Tensor:
+        v_BHSK = repeat_heads(v_BGSK, q_BHTK.shape[1])
+        return self.dropout(self.weights(q_BHTK, k_BGSK, mask).to(v_BHSK.dtype)) @ v_BHSK
+
+    def start(self) -> KeyValuePast:
+        return KeyValuePast()
+
+    def extend(self, q_BHTK: Tensor, k_BGTK: Tensor, v_BGTK: Tensor, past: KeyValuePast) -> tuple[Tensor, KeyValuePast]:
+        now = past.append(k_BGTK, v_BGTK)
+        mask = causal_mask(q_BHTK.shape[2], past.length, q_BHTK.device)
+        return self.attend(q_BHTK, now.k_BGSK, now.v_BGSK, mask), now

@@ -22,7 +22,13 @@ class Rows(Protocol):
 
 
 class Mixer(nn.Module):
-    """What every variant says of itself: its weights, and what it makes of the values that they mix."""
+    """What every variant says of itself: its weights, and what it makes of the values that they mix.
+
+    A mixer that `wants` fields of `mt.attention.structure.Structure` takes them by name, None where they are not known,
+    in `weights` and `attend`, or in `summarize` where cross-attention is what they are for.
+    """
+
+    wants: tuple[str, ...] = ()
 
     def weights(self, q_BHTK: Tensor, k_BGSK: Tensor, mask: Tensor | None) -> Tensor:
         """weights_BHTS, rows summing to one, before dropout: this *is* the variant."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from mt.attention.contract import Mixer, repeat_heads, require_role
 from mt.attention.dropout import WholeDropout
 from mt.attention.rotary import NoRotary, Rotary
+from mt.attention.structure import UNKNOWN, Structure
 
 # B batch, T queries, S keys, D model, H heads, G key-value heads, K head size
 
@@ -51,13 +52,14 @@ class MultiHead(nn.Module):
         self.head_dropout = WholeDropout(head_dropout, dims=2)  # of B H T K
         require_role(self.mixer, role, slot)
 
-    def attend(self, x_BSD: Tensor, mask: Tensor | None) -> Tensor:
+    def attend(self, x_BSD: Tensor, mask: Tensor | None, structure: Structure = UNKNOWN) -> Tensor:
         """out_BSD: every position looks at all positions that the mask leaves."""
-        return self._out(self.mixer.attend(*self._queries_keys_values(x_BSD, 0), mask))
+        known = structure.of(self.mixer.wants)
+        return self._out(self.mixer.attend(*self._queries_keys_values(x_BSD, 0), mask, **known))
 
-    def summarize(self, memory_BSD: Tensor, mask: Tensor | None) -> Any:
+    def summarize(self, memory_BSD: Tensor, mask: Tensor | None, structure: Structure = UNKNOWN) -> Any:
         """The mixer's Summary of the memory: computed once a sentence, read at every step."""
-        return self.mixer.summarize(*self._keys_values(memory_BSD, 0), mask)
+        return self.mixer.summarize(*self._keys_values(memory_BSD, 0), mask, **structure.of(self.mixer.wants))
 
     def read(self, x_RTD: Tensor, summary: Any) -> Tensor:
         """out_RTD read from the summary."""

@@ -9,7 +9,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from mt.attention.contract import CausalMixer, repeat_heads
+from mt.attention.contract import CausalMixer, EncoderMixer, repeat_heads
 from mt.attention.dropout import Dropout
 from mt.attention.key_value import KeyValuePast
 from mt.attention.mask import causal_mask
@@ -17,7 +17,7 @@ from mt.attention.mask import causal_mask
 # B batch, H heads, G key-value heads, T queries, S keys, K head size, N buckets
 
 
-class Relative(CausalMixer):
+class Relative(EncoderMixer, CausalMixer):
     """softmax(q kᵀ / sqrt(K) + b[bucket(s - t)]), b being each head's own and zero at the start.
 
     Half of the `buckets` are for keys ahead, which a decoder has not. Of each half the first half stand for a distance

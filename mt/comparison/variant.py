@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mt.attention.contract import CausalMixer, MemoryMixer, Mixer, require_role
+from mt.attention.contract import CausalMixer, EncoderMixer, MemoryMixer, Mixer, require_role
 from mt.checkpoint.rebuild import build
 
 ROLES: dict[str, type[Mixer]] = {
-    "encoder.self_attention": Mixer,
+    "encoder.self_attention": EncoderMixer,
     "decoder.self_attention": CausalMixer,
     "decoder.cross_attention": MemoryMixer,
 }

@@ -109,7 +109,8 @@ class Decoder(nn.Module):
 
     def start(self, memory: Memory) -> DecoderState:
         """The state before the first token: the memory summarized once for every layer."""
-        summaries = (layer.cross_attention.summarize(memory.states_BSD, memory.mask_B11S) for layer in self.layers)
+        arguments = (memory.states_BSD, memory.mask_B11S, memory.structure)
+        summaries = (layer.cross_attention.summarize(*arguments) for layer in self.layers)
         pasts = (layer.self_attention.start() for layer in self.layers)
         return DecoderState(tuple(summaries), tuple(pasts), 0, memory.states_BSD.device)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from mt.attention.contract import EncoderMixer, Mixer
+from mt.attention.structure import UNKNOWN, Structure
 from mt.model.layer import LayerSettings, Residual, checkpointed
 
 # B batch, S source length, D model
@@ -15,10 +16,14 @@ from mt.model.layer import LayerSettings, Residual, checkpointed
 
 @dataclass(frozen=True)
 class Memory:
-    """What the decoder attends to: states and a mask (True means "may look"; None when nothing is padded)."""
+    """What the decoder attends to: states and a mask (True means "may look"; None when nothing is padded).
+
+    `structure` is what is known of the source beside them.
+    """
 
     states_BSD: Tensor
     mask_B11S: Tensor | None
+    structure: Structure = UNKNOWN
 
 
 class EncoderLayer(nn.Module):
@@ -30,9 +35,9 @@ class EncoderLayer(nn.Module):
         self.feed_forward = settings.make_feed_forward()
         self.attention_residual, self.feed_forward_residual = Residual(settings), Residual(settings)
 
-    def forward(self, x_BSD: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(self, x_BSD: Tensor, mask: Tensor | None, structure: Structure = UNKNOWN) -> Tensor:
         residual = self.attention_residual
-        x_BSD = residual.after(x_BSD, self.attention.attend(residual.before(x_BSD), mask))
+        x_BSD = residual.after(x_BSD, self.attention.attend(residual.before(x_BSD), mask, structure))
         residual = self.feed_forward_residual
         return residual.after(x_BSD, self.feed_forward(residual.before(x_BSD)))
 
@@ -47,8 +52,11 @@ class Encoder(nn.Module):
         self.layers = nn.ModuleList(EncoderLayer(settings, self_attention) for _ in range(num_layers))
         self.norm = settings.make_final_norm()
 
-    def forward(self, x_BSD: Tensor, mask: Tensor | None, *, recompute: bool = False) -> Memory:
+    def forward(
+        self, x_BSD: Tensor, mask: Tensor | None, structure: Structure = UNKNOWN, *, recompute: bool = False
+    ) -> Memory:
         """The memory of embedded sources; `recompute` saves activation memory by gradient checkpointing."""
         for layer in self.layers:
-            x_BSD = checkpointed(layer, x_BSD, mask) if recompute else layer(x_BSD, mask)
-        return Memory(self.norm(x_BSD), mask)
+            arguments = (x_BSD, mask, structure)
+            x_BSD = checkpointed(layer, *arguments) if recompute else layer(*arguments)
+        return Memory(self.norm(x_BSD), mask, structure)

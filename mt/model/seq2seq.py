@@ -7,6 +7,8 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from mt.attention.mask import padding_mask
+from mt.attention.multi_head import MultiHead
+from mt.attention.structure import Structure
 from mt.model.decoder import AttentionTap, Decoder, DecoderState
 from mt.model.embedding import Embedding
 from mt.model.encoder import Encoder, Memory
@@ -23,6 +25,8 @@ class Seq2Seq(nn.Module):
     `encoder` and `decoder` are factories that take the shared layer settings.
     `tie` shares matrices: "target" the decoder's embedding with the output projection, "all" the encoder's embedding
     too (needs one joint vocabulary), "none" nothing. `recompute` turns gradient checkpointing on in training.
+    `separator` is the id of the source piece that stands between the sentences of a document, for attention that asks
+    for them.
     """
 
     def __init__(
@@ -36,9 +40,12 @@ class Seq2Seq(nn.Module):
         tie: str = "all",
         max_positions: int = 1024,
         recompute: bool = False,
+        separator: int | None = None,
         pad: int = 0,
     ):
         super().__init__()
+        if separator is not None and not 0 <= separator < source_vocab_size:
+            raise ValueError(f"model.separator ({separator}) must be from 0 to {source_vocab_size - 1}, or null")
         if tie not in TIES:
             raise ValueError(f"tie ({tie}) must be one of {', '.join(TIES)}")
         if tie == "all" and source_vocab_size != target_vocab_size:
@@ -46,7 +53,7 @@ class Seq2Seq(nn.Module):
                 f"tie (all) needs one joint vocabulary, not {source_vocab_size} source and {target_vocab_size} target"
                 " pieces: use tie=target or a joint tokenizer"
             )
-        self.pad, self.recompute = pad, recompute
+        self.pad, self.recompute, self.separator = pad, recompute, separator
         self.encoder, self.decoder = encoder(settings=layer), decoder(settings=layer)
         self.apply(init_weights)
         self.source_embedding = Embedding(source_vocab_size, layer, pad=pad, max_positions=max_positions)
@@ -69,14 +76,28 @@ class Seq2Seq(nn.Module):
         """Most ids of a sequence, BOS or EOS included; None where positions have no end."""
         return self.target_embedding.max_length
 
-    def encode(self, source_BS: Tensor) -> Memory:
-        """The memory of right-padded source ids."""
-        mask = padding_mask(source_BS, self.pad)
-        return self.encoder(self.source_embedding(source_BS), mask, recompute=self.recompute and self.training)
+    @property
+    def wants_trees(self) -> bool:
+        """Whether any attention asks for the trees of its sources."""
+        return any("climbs_BSS" in part.mixer.wants for part in self.modules() if isinstance(part, MultiHead))
 
-    def start(self, source_BS: Tensor) -> DecoderState:
+    def encode(self, source_BS: Tensor, climbs_BSS: Tensor | None = None) -> Memory:
+        """The memory of right-padded source ids; `climbs_BSS` are their trees (`mt.attention.structure`)."""
+        mask = padding_mask(source_BS, self.pad)
+        structure = Structure(segments_BS=self._segments(source_BS), climbs_BSS=climbs_BSS)
+        recompute = self.recompute and self.training
+        return self.encoder(self.source_embedding(source_BS), mask, structure, recompute=recompute)
+
+    def _segments(self, source_BS: Tensor) -> Tensor | None:
+        """The sentence of each piece; a separator belongs to the one that it ends."""
+        if self.separator is None:
+            return None
+        is_separator_BS = (source_BS == self.separator).long()
+        return is_separator_BS.cumsum(dim=1) - is_separator_BS
+
+    def start(self, source_BS: Tensor, climbs_BSS: Tensor | None = None) -> DecoderState:
         """The decoder's state before the first token of each source."""
-        return self.decoder.start(self.encode(source_BS))
+        return self.decoder.start(self.encode(source_BS, climbs_BSS))
 
     def extend(
         self, tokens_RT: Tensor, state: DecoderState, *, tap: AttentionTap | None = None
@@ -90,9 +111,16 @@ class Seq2Seq(nn.Module):
         states_R1D, state = self.extend(tokens_R[:, None], state)
         return self.output(states_R1D[:, 0]).float(), state
 
-    def forward(self, source_BS: Tensor, target_in_BT: Tensor, *, tap: AttentionTap | None = None) -> Tensor:
+    def forward(
+        self,
+        source_BS: Tensor,
+        target_in_BT: Tensor,
+        *,
+        climbs_BSS: Tensor | None = None,
+        tap: AttentionTap | None = None,
+    ) -> Tensor:
         """states_BTD of teacher forcing: one long step. `output` makes them logits_BTV."""
-        return self.extend(target_in_BT, self.start(source_BS), tap=tap)[0]
+        return self.extend(target_in_BT, self.start(source_BS, climbs_BSS), tap=tap)[0]
 
 
 def parameter_counts(model: Seq2Seq) -> dict[str, int]:

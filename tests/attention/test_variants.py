@@ -21,6 +21,7 @@ from mt.attention.dense import Dense
 from mt.attention.dynamic_heads import DynamicHeads
 from mt.attention.entmax import Entmax
 from mt.attention.gated import Gated
+from mt.attention.hierarchical import Hierarchical
 from mt.attention.linear import Linear
 from mt.attention.local import Local
 from mt.attention.mask import causal_mask, padding_mask
@@ -29,6 +30,7 @@ from mt.attention.rectified import Rectified
 from mt.attention.reduced import LowRank, MultiScale, Pooled
 from mt.attention.relative import Relative
 from mt.attention.ssru import Ssru, scan
+from mt.attention.structured import Structured
 from mt.attention.threshold import Threshold
 from mt.attention.top_k import TopK
 from mt.attention.window import Window
@@ -76,6 +78,8 @@ VARIANTS = {
     "ssru heads": partial(Ssru, per="head"),
     "ssru elements": Ssru,
     "relative": partial(learned, Relative, buckets=8, furthest=6),
+    "structured": partial(learned, Structured, most_steps=2),
+    "hierarchical": partial(learned, Hierarchical, max_sentences=3),
 }
 
 B, H, G, T, S, K = 3, 4, 2, 7, 9, 5  # all different, so that swapped axes fail
@@ -363,6 +367,8 @@ def test_a_window_over_everything_is_dense_and_a_small_one_is_not():
         (partial(Chunked, block=0), r"block \(0\) must be at least 1"),
         (partial(Window, reach=0), r"reach \(0\) must be at least 1"),
         (partial(Relative, buckets=6), r"buckets \(6\) must be a multiple of 4"),
+        (partial(Structured, most_steps=0), r"most_steps \(0\) must be at least 1"),
+        (partial(Hierarchical, max_sentences=0), r"max_sentences \(0\) must be at least 1"),
         (partial(Relative, furthest=8), r"furthest \(8\) must be above 8, a quarter of the buckets"),
     ],
 )

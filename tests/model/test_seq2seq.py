@@ -26,6 +26,7 @@ SHAPES = {
 def make(
     tie="all",
     recompute=False,
+    separator=None,
     source_vocab_size=V,
     target_vocab_size=V,
     *,
@@ -44,6 +45,7 @@ def make(
         target_vocab_size=target_vocab_size,
         tie=tie,
         recompute=recompute,
+        separator=separator,
         max_positions=32,
     )
 

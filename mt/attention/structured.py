@@ -1,0 +1,63 @@
+"""Encoder self-attention that knows the syntax of its sentence: a learned bias by the way through the tree from word to
+word (relative positions in the sense of Shaw et al. 2018, counted in a dependency tree: Wang et al. 2019,
+"Self-Attention with Structural Position Representations"; Omote et al. 2019).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from mt.attention.contract import EncoderMixer, repeat_heads
+from mt.attention.dropout import Dropout
+
+# B batch, H heads, G key-value heads, T queries, S keys, K head size, U steps up and D steps down, N ways
+
+
+class Structured(EncoderMixer):
+    """softmax(q kᵀ / sqrt(K) + b[up, down]): the word of t reaches that of s by `up` steps up the tree, then `down`.
+
+    So b[0, 0] is of the pieces of one word, b[1, 0] of a word's head, b[0, 1] of its dependents, b[1, 1] of its
+    siblings; steps beyond `most_steps` count as so many. b is each head's own and zero at the start. The papers add
+    vectors to keys, and tell left from right; positions do so here. Between pieces without a way (of two trees, of
+    none, "</s>") the bias is 0: without trees this is dense attention. For the encoder alone: only the source has
+    trees. Time and memory are those of dense attention, unfused. Raises ValueError for `most_steps` below 1.
+    """
+
+    wants = ("climbs_BSS",)
+
+    def __init__(self, num_heads: int, head_size: int, *, most_steps: int = 3, dropout: float = 0.0):
+        super().__init__()
+        if most_steps < 1:
+            raise ValueError(f"most_steps ({most_steps}) must be at least 1")
+        self.scale, self.most_steps = head_size**-0.5, most_steps
+        self.dropout = Dropout(dropout)
+        self.bias_HUD = nn.Parameter(torch.zeros(num_heads, most_steps + 1, most_steps + 1))
+
+    def bias(self, climbs_BSS: Tensor) -> Tensor:
+        """bias_BHSS of the ways from each piece to each other."""
+        up_BSS = climbs_BSS.long()
+        way_BSS = up_BSS.clamp(0, self.most_steps) * (self.most_steps + 1)
+        way_BSS = way_BSS + up_BSS.transpose(1, 2).clamp(0, self.most_steps)
+        bias_HN = self.bias_HUD.float().flatten(1)
+        bias_BHSS = bias_HN[:, way_BSS].transpose(0, 1)
+        return bias_BHSS.masked_fill((up_BSS < 0)[:, None], 0.0)
+
+    def weights(self, q_BHTK: Tensor, k_BGSK: Tensor, mask: Tensor | None, climbs_BSS: Tensor | None = None) -> Tensor:
+        scores_BHTS = (q_BHTK * self.scale) @ repeat_heads(k_BGSK, q_BHTK.shape[1]).transpose(-1, -2)
+        if climbs_BSS is not None:
+            scores_BHTS = scores_BHTS.float() + self.bias(climbs_BSS)
+        if mask is not None:
+            scores_BHTS = scores_BHTS.masked_fill(~mask, float("-inf"))
+        return scores_BHTS.softmax(dim=-1, dtype=torch.float32)
+
+    def attend(
+        self,
+        q_BHTK: Tensor,
+        k_BGSK: Tensor,
+        v_BGSK: Tensor,
+        mask: Tensor | None,
+        climbs_BSS: Tensor | None = None,
+    ) -> Tensor:
+        v_BHSK = repeat_heads(v_BGSK, q_BHTK.shape[1])
+        return self.dropout(self.weights(q_BHTK, k_BGSK, mask, climbs_BSS).to(v_BHSK.dtype)) @ v_BHSK

@@ -1,0 +1,154 @@
+"""Attention that is told more of its source than a mask: trees and sentences."""
+
+from functools import partial
+
+import pytest
+import torch
+
+from mt.attention.dense import Dense
+from mt.attention.hierarchical import Hierarchical
+from mt.attention.structured import Structured
+from tests.attention.test_variants import B, H, K, S, inputs, learned, mask
+from tests.model.test_seq2seq import PAD, V, make, sentences
+from tests.model.test_seq2seq import S as SOURCE
+
+SEGMENTS = torch.tensor([[0, 0, 1, 1, 1, 2, 2, 2, 2], [0] * 9, [0, 1, 1, 1, 1, 1, 1, 1, 1]])
+# of "the small cakes", and two pieces that belong to no word; the tree of the others: small -> cakes <- the
+CLIMBS = torch.tensor([[0, 1, 1, -1, -1], [1, 0, 1, -1, -1], [0, 0, 0, -1, -1], [-1] * 5, [-1] * 5], dtype=torch.int8)
+
+
+def test_ways_through_the_tree_choose_the_bias_and_pieces_without_one_have_none():
+    mixer = learned(Structured, H, K, most_steps=1)
+    bias, b = mixer.bias(CLIMBS[None])[0], mixer.bias_HUD
+    same, head, dependent, sibling = b[:, 0, 0], b[:, 1, 0], b[:, 0, 1], b[:, 1, 1]
+    assert torch.equal(bias[:, 0, :3], torch.stack((same, sibling, head), dim=1))
+    assert torch.equal(bias[:, 2, :3], torch.stack((dependent, dependent, same), dim=1))
+    assert not bias[:, 3:].any() and not bias[:, :, 3:].any()
+
+
+def test_far_ways_count_as_the_farthest_that_is_told_apart():
+    mixer = learned(Structured, H, K, most_steps=2)
+    chain = torch.arange(5)
+    climbs = (chain[:, None] - chain[None]).clamp_min(0).to(torch.int8)  # each the head of the next
+    bias = mixer.bias(climbs[None])[0]
+    assert torch.equal(bias[:, 4, 0], mixer.bias_HUD[:, 2, 0]) and torch.equal(bias[:, 0, 3], mixer.bias_HUD[:, 0, 2])
+
+
+def test_weights_with_trees_are_the_softmax_of_score_and_bias_and_without_are_dense():
+    q, k, v = inputs(num_queries=S)
+    mixer = learned(Structured, H, K, most_steps=2).eval()
+    torch.manual_seed(2)
+    climbs = torch.randint(-1, 3, (B, S, S), dtype=torch.int8)
+    k_BHSK = k.repeat_interleave(2, dim=1)
+    scores = q @ k_BHSK.transpose(-1, -2) * K**-0.5 + mixer.bias(climbs)
+    expected = scores.masked_fill(~mask(), -torch.inf).softmax(-1)
+    weights = mixer.weights(q, k, mask(), climbs)
+    torch.testing.assert_close(weights, expected)
+    torch.testing.assert_close(mixer.attend(q, k, v, mask(), climbs), expected @ v.repeat_interleave(2, dim=1))
+    unknown = torch.full_like(climbs, -1)
+    for none in (unknown, None):
+        torch.testing.assert_close(mixer.weights(q, k, mask(), none), Dense(H, K).weights(q, k, mask()))
+    assert (weights - mixer.weights(q, k, mask())).abs().max() > 0.1
+
+
+def levels(mixer, q, k, segments, real):
+    """weights of each level by its definition, key by key, of the first document."""
+    members = [*(segments[0, :real] == j for j in segments[0, :real].unique()), torch.ones(real, dtype=torch.bool)]
+    k_HSK = k[0].repeat_interleave(2, dim=0)[:, :real]
+    means = torch.stack([k_HSK[:, inside].mean(dim=1) for inside in members], dim=1)
+    score = partial(torch.einsum, "htk,hsk->hts", q[0] * K**-0.5)
+    spread = torch.stack([inside / inside.sum() for inside in members])
+    of_pieces, of_sentences = score(k_HSK).softmax(-1), score(means[:, :-1]).softmax(-1)
+    gate = (q[0] @ mixer.gate_HKL + mixer.bias_H1L).softmax(-1)
+    return gate[..., :1] * of_pieces + gate[..., 1:2] * (of_sentences @ spread[:-1]) + gate[..., 2:] * spread[-1]
+
+
+def test_a_hierarchical_map_is_the_gated_sum_of_its_levels():
+    q, k, v = inputs()
+    mixer = learned(Hierarchical, H, K, max_sentences=4).eval()
+    weights = mixer.weights(q, k, mask(), SEGMENTS)
+    torch.testing.assert_close(weights[0, ..., :6], levels(mixer, q, k, SEGMENTS, 6))
+    assert not weights[0, ..., 6:].any()
+    torch.testing.assert_close(mixer.attend(q, k, v, mask(), SEGMENTS), weights @ v.repeat_interleave(2, dim=1))
+    summary = mixer.summarize(k, v, mask(), SEGMENTS)
+    torch.testing.assert_close(mixer.read(q, summary), mixer.attend(q, k, v, mask(), SEGMENTS))
+    torch.testing.assert_close(mixer.read_weights(q, summary), weights)
+    index = torch.tensor([2, 0, 2])
+    torch.testing.assert_close(mixer.read(q[index], summary.rows(index)), mixer.read(q, summary)[index])
+    assert (weights - mixer.weights(q, k, mask())).abs().max() > 0.01
+
+
+def test_sentences_beyond_the_most_are_one():
+    q, k, _ = inputs()
+    few, many = (learned(Hierarchical, H, K, max_sentences=most).eval() for most in (2, 9))
+    many.load_state_dict(few.state_dict())
+    merged = SEGMENTS.clamp_max(1)
+    torch.testing.assert_close(few.weights(q, k, mask(), SEGMENTS), many.weights(q, k, mask(), merged))
+
+
+def test_padding_is_in_no_mean():
+    q, k, v = inputs()
+    mixer = learned(Hierarchical, H, K, max_sentences=4).eval()
+    heard = mixer.attend(q, k, v, mask(), SEGMENTS)
+    k[0, :, 6:], v[0, :, 6:] = 1e4, -1e4
+    torch.testing.assert_close(mixer.attend(q, k, v, mask(), SEGMENTS), heard)
+
+
+SEPARATOR = 5
+
+
+def test_the_separator_ends_sentences_and_the_model_says_so_to_cross_attention():
+    model = make(cross_attention=partial(learned, Hierarchical, max_sentences=4), separator=SEPARATOR).eval()
+    source, target = sentences()
+    source[source == SEPARATOR] = 6
+    source[0, [2, 6]] = SEPARATOR
+    found = model.encode(source).structure.segments_BS
+    assert found[0].tolist() == [0, 0, 0, 1, 1, 1, 1, 2, 2] and not found[1:].any()
+    at_once = model.output(model(source, target))
+    state, logits = model.start(source), []
+    for t in range(target.shape[1]):
+        now, state = model.step(target[:, t], state)
+        logits.append(now)
+    torch.testing.assert_close(torch.stack(logits, dim=1), at_once, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(model(source[1:2, :5], target[1:2]), model(source, target)[1:2], rtol=1e-4, atol=1e-5)
+    model.separator = None
+    assert (model.output(model(source, target)) - at_once)[0].abs().max() > 1e-3
+
+
+def test_the_model_says_the_trees_to_its_encoder_and_asks_for_them():
+    model = make(encoder_attention=partial(learned, Structured)).eval()
+    assert model.wants_trees and not make().wants_trees
+    source, target = sentences()
+    torch.manual_seed(3)
+    climbs = torch.randint(-1, 3, (B, SOURCE, SOURCE), dtype=torch.int8)
+    with_trees, without = model(source, target, climbs_BSS=climbs), model(source, target)
+    assert (with_trees - without).abs().max() > 1e-3
+    climbs[1, 5:], climbs[1, :, 5:] = 7, 7  # padding
+    torch.testing.assert_close(model(source, target, climbs_BSS=climbs), with_trees, rtol=1e-4, atol=1e-5)
+    alone = model(source[1:2, :5], target[1:2], climbs_BSS=climbs[1:2, :5, :5])
+    torch.testing.assert_close(alone, with_trees[1:2], rtol=1e-4, atol=1e-5)
+
+
+def test_trees_and_sentences_come_through_gradient_checkpointing():
+    source, target = sentences()
+    gradients = []
+    climbs = torch.zeros(B, SOURCE, SOURCE, dtype=torch.int8)
+    for recompute in (False, True):
+        model = make(recompute=recompute, encoder_attention=Structured, cross_attention=Hierarchical, separator=7)
+        model.train()(source, target, climbs_BSS=climbs).square().sum().backward()
+        gradients.append([p.grad for p in model.parameters() if p.grad is not None])
+    for plain, recomputed in zip(*gradients, strict=True):
+        torch.testing.assert_close(plain, recomputed)
+
+
+@pytest.mark.parametrize("separator", [-1, V])
+def test_a_separator_that_is_no_piece_is_refused(separator):
+    with pytest.raises(ValueError, match=rf"model.separator \({separator}\) must be from 0 to 36, or null"):
+        make(separator=separator)
+
+
+def test_padding_is_a_sentence_of_nobody():
+    model = make(cross_attention=Hierarchical, separator=SEPARATOR).eval()
+    source, target = sentences()
+    padded = torch.cat((source, torch.full((B, 2), PAD)), dim=1)
+    torch.testing.assert_close(model(padded, target), model(source, target), rtol=1e-4, atol=1e-5)

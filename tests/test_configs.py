@@ -88,6 +88,20 @@ def test_every_attention_variant_fits_a_slot_and_is_refused_by_name_where_it_doe
                 build_all(settings)
 
 
+@pytest.mark.parametrize("half", ["encoder", "decoder"])
+def test_gated_units_take_the_place_of_half_a_model(composed, half):
+    plain = composed(["model=tiny"])
+    assert "layer" not in plain["model"][half]
+    chosen = [f"layer@model.{half}.layer=gated_unit", f"attention@model.{half}.self_attention=squared"]
+    model = build_all(composed(["model=tiny", *chosen]))["model"]
+    layer = getattr(model, half).layers[0]
+    attention = layer.attention if half == "encoder" else layer.self_attention
+    assert type(attention).__name__ == "GatedUnit" and attention.mixer.power == 2
+    assert not hasattr(layer, "feed_forward")
+    other = {"encoder": "decoder", "decoder": "encoder"}[half]
+    assert type(getattr(model, other).layers[0]) is type(getattr(build_all(plain)["model"], other).layers[0])
+
+
 def test_a_mistyped_setting_deep_inside_is_named(composed, tmp_path):
     settings = composed([])
     settings["model"]["layer"]["drpout"] = 0.1

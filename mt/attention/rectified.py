@@ -10,16 +10,23 @@ from mt.attention.key_value import KeyValueMixer
 
 
 class Rectified(KeyValueMixer):
-    """relu(scores), each row divided by its sum; a row without a positive score looks at its best key.
+    """relu(scores) ** power, each row divided by its sum; a row without a positive score looks at its best key.
 
     The paper leaves rows undivided and normalises what comes out of the heads; here rows sum to one as in every
-    variant, so that weights can be compared and read as alignments. Time and memory are those of dense attention.
+    variant, so that weights can be compared and read as alignments. Power 2 is that of gated attention units (Hua et
+    al. 2022). Time and memory are those of dense attention. Raises ValueError for a power below 1.
     """
+
+    def __init__(self, num_heads: int, head_size: int, *, power: int = 1, dropout: float = 0.0):
+        super().__init__(num_heads, head_size, dropout=dropout)
+        if power < 1:
+            raise ValueError(f"power ({power}) must be at least 1")
+        self.power = power
 
     def weights(self, q_BHTK: Tensor, k_BGSK: Tensor, mask: Tensor | None) -> Tensor:
         scores_BHTS = self.scores(q_BHTK, k_BGSK, mask).float()
         best_BHT1 = scores_BHTS.amax(dim=-1, keepdim=True)
         positive_BHTS = scores_BHTS.clamp_min(0)
         alone_BHTS = (scores_BHTS == best_BHT1).to(positive_BHTS.dtype)
-        kept_BHTS = positive_BHTS.where(best_BHT1 > 0, alone_BHTS)
+        kept_BHTS = positive_BHTS.where(best_BHT1 > 0, alone_BHTS) ** self.power
         return kept_BHTS / kept_BHTS.sum(dim=-1, keepdim=True)

@@ -40,10 +40,10 @@ def pack(model: Seq2Seq, dtype: torch.dtype) -> None:
     if dtype != torch.int8 and not has_onednn(dtype):
         model.to(dtype)
         return
-    for layer in model.encoder.layers:
-        layer.attention = OneProjection(layer.attention, dtype)
-    for layer in model.decoder.layers:
-        layer.self_attention = OneProjection(layer.self_attention, dtype)
+    halves = ((model.encoder.layers, "attention"), (model.decoder.layers, "self_attention"))
+    for layer, name in ((layer, name) for layers, name in halves for layer in layers):
+        if isinstance(attention := getattr(layer, name), MultiHead):
+            setattr(layer, name, OneProjection(attention, dtype))
     for module in model.modules():
         for name, child in list(module.named_children()):
             if isinstance(child, nn.Linear):

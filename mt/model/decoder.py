@@ -74,18 +74,27 @@ class DecoderLayer(nn.Module):
     def forward(
         self, x_RTD: Tensor, summary: Any, past: Any, position: int, layer: int, tap: AttentionTap
     ) -> tuple[Tensor, Any]:
+        x_RTD, past = self.attend(x_RTD, summary, past, position, layer, tap)
+        residual = self.feed_forward_residual
+        return residual.after(x_RTD, self.feed_forward(residual.before(x_RTD))), past
+
+    def attend(
+        self, x_RTD: Tensor, summary: Any, past: Any, position: int, layer: int, tap: AttentionTap
+    ) -> tuple[Tensor, Any]:
+        """states_RTD after both attentions, and the past that includes them."""
         y_RTD, past = self.self_attention.extend(self.self_residual.before(x_RTD), past, position)
         x_RTD = self.self_residual.after(x_RTD, y_RTD)
         query_RTD = self.cross_residual.before(x_RTD)
         if tap.wants(layer):
             tap.record(layer, self.cross_attention.read_weights(query_RTD, summary))
-        x_RTD = self.cross_residual.after(x_RTD, self.cross_attention.read(query_RTD, summary))
-        residual = self.feed_forward_residual
-        return residual.after(x_RTD, self.feed_forward(residual.before(x_RTD))), past
+        return self.cross_residual.after(x_RTD, self.cross_attention.read(query_RTD, summary)), past
 
 
 class Decoder(nn.Module):
-    """`num_layers` layers; the two slots are filled by mixer factories."""
+    """`num_layers` layers; the two slots are filled by mixer factories.
+
+    `layer` makes a layer of the settings and those factories.
+    """
 
     def __init__(
         self,
@@ -94,11 +103,12 @@ class Decoder(nn.Module):
         num_layers: int,
         self_attention: Callable[..., Mixer],
         cross_attention: Callable[..., Mixer],
+        layer: Callable[..., DecoderLayer] = DecoderLayer,
     ):
         super().__init__()
         if num_layers < 1:
             raise ValueError(f"decoder.num_layers ({num_layers}) must be at least 1")
-        self.layers = nn.ModuleList(DecoderLayer(settings, self_attention, cross_attention) for _ in range(num_layers))
+        self.layers = nn.ModuleList(layer(settings, self_attention, cross_attention) for _ in range(num_layers))
         self.norm = settings.make_final_norm()
         self.alignment_head: nn.Module | None = None  # see mt.model.alignment_head
 

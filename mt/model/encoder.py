@@ -43,13 +43,23 @@ class EncoderLayer(nn.Module):
 
 
 class Encoder(nn.Module):
-    """`num_layers` layers; `self_attention` is a mixer factory for the slot encoder.self_attention."""
+    """`num_layers` layers; `self_attention` is a mixer factory for the slot encoder.self_attention.
 
-    def __init__(self, *, settings: LayerSettings, num_layers: int, self_attention: Callable[..., Mixer]):
+    `layer` makes a layer of the settings and that factory.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: LayerSettings,
+        num_layers: int,
+        self_attention: Callable[..., Mixer],
+        layer: Callable[..., nn.Module] = EncoderLayer,
+    ):
         super().__init__()
         if num_layers < 1:
             raise ValueError(f"encoder.num_layers ({num_layers}) must be at least 1")
-        self.layers = nn.ModuleList(EncoderLayer(settings, self_attention) for _ in range(num_layers))
+        self.layers = nn.ModuleList(layer(settings, self_attention) for _ in range(num_layers))
         self.norm = settings.make_final_norm()
 
     def forward(

@@ -64,9 +64,14 @@ class LayerSettings:
     def make_feed_forward(self) -> FeedForward:
         return FeedForward(self.dim, self.feed_forward_dim, activation=self.activation, dropout=self.activation_dropout)
 
+    @property
+    def attention_dropout_rates(self) -> dict[str, float]:
+        """The rate of everything that attention may drop, by its name in DROPPED."""
+        return dict.fromkeys(DROPPED, 0.0) | {self.attention_dropout_of: self.attention_dropout}
+
     def make_attention(self, mixer: Callable[..., Mixer], role: type[Mixer], slot: str) -> MultiHead:
         """The attention of `slot`; rotary positions turn self-attention only: memory and target share no ruler."""
-        rates = dict.fromkeys(DROPPED, 0.0) | {self.attention_dropout_of: self.attention_dropout}
+        rates = self.attention_dropout_rates
         return MultiHead(
             self.dim,
             num_heads=self.num_heads,

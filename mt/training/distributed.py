@@ -134,7 +134,8 @@ def sharded(module: nn.Module, model: nn.Module, ranks: Ranks, device: torch.dev
         for attention in (layer.self_attention, layer.cross_attention):
             fully_shard(attention, mesh=mesh)
             for method in ATTENTION_METHODS:
-                register_fsdp_forward_method(attention, method)
+                if hasattr(attention, method):
+                    register_fsdp_forward_method(attention, method)
     for layer in (*model.encoder.layers, *model.decoder.layers):
         fully_shard(layer, mesh=mesh)
     return fully_shard(module, mesh=mesh)

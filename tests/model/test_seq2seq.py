@@ -5,8 +5,10 @@ import torch
 
 from mt.alignment.tap import Tap
 from mt.attention.dense import Dense
-from mt.model.decoder import Decoder
-from mt.model.encoder import Encoder
+from mt.attention.rectified import Rectified
+from mt.model.decoder import Decoder, DecoderLayer
+from mt.model.encoder import Encoder, EncoderLayer
+from mt.model.gated_unit import gated_layer
 from mt.model.layer import LayerSettings
 from mt.model.seq2seq import Seq2Seq, parameter_counts
 
@@ -20,6 +22,18 @@ SHAPES = {
     "gelu, learned": {"activation": "gelu", "positions": "learned"},
     "grouped queries": {"num_kv_heads": 2, "positions": "rotary"},
     "one key-value head": {"num_kv_heads": 1},
+    "gated units": {
+        "encoder_layer": partial(gated_layer, shared_size=6),
+        "decoder_layer": partial(gated_layer, shared_size=6),
+    },
+    "gated units, squared, rotary": {
+        "encoder_layer": partial(gated_layer, shared_size=6, expansion=3),
+        "decoder_layer": partial(gated_layer, shared_size=10),
+        "encoder_attention": partial(Rectified, power=2),
+        "self_attention": partial(Rectified, power=2),
+        "positions": "rotary",
+        "norm_position": "post",
+    },
 }
 
 
@@ -33,14 +47,22 @@ def make(
     encoder_attention=Dense,
     self_attention=Dense,
     cross_attention=Dense,
+    encoder_layer=EncoderLayer,
+    decoder_layer=DecoderLayer,
     **layer,
 ):
     torch.manual_seed(0)
     settings = {"dim": 24, "num_heads": 4, "num_kv_heads": 4, "feed_forward_dim": 40, "dropout": 0.0} | layer
     return Seq2Seq(
         layer=LayerSettings(**settings),
-        encoder=partial(Encoder, num_layers=LAYERS, self_attention=encoder_attention),
-        decoder=partial(Decoder, num_layers=LAYERS + 1, self_attention=self_attention, cross_attention=cross_attention),
+        encoder=partial(Encoder, num_layers=LAYERS, self_attention=encoder_attention, layer=encoder_layer),
+        decoder=partial(
+            Decoder,
+            num_layers=LAYERS + 1,
+            self_attention=self_attention,
+            cross_attention=cross_attention,
+            layer=decoder_layer,
+        ),
         source_vocab_size=source_vocab_size,
         target_vocab_size=target_vocab_size,
         tie=tie,

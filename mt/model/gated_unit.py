@@ -14,6 +14,7 @@ from mt.attention.contract import CausalMixer, EncoderMixer, MemoryMixer, Mixer,
 from mt.attention.dropout import Dropout, WholeDropout
 from mt.attention.mask import causal_mask
 from mt.attention.rotary import NoRotary, Rotary
+from mt.attention.structure import UNKNOWN, Structure
 from mt.model.decoder import AttentionTap, DecoderLayer
 from mt.model.layer import LayerSettings, Residual
 
@@ -75,9 +76,9 @@ class GatedUnit(nn.Module):
         self.head_dropout = WholeDropout(rates["heads"], dims=2)  # of B 1 T E
         self.dropout = Dropout(settings.activation_dropout)
 
-    def attend(self, x_BSD: Tensor, mask: Tensor | None) -> Tensor:
+    def attend(self, x_BSD: Tensor, mask: Tensor | None, structure: Structure = UNKNOWN) -> Tensor:
         """out_BSD: every position looks at all positions that the mask leaves."""
-        return self._out(x_BSD, *self._queries_keys_values(x_BSD, 0), mask)
+        return self._out(x_BSD, *self._queries_keys_values(x_BSD, 0), mask, **structure.of(self.mixer.wants))
 
     def start(self) -> GatedPast:
         """The Past before the first position."""
@@ -97,8 +98,10 @@ class GatedUnit(nn.Module):
         v = self.key_dropout(nn.functional.silu(self.value(x_BTD)).unsqueeze(1))
         return self.rotary(q, position), self.rotary(k, position), v
 
-    def _out(self, x_BTD: Tensor, q_B1TK: Tensor, k_B1SK: Tensor, v_B1SE: Tensor, mask: Tensor | None) -> Tensor:
-        weights_B1TS = self.weight_dropout(self.mixer.weights(q_B1TK, k_B1SK, mask).to(v_B1SE.dtype))
+    def _out(
+        self, x_BTD: Tensor, q_B1TK: Tensor, k_B1SK: Tensor, v_B1SE: Tensor, mask: Tensor | None, **known: Tensor | None
+    ) -> Tensor:
+        weights_B1TS = self.weight_dropout(self.mixer.weights(q_B1TK, k_B1SK, mask, **known).to(v_B1SE.dtype))
         mixed_BTE = self.head_dropout(weights_B1TS @ v_B1SE).squeeze(1)
         return self.output(self.dropout(nn.functional.silu(self.gate(x_BTD)) * mixed_BTE))
 
@@ -130,9 +133,9 @@ class GatedEncoderLayer(nn.Module):
         )
         self.attention_residual = Residual(settings)
 
-    def forward(self, x_BSD: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(self, x_BSD: Tensor, mask: Tensor | None, structure: Structure = UNKNOWN) -> Tensor:
         residual = self.attention_residual
-        return residual.after(x_BSD, self.attention.attend(residual.before(x_BSD), mask))
+        return residual.after(x_BSD, self.attention.attend(residual.before(x_BSD), mask, structure))
 
 
 class GatedDecoderLayer(DecoderLayer):

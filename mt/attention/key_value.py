@@ -73,8 +73,8 @@ class KeyValuePast:
         return replace(self, index=index if self.index is None else self.index[index])
 
 
-class KeyValueMixer(MemoryMixer, CausalMixer):
-    """A variant that says its `weights`, and gets every role from them. Its caches grow with the positions."""
+class KeyValueMemory(MemoryMixer):
+    """A variant that says its `weights`, and gets the roles of encoder and cross-attention from them."""
 
     def __init__(self, num_heads: int, head_size: int, *, dropout: float = 0.0):
         super().__init__()
@@ -102,6 +102,10 @@ class KeyValueMixer(MemoryMixer, CausalMixer):
     def read_weights(self, q_RHTK: Tensor, summary: KeyValueSummary) -> Tensor:
         q_NHUK = gather_hypotheses(q_RHTK, summary.k_NGSK.shape[0])
         return scatter_hypotheses(self.weights(q_NHUK, summary.k_NGSK, summary.mask_N11S), len(q_RHTK))
+
+
+class KeyValueMixer(KeyValueMemory, CausalMixer):
+    """A variant that says its `weights`, and gets every role from them. Its caches grow with the positions."""
 
     def start(self) -> KeyValuePast:
         return KeyValuePast()

@@ -34,11 +34,18 @@ class Local(KeyValueMixer):
         return (real_B111 - 1) * (inner_BHTK @ self.outer_HK1.float()).sigmoid()
 
     def weights(self, q_BHTK: Tensor, k_BGSK: Tensor, mask: Tensor | None) -> Tensor:
-        length = k_BGSK.shape[2]
-        scores_BHTS = self.scores(q_BHTK, k_BGSK, mask).float()
-        if mask is None:
-            real = torch.full((1, 1, 1, 1), float(length), device=q_BHTK.device)
-        else:
-            real = mask.sum(dim=-1, keepdim=True).float()
-        distances_BHTS = torch.arange(length, device=q_BHTK.device) - self.centres(q_BHTK, real)
-        return (scores_BHTS - distances_BHTS.square() / (2 * (self.reach / 2) ** 2)).softmax(dim=-1)
+        centres_BHT1 = self.centres(q_BHTK, num_real(k_BGSK, mask))
+        return (self.scores(q_BHTK, k_BGSK, mask).float() + bell(centres_BHT1, k_BGSK.shape[2], self.reach)).softmax(-1)
+
+
+def num_real(k_BGSK: Tensor, mask: Tensor | None) -> Tensor:
+    """How many keys each sentence has, padding not counted: B 1 1 1, or 1 1 1 1 for all alike."""
+    if mask is None:
+        return torch.full((1, 1, 1, 1), float(k_BGSK.shape[2]), device=k_BGSK.device)
+    return mask.sum(dim=-1, keepdim=True).float()
+
+
+def bell(centres_BHT1: Tensor, num_keys: int, reach: float) -> Tensor:
+    """-(s - p)² / (2 σ²) for each key s, with σ half of `reach`: what falls off round a centre p, before a softmax."""
+    distances_BHTS = torch.arange(num_keys, device=centres_BHT1.device) - centres_BHT1
+    return -distances_BHTS.square() / (2 * (reach / 2) ** 2)

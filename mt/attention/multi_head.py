@@ -61,13 +61,17 @@ class MultiHead(nn.Module):
         """The mixer's Summary of the memory: computed once a sentence, read at every step."""
         return self.mixer.summarize(*self._keys_values(memory_BSD, 0), mask, **structure.of(self.mixer.wants))
 
-    def read(self, x_RTD: Tensor, summary: Any) -> Tensor:
-        """out_RTD read from the summary."""
-        return self._out(self.mixer.read(self._queries(x_RTD, 0), summary))
+    def read(self, x_RTD: Tensor, summary: Any, position: int = 0) -> Tensor:
+        """out_RTD read from the summary by positions of the target, the first of which stands at `position`."""
+        return self._out(self.mixer.read(self._queries(x_RTD, 0), summary, **self._heard(position)))
 
-    def read_weights(self, x_RTD: Tensor, summary: Any) -> Tensor:
+    def read_weights(self, x_RTD: Tensor, summary: Any, position: int = 0) -> Tensor:
         """weights_RHTS of the same read, recomputed beside the kernel."""
-        return self.mixer.read_weights(self._queries(x_RTD, 0), summary)
+        return self.weights_of(self._queries(x_RTD, 0), summary, position)
+
+    def weights_of(self, q_RHTK: Tensor, summary: Any, position: int = 0) -> Tensor:
+        """weights_RHTS for queries that somebody else made."""
+        return self.mixer.read_weights(q_RHTK, summary, **self._heard(position))
 
     def value_norms(self, memory_BSD: Tensor) -> Tensor:
         """norms_BHS = |f(x)|: how long each head's value is behind the output projection (Kobayashi et al. 2020)."""
@@ -93,6 +97,9 @@ class MultiHead(nn.Module):
 
     def _queries_keys_values(self, x_BTD: Tensor, position: int) -> tuple[Tensor, Tensor, Tensor]:
         return self._queries(x_BTD, position), *self._keys_values(x_BTD, position)
+
+    def _heard(self, position: int) -> dict[str, int]:
+        return {"position": position} if getattr(self.mixer, "hears_position", False) else {}
 
     def _queries(self, x_BTD: Tensor, position: int) -> Tensor:
         # B T (H K) -> B H T K

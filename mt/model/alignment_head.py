@@ -24,11 +24,11 @@ class AlignmentHead(nn.Module):
         self.layer = layer
         self.norm, self.query = nn.LayerNorm(dim), nn.Linear(dim, dim)
 
-    def forward(self, states_RTD: Tensor, attention: MultiHead, summary: Any) -> Tensor:
+    def forward(self, states_RTD: Tensor, attention: MultiHead, summary: Any, position: int) -> Tensor:
         """weights_RHTS: where the heads look in the memory that `attention` summarized."""
         # R T (H K) -> R H T K
         q_RHTK = self.query(self.norm(states_RTD)).unflatten(-1, (attention.num_heads, -1)).transpose(1, 2)
-        return attention.mixer.read_weights(q_RHTK, summary)
+        return attention.weights_of(q_RHTK, summary, position)
 
 
 def add_alignment_head(model: Seq2Seq, *, layer: int) -> Seq2Seq:

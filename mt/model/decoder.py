@@ -86,8 +86,9 @@ class DecoderLayer(nn.Module):
         x_RTD = self.self_residual.after(x_RTD, y_RTD)
         query_RTD = self.cross_residual.before(x_RTD)
         if tap.wants(layer):
-            tap.record(layer, self.cross_attention.read_weights(query_RTD, summary))
-        return self.cross_residual.after(x_RTD, self.cross_attention.read(query_RTD, summary)), past
+            tap.record(layer, self.cross_attention.read_weights(query_RTD, summary, position))
+        y_RTD = self.cross_attention.read(query_RTD, summary, position)
+        return self.cross_residual.after(x_RTD, y_RTD), past
 
 
 class Decoder(nn.Module):
@@ -135,5 +136,5 @@ class Decoder(nn.Module):
             pasts.append(past)
             head = self.alignment_head
             if head is not None and head.layer == index and tap.wants(len(self.layers)):
-                tap.record(len(self.layers), head(x_RTD, layer.cross_attention, state.summaries[index]))
+                tap.record(len(self.layers), head(x_RTD, layer.cross_attention, state.summaries[index], state.position))
         return self.norm(x_RTD), replace(state, pasts=tuple(pasts), position=state.position + x_RTD.shape[1])

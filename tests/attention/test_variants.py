@@ -18,6 +18,7 @@ from mt.attention.contract import (
     scatter_hypotheses,
 )
 from mt.attention.dense import Dense
+from mt.attention.diagonal import Diagonal
 from mt.attention.dynamic_heads import DynamicHeads
 from mt.attention.entmax import Entmax
 from mt.attention.gated import Gated
@@ -70,6 +71,7 @@ VARIANTS = {
     "chunked": partial(Chunked, block=3),
     "window": partial(Window, reach=2),
     "local": partial(Local, reach=3.0),
+    "diagonal": partial(Diagonal, reach=3.0),
     "average": Average,
     "gated heads": partial(Gated, per="head"),
     "gated elements": Gated,
@@ -365,6 +367,7 @@ def test_a_window_over_everything_is_dense_and_a_small_one_is_not():
         (partial(Ssru, per="word"), r"per \(word\) must be one of head, element"),
         (partial(Ssru, dropout=0.1), r"attention_dropout \(0.1\) must be 0"),
         (partial(Local, reach=0), r"reach \(0\) must be above 0"),
+        (partial(Diagonal, reach=0), r"reach \(0\) must be above 0"),
         (partial(Average, dropout=0.1), r"attention_dropout \(0.1\) must be 0"),
         (partial(Chunked, block=0), r"block \(0\) must be at least 1"),
         (partial(Window, reach=0), r"reach \(0\) must be at least 1"),
@@ -387,6 +390,15 @@ def test_the_centre_of_local_attention_moves_with_the_query_and_stays_among_real
     assert (centres >= 0).all() and (centres[2] <= 1).all() and centres[0].max() <= 5 and centres.std() > 0.5
     weights = mixer.weights(q * 9, k * 0, mask())  # nothing but the bell
     assert ((weights * torch.arange(S)).sum(-1, keepdim=True) - centres).abs().max() < 0.5
+
+
+def test_the_diagonal_goes_on_where_the_last_step_stood():
+    q, k, v = inputs()
+    mixer, summary = Diagonal(H, K, reach=1.0), Diagonal(H, K, reach=1.0).summarize(k, v, mask())
+    steps = [mixer.read(q[:, :, t : t + 1], summary, position=t) for t in range(T)]
+    torch.testing.assert_close(torch.cat(steps, dim=2), mixer.read(q, summary))
+    best = mixer.read_weights(q * 0, summary).argmax(-1)
+    assert (best[1] == torch.arange(T)).all() and (best[2] == torch.arange(T).clamp(max=1)).all()
 
 
 def test_low_rank_refuses_more_keys_than_it_was_made_for():

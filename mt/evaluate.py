@@ -46,12 +46,15 @@ def main(argv: list[str] | None = None) -> int:
         from tqdm import tqdm
 
         from mt.checkpoint.folder import newest_run
+        from mt.data.document import contexts
+        from mt.inference.document import document_of
         from mt.inference.translator import Translator
         from mt.search.beam import adjusted
 
         # opened first: a wrong path should not wait for the translations
         with whole_file(flags.output) if flags.output else nullcontext() as output:
             checkpoint = flags.checkpoint or str(newest_run())
+            document = document_of(Path(checkpoint)) if flags.document else None
             translator = Translator.load(
                 checkpoint, device=flags.device, precision=flags.precision, shortlist=flags.shortlist
             )
@@ -59,7 +62,11 @@ def main(argv: list[str] | None = None) -> int:
                 translator.search, beam_size=flags.beam_size, length_penalty=flags.length_penalty, n_best=1
             )
             start = time.perf_counter()
-            translations = translator.translate(lines, search=search, batch_tokens=flags.batch_tokens)
+            sources = lines
+            if document is not None:
+                of_lines = contexts(lines, document)
+                sources = [context.around(line) for context, line in zip(of_lines, lines, strict=True)]
+            translations = translator.translate(sources, search=search, batch_tokens=flags.batch_tokens)
             translations = list(tqdm(translations, total=len(lines), unit="line", disable=None))
             seconds = time.perf_counter() - start
             hypotheses = [translation.text for translation in translations]
@@ -130,6 +137,11 @@ def parser() -> argparse.ArgumentParser:
         help="float32, bfloat16, on a CPU int8, or auto: bfloat16 where the device has it (default: %(default)s)",
     )
 
+    how.add_argument(
+        "--document",
+        action="store_true",
+        help="as translate has it: each line in its context, blank lines between documents",
+    )
     how.add_argument("--shortlist", action="store_true", help="as translate has it: faster, at some cost in BLEU")
 
     report = parser.add_argument_group("what is reported")
@@ -147,7 +159,16 @@ def parser() -> argparse.ArgumentParser:
     )
     report.add_argument("--json", action="store_true", help="one JSON object instead of a table")
 
-    how_translated = ("checkpoint", "beam-size", "length-penalty", "batch-tokens", "device", "precision", "shortlist")
+    how_translated = (
+        "checkpoint",
+        "beam-size",
+        "length-penalty",
+        "batch-tokens",
+        "device",
+        "precision",
+        "document",
+        "shortlist",
+    )
     for name in ("output", *how_translated):
         parser.refuse_idle(
             f"--{name}", "with --hypotheses: they are scored as they are", lambda flags: flags.hypotheses

@@ -90,7 +90,13 @@ def main(settings: dict[str, Any]) -> float | None:
     counts = parameter_counts(model)
     log.info("parameters: %s", ", ".join(f"{part} {count:,}" for part, count in counts.items()))
     run.describe(
-        ModelCard(model=settings["model"], source_language=data.source_language, target_language=data.target_language),
+        ModelCard(
+            model=settings["model"],
+            source_language=data.source_language,
+            target_language=data.target_language,
+            max_pieces=data.max_pieces,
+            document=data.document,
+        ),
         tokenizers,
     )
 
@@ -105,7 +111,8 @@ def main(settings: dict[str, Any]) -> float | None:
     )
 
     def validate(of_model: torch.nn.Module) -> Validation:
-        return Validation(**vars(validator(Translator(of_model, tokenizers, **where), trainer.position.step)))
+        translator = Translator(of_model, tokenizers, max_pieces=data.max_pieces, **where)
+        return Validation(**vars(validator(translator, trainer.position.step)))
 
     ranks.first_alone(lambda: find_links(guidance, prepared))
     batches = make_batches(

@@ -9,7 +9,7 @@ import queue
 import stat
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
@@ -87,12 +87,20 @@ def parser() -> argparse.ArgumentParser:
         "translated is the text without them, whose words --alignment counts",
     )
     flags.add_argument(
+        "--document",
+        action="store_true",
+        help="the lines are sentences of documents, each ended by a blank line: translate each in the context of its "
+        "neighbours, as the checkpoint was trained to (data.document)",
+    )
+    flags.add_argument(
         "--batch-tokens",
         type=int,
         help="padded source pieces of a batch (default: 10240 by the size of the beam; GPU: 40960)",
     )
     flags.add_argument(
-        "--max-pieces", type=int, default=200, help="longer lines are split at sentence ends (default: 200)"
+        "--max-pieces",
+        type=int,
+        help="longer lines are split at sentence ends, as a note says (default: data.max_pieces in training, or 200)",
     )
     flags.add_argument(
         "--workers",
@@ -150,20 +158,27 @@ def _translate(args: argparse.Namespace, stream: BinaryIO | None, output: TextIO
     """Writes what the flags ask for; of a stream, of its `lines` alone."""
     from mt.checkpoint.folder import newest_run
     from mt.device import choose_device
+    from mt.inference.document import document_of, in_documents, with_neighbours
     from mt.inference.job import Job, Window
     from mt.inference.spread import in_order
 
     job = Job(args.checkpoint or newest_run(), args)
     if args.checkpoint is None:
         log.info("checkpoint: %s", job.checkpoint)
+    document = document_of(job.checkpoint) if args.document else None
     is_cpu = choose_device(args.device).type == "cpu"
     if not is_cpu and args.workers not in (None, 1):
         raise ValueError(f"--workers ({args.workers}) is for the CPU: a GPU is busy with one, --device cpu has cores")
     if stream is None or not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
         job.load()  # while whoever writes prepares the first lines
-    windows = _windows(stream, lines) if stream else [(0, _arguments(args.sentences))]
+    read = lines if document is None else with_neighbours(lines, document)
+    found = _windows(stream, read) if stream else [(0, _arguments(args.sentences))]
+    if document is None:
+        windows: Iterable[Window] = (Window(first, window) for first, window in found)
+    else:
+        windows = in_documents(found, lines, document)
     num_workers = args.workers or (_num_threads() if is_cpu and stream else 1)
-    for rows in in_order(job, (Window(first, window) for first, window in windows), num_workers):
+    for rows in in_order(job, windows, num_workers):
         for note in rows.notes:
             log.warning("%s", note)
         output.write(rows.text)

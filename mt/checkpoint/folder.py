@@ -17,7 +17,7 @@ import logging
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from mt.checkpoint.outline import Shape, Unfilled, check_memory, check_weights, 
 from mt.checkpoint.rebuild import build, find_target, targets
 from mt.checkpoint.small_file import check_files, read_json, read_yaml, yaml_text
 from mt.checkpoint.tensor_file import TensorFile, write_tensors
+from mt.data.document import DocumentSettings
 from mt.data.tokenizer import BOS, EOS, TokenizerPair
 from mt.data.whole_folder import json_text, whole_folder
 
@@ -59,6 +60,8 @@ class ModelCard:
     source_language: str
     target_language: str
     changes: list[Mapping[str, Any]] = field(default_factory=list)  # each a `_target_` called with the model
+    max_pieces: int | None = None  # of the longest source that it was trained on (data.max_pieces); None: not known
+    document: DocumentSettings = field(default_factory=DocumentSettings)  # the context that it was trained with
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +101,8 @@ def write_checkpoint(
             "target_language": card.target_language,
             "model": card.model,
             "changes": list(card.changes),
+            "max_pieces": card.max_pieces,
+            "document": asdict(card.document),
         }
         (new / "model.yaml").write_text(yaml_text(body), "utf-8")
         tokenizers.save(new)
@@ -164,7 +169,11 @@ def read_card(folder: Path) -> ModelCard:
             source_language=body["source_language"],
             target_language=body["target_language"],
             changes=body["changes"],
+            max_pieces=body.get("max_pieces"),  # not said before there were documents
+            document=DocumentSettings(**body.get("document", {})),
         )
+        if card.max_pieces is not None and not 1 <= card.max_pieces <= MAX_NUMBER:
+            raise ValueError(f"{path}: max_pieces ({card.max_pieces}) must be from 1 to {MAX_NUMBER}")
     except (KeyError, TypeError) as error:
         raise ValueError(f"{path} is no model description: {type(error).__name__} {error}") from error
     if not isinstance(card.changes, list) or not all(isinstance(node, dict) for node in [card.model, *card.changes]):

@@ -1,8 +1,9 @@
 """From settings to data that a training can read: clean, train the tokenizer, encode; each stage only when it must.
 
-The folder afterwards: valid.en, valid.de, test.en, ... (untouched lines), clean/train and clean/valid (text stores),
-tokenizer/, encoded/train and encoded/valid (id stores), ledger.json, and prepared.json with a fingerprint a stage. With
-data.keep_shards, clean/train is the first shard alone, encoded/train is not there, and shards/ holds those in use.
+The folder afterwards: valid.en, valid.de, test.en, ... (untouched lines, each in its context where data.document wants
+any), clean/train and clean/valid (text stores), tokenizer/, encoded/train and encoded/valid (id stores), ledger.json,
+and prepared.json with a fingerprint a stage. With data.keep_shards, clean/train is the first shard alone, encoded/train
+is not there, and shards/ holds those in use.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 
 from mt.data.cleaning.clean import HeldOutPairs, clean_corpus
 from mt.data.cleaning.rules import sleeping_rules
+from mt.data.document import apart
 from mt.data.encode import encode_train, write_store
 from mt.data.fingerprint import fingerprint_of
 from mt.data.held_out import HeldOut
@@ -65,13 +67,14 @@ def prepare(data: DataSettings, tokenizer: TokenizerSettings, *, num_processes: 
     if num_processes is not None and num_processes < 1:
         raise ValueError(f"num_processes ({num_processes}) must be at least 1, or null")
     num_processes = num_processes or available_cores()
+    data = data.in_documents()
     folder = Path(data.prepared)
     if folder.is_dir() and any(folder.iterdir()) and not (folder / LOCK).exists():
         # valid.en and test.en are written there: never over somebody's corpus
         raise ValueError(f"data.prepared ({folder}) must be new, empty or prepared before: it holds other files")
     if data.keep_shards is not None:
         shards_of(data.train)  # refuses what cannot be cut
-    tokenizer = _with_symbols(tokenizer, tags_of(data.train, data.valid, *data.tests.values()))
+    tokenizer = _with_symbols(tokenizer, data)
     wanted = _fingerprints(data, tokenizer)
     folder.mkdir(parents=True, exist_ok=True)
     with alone(folder / LOCK):
@@ -94,8 +97,8 @@ def prepare(data: DataSettings, tokenizer: TokenizerSettings, *, num_processes: 
 
 def corpus_fingerprint(data: DataSettings, tokenizer: TokenizerSettings) -> str:
     """What `Prepared.fingerprint` will be: known before anything is prepared."""
-    tags = tags_of(data.train, data.valid, *data.tests.values())
-    return _fingerprints(data, _with_symbols(tokenizer, tags))["encode"]
+    data = data.in_documents()
+    return _fingerprints(data, _with_symbols(tokenizer, data))["encode"]
 
 
 def available_cores() -> int:
@@ -103,8 +106,9 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _with_symbols(tokenizer: TokenizerSettings, tags: list[str]) -> TokenizerSettings:
-    missing = [tag for tag in tags if tag not in tokenizer.reserved_symbols]
+def _with_symbols(tokenizer: TokenizerSettings, data: DataSettings) -> TokenizerSettings:
+    wanted = [*tags_of(data.train, data.valid, *data.tests.values()), *data.document.symbols]
+    missing = [symbol for symbol in wanted if symbol not in tokenizer.reserved_symbols]
     return replace(tokenizer, reserved_symbols=(*tokenizer.reserved_symbols, *missing))
 
 
@@ -151,7 +155,8 @@ def _train_tokenizers(settings: TokenizerSettings, folder: Path) -> None:
     start = time.perf_counter()
     text = TextStore(folder / "clean" / "train")
     size = text.num_bytes(range(len(text)), ("source", "target"))
-    tokenizers = train_tokenizers(text.lines("source"), text.lines("target"), len(text), settings, num_bytes=size)
+    sources = (apart(line)[1] for line in text.lines("source"))  # every sentence once, not once a neighbour
+    tokenizers = train_tokenizers(sources, text.lines("target"), len(text), settings, num_bytes=size)
     _give_back_memory()
     with whole_folder(folder / "tokenizer") as new:
         tokenizers.save(new)

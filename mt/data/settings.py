@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mt.data.cleaning.settings import CleaningSettings
+from mt.data.document import DocumentSettings, in_documents
 from mt.data.pair import Corpus
 
 
@@ -21,6 +22,7 @@ class DataSettings:
     valid: Corpus
     tests: Mapping[str, Corpus] = field(default_factory=dict)  # by name; a name starts its files: test.en
     cleaning: CleaningSettings = field(default_factory=CleaningSettings)
+    document: DocumentSettings = field(default_factory=DocumentSettings)  # context of each source sentence
     max_pieces: int = 256  # longer training pairs, on either side, are dropped and counted; BOS and EOS not counted
     keep_shards: int | None = None  # prepare each training file when its turn comes, and keep so many prepared
     prepared: str  # folder for prepared files
@@ -41,6 +43,12 @@ class DataSettings:
             raise ValueError(
                 f"data.keep_shards ({self.keep_shards}) must be at least 2, the one in use and the next, or null"
             )
+
+    def in_documents(self) -> DataSettings:
+        """The same with corpora whose sources stand in the context that `document` wants."""
+        tests = {name: in_documents(test, self.document) for name, test in self.tests.items()}
+        train, valid = (in_documents(corpus, self.document) for corpus in (self.train, self.valid))
+        return replace(self, train=train, valid=valid, tests=tests)
 
 
 def _check_name(name: str, value: str) -> None:

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mt.data.cleaning.clean import HeldOutPairs, clean_corpus
+from mt.data.document import InDocuments
 from mt.data.encode import encode_train
-from mt.data.formats.text_files import TextFiles
+from mt.data.files import files_of
 from mt.data.held_out import HeldOut
 from mt.data.ledger import Ledger
 from mt.data.lock import alone
@@ -39,12 +40,10 @@ def shards_of(corpus: Corpus) -> list[Corpus]:
         return [Sources(**dict(zip(parts, shards, strict=True))) for shards in zip(*parts.values(), strict=True)]
     if isinstance(corpus, Source):
         return [replace(corpus, corpus=shard) for shard in shards_of(corpus.corpus)]
-    if isinstance(corpus, TextFiles):
-        links = corpus.links or [None] * len(corpus.source)
-        columns = zip(corpus.source, corpus.target, links, strict=True)
-        return [TextFiles(source=source, target=target, links=link) for source, target, link in columns]
-    if isinstance(getattr(corpus, "path", None), tuple):
-        return [replace(corpus, path=path) for path in corpus.path]
+    if isinstance(corpus, InDocuments):
+        return [replace(corpus, corpus=shard) for shard in shards_of(corpus.corpus)]
+    if files := files_of(corpus):
+        return files
     raise ValueError(f"data.keep_shards: data.train must be made of files in lists, it is {type(corpus).__name__}")
 
 

@@ -88,9 +88,9 @@ def with_tag(pair: Pair, tag: str | None) -> Pair:
     return pair._replace(source=f"{tag} {pair.source}", links=pair.links and moved_links(pair.links))
 
 
-def moved_links(links: str) -> str:
-    """Links (Pharaoh format) of a pair whose source has one more word at its start."""
-    return LINK_START.sub(lambda position: str(int(position[0]) + 1), links)
+def moved_links(links: str, by: int = 1) -> str:
+    """Links (Pharaoh format) of a pair whose source has `by` more words at its start."""
+    return LINK_START.sub(lambda position: str(int(position[0]) + by), links)
 
 
 def without_tag(source: str, tags: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ from mt.alignment.alignment import RawAttention
 from mt.alignment.choose import Choice, rank, rank_both
 from mt.alignment.gold import Gold, from_lines
 from mt.alignment.statistical import StatisticalAligner, links_of
+from mt.data.document import alone
 from mt.data.pair import Pair
 from mt.data.prepare import Prepared
 from mt.evaluation.alignment_input import check_within
@@ -51,7 +52,8 @@ class Reference:
     @classmethod
     def of_validation(cls, prepared: Prepared) -> Reference:
         """The first pairs of the validation set, with its gold links where it has any, else with learned ones."""
-        filled = [pair for pair in prepared.valid.pairs() if all(0 < length <= LONGEST for length in _lengths(pair))]
+        pairs = map(alone, prepared.valid.pairs())
+        filled = [pair for pair in pairs if all(0 < length <= LONGEST for length in _lengths(pair))]
         chosen = filled[:LINES]
         sources, targets = [pair.source for pair in chosen], [pair.target for pair in chosen]
         if prepared.valid.links is not None:
@@ -61,7 +63,7 @@ class Reference:
                 return cls.of(sources, targets, gold)
             except ValueError as error:
                 log.warning("gold links of the validation set: %s; the statistical aligner's are taken", error)
-        corpus = ((pair.source, pair.target) for pair in prepared.train.sample(LEARNED_PAIRS))
+        corpus = ((pair.source, pair.target) for pair in map(alone, prepared.train.sample(LEARNED_PAIRS)))
         try:
             return cls.of(sources, targets, corpus=corpus)
         except ValueError as error:  # no pair that could be learned from

@@ -17,6 +17,7 @@ from mt.alignment.omission import NUM_COMMON, left_over
 from mt.alignment.tap import Tap
 from mt.alignment.words import by_words
 from mt.checkpoint.folder import load_checkpoint
+from mt.data.document import num_words_after, num_words_before
 from mt.data.tokenizer import BOS, EOS
 from mt.inference.translator import Translation, Translator, batches_by_length, one_line, padded, tagged
 from mt.search.search import Search
@@ -116,7 +117,7 @@ class Aligner:
         """Links of blank-separated words of each source line and its candidate of that rank (the last if fewer).
 
         By the rule that was chosen for the checkpoint; the parts of a split line are put together again, also
-        where a word was cut. A tag is no word of the line.
+        where a word was cut. Neither a tag nor context is a word of the line.
         """
         return [links_of(parts) for parts in self.parts(translations, rank)]
 
@@ -136,8 +137,9 @@ class Aligner:
     def _part(self, raw: RawAttention, text: str, ids: Sequence[int], tag: str | None) -> Part:
         alignment = Alignment.from_attention(raw, **self.choice.where())
         words = by_words(alignment, text, one_line(self.translator.tokenizers.target.decode(ids)))
-        words, first = without_tag(words, tag), int(tag is not None)
-        left_S, is_common_S = left_over(raw, text)[first:], self.is_common(text)[first:]
+        sentence = sentence_of(text, tag)
+        words = replace(words, source_pieces=words.source_pieces[sentence], weights_TS=words.weights_TS[:, sentence])
+        left_S, is_common_S = left_over(raw, text)[sentence], self.is_common(text)[sentence]
         return Part(words, self.choice.links(words.weights_TS), left_S, is_common_S, 0, 0)
 
     def is_common(self, source: str) -> np.ndarray:
@@ -232,11 +234,9 @@ def links_of(parts: Sequence[Part]) -> list[Link]:
     )
 
 
-def without_tag(words: Alignment, tag: str | None) -> Alignment:
-    """The alignment of words without the tag before the source."""
-    if tag is None:
-        return words
-    return replace(words, source_pieces=words.source_pieces[1:], weights_TS=words.weights_TS[:, 1:])
+def sentence_of(text: str, tag: str | None) -> slice:
+    """The words of what a model reads that are to be translated: neither the tag before it nor its context."""
+    return slice(num_words_before(text) or int(tag is not None), len(text.split()) - num_words_after(text))
 
 
 def _in_order(numbered: Iterable[tuple[int, Found]]) -> list[Found]:

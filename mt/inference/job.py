@@ -13,6 +13,7 @@ import numpy as np
 
 from mt.alignment.links import to_pharaoh
 from mt.alignment.omission import is_omitted
+from mt.data.document import Context
 from mt.inference.aligner import Aligner, Part, links_of
 from mt.inference.loops import loops
 from mt.inference.markup import Marked, parse
@@ -29,6 +30,11 @@ class Window:
 
     first: int
     lines: Sequence[str]
+    contexts: Sequence[Context] = ()  # of each line, where a document is translated
+
+    def part(self, start: int, stop: int) -> Window:
+        """Some of the lines."""
+        return Window(self.first + start, self.lines[start:stop], self.contexts[start:stop])
 
 
 @dataclass(frozen=True)
@@ -64,9 +70,11 @@ class Job:
     def __call__(self, window: Window) -> Rows:
         aligner, flags = self.load(), self.flags
         marked = [parse(line) if flags.markup else None for line in window.lines]
+        plain = [line if found is None else found.text for line, found in zip(window.lines, marked, strict=True)]
+        contexts = [_plain(context) if flags.markup else context for context in window.contexts]
         translations = list(
             aligner.translator.translate(
-                [line if found is None else found.text for line, found in zip(window.lines, marked, strict=True)],
+                [context.around(line) for context, line in zip(contexts, plain, strict=True)] if contexts else plain,
                 batch_tokens=flags.batch_tokens,
                 max_pieces=flags.max_pieces,
                 seed=flags.seed,
@@ -78,6 +86,7 @@ class Job:
         parts = [aligner.parts(translations, rank) if needs_parts else None for rank in range(flags.n_best)]
         text, notes = [], []
         for index, (line, translation) in enumerate(zip(window.lines, translations, strict=True)):
+            translation = replace(translation, source=plain[index])  # without its context
             number = window.first + index + 1
             notes += [f"line {number}: {note}" for note in translation.notes]
             bodies = [
@@ -86,6 +95,11 @@ class Job:
             ]
             text += rows(number, line, translation, bodies, flags)
         return Rows("".join(f"{row}\n" for row in text), notes)
+
+
+def _plain(context: Context) -> Context:
+    """The context without its markup."""
+    return Context(*(tuple(parse(line).text for line in lines) for lines in context))
 
 
 def body(candidate: Candidate, parts: Sequence[Part], marked: Marked | None, flags: Namespace) -> dict[str, Any]:

@@ -50,4 +50,4 @@ def pieces(window: Window, count: int) -> Iterator[Window]:
     """The window in at most `count` pieces of nearly equal size."""
     size = max(SMALLEST_PIECE, -(-len(window.lines) // count))
     for start in range(0, len(window.lines), size):
-        yield Window(window.first + start, window.lines[start : start + size])
+        yield window.part(start, start + size)

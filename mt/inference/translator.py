@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn.functional import linear
 
 from mt.checkpoint.folder import LoadedModel, load_checkpoint
+from mt.data.document import apart
 from mt.data.tokenizer import BOS, EOS, PAD, UNK, TokenizerPair
 from mt.device import PACKED_PRECISIONS, choose_device, choose_precision, keep_freed_memory, mixed_precision
 from mt.inference.packed import pack, product_with
@@ -34,6 +35,7 @@ log = logging.getLogger(__name__)
 Step = Callable[[Tensor, DecoderState], "tuple[Tensor, DecoderState]"]
 
 BANNED = (PAD, UNK, BOS)
+MAX_PIECES = 200  # of a source, where nobody knows on what a model was trained
 CPU_BATCH_TOKENS, GPU_BATCH_TOKENS = 10_240, 40_960  # of all hypotheses; on a CPU more is no faster
 
 
@@ -71,6 +73,7 @@ class Translator:
 
     `search` is what is used where a call names none: the checkpoint's own choice, or beam search.
     `precision` is float32 by default, so that a sentence's translation is the same in whatever batch it comes.
+    `max_pieces` is the longest source that the model was trained on (data.max_pieces): longer lines are split.
     """
 
     def __init__(
@@ -81,7 +84,9 @@ class Translator:
         search: Search | None = None,
         device: str | torch.device = "auto",
         precision: str = "float32",
+        max_pieces: int | None = None,
     ):
+        self.max_pieces = max_pieces or MAX_PIECES
         self.device = choose_device(str(device))
         self.dtype = choose_precision(precision, self.device)
         self.model, self.tokenizers = model.to(self.device), tokenizers
@@ -106,14 +111,15 @@ class Translator:
         """
         chosen, tokenizers, model = choose_device(device), loaded.tokenizers, loaded.model.eval()
         sizes = {"source_size": tokenizers.source.size, "target_size": tokenizers.target.size}
+        how = {"search": loaded.search, "device": device, "max_pieces": loaded.card.max_pieces}
         shortened = (Shortlist.load(loaded.folder, **sizes), model.output.weight.detach()) if shortlist else None
         if chosen.type != "cpu":
-            translator = cls(model, tokenizers, search=loaded.search, device=device, precision=precision)
+            translator = cls(model, tokenizers, precision=precision, **how)
         else:
             dtype = choose_precision(precision, chosen, known=PACKED_PRECISIONS)
             pack(model, dtype)
             keep_freed_memory()  # but for what packing gave up
-            translator = cls(model, tokenizers, search=loaded.search, device=device)
+            translator = cls(model, tokenizers, **how)
             translator.dtype, translator.is_packed = dtype, True
         if shortened:
             translator._shortlist = shortened[0], shortened[1].to(translator.device)
@@ -129,7 +135,7 @@ class Translator:
         *,
         search: Search | None = None,
         batch_tokens: int | None = None,
-        max_pieces: int = 200,
+        max_pieces: int | None = None,
         window: int = 2048,
         seed: int = 1,
         first_line: int = 0,
@@ -137,16 +143,18 @@ class Translator:
     ) -> Iterator[Translation]:
         """A Translation for every line, in order, streaming in windows of `window` lines.
 
-        A line of nothing but blanks passes through untouched. A line of more than `max_pieces` source pieces is split
-        at sentence ends, then clauses, then blanks. `batch_tokens` bounds sentences x longest source of a batch (None:
-        so many that their hypotheses come to 10,240 on a CPU, 40,960 on a GPU). What sampling draws for a line depends
-        on `seed` and the line's number, counted from `first_line`, alone.
+        A line of nothing but blanks passes through untouched. A line of more than `max_pieces` source pieces (None: of
+        what the model was trained on) loses its context (`mt.data.document`), the farthest sentences first, and is
+        then split at sentence ends, then clauses, then blanks. `batch_tokens` bounds sentences x longest source of a
+        batch (None: so many that their hypotheses come to 10,240 on a CPU, 40,960 on a GPU). What sampling draws for a
+        line depends on `seed` and the line's number, counted from `first_line`, alone.
 
         `tag`, such as <2de>, goes before each line, and before each part of a split one. Raises ValueError for one that
         is no symbol of the tokenizer.
         """
         search = search or self.search
         self.check_tag(tag)
+        max_pieces = max_pieces or self.max_pieces
         if self.model.max_length is not None:
             max_pieces = min(max_pieces, self.model.max_length - 1)  # EOS takes one
         lines = iter(lines)
@@ -174,12 +182,12 @@ class Translator:
         tag: str | None,
     ) -> Iterator[Translation]:
         encode = self.tokenizers.source.encode
-        split = [
-            split_long(line, max_pieces=max_pieces, count=lambda part: len(encode(tagged(part, tag))))
-            if line.strip()
-            else None
-            for line in lines
-        ]
+
+        def count(part: str) -> int:
+            return len(encode(tagged(part, tag)))
+
+        fitted = [_with_context_that_fits(line, max_pieces=max_pieces, count=count) for line in lines]
+        split = [split_long(line, max_pieces=max_pieces, count=count) if line.strip() else None for line, _ in fitted]
         parts = [
             (part, f"{line} {index}")
             for line, segments in enumerate(split, start=first_line)
@@ -189,12 +197,14 @@ class Translator:
         ids = self.tokenizers.source.encode_many([tagged(part, tag) for part, _ in parts])
         generators = sentence_generators(seed, [number for _, number in parts])
         found = iter(self.search_ids(ids, search, batch_tokens, generators))
-        for line, segments in zip(lines, split, strict=True):
+        for line, (_, num_left_out), segments in zip(lines, fitted, split, strict=True):
             if segments is None:
                 yield Translation(line, (Candidate(line, 0.0, 0.0),))
                 continue
             of_parts = list(islice(found, len(segments.parts)))
             notes = []
+            if num_left_out:
+                notes.append(f"{num_left_out} sentences of context left out: more than {max_pieces} pieces with them")
             if len(segments.parts) > 1:
                 notes.append(f"split into {len(segments.parts)} parts of at most {max_pieces} pieces")
             if segments.is_cut:
@@ -268,6 +278,16 @@ class Translator:
 def _renamed(hypotheses: list[Hypothesis], candidates_C: list[int]) -> list[Hypothesis]:
     """The hypotheses with ids of the whole vocabulary."""
     return [replace(one, ids=tuple(candidates_C[id_] for id_ in one.ids)) for one in hypotheses]
+
+
+def _with_context_that_fits(line: str, *, max_pieces: int, count: Callable[[str], int]) -> tuple[str, int]:
+    """The line with as much of its context as fits beside it, and how many sentences of it were left out."""
+    wanted, sentence = apart(line)
+    context, fitted = wanted, line
+    while context and count(fitted) > max_pieces:
+        context = context.without_farthest()
+        fitted = context.around(sentence)
+    return fitted, wanted.num_sentences - context.num_sentences
 
 
 def tagged(text: str, tag: str | None) -> str:

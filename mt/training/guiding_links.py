@@ -15,9 +15,11 @@ from mt.alignment.links import to_pharaoh
 from mt.alignment.statistical import StatisticalAligner, soft_links
 from mt.data.batching import Guiding
 from mt.data.block import joined, line_ends
+from mt.data.document import apart, num_words_before
 from mt.data.mapped import RunWriter, map_array
 from mt.data.pair import Pair
 from mt.data.prepare import Prepared
+from mt.data.sources import moved_links
 from mt.data.store import Store
 from mt.data.tokenizer import TokenizerPair
 from mt.data.whole_folder import whole_folder
@@ -100,7 +102,10 @@ def _learn_links(pairs: Store, folder: Path, made_from: str) -> None:
             for part in range(num_parts):
                 numbers = range(count * part // num_parts, count * (part + 1) // num_parts)
                 texts = [pairs.text(number) for number in numbers]
-                text = joined(learned_lines([pair.source for pair in texts], [pair.target for pair in texts]))
+                sources = [pair.source for pair in texts]
+                links = learned_lines([apart(source)[1] for source in sources], [pair.target for pair in texts])
+                moved = (moved_links(*one) for one in zip(links, map(num_words_before, sources), strict=True))
+                text = joined(list(moved))
                 writer.write(text, line_ends(text))
         (new / stamp.name).write_text(json.dumps(made), "utf-8")
     seconds = time.perf_counter() - start

@@ -17,6 +17,7 @@ from mt.data.block import Block, in_blocks
 from mt.data.cleaning.repeats import Repeats, repeat_keys, repeat_rules, single_blanks
 from mt.data.cleaning.rules import broken_rule
 from mt.data.cleaning.settings import SAME, CleaningSettings
+from mt.data.document import apart
 from mt.data.held_out import HeldOut
 from mt.data.ledger import Ledger
 from mt.data.pair import Corpus, Pair
@@ -57,7 +58,9 @@ class HeldOutPairs:
             key.casefold()
             for part in parts
             for source, target in zip(part.sources, part.targets, strict=True)
-            for key in SAME[self._same](single_blanks(without_tag(source, tags).strip()), single_blanks(target.strip()))
+            for key in SAME[self._same](
+                single_blanks(apart(without_tag(source, tags))[1].strip()), single_blanks(target.strip())
+            )
         )
         # folding is slow, and most pairs are known by their first letters to be no held-out one
         self._starts = frozenset(key[:START] for key in self._keys)
@@ -71,7 +74,10 @@ class HeldOutPairs:
 
 
 class Judge:
-    """The rules that need nothing but a pair and the held-out sentences; goes to other processes."""
+    """The rules that need nothing but a pair and the held-out sentences; goes to other processes.
+
+    The context of a source is not judged; two pairs in other contexts are not the same.
+    """
 
     def __init__(
         self, settings: CleaningSettings, source: Source, languages: tuple[str, str], held_out: HeldOutPairs
@@ -85,11 +91,11 @@ class Judge:
         block, reasons = raw.block, dict(raw.faults)
         sources, targets = ([line.strip() for line in block.lines(side)] for side in ("source", "target"))
         texts = list(zip(map(single_blanks, sources), map(single_blanks, targets), strict=True))
-        for place, pair in enumerate(map(Pair, sources, targets)):
+        for place, pair in enumerate(map(Pair, (apart(source)[1].strip() for source in sources), targets)):
             if place in reasons:
                 continue
             reason = broken_rule(pair, self._settings, *self._languages)
-            if reason is None and self._held_out.holds(*texts[place]):
+            if reason is None and self._held_out.holds(single_blanks(pair.source), texts[place][1]):
                 reason = f"in valid or test (same {self._settings.held_out})"
             if reason is not None:
                 reasons[place] = reason

@@ -1,0 +1,184 @@
+"""Documents: sentences with the ones around them as context, so that a model can tell whom "it" and "they" mean.
+
+The source is extended, the target is not (Tiedemann and Scherrer 2017, "Neural Machine Translation with Extended
+Context"; Voita et al. 2018):
+
+    It was late. <|before|> They had left. <|before|> Nobody saw them. <|after|> So it seemed.
+
+is translated into what "Nobody saw them." is in the target language, and nothing else. Translating several sentences
+into several (Junczys-Dowmunt 2019) costs less per sentence and sees the target's context, too; but then the model
+decides how many sentences come back. Here a line in is a line out whatever the model does, a sentence pair is cleaned,
+counted and aligned by itself, and a sentence without any context is what it always was.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import takewhile
+from typing import NamedTuple
+
+from mt.data.files import files_of
+from mt.data.fingerprint import fingerprint_of
+from mt.data.formats.lines import in_one_line
+from mt.data.pair import Corpus, Pair
+from mt.data.sources import Source, Sources, moved_links
+
+BEFORE, AFTER = "<|before|>", "<|after|>"  # pieces of the tokenizer; each sentence of context is on one side of its own
+
+
+@dataclass(frozen=True, kw_only=True)
+class DocumentSettings:
+    """How many sentences of a document stand round each source sentence; 0 and 0: each is translated by itself.
+
+    A pair with nothing on either side, such as a blank line in both files, ends a document.
+    """
+
+    context_before: int = 0
+    context_after: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("context_before", "context_after"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 1000:
+                raise ValueError(f"document.{name} ({value}) must be a number of sentences from 0 to 1000")
+
+    @property
+    def is_on(self) -> bool:
+        """Whether there is any context."""
+        return self.context_before + self.context_after > 0
+
+    @property
+    def symbols(self) -> list[str]:
+        """What the tokenizer must know."""
+        return [BEFORE] * (self.context_before > 0) + [AFTER] * (self.context_after > 0)
+
+
+class Context(NamedTuple):
+    """The sentences before and after one, each in the order of the document."""
+
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+
+    def around(self, sentence: str) -> str:
+        """The source that a model reads."""
+        parts = [word for one in self.before for word in (one, BEFORE)]
+        return " ".join([*parts, sentence, *(word for one in self.after for word in (AFTER, one))])
+
+    def without_farthest(self) -> Context:
+        """One sentence less: of the longer side, of two equal ones what comes after."""
+        if len(self.before) > len(self.after):
+            return Context(self.before[1:], self.after)
+        return Context(self.before, self.after[:-1])
+
+    @property
+    def num_sentences(self) -> int:
+        """Of both sides."""
+        return len(self.before) + len(self.after)
+
+    def __bool__(self) -> bool:
+        return self.num_sentences > 0
+
+
+def apart(source: str) -> tuple[Context, str]:
+    """The context of a source, and the sentence that is to be translated: the way back from `Context.around`."""
+    if BEFORE not in source and AFTER not in source:
+        return Context(), source
+    *before, rest = source.split(f" {BEFORE} ")
+    sentence, *after = rest.split(f" {AFTER} ")
+    return Context(tuple(before), tuple(after)), sentence
+
+
+def num_words_before(source: str) -> int:
+    """Words of a source that stand before the sentence that is to be translated."""
+    return len(source[: source.rfind(BEFORE) + len(BEFORE)].split()) if BEFORE in source else 0
+
+
+def num_words_after(source: str) -> int:
+    """Words of a source that stand behind the sentence that is to be translated."""
+    return len(source[source.find(AFTER) :].split()) if AFTER in source else 0
+
+
+def alone(pair: Pair) -> Pair:
+    """The pair without the context of its source; the links go with the words."""
+    moved = pair.links and moved_links(pair.links, -num_words_before(pair.source))
+    return pair._replace(source=apart(pair.source)[1], links=moved)
+
+
+def contexts(lines: Sequence[str], settings: DocumentSettings, wanted: range | None = None) -> list[Context]:
+    """The context of each of the `wanted` lines (None: of all). A blank line ends a document, and has none."""
+
+    def context(place: int) -> Context:
+        if not lines[place].strip():
+            return Context()
+        before = reversed(lines[max(0, place - settings.context_before) : place])
+        after = lines[place + 1 : place + 1 + settings.context_after]
+        return Context(tuple(takewhile(str.strip, before))[::-1], tuple(takewhile(str.strip, after)))
+
+    return [context(place) for place in (range(len(lines)) if wanted is None else wanted)]
+
+
+@dataclass(frozen=True)
+class InDocuments:
+    """A corpus whose sources stand in their context, and whose links go with the words.
+
+    The ends of documents are no pairs; every file of a list ends one, too. A pair with a fault, or without a source,
+    stays as it is and is no context of others.
+    """
+
+    corpus: Corpus
+    settings: DocumentSettings
+
+    def __iter__(self) -> Iterator[Pair]:
+        for part in files_of(self.corpus) or [self.corpus]:
+            yield from self._read(part)
+
+    def fingerprint(self) -> str:
+        """Changes with the corpus and the settings."""
+        return fingerprint_of("InDocuments", self.corpus.fingerprint(), self.settings)
+
+    def _read(self, pairs: Iterable[Pair]) -> Iterator[Pair]:
+        before: deque[str] = deque(maxlen=self.settings.context_before)
+        waiting: deque[Pair] = deque()  # for what comes after them
+        for pair in pairs:
+            if pair.fault is None and not pair.source.strip() and not pair.target.strip():
+                while waiting:
+                    yield _next(before, waiting)
+                before.clear()
+                continue
+            waiting.append(pair)
+            if len(waiting) > self.settings.context_after:
+                yield _next(before, waiting)
+        while waiting:
+            yield _next(before, waiting)
+
+
+def _next(before: deque[str], waiting: deque[Pair]) -> Pair:
+    """The first of those that wait, in its context."""
+    pair = waiting.popleft()
+    if not _is_context(pair):
+        return pair
+    context = Context(tuple(before), tuple(_text(later) for later in waiting if _is_context(later)))
+    before.append(_text(pair))
+    source = context.around(in_one_line(pair.source))
+    return pair._replace(source=source, links=pair.links and moved_links(pair.links, num_words_before(source)))
+
+
+def _is_context(pair: Pair) -> bool:
+    return pair.fault is None and bool(pair.source.strip())
+
+
+def _text(pair: Pair) -> str:
+    return in_one_line(pair.source).strip()
+
+
+def in_documents(corpus: Corpus, settings: DocumentSettings) -> Corpus:
+    """The corpus with context, its tags before all of it; itself where the settings want none, or it has it already."""
+    if not settings.is_on or isinstance(corpus, InDocuments):
+        return corpus
+    if isinstance(corpus, Sources):
+        return Sources(**{name: in_documents(source, settings) for name, source in corpus.sources.items()})
+    if isinstance(corpus, Source):
+        return replace(corpus, corpus=in_documents(corpus.corpus, settings))
+    return InDocuments(corpus, settings)

@@ -1,0 +1,61 @@
+"""Lines of documents on their way to the model: each with its neighbours, in windows, whichever part is wanted."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from mt.checkpoint.folder import find_step, read_card
+from mt.data.document import DocumentSettings, contexts
+from mt.inference.job import Window
+
+
+def document_of(checkpoint: Path) -> DocumentSettings:
+    """The context that a checkpoint was trained with. Raises ValueError for one that was trained without any."""
+    document = read_card(find_step(checkpoint)).document
+    if not document.is_on:
+        raise ValueError(
+            f"--document: {checkpoint} was trained on single sentences, without data.document.context_before or _after"
+        )
+    return document
+
+
+def with_neighbours(wanted: range, document: DocumentSettings) -> range:
+    """The lines that must be read so that each of the `wanted` ones has its context."""
+    return range(max(0, wanted.start - document.context_before), min(sys.maxsize, wanted.stop + document.context_after))
+
+
+def in_documents(
+    windows: Iterable[tuple[int, list[str]]], wanted: range, document: DocumentSettings
+) -> Iterator[Window]:
+    """Windows of the `wanted` lines with the context of each; `windows` begin where `with_neighbours` says.
+
+    A line waits for those that come after it, unless its document ends before.
+    """
+    lines: list[str] = []  # from number `first` on
+    first, done = with_neighbours(wanted, document).start, wanted.start
+    for _, window in windows:
+        lines += window
+        ready = done
+        while ready < min(first + len(lines), wanted.stop) and _is_complete(lines, ready - first, document):
+            ready += 1
+        if ready > done:
+            yield _window(lines, first, range(done, ready), document)
+            done = ready
+            kept = max(first, done - document.context_before)
+            lines, first = lines[kept - first :], kept
+    end = min(first + len(lines), wanted.stop)
+    if end > done:
+        yield _window(lines, first, range(done, end), document)
+
+
+def _window(lines: list[str], first: int, wanted: range, document: DocumentSettings) -> Window:
+    places = range(wanted.start - first, wanted.stop - first)
+    return Window(wanted.start, lines[places.start : places.stop], contexts(lines, document, places))
+
+
+def _is_complete(lines: list[str], place: int, document: DocumentSettings) -> bool:
+    """Whether all the context of a line is there."""
+    after = lines[place + 1 : place + 1 + document.context_after]
+    return len(after) == document.context_after or not all(map(str.strip, [lines[place], *after]))

@@ -275,8 +275,13 @@ def _row(cells: Sequence[str]) -> str:
 
 def _html_table(table: Table) -> str:
     heads = "".join(f"<th>{html.escape(head)}</th>" for head in table.heads)
-    rows = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in table.rows)
+    rows = "".join(f"<tr>{''.join(_html_cell(cell) for cell in row)}</tr>" for row in table.rows)
     return f'<div class="wide"><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
+
+
+def _html_cell(cell: str) -> str:
+    is_number = re.fullmatch(r"[-+]?[\d,.]*(e[-+]\d+)?", cell)
+    return f"<td>{cell}</td>" if is_number else f'<td class="text">{html.escape(cell)}</td>'
 
 
 def _html_paragraph(text: str) -> str:
@@ -305,6 +310,7 @@ th { text-align: right; vertical-align: bottom; font-weight: 600; border-bottom:
 th, td { padding: .25rem .6rem; }
 td { text-align: right; border-bottom: 1px solid #e3e8ed; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: #fff; }
+td.text { text-align: left; }
 tbody tr:hover td { background: #f1f6fa; }
 code { background: #f1f4f7; padding: .1rem .3rem; }
 figure { margin: 1rem 0; } figure svg { max-width: 100%; height: auto; }

@@ -84,6 +84,11 @@ class Comparison:
         others = [one for one in self.variants if one.slot == slot and one.name != self.baseline.name]
         return [in_slot(self.baseline, slot), *others]
 
+    def alone_in_slot(self, slot: str) -> list[Variant]:
+        """Those that differ in nothing but the slot's attention and can be measured alone, if any but the baseline."""
+        alone = [variant for variant in self.in_slot(slot) if not variant.overrides]
+        return alone if len(alone) > 1 else []
+
     def cost(self, variant: Variant, length: int, name: str) -> float | None:
         """A number of COSTS, None where it could not be measured."""
         return (self.results.cost(variant.slot, variant.name, length) or {}).get(name)
@@ -102,7 +107,7 @@ class Comparison:
         """The cheapest eligible variant at each length, runs of lengths with the same one together."""
         chosen: list[tuple[list[int], Variant]] = []
         base = in_slot(self.baseline, slot)
-        eligible = [one for one in self.in_slot(slot) if one.name == base.name or self.is_eligible(one)]
+        eligible = [one for one in self.alone_in_slot(slot) if one.name == base.name or self.is_eligible(one)]
         for length in sorted(self.lengths):
             known = {one.name: cost for one in eligible if (cost := self.cost(one, length, name)) is not None}
             if not known:

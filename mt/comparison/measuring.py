@@ -43,7 +43,7 @@ def run_folder(folder: Path, task: Task, variant: Variant, seed: int) -> Path:
 def measure_all(comparison: Comparison, settings: CostSettings) -> None:
     """Measures each variant, and the baseline's attention in each slot that variants stand in, at each length."""
     for slot in comparison.slots():
-        for variant in comparison.in_slot(slot):
+        for variant in comparison.alone_in_slot(slot):
             for length in comparison.lengths:
                 how = {**variant.node, **variant.settings, **settings.without_lengths()}
                 done = comparison.results.cost(slot, variant.name, length)

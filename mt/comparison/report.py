@@ -76,7 +76,7 @@ def values_as_csv(comparison: Comparison) -> str:
                 for name, value in _numbers(run):
                     writer.writerow(["run", task.name, "", *about, name, value])
     for slot in comparison.slots():
-        for variant in comparison.in_slot(slot):
+        for variant in comparison.alone_in_slot(slot):
             for length in comparison.lengths:
                 for name in COSTS:
                     value = comparison.cost(variant, length, name)
@@ -124,7 +124,9 @@ def _recommendation(comparison: Comparison) -> Iterator[Block]:
         rows.append([slot, "alignment", f"{best[0].name} (error rate {best[1]:.1f} %)" if best else NONE])
         for name, (what, _, _) in COSTS.items():
             chosen = comparison.best_by_cost(slot, name)
-            rows.append([slot, what, "; ".join(f"{_span(lengths)}: {one.name}" for lengths, one in chosen) or NONE])
+            if not chosen:
+                continue
+            rows.append([slot, what, "; ".join(f"{_span(lengths)}: {one.name}" for lengths, one in chosen)])
     yield Table(["slot", "purpose", "choice"], rows)
     left = [one.name for one in comparison.variants if comparison.differences(one) and not comparison.is_eligible(one)]
     if left:
@@ -217,7 +219,7 @@ def _costs(comparison: Comparison) -> Iterator[Block]:
     for slot in comparison.slots():
         measured = [
             one
-            for one in comparison.in_slot(slot)
+            for one in comparison.alone_in_slot(slot)
             if any(comparison.results.cost(slot, one.name, length) for length in comparison.lengths)
         ]
         if not measured:

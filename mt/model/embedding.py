@@ -12,7 +12,8 @@ from mt.model.layer import LayerSettings
 class Embedding(nn.Module):
     """embedding[id] * sqrt(D) + position, with dropout. Rotary positions add nothing here: they turn the heads.
 
-    `max_positions` bounds learned positions only; a longer sequence raises ValueError.
+    `max_positions` bounds learned positions: a longer sequence raises ValueError. Of randomized ones it says how far
+    training goes.
     """
 
     def __init__(self, vocab_size: int, settings: LayerSettings, *, pad: int, max_positions: int = 1024):
@@ -26,15 +27,20 @@ class Embedding(nn.Module):
             self.max_length = max_positions
         elif settings.positions == "sinusoidal":
             self.positions = SinusoidalPositions(settings.dim)
+        elif settings.positions == "randomized":
+            self.positions = RandomizedPositions(settings.dim, max_positions)
         else:
             self.positions = NoPositions()
         nn.init.normal_(self.tokens.weight, std=settings.dim**-0.5)
         with torch.no_grad():
             self.tokens.weight[pad].zero_()
 
-    def forward(self, ids_BT: Tensor, position: int = 0) -> Tensor:
-        """states_BTD; the first id stands at `position`."""
-        return self.dropout(self.positions(self.tokens(ids_BT) * self.scale, position))
+    def forward(self, ids_BT: Tensor, position: int = 0, places_BT: Tensor | None = None) -> Tensor:
+        """states_BTD; the first id stands at `position`, or each where `places_BT` (randomized positions) puts it."""
+        x_BTD = self.tokens(ids_BT) * self.scale
+        return self.dropout(
+            self.positions(x_BTD, position) if places_BT is None else self.positions.at(x_BTD, places_BT)
+        )
 
 
 class SinusoidalPositions(nn.Module):
@@ -50,11 +56,39 @@ class SinusoidalPositions(nn.Module):
 
 def sinusoids(position: int, length: int, dim: int, device: torch.device) -> Tensor:
     """table_TD of `length` positions from `position` on."""
+    return sinusoids_at(torch.arange(position, position + length, device=device), dim)
+
+
+def sinusoids_at(places: Tensor, dim: int) -> Tensor:
+    """The sinusoids (last dimension `dim`, float32) of any positions."""
     half = (dim + 1) // 2
-    speeds = torch.exp(torch.arange(half, device=device, dtype=torch.float32) * (-math.log(10000.0) / max(half - 1, 1)))
-    steps = torch.arange(position, position + length, device=device, dtype=torch.float32)
-    angles = torch.outer(steps, speeds)
-    return torch.cat((angles.sin(), angles.cos()), dim=1)[:, :dim]
+    steps = torch.arange(half, device=places.device, dtype=torch.float32)
+    speeds = torch.exp(steps * (-math.log(10000.0) / max(half - 1, 1)))
+    angles = places.float().unsqueeze(-1) * speeds
+    return torch.cat((angles.sin(), angles.cos()), dim=-1)[..., :dim]
+
+
+class RandomizedPositions(SinusoidalPositions):
+    """Sinusoidal, but in training each sentence stands at rising positions drawn from a longer stretch.
+
+    So lengths that no training sentence has are not met for the first time in use (Ruoss et al. 2023, "Randomized
+    Positional Encodings Boost Length Generalization of Transformers"). Outside of training, positions are 0, 1, 2, …
+    """
+
+    def __init__(self, dim: int, max_positions: int):
+        super().__init__(dim)
+        self.max_positions = max_positions
+
+    def draw(self, num_sentences: int, length: int, device: torch.device) -> Tensor:
+        """places_BT, rising, within the first n positions, n drawn for each sentence from `length` to max_positions."""
+        room = max(self.max_positions - length, 0) + 1
+        spare_B1 = (torch.rand(num_sentences, 1, device=device) * room).floor() + 1
+        drawn_BT = (torch.rand(num_sentences, length, device=device).sort(dim=1).values * spare_B1).floor()
+        return drawn_BT.long() + torch.arange(length, device=device)
+
+    def at(self, x_BTD: Tensor, places_BT: Tensor) -> Tensor:
+        """The embedded tokens with the sinusoids of their places."""
+        return x_BTD + sinusoids_at(places_BT, self.dim).to(x_BTD.dtype)
 
 
 class LearnedPositions(nn.Module):

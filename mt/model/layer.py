@@ -16,7 +16,7 @@ from mt.attention.multi_head import MultiHead
 from mt.model.feed_forward import ACTIVATIONS, FeedForward
 
 NORMS = {"layer": nn.LayerNorm, "rms": nn.RMSNorm}
-POSITIONS = ("sinusoidal", "learned", "rotary")
+POSITIONS = ("sinusoidal", "learned", "rotary", "randomized")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from mt.attention.mask import padding_mask
 from mt.attention.multi_head import MultiHead
 from mt.attention.structure import Structure
 from mt.model.decoder import AttentionTap, Decoder, DecoderState
-from mt.model.embedding import Embedding
+from mt.model.embedding import Embedding, RandomizedPositions
 from mt.model.encoder import Encoder, Memory
 from mt.model.layer import LayerSettings, init_weights
 
@@ -81,12 +81,12 @@ class Seq2Seq(nn.Module):
         """Whether any attention asks for the trees of its sources."""
         return any("climbs_BSS" in part.mixer.wants for part in self.modules() if isinstance(part, MultiHead))
 
-    def encode(self, source_BS: Tensor, climbs_BSS: Tensor | None = None) -> Memory:
+    def encode(self, source_BS: Tensor, climbs_BSS: Tensor | None = None, *, places_BS: Tensor | None = None) -> Memory:
         """The memory of right-padded source ids; `climbs_BSS` are their trees (`mt.attention.structure`)."""
         mask = padding_mask(source_BS, self.pad)
         structure = Structure(segments_BS=self._segments(source_BS), climbs_BSS=climbs_BSS)
-        recompute = self.recompute and self.training
-        return self.encoder(self.source_embedding(source_BS), mask, structure, recompute=recompute)
+        x_BSD = self.source_embedding(source_BS, places_BT=places_BS)
+        return self.encoder(x_BSD, mask, structure, recompute=self.recompute and self.training)
 
     def _segments(self, source_BS: Tensor) -> Tensor | None:
         """The sentence of each piece; a separator belongs to the one that it ends."""
@@ -100,10 +100,15 @@ class Seq2Seq(nn.Module):
         return self.decoder.start(self.encode(source_BS, climbs_BSS))
 
     def extend(
-        self, tokens_RT: Tensor, state: DecoderState, *, tap: AttentionTap | None = None
+        self,
+        tokens_RT: Tensor,
+        state: DecoderState,
+        *,
+        tap: AttentionTap | None = None,
+        places_RT: Tensor | None = None,
     ) -> tuple[Tensor, DecoderState]:
         """states_RTD after T more target tokens, before the output projection, and the next state."""
-        x_RTD = self.target_embedding(tokens_RT, state.position)
+        x_RTD = self.target_embedding(tokens_RT, state.position, places_RT)
         return self.decoder.extend(x_RTD, state, tap=tap, recompute=self.recompute and self.training)
 
     def step(self, tokens_R: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
@@ -120,7 +125,14 @@ class Seq2Seq(nn.Module):
         tap: AttentionTap | None = None,
     ) -> Tensor:
         """states_BTD of teacher forcing: one long step. `output` makes them logits_BTV."""
-        return self.extend(target_in_BT, self.start(source_BS, climbs_BSS), tap=tap)[0]
+        places_BS = places_BT = None
+        if self.training and isinstance(self.source_embedding.positions, RandomizedPositions):
+            # one draw for both sides: what stands at the same place in source and target stays there
+            (B, S), T = source_BS.shape, target_in_BT.shape[1]
+            places = self.source_embedding.positions.draw(B, max(S, T), source_BS.device)
+            places_BS, places_BT = places[:, :S], places[:, :T]
+        state = self.decoder.start(self.encode(source_BS, climbs_BSS, places_BS=places_BS))
+        return self.extend(target_in_BT, state, tap=tap, places_RT=places_BT)[0]
 
 
 def parameter_counts(model: Seq2Seq) -> dict[str, int]:

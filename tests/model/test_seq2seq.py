@@ -20,6 +20,7 @@ SHAPES = {
     "post-norm": {"norm_position": "post"},
     "rms, swiglu, rotary": {"norm": "rms", "activation": "swiglu", "positions": "rotary"},
     "gelu, learned": {"activation": "gelu", "positions": "learned"},
+    "randomized": {"positions": "randomized"},
     "grouped queries": {"num_kv_heads": 2, "positions": "rotary"},
     "one key-value head": {"num_kv_heads": 1},
     "gated units": {
@@ -178,6 +179,30 @@ def test_padding_is_never_learned():
 def test_impossible_settings_are_refused_by_name_rule_and_value(layer, message):
     with pytest.raises(ValueError, match=message):
         make(**layer)
+
+
+def test_randomized_positions_rise_and_are_drawn_anew_for_each_sentence():
+    positions = make(positions="randomized").source_embedding.positions
+    places = positions.draw(200, T, torch.device("cpu"))
+    assert (places.diff(dim=1) > 0).all()
+    assert places.min() == 0 and 16 < places.max() < 32
+    assert len(places.unique(dim=0)) > 150
+    assert positions.draw(B, 40, torch.device("cpu")).equal(torch.arange(40).expand(B, -1))  # longer than drawn
+
+
+def test_randomized_positions_are_those_of_both_sides_in_training_and_plain_ones_in_use(monkeypatch):
+    source, target = sentences()
+    model, plain = make(positions="randomized"), make(positions="sinusoidal")
+    seen = []
+    for embedding in (model.source_embedding, model.target_embedding):
+        at = embedding.positions.at
+        monkeypatch.setattr(embedding.positions, "at", lambda x, places, at=at: seen.append(places) or at(x, places))
+    trained = model.train()(source, target)
+    assert [places.shape for places in seen] == [(B, S), (B, T)]
+    assert seen[0][:, :T].equal(seen[1])
+    used = model.eval()(source, target)
+    assert used.equal(plain.eval()(source, target)) and not used.allclose(trained)
+    assert len(seen) == 2
 
 
 def test_learned_positions_refuse_what_is_too_long():

@@ -249,7 +249,7 @@ def _train(lines: Iterator[str], settings: TokenizerSettings, side: str) -> Toke
     model = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=lines,
+            sentence_iterator=_short_enough(lines, side),
             model_writer=model,
             model_type=settings.model_type,
             vocab_size=settings.vocab_size,
@@ -277,6 +277,18 @@ def _train(lines: Iterator[str], settings: TokenizerSettings, side: str) -> Toke
             "tokenizer.vocab_size (%d) is more than this corpus can fill: %d (%s)", wanted, tokenizer.size, side
         )
     return tokenizer
+
+
+def _short_enough(lines: Iterable[str], side: str) -> Iterator[str]:
+    """The lines that sentencepiece takes; how many it would leave out is said."""
+    num_long = 0
+    for line in lines:
+        if 4 * len(line) > MAX_LINE_BYTES and len(line.encode()) > MAX_LINE_BYTES:
+            num_long += 1
+        else:
+            yield line
+    if num_long:
+        log.warning("tokenizer: not trained on %d lines of over %d bytes (%s)", num_long, MAX_LINE_BYTES, side)
 
 
 def _one_line(message: str, settings: TokenizerSettings, side: str) -> str:

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from mt.data.batching import TokenBatches
+from mt.data.document import apart
 from mt.data.held_out import HeldOut
 from mt.device import mixed_precision
 from mt.evaluation.attention_probe import AttentionProbe
@@ -53,6 +54,7 @@ class Validator:
         if attention_lines < 0:
             raise ValueError(f"validation.attention_lines ({attention_lines}) must be 0 or more")
         self.held_out, self.batches, self.search = held_out, batches, search
+        self.sentences = [apart(source)[1] for source in held_out.sources]  # without their context
         self.probe = (
             AttentionProbe(reference, lines=attention_lines, folder=folder / ATTENTION) if attention_lines else None
         )
@@ -70,7 +72,7 @@ class Validator:
             "perplexity": math.exp(min(loss, 700.0)),
             "bleu": scores.bleu,
             "chrf": scores.chrf,
-            "copied": sum(map(_is_copy, texts, self.held_out.sources)) / len(texts),
+            "copied": sum(_is_copy(*pair) for pair in zip(texts, self.sentences, strict=True)) / len(texts),
         }
         look = self.probe(translator, step) if self.probe else None
         if look is None:

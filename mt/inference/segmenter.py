@@ -65,10 +65,21 @@ def _cut(text: str, place: re.Pattern[str]) -> list[str]:
 
 def _pack(parts: list[str], fits: Callable[[str], bool]) -> list[str]:
     """Neighbours joined again while they fit together: context helps, and fewer parts are faster."""
-    packed = [parts[0]]
-    for part in parts[1:]:
-        if fits(packed[-1] + part):
-            packed[-1] += part
-        else:
-            packed.append(part)
+    packed, start = [], 0
+    while start < len(parts):
+        number = _most(lambda n, start=start: fits("".join(parts[start : start + n])), len(parts) - start)
+        packed.append("".join(parts[start : start + number]))
+        start += number
     return packed
+
+
+def _most(fits: Callable[[int], bool], limit: int) -> int:
+    """The most parts that fit, up to `limit`, at least one; asked for twice as many each time, then in between."""
+    fit = 1
+    while fit < limit and fits(min(2 * fit, limit)):
+        fit = min(2 * fit, limit)
+    too_many = min(2 * fit, limit + 1)
+    while too_many - fit > 1:
+        middle = (fit + too_many) // 2
+        fit, too_many = (middle, too_many) if fits(middle) else (fit, middle)
+    return fit

@@ -18,6 +18,15 @@ KINDS = {
 }
 
 
+def test_lines_that_are_too_long_to_train_on_are_counted(caplog):
+    more = ["ü" * 32769, "u " * 16384]  # as many characters, but the first has more bytes than sentencepiece takes
+    sources = [*SOURCES, *more]
+    settings = TokenizerSettings(vocab_size=340, joint=False)
+    pair = train_tokenizers(sources, [*TARGETS, "a", "b"], len(sources), settings)
+    assert "tokenizer: not trained on 1 lines of over 65536 bytes (source)" in caplog.text
+    assert len(pair.source.encode("ü")) > len(pair.source.encode("u"))
+
+
 def trained(**settings) -> TokenizerPair:
     return train_tokenizers(SOURCES, TARGETS, len(SOURCES), TokenizerSettings(**({"vocab_size": 340} | settings)))
 

@@ -49,3 +49,10 @@ def test_nothing_is_lost_and_no_two_words_become_one(text, size):
     assert "".join("".join(parts).split()) == "".join(text.split())
     assert all(part.strip() for part in parts)
     assert all(any(word in whole for whole in text.split()) for part in parts for word in part.split())
+
+
+def test_a_line_of_many_words_is_counted_a_few_times_not_once_a_word():
+    counted = []
+    segments = split_long("a " * 5000, max_pieces=1000, count=lambda text: counted.append(words(text)) or counted[-1])
+    assert [words(part) for part in segments.parts] == [1000] * 5
+    assert sum(counted) < 100_000

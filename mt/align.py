@@ -16,7 +16,7 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -37,7 +37,7 @@ log = logging.getLogger("mt.align")
 
 FORMATS = ("html", "png", "svg", "json", "pharaoh")
 PICTURES, SENTENCES = 20, 100  # drawn by themselves and on the page, unless --limit says how many
-WINDOW = 256  # lines decoded before any is written
+WINDOW = 256  # lines translated before any is written
 GRID_COLUMNS = 4
 SOFT = "soft-product"
 
@@ -206,6 +206,55 @@ def aligned(
     aligner: Aligner, reverse: Aligner | None, sources: list[str], targets: list[str] | None, flags: argparse.Namespace
 ) -> Iterator[Line]:
     """Every line in order, with the alignment that the flags ask for."""
+
+    def blank(numbers: range) -> Iterator[Line]:
+        return (Line(i + 1, sources[i], targets[i] if targets else "") for i in numbers)
+
+    end = 0
+    for line in filled_lines(aligner, reverse, sources, targets, flags):
+        yield from blank(range(end, line.number - 1))
+        yield line
+        end = line.number
+    yield from blank(range(end, len(sources)))
+
+
+def filled_lines(
+    aligner: Aligner, reverse: Aligner | None, sources: list[str], targets: list[str] | None, flags: argparse.Namespace
+) -> Iterator[Line]:
+    """The lines with two sides, a portion of them at a time: nothing here holds the maps of the one before."""
+    num_read, is_told = 0, set[str]()
+    # the first line alone, so that a layer that is not there is told before a minute of decoding
+    for start in [0, *range(1, len(sources), WINDOW)]:
+        window = range(start, min(start + (WINDOW if start else 1), len(sources)))
+        filled = [i for i in window if sources[i].strip() and (targets is None or targets[i].strip())]
+        if not filled:
+            continue
+        texts = [sources[i] for i in filled], None if targets is None else [targets[i] for i in filled]
+        ids = aligner.ids(*texts, batch_tokens=flags.batch_tokens)
+        for portion in aligner.portions(*ids):
+            pairs = [(filled[n] + 1, sources[filled[n]], targets[filled[n]] if targets else None) for n in portion]
+            # the page shows both signals
+            is_on_page = num_read < most_lines(flags, SENTENCES, "html")
+            some = slice(portion.start, portion.stop)
+            lines = aligned_together(aligner, pairs, ids[0][some], ids[1][some], flags, is_told, norms=is_on_page)
+            yield from with_reverse(lines, reverse, flags) if reverse else lines
+            num_read += len(portion)
+
+
+def aligned_together(
+    aligner: Aligner,
+    texts: Sequence[tuple[int, str, str | None]],
+    source_ids: Sequence[Sequence[int]],
+    target_ids: Sequence[Sequence[int]],
+    flags: argparse.Namespace,
+    is_told: set[str],
+    *,
+    norms: bool,
+) -> Iterator[Line]:
+    """The lines of these numbers, sources and targets (None: what the pieces say), whose maps are made at once.
+
+    `is_told`: the sides of which it was said that they have no blanks.
+    """
     from mt.alignment.alignment import Alignment
     from mt.alignment.words import by_words, is_written_without_blanks, text_of
 
@@ -215,36 +264,21 @@ def aligned(
     heads = None if heads == "all" else heads
     shift = choice.shift if flags.shift is None else flags.shift
     signal = flags.signal or choice.signal
-    told: set[str] = set()
-    # the first line alone, so that a layer that is not there is told before a minute of decoding
-    for start in [0, *range(1, len(sources), WINDOW)]:
-        window = range(start, min(start + (WINDOW if start else 1), len(sources)))
-        filled = [i for i in window if sources[i].strip() and (targets is None or targets[i].strip())]
-        raws = aligner.attention(
-            [sources[i] for i in filled],
-            None if targets is None else [targets[i] for i in filled],
-            # the page shows both signals
-            norms=signal == "norms" or start < most_lines(flags, SENTENCES, "html"),
-            batch_tokens=flags.batch_tokens,
-        ) if filled else []  # fmt: skip
-        found = dict(zip(filled, raws, strict=True))
-        lines = []
-        for i in window:
-            if i not in found:
-                lines.append(Line(i + 1, sources[i], targets[i] if targets else ""))
-                continue
-            alignment = Alignment.from_attention(
-                found[i], layer=layer, heads=heads, shift=shift, signal=signal, direction=aligner.direction
-            )
-            target = targets[i] if targets else text_of(alignment.target_pieces)
-            if flags.unit == "words":
-                for side, text in (("source", sources[i]), ("target", target)):
-                    if side not in told and is_written_without_blanks(text):
-                        told.add(side)
-                        log.warning("line %d: the %s has no blanks, so it is one word (see --unit pieces)", i + 1, side)
-                alignment = by_words(alignment, sources[i], target)
-            lines.append(Line(i + 1, sources[i], target, found[i], alignment))
-        yield from with_reverse(lines, reverse, flags) if reverse else lines
+    raws = aligner.attention_of_ids(
+        source_ids, target_ids, norms=norms or signal == "norms", batch_tokens=flags.batch_tokens
+    )
+    for (number, source, given), raw in zip(texts, raws, strict=True):
+        alignment = Alignment.from_attention(
+            raw, layer=layer, heads=heads, shift=shift, signal=signal, direction=aligner.direction
+        )
+        target = text_of(alignment.target_pieces) if given is None else given
+        if flags.unit == "words":
+            for side, text in (("source", source), ("target", target)):
+                if side not in is_told and is_written_without_blanks(text):
+                    is_told.add(side)
+                    log.warning("line %d: the %s has no blanks, so it is one word (see --unit pieces)", number, side)
+            alignment = by_words(alignment, source, target)
+        yield Line(number, source, target, raw, alignment)
 
 
 def rule_of(flags: argparse.Namespace, choice: Choice, *, is_soft: bool = False) -> tuple[str, float]:
@@ -259,16 +293,18 @@ def rule_of(flags: argparse.Namespace, choice: Choice, *, is_soft: bool = False)
     return method, THRESHOLD if threshold is None else threshold
 
 
-def with_reverse(lines: list[Line], reverse: Aligner, flags: argparse.Namespace) -> Iterator[Line]:
+def with_reverse(lines: Iterable[Line], reverse: Aligner, flags: argparse.Namespace) -> Iterator[Line]:
     """The lines with what the model of the other direction makes of them; weights multiplied if that is wanted."""
     from mt.alignment.symmetrize import soft_product
     from mt.alignment.words import by_words
 
-    filled = [line for line in lines if line.alignment is not None and line.target.strip()]
+    lines = list(lines)
+    filled = [line for line in lines if line.target.strip()]
     texts = [line.target for line in filled], [line.source for line in filled]
     backs = iter(reverse.align(*texts, batch_tokens=flags.batch_tokens) if filled else [])
     for line in lines:
-        if line.alignment is not None and line.target.strip():
+        if line.target.strip():
+            assert line.alignment is not None
             line = replace(line, forward=line.alignment, backward=by_words(next(backs), line.target, line.source))
             if flags.symmetrize == SOFT:
                 weights_TS = soft_product(line.forward.weights_TS, line.backward.weights_TS)

@@ -24,6 +24,8 @@ from mt.search.search import Search
 
 Found = TypeVar("Found")
 
+MAX_CELLS = 1 << 26  # of all layers' and heads' maps that are held together: 256 MiB
+
 
 @dataclass(frozen=True)
 class Part:
@@ -93,7 +95,7 @@ class Aligner:
             "signal": signal or self.choice.signal,
             "direction": self.direction,
         }
-        ids = self._ids(sources, targets, search, batch_tokens)
+        ids = self.ids(sources, targets, search, batch_tokens)
         raws = self._attentions(*ids, norms=how["signal"] == "norms", batch_tokens=batch_tokens)
         return _in_order((number, Alignment.from_attention(raw, **how)) for number, raw in raws)
 
@@ -110,7 +112,7 @@ class Aligner:
 
         They take 4 bytes for each layer, head, target and source piece: megabytes for a long pair.
         """
-        ids = self._ids(sources, targets, search, batch_tokens)
+        ids = self.ids(sources, targets, search, batch_tokens)
         return self.attention_of_ids(*ids, norms=norms, batch_tokens=batch_tokens)
 
     def word_links(self, translations: Sequence[Translation], rank: int = 0) -> list[list[Link]]:
@@ -148,6 +150,20 @@ class Aligner:
         ids = [encode(word) for word in source.split()]
         return np.array([len(of_word) == 1 and is_common(of_word[0], NUM_COMMON) for of_word in ids], dtype=bool)
 
+    def portions(self, source_ids: Sequence[Sequence[int]], target_ids: Sequence[Sequence[int]]) -> Iterator[range]:
+        """The numbers of the pairs, in runs whose maps have MAX_CELLS at most together; a larger pair stands alone."""
+        decoder = self.translator.model.decoder
+        num_maps = decoder.num_maps * decoder.layers[0].cross_attention.num_heads
+        start, held = 0, 0
+        for number, (source, target) in enumerate(zip(source_ids, target_ids, strict=True)):
+            cells = num_maps * (len(source) + 1) * (len(target) + 1)  # each with </s>
+            if number > start and held + cells > MAX_CELLS:
+                yield range(start, number)
+                start, held = number, 0
+            held += cells
+        if len(source_ids) > start:
+            yield range(start, len(source_ids))
+
     def attention_of_ids(
         self,
         source_ids: Sequence[Sequence[int]],
@@ -159,12 +175,12 @@ class Aligner:
         """The same for pairs that are encoded already (pieces without BOS and EOS)."""
         return _in_order(self._attentions(source_ids, target_ids, norms=norms, batch_tokens=batch_tokens))
 
-    def _ids(
+    def ids(
         self,
         sources: Sequence[str],
-        targets: Sequence[str] | None,
-        search: Search | None,
-        batch_tokens: int | None,
+        targets: Sequence[str] | None = None,
+        search: Search | None = None,
+        batch_tokens: int | None = None,
     ) -> tuple[list[list[int]], list[list[int]]]:
         """Pieces of the sources, and of the targets, or of the model's own translations."""
         tokenizers = self.translator.tokenizers
@@ -201,7 +217,8 @@ class Aligner:
                     RawAttention(
                         source_pieces=tokenizers.source.pieces(source),
                         target_pieces=tokenizers.target.pieces(target),
-                        weights_LHTS=weights_BLHTS[number, :, :, : len(target), : len(source)],
+                        # a copy: of a view, all of the batch would be held
+                        weights_LHTS=weights_BLHTS[number, :, :, : len(target), : len(source)].copy(),
                         norms_LHS=np.stack([of[number, :, : len(source)] for of in norms_LBHS]) if norms else None,
                     ),
                 )

@@ -4,6 +4,7 @@ import io
 import json
 import shutil
 import sys
+import weakref
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,6 +14,7 @@ from mt import align
 from mt.alignment.alignment import Alignment, RawAttention
 from mt.alignment.choose import Choice
 from mt.evaluation import alignment_input
+from mt.inference import aligner as inference
 from mt.inference.aligner import Aligner
 
 LAYERS, HEADS = 3, 2
@@ -27,14 +29,21 @@ class KnownAligner:
     def __init__(self):
         self.calls = []
 
-    def attention(self, sources, targets=None, *, norms=False, search=None, batch_tokens=None):
-        self.calls.append((len(sources), batch_tokens))
+    def ids(self, sources, targets=None, *, batch_tokens=None):
+        """Words, for a change."""
         if targets is None:
             targets = [" ".join(reversed(source.upper().split())) for source in sources]
-        return [self.one(*pair) for pair in zip(sources, targets, strict=True)]
+        return tuple([text.split() for text in side] for side in (sources, targets))
+
+    def portions(self, source_ids, target_ids):
+        yield range(len(source_ids))
+
+    def attention_of_ids(self, source_ids, target_ids, *, norms, batch_tokens):
+        self.calls.append((len(source_ids), batch_tokens))
+        return [self.one(*pair) for pair in zip(source_ids, target_ids, strict=True)]
 
     def one(self, source, target):
-        source, target = (["▁" + word for word in text.split()] + ["</s>"] for text in (source, target))
+        source, target = (["▁" + word for word in words] + ["</s>"] for words in (source, target))
         weights = np.full((LAYERS, HEADS, len(target), len(source)), 0.1)
         weights[..., 0] += 0.2
         for t in range(len(target) - 1):
@@ -209,6 +218,50 @@ def test_many_lines_come_in_order(aligner, files):
     assert [" ".join(values["source"]) for values in records(folder)] == lines
 
 
+@pytest.mark.parametrize("how", [["--target", "yy"], [], ["--target", "yy", "--reverse", "back"]], ids=str)
+def test_the_maps_that_are_held_are_bounded_by_their_cells(checkpoint, tmp_path, monkeypatch, how):
+    """However many lines there are, and whatever is kept of a line that was written."""
+    words, sources, targets = ["der", "Hund", "sieht", "Katzen"], [], []
+    for number in range(60):
+        sources.append("" if number % 9 == 4 else " ".join(words[: 1 + number % 4]))
+        targets.append(" ".join(words[: 1 + number % 3]))
+    for name, lines in (("xx", sources), ("yy", targets)):
+        (tmp_path / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(alignment_input, "load_reverse", lambda path, *_: Aligner.load(checkpoint, device="cpu"))
+    held, cells, most = 0, [], 0
+
+    def watched(**values):
+        nonlocal held, most
+        raw = RawAttention(**values)
+        assert raw.weights_LHTS.base is None  # else it keeps more than itself
+        cells.append(raw.weights_LHTS.size)
+        held += cells[-1]
+        most = max(most, held)
+        weakref.finalize(raw, let_go, cells[-1])
+        return raw
+
+    def let_go(size):
+        nonlocal held
+        held -= size
+
+    monkeypatch.setattr(inference, "RawAttention", watched)
+    written = []
+    for bound in (inference.MAX_CELLS, 1500, 1):
+        monkeypatch.setattr(inference, "MAX_CELLS", bound)
+        cells.clear()
+        most = held = 0
+        where = ["--checkpoint", str(checkpoint), "--source", "xx", "--output", f"out{bound}", "--device", "cpu"]
+        assert align.main([*where, *how, "--formats", "html,json,pharaoh"]) == 0
+        written.append(
+            [(tmp_path / f"out{bound}" / name).read_text("utf-8") for name in ("alignments.jsonl", "links.pharaoh")]
+        )
+        # beside a portion: the line that is being written, and two of the other direction, which go one by one
+        assert most <= max(bound, max(cells)) + (3 if "--reverse" in how else 1) * max(cells)
+        assert bound > sum(cells) or most < sum(cells) / 4
+    assert written[0] == written[1] == written[2]
+
+
 def test_an_empty_file_gives_empty_files(aligner, files):
     (files / "none").write_text("")
     folder = call(files, source="none")
@@ -293,7 +346,7 @@ class Mirror(KnownAligner):
 
     def align(self, sources, targets, *, batch_tokens=None):
         found = []
-        for raw in self.attention(sources, targets, batch_tokens=batch_tokens):
+        for raw in self.attention_of_ids(*self.ids(sources, targets), norms=False, batch_tokens=batch_tokens):
             alignment = Alignment.from_attention(raw, **self.choice.where(), direction=self.direction)
             alignment.weights_TS[-1] = 0.0
             found.append(alignment)

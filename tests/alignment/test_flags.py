@@ -183,10 +183,10 @@ ALIGN = {
     "--shift": Case("--shift 1", weights, lambda world: world.weights(shift=1)),
     "--signal": Case("--signal norms", weights, lambda world: world.weights(signal="norms")),
     "--reverse": Case(
-        "--reverse {model}",
+        "--reverse {model} --symmetrize intersection",
         lambda run: run.links,
         lambda world: to_pharaoh(set.intersection(*world.two_directions(shift=1))),
-        "--shift 1 --symmetrize intersection",
+        "--shift 1",
     ),
     "--symmetrize": Case(
         "--symmetrize union",

@@ -19,6 +19,8 @@ MAY_IMPORT = {
     "comparison": {*("attention", "data", "device", "checkpoint", "training", "alignment", "inference", "evaluation")},
     "evaluation": {"inference", "alignment", "data", "search", "checkpoint", "device"},
 }
+# Rooms that are used without the rest, too: their package file names what they offer, a line each.
+OFFER_THEMSELVES = {"attention"}
 # Whatever is neither here nor a room is a command: it may import every room, and nothing may import it.
 COMMANDS_SHARE = {"command_line", "__init__"}
 # Extras, and libraries that only some uses need and that take long to import.
@@ -77,8 +79,13 @@ def test_what_every_command_shares_imports_the_standard_library_alone():
     assert {module.split(".")[0] for module in outside} <= sys.stdlib_module_names
 
 
-def test_package_files_hold_a_one_line_docstring_and_nothing_else():
+def test_package_files_hold_a_one_line_docstring_and_at_most_the_names_that_a_room_offers():
     for path in (ROOT / "mt").glob("*/**/__init__.py"):
-        (statement,) = ast.parse(path.read_text("utf-8")).body
+        statement, *names = ast.parse(path.read_text("utf-8")).body
         assert isinstance(statement, ast.Expr), f"{path}: import from the file that defines the thing"
         assert statement.lineno == statement.end_lineno, f"{path}: one line"
+        offers = path.parent.name in OFFER_THEMSELVES
+        assert offers or not names, f"{path}: import from the file that defines the thing"
+        for name in names:
+            is_own = isinstance(name, ast.ImportFrom) and (name.module or "").startswith(f"mt.{path.parent.name}.")
+            assert is_own, f"{path}:{name.lineno}: only imports of its own"

@@ -1,1 +1,32 @@
-"""Attention: the contract, its multi-head frame, masks, and one file per variant."""
+"""Attention on plain tensors, by torch alone: `from mt.attention import Dense`. A variant is a line here."""
+
+from mt.attention.average import Average as Average
+from mt.attention.chunked import Chunked as Chunked
+from mt.attention.contract import CausalMixer as CausalMixer
+from mt.attention.contract import EncoderMixer as EncoderMixer
+from mt.attention.contract import MemoryMixer as MemoryMixer
+from mt.attention.contract import Mixer as Mixer
+from mt.attention.dense import Dense as Dense
+from mt.attention.diagonal import Diagonal as Diagonal
+from mt.attention.dynamic_heads import DynamicHeads as DynamicHeads
+from mt.attention.entmax import Entmax as Entmax
+from mt.attention.gated import Gated as Gated
+from mt.attention.hierarchical import Hierarchical as Hierarchical
+from mt.attention.key_value import KeyValueMemory as KeyValueMemory
+from mt.attention.key_value import KeyValueMixer as KeyValueMixer
+from mt.attention.linear import Linear as Linear
+from mt.attention.local import Local as Local
+from mt.attention.mask import causal_mask as causal_mask
+from mt.attention.mask import padding_mask as padding_mask
+from mt.attention.multi_head import MultiHead as MultiHead
+from mt.attention.rectified import Rectified as Rectified
+from mt.attention.reduced import LowRank as LowRank
+from mt.attention.reduced import MultiScale as MultiScale
+from mt.attention.reduced import Pooled as Pooled
+from mt.attention.relative import Relative as Relative
+from mt.attention.ssru import Ssru as Ssru
+from mt.attention.structure import Structure as Structure
+from mt.attention.structured import Structured as Structured
+from mt.attention.threshold import Threshold as Threshold
+from mt.attention.top_k import TopK as TopK
+from mt.attention.window import Window as Window

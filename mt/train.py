@@ -21,6 +21,7 @@ from mt.command_line import did_you_mean, run_hydra
 
 log = logging.getLogger("mt.train")
 
+LONG_PIECES = 1024  # sources from which memory is dearer than time
 GROUPS = ("data", "tokenizer", "model", "objective", "optimizer", "schedule", "search", "tracker")
 SETTINGS = ("name", "folder", "fresh", "resume", *GROUPS, "batches", "guidance", "trainer", "validation", "final")
 
@@ -36,7 +37,7 @@ def main(settings: dict[str, Any]) -> float | None:
     from mt.checkpoint.run_folder import RunFolder
     from mt.data.batching import TokenBatches
     from mt.data.prepare import corpus_fingerprint, prepare
-    from mt.device import choose_device, keep_freed_memory, peak_memory_mib
+    from mt.device import choose_device, give_back_freed_memory, keep_freed_memory, peak_memory_mib
     from mt.evaluation.choose_alignment import Reference
     from mt.evaluation.final import final_table, finish_run
     from mt.inference.translator import Translator
@@ -68,7 +69,7 @@ def main(settings: dict[str, Any]) -> float | None:
         )
     device = choose_device(trainer_settings.device)
     if device.type == "cpu":
-        keep_freed_memory()
+        (give_back_freed_memory if data.max_pieces > LONG_PIECES else keep_freed_memory)()
     ranks = Ranks.join(device.type)
     if not ranks.is_first:
         logging.getLogger("mt").setLevel(logging.ERROR)  # one process speaks for all

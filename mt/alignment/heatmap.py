@@ -7,12 +7,13 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib import ft2font
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
@@ -36,6 +37,8 @@ INK, FAINT = "#1a1a1a", "#6b6b6b"
 LONGEST_LABEL = 28  # characters; the JSON has them whole
 LONG_SENTENCE = 25  # tokens from which labels stand on both sides
 MAX_PIXELS = 12_000  # on a side of a PNG; very long sentences get fewer dots an inch
+MANY_CELLS = 10_000  # of a map: more than that are a picture in an SVG, and a PNG of them is packed less tightly
+MAX_PIXELS_IN_SVG = 4_000  # on a side of such a picture
 NARROWEST = 4.0  # inches that a title may take over a narrow picture
 POINTS = 72  # in an inch
 SHAPES_TEXT = bool(getattr(ft2font, "__libraqm_version__", None))
@@ -122,10 +125,13 @@ def _save(
         for format in formats:
             right_to_left = visual_order if format == "png" and not SHAPES_TEXT else str
             figure, box = _draw(rows, style, title, gold, links, right_to_left)
-            dots = min(style.dots_an_inch, int(MAX_PIXELS / max(box.width, box.height)))
+            most = MAX_PIXELS if format == "png" else MAX_PIXELS_IN_SVG
+            dots = min(style.dots_an_inch, int(most / max(box.width, box.height)))
             path = Path(f"{stem}.{format}")
-            metadata = {"Date": None} if format == "svg" else None
-            figure.savefig(path, format=format, dpi=dots, bbox_inches=box, facecolor="white", metadata=metadata)
+            own: dict[str, Any] = {"metadata": {"Date": None}} if format == "svg" else {}
+            if format == "png" and first.weights_TS.size > MANY_CELLS:
+                own["pil_kwargs"] = {"compress_level": 1}
+            figure.savefig(path, format=format, dpi=dots, bbox_inches=box, facecolor="white", **own)
             paths.append(path)
     return paths
 
@@ -171,9 +177,15 @@ def _draw(
     _draw_key(figure, (box.y0 - 0.06) / whole[1], gold, links)
     # labels on the right push the scale away; those on top lean out above it
     _draw_scale(figure, max(box.x1, whole[0]) if len(target) > LONG_SENTENCE else whole[0], whole, height)
-    box = figure.get_tightbbox(renderer)
+    box = _with_new(figure, box, renderer)
     _write_title(figure, rows, title, box, whole, style, right_to_left)
-    return figure, figure.get_tightbbox(renderer).padded(0.08)
+    return figure, _with_new(figure, box, renderer).padded(0.08)
+
+
+def _with_new(figure: Figure, box: Bbox, renderer: RendererAgg) -> Bbox:
+    """The box with what has been drawn round the maps since: hundreds of labels are not measured again for that."""
+    new = [*figure.legends, *figure.texts, *figure.axes[-1].texts]  # the last axes are the scale's
+    return Bbox.union([box, figure.get_tightbbox(renderer, bbox_extra_artists=new)])
 
 
 def _draw_map(axes: Axes, alignment: Alignment, style: Style, gold: Gold | None, links: tuple[Link, ...]) -> None:
@@ -182,6 +194,7 @@ def _draw_map(axes: Axes, alignment: Alignment, style: Style, gold: Gold | None,
         axes.pcolormesh(
             np.arange(num_source + 1), np.arange(num_target + 1), alignment.weights_TS,
             cmap=WEIGHTS, vmin=0, vmax=1, edgecolors="#e4e7ea", linewidth=0.4, antialiased=True,
+            rasterized=alignment.weights_TS.size > MANY_CELLS,
         )  # fmt: skip
     axes.set(xlim=(0, max(num_source, 1)), ylim=(max(num_target, 1), 0), xticks=(), yticks=())
     for spine in axes.spines.values():

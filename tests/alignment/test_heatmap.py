@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from matplotlib import image
 
+from mt.alignment import heatmap
 from mt.alignment.alignment import Alignment, describe_heads
 from mt.alignment.gold import from_pharaoh
 from mt.alignment.heatmap import LONGEST_LABEL, WEIGHTS, save_grid, save_heatmap, shown
@@ -94,6 +95,36 @@ def test_long_sentences_are_labelled_on_both_sides(tmp_path):
 def test_a_very_long_sentence_stays_within_what_viewers_open(tmp_path):
     one = Alignment(["a"] * 300, ["x"], np.full((1, 300), 1 / 300), 0, (0,), 1, 0.0)
     assert max(image.imread(save_heatmap(one, tmp_path / "one", formats=["png"])[0]).shape) <= 12_000
+
+
+@pytest.mark.parametrize("num_target, is_picture", [(80, False), (101, True)])
+def test_the_cells_of_a_large_map_are_one_picture_in_an_svg_and_its_labels_stay_text(tmp_path, num_target, is_picture):
+    source, target = [f"s{i}" for i in range(100)], [f"t{i}" for i in range(num_target)]
+    path = save_heatmap(alignment(source, target), tmp_path / "one", formats=["svg"], links=[(0, 0)])[0]
+    kinds = [element.tag.rpartition("}")[2] for element in ElementTree.parse(path).iter()]
+    assert kinds.count("image") == 1 + is_picture  # the scale is one always
+    assert (kinds.count("path") > 100 * num_target) is not is_picture
+    assert {*source, *target} <= set(texts(path))
+
+
+def test_a_png_that_is_packed_less_tightly_is_the_same_picture(tmp_path, monkeypatch):
+    one = alignment(SOURCE, TARGET)
+    tight = save_heatmap(one, tmp_path / "tight", formats=["png"])[0]
+    monkeypatch.setattr(heatmap, "MANY_CELLS", len(SOURCE) * len(TARGET) - 1)
+    loose = save_heatmap(one, tmp_path / "loose", formats=["png"])[0]
+    assert loose.read_bytes() != tight.read_bytes()
+    assert (image.imread(loose) == image.imread(tight)).all()
+
+
+@pytest.mark.parametrize("num_cells", [(5, 4), (30, 28)], ids=str)
+def test_a_picture_holds_all_that_is_drawn(tmp_path, num_cells):
+    """Nothing but white at its edges: what came after the maps, title, key and scale, was counted in."""
+    source, target = ([f"{side}{i}" for i in range(num)] for side, num in zip("st", num_cells, strict=True))
+    how = {"links": [(0, 0)], "gold": from_pharaoh("0-0 1?1"), "title": "word " * 9}
+    picture = image.imread(save_heatmap(alignment(source, target), tmp_path / "one", formats=["png"], **how)[0])
+    edges = (picture[:4], picture[-4:], picture[:, :4], picture[:, -4:])
+    assert all((edge[..., :3] == 1).all() for edge in edges)
+    assert (picture[4:-4, 4:-4, :3] < 0.5).any()
 
 
 @pytest.mark.parametrize(

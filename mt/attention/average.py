@@ -31,6 +31,8 @@ class Average(EncoderMixer, CausalMixer):
     belong to its layer, not to the mixing. Raises ValueError for dropout of weights.
     """
 
+    asks_queries = False
+
     def __init__(self, num_heads: int, head_size: int, *, dropout: float = 0.0):
         super().__init__()
         refuse_weight_dropout(dropout, "average attention")

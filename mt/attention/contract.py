@@ -30,6 +30,8 @@ class Mixer(nn.Module):
 
     wants: tuple[str, ...] = ()
 
+    asks_queries = True  # False: the projection of queries is not learned, and several processes wait for no gradient
+
     def weights(self, q_BHTK: Tensor, k_BGSK: Tensor, mask: Tensor | None) -> Tensor:
         """weights_BHTS, rows summing to one, before dropout: this *is* the variant."""
         raise NotImplementedError

@@ -49,7 +49,7 @@ class DynamicHeads(MemoryMixer):
     self-attention, which may not look ahead, is refused. `price` is explained in `Router`.
     """
 
-    def __init__(self, num_heads: int, head_size: int, *, price: float = 0.5, dropout: float = 0.0):
+    def __init__(self, num_heads: int, head_size: int, *, price: float = 0.1, dropout: float = 0.0):
         super().__init__()
         self.dense = Dense(num_heads, head_size, dropout=dropout)
         self.router = Router(num_heads, head_size, price=price)

@@ -51,6 +51,7 @@ class MultiHead(nn.Module):
         self.key_dropout = WholeDropout(key_dropout, dims=1)  # of B G S K
         self.head_dropout = WholeDropout(head_dropout, dims=2)  # of B H T K
         require_role(self.mixer, role, slot)
+        self.query.requires_grad_(self.mixer.asks_queries)
 
     def attend(self, x_BSD: Tensor, mask: Tensor | None, structure: Structure = UNKNOWN) -> Tensor:
         """out_BSD: every position looks at all positions that the mask leaves."""

@@ -38,6 +38,8 @@ class Ssru(CausalMixer):
     PER, and for dropout of weights.
     """
 
+    asks_queries = False
+
     def __init__(self, num_heads: int, head_size: int, *, per: str = "element", dropout: float = 0.0):
         super().__init__()
         refuse_weight_dropout(dropout, "a recurrent unit")

@@ -50,16 +50,17 @@ def make(
     cross_attention=Dense,
     encoder_layer=EncoderLayer,
     decoder_layer=DecoderLayer,
+    num_layers=(LAYERS, LAYERS + 1),
     **layer,
 ):
     torch.manual_seed(0)
     settings = {"dim": 24, "num_heads": 4, "num_kv_heads": 4, "feed_forward_dim": 40, "dropout": 0.0} | layer
     return Seq2Seq(
         layer=LayerSettings(**settings),
-        encoder=partial(Encoder, num_layers=LAYERS, self_attention=encoder_attention, layer=encoder_layer),
+        encoder=partial(Encoder, num_layers=num_layers[0], self_attention=encoder_attention, layer=encoder_layer),
         decoder=partial(
             Decoder,
-            num_layers=LAYERS + 1,
+            num_layers=num_layers[1],
             self_attention=self_attention,
             cross_attention=cross_attention,
             layer=decoder_layer,

@@ -1,0 +1,82 @@
+"""Every attention variant learns what nobody can know who does not look where it looks; a second or two each."""
+
+import math
+from functools import partial
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+from torch.nn.functional import cross_entropy
+
+from mt.attention.contract import CausalMixer, MemoryMixer
+from mt.attention.rectified import Rectified
+from mt.checkpoint.rebuild import build
+from mt.command_line import config_folder
+from mt.model.gated_unit import gated_layer
+from tests.model.test_seq2seq import BOS, make
+
+FIRST, SYMBOLS = 4, 8  # ids of the words
+
+
+def variants(role):
+    """(name, factory) of every settings file that plays the role, as it is set there."""
+    for path in sorted((config_folder() / "attention").glob("*.yaml")):
+        factory = build(OmegaConf.to_container(OmegaConf.load(path)))
+        if isinstance(factory(2, 4), role):
+            yield pytest.param(factory, id=path.stem)
+
+
+def in_reverse(num_lines):
+    """Four different words, and the same in reverse."""
+    source = torch.rand(num_lines, SYMBOLS).argsort(1)[:, :4] + FIRST
+    return source, source.flip(1)
+
+
+def in_turns(num_lines):
+    """Two words in turns, of which the source says nothing."""
+    words = torch.rand(num_lines, SYMBOLS).argsort(1)[:, :2] + FIRST
+    return torch.full((num_lines, 2), FIRST), words.repeat(1, 4)
+
+
+def loss_after(num_steps, task, *, skipped=0, **parts):
+    """Nats a word on lines that were not seen, without the first `skipped` words of each."""
+    model = make(dim=32, num_heads=4, num_kv_heads=4, feed_forward_dim=64, num_layers=(1, 1), **parts)
+    optimizer = torch.optim.Adam(model.parameters(), betas=(0.9, 0.98))
+
+    def loss(num_lines):
+        source, target = task(num_lines)
+        target_in = torch.cat((torch.full((num_lines, 1), BOS), target[:, :-1]), dim=1)
+        logits = model.output(model(source, target_in))
+        return cross_entropy(logits[:, skipped:].flatten(0, 1), target[:, skipped:].flatten())
+
+    for step in range(num_steps):
+        optimizer.param_groups[0]["lr"] = 0.01 * min(1, step / 20, 2 * (1 - step / num_steps))
+        optimizer.zero_grad()
+        loss(64).backward()
+        optimizer.step()
+    # several processes would wait for a gradient that never comes
+    assert all(p.grad is not None for p in model.parameters() if p.requires_grad)
+    with torch.no_grad():
+        return float(loss(400))
+
+
+@pytest.mark.parametrize("cross_attention", list(variants(MemoryMixer)))
+def test_every_variant_learns_to_reverse_as_cross_attention(cross_attention):
+    # who knows the words of the source, but not their places, is left with log(4!) nats for four words
+    assert loss_after(200, in_reverse, cross_attention=cross_attention) < 0.75 * math.log(24) / 4
+
+
+@pytest.mark.parametrize("self_attention", list(variants(CausalMixer)))
+def test_every_variant_learns_to_look_back_as_decoder_self_attention(self_attention):
+    # who knows the last word alone is left with the seven others
+    assert loss_after(150, in_turns, skipped=2, self_attention=self_attention) < 0.5 * math.log(7)
+
+
+@pytest.mark.parametrize("task", [in_reverse, in_turns])
+def test_gated_units_learn_as_layers_of_both_halves(task):
+    layers = {f"{half}_layer": partial(gated_layer, shared_size=16) for half in ("encoder", "decoder")}
+    squared = dict.fromkeys(("encoder_attention", "self_attention"), partial(Rectified, power=2))
+    if task is in_reverse:
+        assert loss_after(200, in_reverse, **layers, **squared) < 0.75 * math.log(24) / 4
+    else:
+        assert loss_after(150, in_turns, skipped=2, **layers, **squared) < 0.5 * math.log(7)

@@ -18,7 +18,7 @@ one=${pair%-*} other=${pair#*-}
 mkdir -p "$work"
 
 turned() { sed -E 's/([0-9]+)([-?])([0-9]+)/\3\2\1/g' "$1"; } # links of the other direction
-tokenised() { sed -E 's/([][.,;:!?"()„“”«»%/])/ \1 /g; s/ +/ /g; s/^ | $//g' | tr '[:upper:]ÄÖÜ' '[:lower:]äöü'; }
+tokenised() { sed -E 's|([][,.;:!?"()„“”«»%/])| \1 |g' | sed -E 's/ +/ /g; s/^ | $//g' | tr '[:upper:]' '[:lower:]' | sed 'y/ÄÖÜ/äöü/'; }
 
 case $pair in
     en-fr)

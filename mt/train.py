@@ -45,6 +45,7 @@ def main(settings: dict[str, Any]) -> float | None:
     from mt.training.distributed import Ranks
     from mt.training.fit import check_fit
     from mt.training.guiding_links import find_links, guide_of
+    from mt.training.source_trees import source_trees
     from mt.training.tracker import NoTracker
     from mt.training.trainer import METRICS, Trainer, Validation
 
@@ -88,6 +89,7 @@ def main(settings: dict[str, Any]) -> float | None:
     torch.manual_seed(trainer_settings.seed)
     model = build(settings["model"], source_vocab_size=tokenizers.source.size, target_vocab_size=tokenizers.target.size)
     check_fit(model, tokenizers, max_pieces=data.max_pieces)
+    trees = source_trees(model, prepared)
     counts = parameter_counts(model)
     log.info("parameters: %s", ", ".join(f"{part} {count:,}" for part, count in counts.items()))
     run.describe(
@@ -106,7 +108,7 @@ def main(settings: dict[str, Any]) -> float | None:
     valid_tokens = max(8192, 2 * data.max_pieces + 2)  # a batch holds the longest pair at least
     validator = make_validator(
         prepared.valid,
-        TokenBatches(prepared.valid_store, tokenizers, max_tokens=valid_tokens, seed=0, shuffle=False),
+        TokenBatches(prepared.valid_store, tokenizers, max_tokens=valid_tokens, seed=0, shuffle=False, trees=trees),
         reference=reference,
         folder=run.path,
     )
@@ -121,6 +123,7 @@ def main(settings: dict[str, Any]) -> float | None:
         tokenizers,
         seed=trainer_settings.seed,
         guide=guide_of(guidance, prepared),
+        trees=trees,
         rank=ranks.rank,
         world_size=ranks.world_size,
     )

@@ -11,12 +11,16 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, NoReturn, TextIO
+from typing import TYPE_CHECKING, BinaryIO, NoReturn, TextIO
 
 from mt.command_line import Flags, leaving_at_once, run
 from mt.data.whole_folder import whole_file
+
+if TYPE_CHECKING:
+    from mt.inference.job import Window
 
 log = logging.getLogger("mt.translate")
 
@@ -44,6 +48,13 @@ def parser() -> argparse.ArgumentParser:
     )
     flags.add_argument(
         "--tag", help="goes before each line, for a model that was trained with tags: '<2de>' (default: none)"
+    )
+    flags.add_argument(
+        "--trees",
+        type=Path,
+        help="file with a dependency tree a line, for a model with structured attention: the position of each word's "
+        "head, 0 for a root ('2 3 0'); an empty line: none; of the line alone, with --document, too (default: "
+        "sentences are translated without)",
     )
     flags.add_argument(
         "--beam-size", type=int, help="hypotheses kept for each sentence; 1 is greedy (default: the checkpoint's)"
@@ -143,6 +154,8 @@ def main(argv: list[str] | None = None) -> int:
     if args.workers is not None and args.workers < 1:
         raise ValueError(f"--workers ({args.workers}) must be at least 1")
     # files first: a wrong path should not wait for the model
+    if args.trees:
+        open(args.trees, "rb").close()
     stream = None if args.sentences else _open(args.input)
     if os.environ.get("WORLD_SIZE", "1") != "1":
         _translate_parts(args, stream)
@@ -177,12 +190,30 @@ def _translate(args: argparse.Namespace, stream: BinaryIO | None, output: TextIO
         windows: Iterable[Window] = (Window(first, window) for first, window in found)
     else:
         windows = in_documents(found, lines, document)
+    if args.trees:
+        windows = _with_trees(windows, args.trees, lines)
     num_workers = args.workers or (_num_threads() if is_cpu and stream else 1)
     for rows in in_order(job, windows, num_workers):
         for note in rows.notes:
             log.warning("%s", note)
         output.write(rows.text)
         output.flush()
+
+
+def _with_trees(windows: Iterable[Window], path: Path, wanted: range) -> Iterator[Window]:
+    """The windows of the `wanted` lines with their trees, line n of the file being that of line n."""
+    from mt.data.formats.lines import read_lines
+
+    trees = islice(read_lines(path), wanted.start, None)
+    number = wanted.start
+    for window in windows:
+        of_lines = list(islice(trees, len(window.lines)))
+        number = window.first + len(of_lines)
+        if len(of_lines) < len(window.lines):
+            raise ValueError(f"--trees ({path}) has {number} lines, fewer than there are sentences: one for each")
+        yield replace(window, trees=of_lines)
+    if wanted.stop == ALL.stop and next(trees, None) is not None:
+        raise ValueError(f"--trees ({path}) has more than {number} lines, the sentences that there are: one for each")
 
 
 def _num_threads() -> int:
@@ -203,7 +234,8 @@ def _translate_file(
 
     flags = {name: str(value) for name, value in vars(args).items() if name not in NOT_IN_THE_LINES}
     model = [file_stamp(file) for file in sorted(find_step(args.checkpoint or newest_run()).iterdir())]
-    made_by = fingerprint_of(file_stamp(args.input), model, flags, str(lines))
+    trees = [file_stamp(args.trees)] if args.trees else []
+    made_by = fingerprint_of(file_stamp(args.input), model, flags, str(lines), *trees)
     unfinished = Unfinished(path, made_by, is_numbered=args.n_best > 1 and not args.json, is_part=is_part)
     if is_part and unfinished.is_whole():
         return

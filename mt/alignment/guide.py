@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mt.alignment.alignment import SHIFTS, SPECIAL_PIECES, renormalise
+from mt.alignment.alignment import SHIFTS, renormalise
 from mt.alignment.gold import from_pharaoh
-from mt.alignment.words import BLANK, words_of
+from mt.alignment.word_pieces import WordPieces
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class Guide:
     def __init__(self, source_pieces: Sequence[str], target_pieces: Sequence[str], *, shift: int = 1):
         if shift not in SHIFTS:
             raise ValueError(f"shift ({shift}) must be 0 (the row that gives a piece) or 1 (the next, which reads it)")
-        self._source, self._target, self.shift = _Vocabulary(source_pieces), _Vocabulary(target_pieces), shift
+        self._source, self._target, self.shift = WordPieces(source_pieces), WordPieces(target_pieces), shift
         self.num_left_out = 0
 
     def __call__(
@@ -82,27 +82,3 @@ class Guide:
         if not self.num_left_out:
             log.warning("links that lie outside their sentences, or are none, do not guide; the first: %s", what)
         self.num_left_out += 1
-
-
-class _Vocabulary:
-    """What the pieces of a vocabulary say about where words begin."""
-
-    def __init__(self, pieces: Sequence[str]):
-        self._pieces = pieces
-        self._is_special_V = np.array([piece in SPECIAL_PIECES for piece in pieces])
-        self._opens_word_V = np.array([piece.startswith(BLANK) for piece in pieces])
-        # a blank inside: several words in a piece, or a blank at the end of one
-        self._is_odd_V = np.array([BLANK in piece[1:] for piece in pieces])
-
-    def shares(self, ids: np.ndarray, text: str) -> np.ndarray:
-        """share_PW: how much of each piece belongs to each word of `text.split()`, special pieces left out."""
-        ids = ids[~self._is_special_V[ids]]
-        words = text.split()
-        if len(ids) and not self._is_odd_V[ids].any():
-            opens_P = self._opens_word_V[ids]
-            opens_P[0] = True
-            word_P = np.cumsum(opens_P) - 1
-            is_last_blank = self._pieces[ids[-1]] == BLANK  # belongs to the word before: `words_of` knows
-            if word_P[-1] + 1 == len(words) and not is_last_blank:
-                return (word_P[:, None] == np.arange(len(words))).astype(np.float32)
-        return words_of([self._pieces[id_] for id_ in ids], text).share_PW.astype(np.float32)

@@ -1,4 +1,4 @@
-"""What may be known of a batch of sources beside their pieces. A mixer names what it wants ; others see nothing."""
+"""What may be known of a batch of sources beside their pieces. A mixer names what it wants; others see nothing."""
 
 from __future__ import annotations
 

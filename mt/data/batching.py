@@ -28,14 +28,18 @@ BLOCK_PAIRS = 1 << 20
 # (numbers of the pairs in the store, the pairs, source_BS, target_out_BT) -> guide_BTS, where each row should look
 Guiding = Callable[[np.ndarray, Sequence[Pair], np.ndarray, np.ndarray], np.ndarray]
 
+# (sources, their trees as in `Pair`, source_BS) -> climbs_BSS, the ways between their pieces (`mt.attention.structure`)
+Treeing = Callable[[Sequence[str], "Sequence[str | None]", np.ndarray], np.ndarray]
+
 
 @dataclass(frozen=True)
 class Batch:
-    """One batch of pairs, right-padded with PAD (0); all tensors are int64.
+    """One batch of pairs, right-padded with PAD (0); all tensors of ids are int64.
 
     source_BS ends each sentence with EOS; target_in_BT starts with BOS, target_out_BT ends with EOS and is target_in_BT
     moved by one. `num_tokens` counts the real target tokens including EOS. `indices` (B) are the pairs' numbers in the
-    store, and stay on the CPU. `guide_BTS` (float32) says where the decoder should look, for batches that are guided.
+    store, and stay on the CPU. `guide_BTS` (float32) says where the decoder should look, for batches that are guided;
+    `climbs_BSS` (int8) are the sources' trees, for models that ask for them.
     """
 
     source_BS: torch.Tensor
@@ -44,6 +48,7 @@ class Batch:
     num_tokens: int
     indices: torch.Tensor
     guide_BTS: torch.Tensor | None = None
+    climbs_BSS: torch.Tensor | None = None
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on another device; a GPU's copy goes on behind what comes next."""
@@ -53,6 +58,7 @@ class Batch:
             target_in_BT=moved(self.target_in_BT, device),
             target_out_BT=moved(self.target_out_BT, device),
             guide_BTS=None if self.guide_BTS is None else moved(self.guide_BTS, device),
+            climbs_BSS=None if self.climbs_BSS is None else moved(self.climbs_BSS, device),
         )
 
     @property
@@ -73,6 +79,7 @@ class Batch:
         target_lengths = (target_out_BT != PAD).sum(dim=1)
         target_length = int(target_lengths.max())
         guide_BTS = None if self.guide_BTS is None else self.guide_BTS[rows, :target_length, :source_length]
+        climbs_BSS = None if self.climbs_BSS is None else self.climbs_BSS[rows, :source_length, :source_length]
         return Batch(
             source_BS=source_BS[:, :source_length],
             target_in_BT=self.target_in_BT[rows, :target_length],
@@ -80,6 +87,7 @@ class Batch:
             num_tokens=int(target_lengths.sum()),
             indices=self.indices[rows],
             guide_BTS=guide_BTS,
+            climbs_BSS=climbs_BSS,
         )
 
 
@@ -125,7 +133,7 @@ class TokenBatches:
 
     A corpus of more than 1,048,576 pairs is read in blocks of that many. One in shards is read shard by shard.
 
-    `guide` makes the batches' `guide_BTS` of the pieces that they have, sampled ones too.
+    `guide` makes the batches' `guide_BTS` of the pieces that they have, sampled ones too; `trees` their `climbs_BSS`.
     """
 
     def __init__(
@@ -140,6 +148,7 @@ class TokenBatches:
         shuffle: bool = True,
         max_sentences: int | None = None,
         guide: Guiding | None = None,
+        trees: Treeing | None = None,
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
@@ -168,7 +177,7 @@ class TokenBatches:
         self.seed = seed
         self.sampling = sampling
         self.shuffle = shuffle
-        self.guide = guide
+        self.guide, self.trees = guide, trees
         self.rank, self.world_size = rank, world_size
         self._block: tuple[tuple[int, int, int], _Block] | None = None  # one at a time is enough
 
@@ -279,10 +288,14 @@ class TokenBatches:
         numbers = block.pairs[places[rows]]
         source, target = self._sides(block.store, numbers, rows, cursor)
         source_BS, target_out_BT = _padded(*source, last=EOS), _padded(*target, last=EOS)
-        guide_BTS = None
-        if self.guide is not None:
+        guide_BTS = climbs_BSS = None
+        if self.guide is not None or self.trees is not None:
             texts = [block.store.text(int(number)) for number in numbers]
-            guide_BTS = torch.from_numpy(self.guide(numbers, texts, source_BS, target_out_BT))
+            if self.guide is not None:
+                guide_BTS = torch.from_numpy(self.guide(numbers, texts, source_BS, target_out_BT))
+            if self.trees is not None:
+                sources, trees = [pair.source for pair in texts], [pair.tree for pair in texts]
+                climbs_BSS = torch.from_numpy(self.trees(sources, trees, source_BS))
         batch = Batch(
             source_BS=torch.from_numpy(source_BS),
             target_in_BT=torch.from_numpy(_padded(*target, first=BOS)),
@@ -290,6 +303,7 @@ class TokenBatches:
             num_tokens=int(target[1].sum()) + len(numbers),
             indices=torch.from_numpy(numbers.astype(np.int64)),
             guide_BTS=guide_BTS,
+            climbs_BSS=climbs_BSS,
         )
         return _idle(batch) if is_idle else batch
 

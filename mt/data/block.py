@@ -10,7 +10,8 @@ import numpy as np
 
 from mt.data.pair import Pair
 
-COLUMNS = ("source", "target", "links")
+OPTIONAL = ("links", "tree")
+COLUMNS = ("source", "target", *OPTIONAL)
 BLOCK_PAIRS = 16384  # enough to make the cost of a block itself small, little in memory
 BLOCK_CHARACTERS = 1 << 23  # a block ends here too, whatever the length of its sentences
 
@@ -19,41 +20,51 @@ BLOCK_CHARACTERS = 1 << 23  # a block ends here too, whatever the length of its 
 class Block:
     """Columns of as many lines as there are pairs, each line in UTF-8 and ended by "\\n".
 
-    `links` is None where no pair has any; an empty line stands for a pair without. A line end inside a sentence
-    becomes a blank.
+    `links` is None where no pair has any, and so is `tree`; an empty line stands for a pair without. A line end inside
+    a sentence becomes a blank.
     """
 
     num_pairs: int
     source: bytes
     target: bytes
     links: bytes | None = None
+    tree: bytes | None = None
 
     def __len__(self) -> int:
         return self.num_pairs
 
     @classmethod
-    def of(cls, sources: Sequence[str], targets: Sequence[str], links: Sequence[str] | None) -> Block:
+    def of(
+        cls,
+        sources: Sequence[str],
+        targets: Sequence[str],
+        links: Sequence[str] | None,
+        tree: Sequence[str] | None = None,
+    ) -> Block:
         """The block of pairs given by their columns."""
-        return cls(len(sources), joined(sources), joined(targets), None if links is None else joined(links))
+        known = (None if lines is None else joined(lines) for lines in (links, tree))
+        return cls(len(sources), joined(sources), joined(targets), *known)
 
     @classmethod
     def of_pairs(cls, pairs: Sequence[Pair]) -> Block:
         """The block of these pairs."""
-        sources, targets, links = list(zip(*pairs, strict=True))[: len(COLUMNS)]
-        return cls.of(sources, targets, [one or "" for one in links] if any(links) else None)
+        sources, targets, links, _, tree = zip(*pairs, strict=True)
+        return cls.of(
+            sources, targets, *([one or "" for one in known] if any(known) else None for known in (links, tree))
+        )
 
     def lines(self, column: str) -> list[str]:
-        """The sentences of a column; links where none are known are empty."""
+        """The sentences of a column; links and tree where none are known are empty."""
         text = getattr(self, column)
         return [""] * self.num_pairs if text is None else text.decode("utf-8").split("\n")[:-1]
 
-    def rows(self) -> Iterator[tuple[str, str, str]]:
-        """Source, target and links of one pair after the other."""
+    def rows(self) -> Iterator[tuple[str, str, str, str]]:
+        """Source, target, links and tree of one pair after the other."""
         return zip(*map(self.lines, COLUMNS), strict=True)
 
     def pairs(self) -> Iterator[Pair]:
         """The pairs one by one."""
-        return (Pair(source, target, links or None) for source, target, links in self.rows())
+        return (Pair(source, target, links or None, tree=tree or None) for source, target, links, tree in self.rows())
 
     def raw_lines(self, column: str) -> list[bytes]:
         """The lines of a column as they lie in the file, without their ends."""

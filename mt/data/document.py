@@ -23,7 +23,7 @@ from mt.data.files import files_of
 from mt.data.fingerprint import fingerprint_of
 from mt.data.formats.lines import in_one_line
 from mt.data.pair import Corpus, Pair
-from mt.data.sources import Source, Sources, moved_links
+from mt.data.sources import HEAD, Source, Sources, moved_links, moved_tree
 
 BEFORE, AFTER = "<|before|>", "<|after|>"  # pieces of the tokenizer; each sentence of context is on one side of its own
 
@@ -100,10 +100,27 @@ def num_words_after(source: str) -> int:
     return len(source[source.find(AFTER) :].split()) if AFTER in source else 0
 
 
+def tree_in_context(tree: str, source: str) -> str:
+    """The tree (`mt.data.pair.Pair`) of a source in its context, of the sentence's own: other words hang on none."""
+    return moved_tree(tree, num_words_before(source), num_words_after(source))
+
+
+def tree_alone(tree: str, source: str) -> str:
+    """The sentence's own tree: the way back from `tree_in_context`. One that is too short for the context stays."""
+    heads, before = tree.split(), num_words_before(source)
+    own = heads[before : max(0, len(heads) - num_words_after(source))]
+    if not own:
+        return tree
+    return " ".join(HEAD.sub(lambda head: str(max(int(head[0]) - before, 0)), one) for one in own)
+
+
 def alone(pair: Pair) -> Pair:
-    """The pair without the context of its source; the links go with the words."""
-    moved = pair.links and moved_links(pair.links, -num_words_before(pair.source))
-    return pair._replace(source=apart(pair.source)[1], links=moved)
+    """The pair without the context of its source; links and tree go with the words."""
+    return pair._replace(
+        source=apart(pair.source)[1],
+        links=pair.links and moved_links(pair.links, -num_words_before(pair.source)),
+        tree=pair.tree and tree_alone(pair.tree, pair.source),
+    )
 
 
 def contexts(lines: Sequence[str], settings: DocumentSettings, wanted: range | None = None) -> list[Context]:
@@ -121,7 +138,7 @@ def contexts(lines: Sequence[str], settings: DocumentSettings, wanted: range | N
 
 @dataclass(frozen=True)
 class InDocuments:
-    """A corpus whose sources stand in their context, and whose links go with the words.
+    """A corpus whose sources stand in their context, and whose links and trees go with the words.
 
     The ends of documents are no pairs; every file of a list ends one, too. A pair with a fault, or without a source,
     stays as it is and is no context of others.
@@ -162,7 +179,11 @@ def _next(before: deque[str], waiting: deque[Pair]) -> Pair:
     context = Context(tuple(before), tuple(_text(later) for later in waiting if _is_context(later)))
     before.append(_text(pair))
     source = context.around(in_one_line(pair.source))
-    return pair._replace(source=source, links=pair.links and moved_links(pair.links, num_words_before(source)))
+    return pair._replace(
+        source=source,
+        links=pair.links and moved_links(pair.links, num_words_before(source)),
+        tree=pair.tree and tree_in_context(pair.tree, source),
+    )
 
 
 def _is_context(pair: Pair) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from mt.data.block import COLUMNS
 from mt.data.formats.text_files import TextFiles
 from mt.data.pair import Corpus
 
@@ -11,9 +12,8 @@ from mt.data.pair import Corpus
 def files_of(corpus: Corpus) -> list[Corpus]:
     """One corpus a file (or a file a side), in turn; none where a corpus is not made of files in lists."""
     if isinstance(corpus, TextFiles):
-        links = corpus.links or [None] * len(corpus.source)
-        columns = zip(corpus.source, corpus.target, links, strict=True)
-        return [TextFiles(source=source, target=target, links=link) for source, target, link in columns]
+        columns = (getattr(corpus, name) or [None] * len(corpus.source) for name in COLUMNS)
+        return [TextFiles(**dict(zip(COLUMNS, paths, strict=True))) for paths in zip(*columns, strict=True)]
     if isinstance(getattr(corpus, "path", None), tuple):
         return [replace(corpus, path=path) for path in corpus.path]
     return []

@@ -13,20 +13,26 @@ from mt.data.whole_folder import write_whole
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Sentences to translate, their references, and gold alignments (Pharaoh) where every pair has one."""
+    """Sentences to translate, their references, and gold alignments (Pharaoh) where every pair has one.
+
+    `trees` are the sources' trees (`mt.data.pair.Pair`) where any has one, empty lines where one has none.
+    """
 
     name: str
     sources: list[str]
     targets: list[str]
     links: list[str] | None = None
+    trees: list[str] | None = None
 
     def __len__(self) -> int:
         return len(self.sources)
 
     def pairs(self) -> list[Pair]:
         """The same as pairs."""
-        links = self.links or [None] * len(self)
-        return [Pair(*pair) for pair in zip(self.sources, self.targets, links, strict=True)]
+        nothing = [None] * len(self)
+        columns = (self.sources, self.targets, self.links or nothing, self.trees or nothing)
+        rows = zip(*columns, strict=True)
+        return [Pair(source, target, links, tree=tree or None) for source, target, links, tree in rows]
 
     @classmethod
     def read(cls, name: str, pairs: Iterable[Pair]) -> HeldOut:
@@ -38,17 +44,20 @@ class HeldOut:
         for pair in pairs:
             if pair.fault is not None:
                 raise ValueError(pair.fault.message)
-            listed.append(Pair(in_one_line(pair.source), in_one_line(pair.target), pair.links))
+            listed.append(pair._replace(source=in_one_line(pair.source), target=in_one_line(pair.target)))
         if not listed:
             raise ValueError(f"data.{name}: the corpus has no pair")
-        sources, targets, links = (list(column) for column in list(zip(*listed, strict=True))[:3])
-        return cls(name, sources, targets, None if None in links else links)
+        sources, targets, links, _, trees = (list(column) for column in zip(*listed, strict=True))
+        known = [tree or "" for tree in trees] if any(trees) else None
+        return cls(name, sources, targets, None if None in links else links, known)
 
     def save(self, folder: str | Path, source_language: str, target_language: str) -> list[str]:
-        """Write NAME.SOURCE, NAME.TARGET and, when links are known, NAME.align; returns the file names."""
+        """Write NAME.SOURCE, NAME.TARGET and, when known, NAME.align and NAME.tree; returns the file names."""
         columns = {source_language: self.sources, target_language: self.targets}
         if self.links is not None:
             columns["align"] = self.links
+        if self.trees is not None:
+            columns["tree"] = self.trees
         for ending, lines in columns.items():
             write_whole(Path(folder) / f"{self.name}.{ending}", "".join(line + "\n" for line in lines))
         return [f"{self.name}.{ending}" for ending in columns]
@@ -57,12 +66,12 @@ class HeldOut:
     def load(cls, folder: str | Path, name: str, source_language: str, target_language: str) -> HeldOut:
         """Read what `save` wrote."""
         folder = Path(folder)
-        links = folder / f"{name}.align"
+        known = (folder / f"{name}.{ending}" for ending in ("align", "tree"))
         return cls(
             name,
             _saved_lines(folder / f"{name}.{source_language}"),
             _saved_lines(folder / f"{name}.{target_language}"),
-            _saved_lines(links) if links.is_file() else None,
+            *(_saved_lines(path) if path.is_file() else None for path in known),
         )
 
 

@@ -18,9 +18,11 @@ class Fault(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """A source sentence, its translation, and their gold word alignment where it is known.
+    """A source sentence, its translation, and their gold word alignment and the source's tree where they are known.
 
     `links` is in Pharaoh format, "0-0 1-2": source position, target position, counting blank-separated words from 0.
+    `tree` is a number for each blank-separated word of the source, "2 3 0": the position of its head in a dependency
+    tree, counted from 1, or 0 for a root, as CoNLL has it.
     With a `fault` the texts are no sentences but what could be made out, to be shown: never train or score on them.
     """
 
@@ -28,6 +30,7 @@ class Pair(NamedTuple):
     target: str
     links: str | None = None
     fault: Fault | None = None
+    tree: str | None = None
 
 
 class Corpus(Protocol):

@@ -12,6 +12,7 @@ from mt.data.tokenizer import RESERVED
 
 NAME = re.compile(r"\w[\w.-]*")
 LINK_START = re.compile(r"(?<!\S)\d+")
+HEAD = re.compile(r"(?<!\S)0*[1-9]\d*(?!\S)")  # a root, 0, stays one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,12 +86,32 @@ def with_tag(pair: Pair, tag: str | None) -> Pair:
     """The pair with a tag before its source."""
     if tag is None:
         return pair
-    return pair._replace(source=f"{tag} {pair.source}", links=pair.links and moved_links(pair.links))
+    return pair._replace(
+        source=f"{tag} {pair.source}",
+        links=pair.links and moved_links(pair.links),
+        tree=pair.tree and moved_tree(pair.tree),
+    )
 
 
 def moved_links(links: str, by: int = 1) -> str:
     """Links (Pharaoh format) of a pair whose source has `by` more words at its start."""
     return LINK_START.sub(lambda position: str(int(position[0]) + by), links)
+
+
+def moved_tree(tree: str, before: int = 1, after: int = 0) -> str:
+    """The tree (`mt.data.pair.Pair`) of a source that has more words before and after it, each of which hangs on none.
+
+    A blank one, of a source without a tree, stays; a head that lies outside the sentence stays outside.
+    """
+    heads = tree.split()
+    if not heads:
+        return tree
+
+    def moved(head: re.Match[str]) -> str:
+        place = int(head[0])
+        return str(place + before + (after if place > len(heads) else 0))
+
+    return " ".join(["0"] * before + [HEAD.sub(moved, head) for head in heads] + ["0"] * after)
 
 
 def without_tag(source: str, tags: Sequence[str]) -> str:

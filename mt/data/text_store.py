@@ -1,7 +1,8 @@
 """Cleaned pairs on disk: two plain text files that people can read, with an index so that line n costs one seek.
 
-Files: source.text, target.text, and links.text where gold alignments are known, a line a pair; beside each an .index of
-int64 byte offsets, one a line and one for the end; and sources.json, which lines come from which source of the corpus.
+Files: source.text, target.text, links.text where gold alignments are known, and tree.text where trees are, a line a
+pair; beside each an .index of int64 byte offsets, one a line and one for the end; and sources.json, which lines come
+from which source of the corpus.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mt.data.block import BLOCK_CHARACTERS, BLOCK_PAIRS, COLUMNS, Block, in_blocks, line_ends
+from mt.data.block import BLOCK_CHARACTERS, BLOCK_PAIRS, COLUMNS, OPTIONAL, Block, in_blocks, line_ends
 from mt.data.mapped import RunWriter, map_array
 from mt.data.pair import Pair
 
@@ -34,8 +35,8 @@ class TextStore:
 
     def pair(self, number: int) -> Pair:
         """The pair at this line, counted from 0."""
-        links = self._line("links", number) if "links" in self._columns else ""
-        return Pair(self._line("source", number), self._line("target", number), links or None)
+        links, tree = (self._line(name, number) if name in self._columns else "" for name in OPTIONAL)
+        return Pair(self._line("source", number), self._line("target", number), links or None, tree=tree or None)
 
     def lines(self, column: str) -> Iterator[str]:
         """Stream one column: "source" or "target"."""
@@ -95,10 +96,12 @@ class TextWriter:
         """Append the pairs of a block."""
         self._write("source", block.source)
         self._write("target", block.target)
-        if block.links is not None or "links" in self._writers:
-            if "links" not in self._writers:  # the pairs before have none
-                self._write("links", b"\n" * self._num_pairs)
-            self._write("links", block.links or b"\n" * len(block))
+        for name in OPTIONAL:
+            known = getattr(block, name)
+            if known is not None or name in self._writers:
+                if name not in self._writers:  # the pairs before have none
+                    self._write(name, b"\n" * self._num_pairs)
+                self._write(name, known or b"\n" * len(block))
         self._num_pairs += len(block)
         next(reversed(self._sources.values()))[1] = self._num_pairs
 

@@ -61,7 +61,7 @@ class AttentionProbe:
         num_heads = decoder.layers[0].cross_attention.num_heads
         aligner = Aligner(translator, default_choice(decoder.num_maps, num_heads))
         with heads_used(translator.model) as shares:
-            raws = aligner.attention(reference.sources, reference.targets)
+            raws = aligner.attention(reference.sources, reference.targets, trees=reference.trees)
         error = None
         if reference.has_links:
             texts = {"sources": reference.sources, "targets": reference.targets}

@@ -26,12 +26,16 @@ AT_ONCE = 32  # lines whose maps of all layers and heads are held
 
 @dataclass(frozen=True)
 class Reference:
-    """Sentence pairs with links to measure by. Where the links are `learned`, words without one are not judged."""
+    """Sentence pairs with links to measure by. Where the links are `learned`, words without one are not judged.
+
+    `trees` are the sources' trees (`mt.data.pair.Pair`), where any has one.
+    """
 
     sources: Sequence[str]
     targets: Sequence[str]
     links: Sequence[Gold]
     is_learned: bool = False
+    trees: Sequence[str | None] | None = None
 
     @classmethod
     def of(
@@ -41,13 +45,14 @@ class Reference:
         gold: Sequence[Gold] | None = None,
         *,
         corpus: Iterable[tuple[str, str]] = (),
+        trees: Sequence[str | None] | None = None,
     ) -> Reference:
         """With the gold links, or else those on which both directions of the statistical aligner agree.
 
         It learns from these sentences and the pairs of `corpus`.
         """
         links = learned_links(sources, targets, corpus) if gold is None else gold
-        return cls(sources, targets, links, is_learned=gold is None)
+        return cls(sources, targets, links, is_learned=gold is None, trees=trees)
 
     @classmethod
     def of_validation(cls, prepared: Prepared) -> Reference:
@@ -56,19 +61,20 @@ class Reference:
         filled = [pair for pair in pairs if all(0 < length <= LONGEST for length in _lengths(pair))]
         chosen = filled[:LINES]
         sources, targets = [pair.source for pair in chosen], [pair.target for pair in chosen]
+        trees = None if prepared.valid.trees is None else [pair.tree for pair in chosen]
         if prepared.valid.links is not None:
             try:
                 gold = from_lines([pair.links or "" for pair in chosen], len(chosen))
                 check_within(gold, sources, targets)
-                return cls.of(sources, targets, gold)
+                return cls.of(sources, targets, gold, trees=trees)
             except ValueError as error:
                 log.warning("gold links of the validation set: %s; the statistical aligner's are taken", error)
         corpus = ((pair.source, pair.target) for pair in map(alone, prepared.train.sample(LEARNED_PAIRS)))
         try:
-            return cls.of(sources, targets, corpus=corpus)
+            return cls.of(sources, targets, corpus=corpus, trees=trees)
         except ValueError as error:  # no pair that could be learned from
             log.warning("links of the validation set: %s", error)
-            return cls(sources, targets, [Gold.of(set(), set()) for _ in chosen], is_learned=True)
+            return cls(sources, targets, [Gold.of(set(), set()) for _ in chosen], is_learned=True, trees=trees)
 
     @property
     def has_links(self) -> bool:
@@ -82,7 +88,8 @@ class Reference:
 
     def first(self, lines: int) -> Reference:
         """The first lines of it."""
-        return replace(self, sources=self.sources[:lines], targets=self.targets[:lines], links=self.links[:lines])
+        columns = ("sources", "targets", "links", "trees")
+        return replace(self, **{name: of and of[:lines] for name in columns for of in (getattr(self, name),)})
 
 
 def ranked(aligner: Aligner, reference: Reference) -> list[Choice]:
@@ -93,7 +100,7 @@ def ranked(aligner: Aligner, reference: Reference) -> list[Choice]:
     if not reference.has_links:
         raise ValueError(f"links to choose by ({reference.measured_on}): there are none")
     texts = {"sources": reference.sources, "targets": reference.targets}
-    attentions = _attentions(aligner, reference.sources, reference.targets)
+    attentions = _attentions(aligner, reference.sources, reference.targets, reference.trees)
     found = rank(attentions, reference.links, **texts, is_partial=reference.is_learned)
     return [replace(choice, measured_on=reference.measured_on) for choice in found]
 
@@ -126,8 +133,10 @@ def learned_links(sources: Sequence[str], targets: Sequence[str], corpus: Iterab
     return [Gold.of(forward & backward, set()) for forward, backward in found]
 
 
-def _attentions(aligner: Aligner, sources: Sequence[str], targets: Sequence[str]) -> Iterator[RawAttention]:
+def _attentions(
+    aligner: Aligner, sources: Sequence[str], targets: Sequence[str], trees: Sequence[str | None] | None = None
+) -> Iterator[RawAttention]:
     """The attention of every pair, with norms."""
     for start in range(0, len(sources), AT_ONCE):
         some = slice(start, start + AT_ONCE)
-        yield from aligner.attention(sources[some], targets[some], norms=True)
+        yield from aligner.attention(sources[some], targets[some], trees=trees and trees[some], norms=True)

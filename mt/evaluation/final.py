@@ -112,7 +112,8 @@ def _choose_length_penalty(alphas: Sequence[float], search: Search, translator: 
     tried = {}
     for alpha in alphas:
         attempt = replace(search, length_penalty=alpha)
-        texts = [translation.text for translation in translator.translate(valid.sources, search=attempt)]
+        translations = translator.translate(valid.sources, trees=valid.trees, search=attempt)
+        texts = [translation.text for translation in translations]
         tried[alpha] = score(texts, [valid.targets], metrics=("bleu",)).bleu
         log.info("length penalty %g: validation BLEU %.2f", alpha, tried[alpha])
     return replace(search, length_penalty=max(tried, key=tried.__getitem__)) if tried else search
@@ -138,7 +139,7 @@ def _choose_alignment(aligner: Aligner, reference: Reference, folder: Path) -> N
 
 def _score_test(test: HeldOut, translator: Translator, search: Search, path: Path) -> dict[str, Any]:
     start = time.perf_counter()
-    texts = [translation.text for translation in translator.translate(test.sources, search=search)]
+    texts = [translation.text for translation in translator.translate(test.sources, trees=test.trees, search=search)]
     seconds = time.perf_counter() - start
     path.parent.mkdir(exist_ok=True)
     path.write_text("".join(text + "\n" for text in texts), encoding="utf-8")

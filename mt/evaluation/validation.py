@@ -65,8 +65,10 @@ class Validator:
     def __call__(self, translator: Translator, step: int) -> Validated:
         """Loss in nats a target token, perplexity, bleu, chrf, share of copied sources, alignment error (0 to 100)."""
         loss = self.loss(translator)
-        texts = [translation.text for translation in translator.translate(self.held_out.sources, search=self.search)]
-        scores = score(texts, [self.held_out.targets], metrics=("bleu", "chrf"))
+        held_out = self.held_out
+        translations = translator.translate(held_out.sources, trees=held_out.trees, search=self.search)
+        texts = [translation.text for translation in translations]
+        scores = score(texts, [held_out.targets], metrics=("bleu", "chrf"))
         numbers = {
             "loss": loss,
             "perplexity": math.exp(min(loss, 700.0)),
@@ -90,7 +92,7 @@ class Validator:
         for batch in self.batches.once():
             batch = batch.to(translator.device)
             with mixed_precision(translator.device, translator.dtype):
-                logits_BTV = model.output(model(batch.source_BS, batch.target_in_BT))
+                logits_BTV = model.output(model(batch.source_BS, batch.target_in_BT, climbs_BSS=batch.climbs_BSS))
             nats += float(
                 nn.functional.cross_entropy(
                     logits_BTV.float().flatten(0, 1),

@@ -104,16 +104,19 @@ class Aligner:
         sources: Sequence[str],
         targets: Sequence[str] | None = None,
         *,
+        trees: Sequence[str | None] | None = None,
         norms: bool = False,
         search: Search | None = None,
         batch_tokens: int | None = None,
     ) -> list[RawAttention]:
         """Weights of all layers and heads for every pair, EOS row and column included; with the values' `norms`.
 
-        They take 4 bytes for each layer, head, target and source piece: megabytes for a long pair.
+        They take 4 bytes for each layer, head, target and source piece: megabytes for a long pair. `trees` are the
+        sources' trees (`mt.data.pair.Pair`).
         """
-        ids = self.ids(sources, targets, search, batch_tokens)
-        return self.attention_of_ids(*ids, norms=norms, batch_tokens=batch_tokens)
+        ids = self.ids(sources, targets, search, batch_tokens, trees=trees)
+        climbs = self._climbs(sources, trees, ids[0])
+        return _in_order(self._attentions(*ids, climbs, norms=norms, batch_tokens=batch_tokens))
 
     def word_links(self, translations: Sequence[Translation], rank: int = 0) -> list[list[Link]]:
         """Links of blank-separated words of each source line and its candidate of that rank (the last if fewer).
@@ -127,16 +130,24 @@ class Aligner:
         """What was translated of each line, aligned by words with its candidate of that rank (the last if fewer)."""
         chosen = [t.candidates[min(rank, len(t.candidates) - 1)].parts for t in translations]
         flat = [
-            (tagged(segment, translation.tag), hypothesis.ids, translation.tag)
+            (tagged(segment, translation.tag), hypothesis.ids, translation)
             for translation, hypotheses in zip(translations, chosen, strict=True)
             for segment, hypothesis in zip(translation.segments, hypotheses, strict=True)
         ]
-        source_ids = self.translator.tokenizers.source.encode_many([text for text, _, _ in flat])
-        raws = self._attentions(source_ids, [ids for _, ids, _ in flat], norms=self.choice.signal == "norms")
+        translator = self.translator
+        source_ids = translator.tokenizers.source.encode_many([text for text, _, _ in flat])
+        climbs = [
+            # what has a tree is one segment
+            translator.climbs(t.segments[0], t.tree, ids, t.tag)
+            for (_, _, t), ids in zip(flat, source_ids, strict=True)
+        ]
+        target_ids = [ids for _, ids, _ in flat]
+        raws = self._attentions(source_ids, target_ids, climbs, norms=self.choice.signal == "norms")
         found = iter(_in_order((number, self._part(raw, *flat[number])) for number, raw in raws))
         return [_of_line(translation, [next(found) for _ in translation.segments]) for translation in translations]
 
-    def _part(self, raw: RawAttention, text: str, ids: Sequence[int], tag: str | None) -> Part:
+    def _part(self, raw: RawAttention, text: str, ids: Sequence[int], translation: Translation) -> Part:
+        tag = translation.tag
         alignment = Alignment.from_attention(raw, **self.choice.where())
         words = by_words(alignment, text, one_line(self.translator.tokenizers.target.decode(ids)))
         sentence = sentence_of(text, tag)
@@ -181,19 +192,28 @@ class Aligner:
         targets: Sequence[str] | None = None,
         search: Search | None = None,
         batch_tokens: int | None = None,
+        *,
+        trees: Sequence[str | None] | None = None,
     ) -> tuple[list[list[int]], list[list[int]]]:
-        """Pieces of the sources, and of the targets, or of the model's own translations."""
-        tokenizers = self.translator.tokenizers
-        source_ids = tokenizers.source.encode_many(list(sources))
+        """Pieces of the sources, and of the targets, or of the model's own translations (with the sources' trees)."""
+        translator = self.translator
+        source_ids = translator.tokenizers.source.encode_many(list(sources))
         if targets is not None:
-            return source_ids, tokenizers.target.encode_many(list(targets))
-        found = self.translator.search_ids(source_ids, search or self.translator.search, batch_tokens)
+            return source_ids, translator.tokenizers.target.encode_many(list(targets))
+        climbs = self._climbs(sources, trees, source_ids)
+        found = translator.search_ids(source_ids, search or translator.search, batch_tokens, climbs=climbs)
         return source_ids, [list(hypotheses[0].ids) for hypotheses in found]
+
+    def _climbs(
+        self, sources: Sequence[str], trees: Sequence[str | None] | None, source_ids: Sequence[Sequence[int]]
+    ) -> list[np.ndarray | None]:
+        return list(map(self.translator.climbs, sources, trees or [None] * len(sources), source_ids))
 
     def _attentions(
         self,
         source_ids: Sequence[Sequence[int]],
         target_ids: Sequence[Sequence[int]],
+        climbs: Sequence[np.ndarray | None] | None = None,
         *,
         norms: bool = False,
         batch_tokens: int | None = None,
@@ -205,7 +225,8 @@ class Aligner:
         for indices in batches_by_length(lengths, translator.batch_tokens(batch_tokens)):
             tap = Tap()
             with torch.inference_mode(), translator.precision():
-                memory = model.encode(padded([[*source_ids[i], EOS] for i in indices]).to(translator.device))
+                source_BS = padded([[*source_ids[i], EOS] for i in indices]).to(translator.device)
+                memory = model.encode(source_BS, translator.stacked_climbs(climbs, indices, source_BS.shape[1]))
                 state = model.decoder.start(memory)
                 model.extend(padded([[BOS, *target_ids[i]] for i in indices]).to(translator.device), state, tap=tap)
                 norms_LBHS = self._norms(memory.states_BSD) if norms else []

@@ -13,7 +13,7 @@ import numpy as np
 
 from mt.alignment.links import to_pharaoh
 from mt.alignment.omission import is_omitted
-from mt.data.document import Context
+from mt.data.document import Context, tree_in_context
 from mt.inference.aligner import Aligner, Part, links_of
 from mt.inference.loops import loops
 from mt.inference.markup import Marked, parse
@@ -31,10 +31,12 @@ class Window:
     first: int
     lines: Sequence[str]
     contexts: Sequence[Context] = ()  # of each line, where a document is translated
+    trees: Sequence[str] = ()  # of each line, where they are given
 
     def part(self, start: int, stop: int) -> Window:
         """Some of the lines."""
-        return Window(self.first + start, self.lines[start:stop], self.contexts[start:stop])
+        part = slice(start, stop)
+        return Window(self.first + start, self.lines[part], self.contexts[part], self.trees[part])
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,10 @@ class Job:
                 self.checkpoint, device=flags.device, precision=flags.precision, shortlist=flags.shortlist
             )
             aligner.translator.check_tag(self.flags.tag)
+            if flags.trees and not aligner.translator.model.wants_trees:
+                raise ValueError(
+                    f"--trees ({flags.trees}) is for a model with structured attention: {self.checkpoint} has none"
+                )
             aligner.translator.search = search_of(self.flags, aligner.translator.search)
             self._aligner = aligner
         return self._aligner
@@ -72,14 +78,19 @@ class Job:
         marked = [parse(line) if flags.markup else None for line in window.lines]
         plain = [line if found is None else found.text for line, found in zip(window.lines, marked, strict=True)]
         contexts = [_plain(context) if flags.markup else context for context in window.contexts]
+        sources, trees = plain, window.trees
+        if contexts:
+            sources = [context.around(line) for context, line in zip(contexts, plain, strict=True)]
+            trees = list(map(tree_in_context, trees, sources))
         translations = list(
             aligner.translator.translate(
-                [context.around(line) for context, line in zip(contexts, plain, strict=True)] if contexts else plain,
+                sources,
                 batch_tokens=flags.batch_tokens,
                 max_pieces=flags.max_pieces,
                 seed=flags.seed,
                 first_line=window.first,
                 tag=flags.tag,
+                trees=trees or None,
             )
         )
         needs_parts = flags.alignment or flags.markup or flags.coverage

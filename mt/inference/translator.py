@@ -9,19 +9,22 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import partial
-from itertools import islice
+from itertools import islice, repeat
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
+from mt.alignment.tree import Trees, parsed_heads, stacked
 from mt.checkpoint.folder import LoadedModel, load_checkpoint
-from mt.data.document import apart
+from mt.data.document import apart, tree_alone, tree_in_context
+from mt.data.sources import moved_tree
 from mt.data.tokenizer import BOS, EOS, PAD, UNK, TokenizerPair
 from mt.device import PACKED_PRECISIONS, choose_device, choose_precision, keep_freed_memory, mixed_precision
 from mt.inference.packed import pack, product_with
-from mt.inference.segmenter import split_long
+from mt.inference.segmenter import Segments, split_long
 from mt.inference.shortlist import Shortlist
 from mt.model.decoder import DecoderState
 from mt.model.seq2seq import Seq2Seq
@@ -51,13 +54,17 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Translation:
-    """A line's translations, best first, and what had to be done to it (`notes`: split, cut, never ended)."""
+    """A line's translations, best first, and what had to be done to it (`notes`: split, cut, never ended).
+
+    `tree` is the tree (`mt.data.pair.Pair`) of what was translated, if it was with one.
+    """
 
     source: str
     candidates: tuple[Candidate, ...]
     segments: tuple[str, ...] = ()  # what was translated: the line, or its parts
     notes: tuple[str, ...] = ()
     tag: str | None = None  # that was put before each segment
+    tree: str | None = None
 
     @property
     def text(self) -> str:
@@ -93,6 +100,8 @@ class Translator:
         self.search = search or Beam()
         self.is_packed = False
         self._shortlist: tuple[Shortlist, Tensor] | None = None  # and the whole output matrix, output_VD
+        source = tokenizers.source
+        self._trees = Trees(source.pieces(range(source.size))) if model.wants_trees else None
 
     @classmethod
     def load(
@@ -140,6 +149,7 @@ class Translator:
         seed: int = 1,
         first_line: int = 0,
         tag: str | None = None,
+        trees: Iterable[str | None] | None = None,
     ) -> Iterator[Translation]:
         """A Translation for every line, in order, streaming in windows of `window` lines.
 
@@ -151,15 +161,19 @@ class Translator:
 
         `tag`, such as <2de>, goes before each line, and before each part of a split one. Raises ValueError for one that
         is no symbol of the tokenizer.
+
+        `trees` are the lines' trees (`mt.data.pair.Pair`; None or blank: it has none), for a model that asks for them.
+        A line that is split, or that its tree does not fit, is translated without.
         """
         search = search or self.search
         self.check_tag(tag)
         max_pieces = max_pieces or self.max_pieces
         if self.model.max_length is not None:
             max_pieces = min(max_pieces, self.model.max_length - 1)  # EOS takes one
-        lines = iter(lines)
+        lines, trees = iter(lines), repeat(None) if trees is None or self._trees is None else iter(trees)
         while chunk := list(islice(lines, window)):
-            yield from self._window(chunk, search, batch_tokens, max_pieces, seed, first_line, tag)
+            of_chunk = list(islice(trees, len(chunk)))
+            yield from self._window(chunk, of_chunk, search, batch_tokens, max_pieces, seed, first_line, tag)
             first_line += len(chunk)
 
     def check_tag(self, tag: str | None) -> None:
@@ -174,6 +188,7 @@ class Translator:
     def _window(
         self,
         lines: list[str],
+        trees: list[str | None],
         search: Search,
         batch_tokens: int | None,
         max_pieces: int,
@@ -188,16 +203,23 @@ class Translator:
 
         fitted = [_with_context_that_fits(line, max_pieces=max_pieces, count=count) for line in lines]
         split = [split_long(line, max_pieces=max_pieces, count=count) if line.strip() else None for line, _ in fitted]
+        own = [tree and tree_alone(tree, line) for line, tree in zip(lines, trees, strict=True)]
+        faults = [tree_fault(apart(line)[1], *of_line) for line, *of_line in zip(lines, own, split, strict=True)]
+        used = [
+            None if fault else tree and tree_in_context(tree, line)
+            for (line, _), tree, fault in zip(fitted, own, faults, strict=True)
+        ]
         parts = [
-            (part, f"{line} {index}")
-            for line, segments in enumerate(split, start=first_line)
+            (part, f"{line} {index}", tree)
+            for line, (segments, tree) in enumerate(zip(split, used, strict=True), start=first_line)
             if segments
             for index, part in enumerate(segments.parts)
         ]
-        ids = self.tokenizers.source.encode_many([tagged(part, tag) for part, _ in parts])
-        generators = sentence_generators(seed, [number for _, number in parts])
-        found = iter(self.search_ids(ids, search, batch_tokens, generators))
-        for line, (_, num_left_out), segments in zip(lines, fitted, split, strict=True):
+        ids = self.tokenizers.source.encode_many([tagged(part, tag) for part, _, _ in parts])
+        generators = sentence_generators(seed, [number for _, number, _ in parts])
+        climbs = [self.climbs(part, tree, of_part, tag) for (part, _, tree), of_part in zip(parts, ids, strict=True)]
+        found = iter(self.search_ids(ids, search, batch_tokens, generators, climbs))
+        for line, (_, num_left_out), segments, tree, fault in zip(lines, fitted, split, used, faults, strict=True):
             if segments is None:
                 yield Translation(line, (Candidate(line, 0.0, 0.0),))
                 continue
@@ -211,7 +233,15 @@ class Translator:
                 notes.append("cut inside a word that is longer than a part may be")
             if not all(hypotheses[0].is_finished for hypotheses in of_parts):
                 notes.append("stopped at the length limit before the model was done")
-            yield Translation(line, self._join(of_parts), segments.parts, tuple(notes), tag)
+            if fault:
+                notes.append(f"translated without its tree: {fault}")
+            yield Translation(line, self._join(of_parts), segments.parts, tuple(notes), tag, tree)
+
+    def climbs(self, text: str, tree: str | None, ids: Sequence[int], tag: str | None = None) -> np.ndarray | None:
+        """climbs_PP of a line's pieces, its tag's before them; None where it has no tree or the model asks for none."""
+        if self._trees is None or not tree:
+            return None
+        return self._trees.climbs(tagged(text, tag), tree if tag is None else moved_tree(tree), np.asarray(ids))
 
     def _join(self, of_parts: Sequence[Sequence[Hypothesis]]) -> tuple[Candidate, ...]:
         """Candidate i joins the i-th best of every part (the last of a part that has fewer)."""
@@ -237,10 +267,11 @@ class Translator:
         search: Search,
         batch_tokens: int | None = None,
         generators: Sequence[torch.Generator] | None = None,
+        climbs: Sequence[np.ndarray | None] | None = None,
     ) -> list[list[Hypothesis]]:
         """Hypotheses for encoded sources (pieces without EOS), in their order; batched by length inside.
 
-        `generators`, one a source, are what sampling draws from.
+        `generators`, one a source, are what sampling draws from; `climbs` the sources' trees.
         """
         results: list[list[Hypothesis]] = [[] for _ in sources]
         lengths = [len(source) + 1 for source in sources]
@@ -248,7 +279,8 @@ class Translator:
             chosen = [sources[index] for index in indices]
             step, candidates_C = self._shortened(chosen) if self._shortlist else (self.model.step, None)
             with self.precision():
-                state = self.model.start(padded([[*source, EOS] for source in chosen]).to(self.device))
+                source_BS = padded([[*source, EOS] for source in chosen]).to(self.device)
+                state = self.model.start(source_BS, self.stacked_climbs(climbs, indices, source_BS.shape[1]))
                 found = search(
                     step,
                     state,
@@ -259,6 +291,15 @@ class Translator:
             for index, hypotheses in zip(indices, found, strict=True):
                 results[index] = hypotheses if candidates_C is None else _renamed(hypotheses, candidates_C)
         return results
+
+    def stacked_climbs(
+        self, climbs: Sequence[np.ndarray | None] | None, indices: Sequence[int], length: int
+    ) -> Tensor | None:
+        """climbs_BSS of some sources in rows of `length`; None where none of them has a tree."""
+        chosen = [climbs[index] for index in indices] if climbs else []
+        if all(climbs_PP is None for climbs_PP in chosen):
+            return None
+        return torch.from_numpy(stacked(chosen, length)).to(self.device)
 
     def _shortened(self, sources: Sequence[Sequence[int]]) -> tuple[Step, list[int]]:
         """A step whose ids are places among the candidates of these sources, special ones as ever; the candidates."""
@@ -288,6 +329,19 @@ def _with_context_that_fits(line: str, *, max_pieces: int, count: Callable[[str]
         context = context.without_farthest()
         fitted = context.around(sentence)
     return fitted, wanted.num_sentences - context.num_sentences
+
+
+def tree_fault(sentence: str, tree: str | None, segments: Segments | None) -> str | None:
+    """Why a sentence cannot be translated with its tree, if it has one."""
+    if not tree or not tree.strip() or segments is None:
+        return None
+    if len(segments.parts) > 1:
+        return "it was split"
+    try:
+        parsed_heads(tree, len(sentence.split()))
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 def tagged(text: str, tag: str | None) -> str:

@@ -128,7 +128,7 @@ class Updater:
             with without_sync(self.loss, number == len(parts)):
                 with mixed_precision(self.device, self.dtype):
                     loss, of_part = self.loss(
-                        part.source_BS, part.target_in_BT, part.target_out_BT, real_N, part.guide_BTS
+                        part.source_BS, part.target_in_BT, part.target_out_BT, real_N, part.guide_BTS, part.climbs_BSS
                     )
                 # ranks are averaged over, but the loss is a sum
                 try:
@@ -155,6 +155,7 @@ class Updater:
             num_tokens=0,
             indices=first.indices[:1],
             guide_BTS=None if first.guide_BTS is None else torch.zeros_like(first.guide_BTS[:1]),
+            climbs_BSS=None if first.climbs_BSS is None else first.climbs_BSS[:1],
         )
         return [*parts, *[idle] * (most - len(parts))]
 
@@ -188,10 +189,11 @@ class _Loss(nn.Module):
         target_out_BT: Tensor,
         real_N: Tensor,
         guide_BTS: Tensor | None = None,
+        climbs_BSS: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """What is minimised, of the target tokens at `real_N`, places in B * T; and three sums: see `Update`."""
         tap = None if guide_BTS is None else GuidedHead(*self.guided)
-        states_BTD = self.model(source_BS, target_in_BT, tap=tap)
+        states_BTD = self.model(source_BS, target_in_BT, climbs_BSS=climbs_BSS, tap=tap)
         states_ND = states_BTD.flatten(0, 1).index_select(0, real_N)
         loss = self.objective(states_ND, self.model.output, target_out_BT.flatten().index_select(0, real_N))
         plain_nats = loss.plain_nats.detach()

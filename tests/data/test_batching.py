@@ -191,6 +191,24 @@ def test_a_batch_moves_and_is_frozen():
         batch.num_tokens = 3
 
 
+def first_ids(sources, trees, source_BS):
+    """A tree that can be told from others: the first id of the sentence, everywhere between its pieces."""
+    assert trees == [None] * len(sources)
+    real_BS = source_BS != PAD
+    return ((source_BS[:, :1, None] + 1) * (real_BS[:, :, None] & real_BS[:, None]) - 1).astype(np.int8)
+
+
+@pytest.mark.parametrize("sampling", [None, SubwordSampling(source=0.5)], ids=str)
+def test_trees_are_made_of_the_pieces_that_a_batch_has_and_go_with_its_parts(sampling):
+    store = random_store(40)
+    with_trees, without = (batches_of(store, sampling=sampling, trees=trees).once() for trees in (first_ids, None))
+    for batch, plain in zip(with_trees, without, strict=True):
+        assert same(batch, plain) and plain.climbs_BSS is None
+        for part in (batch, *batch.within(100)):
+            expected = first_ids([0] * len(part.indices), [None] * len(part.indices), part.source_BS.numpy())
+            assert part.climbs_BSS.dtype == torch.int8 and part.climbs_BSS.tolist() == expected.tolist()
+
+
 def test_a_batch_in_parts_holds_the_same_sentences_within_the_budget():
     store = random_store()
     for batch in batches_of(store, max_tokens=400).once():

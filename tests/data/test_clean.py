@@ -113,8 +113,9 @@ def test_an_example_names_the_place_of_its_pair(cleaned):
     assert example == {"pair": 6, "source": "A dog  runs.", "target": "Ein Hund rennt."}
 
 
-def test_links_stay_with_their_pair(cleaned):
-    pairs = [Pair(f"dog {n}", f"Hund {n}", f"0-0 1-{n}" if n > 5 else None) for n in range(10)]
+def test_links_and_trees_stay_with_their_pair(cleaned):
+    known = [(f"0-0 1-{n}" if n > 5 else None, f"0 {n}" if n % 3 else None) for n in range(10)]
+    pairs = [Pair(f"dog {n}", f"Hund {n}", links, tree=tree) for n, (links, tree) in enumerate(known)]
     pairs[3] = pairs[7] = pairs[1]
     kept, _ = cleaned(pairs, replace(NO_RULES, duplicates="pair"))
     assert kept == [pair for number, pair in enumerate(pairs) if number not in (3, 7)]

@@ -7,14 +7,24 @@ from pathlib import Path
 import pytest
 
 from mt.data.cleaning.settings import CleaningSettings
-from mt.data.document import Context, DocumentSettings, InDocuments, alone, apart, contexts, in_documents
+from mt.data.document import (
+    Context,
+    DocumentSettings,
+    InDocuments,
+    alone,
+    apart,
+    contexts,
+    in_documents,
+    tree_alone,
+    tree_in_context,
+)
 from mt.data.fingerprint import fingerprint_of
 from mt.data.formats.text_files import TextFiles
 from mt.data.pair import Fault, Pair
 from mt.data.prepare import prepare
 from mt.data.settings import DataSettings
 from mt.data.shards import shards_of
-from mt.data.sources import Source, Sources
+from mt.data.sources import Source, Sources, with_tag
 from mt.data.tokenizer import TokenizerSettings
 
 TWO_BEFORE, BOTH = DocumentSettings(context_before=2), DocumentSettings(context_before=1, context_after=2)
@@ -91,6 +101,34 @@ def test_links_go_with_the_words_and_come_back():
     assert (first.links, second.links) == ("0-0 1-1", "3-0")  # behind two words and the symbol
     assert second.source.split()[3] == "more"
     assert [alone(first), alone(second)] == pairs
+
+
+def test_trees_go_with_the_words_of_their_sentence_and_come_back():
+    pairs = [Pair("two words", "A", tree="2 0"), Pair("three more words", "B", tree="2 0 2"), Pair("one", "C")]
+    found = list(InDocuments(Listed(*pairs), BOTH))
+    assert found[1].source.split()[3:6] == ["three", "more", "words"]
+    assert [pair.tree for pair in found] == ["2 0 0 0 0 0 0 0", "0 0 0 5 0 5 0 0", None]
+    assert [alone(pair) for pair in found] == pairs
+    tagged = with_tag(found[1], "<2de>")
+    assert tagged.tree == "0 0 0 0 6 0 6 0 0" and alone(tagged) == pairs[1]
+
+
+def test_trees_that_do_not_fit_their_sentence_do_not_fit_its_context_either():
+    source = "a <|before|> x y <|after|> b"
+    assert tree_in_context("3 0", source) == "0 0 7 0 0 0"  # of six words
+    assert tree_in_context("2 -1 x", source) == "0 0 4 -1 x 0 0"
+    assert tree_in_context(" ", source) == " "
+    assert tree_alone("2 0", source) == "2 0"
+
+
+def test_files_keep_their_trees(tmp_path):
+    for number in (1, 2):
+        for ending, text in (("en", "a b"), ("de", "A"), ("tree", f"{number} 0")):
+            (tmp_path / f"{number}.{ending}").write_text(f"{text}\n")
+    columns = (("source", "en"), ("target", "de"), ("tree", "tree"))
+    files = TextFiles(**{name: [f"{tmp_path}/{n}.{ending}" for n in (1, 2)] for name, ending in columns})
+    assert [pair.tree for pair in in_documents(files, BOTH)] == ["1 0", "2 0"]
+    assert [[pair.tree for pair in shard] for shard in shards_of(files)] == [["1 0"], ["2 0"]]
 
 
 def test_what_cannot_be_read_is_no_context_and_stays_as_it_is():

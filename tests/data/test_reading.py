@@ -99,6 +99,21 @@ def test_text_files_carry_gold_links(tmp_path):
     assert list(corpus) == [Pair("one two", "eins zwei", "0-0 1-1")]
 
 
+@pytest.mark.parametrize("with_links", [False, True])
+def test_text_files_carry_trees(tmp_path, with_links):
+    columns = {"a.en": b"one two\nthree\n", "a.de": b"eins zwei\ndrei\n", "a.tree": b"2 0\n\n", "a.align": b"0-0\n\n"}
+    for name, content in columns.items():
+        write(tmp_path / name, content)
+    sides = {"source": tmp_path / "a.en", "target": tmp_path / "a.de"}
+    links = {"links": tmp_path / "a.align"} if with_links else {}
+    corpus, without = TextFiles(**sides, **links, tree=tmp_path / "a.tree"), TextFiles(**sides, **links)
+    assert [pair.tree for pair in corpus] == ["2 0", ""] and [pair._replace(tree=None) for pair in corpus] == [*without]
+    assert corpus.fingerprint() != without.fingerprint()
+    write(tmp_path / "a.tree", b"2 0\n")
+    with pytest.raises(ValueError, match=r"a\.en has 2, .*a\.tree has 1 lines"):
+        list(corpus)
+
+
 @pytest.mark.parametrize("source, target", [(3, 5), (5, 3), (0, 2)])
 def test_different_line_counts_name_both(tmp_path, source, target):
     write(tmp_path / "a.en", b"one\n" * source)

@@ -34,6 +34,11 @@ def test_links_of_many_digits_move_by_one():
     assert with_tag(Pair("a", "b", ""), "<t>").links == ""
 
 
+def test_heads_move_by_one_roots_stay_and_the_tag_is_one():
+    assert with_tag(Pair("a", "b", tree="2 0 10 9"), "<t>").tree == "0 3 0 11 10"
+    assert with_tag(Pair("a", "b"), "<t>").tree is None
+
+
 def test_a_fault_stays_with_its_pair():
     fault = Fault("not UTF-8", "at line 1")
     (pair,) = Source(corpus=Listed([Pair("a", "b", fault=fault)]), tag="<2de>")

@@ -28,8 +28,8 @@ PAIRS = [
     Pair("one", "eins", "0-0"),
     Pair("", "leer"),
     Pair("two\u2028lines\r", "zwei  Zeilen"),
-    Pair("far too long", "zu lang"),
-    Pair("ünï", "日本", "0-0 1-1"),
+    Pair("far too long", "zu lang", tree="2 3 0"),
+    Pair("ünï", "日本", "0-0 1-1", tree="0"),
 ]
 
 
@@ -173,6 +173,14 @@ def test_held_out_lines_are_untouched(tmp_path, links):
 
 def test_links_of_some_pairs_only_are_no_gold():
     assert HeldOut.read("test", [Pair("a", "b", "0-0"), Pair("c", "d")]).links is None
+
+
+def test_trees_of_some_held_out_lines_are_kept(tmp_path):
+    held_out = HeldOut.read("test", [Pair("a b", "c", tree="2 0"), Pair("d", "e")])
+    assert held_out.trees == ["2 0", ""] and [pair.tree for pair in held_out.pairs()] == ["2 0", None]
+    assert held_out.save(tmp_path, "en", "de") == ["test.en", "test.de", "test.tree"]
+    assert HeldOut.load(tmp_path, "test", "en", "de") == held_out
+    assert HeldOut.read("test", [Pair("a", "b")]).trees is None
 
 
 def test_an_empty_held_out_set_is_refused():

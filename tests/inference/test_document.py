@@ -180,10 +180,13 @@ def test_a_line_is_not_kept_waiting_for_another_document():
     assert [window.lines for window in reader] == [["a", "b", ""], ["c"]]
 
 
-def test_pieces_of_a_window_keep_their_contexts():
+def test_pieces_of_a_window_keep_their_contexts_and_trees():
     lines = [f"{number}" for number in range(200)]
-    window = Window(7, lines, contexts(lines, DocumentSettings(context_before=2)))
+    window = Window(7, lines, contexts(lines, DocumentSettings(context_before=2)), [f"0 {line}" for line in lines])
     found = list(pieces(window, 3))
     assert len(found) > 1
     assert [context for piece in found for context in piece.contexts] == window.contexts
     assert all(len(piece.contexts) == len(piece.lines) for piece in found)
+    assert [(line, tree) for piece in found for line, tree in zip(piece.lines, piece.trees, strict=True)] == list(
+        zip(lines, window.trees, strict=True)
+    )

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mt.data.block import Block, in_blocks
+from mt.data.block import OPTIONAL, Block, in_blocks
 from mt.data.cleaning.repeats import Repeats, repeat_keys, repeat_rules, single_blanks
 from mt.data.cleaning.rules import broken_rule
 from mt.data.cleaning.settings import SAME, CleaningSettings
@@ -23,7 +23,7 @@ from mt.data.ledger import Ledger
 from mt.data.pair import Corpus, Pair
 from mt.data.progress import Progress
 from mt.data.settings import DataSettings
-from mt.data.sources import Source, Sources, moved_links, sources_of, tags_of, without_tag
+from mt.data.sources import Source, Sources, moved_links, moved_tree, sources_of, tags_of, without_tag
 from mt.data.text_store import TextWriter
 from mt.data.workers import map_in_order
 
@@ -99,13 +99,14 @@ class Judge:
                 reason = f"in valid or test (same {self._settings.held_out})"
             if reason is not None:
                 reasons[place] = reason
-        links = None if block.links is None else block.lines("links")
+        links, tree = (None if getattr(block, name) is None else block.lines(name) for name in OPTIONAL)
         if self._tag is not None:
             sources = [f"{self._tag} {source}" for source in sources]
             texts = [(f"{self._tag} {source}", target) for source, target in texts]
             links = links and [moved_links(line) for line in links]
+            tree = tree and [moved_tree(line) for line in tree]
         keys = repeat_keys(repeat_rules(self._settings), [text for n, text in enumerate(texts) if n not in reasons])
-        return Judged(Block.of(sources, targets, links), reasons, keys)
+        return Judged(Block.of(sources, targets, links, tree), reasons, keys)
 
 
 def clean_corpus(

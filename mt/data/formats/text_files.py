@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import chain, zip_longest
 from pathlib import Path
 
+from mt.data.block import COLUMNS, OPTIONAL
 from mt.data.fingerprint import fingerprint_of
 from mt.data.formats.lines import FaultyLine, find_file, scan_lines
 from mt.data.formats.paths import Paths, file_stamps, path_list
@@ -17,19 +18,21 @@ from mt.data.pair import Pair
 class TextFiles:
     """Pairs from parallel files, plain or compressed; each of `source` and `target` is one path or a list read in turn.
 
-    `links`, when given, are files of gold alignments in Pharaoh format, a line a pair. A line that is not UTF-8 is a
-    fault; so is the damaged rest of a compressed file, and the files beside it end there, too. Raises ValueError when
-    the line counts differ, naming them.
+    `links`, when given, are files of gold alignments in Pharaoh format, a line a pair; `tree` files of the sources'
+    trees (`mt.data.pair.Pair`), an empty line for a source without. A line that is not UTF-8 is a fault; so is the
+    damaged rest of a compressed file, and the files beside it end there, too. Raises ValueError when the line counts
+    differ, naming them.
     """
 
     source: Paths
     target: Paths
     links: Paths | None = None
+    tree: Paths | None = None
 
     def __post_init__(self) -> None:
-        for name in ("source", "target", "links"):
+        for name in COLUMNS:
             paths = getattr(self, name)
-            if paths is None and name == "links":
+            if paths is None and name in OPTIONAL:
                 continue
             paths = path_list(paths, name)
             object.__setattr__(self, name, paths)
@@ -37,25 +40,25 @@ class TextFiles:
                 raise ValueError(f"{name} ({len(paths)} files) must be as many files as source ({len(self.source)})")
 
     def __iter__(self) -> Iterator[Pair]:
-        columns = [self.source, self.target] if self.links is None else [self.source, self.target, self.links]
-        for paths in zip(*columns, strict=True):
-            yield from _read_together([find_file(path) for path in paths])
+        columns = [name for name in COLUMNS if getattr(self, name) is not None]
+        for paths in zip(*(getattr(self, name) for name in columns), strict=True):
+            yield from _read_together(columns, [find_file(path) for path in paths])
 
     def fingerprint(self) -> str:
         """Changes with the paths, sizes and times of the files."""
-        return fingerprint_of(
-            "TextFiles", len(self.source), file_stamps([*self.source, *self.target, *(self.links or ())])
-        )
+        paths = [*self.source, *self.target, *(self.links or ())]
+        trees = [file_stamps(self.tree)] if self.tree else []  # none: as it was before there were any
+        return fingerprint_of("TextFiles", len(self.source), file_stamps(paths), *trees)
 
 
-def _read_together(paths: list[Path]) -> Iterator[Pair]:
+def _read_together(columns: list[str], paths: list[Path]) -> Iterator[Pair]:
     readers = [scan_lines(path) for path in paths]
     for number, lines in enumerate(zip_longest(*readers)):
         for line in lines:
             if line.__class__ is not str:
                 break
         else:
-            yield Pair(*lines)
+            yield Pair(**dict(zip(columns, lines, strict=True)))
             continue
         faulty = [line for line in lines if isinstance(line, FaultyLine)]
         faulty.sort(key=lambda line: not line.ends_file)  # this matters most
@@ -65,7 +68,7 @@ def _read_together(paths: list[Path]) -> Iterator[Pair]:
             named = ", ".join(f"{path} has {count}" for path, count in zip(paths, counts, strict=True))
             raise ValueError(f"line counts must be equal: {named} lines")
         texts = [line.text if isinstance(line, FaultyLine) else line or "" for line in lines]
-        yield Pair(*texts)._replace(fault=faulty[0].fault)
+        yield Pair(**dict(zip(columns, texts, strict=True)), fault=faulty[0].fault)
         if is_last:
             return
 

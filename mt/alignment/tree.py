@@ -1,0 +1,95 @@
+"""Dependency trees: heads of words become ways between pieces, for whatever pieces the words are cut into.
+
+A tree is kept as a line of heads, as CoNLL has them: "2 3 0" says that the first word hangs on the second, that one on
+the third, and the third on none. Several roots are several trees. As with links (`mt.alignment.guide`), lines are
+mapped to pieces when a batch is made, so that subword sampling and another tokenizer need no trees of their own.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+import numpy as np
+
+from mt.alignment.word_pieces import WordPieces
+
+log = logging.getLogger(__name__)
+
+# B sentences, S source positions (EOS and padding included), P pieces of a sentence, W words
+
+FARTHEST = 127  # steps that are told apart
+NO_WAY = -1
+
+
+class Trees:
+    """Makes ways between pieces of lines of heads; `source_pieces` is the vocabulary, by id.
+
+    A line that does not fit its sentence gives no tree: counted in `num_left_out`, told once.
+    """
+
+    def __init__(self, source_pieces: Sequence[str]):
+        self._pieces = WordPieces(source_pieces)
+        self.num_left_out = 0
+
+    def __call__(self, sources: Sequence[str], lines: Sequence[str | None], source_BS: np.ndarray) -> np.ndarray:
+        """climbs_BSS int8 (`mt.attention.structure`) of the sentences' ids, each with EOS, then padding."""
+        return stacked(list(map(self.climbs, sources, lines, source_BS)), source_BS.shape[1])
+
+    def climbs(self, text: str, line: str | None, ids: np.ndarray) -> np.ndarray | None:
+        """climbs_PP int8 of the pieces of one sentence, special ones left out; None where it has no tree."""
+        if not line or not line.strip():
+            return None
+        try:
+            climbs_WW = climbs_of(parsed_heads(line, len(text.split())))
+        except ValueError as error:
+            if not self.num_left_out:
+                log.warning("trees that do not fit their sentences are left out; the first: %s", error)
+            self.num_left_out += 1
+            return None
+        word_P = self._pieces.shares(ids, text).argmax(axis=1)
+        return climbs_WW[word_P[:, None], word_P]
+
+
+def stacked(climbs: Sequence[np.ndarray | None], length: int) -> np.ndarray:
+    """climbs_BSS of sentences in rows of `length`, whose pieces come first; None: without a tree."""
+    climbs_BSS = np.full((len(climbs), length, length), NO_WAY, dtype=np.int8)
+    for row, climbs_PP in enumerate(climbs):
+        if climbs_PP is not None:
+            climbs_BSS[row, : len(climbs_PP), : len(climbs_PP)] = climbs_PP
+    return climbs_BSS
+
+
+def parsed_heads(line: str, num_words: int) -> np.ndarray:
+    """The places of the heads, from 0, and -1 for roots. Raises ValueError for what is no forest over the words."""
+    numbers = line.split()
+    if len(numbers) != num_words:
+        raise ValueError(f"heads ({len(numbers)}) must be as many as the words of the sentence ({num_words})")
+    for number in numbers:
+        if not (number.isascii() and number.isdigit() and len(number) < 10 and int(number) <= num_words):
+            raise ValueError(f"heads: {number} must be a word from 1 to {num_words}, or 0 for a root")
+    heads_W = np.array([int(number) - 1 for number in numbers], dtype=np.int64)
+    above_W = heads_W
+    for _ in range(num_words + 1):
+        if (above_W == -1).all():
+            return heads_W
+        above_W = np.where(above_W == -1, -1, heads_W[above_W])
+    raise ValueError(f"heads: word {int((above_W != -1).argmax()) + 1} hangs on itself, in a circle")
+
+
+def climbs_of(heads_W: np.ndarray) -> np.ndarray:
+    """climbs_WW int8: steps from each word up to the lowest word that is, or is above, the other; -1: there is none."""
+    num_words = len(heads_W)
+    words_W = roots_W = np.arange(num_words)
+    ancestors = [words_W]  # of every word, so many steps above it; -1: there is none
+    while ((above_W := np.where(ancestors[-1] == -1, -1, heads_W[ancestors[-1]])) != -1).any():
+        ancestors.append(above_W)
+        roots_W = np.where(above_W == -1, roots_W, above_W)
+    is_above_WW = np.zeros((num_words + 1, num_words), dtype=bool)
+    for above_W in ancestors:
+        is_above_WW[above_W, words_W] = True
+    is_above_WW[-1] = True  # what is above the roots, where nobody takes a step
+    # as many steps as there are words above that are not above the other
+    steps_WW = sum((~is_above_WW[above_W]).astype(np.int16) for above_W in ancestors)
+    is_one_tree_WW = roots_W[:, None] == roots_W
+    return np.where(is_one_tree_WW, np.minimum(steps_WW, FARTHEST), NO_WAY).astype(np.int8)

@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 import torch
 
-from mt.attention import dense
+from mt.attention import dense, window
 from mt.attention.average import Average
 from mt.attention.chunked import Chunked
 from mt.attention.contract import (
@@ -390,6 +390,21 @@ def test_the_centre_of_local_attention_moves_with_the_query_and_stays_among_real
     assert (centres >= 0).all() and (centres[2] <= 1).all() and centres[0].max() <= 5 and centres.std() > 0.5
     weights = mixer.weights(q * 9, k * 0, mask())  # nothing but the bell
     assert ((weights * torch.arange(S)).sum(-1, keepdim=True) - centres).abs().max() < 0.5
+
+
+@pytest.mark.parametrize("groups", [1, H])
+def test_a_window_in_blocks_is_the_window_at_once(groups, monkeypatch):
+    mixer, (q, k, v) = Window(H, K, reach=2), inputs(num_queries=S, groups=groups)
+    whole, long = mixer.attend(q, k, v, mask()), mixer.extend(q, k, v, mixer.start())
+    monkeypatch.setattr(window, "BLOCK", 1)
+    in_blocks = mixer.attend(q, k, v, mask())
+    is_real = mask()[:, 0, 0]
+    torch.testing.assert_close(in_blocks.transpose(1, 2)[is_real], whole.transpose(1, 2)[is_real])
+    assert torch.isfinite(in_blocks).all()
+    past = mixer.start()
+    for part in (slice(0, 4), slice(4, S)):
+        heads, past = mixer.extend(q[:, :, part], k[:, :, part], v[:, :, part], past)
+        torch.testing.assert_close(heads, long[0][:, :, part])
 
 
 def test_the_diagonal_goes_on_where_the_last_step_stood():

@@ -21,15 +21,15 @@ from mt.attention.dropout import Dropout
 
 @dataclass(frozen=True)
 class ReducedSummary:
-    """Mixed keys and values of N sentences, which of them hold anything, and what they were mixed of."""
+    """Mixed keys and values of N sentences, which of them hold anything, and which keys there were."""
 
     k_NGMK: Tensor
     v_NGMK: Tensor
     mask_N11M: Tensor
-    mixing_NMS: Tensor
+    real_NS: Tensor
 
     def rows(self, index: Tensor) -> ReducedSummary:
-        return ReducedSummary(self.k_NGMK[index], self.v_NGMK[index], self.mask_N11M[index], self.mixing_NMS[index])
+        return ReducedSummary(self.k_NGMK[index], self.v_NGMK[index], self.mask_N11M[index], self.real_NS[index])
 
 
 class Reduced(MemoryMixer):
@@ -44,6 +44,14 @@ class Reduced(MemoryMixer):
         """mixing_BMS: rows sum to one over the real keys, or are zero where a mixture has none."""
         raise NotImplementedError
 
+    def mix(self, x_BGSK: Tensor, real_BS: Tensor) -> Tensor:
+        """x_BGMK = mixing @ x."""
+        return self.mixing(real_BS).to(x_BGSK.dtype)[:, None] @ x_BGSK
+
+    def filled(self, real_BS: Tensor) -> Tensor:
+        """filled_BM: which mixtures hold any real key."""
+        return self.mixing(real_BS).sum(dim=-1) > 0
+
     def weights(self, q_BHTK: Tensor, k_BGSK: Tensor, mask: Tensor | None) -> Tensor:
         return self._weights(q_BHTK, self.summarize(k_BGSK, k_BGSK, mask))
 
@@ -55,10 +63,8 @@ class Reduced(MemoryMixer):
             real_BS = torch.ones(len(k_BGSK), k_BGSK.shape[2], dtype=torch.bool, device=k_BGSK.device)
         else:
             real_BS = mask.expand(len(k_BGSK), 1, 1, -1)[:, 0, 0]
-        mixing_BMS = self.mixing(real_BS)
-        mixing_B1MS = mixing_BMS.to(k_BGSK.dtype)[:, None]
-        mask_B11M = (mixing_BMS.sum(dim=-1) > 0)[:, None, None]
-        return ReducedSummary(mixing_B1MS @ k_BGSK, mixing_B1MS @ v_BGSK, mask_B11M, mixing_BMS)
+        k_BGMK, v_BGMK = self.mix(torch.cat((k_BGSK, v_BGSK), dim=1), real_BS).chunk(2, dim=1)
+        return ReducedSummary(k_BGMK, v_BGMK, self.filled(real_BS)[:, None, None], real_BS)
 
     def read(self, q_RHTK: Tensor, summary: ReducedSummary) -> Tensor:
         q_NHUK = gather_hypotheses(q_RHTK, len(summary.k_NGMK))
@@ -73,7 +79,7 @@ class Reduced(MemoryMixer):
         return shares_NHUM @ repeat_heads(summary.v_NGMK, q_NHUK.shape[1])
 
     def _weights(self, q_NHUK: Tensor, summary: ReducedSummary) -> Tensor:
-        return self._shares(q_NHUK, summary) @ summary.mixing_NMS[:, None].float()
+        return self._shares(q_NHUK, summary) @ self.mixing(summary.real_NS)[:, None]
 
     def _shares(self, q_NHUK: Tensor, summary: ReducedSummary) -> Tensor:
         scores_NHUM = (q_NHUK * self.scale) @ repeat_heads(summary.k_NGMK, q_NHUK.shape[1]).transpose(-1, -2)
@@ -122,6 +128,17 @@ class MultiScale(Reduced):
     def mixing(self, real_BS: Tensor) -> Tensor:
         return torch.cat([means_of_pools(real_BS, factor) for factor in self.factors], dim=1)
 
+    def mix(self, x_BGSK: Tensor, real_BS: Tensor) -> Tensor:
+        x_BGSK, counts_BS = x_BGSK.masked_fill(~real_BS[:, None, :, None], 0.0), real_BS.to(x_BGSK.dtype)
+        means = []
+        for factor in self.factors:  # as the products with `mixing`, without its M x S numbers
+            sums_BGMK = in_pools(x_BGSK.transpose(-1, -2), factor).sum(dim=-1).transpose(-1, -2)
+            means.append(sums_BGMK / in_pools(counts_BS, factor).sum(dim=-1).clamp_min(1)[:, None, :, None])
+        return torch.cat(means, dim=2)
+
+    def filled(self, real_BS: Tensor) -> Tensor:
+        return torch.cat([in_pools(real_BS, factor).any(dim=-1) for factor in self.factors], dim=1)
+
 
 class Pooled(MultiScale):
     """The mean of every `factor` keys that follow one another (memory compression, Liu et al. 2018, by pooling).
@@ -131,6 +148,11 @@ class Pooled(MultiScale):
 
     def __init__(self, num_heads: int, head_size: int, *, factor: int = 3, dropout: float = 0.0):
         super().__init__(num_heads, head_size, factors=(factor,), dropout=dropout)
+
+
+def in_pools(x_BS: Tensor, factor: int) -> Tensor:
+    """The last dimension S in M pools of `factor`, the last of them filled up with zeros."""
+    return nn.functional.pad(x_BS, (0, -x_BS.shape[-1] % factor)).unflatten(-1, (-1, factor))
 
 
 def means_of_pools(real_BS: Tensor, factor: int) -> Tensor:

@@ -144,8 +144,8 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--layer", metavar="N", type=int, help="decoder layer behind which it reads, from 0 (default: the last but one)"
     )
-    parser.add_argument("--steps", metavar="N", type=int, default=600, help="updates (default: %(default)s)")
-    parser.add_argument("--learning-rate", metavar="RATE", type=float, default=1e-3, help="(default: %(default)s)")
+    parser.add_argument("--steps", metavar="N", type=int, default=1200, help="updates (default: %(default)s)")
+    parser.add_argument("--learning-rate", metavar="RATE", type=float, default=5e-3, help="(default: %(default)s)")
     parser.add_argument(
         "--max-tokens", metavar="N", type=int, default=4096, help="a batch, padded, both sides (default: %(default)s)"
     )

@@ -65,7 +65,7 @@ class World:
         return [to_pharaoh(threshold_links(soft_product(*both), threshold)) for both in posteriors]
 
     def head(
-        self, *, layer=0, steps=2, learning_rate=1e-3, max_tokens=4096, seed=1, dtype=torch.float32, links=None
+        self, *, layer=0, steps=2, learning_rate=5e-3, max_tokens=4096, seed=1, dtype=torch.float32, links=None
     ) -> list[float]:
         """What a head that is taught with these settings knows; links of a file, or the statistical aligner's."""
         loaded = load_checkpoint(self["model"])

@@ -33,7 +33,7 @@ def main(settings: dict[str, Any]) -> None:
     """Trains, measures and reports what `settings` name. Raises ValueError for what cannot be, before anything runs."""
     from mt.checkpoint.lock import lock
     from mt.checkpoint.rebuild import build
-    from mt.comparison.measuring import measure_all, test_all, train_all
+    from mt.comparison.measuring import bootstrap_all, measure_all, train_all
     from mt.comparison.report import markdown, page, values_as_csv
     from mt.data.whole_folder import write_whole
 
@@ -51,7 +51,7 @@ def main(settings: dict[str, Any]) -> None:
     if "costs" in settings["parts"]:
         measure_all(comparison, costs)
     if "report" in settings["parts"]:
-        comparison = replace(comparison, p_values=test_all(comparison, folder))
+        comparison = replace(comparison, p_values=bootstrap_all(comparison, folder))
         write_whole(folder / "report.csv", values_as_csv(comparison))
         write_whole(folder / "report.html", page(comparison))
         write_whole(folder / "report.md", text := markdown(comparison))

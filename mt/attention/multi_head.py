@@ -100,7 +100,7 @@ class MultiHead(nn.Module):
         return self._queries(x_BTD, position), *self._keys_values(x_BTD, position)
 
     def _heard(self, position: int) -> dict[str, int]:
-        return {"position": position} if getattr(self.mixer, "hears_position", False) else {}
+        return {"position": position} if self.mixer.hears_position else {}
 
     def _queries(self, x_BTD: Tensor, position: int) -> Tensor:
         # B T (H K) -> B H T K

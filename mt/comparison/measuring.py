@@ -54,7 +54,7 @@ def measure_all(comparison: Comparison, settings: CostSettings) -> None:
                 log.info("%s as %s at %d: %s", variant.name, slot, length, found)
 
 
-def test_all(comparison: Comparison, folder: Path) -> dict[str, dict[str, float]]:
+def bootstrap_all(comparison: Comparison, folder: Path) -> dict[str, dict[str, float]]:
     """p of the paired bootstrap against the baseline, by task, variant and test set."""
     found = {}
     for variant in comparison.variants[1:]:

@@ -1,4 +1,4 @@
-"""Compares variants of attention: trains each alike, measures each alone at every length, and writes one report.
+"""Compares variants of attention: trains each alike, times them in turns, measures each alone, and writes one report.
 
     python -m mt.compare_attention                                 every variant, on the corpus that comes along
     python -m mt.compare_attention seeds=[1,2,3] '~variants.local'
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("mt.compare_attention")
 
-PARTS = ("train", "costs", "report")
+PARTS = ("train", "speeds", "costs", "report")
 
 
 def main(settings: dict[str, Any]) -> None:
     """Trains, measures and reports what `settings` name. Raises ValueError for what cannot be, before anything runs."""
     from mt.checkpoint.lock import lock
     from mt.checkpoint.rebuild import build
-    from mt.comparison.measuring import bootstrap_all, measure_all, train_all
+    from mt.comparison.measuring import bootstrap_all, measure_all, time_all, train_all
     from mt.comparison.report import markdown, page, values_as_csv
     from mt.data.whole_folder import write_whole
 
     for part in settings["parts"]:
         if part not in PARTS:
             raise ValueError(f"parts ({part}) must be among {', '.join(PARTS)}{did_you_mean(part, PARTS)}")
-    costs, folder = build(settings["costs"]), Path(settings["folder"])
+    speeds, costs, folder = build(settings["speeds"]), build(settings["costs"]), Path(settings["folder"])
     comparison = comparison_of(settings, costs.lengths, folder)
     for variant in comparison.variants:
         variant.make_mixer(costs.num_heads, costs.head_size)  # what is refused is refused before hours of training
@@ -48,6 +48,8 @@ def main(settings: dict[str, Any]) -> None:
     held = lock(folder)
     if "train" in settings["parts"]:
         train_all(comparison, folder)
+    if "speeds" in settings["parts"]:
+        time_all(comparison, speeds, folder)
     if "costs" in settings["parts"]:
         measure_all(comparison, costs)
     if "report" in settings["parts"]:

@@ -66,6 +66,10 @@ class Comparison:
             values.append(run)
         return statistics.fmean(values) if values and None not in values else None
 
+    def speed(self, task: Task, variant: Variant, name: str) -> float | None:
+        """What `speeds.speeds_of` found; None where that was not measured."""
+        return self.results.speeds.get(task.name, {}).get("found", {}).get(variant.name, {}).get(name)
+
     def differences(self, variant: Variant) -> list[Difference]:
         """On every test set of every task that variant and baseline were trained on."""
         return [difference for task in self.tasks for difference in self._on(task, variant)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from mt.comparison.comparison import Comparison
 from mt.comparison.costs import CostSettings, measure_alone
 from mt.comparison.quality import paired, quality_of
 from mt.comparison.runs import Task, overrides_of, train
+from mt.comparison.speeds import SpeedSettings, speeds_of
 from mt.comparison.variant import Variant
 
 log = logging.getLogger(__name__)
@@ -38,6 +40,20 @@ def train_all(comparison: Comparison, folder: Path) -> None:
 def run_folder(folder: Path, task: Task, variant: Variant, seed: int) -> Path:
     """Where a run is kept."""
     return folder / "runs" / task.name / variant.name / f"seed-{seed}"
+
+
+def time_all(comparison: Comparison, settings: SpeedSettings, folder: Path) -> None:
+    """Times the finished runs of each task, those of the first seed, in turns: all of them anew where one is new."""
+    seed = comparison.seeds[0]
+    for task in comparison.tasks:
+        trained = [variant for variant in comparison.variants if comparison.runs(task, variant)]
+        overrides = {one.name: comparison.results.run(task.name, one.name, seed)["overrides"] for one in trained}
+        how = {**asdict(settings), "runs": overrides}
+        if trained and comparison.results.speeds.get(task.name, {}).get("how") != how:
+            runs = {variant.name: run_folder(folder, task, variant, seed) for variant in trained}
+            found = speeds_of(runs, settings)
+            comparison.results.add_speeds(task.name, {"how": how, "found": found})
+            log.info("%s: %s", task.name, found)
 
 
 def measure_all(comparison: Comparison, settings: CostSettings) -> None:

@@ -1,9 +1,7 @@
-"""What a finished run came to: its scores, its speed, how right its alignments are and what its maps are like."""
+"""What a finished run came to: its scores, how right its alignments are and what its maps are like."""
 
 from __future__ import annotations
 
-import json
-import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -31,33 +29,26 @@ SAMPLES = 1000  # of the bootstrap
 def quality_of(run: Path) -> dict[str, Any]:
     """Numbers of a run folder that is finished, as plain values.
 
-    tests         each with BLEU, chrF (0 to 100), sentences a second of its search
+    tests         each with BLEU and chrF (0 to 100)
     alignment     error rate in percent, `set` and `measured_on`: the first test set with gold links, or else what the
                   validation set gave when the place to read was chosen
     maps          entropy (nats), sparsity, sink_mass and coverage of cross-attention, means over layers and heads
-    parameters, updates, training_tokens_per_second (targets, median), peak_memory_mib of the whole process
+    parameters, updates, peak_memory_mib of the whole process
     """
     scores = read_json(run / "scores.json")
     settings = read_yaml(run / "config.yaml")
     prepared = prepare(build(settings["data"]), build(settings["tokenizer"]))
     aligner = Aligner.load(run, device=settings["trainer"]["device"], precision=settings["trainer"]["precision"])
     sets = list(prepared.tests.values()) or [prepared.valid]
-    speeds = [line["target_tokens_per_second"] for line in _metrics(run) if "target_tokens_per_second" in line]
     training = scores["training"]
     return {
         "tests": {
-            name: {
-                "bleu": of_test["bleu"],
-                "chrf": of_test["chrf"],
-                "sentences_per_second": of_test["sentences_per_second"],
-            }
-            for name, of_test in scores["tests"].items()
+            name: {"bleu": of_test["bleu"], "chrf": of_test["chrf"]} for name, of_test in scores["tests"].items()
         },
         "alignment": _alignment(aligner, sets),
         "maps": _maps(aligner, sets[0]),
         "parameters": training["parameters"],
         "updates": training["step"],
-        "training_tokens_per_second": round(statistics.median(speeds), 1) if speeds else None,
         "peak_memory_mib": training["peak_memory_mib"],
     }
 
@@ -85,10 +76,6 @@ def _references(run: Path, test: str) -> list[str]:
 
 def _lines(path: Path) -> list[str]:
     return path.read_text("utf-8").split("\n")[:-1]
-
-
-def _metrics(run: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (run / "metrics.jsonl").read_text("utf-8").splitlines()]
 
 
 def _alignment(aligner: Aligner, sets: Sequence[HeldOut]) -> dict[str, Any] | None:

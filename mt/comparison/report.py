@@ -16,6 +16,7 @@ from mt.comparison.variant import Variant
 
 NONE = "-"
 MAPS = ("entropy", "sparsity", "sink_mass")
+SPEEDS = ("training_tokens_per_second", "sentences_per_second")
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,11 @@ def values_as_csv(comparison: Comparison) -> str:
                         writer.writerow(["run", task.name, test, *about, name, value])
                 for name, value in _numbers(run):
                     writer.writerow(["run", task.name, "", *about, name, value])
+    for task in comparison.tasks:
+        for variant in comparison.variants:
+            for name in SPEEDS:
+                if (value := comparison.speed(task, variant, name)) is not None:
+                    writer.writerow(["speed", task.name, "", variant.slot, variant.name, "", "", name, value])
     for slot in comparison.slots():
         for variant in comparison.alone_in_slot(slot):
             for length in comparison.lengths:
@@ -86,9 +92,7 @@ def values_as_csv(comparison: Comparison) -> str:
 
 
 def _numbers(run: dict) -> Iterator[tuple[str, float]]:
-    for name in ("parameters", "updates", "training_tokens_per_second", "peak_memory_mib"):
-        if run[name] is not None:
-            yield name, run[name]
+    yield from ((name, run[name]) for name in ("parameters", "updates", "peak_memory_mib"))
     if run["alignment"]:
         yield "alignment_error_rate", run["alignment"]["error_rate"]
     yield from ((f"attention_{name}", value) for name, value in run["maps"].items())
@@ -185,21 +189,17 @@ def _task(comparison: Comparison, task: Task) -> Iterator[Block]:
             row += [f"{one.chrf:.2f}", f"{one.chrf_difference:+.2f}", _p(one.p, "chrf")]
         rows.append(row)
     yield Table(heads, rows)
-    heads = ["variant", "alignment error %", "training tokens/s", "of the baseline's", "sentences/s", "peak MiB"]
-    heads += ["parameters", "entropy, nats", "sparsity", "sink mass"]
+    heads = ["variant", "alignment error %"]
+    for what in ("training tokens/s", "sentences/s"):
+        heads += [what, "of the baseline's"]
+    heads += ["peak MiB", "parameters", "entropy, nats", "sparsity", "sink mass"]
     rows = []
-    base_speed = comparison.mean(task, comparison.baseline, "training_tokens_per_second")
     for variant in trained:
-        speed = comparison.mean(task, variant, "training_tokens_per_second")
         rows.append(
             [
                 variant.name,
                 _number(comparison.mean(task, variant, "alignment", "error_rate"), 1),
-                _number(speed, 0),
-                _number(speed / base_speed if speed and base_speed else None, 2),
-                _number(
-                    comparison.mean(task, variant, "tests", tests[0], "sentences_per_second") if tests else None, 0
-                ),
+                *(cell for name in SPEEDS for cell in _speed(comparison, task, variant, name)),
                 _number(comparison.mean(task, variant, "peak_memory_mib"), 0),
                 _number(comparison.mean(task, variant, "parameters"), 0),
                 *(_number(comparison.mean(task, variant, "maps", name), 3) for name in MAPS),
@@ -209,10 +209,18 @@ def _task(comparison: Comparison, task: Task) -> Iterator[Block]:
     first = comparison.runs(task, trained[0])[0]["alignment"]
     if first:
         yield f"Alignment error: on the {first['set']} set, by {first['measured_on']}. Maps: means of layers and heads."
+    if comparison.speed(task, trained[0], SPEEDS[0]):
+        yield "Speeds: of all runs in turns, the median of their turns; sentences with the search of the run."
     for variant in comparison.variants:
         failure = comparison.failure(task, variant)
         if failure:
             yield f"{variant.name} failed: {failure}"
+
+
+def _speed(comparison: Comparison, task: Task, variant: Variant, name: str) -> tuple[str, str]:
+    """The speed, and its share of the baseline's."""
+    own, base = (comparison.speed(task, one, name) for one in (variant, comparison.baseline))
+    return _number(own, 0), _number(own / base if own and base else None, 2)
 
 
 def _costs(comparison: Comparison) -> Iterator[Block]:

@@ -15,10 +15,11 @@ FILE_NAME = "results.json"
 
 @dataclass
 class Results:
-    """Runs by task, variant and seed, each with its `overrides`; costs by slot, variant and length."""
+    """Runs by task, variant and seed, each with its `overrides`; speeds by task; costs by slot, variant and length."""
 
     path: Path
     runs: dict[str, Any] = field(default_factory=dict)
+    speeds: dict[str, Any] = field(default_factory=dict)
     costs: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -26,13 +27,17 @@ class Results:
         """Those of the folder, or none so far."""
         path = folder / FILE_NAME
         body = read_json(path) if path.is_file() else {}
-        return cls(path, body.get("runs", {}), body.get("costs", {}))
+        return cls(path, body.get("runs", {}), body.get("speeds", {}), body.get("costs", {}))
 
     def run(self, task: str, variant: str, seed: int) -> Any:
         return self.runs.get(f"{task}/{variant}/{seed}")
 
     def add_run(self, task: str, variant: str, seed: int, found: Mapping[str, Any]) -> None:
         self.runs[f"{task}/{variant}/{seed}"] = dict(found)
+        self._save()
+
+    def add_speeds(self, task: str, found: Mapping[str, Any]) -> None:
+        self.speeds[task] = dict(found)
         self._save()
 
     def cost(self, slot: str, variant: str, length: int) -> Any:
@@ -44,4 +49,4 @@ class Results:
 
     def _save(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(self.path, {"runs": self.runs, "costs": self.costs})
+        write_json(self.path, {"runs": self.runs, "speeds": self.speeds, "costs": self.costs})

@@ -13,13 +13,16 @@ from tests.conftest import train_overrides
 
 pytestmark = pytest.mark.slow
 
+COSTS = ["costs.lengths=[8]", "costs.repeats=1", "costs.device=cpu"]
+SPEEDS = ["speeds.rounds=1", "speeds.updates=2", "speeds.lines=2"]
+
 
 @pytest.fixture(scope="module")
 def settings(corpus_folder, tmp_path_factory):
     """Dense and another, 60 updates each, and a length that costs nothing."""
     work = tmp_path_factory.mktemp("compared")
     with initialize_config_dir(str(config_folder()), version_base="1.3"):
-        made = compose("compare_attention", overrides=["costs.lengths=[8]", "costs.repeats=1", "costs.device=cpu"])
+        made = compose("compare_attention", overrides=[*COSTS, *SPEEDS])
     made = OmegaConf.to_container(made, resolve=True)
     kept = {name: made["variants"][name] for name in ("window", "dense")}
     steps = ["trainer.max_steps=60", "trainer.validate_every=60"]
@@ -39,9 +42,13 @@ def test_every_variant_is_trained_measured_and_in_the_report(compared):
     assert set(results["runs"]) == {f"numbers/{name}/1" for name in ("dense", "window")}
     for name in ("dense", "window"):
         run = results["runs"][f"numbers/{name}/1"]
-        assert run["updates"] == 60 and 0 <= run["maps"]["sparsity"] <= 1 and run["training_tokens_per_second"] > 0
+        assert run["updates"] == 60 and 0 <= run["maps"]["sparsity"] <= 1
         scores = json.loads((compared / "runs" / "numbers" / name / "seed-1" / "scores.json").read_text("utf-8"))
         assert run["tests"]["test"]["bleu"] == scores["tests"]["test"]["bleu"]
+    speeds = results["speeds"]["numbers"]["found"]
+    assert set(speeds) == {"dense", "window"}
+    for of_run in speeds.values():
+        assert of_run["training_tokens_per_second"] > 0 and of_run["sentences_per_second"] > 0
     slots = {key.rsplit("/", 1)[0] for key in results["costs"]}
     own = "decoder.self_attention"
     assert slots == {f"{own}/dense", f"{own}/window"}
@@ -77,7 +84,7 @@ def test_where_the_baseline_fails_nobody_else_is_trained(settings, tmp_path, cap
 @pytest.mark.parametrize(
     "changed, message",
     [
-        ({"parts": ["tain"]}, r"parts \(tain\) must be among train, costs, report"),
+        ({"parts": ["tain"]}, r"parts \(tain\) must be among train, speeds, costs, report"),
         ({"baseline": "sparse"}, r"baseline \(sparse\) must be one of the variants"),
         ({"seeds": [1, 1]}, r"seeds \(\[1, 1\]\) must be one or more, each once"),
         (

@@ -5,25 +5,15 @@ from functools import partial
 
 import pytest
 import torch
-from omegaconf import OmegaConf
 from torch.nn.functional import cross_entropy
 
 from mt.attention.contract import CausalMixer, MemoryMixer
 from mt.attention.rectified import Rectified
-from mt.checkpoint.rebuild import build
-from mt.command_line import config_folder
 from mt.model.gated_unit import gated_layer
 from tests.model.test_seq2seq import BOS, make
+from tests.variants import variants
 
 FIRST, SYMBOLS = 4, 8  # ids of the words
-
-
-def variants(role):
-    """(name, factory) of every settings file that plays the role, as it is set there."""
-    for path in sorted((config_folder() / "attention").glob("*.yaml")):
-        factory = build(OmegaConf.to_container(OmegaConf.load(path)))
-        if isinstance(factory(2, 4), role):
-            yield pytest.param(factory, id=path.stem)
 
 
 def in_reverse(num_lines):

@@ -17,7 +17,7 @@ from mt.attention.dropout import refuse_weight_dropout
 
 # B batch, H heads, G key-value heads, T queries, S keys, K head size, F features, N sentences, R rows (hypotheses)
 
-FEATURES = ("elu", "relu", "random")
+FEATURES = ("elu", "relu", "hedgehog", "random")
 BLOCK = 64  # target positions that look at one another at once in training
 LEAST = 1e-6  # of a feature, so that no row is empty
 
@@ -45,8 +45,10 @@ class LinearSummary:
 
 
 class Linear(MemoryMixer, CausalMixer):
-    """phi(q) (phi(k)ᵀ v) by `features`: elu(x) + 1, relu(x), or positive `random` ones that approximate softmax.
+    """phi(q) (phi(k)ᵀ v) by `features`: elu(x) + 1, relu(x), "hedgehog", or positive "random" ones.
 
+    Hedgehog features are softmax(x) beside softmax(-x) over the elements of a head: weights can be as sharp as those
+    of softmax attention (Zhang et al. 2024, "The Hedgehog & the Porcupine"; the projections are its linear map).
     Random features: exp(w . x - |x|² / 2) / sqrt(F) with orthogonal Gaussian rows w; their products are exp(q . k) in
     expectation (Choromanski et al. 2021, "Rethinking Attention with Performers"; Peng et al. 2021, RFA). Time grows
     with T + S, a step of decoding takes the same time and memory however much went before. Raises ValueError for
@@ -62,7 +64,8 @@ class Linear(MemoryMixer, CausalMixer):
         if num_features < 1:
             raise ValueError(f"num_features ({num_features}) must be at least 1")
         refuse_weight_dropout(dropout, "linear attention")
-        self.features, self.scale = features, head_size**-0.25  # of queries and keys alike
+        # of queries and keys alike, so that their product is divided by sqrt(K), unless each has a softmax of its own
+        self.features, self.scale = features, 1.0 if features == "hedgehog" else head_size**-0.25
         if features == "random":  # kept with the weights, so that a loaded model has the same
             self.directions_FK = nn.Parameter(_orthogonal_gaussian(num_features, head_size), requires_grad=False)
 
@@ -73,6 +76,8 @@ class Linear(MemoryMixer, CausalMixer):
             return nn.functional.elu(x_BHTK) + 1 + LEAST
         if self.features == "relu":
             return x_BHTK.relu() + LEAST
+        if self.features == "hedgehog":
+            return torch.cat((x_BHTK, -x_BHTK), dim=-1).unflatten(-1, (2, -1)).softmax(dim=-1).flatten(-2) + LEAST
         scores_BHTF = x_BHTK @ self.directions_FK.float().T - x_BHTK.square().sum(-1, keepdim=True) / 2
         return scores_BHTF.exp() * len(self.directions_FK) ** -0.5 + LEAST
 

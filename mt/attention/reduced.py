@@ -18,6 +18,8 @@ from mt.attention.dropout import Dropout
 
 # B batch, H heads, G key-value heads, T queries, S keys, M mixtures, K head size, N sentences, R rows (hypotheses)
 
+OWN = 8.0  # nats by which the places of a mixture are before all others in the beginning
+
 
 @dataclass(frozen=True)
 class ReducedSummary:
@@ -90,26 +92,33 @@ class Reduced(MemoryMixer):
 class LowRank(Reduced):
     """`rank` learned mixtures of the positions (Linformer, Wang et al. 2020), whose rows are made to sum to one.
 
-    Time and memory grow with T x rank + S x rank. The mixtures are learned for `max_length` keys at most: raises
-    ValueError for more.
+    A mixture begins as one of the first `rank` places and every rank-th from there, and where a sentence has none of
+    these the mixture is left out: short sentences stay whole until something better is learned. Time and memory grow
+    with T x rank + S x rank. The mixtures are learned for `max_length` keys at most: raises ValueError for more.
     """
 
-    def __init__(self, num_heads: int, head_size: int, *, rank: int = 16, max_length: int = 1024, dropout: float = 0.0):
+    def __init__(self, num_heads: int, head_size: int, *, rank: int = 32, max_length: int = 1024, dropout: float = 0.0):
         super().__init__(num_heads, head_size, dropout=dropout)
         for name, value in (("rank", rank), ("max_length", max_length)):
             if value < 1:
                 raise ValueError(f"{name} ({value}) must be at least 1")
-        # each mixture begins as a bump round its share of the first places, so that short sentences use several
-        centres_M1 = torch.linspace(0, 4 * rank, rank)[:, None]
-        distances_ML = (torch.arange(max_length)[None] - centres_M1) / 4
-        self.logits_ML = nn.Parameter(-distances_ML.square().clamp_max(16) / 2 + 0.02 * torch.randn(rank, max_length))
+        self.logits_ML = nn.Parameter(OWN * _own_places(rank, max_length) + 0.02 * torch.randn(rank, max_length))
 
     def mixing(self, real_BS: Tensor) -> Tensor:
         length, longest = real_BS.shape[1], self.logits_ML.shape[1]
         if length > longest:
             raise ValueError(f"low-rank attention: {length} pieces are more than max_length ({longest})")
         logits_BMS = self.logits_ML[:, :length].float().masked_fill(~real_BS[:, None], float("-inf"))
-        return logits_BMS.softmax(dim=-1)
+        return logits_BMS.softmax(dim=-1) * self.filled(real_BS)[:, :, None]
+
+    def filled(self, real_BS: Tensor) -> Tensor:
+        own_MS = _own_places(len(self.logits_ML), real_BS.shape[1], device=real_BS.device)
+        return (own_MS & real_BS[:, None]).any(dim=-1)
+
+
+def _own_places(rank: int, length: int, device: torch.device | None = None) -> Tensor:
+    """own_ML: the places that each mixture begins with."""
+    return torch.arange(length, device=device)[None] % rank == torch.arange(rank, device=device)[:, None]
 
 
 class MultiScale(Reduced):

@@ -65,6 +65,7 @@ VARIANTS = {
     "squared": partial(Rectified, power=2),
     "linear elu": Linear,
     "linear relu": partial(Linear, features="relu"),
+    "linear hedgehog": partial(Linear, features="hedgehog"),
     "linear random": partial(Linear, features="random", num_features=12),
     "low_rank": partial(LowRank, rank=4, max_length=11),
     "pooled": partial(Pooled, factor=2),
@@ -356,7 +357,7 @@ def test_a_window_over_everything_is_dense_and_a_small_one_is_not():
         (partial(Threshold, share=0.0), r"share \(0.0\) must be above 0"),
         (partial(Entmax, alpha=3.0), r"alpha \(3.0\) must be one of 1.5, 2.0"),
         (partial(Rectified, power=0), r"power \(0\) must be at least 1"),
-        (partial(Linear, features="sine"), r"features \(sine\) must be one of elu, relu, random"),
+        (partial(Linear, features="sine"), r"features \(sine\) must be one of elu, relu, hedgehog, random"),
         (partial(Linear, num_features=0), r"num_features \(0\) must be at least 1"),
         (partial(Linear, dropout=0.1), r"attention_dropout \(0.1\) must be 0"),
         (partial(LowRank, rank=0), r"rank \(0\) must be at least 1"),
@@ -414,6 +415,13 @@ def test_the_diagonal_goes_on_where_the_last_step_stood():
     torch.testing.assert_close(torch.cat(steps, dim=2), mixer.read(q, summary))
     best = mixer.read_weights(q * 0, summary).argmax(-1)
     assert (best[1] == torch.arange(T)).all() and (best[2] == torch.arange(T).clamp(max=1)).all()
+
+
+def test_low_rank_begins_as_dense_attention_of_sentences_up_to_its_rank():
+    q, k, v = inputs()
+    rank_of_all, rank_of_less = (LowRank(H, K, rank=rank, max_length=S).attend(q, k, v, mask()) for rank in (S, 2))
+    dense = Dense(H, K).attend(q, k, v, mask())
+    assert (rank_of_all - dense).abs().max() < 0.02 < (rank_of_less - dense).abs().max()
 
 
 def test_low_rank_refuses_more_keys_than_it_was_made_for():

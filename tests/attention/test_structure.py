@@ -44,7 +44,8 @@ def test_weights_with_trees_are_the_softmax_of_score_and_bias_and_without_are_de
     expected = scores.masked_fill(~mask(), -torch.inf).softmax(-1)
     weights = mixer.weights(q, k, mask(), climbs)
     torch.testing.assert_close(weights, expected)
-    torch.testing.assert_close(mixer.attend(q, k, v, mask(), climbs), expected @ v.repeat_interleave(2, dim=1))
+    heads = mixer.attend(q, k, v, mask(), climbs_BSS=climbs)
+    torch.testing.assert_close(heads, expected @ v.repeat_interleave(2, dim=1))
     unknown = torch.full_like(climbs, -1)
     for none in (unknown, None):
         torch.testing.assert_close(mixer.weights(q, k, mask(), none), Dense(H, K).weights(q, k, mask()))

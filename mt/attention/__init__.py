@@ -24,6 +24,7 @@ from mt.attention.reduced import LowRank as LowRank
 from mt.attention.reduced import MultiScale as MultiScale
 from mt.attention.reduced import Pooled as Pooled
 from mt.attention.relative import Relative as Relative
+from mt.attention.sections import Sections as Sections
 from mt.attention.ssru import Ssru as Ssru
 from mt.attention.structure import Structure as Structure
 from mt.attention.structured import Structured as Structured

@@ -7,7 +7,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mt.attention.contract import gather_hypotheses, repeat_heads, scatter_hypotheses
+from mt.attention.contract import gather_hypotheses, scatter_hypotheses
 from mt.attention.key_value import KeyValueMemory, KeyValueSummary
 from mt.attention.local import bell, num_real
 
@@ -40,8 +40,7 @@ class Diagonal(KeyValueMemory):
         return (self.scores(q_BHTK, k_BGSK, mask).float() + bell(centres_B1T1, k_BGSK.shape[2], self.reach)).softmax(-1)
 
     def read(self, q_RHTK: Tensor, summary: KeyValueSummary, position: int = 0) -> Tensor:
-        weights_NHUS, v_NHSK = self._weights(q_RHTK, summary, position), repeat_heads(summary.v_NGSK, q_RHTK.shape[1])
-        return scatter_hypotheses(self.dropout(weights_NHUS.to(v_NHSK.dtype)) @ v_NHSK, len(q_RHTK))
+        return scatter_hypotheses(self.mix(self._weights(q_RHTK, summary, position), summary.v_NGSK), len(q_RHTK))
 
     def read_weights(self, q_RHTK: Tensor, summary: KeyValueSummary, position: int = 0) -> Tensor:
         return scatter_hypotheses(self._weights(q_RHTK, summary, position), len(q_RHTK))

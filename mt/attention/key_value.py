@@ -7,7 +7,14 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from mt.attention.contract import CausalMixer, MemoryMixer, gather_hypotheses, repeat_heads, scatter_hypotheses
+from mt.attention.contract import (
+    CausalMixer,
+    EncoderMixer,
+    MemoryMixer,
+    gather_hypotheses,
+    repeat_heads,
+    scatter_hypotheses,
+)
 from mt.attention.dropout import Dropout
 from mt.attention.mask import causal_mask
 
@@ -73,8 +80,8 @@ class KeyValuePast:
         return replace(self, index=index if self.index is None else self.index[index])
 
 
-class KeyValueMemory(MemoryMixer):
-    """A variant that says its `weights`, and gets the roles of encoder and cross-attention from them."""
+class KeyValueEncoder(EncoderMixer):
+    """A variant that says its `weights`, and attends with them."""
 
     def __init__(self, num_heads: int, head_size: int, *, dropout: float = 0.0):
         super().__init__()
@@ -86,9 +93,19 @@ class KeyValueMemory(MemoryMixer):
         scores_BHTS = (q_BHTK * self.scale) @ repeat_heads(k_BGSK, q_BHTK.shape[1]).transpose(-1, -2)
         return scores_BHTS if mask is None else scores_BHTS.masked_fill(~mask, float("-inf"))
 
-    def attend(self, q_BHTK: Tensor, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None) -> Tensor:
-        v_BHSK = repeat_heads(v_BGSK, q_BHTK.shape[1])
-        return self.dropout(self.weights(q_BHTK, k_BGSK, mask).to(v_BHSK.dtype)) @ v_BHSK
+    def mix(self, weights_BHTS: Tensor, v_BGSK: Tensor) -> Tensor:
+        """heads_BHTK = weights @ values, without the weights that training drops."""
+        v_BHSK = repeat_heads(v_BGSK, weights_BHTS.shape[1])
+        return self.dropout(weights_BHTS.to(v_BHSK.dtype)) @ v_BHSK
+
+    def attend(
+        self, q_BHTK: Tensor, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None, **known: Tensor | None
+    ) -> Tensor:
+        return self.mix(self.weights(q_BHTK, k_BGSK, mask, **known), v_BGSK)
+
+
+class KeyValueMemory(KeyValueEncoder, MemoryMixer):
+    """A variant that says its `weights`, and gets the roles of encoder and cross-attention from them."""
 
     def summarize(self, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None) -> KeyValueSummary:
         if not torch.is_grad_enabled():  # laid out once for all the steps that read them
@@ -104,8 +121,8 @@ class KeyValueMemory(MemoryMixer):
         return scatter_hypotheses(self.weights(q_NHUK, summary.k_NGSK, summary.mask_N11S), len(q_RHTK))
 
 
-class KeyValueMixer(KeyValueMemory, CausalMixer):
-    """A variant that says its `weights`, and gets every role from them. Its caches grow with the positions."""
+class KeyValueCausal(KeyValueEncoder, CausalMixer):
+    """A variant that says its `weights`, and gets self-attention on both sides from them; its past grows."""
 
     def start(self) -> KeyValuePast:
         return KeyValuePast()
@@ -114,3 +131,7 @@ class KeyValueMixer(KeyValueMemory, CausalMixer):
         now = past.append(k_BGTK, v_BGTK)
         mask = causal_mask(q_BHTK.shape[2], past.length, q_BHTK.device)
         return self.attend(q_BHTK, now.k_BGSK, now.v_BGSK, mask), now
+
+
+class KeyValueMixer(KeyValueMemory, KeyValueCausal):
+    """A variant that says its `weights`, and gets every role from them. Its caches grow with the positions."""

@@ -9,15 +9,12 @@ import math
 import torch
 from torch import Tensor, nn
 
-from mt.attention.contract import CausalMixer, EncoderMixer, repeat_heads
-from mt.attention.dropout import Dropout
-from mt.attention.key_value import KeyValuePast
-from mt.attention.mask import causal_mask
+from mt.attention.key_value import KeyValueCausal
 
 # B batch, H heads, G key-value heads, T queries, S keys, K head size, N buckets
 
 
-class Relative(EncoderMixer, CausalMixer):
+class Relative(KeyValueCausal):
     """softmax(q kᵀ / sqrt(K) + b[bucket(s - t)]), b being each head's own and zero at the start.
 
     Half of the `buckets` are for keys ahead, which a decoder has not. Of each half the first half stand for a distance
@@ -28,13 +25,12 @@ class Relative(EncoderMixer, CausalMixer):
     """
 
     def __init__(self, num_heads: int, head_size: int, *, buckets: int = 32, furthest: int = 128, dropout: float = 0.0):
-        super().__init__()
+        super().__init__(num_heads, head_size, dropout=dropout)
         if buckets < 4 or buckets % 4:
             raise ValueError(f"buckets ({buckets}) must be a multiple of 4")
         if furthest <= buckets // 4:
             raise ValueError(f"furthest ({furthest}) must be above {buckets // 4}, a quarter of the buckets")
-        self.scale, self.buckets, self.furthest = head_size**-0.5, buckets, furthest
-        self.dropout = Dropout(dropout)
+        self.buckets, self.furthest = buckets, furthest
         self.bias_HN = nn.Parameter(torch.zeros(num_heads, buckets))
 
     def bucket(self, distances_TS: Tensor) -> Tensor:
@@ -50,20 +46,5 @@ class Relative(EncoderMixer, CausalMixer):
         # the last query stands where the last key does
         positions_T = torch.arange(num_keys - num_queries, num_keys, device=q_BHTK.device)
         distances_TS = torch.arange(num_keys, device=q_BHTK.device)[None] - positions_T[:, None]
-        scores_BHTS = (q_BHTK * self.scale) @ repeat_heads(k_BGSK, q_BHTK.shape[1]).transpose(-1, -2)
-        scores_BHTS = scores_BHTS.float() + self.bias_HN.float()[:, self.bucket(distances_TS)]
-        if mask is not None:
-            scores_BHTS = scores_BHTS.masked_fill(~mask, float("-inf"))
-        return scores_BHTS.softmax(dim=-1)
-
-    def attend(self, q_BHTK: Tensor, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None) -> Tensor:
-        v_BHSK = repeat_heads(v_BGSK, q_BHTK.shape[1])
-        return self.dropout(self.weights(q_BHTK, k_BGSK, mask).to(v_BHSK.dtype)) @ v_BHSK
-
-    def start(self) -> KeyValuePast:
-        return KeyValuePast()
-
-    def extend(self, q_BHTK: Tensor, k_BGTK: Tensor, v_BGTK: Tensor, past: KeyValuePast) -> tuple[Tensor, KeyValuePast]:
-        now = past.append(k_BGTK, v_BGTK)
-        mask = causal_mask(q_BHTK.shape[2], past.length, q_BHTK.device)
-        return self.attend(q_BHTK, now.k_BGSK, now.v_BGSK, mask), now
+        bias_HTS = self.bias_HN.float()[:, self.bucket(distances_TS)]
+        return (self.scores(q_BHTK, k_BGSK, mask).float() + bias_HTS).softmax(dim=-1)

@@ -8,13 +8,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from mt.attention.contract import EncoderMixer, repeat_heads
-from mt.attention.dropout import Dropout
+from mt.attention.key_value import KeyValueEncoder
 
 # B batch, H heads, G key-value heads, T queries, S keys, K head size, U steps up and D steps down, N ways
 
 
-class Structured(EncoderMixer):
+class Structured(KeyValueEncoder):
     """softmax(q kᵀ / sqrt(K) + b[up, down]): the word of t reaches that of s by `up` steps up the tree, then `down`.
 
     So b[0, 0] is of the pieces of one word, b[1, 0] of a word's head, b[0, 1] of its dependents, b[1, 1] of its
@@ -27,11 +26,10 @@ class Structured(EncoderMixer):
     wants = ("climbs_BSS",)
 
     def __init__(self, num_heads: int, head_size: int, *, most_steps: int = 3, dropout: float = 0.0):
-        super().__init__()
+        super().__init__(num_heads, head_size, dropout=dropout)
         if most_steps < 1:
             raise ValueError(f"most_steps ({most_steps}) must be at least 1")
-        self.scale, self.most_steps = head_size**-0.5, most_steps
-        self.dropout = Dropout(dropout)
+        self.most_steps = most_steps
         self.bias_HUD = nn.Parameter(torch.zeros(num_heads, most_steps + 1, most_steps + 1))
 
     def bias(self, climbs_BSS: Tensor) -> Tensor:
@@ -44,20 +42,7 @@ class Structured(EncoderMixer):
         return bias_BHSS.masked_fill((up_BSS < 0)[:, None], 0.0)
 
     def weights(self, q_BHTK: Tensor, k_BGSK: Tensor, mask: Tensor | None, climbs_BSS: Tensor | None = None) -> Tensor:
-        scores_BHTS = (q_BHTK * self.scale) @ repeat_heads(k_BGSK, q_BHTK.shape[1]).transpose(-1, -2)
+        scores_BHTS = self.scores(q_BHTK, k_BGSK, mask).float()
         if climbs_BSS is not None:
-            scores_BHTS = scores_BHTS.float() + self.bias(climbs_BSS)
-        if mask is not None:
-            scores_BHTS = scores_BHTS.masked_fill(~mask, float("-inf"))
-        return scores_BHTS.softmax(dim=-1, dtype=torch.float32)
-
-    def attend(
-        self,
-        q_BHTK: Tensor,
-        k_BGSK: Tensor,
-        v_BGSK: Tensor,
-        mask: Tensor | None,
-        climbs_BSS: Tensor | None = None,
-    ) -> Tensor:
-        v_BHSK = repeat_heads(v_BGSK, q_BHTK.shape[1])
-        return self.dropout(self.weights(q_BHTK, k_BGSK, mask, climbs_BSS).to(v_BHSK.dtype)) @ v_BHSK
+            scores_BHTS = scores_BHTS + self.bias(climbs_BSS)
+        return scores_BHTS.softmax(dim=-1)

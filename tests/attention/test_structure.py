@@ -7,6 +7,7 @@ import torch
 
 from mt.attention.dense import Dense
 from mt.attention.hierarchical import Hierarchical
+from mt.attention.sections import Sections
 from mt.attention.structured import Structured
 from tests.attention.test_variants import B, H, K, S, inputs, learned, mask
 from tests.model.test_seq2seq import PAD, V, make, sentences
@@ -44,7 +45,8 @@ def test_weights_with_trees_are_the_softmax_of_score_and_bias_and_without_are_de
     expected = scores.masked_fill(~mask(), -torch.inf).softmax(-1)
     weights = mixer.weights(q, k, mask(), climbs)
     torch.testing.assert_close(weights, expected)
-    torch.testing.assert_close(mixer.attend(q, k, v, mask(), climbs), expected @ v.repeat_interleave(2, dim=1))
+    heads = mixer.attend(q, k, v, mask(), climbs_BSS=climbs)
+    torch.testing.assert_close(heads, expected @ v.repeat_interleave(2, dim=1))
     unknown = torch.full_like(climbs, -1)
     for none in (unknown, None):
         torch.testing.assert_close(mixer.weights(q, k, mask(), none), Dense(H, K).weights(q, k, mask()))
@@ -94,11 +96,74 @@ def test_padding_is_in_no_mean():
     torch.testing.assert_close(mixer.attend(q, k, v, mask(), SEGMENTS), heard)
 
 
+def by_distance(mixer, q, k, own, segments, real):
+    """weights of the first document by their definition, pair by pair: `own` are the sentences of the queries."""
+    k_HSK = k[0].repeat_interleave(2, dim=0)[:, :real]
+    scores = q[0] @ k_HSK.transpose(-1, -2) * K**-0.5
+    for t, i in enumerate(own):
+        for s, j in enumerate(segments[0, :real].tolist()):
+            distance = max(-mixer.furthest, min(mixer.furthest, j - i))
+            scores[:, t, s] += mixer.bias_HD[:, mixer.furthest + distance]
+    return scores.softmax(-1)
+
+
+def test_weights_of_sections_are_the_softmax_of_score_and_bias_of_their_distance():
+    q, k, v = inputs(num_queries=S)
+    mixer = learned(Sections, H, K, furthest=1).eval()
+    weights = mixer.weights(q, k, mask(), SEGMENTS)
+    torch.testing.assert_close(weights[0, ..., :6], by_distance(mixer, q, k, SEGMENTS[0].tolist(), SEGMENTS, 6))
+    heads = mixer.attend(q, k, v, mask(), segments_BS=SEGMENTS)
+    torch.testing.assert_close(heads, weights @ v.repeat_interleave(2, dim=1))
+
+
+def test_cross_attention_to_sections_counts_from_the_last():
+    q, k, v = inputs()
+    mixer = learned(Sections, H, K, furthest=1).eval()
+    summary = mixer.summarize(k, v, mask(), SEGMENTS)
+    weights = mixer.read_weights(q, summary)
+    torch.testing.assert_close(weights[0, ..., :6], by_distance(mixer, q, k, [2] * q.shape[2], SEGMENTS, 6))
+    heads = mixer.read(q, summary)
+    torch.testing.assert_close(heads, weights @ v.repeat_interleave(2, dim=1))
+    index = torch.tensor([2, 0, 2])
+    torch.testing.assert_close(mixer.read(q[index], summary.rows(index)), heads[index])
+    torch.testing.assert_close(mixer.read(q.repeat_interleave(2, dim=0), summary), heads.repeat_interleave(2, dim=0))
+
+
+def test_a_document_of_one_sentence_is_read_by_dense_attention():
+    q, k, v = inputs(num_queries=S)
+    mixer, dense = learned(Sections, H, K), Dense(H, K).attend(q, k, v, mask())
+    for one in (torch.zeros_like(SEGMENTS), None):
+        torch.testing.assert_close(mixer.attend(q, k, v, mask(), segments_BS=one), dense)
+        torch.testing.assert_close(mixer.read(q, mixer.summarize(k, v, mask(), one)), dense)
+    assert (mixer.attend(q, k, v, mask(), segments_BS=SEGMENTS) - dense).abs().max() > 0.1
+
+
+def test_the_bias_of_a_head_keeps_it_in_a_sentence():
+    q, k, v = inputs(num_queries=S)
+    mixer = Sections(H, K, furthest=2)
+    with torch.no_grad():
+        mixer.bias_HD[0, 2], mixer.bias_HD[1, 1] = 99.0, 99.0  # its own, and the one before
+    own, before = (SEGMENTS[:, None] - SEGMENTS[:, :, None] == distance for distance in (0, -1))
+    weights = mixer.weights(q, k, None, SEGMENTS)
+    assert ((weights[:, 0] > 1e-6) == own).all()
+    has_before = before.any(-1)
+    assert ((weights[:, 1] > 1e-6) == before)[has_before].all() and has_before.sum() == 15
+    torch.testing.assert_close(weights[:, 2:], Dense(H, K).weights(q, k, None)[:, 2:])
+    weights = mixer.read_weights(q, mixer.summarize(k, v, None, SEGMENTS))
+    assert ((weights[0, 0] > 1e-6) == (SEGMENTS[0] == 2)).all() and ((weights[0, 1] > 1e-6) == (SEGMENTS[0] == 1)).all()
+
+
 SEPARATOR = 5
+OF_SENTENCES = {
+    "hierarchical, cross": {"cross_attention": partial(learned, Hierarchical, max_sentences=4)},
+    "sections, cross": {"cross_attention": partial(learned, Sections)},
+    "sections, encoder": {"encoder_attention": partial(learned, Sections)},
+}
 
 
-def test_the_separator_ends_sentences_and_the_model_says_so_to_cross_attention():
-    model = make(cross_attention=partial(learned, Hierarchical, max_sentences=4), separator=SEPARATOR).eval()
+@pytest.mark.parametrize("slots", OF_SENTENCES.values(), ids=OF_SENTENCES)
+def test_the_separator_ends_sentences_and_the_model_says_so_to_attention(slots):
+    model = make(**slots, separator=SEPARATOR).eval()
     source, target = sentences()
     source[source == SEPARATOR] = 6
     source[0, [2, 6]] = SEPARATOR
@@ -129,12 +194,20 @@ def test_the_model_says_the_trees_to_its_encoder_and_asks_for_them():
     torch.testing.assert_close(alone, with_trees[1:2], rtol=1e-4, atol=1e-5)
 
 
-def test_trees_and_sentences_come_through_gradient_checkpointing():
+@pytest.mark.parametrize(
+    "slots",
+    [
+        {"encoder_attention": Structured, "cross_attention": Hierarchical},
+        {"encoder_attention": Sections, "cross_attention": Sections},
+    ],
+    ids=["structured, hierarchical", "sections"],
+)
+def test_trees_and_sentences_come_through_gradient_checkpointing(slots):
     source, target = sentences()
     gradients = []
     climbs = torch.zeros(B, SOURCE, SOURCE, dtype=torch.int8)
     for recompute in (False, True):
-        model = make(recompute=recompute, encoder_attention=Structured, cross_attention=Hierarchical, separator=7)
+        model = make(recompute=recompute, **slots, separator=7)
         model.train()(source, target, climbs_BSS=climbs).square().sum().backward()
         gradients.append([p.grad for p in model.parameters() if p.grad is not None])
     for plain, recomputed in zip(*gradients, strict=True):
@@ -147,8 +220,9 @@ def test_a_separator_that_is_no_piece_is_refused(separator):
         make(separator=separator)
 
 
-def test_padding_is_a_sentence_of_nobody():
-    model = make(cross_attention=Hierarchical, separator=SEPARATOR).eval()
+@pytest.mark.parametrize("slots", OF_SENTENCES.values(), ids=OF_SENTENCES)
+def test_padding_is_a_sentence_of_nobody(slots):
+    model = make(**slots, separator=SEPARATOR).eval()
     source, target = sentences()
     padded = torch.cat((source, torch.full((B, 2), PAD)), dim=1)
     torch.testing.assert_close(model(padded, target), model(source, target), rtol=1e-4, atol=1e-5)

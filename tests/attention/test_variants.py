@@ -30,6 +30,7 @@ from mt.attention.multi_head import MultiHead
 from mt.attention.rectified import Rectified
 from mt.attention.reduced import LowRank, MultiScale, Pooled
 from mt.attention.relative import Relative
+from mt.attention.sections import Sections
 from mt.attention.ssru import Ssru, scan
 from mt.attention.structured import Structured
 from mt.attention.threshold import Threshold
@@ -84,6 +85,7 @@ VARIANTS = {
     "relative": partial(learned, Relative, buckets=8, furthest=6),
     "structured": partial(learned, Structured, most_steps=2),
     "hierarchical": partial(learned, Hierarchical, max_sentences=3),
+    "sections": partial(learned, Sections, furthest=2),
 }
 
 B, H, G, T, S, K = 3, 4, 2, 7, 9, 5  # all different, so that swapped axes fail
@@ -375,6 +377,7 @@ def test_a_window_over_everything_is_dense_and_a_small_one_is_not():
         (partial(Relative, buckets=6), r"buckets \(6\) must be a multiple of 4"),
         (partial(Structured, most_steps=0), r"most_steps \(0\) must be at least 1"),
         (partial(Hierarchical, max_sentences=0), r"max_sentences \(0\) must be at least 1"),
+        (partial(Sections, furthest=0), r"furthest \(0\) must be at least 1"),
         (partial(Relative, furthest=8), r"furthest \(8\) must be above 8, a quarter of the buckets"),
     ],
 )

@@ -1,0 +1,88 @@
+"""Attention that knows the sentences of a document: a learned bias by how many of them lie between query and key
+(sentence distances as in Bai et al. 2021, "Segatron: Segment-Aware Transformer"; a soft form of the groups of Bao et
+al. 2021, "G-Transformer for Document-level Machine Translation").
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from mt.attention.contract import gather_hypotheses, scatter_hypotheses
+from mt.attention.key_value import KeyValueMemory, KeyValueSummary
+
+# B batch, H heads, G key-value heads, T queries, S keys, K head size, D distances, N documents, R rows (hypotheses)
+
+
+@dataclass(frozen=True)
+class SectionsSummary:
+    """Keys and values of N documents as they are, and the bias of each key."""
+
+    plain: KeyValueSummary
+    bias_NH1S: Tensor
+
+    def rows(self, index: Tensor) -> SectionsSummary:
+        return SectionsSummary(self.plain.rows(index), self.bias_NH1S[index])
+
+
+class Sections(KeyValueMemory):
+    """softmax(q kᵀ / sqrt(K) + b[j - i]), where the key stands in sentence j of its document, the query in sentence i.
+
+    b is each head's own and zero at the start; distances beyond `furthest` count as so many. So a head may keep to its
+    sentence (where G-Transformer's groups have others masked), or look at the one before. A query of the encoder stands
+    in its own sentence, one of cross-attention in the last: that is the one to be translated where context stands
+    before it, whereas context behind it, if any, counts to it. Where sentences end is the model's to say (`separator`);
+    a source without any is one sentence, and this is dense attention. Time and memory are those of dense attention,
+    unfused. Raises ValueError for `furthest` below 1.
+    """
+
+    wants = ("segments_BS",)
+
+    def __init__(self, num_heads: int, head_size: int, *, furthest: int = 4, dropout: float = 0.0):
+        super().__init__(num_heads, head_size, dropout=dropout)
+        if furthest < 1:
+            raise ValueError(f"furthest ({furthest}) must be at least 1")
+        self.furthest = furthest
+        self.bias_HD = nn.Parameter(torch.zeros(num_heads, 2 * furthest + 1))
+
+    def bias(self, own_BT: Tensor, segments_BS: Tensor) -> Tensor:
+        """bias_BHTS of queries in the sentences `own_BT` and keys in `segments_BS`."""
+        distances_BTS = segments_BS[:, None] - own_BT[:, :, None]
+        places_BTS = distances_BTS.clamp(-self.furthest, self.furthest) + self.furthest
+        (B, T, S), (H, D) = places_BTS.shape, self.bias_HD.shape
+        # the gradient of bias_HD[:, places_BTS] would add up B x T x S repeats of few places one after the other
+        bias_BHTD = self.bias_HD.float()[None, :, None].expand(B, H, T, D)
+        return bias_BHTD.gather(-1, places_BTS[:, None].expand(B, H, T, S))
+
+    def weights(self, q_BHTK: Tensor, k_BGSK: Tensor, mask: Tensor | None, segments_BS: Tensor | None = None) -> Tensor:
+        if segments_BS is None:
+            segments_BS = one_sentence(k_BGSK)
+        return self._weights(q_BHTK, k_BGSK, mask, self.bias(segments_BS, segments_BS))
+
+    def summarize(
+        self, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None, segments_BS: Tensor | None = None
+    ) -> SectionsSummary:
+        if segments_BS is None:
+            segments_BS = one_sentence(k_BGSK)
+        return SectionsSummary(super().summarize(k_BGSK, v_BGSK, mask), self.bias(segments_BS[:, -1:], segments_BS))
+
+    def read(self, q_RHTK: Tensor, summary: SectionsSummary) -> Tensor:
+        return scatter_hypotheses(self.mix(self._read_weights(q_RHTK, summary), summary.plain.v_NGSK), len(q_RHTK))
+
+    def read_weights(self, q_RHTK: Tensor, summary: SectionsSummary) -> Tensor:
+        return scatter_hypotheses(self._read_weights(q_RHTK, summary), len(q_RHTK))
+
+    def _read_weights(self, q_RHTK: Tensor, summary: SectionsSummary) -> Tensor:
+        plain = summary.plain
+        q_NHUK = gather_hypotheses(q_RHTK, len(plain.k_NGSK))
+        return self._weights(q_NHUK, plain.k_NGSK, plain.mask_N11S, summary.bias_NH1S)
+
+    def _weights(self, q_BHTK: Tensor, k_BGSK: Tensor, mask: Tensor | None, bias_BHTS: Tensor) -> Tensor:
+        return (self.scores(q_BHTK, k_BGSK, mask).float() + bias_BHTS).softmax(dim=-1)
+
+
+def one_sentence(k_BGSK: Tensor) -> Tensor:
+    """segments_B1 where nothing is known, however many keys there are."""
+    return torch.zeros(len(k_BGSK), 1, dtype=torch.long, device=k_BGSK.device)

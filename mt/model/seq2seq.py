@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from mt.attention.mask import padding_mask
 from mt.attention.multi_head import MultiHead
+from mt.attention.reading import Reading
 from mt.attention.structure import Structure
 from mt.model.decoder import AttentionTap, Decoder, DecoderState
 from mt.model.embedding import Embedding, RandomizedPositions
@@ -109,7 +110,8 @@ class Seq2Seq(nn.Module):
     ) -> tuple[Tensor, DecoderState]:
         """states_RTD after T more target tokens, before the output projection, and the next state."""
         x_RTD = self.target_embedding(tokens_RT, state.position, places_RT)
-        return self.decoder.extend(x_RTD, state, tap=tap, recompute=self.recompute and self.training)
+        reading = Reading(position=state.position)
+        return self.decoder.extend(x_RTD, state, reading, tap=tap, recompute=self.recompute and self.training)
 
     def step(self, tokens_R: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         """logits_RV (float32) for the token after `tokens_R`, and the next state: what search calls."""

@@ -6,15 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from torch import Tensor
+
+# R rows (hypotheses), T target positions, S source length
+
 
 @dataclass(frozen=True)
 class Reading:
     """What a step of the decoder says to cross-attention.
 
-    position  of the first query in the target, from 0
+    position   of the first query in the target, from 0
+    prior_RTS  P(source piece of key s | target piece that row t reads); 0 where nothing is known of it, None of any
     """
 
     position: int = 0
+    prior_RTS: Tensor | None = None
 
     def of(self, names: Sequence[str]) -> dict[str, Any]:
         """Some fields by name, as a mixer takes them."""

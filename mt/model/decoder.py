@@ -22,20 +22,23 @@ class DecoderState:
     """All that decoding remembers, held by the caller: cross-attention summaries, self-attention pasts, position.
 
     Summaries have one entry a sentence, pasts one a row; the rows of a sentence stand side by side, equally many for
-    every sentence.
+    every sentence. `pieces_NS` are the source's ids for models that ask for them.
     """
 
     summaries: tuple[Any, ...]
     pasts: tuple[Any, ...]
     position: int
     device: torch.device
+    pieces_NS: Tensor | None = None
 
     def rows(self, index_R: Tensor, sentences_N: Tensor | None = None) -> DecoderState:
         """Rows reordered, repeated or dropped; `sentences_N` picks the sentences that stay, None keeps them all."""
-        summaries = self.summaries
+        summaries, pieces_NS = self.summaries, self.pieces_NS
         if sentences_N is not None:
             summaries = tuple(summary.rows(sentences_N) for summary in summaries)
-        return replace(self, summaries=summaries, pasts=tuple(past.rows(index_R) for past in self.pasts))
+            pieces_NS = None if pieces_NS is None else pieces_NS[sentences_N]
+        pasts = tuple(past.rows(index_R) for past in self.pasts)
+        return replace(self, summaries=summaries, pasts=pasts, pieces_NS=pieces_NS)
 
 
 class AttentionTap(Protocol):
@@ -124,7 +127,9 @@ class Decoder(nn.Module):
         arguments = (memory.states_BSD, memory.mask_B11S, memory.structure)
         summaries = (layer.cross_attention.summarize(*arguments) for layer in self.layers)
         pasts = (layer.self_attention.start() for layer in self.layers)
-        return DecoderState(tuple(summaries), tuple(pasts), 0, memory.states_BSD.device)
+        return DecoderState(
+            tuple(summaries), tuple(pasts), 0, memory.states_BSD.device, pieces_NS=memory.structure.pieces_BS
+        )
 
     def extend(
         self,

@@ -42,13 +42,13 @@ def prepare_numbers(corpus_folder, folder):
     return prepare(data, TokenizerSettings(vocab_size=40, byte_fallback=False, model_type="unigram"))
 
 
-def make_model(prepared, seed=1, dropout=0.1):
+def make_model(prepared, seed=1, dropout=0.1, cross_attention=Dense):
     torch.manual_seed(seed)
     size = prepared.tokenizers.source.size
     return Seq2Seq(
         layer=LayerSettings(dim=32, num_heads=2, num_kv_heads=2, feed_forward_dim=64, dropout=dropout),
         encoder=partial(Encoder, num_layers=1, self_attention=Dense),
-        decoder=partial(Decoder, num_layers=1, self_attention=Dense, cross_attention=Dense),
+        decoder=partial(Decoder, num_layers=1, self_attention=Dense, cross_attention=cross_attention),
         source_vocab_size=size,
         target_vocab_size=size,
     )

@@ -67,6 +67,7 @@ def teach(checkpoint: str | Path, pairs: Sequence[Pair], flags: argparse.Namespa
     from mt.alignment.choose import FILE_NAME, Choice
     from mt.checkpoint.folder import load_checkpoint, write_checkpoint
     from mt.checkpoint.manifest import add_file
+    from mt.checkpoint.outline import kept_tensors
     from mt.checkpoint.small_file import read_json
     from mt.device import choose_device, choose_precision
     from mt.model.alignment_head import add_alignment_head
@@ -93,7 +94,7 @@ def teach(checkpoint: str | Path, pairs: Sequence[Pair], flags: argparse.Namespa
     write_checkpoint(
         output,
         card=replace(loaded.card, changes=[*loaded.card.changes, change]),
-        weights={name: parameter.detach().cpu() for name, parameter in model.named_parameters()},
+        weights={name: tensor.detach().cpu() for name, tensor in kept_tensors(model).items()},
         tokenizers=loaded.tokenizers,
         scores=read_json(loaded.folder / "scores.json"),
     )

@@ -23,7 +23,8 @@ log = logging.getLogger("mt.train")
 
 LONG_PIECES = 1024  # sources from which memory is dearer than time
 GROUPS = ("data", "tokenizer", "model", "objective", "optimizer", "schedule", "search", "tracker")
-SETTINGS = ("name", "folder", "fresh", "resume", *GROUPS, "batches", "guidance", "trainer", "validation", "final")
+OWN = ("batches", "guidance", "lexicon", "trainer", "validation", "final")
+SETTINGS = ("name", "folder", "fresh", "resume", *GROUPS, *OWN)
 
 
 def main(settings: dict[str, Any]) -> float | None:
@@ -45,6 +46,7 @@ def main(settings: dict[str, Any]) -> float | None:
     from mt.training.distributed import Ranks
     from mt.training.fit import check_fit
     from mt.training.guiding_links import find_links, guide_of
+    from mt.training.source_lexicon import fill_lexicon
     from mt.training.source_trees import source_trees
     from mt.training.tracker import NoTracker
     from mt.training.trainer import METRICS, Trainer, Validation
@@ -55,6 +57,7 @@ def main(settings: dict[str, Any]) -> float | None:
     names = ("data", "tokenizer", "objective", "search", "guidance", "trainer", "tracker")
     parts = {name: build(settings[name]) for name in names}
     trainer_settings, data, guidance = parts["trainer"], parts["data"], parts["guidance"]
+    lexicon = build({"_target_": "mt.training.source_lexicon.LexiconSettings", **settings["lexicon"]})
     make_batches, make_validator = (
         build({"_target_": target, "_partial_": True, **settings[name]})
         for name, target in (
@@ -117,7 +120,7 @@ def main(settings: dict[str, Any]) -> float | None:
         translator = Translator(of_model, tokenizers, max_pieces=data.max_pieces, **where)
         return Validation(**vars(validator(translator, trainer.position.step)))
 
-    ranks.first_alone(lambda: find_links(guidance, prepared))
+    ranks.first_alone(lambda: find_links(guidance.links, prepared))
     batches = make_batches(
         prepared.train,
         tokenizers,
@@ -128,6 +131,8 @@ def main(settings: dict[str, Any]) -> float | None:
         world_size=ranks.world_size,
     )
     found = ranks.first_alone(run.resume_point)
+    if not ranks.told(found is not None):  # else it comes with the weights
+        fill_lexicon(model, lexicon, guidance, prepared, ranks)
     tracker = parts["tracker"] if ranks.is_first else NoTracker()
     trainer = Trainer(
         settings=trainer_settings,

@@ -4,10 +4,14 @@ import json
 import shutil
 
 import pytest
+import torch
 
+from mt.checkpoint.folder import load_checkpoint
 from mt.inference.aligner import Aligner
+from mt.inference.translator import Translator
+from mt.search.beam import Beam
 from mt.train import main
-from tests.conftest import composed_settings, train_overrides
+from tests.conftest import WORDS, composed_settings, train_overrides
 
 FEW_STEPS = ["trainer.max_steps=4", "trainer.validate_every=2"]
 
@@ -33,6 +37,8 @@ def scores(folder):
         (["+batches.max_tokns=5"], "has no setting max_tokns; did you mean max_tokens"),
         (["+validation.sampel_lines=5"], "has no setting sampel_lines; did you mean sample_lines"),
         (["+bathces.max_tokens=5"], "there is no setting bathces; did you mean batches"),
+        (["lexicon.links=guessed"], r"lexicon.links \(guessed\) must be one of given, learned, or null"),
+        (["+lexicon.link=given"], "has no setting link; did you mean links"),
         (["batches.max_tokens=many"], r"TokenBatches.max_tokens \(many\) must be a whole number"),
         (["final.average_last=5"], r"final.average_last \(5\) must be at most trainer.keep_last \(2\)"),
         (["final.length_penalties=0.6"], r"FinalSettings.length_penalties \(0.6\) must be a list"),
@@ -131,6 +137,26 @@ def test_guidance_by_links_that_are_not_there_is_told(settings, tmp_path):
         main(settings(tmp_path / "run", "guidance.links=given"))
     with pytest.raises(ValueError, match=r"guidance.head \(2\) must be from 0 to 1"):
         main(settings(tmp_path / "run", "guidance.links=learned", "guidance.head=2"))
+
+
+def test_a_prior_from_links_is_counted_once_and_comes_with_every_checkpoint(settings, tmp_path, monkeypatch):
+    run, prior = tmp_path / "run", "attention@model.decoder.cross_attention=prior"
+    main(settings(run, prior, "final.average_last=2"))
+    shutil.copytree((run / "best").resolve(), tmp_path / "alone")
+    before = load_checkpoint(tmp_path / "alone").model
+    assert (before.lexicon.shares_VM.sum(1) > 0.99).sum() >= len(WORDS)
+    for precision in ("float32", "int8"):
+        translator = Translator.load(tmp_path / "alone", device="cpu", precision=precision)
+        assert len(list(translator.translate(["eins zwei", "drei"], search=Beam(size=3)))) == 2
+    monkeypatch.setattr("mt.training.source_lexicon.fill_lexicon", None)  # called, it would end the run
+    main(settings(run, prior, "trainer.max_steps=6"))
+    after = load_checkpoint(run / "last").model
+    for buffer, same in zip(before.lexicon.buffers(), after.lexicon.buffers(), strict=True):
+        assert torch.equal(buffer, same)
+    strengths = (model.decoder.layers[1].cross_attention.mixer.strength_H for model in (before, after))
+    assert not torch.equal(*strengths)
+    with pytest.raises(ValueError, match=r"lexicon.links \(given\) needs a corpus with word links"):
+        main(settings(tmp_path / "given", prior, "lexicon.links=given"))
 
 
 def test_a_validation_tells_where_attention_goes_and_draws_it(settings, tmp_path):

@@ -19,6 +19,7 @@ from mt.attention.local import Local as Local
 from mt.attention.mask import causal_mask as causal_mask
 from mt.attention.mask import padding_mask as padding_mask
 from mt.attention.multi_head import MultiHead as MultiHead
+from mt.attention.prior import Prior as Prior
 from mt.attention.rectified import Rectified as Rectified
 from mt.attention.reduced import LowRank as LowRank
 from mt.attention.reduced import MultiScale as MultiScale

@@ -59,10 +59,10 @@ class MemoryMixer(EncoderMixer):
 
     `read` takes more rows than the summary has sentences: with R = N * width rows, row r belongs to sentence
     r // width. The hypotheses of a sentence are then just more queries to the same keys, which are never repeated.
-    A mixer that `hears_position` takes the `position` of the first query, from 0, in `read` and `read_weights`.
+    A mixer that `hears` fields of `mt.attention.reading.Reading` takes them by name in `read` and `read_weights`.
     """
 
-    hears_position = False
+    hears: tuple[str, ...] = ()
 
     def summarize(self, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None) -> Any:
         """The Summary of a memory, one entry a sentence: this is cross-attention's cache."""

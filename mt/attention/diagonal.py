@@ -22,7 +22,7 @@ class Diagonal(KeyValueMemory):
     attention. Raises ValueError for a reach that is not above 0.
     """
 
-    hears_position = True
+    hears = ("position",)
 
     def __init__(self, num_heads: int, head_size: int, *, reach: float = 8.0, dropout: float = 0.0):
         super().__init__(num_heads, head_size, dropout=dropout)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from mt.attention.contract import Mixer, repeat_heads, require_role
 from mt.attention.dropout import WholeDropout
+from mt.attention.reading import FIRST, Reading
 from mt.attention.rotary import NoRotary, Rotary
 from mt.attention.structure import UNKNOWN, Structure
 
@@ -62,17 +63,17 @@ class MultiHead(nn.Module):
         """The mixer's Summary of the memory: computed once a sentence, read at every step."""
         return self.mixer.summarize(*self._keys_values(memory_BSD, 0), mask, **structure.of(self.mixer.wants))
 
-    def read(self, x_RTD: Tensor, summary: Any, position: int = 0) -> Tensor:
-        """out_RTD read from the summary by positions of the target, the first of which stands at `position`."""
-        return self._out(self.mixer.read(self._queries(x_RTD, 0), summary, **self._heard(position)))
+    def read(self, x_RTD: Tensor, summary: Any, reading: Reading = FIRST) -> Tensor:
+        """out_RTD read from the summary by positions of the target, of which `reading` says more."""
+        return self._out(self.mixer.read(self._queries(x_RTD, 0), summary, **reading.of(self.mixer.hears)))
 
-    def read_weights(self, x_RTD: Tensor, summary: Any, position: int = 0) -> Tensor:
+    def read_weights(self, x_RTD: Tensor, summary: Any, reading: Reading = FIRST) -> Tensor:
         """weights_RHTS of the same read, recomputed beside the kernel."""
-        return self.weights_of(self._queries(x_RTD, 0), summary, position)
+        return self.weights_of(self._queries(x_RTD, 0), summary, reading)
 
-    def weights_of(self, q_RHTK: Tensor, summary: Any, position: int = 0) -> Tensor:
+    def weights_of(self, q_RHTK: Tensor, summary: Any, reading: Reading = FIRST) -> Tensor:
         """weights_RHTS for queries that somebody else made."""
-        return self.mixer.read_weights(q_RHTK, summary, **self._heard(position))
+        return self.mixer.read_weights(q_RHTK, summary, **reading.of(self.mixer.hears))
 
     def value_norms(self, memory_BSD: Tensor) -> Tensor:
         """norms_BHS = |f(x)|: how long each head's value is behind the output projection (Kobayashi et al. 2020)."""
@@ -98,9 +99,6 @@ class MultiHead(nn.Module):
 
     def _queries_keys_values(self, x_BTD: Tensor, position: int) -> tuple[Tensor, Tensor, Tensor]:
         return self._queries(x_BTD, position), *self._keys_values(x_BTD, position)
-
-    def _heard(self, position: int) -> dict[str, int]:
-        return {"position": position} if self.mixer.hears_position else {}
 
     def _queries(self, x_BTD: Tensor, position: int) -> Tensor:
         # B T (H K) -> B H T K

@@ -1,4 +1,4 @@
-"""What may be known of a batch of sources beside their pieces. A mixer names what it wants; others see nothing."""
+"""What may be known of a batch of sources beside their states. A mixer names what it wants; others see nothing."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ from torch import Tensor
 class Structure:
     """Each field is None where it is not known, or nobody asked.
 
+    pieces_BS    ids of the pieces (int64)
     segments_BS  the sentence that a piece belongs to, counted from 0 (int64)
     climbs_BSS   steps from the word of the first piece up its tree to the lowest word that is, or is above, the word of
                  the second; -1 where there is none such (int8). Transposed, the way down to the second piece.
     """
 
+    pieces_BS: Tensor | None = None
     segments_BS: Tensor | None = None
     climbs_BSS: Tensor | None = None
 

@@ -12,7 +12,7 @@ from mt.checkpoint.tensor_file import TensorFile
 
 
 def average_weights(folders: Sequence[Path]) -> dict[str, Tensor]:
-    """The mean of every weight over the step folders, summed in float32.
+    """The mean of every weight over the step folders, summed in float32; whole numbers are those of the first.
 
     Raises ValueError when their names differ, or one is damaged.
     """
@@ -26,6 +26,9 @@ def average_weights(folders: Sequence[Path]) -> dict[str, Tensor]:
         if total and weights.keys() != total.keys():
             raise ValueError(f"checkpoints to average: {folder} has other weights than {folders[0]}")
         for name, weight in weights.items():
+            if not weight.is_floating_point():
+                total.setdefault(name, weight.clone())
+                continue
             weight = weight.to(torch.float32)
             total[name] = total[name].add_(weight) if name in total else weight.clone()
-    return {name: weight / len(folders) for name, weight in total.items()}
+    return {name: one / len(folders) if one.is_floating_point() else one for name, one in total.items()}

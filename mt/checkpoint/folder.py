@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from mt.checkpoint.manifest import has_manifest, verify, verify_sizes, write_manifest
-from mt.checkpoint.outline import Shape, Unfilled, check_memory, check_weights, outline_of
+from mt.checkpoint.outline import Shape, Unfilled, check_memory, check_weights, kept_tensors, outline_of
 from mt.checkpoint.rebuild import build, find_target, targets
 from mt.checkpoint.small_file import check_files, read_json, read_yaml, yaml_text
 from mt.checkpoint.tensor_file import TensorFile, write_tensors
@@ -149,12 +149,12 @@ def _build(card: ModelCard, tokenizers: TokenizerPair) -> nn.Module:
 
 def load_weights(model: nn.Module, weights: Mapping[str, Tensor], origin: Path) -> None:
     """Copies weights in; raises ValueError naming the first one that is missing, unknown or of another shape."""
-    own = dict(model.named_parameters())
+    own = kept_tensors(model)
     stored = {name: Shape.of(weight) for name, weight in weights.items()}
-    check_weights({name: Shape.of(parameter) for name, parameter in own.items()}, stored, origin)
+    check_weights({name: Shape.of(tensor) for name, tensor in own.items()}, stored, origin)
     with torch.no_grad():
-        for name, parameter in own.items():
-            parameter.copy_(weights[name])
+        for name, tensor in own.items():
+            tensor.copy_(weights[name])
 
 
 def read_card(folder: Path) -> ModelCard:

@@ -40,6 +40,11 @@ class Shape:
         return cls(tuple(tensor.shape), tensor.dtype)
 
 
+def kept_tensors(model: nn.Module) -> dict[str, Tensor]:
+    """All that a checkpoint keeps of a model, by name: its parameters, and its buffers, which nothing learns."""
+    return {**dict(model.named_parameters()), **dict(model.named_buffers())}
+
+
 def outline_of(make: Callable[[], Any], stored: Mapping[str, Shape], origin: Path) -> dict[str, Shape]:
     """The weights that the model which `make` builds would have, by name; `stored` says how large it may be.
 
@@ -57,7 +62,7 @@ def outline_of(make: Callable[[], Any], stored: Mapping[str, Shape], origin: Pat
         raise ValueError(f"{origin} describes no model that can be built: {type(error).__name__} {error}") from error
     if not isinstance(model, nn.Module):
         raise ValueError(f"{origin} describes no model, but a {type(model).__name__}")
-    return {name: Shape.of(parameter) for name, parameter in model.named_parameters()}
+    return {name: Shape.of(tensor) for name, tensor in kept_tensors(model).items()}
 
 
 def check_weights(needed: Mapping[str, Shape], stored: Mapping[str, Shape], origin: Path) -> None:

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from mt.attention.contract import CausalMixer, MemoryMixer, Mixer
+from mt.attention.reading import Reading
 from mt.comparison.variant import ROLES, Variant
 from mt.device import choose_device
 from mt.training.memory import LiveTensors
@@ -76,7 +77,7 @@ def measure(variant: Variant, length: int, settings: CostSettings) -> dict[str, 
     torch.manual_seed(0)
     try:
         mixer = variant.make_mixer(settings.num_heads, settings.head_size).to(device)
-        whole = _whole_length(mixer, ROLES[variant.slot])
+        whole = _whole_length(mixer, ROLES[variant.slot], length, device)
         inputs = _inputs(length, settings, device)
         found: dict[str, Any] = {"train_bytes": _peak(whole, inputs, device)}
         found["train_seconds"] = _median_seconds(lambda: _train(whole, inputs), settings.repeats, device)
@@ -112,13 +113,23 @@ def _inputs(length: int, settings: CostSettings, device: torch.device) -> tuple[
     return q, k, v
 
 
-def _whole_length(mixer: Any, role: type[Mixer]) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+def _whole_length(
+    mixer: Any, role: type[Mixer], length: int, device: torch.device
+) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
     """heads_BHTK of all positions at once, as training has it in the slot of that role."""
     if role is MemoryMixer:
-        return lambda q, k, v: mixer.read(q, mixer.summarize(k, v, None))
+        heard = _heard(mixer, length, length, device)
+        return lambda q, k, v: mixer.read(q, mixer.summarize(k, v, None), **heard)
     if role is CausalMixer:
         return lambda q, k, v: mixer.extend(q, k, v, mixer.start())[0]
     return lambda q, k, v: mixer.attend(q, k, v, None)
+
+
+def _heard(mixer: Any, num_queries: int, num_keys: int, device: torch.device) -> dict[str, Any]:
+    """What the decoder would say to the mixer: made once for all layers, and so not measured."""
+    if not mixer.hears:
+        return {}
+    return Reading(prior_RTS=torch.rand(1, num_queries, num_keys, device=device)).of(mixer.hears)
 
 
 def _train(whole: Callable[..., Tensor], inputs: Sequence[Tensor]) -> None:
@@ -139,8 +150,8 @@ def _decoding(
     q, k, v = _inputs(length, settings, device)
     one = _inputs(1, settings, device)
     if role is MemoryMixer:
-        summary = mixer.summarize(k, v, None)
-        seconds = _median_seconds(lambda: mixer.read(one[0], summary), settings.repeats, device)
+        summary, heard = mixer.summarize(k, v, None), _heard(mixer, 1, length, device)
+        seconds = _median_seconds(lambda: mixer.read(one[0], summary, **heard), settings.repeats, device)
         return {"step_seconds": seconds, "cache_bytes": held_bytes(summary)}
     if role is CausalMixer:
         _, past = mixer.extend(q, k, v, mixer.start())

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from mt.alignment.link_counts import LinkCounts
 from mt.alignment.statistical import StatisticalAligner, soft_links
 from mt.checkpoint.tensor_file import TensorFile
 from mt.data.tokenizer import NUM_SPECIAL
@@ -49,20 +50,16 @@ class Shortlist:
             if value < 1:
                 raise ValueError(f"{name} ({value}) must be at least 1")
         words = ([[str(id_) for id_ in ids] for ids in side] for side in (sources, targets))
-        keys = []
+        counts = LinkCounts(source_size, target_size)
         for source, target, posteriors in zip(
             sources, targets, StatisticalAligner(*words).fit().posteriors(), strict=True
         ):
-            keys += [source[s] * target_size + target[t] for s, t in soft_links(posteriors)]
-        kinds, counts = np.unique(np.array(keys, dtype=np.int64), return_counts=True)
-        source_K, target_K = kinds // target_size, kinds % target_size
-        order = np.lexsort((target_K, -counts, source_K))
-        source_K, target_K = source_K[order], target_K[order]
-        starts = np.searchsorted(source_K, np.arange(source_size + 1))
-        is_best = np.arange(len(source_K)) - starts[source_K] < best
+            links = soft_links(posteriors)
+            counts.add([source[s] for s, _ in links], [target[t] for _, t in links])
+        starts, pieces, _ = counts.best(best)
         seen = np.bincount(np.concatenate([np.asarray(ids, dtype=np.int64) for ids in targets]), minlength=target_size)
         common = np.argsort(-seen, kind="stable")[:frequent]
-        return cls(np.searchsorted(source_K[is_best], np.arange(source_size + 1)), target_K[is_best], np.sort(common))
+        return cls(starts, pieces, np.sort(common))
 
     def candidates(self, sources: Sequence[Sequence[int]]) -> torch.Tensor:
         """Target ids for these sources together, ascending, with all special ones: PAD, UNK, BOS and EOS come first."""

@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from mt.attention.multi_head import MultiHead
+from mt.attention.reading import Reading
 from mt.model.seq2seq import Seq2Seq
 
 # R rows, T target positions, S source length, D model, H heads, K head size
@@ -24,11 +25,11 @@ class AlignmentHead(nn.Module):
         self.layer = layer
         self.norm, self.query = nn.LayerNorm(dim), nn.Linear(dim, dim)
 
-    def forward(self, states_RTD: Tensor, attention: MultiHead, summary: Any, position: int) -> Tensor:
+    def forward(self, states_RTD: Tensor, attention: MultiHead, summary: Any, reading: Reading) -> Tensor:
         """weights_RHTS: where the heads look in the memory that `attention` summarized."""
         # R T (H K) -> R H T K
         q_RHTK = self.query(self.norm(states_RTD)).unflatten(-1, (attention.num_heads, -1)).transpose(1, 2)
-        return attention.weights_of(q_RHTK, summary, position)
+        return attention.weights_of(q_RHTK, summary, reading)
 
 
 def add_alignment_head(model: Seq2Seq, *, layer: int) -> Seq2Seq:

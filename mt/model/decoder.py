@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mt.attention.contract import CausalMixer, MemoryMixer, Mixer
+from mt.attention.reading import Reading
 from mt.model.encoder import Memory
 from mt.model.layer import LayerSettings, Residual, checkpointed
 
@@ -21,20 +22,23 @@ class DecoderState:
     """All that decoding remembers, held by the caller: cross-attention summaries, self-attention pasts, position.
 
     Summaries have one entry a sentence, pasts one a row; the rows of a sentence stand side by side, equally many for
-    every sentence.
+    every sentence. `pieces_NS` are the source's ids for models that ask for them.
     """
 
     summaries: tuple[Any, ...]
     pasts: tuple[Any, ...]
     position: int
     device: torch.device
+    pieces_NS: Tensor | None = None
 
     def rows(self, index_R: Tensor, sentences_N: Tensor | None = None) -> DecoderState:
         """Rows reordered, repeated or dropped; `sentences_N` picks the sentences that stay, None keeps them all."""
-        summaries = self.summaries
+        summaries, pieces_NS = self.summaries, self.pieces_NS
         if sentences_N is not None:
             summaries = tuple(summary.rows(sentences_N) for summary in summaries)
-        return replace(self, summaries=summaries, pasts=tuple(past.rows(index_R) for past in self.pasts))
+            pieces_NS = None if pieces_NS is None else pieces_NS[sentences_N]
+        pasts = tuple(past.rows(index_R) for past in self.pasts)
+        return replace(self, summaries=summaries, pasts=pasts, pieces_NS=pieces_NS)
 
 
 class AttentionTap(Protocol):
@@ -72,22 +76,22 @@ class DecoderLayer(nn.Module):
         self.feed_forward_residual = Residual(settings)
 
     def forward(
-        self, x_RTD: Tensor, summary: Any, past: Any, position: int, layer: int, tap: AttentionTap
+        self, x_RTD: Tensor, summary: Any, past: Any, reading: Reading, layer: int, tap: AttentionTap
     ) -> tuple[Tensor, Any]:
-        x_RTD, past = self.attend(x_RTD, summary, past, position, layer, tap)
+        x_RTD, past = self.attend(x_RTD, summary, past, reading, layer, tap)
         residual = self.feed_forward_residual
         return residual.after(x_RTD, self.feed_forward(residual.before(x_RTD))), past
 
     def attend(
-        self, x_RTD: Tensor, summary: Any, past: Any, position: int, layer: int, tap: AttentionTap
+        self, x_RTD: Tensor, summary: Any, past: Any, reading: Reading, layer: int, tap: AttentionTap
     ) -> tuple[Tensor, Any]:
         """states_RTD after both attentions, and the past that includes them."""
-        y_RTD, past = self.self_attention.extend(self.self_residual.before(x_RTD), past, position)
+        y_RTD, past = self.self_attention.extend(self.self_residual.before(x_RTD), past, reading.position)
         x_RTD = self.self_residual.after(x_RTD, y_RTD)
         query_RTD = self.cross_residual.before(x_RTD)
         if tap.wants(layer):
-            tap.record(layer, self.cross_attention.read_weights(query_RTD, summary, position))
-        y_RTD = self.cross_attention.read(query_RTD, summary, position)
+            tap.record(layer, self.cross_attention.read_weights(query_RTD, summary, reading))
+        y_RTD = self.cross_attention.read(query_RTD, summary, reading)
         return self.cross_residual.after(x_RTD, y_RTD), past
 
 
@@ -123,18 +127,26 @@ class Decoder(nn.Module):
         arguments = (memory.states_BSD, memory.mask_B11S, memory.structure)
         summaries = (layer.cross_attention.summarize(*arguments) for layer in self.layers)
         pasts = (layer.self_attention.start() for layer in self.layers)
-        return DecoderState(tuple(summaries), tuple(pasts), 0, memory.states_BSD.device)
+        return DecoderState(
+            tuple(summaries), tuple(pasts), 0, memory.states_BSD.device, pieces_NS=memory.structure.pieces_BS
+        )
 
     def extend(
-        self, x_RTD: Tensor, state: DecoderState, *, tap: AttentionTap | None = None, recompute: bool = False
+        self,
+        x_RTD: Tensor,
+        state: DecoderState,
+        reading: Reading,
+        *,
+        tap: AttentionTap | None = None,
+        recompute: bool = False,
     ) -> tuple[Tensor, DecoderState]:
-        """states_RTD after the T embedded tokens `x_RTD`, and the state that includes them."""
+        """states_RTD after the T embedded tokens `x_RTD`, of which `reading` says more, and the state with them."""
         tap, pasts = tap or NoTap(), []
         for index, layer in enumerate(self.layers):
-            arguments = (x_RTD, state.summaries[index], state.pasts[index], state.position, index, tap)
+            arguments = (x_RTD, state.summaries[index], state.pasts[index], reading, index, tap)
             x_RTD, past = checkpointed(layer, *arguments) if recompute else layer(*arguments)
             pasts.append(past)
             head = self.alignment_head
             if head is not None and head.layer == index and tap.wants(len(self.layers)):
-                tap.record(len(self.layers), head(x_RTD, layer.cross_attention, state.summaries[index], state.position))
+                tap.record(len(self.layers), head(x_RTD, layer.cross_attention, state.summaries[index], reading))
         return self.norm(x_RTD), replace(state, pasts=tuple(pasts), position=state.position + x_RTD.shape[1])

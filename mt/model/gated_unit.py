@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from mt.attention.contract import CausalMixer, EncoderMixer, MemoryMixer, Mixer, require_role
 from mt.attention.dropout import Dropout, WholeDropout
 from mt.attention.mask import causal_mask
+from mt.attention.reading import Reading
 from mt.attention.rotary import NoRotary, Rotary
 from mt.attention.structure import UNKNOWN, Structure
 from mt.model.decoder import AttentionTap, DecoderLayer
@@ -162,7 +163,7 @@ class GatedDecoderLayer(DecoderLayer):
         self.cross_attention = settings.make_attention(cross_attention, MemoryMixer, "decoder.cross_attention")
         self.self_residual, self.cross_residual = Residual(settings), Residual(settings)
 
-    def forward(self, *arguments: Tensor | GatedPast | int | AttentionTap) -> tuple[Tensor, GatedPast]:
+    def forward(self, *arguments: Tensor | GatedPast | Reading | int | AttentionTap) -> tuple[Tensor, GatedPast]:
         return self.attend(*arguments)
 
 

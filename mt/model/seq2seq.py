@@ -8,11 +8,13 @@ from torch import Tensor, nn
 
 from mt.attention.mask import padding_mask
 from mt.attention.multi_head import MultiHead
+from mt.attention.reading import Reading
 from mt.attention.structure import Structure
 from mt.model.decoder import AttentionTap, Decoder, DecoderState
 from mt.model.embedding import Embedding, RandomizedPositions
 from mt.model.encoder import Encoder, Memory
 from mt.model.layer import LayerSettings, init_weights
+from mt.model.lexicon import Lexicon
 
 # B batch, R rows, S source length, T target length, D model, V vocabulary
 
@@ -26,7 +28,7 @@ class Seq2Seq(nn.Module):
     `tie` shares matrices: "target" the decoder's embedding with the output projection, "all" the encoder's embedding
     too (needs one joint vocabulary), "none" nothing. `recompute` turns gradient checkpointing on in training.
     `separator` is the id of the source piece that stands between the sentences of a document, for attention that asks
-    for them.
+    for them. `lexicon` is there for cross-attention that hears what it says.
     """
 
     def __init__(
@@ -56,6 +58,9 @@ class Seq2Seq(nn.Module):
         self.pad, self.recompute, self.separator = pad, recompute, separator
         self.encoder, self.decoder = encoder(settings=layer), decoder(settings=layer)
         self.apply(init_weights)
+        mixers = [one.cross_attention.mixer for one in self.decoder.layers]
+        wants_lexicon = any("prior_RTS" in mixer.hears for mixer in mixers)
+        self.lexicon = Lexicon(target_vocab_size) if wants_lexicon else None
         self.source_embedding = Embedding(source_vocab_size, layer, pad=pad, max_positions=max_positions)
         self.target_embedding = Embedding(target_vocab_size, layer, pad=pad, max_positions=max_positions)
         self.output = nn.Linear(layer.dim, target_vocab_size, bias=False)
@@ -84,7 +89,11 @@ class Seq2Seq(nn.Module):
     def encode(self, source_BS: Tensor, climbs_BSS: Tensor | None = None, *, places_BS: Tensor | None = None) -> Memory:
         """The memory of right-padded source ids; `climbs_BSS` are their trees (`mt.attention.structure`)."""
         mask = padding_mask(source_BS, self.pad)
-        structure = Structure(segments_BS=self._segments(source_BS), climbs_BSS=climbs_BSS)
+        structure = Structure(
+            pieces_BS=None if self.lexicon is None else source_BS,
+            segments_BS=self._segments(source_BS),
+            climbs_BSS=climbs_BSS,
+        )
         x_BSD = self.source_embedding(source_BS, places_BT=places_BS)
         return self.encoder(x_BSD, mask, structure, recompute=self.recompute and self.training)
 
@@ -109,7 +118,9 @@ class Seq2Seq(nn.Module):
     ) -> tuple[Tensor, DecoderState]:
         """states_RTD after T more target tokens, before the output projection, and the next state."""
         x_RTD = self.target_embedding(tokens_RT, state.position, places_RT)
-        return self.decoder.extend(x_RTD, state, tap=tap, recompute=self.recompute and self.training)
+        prior_RTS = None if self.lexicon is None else self.lexicon(tokens_RT, state.pieces_NS)
+        reading = Reading(position=state.position, prior_RTS=prior_RTS)
+        return self.decoder.extend(x_RTD, state, reading, tap=tap, recompute=self.recompute and self.training)
 
     def step(self, tokens_R: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         """logits_RV (float32) for the token after `tokens_R`, and the next state: what search calls."""

@@ -33,22 +33,22 @@ PART = 250_000  # pairs that are aligned together: some 2 GiB, and a minute
 LOOKED_AT = 1000  # pairs, for links that should be there
 
 
-def find_links(guidance: Guidance, prepared: Prepared) -> None:
+def find_links(links: str | None, prepared: Prepared, *, setting: str = "guidance.links") -> None:
     """Sees to it that the links are there: learns them if they are to be learned, unless that was done before.
 
     A corpus of more than 250,000 pairs is aligned in parts of that many, each learned by itself. Raises ValueError for
-    a corpus that has none, or that is in shards and has to learn them.
+    a corpus that has none, or that is in shards and has to learn them, naming the `setting`.
     """
     store = prepared.train
-    if guidance.links == "given":
+    if links == "given":
         if isinstance(store, Store) and not any(pair.links for pair in store.sample(LOOKED_AT)):
             raise ValueError(
-                "guidance.links (given) needs a corpus with word links, as data.train.links=FILE gives them; learned"
+                f"{setting} (given) needs a corpus with word links, as data.train.links=FILE gives them; learned"
                 " needs none"
             )
-    elif guidance.links == "learned":
+    elif links == "learned":
         if not isinstance(store, Store):
-            raise ValueError("guidance.links (learned) needs a corpus prepared as a whole: data.keep_shards=null")
+            raise ValueError(f"{setting} (learned) needs a corpus prepared as a whole: data.keep_shards=null")
         _learn_links(store, prepared.folder / FOLDER, prepared.fingerprint)
 
 

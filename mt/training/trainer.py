@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from mt.checkpoint.folder import TrainingState
+from mt.checkpoint.outline import kept_tensors
 from mt.data.batching import Batch, Cursor, TokenBatches
 from mt.data.whole_folder import write_json
 from mt.device import choose_device, choose_precision
@@ -491,7 +492,7 @@ class Trainer:
             return self._is_written
         state = self._state()
         self.average.swap()
-        weights = self._collected({name: parameter for name, parameter in self.model.named_parameters()})
+        weights = self._collected(kept_tensors(self.model))
         self._problem = None
         if self.ranks.is_first:
             try:
@@ -510,7 +511,8 @@ class Trainer:
     def _state(self) -> TrainingState:
         parameters = dict(self.model.named_parameters())
         # without an average the weights are those that stand beside them in the checkpoint
-        tensors = {f"weights.{name}": p for name, p in parameters.items()} if self._has_average else {}
+        kept = kept_tensors(self.model) if self._has_average else {}
+        tensors = {f"weights.{name}": tensor for name, tensor in kept.items()}
         tensors |= {f"average.{name}": tensor for name, tensor in self.average.tensors().items()}
         for name, parameter in parameters.items():
             for key, value in self.optimizer.state[parameter].items() if parameter in self.optimizer.state else ():
@@ -536,22 +538,22 @@ class Trainer:
         self.position = Position.from_dict(self.ranks.told(state.numbers if state else None))
         tensors = state.tensors if state else {}
         known = self.ranks.told({name: (tuple(t.shape), t.dtype) for name, t in tensors.items()})
-        parameters, averages = dict(self.model.named_parameters()), self.average.tensors()
-        _check_fit(known, parameters, has_average=bool(averages))
+        kept, averages = kept_tensors(self.model), self.average.tensors()
+        _check_fit(known, kept, averages)
         self.average.num_updates = self.position.ema_updates
         with torch.no_grad():
             for name, (shape, dtype) in known.items():
                 tensor = self.ranks.shared(tensors.get(name), shape, dtype)
                 group, _, rest = name.partition(".")
                 if group == "weights":
-                    copy_whole(parameters[rest], tensor)
+                    copy_whole(kept[rest], tensor)
                 elif group == "average" and averages:
                     copy_whole(averages[rest], tensor)
                 elif group == "optimizer":
                     key, _, owner = rest.partition(".")
-                    self._restore_moment(parameters[owner], key, tensor)
+                    self._restore_moment(kept[owner], key, tensor)
 
-    def _restore_moment(self, parameter: nn.Parameter, key: str, tensor: Tensor) -> None:
+    def _restore_moment(self, parameter: Tensor, key: str, tensor: Tensor) -> None:
         own = self.optimizer.state[parameter]
         if tensor.ndim == 0:  # the step count; the fused form reads it on the parameter's device
             own[key] = tensor.to(parameter.device, copy=True)
@@ -561,15 +563,15 @@ class Trainer:
 
 
 def _check_fit(
-    known: Mapping[str, tuple[tuple[int, ...], torch.dtype]], parameters: Mapping[str, Tensor], *, has_average: bool
+    known: Mapping[str, tuple[tuple[int, ...], torch.dtype]], kept: Mapping[str, Tensor], averages: Mapping[str, Tensor]
 ) -> None:
     """Raises ValueError unless a training state holds what the model needs, and nothing that it does not have."""
-    wanted = {f"{group}.{name}" for group in ("weights", "average")[: 1 + has_average] for name in parameters}
+    wanted = {f"{group}.{name}" for group, names in (("weights", kept), ("average", averages)) for name in names}
     for name in sorted(wanted - known.keys()):
         raise ValueError(f"the checkpoint's training state does not fit the model: it lacks {name}")
     for name, (shape, _) in known.items():
         owner = name.split(".", 2 if name.startswith("optimizer.") else 1)[-1]
-        if owner not in parameters or (shape and shape != tuple(parameters[owner].shape)):
+        if owner not in kept or (shape and shape != tuple(kept[owner].shape)):
             raise ValueError(f"the checkpoint's training state does not fit the model: {name} of shape {list(shape)}")
 
 

@@ -27,6 +27,7 @@ from mt.attention.linear import Linear
 from mt.attention.local import Local
 from mt.attention.mask import causal_mask, padding_mask
 from mt.attention.multi_head import MultiHead
+from mt.attention.prior import Prior
 from mt.attention.rectified import Rectified
 from mt.attention.reduced import LowRank, MultiScale, Pooled
 from mt.attention.relative import Relative
@@ -74,6 +75,7 @@ VARIANTS = {
     "window": partial(Window, reach=2),
     "local": partial(Local, reach=3.0),
     "diagonal": partial(Diagonal, reach=3.0),
+    "prior": Prior,
     "average": Average,
     "gated heads": partial(Gated, per="head"),
     "gated elements": Gated,
@@ -371,6 +373,7 @@ def test_a_window_over_everything_is_dense_and_a_small_one_is_not():
         (partial(Ssru, dropout=0.1), r"attention_dropout \(0.1\) must be 0"),
         (partial(Local, reach=0), r"reach \(0\) must be above 0"),
         (partial(Diagonal, reach=0), r"reach \(0\) must be above 0"),
+        (partial(Prior, floor=0), r"floor \(0\) must be above 0"),
         (partial(Average, dropout=0.1), r"attention_dropout \(0.1\) must be 0"),
         (partial(Chunked, block=0), r"block \(0\) must be at least 1"),
         (partial(Window, reach=0), r"reach \(0\) must be at least 1"),

@@ -137,10 +137,13 @@ def test_the_newest_finished_run_is_the_default(tmp_path):
 def test_average_is_the_mean_of_every_weight(tmp_path):
     for index, value in enumerate((1.0, 2.0, 6.0)):
         (tmp_path / str(index)).mkdir()
-        save_file({"w": torch.full((2, 3), value)}, tmp_path / str(index) / "model.safetensors")
+        weights = {"w": torch.full((2, 3), value), "ids": torch.arange(4, dtype=torch.int32)}
+        save_file(weights, tmp_path / str(index) / "model.safetensors")
     folders = [tmp_path / str(index) for index in range(3)]
     for _ in range(2):  # the files are as they were
-        assert torch.equal(average_weights(folders)["w"], torch.full((2, 3), 3.0))
+        found = average_weights(folders)
+        assert torch.equal(found["w"], torch.full((2, 3), 3.0))
+        assert torch.equal(found["ids"], weights["ids"]) and found["ids"].dtype == torch.int32
 
 
 def test_damaged_weights_are_not_averaged(step):

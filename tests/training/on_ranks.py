@@ -8,7 +8,10 @@ from pathlib import Path
 
 import torch
 
+from mt.attention.prior import Prior
 from mt.training.distributed import Ranks
+from mt.training.guidance import Guidance
+from mt.training.source_lexicon import LexiconSettings, fill_lexicon
 from mt.training.trainer import Validation
 from tests.training.runs import count_up, make_model, make_trainer, prepare_numbers
 
@@ -19,11 +22,11 @@ def main(corpus_folder: Path, work: Path) -> None:
     prepared = ranks.first_alone(partial(prepare_numbers, corpus_folder, work / "prepared"))
     prepared = prepared or prepare_numbers(corpus_folder, work / "prepared")
 
-    def run(name, *, resume=False, dropout=0.0, validate=None, **settings):
+    def run(name, *, resume=False, dropout=0.0, validate=None, model=None, **settings):
         trainer = make_trainer(
             prepared,
             work / name,
-            model=make_model(prepared, dropout=dropout, seed=7 if resume else 1),
+            model=model or make_model(prepared, dropout=dropout, seed=7 if resume else 1),
             ranks=ranks,
             resume=resume,
             validate=validate,
@@ -42,6 +45,10 @@ def main(corpus_folder: Path, work: Path) -> None:
     run("with_dropout_whole", dropout=0.3, max_steps=12)
     run("sharded", shard=True, ema_decay=0.9, accumulate=2, max_tokens=600)
     run("sharded_from_one", resume=True, shard=True, ema_decay=0.9, max_steps=12)
+    for name, cut in (("with_prior", False), ("with_prior_sharded", True)):
+        model = make_model(prepared, dropout=0.0, cross_attention=Prior)
+        fill_lexicon(model, LexiconSettings(), Guidance(), prepared, ranks)
+        run(name, model=model, shard=cut, max_steps=5)
 
     def interrupted(model):
         if ranks.rank == ranks.world_size - 1:

@@ -42,14 +42,14 @@ def prepare_numbers(corpus_folder, folder):
     return prepare(data, TokenizerSettings(vocab_size=40, byte_fallback=False, model_type="unigram"))
 
 
-def make_model(prepared, seed=1, dropout=0.1, *, encoder=Dense, decoder=Dense, cross=Dense):
+def make_model(prepared, seed=1, dropout=0.1, *, encoder=Dense, decoder=Dense, cross_attention=Dense):
     """One layer a side, with such attention in its three slots."""
     torch.manual_seed(seed)
     size = prepared.tokenizers.source.size
     return Seq2Seq(
         layer=LayerSettings(dim=32, num_heads=2, num_kv_heads=2, feed_forward_dim=64, dropout=dropout),
         encoder=partial(Encoder, num_layers=1, self_attention=encoder),
-        decoder=partial(Decoder, num_layers=1, self_attention=decoder, cross_attention=cross),
+        decoder=partial(Decoder, num_layers=1, self_attention=decoder, cross_attention=cross_attention),
         source_vocab_size=size,
         target_vocab_size=size,
     )

@@ -11,7 +11,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from mt.attention.prior import Prior
 from mt.training.distributed import Ranks
+from mt.training.guidance import Guidance
+from mt.training.source_lexicon import LexiconSettings, fill_lexicon
 from tests.conftest import train_overrides
 from tests.training.runs import assert_same, make_model, make_trainer, metrics, weights
 
@@ -77,6 +80,16 @@ def test_two_processes_have_the_loss_curve_of_one(work, prepared, tmp_path, name
     alone = one(prepared, tmp_path / "alone", ema_decay=0.9, accumulate=2, max_tokens=600)
     assert_same_curve(curve(work / name), curve(tmp_path / "alone"), at_least=12)
     assert_close(saved(work / name), {name: value for name, value in alone.average.tensors().items()})
+
+
+def test_two_processes_read_one_lexicon_whole_also_where_weights_are_in_parts(work, prepared, tmp_path):
+    model = make_model(prepared, dropout=0.0, cross_attention=Prior)
+    fill_lexicon(model, LexiconSettings(), Guidance(), prepared, Ranks())
+    trainer = make_trainer(prepared, tmp_path / "alone", model=model, max_steps=5)
+    trainer.run()
+    for name in ("with_prior", "with_prior_sharded"):
+        assert_same_curve(curve(work / name), curve(tmp_path / "alone"), at_least=5)
+        assert_close(saved(work / name), saved(tmp_path / "alone"))
 
 
 def test_a_batch_with_fewer_sentences_than_processes_counts_as_it_should(work, prepared, tmp_path):

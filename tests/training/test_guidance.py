@@ -17,7 +17,7 @@ LEARNED = Guidance(links="learned", weight=0.5, layer=0, head=1)
 
 @pytest.fixture(scope="module")
 def guiding(prepared):
-    find_links(LEARNED, prepared)
+    find_links(LEARNED.links, prepared)
     return guide_of(LEARNED, prepared)
 
 
@@ -78,13 +78,13 @@ def test_learned_links_are_those_of_the_corpus_which_is_reversed(prepared, guidi
 def test_links_are_learned_once_for_the_same_text(prepared, guiding):
     stamp = prepared.folder / FOLDER / "links.text"
     before = stamp.stat().st_mtime_ns
-    find_links(LEARNED, prepared)
+    find_links(LEARNED.links, prepared)
     assert stamp.stat().st_mtime_ns == before
 
 
 def test_a_corpus_without_links_cannot_give_them(prepared):
     with pytest.raises(ValueError, match=r"guidance.links \(given\) needs a corpus with word links"):
-        find_links(Guidance(links="given"), prepared)
+        find_links("given", prepared)
 
 
 def test_the_gradient_is_that_of_the_weighted_sum_of_both_losses(prepared, guiding):

@@ -8,7 +8,7 @@ from mt.attention.contract import CausalMixer, EncoderMixer, MemoryMixer
 from tests.training.runs import assert_same, make_model, make_trainer, weights
 from tests.variants import variants
 
-SLOTS = {"encoder": EncoderMixer, "decoder": CausalMixer, "cross": MemoryMixer}
+SLOTS = {"encoder": EncoderMixer, "decoder": CausalMixer, "cross_attention": MemoryMixer}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,59 @@
+"""Cross-attention that is told which source pieces a target piece is usually linked to: a prior from word alignments.
+
+Biases from alignments inside attention are those of Cohn et al. 2016 ("Incorporating Structural Alignment Biases into
+an Attentional Neural Translation Model"); a lexicon as log(floor + P) inside a softmax is that of Arthur et al. 2016
+("Incorporating Discrete Translation Lexicons into Neural Machine Translation"), who have it on the output; heads beside
+others that alignments lead, those of Alkhouli et al. 2018 ("On the Alignment Problem in Multi-Head Attention-Based
+Neural Machine Translation").
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from mt.attention.contract import gather_hypotheses, scatter_hypotheses
+from mt.attention.key_value import KeyValueMemory, KeyValueSummary
+
+# B batch, H heads, G key-value heads, T queries, S keys, K head size, N sentences, R rows, U = R / N x T
+
+
+class Prior(KeyValueMemory):
+    """softmax(q kᵀ / sqrt(K) + a_h log(floor + P[x_s | y_t])): row t reads target piece y_t, x_s is the piece of key s.
+
+    P is counted over the links of the training corpus (`mt.model.lexicon`), before anything is learned. Row t has read
+    y_t and gives the piece behind it, so that nothing of the future is seen; what P says is where the decoder stands.
+    a_h, the strength of each head, is learned. Half of the heads start at 1: while scores are still small, their rows
+    are P itself. The others start at 0, which is dense attention: the source of the next piece is for them to find.
+    Where nothing is known of y_t (the first row, pieces without links) all keys have the same bias, which is none. Time
+    and memory are those of dense attention, unfused. Raises ValueError for a floor that is not above 0.
+    """
+
+    hears = ("prior_RTS",)
+
+    def __init__(self, num_heads: int, head_size: int, *, floor: float = 1e-3, dropout: float = 0.0):
+        super().__init__(num_heads, head_size, dropout=dropout)
+        if not floor > 0:
+            raise ValueError(f"floor ({floor}) must be above 0")
+        self.floor = floor
+        self.strength_H = nn.Parameter((torch.arange(num_heads) < (num_heads + 1) // 2).float())
+
+    def weights(self, q_BHTK: Tensor, k_BGSK: Tensor, mask: Tensor | None, prior_B1TS: Tensor | None = None) -> Tensor:
+        scores_BHTS = self.scores(q_BHTK, k_BGSK, mask)
+        if prior_B1TS is not None:
+            # less log(floor), the same for all keys: a row of which nothing is known is exactly that of dense attention
+            bias_B1TS = (prior_B1TS.float() / self.floor).log1p()
+            scores_BHTS = scores_BHTS.float() + self.strength_H.float()[:, None, None] * bias_B1TS
+        return scores_BHTS.softmax(dim=-1, dtype=torch.float32)
+
+    def read(self, q_RHTK: Tensor, summary: KeyValueSummary, prior_RTS: Tensor | None = None) -> Tensor:
+        return scatter_hypotheses(self.mix(self._weights(q_RHTK, summary, prior_RTS), summary.v_NGSK), len(q_RHTK))
+
+    def read_weights(self, q_RHTK: Tensor, summary: KeyValueSummary, prior_RTS: Tensor | None = None) -> Tensor:
+        return scatter_hypotheses(self._weights(q_RHTK, summary, prior_RTS), len(q_RHTK))
+
+    def _weights(self, q_RHTK: Tensor, summary: KeyValueSummary, prior_RTS: Tensor | None) -> Tensor:
+        num_sentences = summary.k_NGSK.shape[0]
+        prior_N1US = None if prior_RTS is None else gather_hypotheses(prior_RTS[:, None], num_sentences)
+        q_NHUK = gather_hypotheses(q_RHTK, num_sentences)
+        return self.weights(q_NHUK, summary.k_NGSK, summary.mask_N11S, prior_N1US)

@@ -1,0 +1,47 @@
+"""Which source pieces a target piece is linked to: what attention that asks for it is told (`mt.attention.prior`)."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+# R rows (hypotheses), N sentences, T target positions, S source length, V target vocabulary, M links of a piece
+
+MOST = 32  # source pieces of a target piece; 8 bytes each
+NO_PIECE = torch.iinfo(torch.int32).max
+
+
+class Lexicon(nn.Module):
+    """P(source piece | target piece) of the `MOST` likeliest source pieces of each, 0 of all others.
+
+    One for all layers, kept with the weights; nothing learns it. Until it is filled, it says 0 of everything.
+    """
+
+    pieces_VM: Tensor  # int32, rising in each row
+    shares_VM: Tensor
+
+    def __init__(self, num_target_pieces: int):
+        super().__init__()
+        self.register_buffer("pieces_VM", torch.full((num_target_pieces, MOST), NO_PIECE, dtype=torch.int32))
+        self.register_buffer("shares_VM", torch.zeros(num_target_pieces, MOST))
+
+    def fill(self, starts: np.ndarray, pieces: np.ndarray, shares: np.ndarray) -> None:
+        """Source pieces of target piece v, `MOST` at most: `pieces[starts[v] : starts[v + 1]]`, and P of each."""
+        targets = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+        order = np.lexsort((pieces, targets))
+        places = np.arange(len(pieces)) - starts[targets]
+        for buffer, values, empty in ((self.pieces_VM, pieces, NO_PIECE), (self.shares_VM, shares, 0)):
+            table_VM = np.full(tuple(buffer.shape), empty, dtype=values.dtype)
+            table_VM[targets, places] = values[order]
+            buffer.copy_(torch.from_numpy(table_VM))
+
+    def forward(self, tokens_RT: Tensor, pieces_NS: Tensor) -> Tensor:
+        """prior_RTS = P(source piece at s | target piece at t); row r belongs to sentence r // (R / N)."""
+        (R, T), (N, S) = tokens_RT.shape, pieces_NS.shape
+        # each its own copy of the keys, so that one search finds all of them
+        asked_RTS = pieces_NS.int()[:, None, None].expand(N, R // N, T, S).reshape(R, T, S).contiguous()
+        pieces_RTM = self.pieces_VM[tokens_RT]
+        places_RTS = torch.searchsorted(pieces_RTM, asked_RTS).clamp_max_(MOST - 1)
+        is_linked_RTS = pieces_RTM.gather(2, places_RTS) == asked_RTS
+        return self.shares_VM[tokens_RT].gather(2, places_RTS).masked_fill(~is_linked_RTS, 0.0)

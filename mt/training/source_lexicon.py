@@ -1,0 +1,80 @@
+"""Fills the lexicon of a model that asks for one, before it is trained, with the word links of its corpus."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from torch import nn
+
+from mt.alignment.link_counts import LinkCounts
+from mt.data.prepare import Prepared
+from mt.data.store import Store
+from mt.data.tokenizer import NUM_SPECIAL
+from mt.training.distributed import Ranks
+from mt.training.guidance import LINKS, Guidance
+from mt.training.guiding_links import FOLDER, LearnedLinks, find_links, make_guide
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LexiconSettings:
+    """Which links are counted. Raises ValueError naming the setting, its rule and value."""
+
+    links: str | None = None  # None: those that guide, else the learned ones
+
+    def __post_init__(self):
+        if self.links is not None and self.links not in LINKS:
+            raise ValueError(f"lexicon.links ({self.links}) must be one of {', '.join(LINKS)}, or null")
+
+
+def fill_lexicon(
+    model: nn.Module, settings: LexiconSettings, guidance: Guidance, prepared: Prepared, ranks: Ranks
+) -> None:
+    """Counts on the first rank, for all of them; does nothing for a model that asks for no lexicon.
+
+    Raises ValueError where the corpus has no links, or is in shards and has to learn them.
+    """
+    if model.lexicon is None:
+        if settings.links is not None:
+            log.warning(
+                "lexicon.links (%s) is not used: attention@model.decoder.cross_attention=prior uses it", settings.links
+            )
+        return
+    ranks.first_alone(lambda: _fill(model.lexicon, settings.links or guidance.links or "learned", prepared))
+    for buffer in model.lexicon.buffers():
+        buffer.copy_(ranks.shared(buffer, buffer.shape, buffer.dtype))
+
+
+def _fill(lexicon: nn.Module, links: str, prepared: Prepared) -> None:
+    start = time.perf_counter()
+    find_links(links, prepared, setting="lexicon.links")
+    starts, pieces, shares = count_links(links, prepared).best(lexicon.pieces_VM.shape[1])
+    if not len(pieces):
+        raise ValueError(f"lexicon.links ({links}) must link some words of the training corpus: there is none linked")
+    lexicon.fill(starts, pieces, shares)
+    num_known, seconds = int((np.diff(starts) > 0).sum()), time.perf_counter() - start
+    log.info("lexicon: %d target pieces have linked source pieces, found in %.1f s", num_known, seconds)
+
+
+def count_links(links: str, prepared: Prepared) -> LinkCounts:
+    """Links from target pieces to source pieces, from words to their pieces as guides have it; no special target piece.
+
+    A linked target piece counts as one link, shared out evenly over the source pieces of the words that it is linked
+    to. Of a corpus in shards, the first is read; with subword sampling, the best segmentation.
+    """
+    tokenizers = prepared.tokenizers
+    store = prepared.train if isinstance(prepared.train, Store) else prepared.train.store(0)
+    learned = LearnedLinks(prepared.folder / FOLDER) if links == "learned" else None
+    guide = make_guide(tokenizers, shift=0, learned=learned)
+    counts = LinkCounts(tokenizers.target.size, tokenizers.source.size)
+    for number in range(len(store)):
+        source_S, target_T = store.pair(number)
+        guide_TS = guide(np.array([number]), [store.text(number)], source_S[None], target_T[None])[0]
+        guide_TS[target_T < NUM_SPECIAL] = 0
+        places_T, places_S = guide_TS.nonzero()
+        counts.add(target_T[places_T], source_S[places_S], guide_TS[places_T, places_S])
+    return counts

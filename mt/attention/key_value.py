@@ -80,6 +80,13 @@ class KeyValuePast:
         return replace(self, index=index if self.index is None else self.index[index])
 
 
+def bias_at(bias_HN: Tensor, places_BTS: Tensor) -> Tensor:
+    """bias_BHTS: of each head's N biases those at `places`, in float32."""
+    (B, T, S), (H, N) = places_BTS.shape, bias_HN.shape
+    # the gradient of bias_HN[:, places_BTS] would add up B x T x S repeats of few places one after the other
+    return bias_HN.float()[None, :, None].expand(B, H, T, N).gather(-1, places_BTS[:, None].expand(B, H, T, S))
+
+
 class KeyValueEncoder(EncoderMixer):
     """A variant that says its `weights`, and attends with them."""
 

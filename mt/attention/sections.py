@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from mt.attention.contract import gather_hypotheses, scatter_hypotheses
-from mt.attention.key_value import KeyValueMemory, KeyValueSummary
+from mt.attention.key_value import KeyValueMemory, KeyValueSummary, bias_at
 
 # B batch, H heads, G key-value heads, T queries, S keys, K head size, D distances, N documents, R rows (hypotheses)
 
@@ -50,11 +50,7 @@ class Sections(KeyValueMemory):
     def bias(self, own_BT: Tensor, segments_BS: Tensor) -> Tensor:
         """bias_BHTS of queries in the sentences `own_BT` and keys in `segments_BS`."""
         distances_BTS = segments_BS[:, None] - own_BT[:, :, None]
-        places_BTS = distances_BTS.clamp(-self.furthest, self.furthest) + self.furthest
-        (B, T, S), (H, D) = places_BTS.shape, self.bias_HD.shape
-        # the gradient of bias_HD[:, places_BTS] would add up B x T x S repeats of few places one after the other
-        bias_BHTD = self.bias_HD.float()[None, :, None].expand(B, H, T, D)
-        return bias_BHTD.gather(-1, places_BTS[:, None].expand(B, H, T, S))
+        return bias_at(self.bias_HD, distances_BTS.clamp(-self.furthest, self.furthest) + self.furthest)
 
     def weights(self, q_BHTK: Tensor, k_BGSK: Tensor, mask: Tensor | None, segments_BS: Tensor | None = None) -> Tensor:
         if segments_BS is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from mt.attention.key_value import KeyValueEncoder
+from mt.attention.key_value import KeyValueEncoder, bias_at
 
 # B batch, H heads, G key-value heads, T queries, S keys, K head size, U steps up and D steps down, N ways
 
@@ -37,8 +37,7 @@ class Structured(KeyValueEncoder):
         up_BSS = climbs_BSS.long()
         way_BSS = up_BSS.clamp(0, self.most_steps) * (self.most_steps + 1)
         way_BSS = way_BSS + up_BSS.transpose(1, 2).clamp(0, self.most_steps)
-        bias_HN = self.bias_HUD.float().flatten(1)
-        bias_BHSS = bias_HN[:, way_BSS].transpose(0, 1)
+        bias_BHSS = bias_at(self.bias_HUD.flatten(1), way_BSS)
         return bias_BHSS.masked_fill((up_BSS < 0)[:, None], 0.0)
 
     def weights(self, q_BHTK: Tensor, k_BGSK: Tensor, mask: Tensor | None, climbs_BSS: Tensor | None = None) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -26,15 +25,15 @@ class Lexicon(nn.Module):
         self.register_buffer("pieces_VM", torch.full((num_target_pieces, MOST), NO_PIECE, dtype=torch.int32))
         self.register_buffer("shares_VM", torch.zeros(num_target_pieces, MOST))
 
-    def fill(self, starts: np.ndarray, pieces: np.ndarray, shares: np.ndarray) -> None:
+    def fill(self, starts: Tensor, pieces: Tensor, shares: Tensor) -> None:
         """Source pieces of target piece v, `MOST` at most: `pieces[starts[v] : starts[v + 1]]`, and P of each."""
-        targets = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
-        order = np.lexsort((pieces, targets))
-        places = np.arange(len(pieces)) - starts[targets]
+        targets = torch.arange(len(starts) - 1).repeat_interleave(starts.diff())
+        order = pieces.argsort()
+        order = order[targets[order].argsort(stable=True)]
+        places = torch.arange(len(pieces)) - starts[targets]
         for buffer, values, empty in ((self.pieces_VM, pieces, NO_PIECE), (self.shares_VM, shares, 0)):
-            table_VM = np.full(tuple(buffer.shape), empty, dtype=values.dtype)
-            table_VM[targets, places] = values[order]
-            buffer.copy_(torch.from_numpy(table_VM))
+            buffer.fill_(empty)
+            buffer[targets, places] = values[order].to(buffer.dtype)
 
     def forward(self, tokens_RT: Tensor, pieces_NS: Tensor) -> Tensor:
         """prior_RTS = P(source piece at s | target piece at t); row r belongs to sentence r // (R / N)."""

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import nn
 
 from mt.alignment.link_counts import LinkCounts
@@ -55,7 +56,7 @@ def _fill(lexicon: nn.Module, links: str, prepared: Prepared) -> None:
     starts, pieces, shares = count_links(links, prepared).best(lexicon.pieces_VM.shape[1])
     if not len(pieces):
         raise ValueError(f"lexicon.links ({links}) must link some words of the training corpus: there is none linked")
-    lexicon.fill(starts, pieces, shares)
+    lexicon.fill(*map(torch.from_numpy, (starts, pieces, shares)))
     num_known, seconds = int((np.diff(starts) > 0).sum()), time.perf_counter() - start
     log.info("lexicon: %d target pieces have linked source pieces, found in %.1f s", num_known, seconds)
 

@@ -23,7 +23,7 @@ SHARES = np.array([0.75, 0.25, 1.0, 0.5, 0.25, 0.125])
 
 def filled(num_target_pieces=5, *, starts=STARTS, pieces=PIECES, shares=SHARES):
     lexicon = Lexicon(num_target_pieces)
-    lexicon.fill(starts, pieces, shares)
+    lexicon.fill(*map(torch.as_tensor, (starts, pieces.copy(), shares)))
     return lexicon
 
 
@@ -98,7 +98,7 @@ def cipher(strength=None, num_layers=(1, 2), **parts):
     """A model whose lexicon links each target piece to the source piece of the same number; BOS to none."""
     model = make(cross_attention=Prior, num_layers=num_layers, **parts).eval()
     starts = np.clip(np.arange(V + 1) - BOS - 1, 0, None)
-    model.lexicon.fill(starts, np.arange(BOS + 1, V), np.ones(V - BOS - 1))
+    model.lexicon.fill(torch.from_numpy(starts), torch.arange(BOS + 1, V), torch.ones(V - BOS - 1))
     if strength is not None:
         for layer in model.decoder.layers:
             torch.nn.init.constant_(layer.cross_attention.mixer.strength_H, strength)

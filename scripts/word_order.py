@@ -6,7 +6,7 @@ cross-attention's to change: dense, round the diagonal (local-m), or round a pla
 Luong et al. 2015), both within `--reach`. Shown is the share of words (and of ends) of greedy outputs of 16 words that
 are right.
 
-    python scripts/word_order.py dense diagonal local     # minutes each on a core
+    python scripts/word_order.py dense diagonal local     # a minute each on a core
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def main() -> None:
     flags = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     flags.add_argument("attention", nargs="+", choices=("dense", "diagonal", "local"))
     flags.add_argument("--reach", type=float, default=2.0, help="source words (default: %(default)s)")
-    flags.add_argument("--steps", type=int, default=1000, help="updates (default: %(default)s)")
+    flags.add_argument("--steps", type=int, default=400, help="updates (default: %(default)s)")
     flags.add_argument("--seed", type=int, default=0)
     args = flags.parse_args()
     torch.set_num_threads(1)

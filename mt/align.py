@@ -63,7 +63,7 @@ def main(argv: list[str] | None = None) -> int:
         return import_module(f"mt.align_{arguments[0]}").main(arguments[1:])
     flags = parser().parse_args(arguments)
     check(flags)
-    from mt.evaluation.alignment_input import check_count, load_reverse, read, read_gold
+    from mt.evaluation.alignment_input import check_count, load_reverse, read, read_gold, read_trees
 
     sources = read(flags.source)
     targets = read(flags.target) if flags.target else None
@@ -79,11 +79,15 @@ def main(argv: list[str] | None = None) -> int:
         log.info("checkpoint: %s", flags.checkpoint)
     aligner = Aligner.load(flags.checkpoint, device=flags.device, precision=flags.precision)
     reverse = load_reverse(flags.reverse, aligner, flags.device, flags.precision) if flags.reverse else None
+    trees = None
+    if flags.trees:
+        of = {"translator": aligner.translator, "checkpoint": flags.checkpoint}
+        trees = read_trees(flags.trees, sources, flags.source, **of)
     output = Path(flags.output)
     output.mkdir(parents=True, exist_ok=True)
     # it speaks of the files beside it: the first to go, the last to come
     (output / "about.json").unlink(missing_ok=True)
-    about = export(aligner, reverse, sources, targets, gold, flags, output)
+    about = export(aligner, reverse, sources, targets, trees, gold, flags, output)
     write_json(output / "about.json", about)
     return 0
 
@@ -93,6 +97,7 @@ def export(
     reverse: Aligner | None,
     sources: list[str],
     targets: list[str] | None,
+    trees: list[str] | None,
     gold: list[Gold] | None,
     flags: argparse.Namespace,
     output: Path,
@@ -129,7 +134,7 @@ def export(
         records = open_for(stack, output / "alignments.jsonl", "json" in flags.formats)
         pharaoh = open_for(stack, output / "links.pharaoh", "pharaoh" in flags.formats)
         for line in tqdm(
-            aligned(aligner, reverse, sources, targets, flags), total=len(sources), unit="line", disable=None
+            aligned(aligner, reverse, sources, targets, trees, flags), total=len(sources), unit="line", disable=None
         ):
             links, directions = find_links(line)
             line_gold = gold[line.number - 1] if gold else None
@@ -203,7 +208,12 @@ def most_lines(flags: argparse.Namespace, default: int, *formats: str) -> int:
 
 
 def aligned(
-    aligner: Aligner, reverse: Aligner | None, sources: list[str], targets: list[str] | None, flags: argparse.Namespace
+    aligner: Aligner,
+    reverse: Aligner | None,
+    sources: list[str],
+    targets: list[str] | None,
+    trees: list[str] | None,
+    flags: argparse.Namespace,
 ) -> Iterator[Line]:
     """Every line in order, with the alignment that the flags ask for."""
 
@@ -211,7 +221,7 @@ def aligned(
         return (Line(i + 1, sources[i], targets[i] if targets else "") for i in numbers)
 
     end = 0
-    for line in filled_lines(aligner, reverse, sources, targets, flags):
+    for line in filled_lines(aligner, reverse, sources, targets, trees, flags):
         yield from blank(range(end, line.number - 1))
         yield line
         end = line.number
@@ -219,7 +229,12 @@ def aligned(
 
 
 def filled_lines(
-    aligner: Aligner, reverse: Aligner | None, sources: list[str], targets: list[str] | None, flags: argparse.Namespace
+    aligner: Aligner,
+    reverse: Aligner | None,
+    sources: list[str],
+    targets: list[str] | None,
+    trees: list[str] | None,
+    flags: argparse.Namespace,
 ) -> Iterator[Line]:
     """The lines with two sides, a portion of them at a time: nothing here holds the maps of the one before."""
     num_read, is_told = 0, set[str]()
@@ -229,14 +244,16 @@ def filled_lines(
         filled = [i for i in window if sources[i].strip() and (targets is None or targets[i].strip())]
         if not filled:
             continue
-        texts = [sources[i] for i in filled], None if targets is None else [targets[i] for i in filled]
-        ids = aligner.ids(*texts, batch_tokens=flags.batch_tokens)
+        texts, given, of_texts = ([of[i] for i in filled] if of else None for of in (sources, targets, trees))
+        ids = aligner.ids(texts, given, batch_tokens=flags.batch_tokens, trees=of_texts)
+        climbs = aligner.climbs(texts, of_texts, ids[0])
         for portion in aligner.portions(*ids):
             pairs = [(filled[n] + 1, sources[filled[n]], targets[filled[n]] if targets else None) for n in portion]
             # the page shows both signals
             is_on_page = num_read < most_lines(flags, SENTENCES, "html")
             some = slice(portion.start, portion.stop)
-            lines = aligned_together(aligner, pairs, ids[0][some], ids[1][some], flags, is_told, norms=is_on_page)
+            encoded = ids[0][some], ids[1][some], climbs[some]
+            lines = aligned_together(aligner, pairs, encoded, flags, is_told, norms=is_on_page)
             yield from with_reverse(lines, reverse, flags) if reverse else lines
             num_read += len(portion)
 
@@ -244,8 +261,7 @@ def filled_lines(
 def aligned_together(
     aligner: Aligner,
     texts: Sequence[tuple[int, str, str | None]],
-    source_ids: Sequence[Sequence[int]],
-    target_ids: Sequence[Sequence[int]],
+    encoded: tuple[Sequence[Sequence[int]], Sequence[Sequence[int]], Sequence[Any]],
     flags: argparse.Namespace,
     is_told: set[str],
     *,
@@ -253,6 +269,7 @@ def aligned_together(
 ) -> Iterator[Line]:
     """The lines of these numbers, sources and targets (None: what the pieces say), whose maps are made at once.
 
+    `encoded` are the pieces of both sides, and what trees make of the sources' (`Aligner.climbs`).
     `is_told`: the sides of which it was said that they have no blanks.
     """
     from mt.alignment.alignment import Alignment
@@ -264,9 +281,7 @@ def aligned_together(
     heads = None if heads == "all" else heads
     shift = choice.shift if flags.shift is None else flags.shift
     signal = flags.signal or choice.signal
-    raws = aligner.attention_of_ids(
-        source_ids, target_ids, norms=norms or signal == "norms", batch_tokens=flags.batch_tokens
-    )
+    raws = aligner.attention_of_ids(*encoded, norms=norms or signal == "norms", batch_tokens=flags.batch_tokens)
     for (number, source, given), raw in zip(texts, raws, strict=True):
         alignment = Alignment.from_attention(
             raw, layer=layer, heads=heads, shift=shift, signal=signal, direction=aligner.direction
@@ -403,6 +418,12 @@ def parser() -> argparse.ArgumentParser:
         help="links that people drew (Pharaoh, NAACL, or a Blinker folder): prints AER, also by length and direction",
     )
     text.add_argument("--gold-base", type=int, choices=(0, 1), default=0, help="of Pharaoh positions (default: 0)")
+
+    text.add_argument(
+        "--trees",
+        metavar="FILE",
+        help="their trees, for a model with structured attention: see translate --help",
+    )
 
     how = parser.add_argument_group("where the weights are read (default: the checkpoint's alignment.json)")
     how.add_argument(

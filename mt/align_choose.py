@@ -32,7 +32,7 @@ def main(argv: list[str]) -> int:
         raise ValueError("--gold and --reverse: give one of them, not both")
 
     from mt.checkpoint.folder import newest_run
-    from mt.evaluation.alignment_input import check_count, load_reverse, read, read_gold
+    from mt.evaluation.alignment_input import check_count, load_reverse, read, read_gold, read_trees
 
     sources, targets = read(flags.source), read(flags.target)
     check_count(flags.target, targets, sources, flags.source)
@@ -40,20 +40,23 @@ def main(argv: list[str]) -> int:
     filled = [n for n, pair in enumerate(zip(sources, targets, strict=True)) if pair[0].strip() and pair[1].strip()]
     if not filled:
         raise ValueError(f"{flags.source} and {flags.target} have no pair of lines to choose by")
-    corpus = [(sources[n], targets[n]) for n in filled[flags.limit :]]
-    filled = filled[: flags.limit]
-    sources, targets = [sources[n] for n in filled], [targets[n] for n in filled]
-    gold = None if gold is None else [gold[n] for n in filled]
 
     from mt.inference.aligner import Aligner
 
     checkpoint = flags.checkpoint or newest_run()
     aligner = Aligner.load(checkpoint, device=flags.device)
+    trees = None
+    if flags.trees:
+        trees = read_trees(flags.trees, sources, flags.source, translator=aligner.translator, checkpoint=checkpoint)
+    corpus = [(sources[n], targets[n]) for n in filled[flags.limit :]]
+    filled = filled[: flags.limit]
+    sources, targets = [sources[n] for n in filled], [targets[n] for n in filled]
+    gold, trees = (of if of is None else [of[n] for n in filled] for of in (gold, trees))
     if flags.reverse:
         from mt.evaluation.choose_alignment import ranked_both
 
         reverse = load_reverse(flags.reverse, aligner, flags.device)
-        pairs = list(islice(ranked_both(aligner, reverse, sources, targets), flags.show))
+        pairs = list(islice(ranked_both(aligner, reverse, sources, targets, trees), flags.show))
         for first, second in pairs:
             print(f"{100 * (first.error_rate or 0):6.2f} % unlike  {first.describe()}  |  {second.describe()}")
         for each, choice in zip((aligner, reverse), pairs[0], strict=True):
@@ -62,7 +65,7 @@ def main(argv: list[str]) -> int:
 
     from mt.evaluation.choose_alignment import Reference, ranked
 
-    choices = ranked(aligner, Reference.of(sources, targets, gold, corpus=corpus))
+    choices = ranked(aligner, Reference.of(sources, targets, gold, corpus=corpus, trees=trees))
     for choice in choices[: flags.show]:
         print(f"{100 * (choice.error_rate or 0):6.2f} % error  {choice.describe()}")
     keep(aligner, choices[0], flags)
@@ -89,6 +92,11 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--checkpoint", metavar="FOLDER", help="a run or a step (default: the newest finished run)")
     parser.add_argument("--gold", metavar="FILE", help="links that people drew: Pharaoh, NAACL, or a Blinker folder")
     parser.add_argument("--gold-base", type=int, choices=(0, 1), default=0, help="of Pharaoh positions (default: 0)")
+    parser.add_argument(
+        "--trees",
+        metavar="FILE",
+        help="their trees, for a model with structured attention: see translate --help",
+    )
     parser.add_argument("--reverse", metavar="FOLDER", help="a checkpoint of the other direction, to agree with")
     parser.add_argument(
         "--limit", metavar="N", type=int, default=500, help="lines to choose by: the first (default: %(default)s)"

@@ -46,7 +46,8 @@ def main(argv: list[str] | None = None) -> int:
         from tqdm import tqdm
 
         from mt.checkpoint.folder import newest_run
-        from mt.data.document import contexts
+        from mt.data.document import contexts, tree_in_context
+        from mt.evaluation.alignment_input import read_trees
         from mt.inference.document import document_of
         from mt.inference.translator import Translator
         from mt.search.beam import adjusted
@@ -62,11 +63,14 @@ def main(argv: list[str] | None = None) -> int:
                 translator.search, beam_size=flags.beam_size, length_penalty=flags.length_penalty, n_best=1
             )
             start = time.perf_counter()
-            sources = lines
+            sources, trees = lines, None
+            if flags.trees:
+                trees = read_trees(flags.trees, lines, first, translator=translator, checkpoint=checkpoint)
             if document is not None:
                 of_lines = contexts(lines, document)
                 sources = [context.around(line) for context, line in zip(of_lines, lines, strict=True)]
-            translations = translator.translate(sources, search=search, batch_tokens=flags.batch_tokens)
+                trees = trees and list(map(tree_in_context, trees, sources))
+            translations = translator.translate(sources, search=search, batch_tokens=flags.batch_tokens, trees=trees)
             translations = list(tqdm(translations, total=len(lines), unit="line", disable=None))
             seconds = time.perf_counter() - start
             hypotheses = [translation.text for translation in translations]
@@ -125,6 +129,11 @@ def parser() -> argparse.ArgumentParser:
         help="more favours longer, 0 is off (default: the checkpoint's)",
     )
     how.add_argument(
+        "--trees",
+        metavar="FILE",
+        help="their trees, for a model with structured attention: see translate --help",
+    )
+    how.add_argument(
         "--batch-tokens",
         metavar="N",
         type=int,
@@ -167,6 +176,7 @@ def parser() -> argparse.ArgumentParser:
         "device",
         "precision",
         "document",
+        "trees",
         "shortlist",
     )
     for name in ("output", *how_translated):

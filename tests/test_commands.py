@@ -95,7 +95,7 @@ IDLE = {
         flag: ("with --hypotheses: they are scored as they are", "--source s")
         for flag in (
             *("--output o", "--checkpoint c", "--beam-size 5", "--length-penalty 1", "--batch-tokens 9"),
-            *("--device auto", "--precision float32", "--document", "--shortlist"),
+            *("--device auto", "--precision float32", "--document", "--trees t", "--shortlist"),
         )
     },
 }

@@ -4,11 +4,14 @@ import json
 import random
 import sys
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from mt import align, evaluate
 from mt.alignment.tree import Trees
+from mt.alignment.words import by_words
 from mt.data.batching import TokenBatches
 from mt.data.document import BEFORE
 from mt.data.store import Store
@@ -108,6 +111,36 @@ def test_links_are_those_of_the_translation_with_its_tree(run, translate, tmp_pa
         for trees in (["3 3 0"], None)
     )
     assert abs(with_tree - without).max() > 0.01
+
+
+def test_trees_go_along_wherever_sentences_are_translated_scored_and_aligned(run, corpus, tmp_path, capsys):
+    texts = {name: corpus / f"test.{name}" for name in ("de", "en", "tree")}
+    how = ["--checkpoint", str(run), "--source", str(texts["de"])]
+    trees = ["--trees", str(texts["tree"])]
+    bleu = []
+    for more in (trees, []):
+        assert evaluate.main([*how, "--device", "cpu", "--reference", str(texts["en"]), "--json", *more]) == 0
+        bleu.append(json.loads(capsys.readouterr().out)["scores"]["test.de"]["bleu"])
+    assert bleu[0] > 90 > 60 > bleu[1]
+    aligner = Aligner.load(run, device="cpu")
+    source, target, tree = (path.read_text("utf-8").splitlines() for path in texts.values())
+    for more, of_tree in ((trees, tree), ([], None)):
+        flags = ["--target", str(texts["en"]), "--formats", "json", "--output", str(tmp_path / "out"), *more]
+        assert align.main([*how, "--device", "cpu", *flags]) == 0
+        records = map(json.loads, (tmp_path / "out" / "alignments.jsonl").read_text("utf-8").splitlines())
+        alone = aligner.align(source[:3], target[:3], trees=of_tree and of_tree[:3])
+        for record, found, *texts_of_line in zip(records, alone, source, target, strict=False):
+            np.testing.assert_allclose(record["weights"], by_words(found, *texts_of_line).weights_TS, atol=1e-3)
+    capsys.readouterr()
+    ranked = []
+    for more in (trees, []):
+        flags = ["choose", *how, "--target", str(texts["en"]), "--dry-run", "--show", "40", *more]
+        assert align.main([*flags, "--device", "cpu"]) == 0
+        ranked.append(capsys.readouterr().out)
+    assert ranked[0] != ranked[1]
+    with pytest.raises(ValueError, match=r"test.en has 60 lines, .*source has 1: line n must belong"):
+        (tmp_path / "source").write_text("eins\n", encoding="utf-8")
+        align.main([*how[:2], "--source", str(tmp_path / "source"), "--trees", str(texts["en"]), "--output", "none"])
 
 
 def test_blank_trees_are_none_and_those_that_do_not_fit_are_said(translate, tmp_path, caplog):

@@ -92,7 +92,7 @@ def _alignment(aligner: Aligner, sets: Sequence[HeldOut]) -> dict[str, Any] | No
     test, choice = with_gold[0], aligner.choice
     rate = ErrorRate()
     gold = from_lines(test.links or [], len(test))
-    alignments = aligner.align(test.sources, test.targets)
+    alignments = aligner.align(test.sources, test.targets, trees=test.trees)
     for alignment, source, target, of_line in zip(alignments, test.sources, test.targets, gold, strict=True):
         words = by_words(alignment, source, target)
         rate += ErrorRate.of(set(choice.links(words.weights_TS)), of_line)
@@ -100,5 +100,6 @@ def _alignment(aligner: Aligner, sets: Sequence[HeldOut]) -> dict[str, Any] | No
 
 
 def _maps(aligner: Aligner, test: HeldOut) -> dict[str, float]:
-    raws: list[RawAttention] = aligner.attention(test.sources[:LINES], test.targets[:LINES])
+    trees = test.trees and test.trees[:LINES]
+    raws: list[RawAttention] = aligner.attention(test.sources[:LINES], test.targets[:LINES], trees=trees)
     return {name: float(np.mean(values)) for name, values in map_statistics(raws).items()}

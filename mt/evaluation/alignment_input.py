@@ -9,6 +9,7 @@ from pathlib import Path
 from mt.alignment.gold import Gold, check_gold, from_blinker, from_lines
 from mt.data.formats.lines import read_lines
 from mt.inference.aligner import Aligner
+from mt.inference.translator import Translator
 
 
 def read(path: str) -> list[str]:
@@ -30,6 +31,16 @@ def check_count(path: str, lines: Sequence[str], sources: Sequence[str], source_
         raise ValueError(
             f"{path} has {len(lines)} lines, {source_path} has {len(sources)}: line n must belong to line n"
         )
+
+
+def read_trees(
+    path: str, sources: Sequence[str], source_path: str, *, translator: Translator, checkpoint: str | Path
+) -> list[str]:
+    """The tree of every source (blank: it has none), for a model that asks for them."""
+    translator.check_trees(path, checkpoint)
+    trees = list(read_lines(path))
+    check_count(path, trees, sources, source_path)
+    return trees
 
 
 def read_gold(

@@ -106,10 +106,14 @@ def ranked(aligner: Aligner, reference: Reference) -> list[Choice]:
 
 
 def ranked_both(
-    aligner: Aligner, reverse: Aligner, sources: Sequence[str], targets: Sequence[str]
+    aligner: Aligner,
+    reverse: Aligner,
+    sources: Sequence[str],
+    targets: Sequence[str],
+    trees: Sequence[str | None] | None = None,
 ) -> Iterator[tuple[Choice, Choice]]:
     """Every pair of choices for two models of either direction, those that agree best first."""
-    attentions = _attentions(aligner, sources, targets), _attentions(reverse, targets, sources)
+    attentions = _attentions(aligner, sources, targets, trees), _attentions(reverse, targets, sources)
     for choice, back in rank_both(*attentions, sources, targets):
         yield (
             replace(choice, measured_on=f"agreement with {reverse.direction}"),

@@ -74,6 +74,7 @@ class Aligner:
         sources: Sequence[str],
         targets: Sequence[str] | None = None,
         *,
+        trees: Sequence[str | None] | None = None,
         layer: int | None = None,
         heads: Iterable[int] | None = None,
         shift: int | None = None,
@@ -83,6 +84,7 @@ class Aligner:
     ) -> list[Alignment]:
         """An Alignment for every pair; without `targets`, of the model's own translations.
 
+        `trees` are the sources' trees (`mt.data.pair.Pair`), for a model that asks for them.
         `layer` (from 0), `heads` (averaged), `shift` and `signal` default to the checkpoint's choice; heads of another
         layer to all of them.
         """
@@ -95,8 +97,9 @@ class Aligner:
             "signal": signal or self.choice.signal,
             "direction": self.direction,
         }
-        ids = self.ids(sources, targets, search, batch_tokens)
-        raws = self._attentions(*ids, norms=how["signal"] == "norms", batch_tokens=batch_tokens)
+        ids = self.ids(sources, targets, search, batch_tokens, trees=trees)
+        climbs = self.climbs(sources, trees, ids[0])
+        raws = self._attentions(*ids, climbs, norms=how["signal"] == "norms", batch_tokens=batch_tokens)
         return _in_order((number, Alignment.from_attention(raw, **how)) for number, raw in raws)
 
     def attention(
@@ -115,7 +118,7 @@ class Aligner:
         sources' trees (`mt.data.pair.Pair`).
         """
         ids = self.ids(sources, targets, search, batch_tokens, trees=trees)
-        climbs = self._climbs(sources, trees, ids[0])
+        climbs = self.climbs(sources, trees, ids[0])
         return _in_order(self._attentions(*ids, climbs, norms=norms, batch_tokens=batch_tokens))
 
     def word_links(self, translations: Sequence[Translation], rank: int = 0) -> list[list[Link]]:
@@ -179,12 +182,13 @@ class Aligner:
         self,
         source_ids: Sequence[Sequence[int]],
         target_ids: Sequence[Sequence[int]],
+        climbs: Sequence[np.ndarray | None] | None = None,
         *,
         norms: bool = False,
         batch_tokens: int | None = None,
     ) -> list[RawAttention]:
-        """The same for pairs that are encoded already (pieces without BOS and EOS)."""
-        return _in_order(self._attentions(source_ids, target_ids, norms=norms, batch_tokens=batch_tokens))
+        """The same for pairs that are encoded already (pieces without BOS and EOS), and `climbs` of their trees."""
+        return _in_order(self._attentions(source_ids, target_ids, climbs, norms=norms, batch_tokens=batch_tokens))
 
     def ids(
         self,
@@ -200,13 +204,14 @@ class Aligner:
         source_ids = translator.tokenizers.source.encode_many(list(sources))
         if targets is not None:
             return source_ids, translator.tokenizers.target.encode_many(list(targets))
-        climbs = self._climbs(sources, trees, source_ids)
+        climbs = self.climbs(sources, trees, source_ids)
         found = translator.search_ids(source_ids, search or translator.search, batch_tokens, climbs=climbs)
         return source_ids, [list(hypotheses[0].ids) for hypotheses in found]
 
-    def _climbs(
+    def climbs(
         self, sources: Sequence[str], trees: Sequence[str | None] | None, source_ids: Sequence[Sequence[int]]
     ) -> list[np.ndarray | None]:
+        """climbs_PP of each source's pieces (`mt.alignment.tree`); None without a tree, or a model that asks."""
         return list(map(self.translator.climbs, sources, trees or [None] * len(sources), source_ids))
 
     def _attentions(

@@ -65,10 +65,8 @@ class Job:
                 self.checkpoint, device=flags.device, precision=flags.precision, shortlist=flags.shortlist
             )
             aligner.translator.check_tag(self.flags.tag)
-            if flags.trees and not aligner.translator.model.wants_trees:
-                raise ValueError(
-                    f"--trees ({flags.trees}) is for a model with structured attention: {self.checkpoint} has none"
-                )
+            if flags.trees:
+                aligner.translator.check_trees(flags.trees, self.checkpoint)
             aligner.translator.search = search_of(self.flags, aligner.translator.search)
             self._aligner = aligner
         return self._aligner

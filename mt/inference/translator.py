@@ -237,6 +237,11 @@ class Translator:
                 notes.append(f"translated without its tree: {fault}")
             yield Translation(line, self._join(of_parts), segments.parts, tuple(notes), tag, tree)
 
+    def check_trees(self, path: str | Path, checkpoint: str | Path) -> None:
+        """Raises ValueError, naming the file of trees and the checkpoint, for a model that asks for none."""
+        if not self.model.wants_trees:
+            raise ValueError(f"--trees ({path}) is for a model with structured attention: {checkpoint} has none")
+
     def climbs(self, text: str, tree: str | None, ids: Sequence[int], tag: str | None = None) -> np.ndarray | None:
         """climbs_PP of a line's pieces, its tag's before them; None where it has no tree or the model asks for none."""
         if self._trees is None or not tree:

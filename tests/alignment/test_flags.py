@@ -173,6 +173,8 @@ def weights(run: Outcome) -> list[list[float]]:
 ALIGN = {
     "--source": Case("--source {other}", lambda run: run.record["source"], ["acht", "neun"]),
     "--target": Case("--target {other}", lambda run: "other has 1 lines, " in run.error, True),
+    # what they change of a model that asks for them: tests/test_trees.py
+    "--trees": Case("--trees {target}", lambda run: "is for a model with structured attention" in run.error, True),
     "--gold": Case("--gold {links}", lambda run: "AER" in "".join(run.printed), True, "--target {target}"),
     "--gold-base": Case(
         "--gold-base 1", lambda run: run.error, "", "--target {target} --gold {links_from_1}", "--gold-base 0"
@@ -225,6 +227,7 @@ ALIGN = {
 CHOOSE = {
     "--source": Case("--source {blank}", lambda run: "have no pair" in run.error, True),
     "--target": Case("--target {blank}", lambda run: "have no pair" in run.error, True),
+    "--trees": Case("--trees {target}", lambda run: "is for a model with structured attention" in run.error, True),
     "--checkpoint": Case("--checkpoint {copy}", lambda run: run.has("copy/alignment.json"), True, "--gold {links}"),
     "--gold": Case("--gold {links}", lambda run: run.choice.measured_on, "gold links"),
     "--gold-base": Case("--gold-base 1", lambda run: run.error, "", "--gold {links_from_1}", "--gold-base 0"),

@@ -28,7 +28,7 @@ class Shouter:
         cls.calls = (checkpoint, device, precision)
         return cls()
 
-    def translate(self, lines, *, search, batch_tokens):
+    def translate(self, lines, *, search, batch_tokens, trees):
         Shouter.calls = (*Shouter.calls, search, batch_tokens)
         for line in lines:
             yield SimpleNamespace(text=line.upper(), notes=("split into 2 parts",) if len(line) > 20 else ())

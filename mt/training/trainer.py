@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from mt.checkpoint.folder import TrainingState
 from mt.checkpoint.outline import kept_tensors
-from mt.data.batching import Batch, Cursor, TokenBatches
-from mt.data.whole_folder import write_json
+from mt.data.batching import Cursor, TokenBatches
 from mt.device import choose_device, choose_precision
+from mt.training.bad_batches import keep_bad_batches
 from mt.training.distributed import Ranks, copy_whole, put_together, whole
 from mt.training.ema import MovingAverage
 from mt.training.guidance import Guidance
@@ -33,7 +33,6 @@ log = logging.getLogger(__name__)
 
 METRICS = {"bleu": 1.0, "chrf": 1.0, "loss": -1.0}  # sign: is more better?
 ROLLBACKS = 3  # in a row, without a new checkpoint between them, before the run gives up
-BAD_BATCHES_KEPT = 50  # files
 SAME_SIGNAL_SECONDS = 2.0
 
 
@@ -282,7 +281,17 @@ class Trainer:
             self.position = replace(
                 self.position, skipped=position.skipped + 1, skipped_in_a_row=position.skipped_in_a_row + 1
             )
-            self._keep_bad_batches(update, group, cursors)
+            name = f"step_{position.step:06d}_{position.skipped + 1:04d}_{self.ranks.rank}"
+            about = {"step": position.step, "update": update, "group": group, "cursors": cursors}
+            where = keep_bad_batches(self.folder, name, batches=self.batches, **about)
+            if self.ranks.is_first:
+                log.warning(
+                    "step %d: the loss (%g nats) or the gradient (norm %g) is not finite: the update is skipped, %s",
+                    position.step,
+                    update.loss_nats,
+                    update.gradient_norm,
+                    where,
+                )
             return update
         self.average.update()
         self.position = replace(
@@ -295,36 +304,6 @@ class Trainer:
             logged_tokens=position.logged_tokens + update.target_tokens,
         )
         return update
-
-    def _keep_bad_batches(self, update: Update, group: list[Batch], cursors: list[Cursor]) -> None:
-        """Writes the sentences of a skipped update to bad_batches/, and says so."""
-        position = self.position
-        path = self.folder / "bad_batches" / f"step_{position.step:06d}_{position.skipped:04d}_{self.ranks.rank}.json"
-        pairs = [
-            {"pair": int(number), "source": pair.source, "target": pair.target}
-            for batch, cursor in zip(group, cursors, strict=True)
-            for number, pair in zip(batch.indices, self.batches.texts(cursor, batch.indices.numpy()), strict=True)
-        ]
-        numbers = {"loss_nats": str(update.loss_nats), "gradient_norm": str(update.gradient_norm)}  # inf is no JSON
-        where = f"its sentences are in {path}"
-        try:
-            path.parent.mkdir(exist_ok=True)
-            if len(list(path.parent.iterdir())) < BAD_BATCHES_KEPT:
-                write_json(
-                    path, {"step": position.step, **numbers, "cursors": list(map(asdict, cursors)), "pairs": pairs}
-                )
-            else:
-                where = f"there are {BAD_BATCHES_KEPT} such files already"
-        except OSError as error:
-            where = f"its sentences could not be written: {error}"
-        if self.ranks.is_first:
-            log.warning(
-                "step %d: the loss (%g nats) or the gradient (norm %g) is not finite: the update is skipped, %s",
-                position.step,
-                update.loss_nats,
-                update.gradient_norm,
-                where,
-            )
 
     def _roll_back(self) -> None:
         """Back to the weights of the last checkpoint; the data goes on from here."""

@@ -167,16 +167,23 @@ class GatedDecoderLayer(DecoderLayer):
         return self.attend(*arguments)
 
 
-def gated_layer(
-    settings: LayerSettings,
-    self_attention: Callable[..., Mixer],
-    cross_attention: Callable[..., Mixer] | None = None,
-    *,
-    expansion: int = 2,
-    shared_size: int = 128,
-) -> GatedEncoderLayer | GatedDecoderLayer:
-    """A layer of the decoder where there is cross-attention, of the encoder where there is none."""
-    sizes = {"expansion": expansion, "shared_size": shared_size}
-    if cross_attention is None:
-        return GatedEncoderLayer(settings, self_attention, **sizes)
-    return GatedDecoderLayer(settings, self_attention, cross_attention, **sizes)
+@dataclass(frozen=True, kw_only=True)
+class GatedLayers:
+    """Makes layers with a gated unit: of the decoder where there is cross-attention, else of the encoder.
+
+    `expansion` is the width of gate and values in times the model's, `shared_size` that of queries and keys.
+    """
+
+    expansion: int = 2
+    shared_size: int = 128
+
+    def __call__(
+        self,
+        settings: LayerSettings,
+        self_attention: Callable[..., Mixer],
+        cross_attention: Callable[..., Mixer] | None = None,
+    ) -> GatedEncoderLayer | GatedDecoderLayer:
+        sizes = {"expansion": self.expansion, "shared_size": self.shared_size}
+        if cross_attention is None:
+            return GatedEncoderLayer(settings, self_attention, **sizes)
+        return GatedDecoderLayer(settings, self_attention, cross_attention, **sizes)

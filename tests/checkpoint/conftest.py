@@ -18,14 +18,16 @@ from mt.checkpoint.run_folder import RunFolder
 from mt.data.tokenizer import TokenizerSettings, train_tokenizers
 from tests.conftest import composed_settings, reversed_pairs
 
+TOY = ["model=tiny", "model.layer.dim=8", "model.layer.num_heads=2", "model.layer.feed_forward_dim=12"]
+TOY.append("model.encoder.num_layers=1")
+
 
 @pytest.fixture(scope="session")
 def parts():
     """What `write_checkpoint` takes for a model of the size of a toy."""
     sources, targets = reversed_pairs(200, 1)
     tokenizers = train_tokenizers(sources, targets, 200, TokenizerSettings(vocab_size=40, byte_fallback=False))
-    small = ["layer.dim=8", "layer.num_heads=2", "layer.feed_forward_dim=12", "encoder.num_layers=1"]
-    node = composed_settings(["model=tiny", *(f"model.{setting}" for setting in small)])["model"]
+    node = composed_settings(TOY)["model"]
     sizes = {"source_vocab_size": tokenizers.source.size, "target_vocab_size": tokenizers.target.size}
     return {
         "card": ModelCard(model=node, source_language="de", target_language="en"),

@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,13 @@ from mt.checkpoint.folder import (
     write_checkpoint,
 )
 from mt.checkpoint.manifest import FILE_NAME, write_manifest
+from mt.checkpoint.outline import kept_tensors
+from mt.checkpoint.rebuild import build
+from mt.command_line import config_folder
+from mt.comparison.variant import ROLES
+from tests.checkpoint.conftest import TOY
+from tests.conftest import composed_settings
+from tests.variants import variants
 
 
 def test_saved_equals_loaded(parts, tmp_path):
@@ -119,6 +127,28 @@ def test_a_run_folder_without_its_links_gives_its_newest_step(step, tmp_path, ca
     (tmp_path / "run" / "best").symlink_to("step_000099")
     assert find_step(tmp_path / "run").name == "step_000010"
     assert "has neither best nor last: step_000010 is taken" in caplog.text
+
+
+PARTS = [
+    pytest.param(f"attention@model.{slot}={variant.id}", id=f"{slot}-{variant.id}")
+    for slot, role in ROLES.items()
+    for variant in variants(role)
+] + [
+    f"layer@model.{half}.layer={path.stem}"
+    for half in ("encoder", "decoder")
+    for path in (config_folder() / "layer").glob("*.yaml")
+]
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_part_that_settings_name_comes_back(parts, tmp_path, part):
+    node = composed_settings([*TOY, part])["model"]
+    sizes = {f"{side}_vocab_size": getattr(parts["tokenizers"], side).size for side in ("source", "target")}
+    weights = kept_tensors(build(node, **sizes))
+    changed = {"card": replace(parts["card"], model=node), "weights": weights, "scores": {"bleu": 1.0}}
+    write_checkpoint(tmp_path / "step", **{**parts, **changed})
+    loaded = kept_tensors(load_checkpoint(tmp_path / "step").model)
+    assert loaded.keys() == weights.keys() and all(torch.equal(loaded[name], weights[name]) for name in weights)
 
 
 def test_the_newest_finished_run_is_the_default(tmp_path):

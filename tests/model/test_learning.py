@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from mt.attention.contract import CausalMixer, MemoryMixer
 from mt.attention.rectified import Rectified
-from mt.model.gated_unit import gated_layer
+from mt.model.gated_unit import GatedLayers
 from tests.model.test_seq2seq import BOS, make
 from tests.variants import variants
 
@@ -64,7 +64,7 @@ def test_every_variant_learns_to_look_back_as_decoder_self_attention(self_attent
 
 @pytest.mark.parametrize("task", [in_reverse, in_turns])
 def test_gated_units_learn_as_layers_of_both_halves(task):
-    layers = {f"{half}_layer": partial(gated_layer, shared_size=16) for half in ("encoder", "decoder")}
+    layers = {f"{half}_layer": GatedLayers(shared_size=16) for half in ("encoder", "decoder")}
     squared = dict.fromkeys(("encoder_attention", "self_attention"), partial(Rectified, power=2))
     if task is in_reverse:
         assert loss_after(200, in_reverse, **layers, **squared) < 0.75 * math.log(24) / 4

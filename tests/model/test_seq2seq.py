@@ -8,7 +8,7 @@ from mt.attention.dense import Dense
 from mt.attention.rectified import Rectified
 from mt.model.decoder import Decoder, DecoderLayer
 from mt.model.encoder import Encoder, EncoderLayer
-from mt.model.gated_unit import gated_layer
+from mt.model.gated_unit import GatedLayers
 from mt.model.layer import LayerSettings
 from mt.model.seq2seq import Seq2Seq, parameter_counts
 
@@ -24,12 +24,12 @@ SHAPES = {
     "grouped queries": {"num_kv_heads": 2, "positions": "rotary"},
     "one key-value head": {"num_kv_heads": 1},
     "gated units": {
-        "encoder_layer": partial(gated_layer, shared_size=6),
-        "decoder_layer": partial(gated_layer, shared_size=6),
+        "encoder_layer": GatedLayers(shared_size=6),
+        "decoder_layer": GatedLayers(shared_size=6),
     },
     "gated units, squared, rotary": {
-        "encoder_layer": partial(gated_layer, shared_size=6, expansion=3),
-        "decoder_layer": partial(gated_layer, shared_size=10),
+        "encoder_layer": GatedLayers(shared_size=6, expansion=3),
+        "decoder_layer": GatedLayers(shared_size=10),
         "encoder_attention": partial(Rectified, power=2),
         "self_attention": partial(Rectified, power=2),
         "positions": "rotary",

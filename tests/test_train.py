@@ -155,6 +155,7 @@ def test_a_prior_from_links_is_counted_once_and_comes_with_every_checkpoint(sett
         assert torch.equal(buffer, same)
     strengths = (model.decoder.layers[1].cross_attention.mixer.strength_H for model in (before, after))
     assert not torch.equal(*strengths)
+    monkeypatch.undo()
     with pytest.raises(ValueError, match=r"lexicon.links \(given\) needs a corpus with word links"):
         main(settings(tmp_path / "given", prior, "lexicon.links=given"))
 

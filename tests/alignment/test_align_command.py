@@ -29,7 +29,7 @@ class KnownAligner:
     def __init__(self):
         self.calls = []
 
-    def ids(self, sources, targets=None, *, batch_tokens=None):
+    def ids(self, sources, targets=None, *, batch_tokens=None, trees=None):
         """Words, for a change."""
         if targets is None:
             targets = [" ".join(reversed(source.upper().split())) for source in sources]
@@ -38,7 +38,10 @@ class KnownAligner:
     def portions(self, source_ids, target_ids):
         yield range(len(source_ids))
 
-    def attention_of_ids(self, source_ids, target_ids, *, norms, batch_tokens):
+    def climbs(self, sources, trees, source_ids):
+        return [None] * len(sources)
+
+    def attention_of_ids(self, source_ids, target_ids, climbs=None, *, norms, batch_tokens):
         self.calls.append((len(source_ids), batch_tokens))
         return [self.one(*pair) for pair in zip(source_ids, target_ids, strict=True)]
 

@@ -97,6 +97,10 @@ class Comparison:
         """A number of COSTS, None where it could not be measured."""
         return (self.results.cost(variant.slot, variant.name, length) or {}).get(name)
 
+    def is_measured(self, variant: Variant) -> bool:
+        """Whether its costs are known, or why they cannot be, at any length."""
+        return any(self.results.cost(variant.slot, variant.name, length) for length in self.lengths)
+
     def crossover(self, variant: Variant, name: str) -> int | None:
         """The shortest length from which on the cost is noticeably below the baseline's at every length."""
         base, found = in_slot(self.baseline, variant.slot), None

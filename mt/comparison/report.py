@@ -159,7 +159,7 @@ def _goals_of(comparison: Comparison, variant: Variant) -> Iterator[list[str]]:
             share = own / other
             goal = f"{goals['train_bytes']:g} of the memory of {base} at {longest:,} at most"
             yield [variant.name, goal, f"{share:.3f}", _yes(share <= goals["train_bytes"])]
-    if goals.get("step_seconds") and comparison.lengths:
+    if goals.get("step_seconds") and comparison.is_measured(variant):
         found = comparison.crossover(variant, "step_seconds")
         measured = f"from {found:,} on" if found else "at no length up to the greatest"
         yield [variant.name, f"decoding faster than {base} from some length on", measured, _yes(found is not None)]

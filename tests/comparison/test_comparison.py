@@ -127,6 +127,13 @@ def test_markdown_holds_numbers_choices_and_what_was_met(comparison):
     assert "own at 128: out of memory" in text
 
 
+def test_what_was_not_measured_is_neither_met_nor_missed(comparison):
+    assert "from some length on" in markdown(comparison)
+    comparison.results.costs.clear()
+    text = markdown(comparison)
+    assert "from some length on" not in text and "of the memory of" not in text and "to dense at least" in text
+
+
 def test_csv_has_every_value_in_a_line(comparison):
     rows = list(csv.DictReader(io.StringIO(values_as_csv(comparison))))
     found = next(row for row in rows if row["value"] == "41.5")

@@ -244,7 +244,7 @@ def filled_lines(
         filled = [i for i in window if sources[i].strip() and (targets is None or targets[i].strip())]
         if not filled:
             continue
-        texts, given, of_texts = ([of[i] for i in filled] if of else None for of in (sources, targets, trees))
+        texts, given, of_texts = (of if of is None else [of[i] for i in filled] for of in (sources, targets, trees))
         ids = aligner.ids(texts, given, batch_tokens=flags.batch_tokens, trees=of_texts)
         climbs = aligner.climbs(texts, of_texts, ids[0])
         for portion in aligner.portions(*ids):

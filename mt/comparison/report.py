@@ -225,11 +225,7 @@ def _speed(comparison: Comparison, task: Task, variant: Variant, name: str) -> t
 
 def _costs(comparison: Comparison) -> Iterator[Block]:
     for slot in comparison.slots():
-        measured = [
-            one
-            for one in comparison.alone_in_slot(slot)
-            if any(comparison.results.cost(slot, one.name, length) for length in comparison.lengths)
-        ]
+        measured = [one for one in comparison.alone_in_slot(slot) if comparison.is_measured(one)]
         if not measured:
             continue
         yield f"## Cost of one layer's {slot}, by length"

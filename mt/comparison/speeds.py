@@ -41,7 +41,8 @@ class SpeedSettings:
 def speeds_of(runs: Mapping[str, Path], settings: SpeedSettings) -> dict[str, dict[str, float]]:
     """Medians of run folders by name: `training_tokens_per_second` (targets) and `sentences_per_second`.
 
-    The second is missing where there is no test set. Training begins afresh, on a model of the same making.
+    The second is missing where there is no test set. Training begins afresh, on a model of the same making,
+    without guidance.
     """
     turns: dict[str, dict[str, list[float]]] = {name: {} for name in runs}
     for _ in range(settings.rounds):

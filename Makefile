@@ -36,7 +36,7 @@ train: $(INSTALLED)  ## train with the settings in ARGS, as in: make train ARGS=
 	@$(RUN) -m mt.train $(ARGS)
 
 test: $(INSTALLED) lint browser  ## lint, then run the tests (ARGS='-k beam' chooses some); as root on Debian it first installs Chromium
-	@$(RUN) -m pytest -n auto $(ARGS)
+	@$(RUN) -m pytest -n auto --dist loadfile $(ARGS)
 
 # the alignment page is tested in a browser; without one those tests say so and are skipped
 browser:

@@ -47,6 +47,7 @@ def main(settings: dict[str, Any]) -> float | None:
     from mt.training.fit import check_fit
     from mt.training.guiding_links import find_links, guide_of
     from mt.training.source_lexicon import fill_lexicon
+    from mt.training.source_sentences import check_sentences, with_separator
     from mt.training.source_trees import source_trees
     from mt.training.tracker import NoTracker
     from mt.training.trainer import METRICS, Trainer, Validation
@@ -90,14 +91,16 @@ def main(settings: dict[str, Any]) -> float | None:
     if ranks.is_first:
         prepared.ledger.save(run.path / "ledger.json")
     torch.manual_seed(trainer_settings.seed)
-    model = build(settings["model"], source_vocab_size=tokenizers.source.size, target_vocab_size=tokenizers.target.size)
+    of_model = with_separator(settings["model"], data.document, tokenizers.source)
+    model = build(of_model, source_vocab_size=tokenizers.source.size, target_vocab_size=tokenizers.target.size)
+    check_sentences(model)
     check_fit(model, tokenizers, max_pieces=data.max_pieces)
     trees = source_trees(model, prepared)
     counts = parameter_counts(model)
     log.info("parameters: %s", ", ".join(f"{part} {count:,}" for part, count in counts.items()))
     run.describe(
         ModelCard(
-            model=settings["model"],
+            model=of_model,
             source_language=data.source_language,
             target_language=data.target_language,
             max_pieces=data.max_pieces,
@@ -116,8 +119,8 @@ def main(settings: dict[str, Any]) -> float | None:
         folder=run.path,
     )
 
-    def validate(of_model: torch.nn.Module) -> Validation:
-        translator = Translator(of_model, tokenizers, max_pieces=data.max_pieces, **where)
+    def validate(trained: torch.nn.Module) -> Validation:
+        translator = Translator(trained, tokenizers, max_pieces=data.max_pieces, **where)
         return Validation(**vars(validator(translator, trainer.position.step)))
 
     ranks.first_alone(lambda: find_links(guidance.links, prepared))
@@ -183,7 +186,7 @@ def main(settings: dict[str, Any]) -> float | None:
         search=parts["search"],
         metric=trainer_settings.metric,
         is_more_better=METRICS[trainer_settings.metric] > 0,
-        validate=lambda of_model: validate(of_model).numbers,
+        validate=lambda trained: validate(trained).numbers,
         reference=reference,
         training={
             **asdict(outcome.position),

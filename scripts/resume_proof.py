@@ -1,9 +1,9 @@
 """Proves that a killed run ends where an undisturbed one ends, to the last bit.
 
 Trains once undisturbed, then the same settings again in another folder, killed with SIGKILL and started again by the
-same command, and compares weights, optimizer state and metrics. Every third kill waits until a checkpoint is being
-written; the others come at random moments, of which about half fall into validations. Dropout, EMA, accumulation,
-subword sampling, early stopping and a mixture of two sources that changes on the way are on.
+same command, and compares weights, optimizer state and metrics. The first kill and every third after it wait until a
+checkpoint is being written; the others come at random moments, of which about half fall into validations. Dropout, EMA,
+accumulation, subword sampling, early stopping and a mixture of two sources that changes on the way are on.
 
     .venv/bin/python scripts/resume_proof.py --kills 20
 """
@@ -81,7 +81,7 @@ def main() -> int:
             process, starts = start(args.work, "killed", args.overrides), starts + 1
             if kills == args.kills:
                 code = process.wait()
-            elif kills % 3 == 2:
+            elif kills % 3 == 0:
                 code = until_it_writes(process, args.work / "killed", moments.uniform(0.0, 0.05))
             else:
                 code = until(process, moments.uniform(2.0, max(4.0, seconds / 3)))

@@ -14,7 +14,7 @@ SECTIONS = [f"attention@model.{slot}=sections" for slot in ("encoder.self_attent
 @pytest.fixture(scope="module")
 def run(corpus_folder, tmp_path_factory):
     work = tmp_path_factory.mktemp("sections")
-    more = ["data.document.context_before=1", "data/cleaning=off", "model.separator=4", "schedule.warmup_steps=10"]
+    more = ["data.document.context_before=1", "data/cleaning=off", "schedule.warmup_steps=10"]
     quick = ["trainer.max_steps=80", "validation.attention_lines=0", "search=greedy", "search.max_length=3"]
     train(composed_settings([*train_overrides(corpus_folder, work), *SECTIONS, *more, *quick]))
     return work / "run"
@@ -22,7 +22,7 @@ def run(corpus_folder, tmp_path_factory):
 
 def test_cross_attention_learns_which_sentence_is_to_be_translated(run):
     translator = Translator.load(run, device="cpu")
-    assert translator.tokenizers.source.pieces([4]) == [BEFORE]
+    assert translator.tokenizers.source.pieces([translator.model.separator]) == [BEFORE]
     for layer in translator.model.decoder.layers:
         mixer = layer.cross_attention.mixer
         further, before, own, later = mixer.bias_HD.split((mixer.furthest - 1, 1, 1, mixer.furthest), dim=1)

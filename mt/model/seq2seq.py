@@ -27,8 +27,8 @@ class Seq2Seq(nn.Module):
     `encoder` and `decoder` are factories that take the shared layer settings.
     `tie` shares matrices: "target" the decoder's embedding with the output projection, "all" the encoder's embedding
     too (needs one joint vocabulary), "none" nothing. `recompute` turns gradient checkpointing on in training.
-    `separator` is the id of the source piece that stands between the sentences of a document, for attention that asks
-    for them. `lexicon` is there for cross-attention that hears what it says.
+    `separator` is the id of the source piece that ends a sentence of a document, for attention that asks for them.
+    `lexicon` is there for cross-attention that hears what it says.
     """
 
     def __init__(
@@ -84,7 +84,15 @@ class Seq2Seq(nn.Module):
     @property
     def wants_trees(self) -> bool:
         """Whether any attention asks for the trees of its sources."""
-        return any("climbs_BSS" in part.mixer.wants for part in self.modules() if isinstance(part, MultiHead))
+        return self._is_wanted("climbs_BSS")
+
+    @property
+    def wants_sentences(self) -> bool:
+        """Whether any attention asks for the sentences of its sources."""
+        return self._is_wanted("segments_BS")
+
+    def _is_wanted(self, field: str) -> bool:
+        return any(field in part.mixer.wants for part in self.modules() if isinstance(part, MultiHead))
 
     def encode(self, source_BS: Tensor, climbs_BSS: Tensor | None = None, *, places_BS: Tensor | None = None) -> Memory:
         """The memory of right-padded source ids; `climbs_BSS` are their trees (`mt.attention.structure`)."""

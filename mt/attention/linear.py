@@ -35,20 +35,24 @@ class Sums:
 
 @dataclass(frozen=True)
 class LinearSummary:
-    """Cross-attention's cache; `features_NGSF` of the keys are there for whoever asks for weights."""
+    """Cross-attention's cache: all that is read are the sums, the keys are there for whoever asks for weights."""
 
     sums: Sums
-    features_NGSF: Tensor
+    k_NGSK: Tensor
+    mask_N11S: Tensor | None
 
     def rows(self, index: Tensor) -> LinearSummary:
-        return LinearSummary(self.sums.rows(index), self.features_NGSF[index])
+        mask = None if self.mask_N11S is None else self.mask_N11S[index]
+        return LinearSummary(self.sums.rows(index), self.k_NGSK[index], mask)
 
 
 class Linear(MemoryMixer, CausalMixer):
     """phi(q) (phi(k)ᵀ v) by `features`: elu(x) + 1, relu(x), "hedgehog", or positive "random" ones.
 
-    Hedgehog features are softmax(x) beside softmax(-x) over the elements of a head: weights can be as sharp as those
-    of softmax attention (Zhang et al. 2024, "The Hedgehog & the Porcupine"; the projections are its linear map).
+    Hedgehog features are softmax(W x) beside softmax(-W x) over the rows of a W that each head learns: weights can be
+    as sharp as those of softmax attention (Zhang et al. 2024, "The Hedgehog & the Porcupine", where W is square and
+    begins as the identity; one that begins at random and has more rows tells more keys apart). Where query heads share
+    keys, the features of the keys are each one's own.
     Random features: exp(w . x - |x|² / 2) / sqrt(F) with orthogonal Gaussian rows w; their products are exp(q . k) in
     expectation (Choromanski et al. 2021, "Rethinking Attention with Performers"; Peng et al. 2021, RFA). Time grows
     with T + S, a step of decoding takes the same time and memory however much went before. Raises ValueError for
@@ -66,6 +70,8 @@ class Linear(MemoryMixer, CausalMixer):
         refuse_weight_dropout(dropout, "linear attention")
         # of queries and keys alike, so that their product is divided by sqrt(K), unless each has a softmax of its own
         self.features, self.scale = features, 1.0 if features == "hedgehog" else head_size**-0.25
+        if features == "hedgehog":
+            self.map_HFK = nn.Parameter(torch.randn(num_heads, num_features, head_size) * head_size**-0.5)
         if features == "random":  # kept with the weights, so that a loaded model has the same
             self.directions_FK = nn.Parameter(_orthogonal_gaussian(num_features, head_size), requires_grad=False)
 
@@ -77,7 +83,8 @@ class Linear(MemoryMixer, CausalMixer):
         if self.features == "relu":
             return x_BHTK.relu() + LEAST
         if self.features == "hedgehog":
-            return torch.cat((x_BHTK, -x_BHTK), dim=-1).unflatten(-1, (2, -1)).softmax(dim=-1).flatten(-2) + LEAST
+            scores_BHTF = repeat_heads(x_BHTK, len(self.map_HFK)) @ self.map_HFK.float().transpose(-1, -2)
+            return torch.stack((scores_BHTF, -scores_BHTF), dim=-2).softmax(dim=-1).flatten(-2) + LEAST
         scores_BHTF = x_BHTK @ self.directions_FK.float().T - x_BHTK.square().sum(-1, keepdim=True) / 2
         return scores_BHTF.exp() * len(self.directions_FK) ** -0.5 + LEAST
 
@@ -91,17 +98,15 @@ class Linear(MemoryMixer, CausalMixer):
         return self._read(q_BHTK, _summed(self._heard(k_BGSK, mask), v_BGSK)).to(v_BGSK.dtype)
 
     def summarize(self, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None) -> LinearSummary:
-        features_NGSF = self._heard(k_BGSK, mask)
-        return LinearSummary(_summed(features_NGSF, v_BGSK), features_NGSF)
+        return LinearSummary(_summed(self._heard(k_BGSK, mask), v_BGSK), k_BGSK, mask)
 
     def read(self, q_RHTK: Tensor, summary: LinearSummary) -> Tensor:
-        q_NHUK = gather_hypotheses(q_RHTK, len(summary.features_NGSF))
+        q_NHUK = gather_hypotheses(q_RHTK, len(summary.k_NGSK))
         return scatter_hypotheses(self._read(q_NHUK, summary.sums), len(q_RHTK)).to(q_RHTK.dtype)
 
     def read_weights(self, q_RHTK: Tensor, summary: LinearSummary) -> Tensor:
-        q_NHUK = gather_hypotheses(q_RHTK, len(summary.features_NGSF))
-        features_NHSF = repeat_heads(summary.features_NGSF, q_NHUK.shape[1])
-        return scatter_hypotheses(_shares(self.phi(q_NHUK) @ features_NHSF.transpose(-1, -2), None), len(q_RHTK))
+        q_NHUK = gather_hypotheses(q_RHTK, len(summary.k_NGSK))
+        return scatter_hypotheses(self.weights(q_NHUK, summary.k_NGSK, summary.mask_N11S), len(q_RHTK))
 
     def start(self) -> Sums | None:
         return None
@@ -142,7 +147,8 @@ class Linear(MemoryMixer, CausalMixer):
 
 
 def _summed(features_BGSF: Tensor, v_BGSK: Tensor) -> Sums:
-    return Sums(features_BGSF.transpose(-1, -2) @ v_BGSK.float(), features_BGSF.sum(dim=2))
+    v_BGSK = repeat_heads(v_BGSK.float(), features_BGSF.shape[1])
+    return Sums(features_BGSF.transpose(-1, -2) @ v_BGSK, features_BGSF.sum(dim=2))
 
 
 def _shares(products_BHTS: Tensor, mask: Tensor | None) -> Tensor:

@@ -67,7 +67,7 @@ VARIANTS = {
     "squared": partial(Rectified, power=2),
     "linear elu": Linear,
     "linear relu": partial(Linear, features="relu"),
-    "linear hedgehog": partial(Linear, features="hedgehog"),
+    "linear hedgehog": partial(Linear, features="hedgehog", num_features=12),
     "linear random": partial(Linear, features="random", num_features=12),
     "low_rank": partial(LowRank, rank=4, max_length=11),
     "pooled": partial(Pooled, factor=2),

@@ -20,7 +20,7 @@ from mt.command_line import Flags, leaving_at_once, run
 from mt.data.whole_folder import whole_file
 
 if TYPE_CHECKING:
-    from mt.inference.job import Window
+    from mt.inference.window import Window
 
 log = logging.getLogger("mt.translate")
 
@@ -172,8 +172,9 @@ def _translate(args: argparse.Namespace, stream: BinaryIO | None, output: TextIO
     from mt.checkpoint.folder import newest_run
     from mt.device import choose_device
     from mt.inference.document import document_of, in_documents, with_neighbours
-    from mt.inference.job import Job, Window
+    from mt.inference.job import Job
     from mt.inference.spread import in_order
+    from mt.inference.window import Window
 
     job = Job(args.checkpoint or newest_run(), args)
     if args.checkpoint is None:

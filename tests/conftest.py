@@ -3,13 +3,16 @@
 import os
 import random
 
+# tiny models gain nothing from two threads, and lose much when the machine is busy; so in processes that tests start
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 import torch
 import yaml
 
 from mt.command_line import config_folder
 
-torch.set_num_threads(1)  # tiny models gain nothing from two, and lose much when the machine is busy
+torch.set_num_threads(1)
 
 WORDS = {"eins": "one", "zwei": "two", "drei": "three", "vier": "four", "fünf": "five", "sechs": "six", "acht": "eight"}
 

@@ -68,6 +68,7 @@ class Linear(MemoryMixer, CausalMixer):
         if num_features < 1:
             raise ValueError(f"num_features ({num_features}) must be at least 1")
         refuse_weight_dropout(dropout, "linear attention")
+        self.num_features = {"random": num_features, "hedgehog": 2 * num_features}.get(features, head_size)
         # of queries and keys alike, so that their product is divided by sqrt(K), unless each has a softmax of its own
         self.features, self.scale = features, 1.0 if features == "hedgehog" else head_size**-0.25
         if features == "hedgehog":
@@ -92,7 +93,9 @@ class Linear(MemoryMixer, CausalMixer):
         return _shares(self.phi(q_BHTK) @ repeat_heads(self.phi(k_BGSK), q_BHTK.shape[1]).transpose(-1, -2), mask)
 
     def attend(self, q_BHTK: Tensor, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None) -> Tensor:
-        if mask is not None and mask.shape[-2] > 1:  # queries that may look at different keys have no sums in common
+        T, S, K, F = q_BHTK.shape[2], *k_BGSK.shape[2:], self.num_features
+        is_short = T * S * (F + K) < (T + S) * F * K  # products of each with each are fewer than those of the sums
+        if is_short or (mask is not None and mask.shape[-2] > 1):  # queries that see different keys share no sums
             v_BHSK = repeat_heads(v_BGSK, q_BHTK.shape[1])
             return (self.weights(q_BHTK, k_BGSK, mask) @ v_BHSK.float()).to(v_BGSK.dtype)
         return self._read(q_BHTK, _summed(self._heard(k_BGSK, mask), v_BGSK)).to(v_BGSK.dtype)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mt.checkpoint.folder import find_step, read_card
 from mt.data.document import DocumentSettings, contexts
-from mt.inference.job import Window
+from mt.inference.window import Window
 
 
 def document_of(checkpoint: Path) -> DocumentSettings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from argparse import Namespace
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,32 +19,10 @@ from mt.inference.loops import loops
 from mt.inference.markup import Marked, parse
 from mt.inference.markup_transfer import restore
 from mt.inference.translator import Candidate, Translation
+from mt.inference.window import Rows, Window
 from mt.search.beam import adjusted
 from mt.search.sampling import Sampling
 from mt.search.search import Search
-
-
-@dataclass(frozen=True)
-class Window:
-    """Lines that are translated together; `first` have gone before them."""
-
-    first: int
-    lines: Sequence[str]
-    contexts: Sequence[Context] = ()  # of each line, where a document is translated
-    trees: Sequence[str] = ()  # of each line, where they are given
-
-    def part(self, start: int, stop: int) -> Window:
-        """Some of the lines."""
-        part = slice(start, stop)
-        return Window(self.first + start, self.lines[part], self.contexts[part], self.trees[part])
-
-
-@dataclass(frozen=True)
-class Rows:
-    """What is written for a window, and what is said about its lines."""
-
-    text: str
-    notes: Sequence[str]
 
 
 class Job:

@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from itertools import chain
 
 from mt.data.workers import Workers
-from mt.inference.job import Rows, Window
+from mt.inference.window import Rows, Window
 
 MANY = 300  # lines of a window, from which processes of their own pay for their start
 SMALLEST_PIECE = 64  # lines: fewer would leave batches half empty

@@ -10,9 +10,10 @@ import pytest
 from mt.data.document import DocumentSettings, contexts
 from mt.evaluate import main as evaluate
 from mt.inference.document import document_of, in_documents, with_neighbours
-from mt.inference.job import Job, Window
+from mt.inference.job import Job
 from mt.inference.spread import pieces
 from mt.inference.translator import Translator
+from mt.inference.window import Window
 from mt.train import main as train
 from mt.translate import main
 from tests.conftest import WORDS, composed_settings, train_overrides

@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from mt.inference.job import Rows, Window
 from mt.inference.spread import MANY, SMALLEST_PIECE, in_order, pieces
+from mt.inference.window import Rows, Window
 
 
 def whole_window(window):

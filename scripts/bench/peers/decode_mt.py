@@ -8,8 +8,9 @@ import os
 from decode_common import measure, specification
 
 from mt.data.workers import Workers
-from mt.inference.job import Job, Window
+from mt.inference.job import Job
 from mt.inference.spread import pieces
+from mt.inference.window import Window
 from mt.translate import parser
 
 

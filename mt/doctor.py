@@ -65,13 +65,14 @@ def _training(settings: dict[str, Any], parts: dict[str, Any], prepared: Prepare
     from mt.model.seq2seq import parameter_counts
     from mt.training.fit import check_fit
     from mt.training.outlook import outlook
+    from mt.training.source_sentences import with_separator
     from mt.training.trial import run_trial
 
     tokenizers = prepared.tokenizers
     try:
         torch.manual_seed(parts["trainer"].seed)
         vocabularies = {"source_vocab_size": tokenizers.source.size, "target_vocab_size": tokenizers.target.size}
-        model = build(settings["model"], **vocabularies)
+        model = build(with_separator(settings["model"], parts["data"].document, tokenizers.source), **vocabularies)
         check_fit(model, tokenizers, max_pieces=parts["data"].max_pieces)
         batches, by_length = (
             build(

@@ -18,6 +18,7 @@ from mt.data.prepare import Prepared, prepare
 from mt.device import choose_device, choose_precision
 from mt.inference.translator import Translator
 from mt.training.distributed import Ranks
+from mt.training.source_sentences import with_separator
 from mt.training.source_trees import source_trees
 from mt.training.updater import Updater
 
@@ -68,7 +69,8 @@ def _training(config: Mapping[str, Any], prepared: Prepared, num_updates: int) -
     trainer, tokenizers = build(config["trainer"]), prepared.tokenizers
     device = choose_device(trainer.device)
     torch.manual_seed(trainer.seed)
-    model = build(config["model"], source_vocab_size=tokenizers.source.size, target_vocab_size=tokenizers.target.size)
+    of_model = with_separator(config["model"], build(config["data"]).document, tokenizers.source)
+    model = build(of_model, source_vocab_size=tokenizers.source.size, target_vocab_size=tokenizers.target.size)
     batches = build(
         {"_target_": "mt.data.batching.TokenBatches", **config["batches"]},
         store=prepared.train,

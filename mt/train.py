@@ -91,8 +91,9 @@ def main(settings: dict[str, Any]) -> float | None:
     if ranks.is_first:
         prepared.ledger.save(run.path / "ledger.json")
     torch.manual_seed(trainer_settings.seed)
-    of_model = with_separator(settings["model"], data.document, tokenizers.source)
-    model = build(of_model, source_vocab_size=tokenizers.source.size, target_vocab_size=tokenizers.target.size)
+    model_settings = with_separator(settings["model"], data.document, tokenizers.source)
+    vocabularies = {"source_vocab_size": tokenizers.source.size, "target_vocab_size": tokenizers.target.size}
+    model = build(model_settings, **vocabularies)
     check_sentences(model)
     check_fit(model, tokenizers, max_pieces=data.max_pieces)
     trees = source_trees(model, prepared)
@@ -100,7 +101,7 @@ def main(settings: dict[str, Any]) -> float | None:
     log.info("parameters: %s", ", ".join(f"{part} {count:,}" for part, count in counts.items()))
     run.describe(
         ModelCard(
-            model=of_model,
+            model=model_settings,
             source_language=data.source_language,
             target_language=data.target_language,
             max_pieces=data.max_pieces,
@@ -119,8 +120,8 @@ def main(settings: dict[str, Any]) -> float | None:
         folder=run.path,
     )
 
-    def validate(trained: torch.nn.Module) -> Validation:
-        translator = Translator(trained, tokenizers, max_pieces=data.max_pieces, **where)
+    def validate(of_model: torch.nn.Module) -> Validation:
+        translator = Translator(of_model, tokenizers, max_pieces=data.max_pieces, **where)
         return Validation(**vars(validator(translator, trainer.position.step)))
 
     ranks.first_alone(lambda: find_links(guidance.links, prepared))
@@ -186,7 +187,7 @@ def main(settings: dict[str, Any]) -> float | None:
         search=parts["search"],
         metric=trainer_settings.metric,
         is_more_better=METRICS[trainer_settings.metric] > 0,
-        validate=lambda trained: validate(trained).numbers,
+        validate=lambda of_model: validate(of_model).numbers,
         reference=reference,
         training={
             **asdict(outcome.position),

@@ -69,8 +69,9 @@ def _training(config: Mapping[str, Any], prepared: Prepared, num_updates: int) -
     trainer, tokenizers = build(config["trainer"]), prepared.tokenizers
     device = choose_device(trainer.device)
     torch.manual_seed(trainer.seed)
-    of_model = with_separator(config["model"], build(config["data"]).document, tokenizers.source)
-    model = build(of_model, source_vocab_size=tokenizers.source.size, target_vocab_size=tokenizers.target.size)
+    model_settings = with_separator(config["model"], build(config["data"]).document, tokenizers.source)
+    vocabularies = {"source_vocab_size": tokenizers.source.size, "target_vocab_size": tokenizers.target.size}
+    model = build(model_settings, **vocabularies)
     batches = build(
         {"_target_": "mt.data.batching.TokenBatches", **config["batches"]},
         store=prepared.train,

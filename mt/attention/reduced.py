@@ -92,9 +92,9 @@ class Reduced(MemoryMixer):
 class LowRank(Reduced):
     """`rank` learned mixtures of the positions (Linformer, Wang et al. 2020), whose rows are made to sum to one.
 
-    A mixture begins as one of the first `rank` places and every rank-th from there, and where a sentence has none of
-    these the mixture is left out: short sentences stay whole until something better is learned. Time and memory grow
-    with T x rank + S x rank. The mixtures are learned for `max_length` keys at most: raises ValueError for more.
+    A sentence of no more than `rank` keys begins whole, each mixture one of them; a longer one in `rank` runs of
+    neighbours. What is learned comes on top, by position. Time and memory grow with T x rank + S x rank. The mixtures
+    are learned for `max_length` keys at most: raises ValueError for more.
     """
 
     def __init__(self, num_heads: int, head_size: int, *, rank: int = 32, max_length: int = 1024, dropout: float = 0.0):
@@ -102,23 +102,24 @@ class LowRank(Reduced):
         for name, value in (("rank", rank), ("max_length", max_length)):
             if value < 1:
                 raise ValueError(f"{name} ({value}) must be at least 1")
-        self.logits_ML = nn.Parameter(OWN * _own_places(rank, max_length) + 0.02 * torch.randn(rank, max_length))
+        self.logits_ML = nn.Parameter(0.02 * torch.randn(rank, max_length))
 
     def mixing(self, real_BS: Tensor) -> Tensor:
-        length, longest = real_BS.shape[1], self.logits_ML.shape[1]
+        length, (rank, longest) = real_BS.shape[1], self.logits_ML.shape
         if length > longest:
             raise ValueError(f"low-rank attention: {length} pieces are more than max_length ({longest})")
-        logits_BMS = self.logits_ML[:, :length].float().masked_fill(~real_BS[:, None], float("-inf"))
-        return logits_BMS.softmax(dim=-1) * self.filled(real_BS)[:, :, None]
+        own_BMS = _run_of(real_BS, rank)[:, None] == torch.arange(rank, device=real_BS.device)[:, None]
+        logits_BMS = self.logits_ML[:, :length].float() + OWN * own_BMS
+        shares_BMS = logits_BMS.masked_fill(~real_BS[:, None], float("-inf")).softmax(dim=-1)
+        return shares_BMS * self.filled(real_BS)[:, :, None]
 
     def filled(self, real_BS: Tensor) -> Tensor:
-        own_MS = _own_places(len(self.logits_ML), real_BS.shape[1], device=real_BS.device)
-        return (own_MS & real_BS[:, None]).any(dim=-1)
+        return torch.arange(len(self.logits_ML), device=real_BS.device) < real_BS.sum(dim=-1, keepdim=True)
 
 
-def _own_places(rank: int, length: int, device: torch.device | None = None) -> Tensor:
-    """own_ML: the places that each mixture begins with."""
-    return torch.arange(length, device=device)[None] % rank == torch.arange(rank, device=device)[:, None]
+def _run_of(real_BS: Tensor, rank: int) -> Tensor:
+    """run_BS: which of `rank` runs of as many keys, or one fewer, each real key is in; of one key where there are few."""
+    return (real_BS.cumsum(dim=-1) - 1) * rank // real_BS.sum(dim=-1, keepdim=True).clamp_min(rank)
 
 
 class MultiScale(Reduced):

@@ -2,6 +2,7 @@
 
     python -m mt.compare_attention                                 every variant, on the corpus that comes along
     python -m mt.compare_attention seeds=[1,2,3] '~variants.local'
+    python -m mt.compare_attention jobs=2                          two trainings at once, each with half of the cores
     python -m mt.compare_attention parts=[costs,report]            without training
     python -m mt.compare_attention tasks=multi30k folder=checkpoints/attention-multi30k
 
@@ -40,6 +41,8 @@ def main(settings: dict[str, Any]) -> None:
     for part in settings["parts"]:
         if part not in PARTS:
             raise ValueError(f"parts ({part}) must be among {', '.join(PARTS)}{did_you_mean(part, PARTS)}")
+    if settings["jobs"] < 1:
+        raise ValueError(f"jobs ({settings['jobs']}) must be at least 1")
     speeds, costs, folder = build(settings["speeds"]), build(settings["costs"]), Path(settings["folder"])
     comparison = comparison_of(settings, costs.lengths, folder)
     for variant in comparison.variants:
@@ -47,7 +50,7 @@ def main(settings: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     held = lock(folder)
     if "train" in settings["parts"]:
-        train_all(comparison, folder)
+        train_all(comparison, folder, settings["jobs"])
     if "speeds" in settings["parts"]:
         time_all(comparison, speeds, folder)
     if "costs" in settings["parts"]:

@@ -118,7 +118,7 @@ class LowRank(Reduced):
 
 
 def _run_of(real_BS: Tensor, rank: int) -> Tensor:
-    """run_BS: which of `rank` runs of as many keys, or one fewer, each real key is in; of one key where there are few."""
+    """run_BS: which of `rank` runs of neighbours each real key is in: runs of one where there are no more keys."""
     return (real_BS.cumsum(dim=-1) - 1) * rank // real_BS.sum(dim=-1, keepdim=True).clamp_min(rank)
 
 

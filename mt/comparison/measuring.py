@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,31 +11,39 @@ from typing import Any
 from mt.comparison.comparison import Comparison
 from mt.comparison.costs import CostSettings, measure_alone
 from mt.comparison.quality import paired, quality_of
-from mt.comparison.runs import Task, overrides_of, train
+from mt.comparison.runs import Run, Task, train
 from mt.comparison.speeds import SpeedSettings, speeds_of
 from mt.comparison.variant import Variant
 
 log = logging.getLogger(__name__)
 
 
-def train_all(comparison: Comparison, folder: Path) -> None:
-    """Trains and scores each variant on each task with each seed, unless it was done with the same overrides.
+def train_all(comparison: Comparison, folder: Path, jobs: int) -> None:
+    """Trains and scores each variant on each task with each seed, `jobs` at once, unless that was done already.
 
-    What fails is noted and the others go on; where the baseline fails there is nothing to compare a task with.
+    What fails is noted and the others go on; where the baseline has failed there is nothing to compare a task with.
     """
     results = comparison.results
+    for run, failure in train(_to_train(comparison, folder), jobs):
+        found = {"failed": failure} if failure else _quality(run.folder)
+        results.add_run(run.task.name, run.variant.name, run.seed, {"overrides": run.overrides, **found})
+        log.info("%s: %s", run, _said(found))
+
+
+def _to_train(comparison: Comparison, folder: Path) -> Iterator[Run]:
+    results, baseline = comparison.results, comparison.baseline
     for task in comparison.tasks:
         for seed in comparison.seeds:
             for variant in comparison.variants:  # the baseline first
-                overrides = overrides_of(task, variant, seed)
+                run = Run(task, variant, seed, run_folder(folder, task, variant, seed))
                 done = results.run(task.name, variant.name, seed)
-                if not done or done["overrides"] != overrides or "failed" in done:
-                    log.info("%s, %s, seed %d: training", task.name, variant.name, seed)
-                    done = {"overrides": overrides, **_trained(overrides, run_folder(folder, task, variant, seed))}
-                    results.add_run(task.name, variant.name, seed, done)
-                    log.info("%s, %s, seed %d: %s", task.name, variant.name, seed, _said(done))
-                if "failed" in done and variant.name == comparison.baseline.name:
+                if done and done["overrides"] == run.overrides and "failed" not in done:
+                    continue
+                if variant != baseline and "failed" in (results.run(task.name, baseline.name, seed) or {}):
                     break
+                results.forget_run(task.name, variant.name, seed)
+                log.info("%s: training", run)
+                yield run
 
 
 def run_folder(folder: Path, task: Task, variant: Variant, seed: int) -> Path:
@@ -84,9 +93,8 @@ def bootstrap_all(comparison: Comparison, folder: Path) -> dict[str, dict[str, f
     return found
 
 
-def _trained(overrides: list[str], run: Path) -> dict[str, Any]:
+def _quality(run: Path) -> dict[str, Any]:
     try:
-        train(overrides, run)
         return quality_of(run)
     except (ValueError, OSError) as error:
         return {"failed": " ".join(str(error).split())}

@@ -36,6 +36,10 @@ class Results:
         self.runs[f"{task}/{variant}/{seed}"] = dict(found)
         self._save()
 
+    def forget_run(self, task: str, variant: str, seed: int) -> None:
+        """It is measured anew."""
+        self.runs.pop(f"{task}/{variant}/{seed}", None)
+
     def add_speeds(self, task: str, found: Mapping[str, Any]) -> None:
         self.speeds[task] = dict(found)
         self._save()

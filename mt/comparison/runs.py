@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from mt.comparison.variant import Variant
+from mt.data.prepare import available_cores
+
+POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,27 +27,82 @@ class Task:
     purpose: str = ""
 
 
-def overrides_of(task: Task, variant: Variant, seed: int) -> list[str]:
-    """All that training is told, but for where it puts what it makes."""
-    return [*task.overrides, *variant.training_overrides(), f"trainer.seed={seed}", f"name={variant.name}"]
+@dataclass(frozen=True)
+class Run:
+    """One training of a comparison; what it tells is kept in `log`."""
+
+    task: Task
+    variant: Variant
+    seed: int
+    folder: Path
+
+    @property
+    def overrides(self) -> list[str]:
+        """All that training is told, but for where it puts what it makes."""
+        of_variant = self.variant.training_overrides()
+        return [*self.task.overrides, *of_variant, f"trainer.seed={self.seed}", f"name={self.variant.name}"]
+
+    @property
+    def log(self) -> Path:
+        return self.folder.with_name(f"{self.folder.name}.log")
+
+    def __str__(self) -> str:
+        return f"{self.task.name}, {self.variant.name}, seed {self.seed}"
 
 
-def train(overrides: Sequence[str], run: Path) -> None:
-    """Trains to the end in the folder `run`; what is told on the way goes to the file `run`.log.
+def train(planned: Iterator[Run], jobs: int) -> Iterator[tuple[Run, str | None]]:
+    """Trains `jobs` runs at once, each in its folder, and yields each as it ends, with why it failed or None.
 
-    Raises ValueError with the last line of it where training fails.
+    The next one is asked for when there is room for it. What is told on the way goes to the run's log. Trainings that
+    are under way when the caller goes no further finish their update and write a checkpoint, from which they go on.
     """
-    log = run.with_name(f"{run.name}.log")
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("w", encoding="utf-8") as output:
-        command = [sys.executable, "-m", "mt.train", *overrides, f"folder={run}"]
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
-        try:
-            code = process.wait()
-        except BaseException:
-            process.terminate()  # it finishes its update and writes a checkpoint
+    running = dict[int, tuple[Run, subprocess.Popen[bytes]]]()
+    try:
+        while True:
+            free = [place for place in range(jobs) if place not in running]
+            for place, run in zip(free, planned, strict=False):
+                running[place] = run, _start(run, os.environ | environment_of(place, jobs))
+            if not running:
+                return
+            for place, (run, process) in list(running.items()):
+                if process.poll() is not None:
+                    del running[place]
+                    yield run, _failure(run, process.returncode)
+            time.sleep(POLL_SECONDS)
+    finally:
+        for _, process in running.values():
+            process.terminate()
+        for _, process in running.values():
             process.wait()
-            raise
-    if code:
-        said = [line for line in log.read_text("utf-8").splitlines() if line.strip()] or ["nothing was said"]
-        raise ValueError(f"training ended with {code}: {said[-1].strip()} ({log})")
+
+
+def environment_of(place: int, jobs: int) -> dict[str, str]:
+    """What training number `place` of `jobs` at once is given: its share of the cores, and one of the GPUs in turn.
+
+    Nothing where there is one training at a time; a number of threads that the environment names stays.
+    """
+    if jobs == 1:
+        return {}
+    given = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(max(1, available_cores() // jobs)))}
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    devices = (
+        [str(k) for k in range(torch.cuda.device_count())] if named is None else [n for n in named.split(",") if n]
+    )
+    return given | ({"CUDA_VISIBLE_DEVICES": devices[place % len(devices)]} if devices else {})
+
+
+def _start(run: Run, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    run.log.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "mt.train", *run.overrides, f"folder={run.folder}"]
+    with run.log.open("w", encoding="utf-8") as output:
+        return subprocess.Popen(
+            command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=environment
+        )
+
+
+def _failure(run: Run, code: int) -> str | None:
+    """The last line of what a training said that ended with another code than 0."""
+    if code == 0:
+        return None
+    said = [line for line in run.log.read_text("utf-8").splitlines() if line.strip()] or ["nothing was said"]
+    return f"training ended with {code}: {said[-1].strip()} ({run.log})"

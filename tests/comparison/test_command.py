@@ -22,7 +22,7 @@ def settings(corpus_folder, tmp_path_factory):
     """Dense and another, 60 updates each, and a length that costs nothing."""
     work = tmp_path_factory.mktemp("compared")
     with initialize_config_dir(str(config_folder()), version_base="1.3"):
-        made = compose("compare_attention", overrides=[*COSTS, *SPEEDS])
+        made = compose("compare_attention", overrides=[*COSTS, *SPEEDS, "jobs=2"])
     made = OmegaConf.to_container(made, resolve=True)
     kept = {name: made["variants"][name] for name in ("window", "dense")}
     steps = ["trainer.max_steps=60", "trainer.validate_every=60"]
@@ -76,7 +76,7 @@ def test_a_variant_that_cannot_be_trained_is_told_and_the_others_stay(compared, 
 def test_where_the_baseline_fails_nobody_else_is_trained(settings, tmp_path, capsys):
     overrides = ["data=text", "data.source_language=de", "data.target_language=en", f"data.folder={tmp_path}/none"]
     nowhere = settings | {"tasks": {"nothing": {"overrides": overrides}}, "folder": str(tmp_path / "out")}
-    main(nowhere | {"parts": ["train", "report"]})
+    main(nowhere | {"parts": ["train", "report"], "jobs": 1})
     assert "Not measured: training ended with 2: train: error:" in capsys.readouterr().out
     assert set(json.loads((tmp_path / "out" / "results.json").read_text("utf-8"))["runs"]) == {"nothing/dense/1"}
 
@@ -85,6 +85,7 @@ def test_where_the_baseline_fails_nobody_else_is_trained(settings, tmp_path, cap
     "changed, message",
     [
         ({"parts": ["tain"]}, r"parts \(tain\) must be among train, speeds, costs, report"),
+        ({"jobs": 0}, r"jobs \(0\) must be at least 1"),
         ({"baseline": "sparse"}, r"baseline \(sparse\) must be one of the variants"),
         ({"seeds": [1, 1]}, r"seeds \(\[1, 1\]\) must be one or more, each once"),
         (

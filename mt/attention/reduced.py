@@ -97,7 +97,7 @@ class LowRank(Reduced):
     are learned for `max_length` keys at most: raises ValueError for more.
     """
 
-    def __init__(self, num_heads: int, head_size: int, *, rank: int = 32, max_length: int = 1024, dropout: float = 0.0):
+    def __init__(self, num_heads: int, head_size: int, *, rank: int = 64, max_length: int = 1024, dropout: float = 0.0):
         super().__init__(num_heads, head_size, dropout=dropout)
         for name, value in (("rank", rank), ("max_length", max_length)):
             if value < 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from mt.comparison.comparison import Comparison
 from mt.comparison.costs import CostSettings, measure_alone
 from mt.comparison.quality import paired, quality_of
-from mt.comparison.runs import Run, Task, train
+from mt.comparison.runs import Run, Task, left_in_order, train
 from mt.comparison.speeds import SpeedSettings, speeds_of
 from mt.comparison.variant import Variant
 
@@ -24,10 +25,11 @@ def train_all(comparison: Comparison, folder: Path, jobs: int) -> None:
     What fails is noted and the others go on; where the baseline has failed there is nothing to compare a task with.
     """
     results = comparison.results
-    for run, failure in train(_to_train(comparison, folder), jobs):
-        found = {"failed": failure} if failure else _quality(run.folder)
-        results.add_run(run.task.name, run.variant.name, run.seed, {"overrides": run.overrides, **found})
-        log.info("%s: %s", run, _said(found))
+    with left_in_order(), closing(train(_to_train(comparison, folder), jobs)) as ended:
+        for run, failure in ended:
+            found = {"failed": failure} if failure else _quality(run.folder)
+            results.add_run(run.task.name, run.variant.name, run.seed, {"overrides": run.overrides, **found})
+            log.info("%s: %s", run, _said(found))
 
 
 def _to_train(comparison: Comparison, folder: Path) -> Iterator[Run]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,7 +52,7 @@ class Run:
         return f"{self.task.name}, {self.variant.name}, seed {self.seed}"
 
 
-def train(planned: Iterator[Run], jobs: int) -> Iterator[tuple[Run, str | None]]:
+def train(planned: Iterator[Run], jobs: int) -> Generator[tuple[Run, str | None], None, None]:
     """Trains `jobs` runs at once, each in its folder, and yields each as it ends, with why it failed or None.
 
     The next one is asked for when there is room for it. What is told on the way goes to the run's log. Trainings that
@@ -74,6 +76,16 @@ def train(planned: Iterator[Run], jobs: int) -> Iterator[tuple[Run, str | None]]
             process.terminate()
         for _, process in running.values():
             process.wait()
+
+
+@contextmanager
+def left_in_order() -> Iterator[None]:
+    """SIGTERM, which schedulers send, leaves as Ctrl-C does: what is under way inside is stopped first."""
+    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def environment_of(place: int, jobs: int) -> dict[str, str]:

@@ -1,12 +1,17 @@
 """Trainings of a comparison that run side by side."""
 
+import json
+import signal
+import subprocess
+import sys
 import time
 
 import pytest
 import torch
+from hydra import compose, initialize_config_dir
 
-from mt.comparison.runs import Run, Task, environment_of, train
-from mt.comparison.variant import Variant
+from mt.command_line import config_folder
+from mt.comparison.runs import environment_of
 from mt.data.prepare import available_cores
 from tests.conftest import train_overrides
 
@@ -32,19 +37,21 @@ def test_trainings_at_once_share_the_cores_and_take_gpus_in_turn(monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_training_under_way_is_stopped_in_order_when_nobody_waits_for_it(corpus_folder, tmp_path):
-    node = {"_target_": "mt.attention.dense.Dense", "_partial_": True}
-    dense = Variant(name="dense", slot="decoder.cross_attention", attention="dense", node=node)
-    overrides = [one for one in train_overrides(corpus_folder, tmp_path) if not one.startswith("folder")]
-    runs = [
-        Run(Task(name="long", overrides=[*overrides, "trainer.max_steps=100000"]), dense, 1, tmp_path / "long"),
-        Run(Task(name="broken", overrides=[*overrides, "model.layer.dim=31"]), dense, 1, tmp_path / "broken"),
-    ]
-    ended = train(iter(runs), jobs=2)
-    run, failure = next(ended)
-    assert run.task.name == "broken" and "dim (31) must be a multiple" in failure
-    while "step 1" not in (tmp_path / "long.log").read_text("utf-8"):
+def test_who_is_ended_ends_its_trainings_first(corpus_folder, tmp_path):
+    told = [one for one in train_overrides(corpus_folder, tmp_path) if not one.startswith("folder")]
+    overrides = json.dumps([*told, "trainer.max_steps=100000"])
+    with initialize_config_dir(str(config_folder()), version_base="1.3"):
+        others = [
+            f"~variants.{name}" for name in compose("compare_attention").variants if name not in ("dense", "top_k")
+        ]
+    command = ["-m", "mt.compare_attention", f"folder={tmp_path}", "jobs=2", f"tasks.bundled.overrides={overrides}"]
+    process = subprocess.Popen([sys.executable, *command, *others], stderr=subprocess.PIPE, text=True)
+    logs = [tmp_path / "runs" / "bundled" / name / "seed-1.log" for name in ("dense", "top_k")]
+    while not all(log.is_file() and "step 1" in log.read_text("utf-8") for log in logs):
+        assert process.poll() is None, process.stderr.read()
         time.sleep(0.05)
-    ended.close()
-    assert "stopped by SIGTERM" in (tmp_path / "long.log").read_text("utf-8")
-    assert list((tmp_path / "long" / "last").iterdir())
+    process.terminate()
+    assert process.wait(60) == 128 + signal.SIGTERM
+    for log in logs:
+        assert "stopped by SIGTERM" in log.read_text("utf-8")
+        assert list((log.with_suffix("") / "last").iterdir())

@@ -52,7 +52,7 @@ from mt.attention import (
 # A variant is a line: its name here, and what makes it of (number of heads, head size).
 VARIANTS: dict[str, Callable[..., Mixer]] = {
     "dense": Dense,
-    "chunked": partial(Chunked, block=3),
+    "chunked": Chunked,
     "top-k, k 2": partial(TopK, k=2),
     "threshold": partial(Threshold, share=0.2),
     "1.5-entmax": Entmax,

@@ -30,7 +30,8 @@ class Dense(KeyValueMixer):
             )
         if not self.training and not torch.is_grad_enabled():
             return attend_without_gradients(q_BHTK, k_BHSK, v_BHSK, mask, self.scale)
-        # For the short sequences of translation, plain products beat the CPU's fused kernel, above all backward.
+        # For the short sequences of translation, plain products in bfloat16 take a fifth of the time of the CPU's fused
+        # kernel; where that is faster, from thousands of pieces on, it is `Chunked`.
         return super().attend(q_BHTK, k_BHSK, v_BHSK, mask)
 
 

@@ -71,7 +71,7 @@ VARIANTS = {
     "linear random": partial(Linear, features="random", num_features=12),
     "low_rank": partial(LowRank, rank=4, max_length=11),
     "pooled": partial(Pooled, factor=2),
-    "chunked": partial(Chunked, block=3),
+    "chunked": Chunked,
     "window": partial(Window, reach=2),
     "local": partial(Local, reach=3.0),
     "diagonal": partial(Diagonal, reach=3.0),
@@ -343,7 +343,7 @@ def test_top_k_and_threshold_keep_the_best_keys_alone():
 
 def test_chunked_is_dense():
     q, k, v = inputs()
-    torch.testing.assert_close(Chunked(H, K, block=2).attend(q, k, v, mask()), Dense(H, K).attend(q, k, v, mask()))
+    torch.testing.assert_close(Chunked(H, K).attend(q, k, v, mask()), Dense(H, K).attend(q, k, v, mask()))
 
 
 def test_a_window_over_everything_is_dense_and_a_small_one_is_not():
@@ -375,7 +375,6 @@ def test_a_window_over_everything_is_dense_and_a_small_one_is_not():
         (partial(Diagonal, reach=0), r"reach \(0\) must be above 0"),
         (partial(Prior, floor=0), r"floor \(0\) must be above 0"),
         (partial(Average, dropout=0.1), r"attention_dropout \(0.1\) must be 0"),
-        (partial(Chunked, block=0), r"block \(0\) must be at least 1"),
         (partial(Window, reach=0), r"reach \(0\) must be at least 1"),
         (partial(Relative, buckets=6), r"buckets \(6\) must be a multiple of 4"),
         (partial(Structured, most_steps=0), r"most_steps \(0\) must be at least 1"),

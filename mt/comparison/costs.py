@@ -20,11 +20,13 @@ from torch import Tensor
 
 from mt.attention.contract import CausalMixer, MemoryMixer, Mixer
 from mt.attention.reading import Reading
+from mt.attention.structure import Structure
 from mt.comparison.variant import ROLES, Variant
 from mt.device import choose_device
 from mt.training.memory import LiveTensors
 
 SECONDS_EACH = 2.0  # a measurement is repeated until so much time is spent, or often enough
+SENTENCE = 32  # pieces, where a variant asks for the sentences of a source
 STEPS = 2  # of one position, before and between measurements of a past
 
 
@@ -117,12 +119,24 @@ def _whole_length(
     mixer: Any, role: type[Mixer], length: int, device: torch.device
 ) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
     """heads_BHTK of all positions at once, as training has it in the slot of that role."""
+    known = _known(mixer, length, device)
     if role is MemoryMixer:
         heard = _heard(mixer, length, length, device)
-        return lambda q, k, v: mixer.read(q, mixer.summarize(k, v, None), **heard)
+        return lambda q, k, v: mixer.read(q, mixer.summarize(k, v, None, **known), **heard)
     if role is CausalMixer:
         return lambda q, k, v: mixer.extend(q, k, v, mixer.start())[0]
-    return lambda q, k, v: mixer.attend(q, k, v, None)
+    return lambda q, k, v: mixer.attend(q, k, v, None, **known)
+
+
+def _known(mixer: Any, length: int, device: torch.device) -> dict[str, Any]:
+    """What a model would know of the source: a document, in each of whose sentences every piece hangs on the next."""
+    if not mixer.wants:
+        return {}
+    places = torch.arange(length, device=device)
+    segments = places // SENTENCE
+    climbs = (places - places[:, None]).clamp_min(0).to(torch.int8)
+    climbs = climbs.masked_fill(segments != segments[:, None], -1)
+    return Structure(segments_BS=segments[None], climbs_BSS=climbs[None]).of(mixer.wants)
 
 
 def _heard(mixer: Any, num_queries: int, num_keys: int, device: torch.device) -> dict[str, Any]:
@@ -150,7 +164,7 @@ def _decoding(
     q, k, v = _inputs(length, settings, device)
     one = _inputs(1, settings, device)
     if role is MemoryMixer:
-        summary, heard = mixer.summarize(k, v, None), _heard(mixer, 1, length, device)
+        summary, heard = mixer.summarize(k, v, None, **_known(mixer, length, device)), _heard(mixer, 1, length, device)
         seconds = _median_seconds(lambda: mixer.read(one[0], summary, **heard), settings.repeats, device)
         return {"step_seconds": seconds, "cache_bytes": held_bytes(summary)}
     if role is CausalMixer:

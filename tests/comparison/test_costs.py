@@ -88,3 +88,9 @@ def test_a_slot_or_a_goal_that_there_is_not_is_refused():
         Variant(name="x", slot="decoder.cross_attention", attention="dense", node={}, goals={"speed": 1})
     with pytest.raises(ValueError, match="must be a MemoryMixer"):
         variant("window").make_mixer(H, K)
+
+
+@pytest.mark.parametrize("attention", ["sections", "structured"])
+def test_attention_that_asks_for_the_structure_of_a_source_is_measured_with_one(attention):
+    dense, own = (measure(variant(name, "encoder.self_attention"), 4 * L, SETTINGS) for name in ("dense", attention))
+    assert own["train_bytes"] >= dense["train_bytes"] + H * (4 * L) ** 2 * FLOAT  # the biases of each head

@@ -67,7 +67,7 @@ VARIANTS: dict[str, Callable[..., Mixer]] = {
     "sections": Sections,
     "linear, elu": Linear,
     "linear, random": partial(Linear, features="random", num_features=256),
-    "low rank": partial(LowRank, rank=3, max_length=16),
+    "low rank": partial(LowRank, rank=3),
     "pooled by 2": partial(Pooled, factor=2),
     "scales 1 and 3": partial(MultiScale, factors=(1, 3)),
     "window of 2": partial(Window, reach=2),

@@ -18,7 +18,7 @@ from mt.attention.dropout import Dropout
 
 # B batch, H heads, G key-value heads, T queries, S keys, M mixtures, K head size, N sentences, R rows (hypotheses)
 
-OWN = 8.0  # nats by which the places of a mixture are before all others in the beginning
+OWN = 8.0  # nats by which a mixture's own run is before all others in the beginning
 
 
 @dataclass(frozen=True)
@@ -92,29 +92,27 @@ class Reduced(MemoryMixer):
 class LowRank(Reduced):
     """`rank` learned mixtures of the positions (Linformer, Wang et al. 2020), whose rows are made to sum to one.
 
-    A sentence of no more than `rank` keys begins whole, each mixture one of them; a longer one in `rank` runs of
-    neighbours. What is learned comes on top, by position. Time and memory grow with T x rank + S x rank. The mixtures
-    are learned for `max_length` keys at most: raises ValueError for more.
+    A sentence is taken in at most `rank` runs of neighbours, of one key each where there are no more keys; a mixture
+    begins as one of the runs, and learns how much of each other goes with it. Linformer's mixtures are learned for
+    positions of one length of the input; these are for shares of it, and so for any. Time and memory grow with
+    T x rank + S x rank. Raises ValueError for a rank below 1.
     """
 
-    def __init__(self, num_heads: int, head_size: int, *, rank: int = 64, max_length: int = 1024, dropout: float = 0.0):
+    def __init__(self, num_heads: int, head_size: int, *, rank: int = 64, dropout: float = 0.0):
         super().__init__(num_heads, head_size, dropout=dropout)
-        for name, value in (("rank", rank), ("max_length", max_length)):
-            if value < 1:
-                raise ValueError(f"{name} ({value}) must be at least 1")
-        self.logits_ML = nn.Parameter(0.02 * torch.randn(rank, max_length))
+        if rank < 1:
+            raise ValueError(f"rank ({rank}) must be at least 1")
+        self.logits_MM = nn.Parameter(OWN * torch.eye(rank) + 0.02 * torch.randn(rank, rank))
 
     def mixing(self, real_BS: Tensor) -> Tensor:
-        length, (rank, longest) = real_BS.shape[1], self.logits_ML.shape
-        if length > longest:
-            raise ValueError(f"low-rank attention: {length} pieces are more than max_length ({longest})")
-        own_BMS = _run_of(real_BS, rank)[:, None] == torch.arange(rank, device=real_BS.device)[:, None]
-        logits_BMS = self.logits_ML[:, :length].float() + OWN * own_BMS
-        shares_BMS = logits_BMS.masked_fill(~real_BS[:, None], float("-inf")).softmax(dim=-1)
-        return shares_BMS * self.filled(real_BS)[:, :, None]
+        runs = torch.arange(len(self.logits_MM), device=real_BS.device)
+        is_inside_BMS = (_run_of(real_BS, len(runs))[:, None] == runs[:, None]) & real_BS[:, None]
+        counts_B1M = is_inside_BMS.sum(dim=-1)[:, None]
+        shares_BMM = (self.logits_MM.float() + counts_B1M.log()).softmax(dim=-1) / counts_B1M.clamp_min(1)
+        return (shares_BMM @ is_inside_BMS.float()) * self.filled(real_BS)[:, :, None]
 
     def filled(self, real_BS: Tensor) -> Tensor:
-        return torch.arange(len(self.logits_ML), device=real_BS.device) < real_BS.sum(dim=-1, keepdim=True)
+        return torch.arange(len(self.logits_MM), device=real_BS.device) < real_BS.sum(dim=-1, keepdim=True)
 
 
 def _run_of(real_BS: Tensor, rank: int) -> Tensor:

@@ -69,7 +69,7 @@ VARIANTS = {
     "linear relu": partial(Linear, features="relu"),
     "linear hedgehog": partial(Linear, features="hedgehog", num_features=12),
     "linear random": partial(Linear, features="random", num_features=12),
-    "low_rank": partial(LowRank, rank=4, max_length=11),
+    "low_rank": partial(LowRank, rank=4),
     "pooled": partial(Pooled, factor=2),
     "chunked": Chunked,
     "window": partial(Window, reach=2),
@@ -424,23 +424,17 @@ def test_the_diagonal_goes_on_where_the_last_step_stood():
 
 def test_low_rank_begins_as_dense_attention_of_sentences_up_to_its_rank():
     q, k, v = inputs()
-    rank_of_all, rank_of_less = (LowRank(H, K, rank=rank, max_length=S).attend(q, k, v, mask()) for rank in (S, 2))
+    rank_of_all, rank_of_less = (LowRank(H, K, rank=rank).attend(q, k, v, mask()) for rank in (S, 2))
     dense = Dense(H, K).attend(q, k, v, mask())
     assert (rank_of_all - dense).abs().max() < 0.02 < (rank_of_less - dense).abs().max()
 
 
 def test_low_rank_begins_with_runs_of_neighbours_where_a_sentence_is_longer_than_its_rank():
     real = torch.arange(9) < torch.tensor([[7], [9], [2]])
-    shares = LowRank(H, K, rank=3, max_length=9).mixing(real)
+    shares = LowRank(H, K, rank=3).mixing(real)
     run_of = [[int(shares[b, :, s].argmax()) for s in range(int(real[b].sum()))] for b in range(3)]
     assert run_of == [[0, 0, 0, 1, 1, 2, 2], [0, 0, 0, 1, 1, 1, 2, 2, 2], [0, 1]]
     torch.testing.assert_close(shares.sum(dim=-1), torch.tensor([[1.0, 1, 1], [1, 1, 1], [1, 1, 0]]))
-
-
-def test_low_rank_refuses_more_keys_than_it_was_made_for():
-    q, k, v = inputs()
-    with pytest.raises(ValueError, match=r"9 pieces are more than max_length \(8\)"):
-        LowRank(H, K, rank=2, max_length=8).attend(q, k, v, None)
 
 
 def test_a_scan_equals_its_recurrence_and_stays_finite_where_products_vanish():

@@ -46,8 +46,17 @@ def test_times_are_positive_and_an_encoder_has_no_step():
     assert set(measure(variant("dense", "encoder.self_attention"), L, SETTINGS)) == {"train_bytes", "train_seconds"}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Refusing(Variant):
+    """Has its own bounds."""
+
+    def make_mixer(self, num_heads, head_size):
+        raise ValueError("40 pieces\nare too many")
+
+
 def test_a_variant_that_refuses_a_length_says_why():
-    assert "40 pieces are more than max_length (8)" in measure(variant("low_rank", max_length=8), L, SETTINGS)["failed"]
+    refusing = Refusing(name="refusing", slot="decoder.cross_attention", attention="dense", node={})
+    assert measure(refusing, L, SETTINGS) == {"failed": "40 pieces are too many"}
 
 
 @dataclass(frozen=True, kw_only=True)

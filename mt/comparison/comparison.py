@@ -75,9 +75,11 @@ class Comparison:
         return [difference for task in self.tasks for difference in self._on(task, variant)]
 
     def is_eligible(self, variant: Variant) -> bool:
-        """Whether its BLEU is nowhere more than the tolerance below the baseline's, and known."""
+        """Whether its BLEU is nowhere more than the tolerance below the baseline's, and known; or it is exact."""
         found = self.differences(variant)
-        return bool(found) and all(difference.bleu_difference >= -self.tolerance for difference in found)
+        return variant.is_exact or (
+            bool(found) and all(difference.bleu_difference >= -self.tolerance for difference in found)
+        )
 
     def slots(self) -> list[str]:
         """The slots that variants stand in, the baseline's first."""
@@ -136,7 +138,7 @@ class Comparison:
         for variant in self.in_slot(slot)[1:]:
             found = self.differences(variant)
             is_sure = any(one.bleu_difference > 0 and one.p.get("bleu", 1.0) < SIGNIFICANT for one in found)
-            if is_sure and self.is_eligible(variant):
+            if is_sure and self.is_eligible(variant) and not variant.is_exact:
                 mean = statistics.fmean(one.bleu_difference for one in found)
                 if mean > gain:
                     best, gain = variant, mean
@@ -146,6 +148,8 @@ class Comparison:
         """The eligible variant with the least alignment error, the mean over tasks."""
         rates = {}
         for variant in self.in_slot(slot):
+            if variant.is_exact:
+                continue
             trained = self.baseline if variant.name == self.baseline.name else variant
             found = [self.mean(task, trained, "alignment", "error_rate") for task in self.tasks]
             if None not in found and found and (trained is self.baseline or self.is_eligible(variant)):

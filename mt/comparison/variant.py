@@ -21,10 +21,10 @@ GOALS = ("bleu", "train_bytes", "step_seconds")
 class Variant:
     """`attention` (a name of configs/attention, whose contents are `node`) in `slot`, with other `settings` if any.
 
-    `overrides` are further settings of training. `goals` are what it is meant to reach: `bleu`, the least difference to
-    the baseline's on every test set; `train_bytes`, the largest share of the baseline's at the greatest length;
-    `step_seconds`, true for below the baseline's from some length on. Raises ValueError for a slot or a goal that there
-    is not.
+    `overrides` are further settings of training. `is_exact` says that it computes what the baseline does, to rounding.
+    `goals` are what it is meant to reach: `bleu`, the least difference to the baseline's on every test set;
+    `train_bytes`, the largest share of the baseline's at the greatest length; `step_seconds`, true for below the
+    baseline's from some length on. Raises ValueError for a slot or a goal that there is not.
     """
 
     name: str
@@ -33,6 +33,7 @@ class Variant:
     node: Mapping[str, Any]
     settings: Mapping[str, Any] = field(default_factory=dict)
     overrides: Sequence[str] = ()
+    is_exact: bool = False
     goals: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self):

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -73,6 +74,16 @@ def comparison(tmp_path):
 
 def by_name(comparison, name):
     return next(one for one in comparison.variants if one.name == name)
+
+
+def test_an_exact_variant_may_always_be_chosen_for_its_costs_and_never_for_the_chance_of_its_training(comparison):
+    exact = [replace(one, is_exact=one.name in ("sharp", "poor")) for one in comparison.variants]
+    comparison = replace(comparison, variants=exact)
+    assert comparison.is_eligible(by_name(comparison, "poor"))
+    assert comparison.best_by_cost(CROSS, "step_seconds")[0][1].name == "poor"
+    assert comparison.best_translation(CROSS).name == "dense" and comparison.best_alignment(CROSS)[0].name == "dense"
+    assert "poor computes what dense does, to rounding" in markdown(comparison)
+    assert "-2.00 (words, test)" in markdown(comparison)
 
 
 def test_differences_are_those_of_the_means_over_seeds(comparison):

@@ -6,6 +6,9 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from hydra import compose, initialize_config_dir
+
+from mt.command_line import config_folder
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -35,6 +38,9 @@ def test_command_is_understood(composed, command):
     if name in ("train", "prepare", "doctor"):
         # a search's own settings come with the extra `sweep`, and tests/test_sweeps.py runs them
         assert composed([word for word in words if "=" in word and "," not in word and word != "hydra/sweeper=tune"])
+    elif name == "compare_attention":
+        with initialize_config_dir(str(config_folder()), version_base="1.3"):
+            assert compose(name, overrides=words)
     else:
         assert import_module(f"mt.{name}").parser().parse_args(words)
 

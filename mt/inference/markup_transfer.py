@@ -290,7 +290,9 @@ class _Placing:
     def _gap(self, child: int, gaps: np.ndarray) -> int:
         """The best of some gaps for what has no text in the target."""
         mark, pair = self.marks[child], self.pair
-        gaps = np.array([gap for gap in gaps if self._suits(mark, gap)] or gaps)
+        # a leaf before a letter, as in "%dq", might be read as text: last of all where nothing suits
+        apart = [gap for gap in gaps if not (mark.is_leaf and self._is_before_letter(gap))]
+        gaps = np.array([gap for gap in gaps if self._suits(mark, gap)] or apart or gaps)
         total = np.concatenate(([0.0], np.cumsum(pair.before(self._places[child]))))[gaps]
         best = gaps[total >= total.max() - 1e-9]
         wants_blank = mark.before == mark.after == "blank"
@@ -303,8 +305,11 @@ class _Placing:
         pair = self.pair
         if pair.is_between_words(gap):
             return True
-        is_before_letter = neighbour(pair.text[pair.target[gap].start]) == "letter"
-        return self.goes_inside and not (is_before_letter and mark.is_leaf and mark.after == "sign")
+        return self.goes_inside and not (self._is_before_letter(gap) and mark.is_leaf and mark.after == "sign")
+
+    def _is_before_letter(self, gap: int) -> bool:
+        pair = self.pair
+        return gap < len(pair.target) and neighbour(pair.text[pair.target[gap].start]) == "letter"
 
 
 def _written(pair: _Pair, placed: Sequence[Placed], is_encoded: bool) -> str:

@@ -64,6 +64,12 @@ def test_a_line_comes_over(line, target, links, result):
     assert carried(line, target, links) == result
 
 
+def test_a_placeholder_that_nothing_suits_is_not_glued_to_a_letter():
+    line = "<i>A&amp;B</i> {name1}<n2>!<n3>Haus</n3>%5.2f Haus</n2>Haus Ende"
+    result = '<i></i> Haus {name1} Haus Haus Haus Haus "<n2><n3></n3>q%5.2f </n2>"'
+    assert carried(line, 'Haus Haus Haus Haus Haus "q"', "1-5") == result
+
+
 def test_brothers_share_what_both_would_have():
     line = "<b>a b c d</b> <i>x</i>"
     assert carried(line, "a b x c d", "0-0 1-1 4-2 2-3 3-4") == "<b>a b</b> <i>x</i> c d"

@@ -78,8 +78,8 @@ def give_back_freed_memory() -> None:
     """Gives freed memory back to the system at once, in blocks of 256 KiB and more.
 
     What a backward pass needs lies in small blocks between the large ones of long lines, and would keep them from being
-    used again. With lines of 4,096 pieces and chunked attention, forward and backward took 465 MiB at most in place of
-    2,826, and no more time. Does nothing where the C library is not glibc.
+    used again. With lines of 4,096 pieces and attention in a loop over blocks, forward and backward took 465 MiB at
+    most in place of 2,826. Does nothing where the C library is not glibc.
     """
     library = ctypes.CDLL(None) if sys.platform == "linux" else None
     if hasattr(library, "mallopt"):

@@ -92,10 +92,11 @@ class Reduced(MemoryMixer):
 class LowRank(Reduced):
     """`rank` learned mixtures of the positions (Linformer, Wang et al. 2020), whose rows are made to sum to one.
 
-    A sentence is taken in at most `rank` runs of neighbours, of one key each where there are no more keys; a mixture
-    begins as one of the runs, and learns how much of each other goes with it. Linformer's mixtures are learned for
-    positions of one length of the input; these are for shares of it, and so for any. Time and memory grow with
-    T x rank + S x rank. Raises ValueError for a rank below 1.
+    A sentence is taken in runs of as many neighbours each as leave no more than `rank` of them: of one key where there
+    are no more keys. A mixture begins as one of the runs, and learns how much of each other goes with it. Linformer's
+    mixtures are learned for positions of one length of the input; these are for its runs, and so for any. All runs but
+    the last are of one size: where means of one key and of two stand side by side, the one is louder than the other,
+    and translation suffers. Time and memory grow with T x rank + S x rank. Raises ValueError for a rank below 1.
     """
 
     def __init__(self, num_heads: int, head_size: int, *, rank: int = 64, dropout: float = 0.0):
@@ -106,18 +107,19 @@ class LowRank(Reduced):
 
     def mixing(self, real_BS: Tensor) -> Tensor:
         runs = torch.arange(len(self.logits_MM), device=real_BS.device)
-        is_inside_BMS = (_run_of(real_BS, len(runs))[:, None] == runs[:, None]) & real_BS[:, None]
+        run_BS = (real_BS.cumsum(dim=-1) - 1) // self._size_of_runs(real_BS)
+        is_inside_BMS = (run_BS[:, None] == runs[:, None]) & real_BS[:, None]
         counts_B1M = is_inside_BMS.sum(dim=-1)[:, None]
         shares_BMM = (self.logits_MM.float() + counts_B1M.log()).softmax(dim=-1) / counts_B1M.clamp_min(1)
         return (shares_BMM @ is_inside_BMS.float()) * self.filled(real_BS)[:, :, None]
 
     def filled(self, real_BS: Tensor) -> Tensor:
-        return torch.arange(len(self.logits_MM), device=real_BS.device) < real_BS.sum(dim=-1, keepdim=True)
+        begins_BM = torch.arange(len(self.logits_MM), device=real_BS.device) * self._size_of_runs(real_BS)
+        return begins_BM < real_BS.sum(dim=-1, keepdim=True)
 
-
-def _run_of(real_BS: Tensor, rank: int) -> Tensor:
-    """run_BS: which of `rank` runs of neighbours each real key is in: runs of one where there are no more keys."""
-    return (real_BS.cumsum(dim=-1) - 1) * rank // real_BS.sum(dim=-1, keepdim=True).clamp_min(rank)
+    def _size_of_runs(self, real_BS: Tensor) -> Tensor:
+        """size_B1: keys of a run, that no more runs than mixtures hold all of them."""
+        return ((real_BS.sum(dim=-1, keepdim=True) - 1) // len(self.logits_MM) + 1).clamp_min(1)
 
 
 class MultiScale(Reduced):

@@ -429,12 +429,15 @@ def test_low_rank_begins_as_dense_attention_of_sentences_up_to_its_rank():
     assert (rank_of_all - dense).abs().max() < 0.02 < (rank_of_less - dense).abs().max()
 
 
-def test_low_rank_begins_with_runs_of_neighbours_where_a_sentence_is_longer_than_its_rank():
-    real = torch.arange(9) < torch.tensor([[7], [9], [2]])
-    shares = LowRank(H, K, rank=3).mixing(real)
-    run_of = [[int(shares[b, :, s].argmax()) for s in range(int(real[b].sum()))] for b in range(3)]
-    assert run_of == [[0, 0, 0, 1, 1, 2, 2], [0, 0, 0, 1, 1, 1, 2, 2, 2], [0, 1]]
-    torch.testing.assert_close(shares.sum(dim=-1), torch.tensor([[1.0, 1, 1], [1, 1, 1], [1, 1, 0]]))
+def test_low_rank_begins_with_runs_of_one_size_where_a_sentence_is_longer_than_its_rank():
+    real = torch.arange(9) < torch.tensor([[7], [9], [4], [2]])
+    mixer = LowRank(H, K, rank=3)
+    shares = mixer.mixing(real)
+    run_of = [[int(shares[b, :, s].argmax()) for s in range(int(real[b].sum()))] for b in range(4)]
+    assert run_of == [[0, 0, 0, 1, 1, 1, 2], [0, 0, 0, 1, 1, 1, 2, 2, 2], [0, 0, 1, 1], [0, 1]]
+    holds = torch.tensor([[1.0, 1, 1], [1, 1, 1], [1, 1, 0], [1, 1, 0]])
+    torch.testing.assert_close(shares.sum(dim=-1), holds)
+    assert (mixer.filled(real) == holds.bool()).all()
 
 
 def test_a_scan_equals_its_recurrence_and_stays_finite_where_products_vanish():

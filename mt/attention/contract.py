@@ -5,7 +5,8 @@ sentence and *reads* it at every step; decoder self-attention *extends* a past. 
 values come in already projected and split into heads, and it says how they mix.
 
 Shapes: B batch, H heads, G key-value heads (H is a multiple of G), T queries, S keys, K head size, R rows (hypotheses).
-A mask is boolean, broadcastable to B H T S, and True means "may look". Every query may look at one key at least.
+A mask is boolean, broadcastable to B H T S, and True means "may look"; of a memory that is summarized, to B 1 1 S.
+Every query may look at one key at least.
 """
 
 from __future__ import annotations

@@ -64,7 +64,8 @@ class DynamicHeads(MemoryMixer):
         return self.read(q_BHTK, self.summarize(k_BGSK, v_BGSK, mask))
 
     def summarize(self, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None) -> DynamicSummary:
-        return summary_of(self.dense.summarize(k_BGSK, v_BGSK, mask), self.router(k_BGSK, mask))
+        full = self.dense.summarize(k_BGSK, v_BGSK, mask)
+        return summary_of(full, self.router(k_BGSK, full.mask_N11S))
 
     def read(self, q_RHTK: Tensor, summary: DynamicSummary) -> Tensor:
         pairs = summary.pairs

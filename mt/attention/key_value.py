@@ -16,7 +16,7 @@ from mt.attention.contract import (
     scatter_hypotheses,
 )
 from mt.attention.dropout import Dropout
-from mt.attention.mask import causal_mask
+from mt.attention.mask import causal_mask, mask_of_keys
 
 # B batch, H heads, G key-value heads, T queries, S keys, K head size, N sentences, R rows (hypotheses)
 
@@ -117,7 +117,7 @@ class KeyValueMemory(KeyValueEncoder, MemoryMixer):
     def summarize(self, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None) -> KeyValueSummary:
         if not torch.is_grad_enabled():  # laid out once for all the steps that read them
             k_BGSK, v_BGSK = k_BGSK.contiguous(), v_BGSK.contiguous()
-        return KeyValueSummary(k_BGSK, v_BGSK, mask)
+        return KeyValueSummary(k_BGSK, v_BGSK, mask_of_keys(mask, k_BGSK))
 
     def read(self, q_RHTK: Tensor, summary: KeyValueSummary) -> Tensor:
         q_NHUK = gather_hypotheses(q_RHTK, summary.k_NGSK.shape[0])

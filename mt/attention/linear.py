@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from mt.attention.contract import CausalMixer, MemoryMixer, gather_hypotheses, repeat_heads, scatter_hypotheses
 from mt.attention.dropout import refuse_weight_dropout
+from mt.attention.mask import mask_of_keys
+from mt.attention.precision import full_precision
 
 # B batch, H heads, G key-value heads, T queries, S keys, K head size, F features, N sentences, R rows (hypotheses)
 
@@ -24,7 +26,7 @@ LEAST = 1e-6  # of a feature, so that no row is empty
 
 @dataclass(frozen=True)
 class Sums:
-    """All that keys and values leave behind: sum_BGFK of phi(k) vᵀ and total_BGF of phi(k)."""
+    """All that keys and values leave behind, in float32: sum_BGFK of phi(k) vᵀ and total_BGF of phi(k)."""
 
     sum_BGFK: Tensor
     total_BGF: Tensor
@@ -54,9 +56,11 @@ class Linear(MemoryMixer, CausalMixer):
     begins as the identity; one that begins at random and has more rows tells more keys apart). Where query heads share
     keys, the features of the keys are each one's own.
     Random features: exp(w . x - |x|² / 2) / sqrt(F) with orthogonal Gaussian rows w; their products are exp(q . k) in
-    expectation (Choromanski et al. 2021, "Rethinking Attention with Performers"; Peng et al. 2021, RFA). Time grows
-    with T + S, a step of decoding takes the same time and memory however much went before. Raises ValueError for
-    features that are not known, fewer than one of them, and for dropout of weights, which are not there.
+    expectation (Choromanski et al. 2021, "Rethinking Attention with Performers"; the sines and cosines and the gate of
+    RFA, Peng et al. 2021, are not here). Time grows with T + S, a step of decoding takes the same time and memory
+    however much went before. Under autocast, too, sums are kept in float32: in bfloat16 what is added soon no longer
+    counts. Raises ValueError for features that are not known, fewer than one of them, and for dropout of weights, which
+    are not there.
     """
 
     def __init__(
@@ -77,7 +81,7 @@ class Linear(MemoryMixer, CausalMixer):
             self.directions_FK = nn.Parameter(_orthogonal_gaussian(num_features, head_size), requires_grad=False)
 
     def phi(self, x_BHTK: Tensor) -> Tensor:
-        """features_BHTF of queries or keys, above 0, in float32."""
+        """features_BHTF of queries or keys, above 0."""
         x_BHTK = x_BHTK.float() * self.scale
         if self.features == "elu":
             return nn.functional.elu(x_BHTK) + 1 + LEAST
@@ -86,7 +90,8 @@ class Linear(MemoryMixer, CausalMixer):
         if self.features == "hedgehog":
             scores_BHTF = repeat_heads(x_BHTK, len(self.map_HFK)) @ self.map_HFK.float().transpose(-1, -2)
             return torch.stack((scores_BHTF, -scores_BHTF), dim=-2).softmax(dim=-1).flatten(-2) + LEAST
-        scores_BHTF = x_BHTK @ self.directions_FK.float().T - x_BHTK.square().sum(-1, keepdim=True) / 2
+        with full_precision(x_BHTK):
+            scores_BHTF = x_BHTK @ self.directions_FK.float().T - x_BHTK.square().sum(-1, keepdim=True) / 2
         return scores_BHTF.exp() * len(self.directions_FK) ** -0.5 + LEAST
 
     def weights(self, q_BHTK: Tensor, k_BGSK: Tensor, mask: Tensor | None) -> Tensor:
@@ -101,6 +106,7 @@ class Linear(MemoryMixer, CausalMixer):
         return self._read(q_BHTK, _summed(self._heard(k_BGSK, mask), v_BGSK)).to(v_BGSK.dtype)
 
     def summarize(self, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None) -> LinearSummary:
+        mask = mask_of_keys(mask, k_BGSK)
         return LinearSummary(_summed(self._heard(k_BGSK, mask), v_BGSK), k_BGSK, mask)
 
     def read(self, q_RHTK: Tensor, summary: LinearSummary) -> Tensor:
@@ -132,7 +138,7 @@ class Linear(MemoryMixer, CausalMixer):
         num_heads, phi_BHTF = q_BHTK.shape[1], self.phi(q_BHTK)
         products_BHTT = (phi_BHTF @ repeat_heads(features_BGTF, num_heads).transpose(-1, -2)).tril()
         above_BHTK = products_BHTT @ repeat_heads(v_BGTK.float(), num_heads)
-        below_BHT1 = products_BHTT.sum(dim=-1, keepdim=True)
+        below_BHT1 = products_BHTT.sum(dim=-1, keepdim=True, dtype=torch.float32)
         if past is not None:
             above_BHTK = above_BHTK + phi_BHTF @ repeat_heads(past.sum_BGFK, num_heads)
             below_BHT1 = below_BHT1 + phi_BHTF @ repeat_heads(past.total_BGF, num_heads).unsqueeze(-1)
@@ -151,7 +157,7 @@ class Linear(MemoryMixer, CausalMixer):
 
 def _summed(features_BGSF: Tensor, v_BGSK: Tensor) -> Sums:
     v_BGSK = repeat_heads(v_BGSK.float(), features_BGSF.shape[1])
-    return Sums(features_BGSF.transpose(-1, -2) @ v_BGSK, features_BGSF.sum(dim=2))
+    return Sums((features_BGSF.transpose(-1, -2) @ v_BGSK).float(), features_BGSF.sum(dim=2, dtype=torch.float32))
 
 
 def _shares(products_BHTS: Tensor, mask: Tensor | None) -> Tensor:

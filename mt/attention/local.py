@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mt.attention.key_value import KeyValueMixer
+from mt.attention.precision import full_precision
 
 # B batch, H heads, G key-value heads, T queries, S keys, K head size
 
@@ -30,8 +31,9 @@ class Local(KeyValueMixer):
 
     def centres(self, q_BHTK: Tensor, real_B111: Tensor) -> Tensor:
         """centres_BHT1, from 0 to the last of the real keys, of which there are `real_B111`."""
-        inner_BHTK = (q_BHTK.float() @ self.inner_HKK.float()).tanh()
-        return (real_B111 - 1) * (inner_BHTK @ self.outer_HK1.float()).sigmoid()
+        with full_precision(q_BHTK):  # among thousands of keys, 8 bits would tell few places apart
+            inner_BHTK = (q_BHTK.float() @ self.inner_HKK.float()).tanh()
+            return (real_B111 - 1) * (inner_BHTK @ self.outer_HK1.float()).sigmoid()
 
     def weights(self, q_BHTK: Tensor, k_BGSK: Tensor, mask: Tensor | None) -> Tensor:
         centres_BHT1 = self.centres(q_BHTK, num_real(k_BGSK, mask))

@@ -13,6 +13,19 @@ def padding_mask(ids_BS: Tensor, pad: int) -> Tensor | None:
     return None if ids_BS.device.type == "cpu" and bool(real_BS.all()) else real_BS[:, None, None, :]
 
 
+def mask_of_keys(mask: Tensor | None, k_BGSK: Tensor) -> Tensor | None:
+    """mask_B11S, a row for each sentence of the keys, of a mask that broadcasts to that.
+
+    Raises ValueError for one that hides other keys from other queries or heads: a summary is made once for all of them.
+    """
+    if mask is None:
+        return None
+    if any(size != 1 for size in mask.shape[-3:-1]):
+        shape = " x ".join(map(str, mask.shape))
+        raise ValueError(f"mask ({shape}) must be B x 1 x 1 x S: a summary of keys is one for all queries and heads")
+    return mask.expand(len(k_BGSK), 1, 1, k_BGSK.shape[2])
+
+
 def causal_mask(num_new: int, num_past: int, device: torch.device) -> Tensor | None:
     """mask_11TS for `num_new` positions after `num_past`: each sees the past and itself. None when it hides nothing."""
     if num_new == 1:

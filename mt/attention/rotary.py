@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from mt.attention.precision import full_precision
+
 
 class Rotary(nn.Module):
     """Turns each pair (x_i, x_{i + K/2}) by position * base ** (-2i / K), so that scores see distances only."""
@@ -16,7 +18,7 @@ class Rotary(nn.Module):
     def forward(self, x_BHTK: Tensor, position: int) -> Tensor:
         """x_BHTK turned; its first entry along T stands at `position`."""
         half = self.head_size // 2
-        with torch.autocast(x_BHTK.device.type, enabled=False):
+        with full_precision(x_BHTK):
             steps = torch.arange(position, position + x_BHTK.shape[2], device=x_BHTK.device, dtype=torch.float32)
             speeds = self.base ** (-torch.arange(half, device=x_BHTK.device, dtype=torch.float32) / half)
             angles_TK = torch.outer(steps, speeds)

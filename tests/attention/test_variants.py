@@ -217,6 +217,40 @@ def test_rows_of_a_summary_commute_with_reading(memory_mixer):
     )
 
 
+def test_a_mask_for_all_sentences_is_that_of_each(memory_mixer):
+    index = torch.tensor([2, 0, 2, 1])
+    q, k, v = inputs()
+    for_all = mask()[:1]
+    summary = memory_mixer.summarize(k, v, for_all)
+    of_each = memory_mixer.summarize(k, v, for_all.expand(B, -1, -1, -1))
+    torch.testing.assert_close(memory_mixer.read(q, summary), memory_mixer.read(q, of_each))
+    torch.testing.assert_close(memory_mixer.read(q[index], summary.rows(index)), memory_mixer.read(q, summary)[index])
+
+
+def test_a_summary_for_other_keys_of_other_queries_is_refused(memory_mixer):
+    _, k, v = inputs()
+    with pytest.raises(ValueError, match=r"mask \(1 x 1 x 9 x 9\) must be B x 1 x 1 x S"):
+        memory_mixer.summarize(k, v, causal_mask(S, 0, k.device))
+
+
+def test_autocast_rounds_what_is_mixed_and_does_not_lose_it(causal_mixer):
+    """However long the past is: a sum in bfloat16 stops growing after some hundred positions."""
+    if not torch.is_grad_enabled():
+        pytest.skip("it has a way of its own")
+    torch.manual_seed(2)
+    q, k, v = (torch.randn(1, heads, 800, K) for heads in (H, G, G))
+    v = v + 1
+    expected, _ = causal_mixer.extend(q, k, v, causal_mixer.start())
+    with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
+        _, past = causal_mixer.extend(q[:, :, :400], k[:, :, :400], v[:, :, :400], causal_mixer.start())
+        heads = []
+        for part in torch.arange(400, 800).split(2):
+            now, past = causal_mixer.extend(q[:, :, part], k[:, :, part], v[:, :, part], past)
+            heads.append(now)
+    difference = torch.cat(heads, dim=2).float() - expected[:, :, 400:]
+    assert abs(difference.mean()) < 0.004 and difference.abs().mean() < 0.03  # of values of about 1
+
+
 def test_rows_of_a_past_commute_with_going_on(causal_mixer):
     index = torch.tensor([2, 0, 2, 1])
     _, past = causal_mixer.extend(*inputs(num_keys=T), causal_mixer.start())
@@ -248,11 +282,10 @@ def test_gradients_are_finite_in_bfloat16(mixer, way):
 
 
 def test_a_sentence_alone_is_what_it_is_in_a_batch(mixer):
-    q, k, v = inputs()
+    q, k, v = inputs(num_queries=S)
     together = mixer.attend(q, k, v, mask())
-    alone = mixer.attend(q[:1], k[:1, :, :6], v[:1, :, :6], None) if not isinstance(mixer, (Window, Relative)) else None
-    if alone is not None:
-        torch.testing.assert_close(alone, together[:1])
+    alone = mixer.attend(q[:1, :, :6], k[:1, :, :6], v[:1, :, :6], None)
+    torch.testing.assert_close(alone, together[:1, :, :6])
 
 
 def test_gathering_hypotheses_and_scattering_them_is_the_identity():
@@ -411,6 +444,20 @@ def test_a_window_in_blocks_is_the_window_at_once(groups, monkeypatch):
     for part in (slice(0, 4), slice(4, S)):
         heads, past = mixer.extend(q[:, :, part], k[:, :, part], v[:, :, part], past)
         torch.testing.assert_close(heads, long[0][:, :, part])
+
+
+def test_the_centre_of_local_attention_is_not_rounded_by_autocast(way):
+    torch.manual_seed(5)
+    mixer, q, num_keys = Local(H, K), torch.randn(B, H, T, K), torch.tensor(8192.0)
+    exact = mixer.centres(q, num_keys)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert (mixer.centres(q, num_keys) - exact).abs().max() < 0.1  # of a key
+
+
+def test_rectified_weights_do_not_vanish_with_their_squares():
+    q = k = torch.full((1, 1, 2, K), 1e-12)
+    weights = Rectified(1, K, power=2).weights(q, k, None)
+    torch.testing.assert_close(weights, torch.full((1, 1, 2, 2), 0.5))
 
 
 def test_the_diagonal_goes_on_where_the_last_step_stood():

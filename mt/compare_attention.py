@@ -1,10 +1,10 @@
 """Compares variants of attention: trains each alike, times them in turns, measures each alone, and writes one report.
 
-    python -m mt.compare_attention                                 every variant, on the corpus that comes along
+    python -m mt.compare_attention                                 every variant, on what comes with the project
     python -m mt.compare_attention seeds=[1,2,3] '~variants.local'
     python -m mt.compare_attention jobs=2                          two trainings at once, each with half of the cores
     python -m mt.compare_attention parts=[costs,report]            without training
-    python -m mt.compare_attention tasks=multi30k folder=checkpoints/attention-multi30k
+    python -m mt.compare_attention 'tasks=[bundled,multi30k,documents]'     image captions, too, from data.folder
 
 What is measured is kept, and the same command goes on from there. In folder: report.md, report.html, report.csv,
 results.json, and the runs, each a checkpoint like any other.

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import os
+import platform
 import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from pathlib import Path
 from types import MappingProxyType
 
 import torch
@@ -58,6 +60,23 @@ def choose_precision(
 def mixed_precision(device: torch.device, dtype: torch.dtype) -> AbstractContextManager:
     """Autocast to `dtype` for matrix products; float32 is left alone."""
     return torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32)
+
+
+def machine(device: torch.device) -> str:
+    """What timings on the device depend on: its name, the threads of a CPU, and torch's version."""
+    if device.type == "cuda":
+        return f"{torch.cuda.get_device_name(device)}, torch {torch.__version__}"
+    threads = f"{torch.get_num_threads()} threads" if torch.get_num_threads() > 1 else "1 thread"
+    return f"{processor()}, {threads}, torch {torch.__version__}"
+
+
+def processor() -> str:
+    """The name of the CPU, as well as the system tells it."""
+    try:
+        rows = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+        return next(row.partition(":")[2].strip() for row in rows if row.startswith("model name"))
+    except (OSError, StopIteration):  # not Linux
+        return platform.processor() or platform.machine()
 
 
 def keep_freed_memory() -> None:

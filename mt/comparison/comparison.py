@@ -13,6 +13,7 @@ from mt.comparison.variant import Variant
 
 SIGNIFICANT = 0.05
 NOTICEABLE = 0.05  # share by which one cost has to be below another to count: timings are no better than that
+ROUNDING = 1e-5  # of the largest value, in float32: what may lie between two ways to compute the same
 COSTS = {  # name: (what it is, unit, divisor)
     "train_seconds": ("training: forward and backward", "ms", 1e-3),
     "train_bytes": ("training: peak memory", "MiB", 2**20),
@@ -90,6 +91,15 @@ class Comparison:
         others = [one for one in self.variants if one.slot == slot and one.name != self.baseline.name]
         return [in_slot(self.baseline, slot), *others]
 
+    def is_told_what_it_is_measured_by(self, variant: Variant) -> bool:
+        """Whether its alignments are measured by links like those that it was told, and not by what people linked."""
+        measured = [run["alignment"] for task in self.tasks for run in self.runs(task, variant)]
+        return variant.knows_links and any(one and one["measured_on"] != "gold links" for one in measured)
+
+    def machines(self) -> list[str]:
+        """Where costs were measured."""
+        return sorted({cost["how"]["machine"] for cost in self.results.costs.values() if "machine" in cost["how"]})
+
     def alone_in_slot(self, slot: str) -> list[Variant]:
         """Those that differ in nothing but the slot's attention and can be measured alone, if any but the baseline."""
         alone = [variant for variant in self.in_slot(slot) if not variant.overrides]
@@ -102,6 +112,11 @@ class Comparison:
     def is_measured(self, variant: Variant) -> bool:
         """Whether its costs are known, or why they cannot be, at any length."""
         return any(self.results.cost(variant.slot, variant.name, length) for length in self.lengths)
+
+    def greatest_difference(self, variant: Variant) -> float | None:
+        """The largest at any length between what it computes and what the baseline does; None where not measured."""
+        found = [self.cost(variant, length, "difference") for length in self.lengths]
+        return max((value for value in found if value is not None), default=None)
 
     def crossover(self, variant: Variant, name: str) -> int | None:
         """The shortest length from which on the cost is noticeably below the baseline's at every length."""
@@ -133,12 +148,12 @@ class Comparison:
         return chosen
 
     def best_translation(self, slot: str) -> Variant:
-        """The variant with the largest mean gain in BLEU that is significant on some test set; else the baseline."""
+        """The variant with the largest mean gain in BLEU that is significant on every test set; else the baseline."""
         best, gain = in_slot(self.baseline, slot), 0.0
         for variant in self.in_slot(slot)[1:]:
             found = self.differences(variant)
-            is_sure = any(one.bleu_difference > 0 and one.p.get("bleu", 1.0) < SIGNIFICANT for one in found)
-            if is_sure and self.is_eligible(variant) and not variant.is_exact:
+            is_sure = all(one.bleu_difference > 0 and one.p.get("bleu", 1.0) < SIGNIFICANT for one in found)
+            if found and is_sure and self.is_eligible(variant) and not variant.is_exact:
                 mean = statistics.fmean(one.bleu_difference for one in found)
                 if mean > gain:
                     best, gain = variant, mean
@@ -148,7 +163,7 @@ class Comparison:
         """The eligible variant with the least alignment error, the mean over tasks."""
         rates = {}
         for variant in self.in_slot(slot):
-            if variant.is_exact:
+            if variant.is_exact or self.is_told_what_it_is_measured_by(variant):
                 continue
             trained = self.baseline if variant.name == self.baseline.name else variant
             found = [self.mean(task, trained, "alignment", "error_rate") for task in self.tasks]

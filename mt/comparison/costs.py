@@ -22,7 +22,7 @@ from mt.attention.contract import CausalMixer, MemoryMixer, Mixer
 from mt.attention.reading import Reading
 from mt.attention.structure import Structure
 from mt.comparison.variant import ROLES, Variant
-from mt.device import choose_device
+from mt.device import choose_device, machine
 from mt.training.memory import LiveTensors
 
 SECONDS_EACH = 2.0  # a measurement is repeated until so much time is spent, or often enough
@@ -47,12 +47,15 @@ class CostSettings:
         if any(length < 1 for length in self.lengths):
             raise ValueError(f"costs.lengths ({list(self.lengths)}) must be at least 1 each")
 
-    def without_lengths(self) -> dict[str, Any]:
-        """What a measurement at one length depends on."""
-        return {name: value for name, value in asdict(self).items() if name != "lengths"}
+    def how(self) -> dict[str, Any]:
+        """What a measurement at one length depends on: the settings, and the machine that they find."""
+        own = {name: value for name, value in asdict(self).items() if name not in ("lengths", "device")}
+        return own | {"machine": machine(choose_device(self.device))}
 
 
-def measure_alone(variant: Variant, length: int, settings: CostSettings) -> dict[str, Any]:
+def measure_alone(
+    variant: Variant, length: int, settings: CostSettings, exact: Variant | None = None
+) -> dict[str, Any]:
     """`measure` in a process of its own; {"failed": why} where that runs out of memory or the variant refuses."""
     has_forkserver = "forkserver" in multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if has_forkserver else "spawn")
@@ -60,18 +63,19 @@ def measure_alone(variant: Variant, length: int, settings: CostSettings) -> dict
         context.set_forkserver_preload([__name__])  # it imports torch once for all
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         try:
-            return pool.submit(measure, variant, length, settings).result()
+            return pool.submit(measure, variant, length, settings, exact).result()
         except BrokenProcessPool:
             return {"failed": "out of memory: the system ended it"}
 
 
-def measure(variant: Variant, length: int, settings: CostSettings) -> dict[str, Any]:
+def measure(variant: Variant, length: int, settings: CostSettings, exact: Variant | None = None) -> dict[str, Any]:
     """Medians at `length` source and as many target positions, batch of one sentence, float32.
 
     train_seconds  forward and backward of the whole length
     train_bytes    the most that its tensors held at once, inputs and gradients of the inputs included
     step_seconds   one more target position, with the cache that the role keeps (encoder: none)
     cache_bytes    what that cache holds, once
+    difference     the largest to what `exact` makes of the same, as a share of its largest value; without it, none
 
     {"failed": why} where the variant refuses the length, or there is too little memory.
     """
@@ -85,6 +89,10 @@ def measure(variant: Variant, length: int, settings: CostSettings) -> dict[str, 
         found["train_seconds"] = _median_seconds(lambda: _train(whole, inputs), settings.repeats, device)
         with torch.inference_mode():
             found |= _decoding(mixer.eval(), ROLES[variant.slot], length, settings, device)
+            if exact is not None:
+                other = exact.make_mixer(settings.num_heads, settings.head_size).to(device).eval()
+                expected = _whole_length(other, ROLES[variant.slot], length, device)(*inputs)
+                found["difference"] = float((whole(*inputs) - expected).abs().max() / expected.abs().max())
     except (ValueError, MemoryError, torch.OutOfMemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "memory" not in str(error):
             raise

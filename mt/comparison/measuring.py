@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mt.comparison.comparison import Comparison
+from mt.comparison.comparison import Comparison, in_slot
 from mt.comparison.costs import CostSettings, measure_alone
 from mt.comparison.quality import paired, quality_of
 from mt.comparison.runs import Run, Task, left_in_order, train
@@ -72,11 +72,12 @@ def measure_all(comparison: Comparison, settings: CostSettings) -> None:
     for slot in comparison.slots():
         for variant in comparison.alone_in_slot(slot):
             for length in comparison.lengths:
-                how = {**variant.node, **variant.settings, **settings.without_lengths()}
+                how = {**variant.node, **variant.settings, **settings.how()}
                 done = comparison.results.cost(slot, variant.name, length)
                 if done and done["how"] == how:
                     continue
-                found = measure_alone(variant, length, settings)
+                exact = in_slot(comparison.baseline, slot) if variant.is_exact else None
+                found = measure_alone(variant, length, settings, exact)
                 comparison.results.add_cost(slot, variant.name, length, {"how": how, **found})
                 log.info("%s as %s at %d: %s", variant.name, slot, length, found)
 

@@ -54,19 +54,41 @@ def quality_of(run: Path) -> dict[str, Any]:
 
 
 def paired(baseline: Sequence[Path], other: Sequence[Path], test: str) -> dict[str, float]:
+    """`p_of` what runs of both made of a test set, with the same seeds in the same order."""
+    translations = [[_lines(run / "translations" / f"{test}.txt") for run in runs] for runs in (baseline, other)]
+    return p_of(*translations, _references(baseline[0], test))
+
+
+def p_of(
+    baseline: Sequence[Sequence[str]], other: Sequence[Sequence[str]], references: Sequence[str]
+) -> dict[str, float]:
     """For "bleu" and "chrf", how often chance alone would make as large a difference: p of a paired bootstrap.
 
-    Over the sentences of a test set as translated by runs of both, with the same seeds in the same order (Koehn 2004,
-    as sacrebleu has it).
+    Over the sentences of a test set (Koehn 2004, as sacrebleu has it), each with all that the runs of both made of it,
+    one run a seed: more seeds are no more sentences. The chance of training is not in it.
     """
-    references = [line for run in baseline for line in _references(run, test)]
-    systems = [
-        (name, [line for run in runs for line in _lines(run / "translations" / f"{test}.txt")])
-        for name, runs in (("baseline", baseline), ("other", other))
-    ]
-    metrics = {"bleu": BLEU(references=[references]), "chrf": CHRF(references=[references])}
+    if baseline == other:  # no sample differs, and sacrebleu would be as sure of that as it can be
+        return {"bleu": 1.0, "chrf": 1.0}
+    systems = [("baseline", list(zip(*baseline, strict=True))), ("other", list(zip(*other, strict=True)))]
+    metrics = {"bleu": _JointBLEU(references=[references]), "chrf": _JointCHRF(references=[references])}
     _, found = PairedTest(systems, metrics, references=None, test_type="bs", n_samples=SAMPLES)()
     return {name: float(found[metric][1].p_value) for name, metric in (("bleu", "BLEU"), ("chrf", "chrF2"))}
+
+
+class _Joint:
+    """A metric whose lines are what several runs made of a sentence: its statistics are the sum of theirs."""
+
+    def _extract_corpus_statistics(self, hypotheses: Sequence[Sequence[str]], references: None) -> list[Any]:
+        of_one = super()._extract_corpus_statistics
+        return np.sum([of_one(lines, references) for lines in zip(*hypotheses, strict=True)], axis=0).tolist()
+
+
+class _JointBLEU(_Joint, BLEU):
+    pass
+
+
+class _JointCHRF(_Joint, CHRF):
+    pass
 
 
 def _references(run: Path, test: str) -> list[str]:

@@ -21,10 +21,12 @@ GOALS = ("bleu", "train_bytes", "step_seconds")
 class Variant:
     """`attention` (a name of configs/attention, whose contents are `node`) in `slot`, with other `settings` if any.
 
-    `overrides` are further settings of training. `is_exact` says that it computes what the baseline does, to rounding.
-    `goals` are what it is meant to reach: `bleu`, the least difference to the baseline's on every test set;
-    `train_bytes`, the largest share of the baseline's at the greatest length; `step_seconds`, true for below the
-    baseline's from some length on. Raises ValueError for a slot or a goal that there is not.
+    `overrides` are further settings of training. `is_exact` says that it computes what the baseline does, to rounding;
+    `knows_links`, that it is told the links of the training corpus, so that links from the same source are no measure
+    of its alignments. `goals` are what it is meant to reach: `bleu`, for tasks by name, the least difference to the
+    baseline's on each of their test sets; `train_bytes`, the largest share of the baseline's at the greatest length;
+    `step_seconds`, true for below the baseline's from some length on. Raises ValueError for a slot or a goal that there
+    is not.
     """
 
     name: str
@@ -34,12 +36,15 @@ class Variant:
     settings: Mapping[str, Any] = field(default_factory=dict)
     overrides: Sequence[str] = ()
     is_exact: bool = False
-    goals: Mapping[str, float] = field(default_factory=dict)
+    knows_links: bool = False
+    goals: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self):
         for goal in self.goals:
             if goal not in GOALS:
                 raise ValueError(f"variants.{self.name}.goals ({goal}) must be among {', '.join(GOALS)}")
+        if not isinstance(self.goals.get("bleu", {}), Mapping):
+            raise ValueError(f"variants.{self.name}.goals.bleu ({self.goals['bleu']}) must be of tasks by name")
         if self.slot not in ROLES:
             raise ValueError(f"variants.{self.name}.slot ({self.slot}) must be one of {', '.join(ROLES)}")
 

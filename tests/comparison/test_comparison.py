@@ -16,6 +16,7 @@ from mt.comparison.variant import Variant
 
 CROSS, OWN = "decoder.cross_attention", "decoder.self_attention"
 LENGTHS = [128, 256, 512]
+FAILED = {"how": {"machine": "an abacus"}, "failed": "out of memory"}
 
 
 def variant(name, slot=CROSS, **more):
@@ -35,7 +36,8 @@ def run(bleu, *, error_rate=20.0):
 
 
 def cost(**values):
-    return dict.fromkeys(("train_seconds", "train_bytes", "step_seconds", "cache_bytes"), 1.0) | values
+    of_all = dict.fromkeys(("train_seconds", "train_bytes", "step_seconds", "cache_bytes"), 1.0)
+    return {"how": {"machine": "an abacus"}} | of_all | values
 
 
 @pytest.fixture
@@ -52,8 +54,8 @@ def comparison(tmp_path):
         results.add_cost(CROSS, "quick", length, cost(step_seconds=2.0, train_bytes=length))
         results.add_cost(CROSS, "poor", length, cost(step_seconds=0.1, cache_bytes=0.5))
         results.add_cost(OWN, "dense", length, cost())
-        results.add_cost(OWN, "own", length, cost(step_seconds=0.99) if length > 128 else {"failed": "out of memory"})
-    goals = {"bleu": -0.5, "train_bytes": 0.1, "step_seconds": True}
+        results.add_cost(OWN, "own", length, cost(step_seconds=0.99) if length > 128 else FAILED)
+    goals = {"bleu": {"words": -0.5, "letters": 2.0}, "train_bytes": 0.1, "step_seconds": True}
     return Comparison(
         baseline=variant("dense"),
         variants=[
@@ -116,6 +118,50 @@ def test_a_gain_counts_where_the_bootstrap_is_sure(comparison):
     assert comparison.best_translation(CROSS).name == "dense"
 
 
+def test_a_gain_on_one_test_set_among_several_does_not_count(comparison):
+    comparison.tasks.append(Task(name="letters", overrides=[]))
+    for name, bleu in (("dense", 30), ("sharp", 31)):
+        for seed in (1, 2):
+            comparison.results.add_run("letters", name, seed, run(bleu))
+    for p, chosen in ((0.3, "dense"), (0.01, "sharp")):
+        comparison.p_values["letters/sharp/test"] = {"bleu": p, "chrf": p}
+        assert comparison.best_translation(CROSS).name == chosen
+
+
+def test_links_that_a_variant_was_told_are_no_measure_of_its_alignments(comparison):
+    told = [replace(one, knows_links=one.name == "sharp") for one in comparison.variants]
+    comparison = replace(comparison, variants=told)
+    assert comparison.best_alignment(CROSS)[0].name == "sharp"
+    assert "Not asked for alignments" not in markdown(comparison)
+    for name in ("dense", "sharp"):
+        for seed in (1, 2):
+            comparison.results.run("words", name, seed)["alignment"]["measured_on"] = "links of the statistical aligner"
+    assert comparison.best_alignment(CROSS)[0].name == "dense"
+    assert "Not asked for alignments: sharp," in markdown(comparison)
+
+
+def test_what_is_exact_is_told_by_the_difference_that_was_measured(comparison):
+    comparison = replace(
+        comparison, variants=[replace(one, is_exact=one.name == "quick") for one in comparison.variants]
+    )
+    assert "to rounding (1e-05)" not in markdown(comparison)
+    for length, difference in zip(LENGTHS, (1e-7, 3e-6, 2e-6), strict=True):
+        comparison.results.cost(CROSS, "quick", length)["difference"] = difference
+    assert "| quick | what dense computes, to rounding (1e-05) | 3.0e-06 of the largest value | yes |" in markdown(
+        comparison
+    )
+    comparison.results.cost(CROSS, "quick", 512)["difference"] = 2e-3
+    assert "| quick | what dense computes, to rounding (1e-05) | 2.0e-03 of the largest value | no |" in markdown(
+        comparison
+    )
+
+
+def test_goals_of_a_task_that_is_not_there_are_not_told_and_one_for_all_tasks_is_refused(comparison):
+    assert "BLEU +2 to dense" not in markdown(comparison)
+    with pytest.raises(ValueError, match=r"variants\.sharp\.goals\.bleu \(0\.5\) must be of tasks by name"):
+        variant("sharp", goals={"bleu": 0.5})
+
+
 def test_the_cheapest_is_chosen_by_length_and_crossovers_are_found(comparison):
     chosen = comparison.best_by_cost(CROSS, "step_seconds")
     assert [(lengths, one.name) for lengths, one in chosen] == [([128], "dense"), ([256, 512], "quick")]
@@ -136,6 +182,7 @@ def test_markdown_holds_numbers_choices_and_what_was_met(comparison):
     assert "| quick | 0.1 of the memory of dense at 512 at most | 0.002 | yes |" in text
     assert "| quick | decoding faster than dense from some length on | from 256 on | yes |" in text
     assert "own at 128: out of memory" in text
+    assert "Measured on: an abacus." in text
 
 
 def test_what_was_not_measured_is_neither_met_nor_missed(comparison):

@@ -40,6 +40,20 @@ def test_memory_is_counted_and_therefore_the_same_each_time():
     assert measure(chunked, 4 * L, SETTINGS)["train_bytes"] < measure(dense, 4 * L, SETTINGS)["train_bytes"]
 
 
+def test_an_exact_variant_is_measured_against_what_it_is_to_compute():
+    exact = measure(variant("chunked"), L, SETTINGS, variant("dense"))["difference"]
+    other = measure(variant("window", "decoder.self_attention", reach=2), L, SETTINGS, variant("dense"))["difference"]
+    assert exact < 1e-5 and other > 0.1
+    assert "difference" not in measure(variant("chunked"), L, SETTINGS)
+
+
+def test_a_measurement_knows_its_machine(monkeypatch):
+    here = SETTINGS.how()["machine"]
+    assert f"torch {torch.__version__}" in here and "thread" in here
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 77)
+    assert SETTINGS.how()["machine"] != here and "77 threads" in SETTINGS.how()["machine"]
+
+
 def test_times_are_positive_and_an_encoder_has_no_step():
     found = measure(variant("dense"), L, SETTINGS)
     assert found["train_seconds"] > 0 and found["step_seconds"] > 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mt.attention.contract import CausalMixer, EncoderMixer, repeat_heads
+from mt.attention.contract import CausalMixer, repeat_heads
 from mt.attention.dropout import refuse_weight_dropout
 
 # B batch, H heads, G key-value heads, T queries, S keys, K head size
@@ -24,11 +24,12 @@ class AveragePast:
         return self if self.sum_BG1K is None else AveragePast(self.sum_BG1K[index], self.count)
 
 
-class Average(EncoderMixer, CausalMixer):
+class Average(CausalMixer):
     """Every position takes the mean of all values up to its own: queries and keys are not asked.
 
     A step of decoding takes the same time and memory however much went before. The paper's gate and feed-forward part
-    belong to its layer, not to the mixing. Raises ValueError for dropout of weights.
+    belong to its layer, not to the mixing. In an encoder, where nothing is hidden, every position would get the same
+    mean: there it is refused. Raises ValueError for dropout of weights.
     """
 
     asks_queries = False

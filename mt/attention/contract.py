@@ -52,10 +52,10 @@ class Mixer(nn.Module):
 
 
 class EncoderMixer(Mixer):
-    """Encoder self-attention: every query looks at the keys that the mask leaves, before it and behind it."""
+    """Encoder self-attention: every query looks at the keys that the mask leaves, before it and behind it; `attend`."""
 
 
-class MemoryMixer(EncoderMixer):
+class MemoryMixer(Mixer):
     """Cross-attention: the memory is summarized once per sentence and read at every step.
 
     `read` takes more rows than the summary has sentences: with R = N * width rows, row r belongs to sentence
@@ -116,10 +116,18 @@ def scatter_hypotheses(x_NHUK: Tensor, rows: int) -> Tensor:
     return x.reshape(rows, heads, queries // width, size)
 
 
+ROLES: dict[type[Mixer], str] = {
+    EncoderMixer: "encoder self-attention",
+    MemoryMixer: "cross-attention",
+    CausalMixer: "decoder self-attention",
+}
+
+
 def require_role(mixer: Mixer, role: type[Mixer], slot: str) -> None:
-    """Raises ValueError naming slot and mixer when `mixer` cannot play the role that the slot needs."""
+    """Raises ValueError naming slot and mixer, and what it is for, when it cannot play the role that the slot needs."""
     if not isinstance(mixer, role):
-        article = "an" if role.__name__[0] in "AEIOU" else "a"
+        played = [what for other, what in ROLES.items() if isinstance(mixer, other)]
         raise ValueError(
-            f"{slot} ({type(mixer).__name__}) must be {article} {role.__name__}: {(role.__doc__ or '').split(':')[0]}"
+            f"{slot} ({type(mixer).__name__}) must be attention for {ROLES[role]} ({role.__name__});"
+            f" this one is for {' and '.join(played) or 'none of the slots'}"
         )

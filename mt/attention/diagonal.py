@@ -17,9 +17,10 @@ from mt.attention.local import bell, num_real
 class Diagonal(KeyValueMemory):
     """softmax(q kᵀ / sqrt(K) - (s - p)² / (2 σ²)), with the centre p = t, the target position, or the last real key.
 
-    σ is half of `reach`, in keys. Source and target are taken to keep step: what stands elsewhere is out of reach,
-    which `mt.attention.local.Local` with its predicted centre is the cure for. Time and memory are those of dense
-    attention. Raises ValueError for a reach that is not above 0.
+    σ is half of `reach`, in keys; the paper cuts a window there, and has no bell round this centre. Source and target
+    are taken to keep step: what stands elsewhere is out of reach, which `mt.attention.local.Local` with its predicted
+    centre is the cure for. Time and memory are those of dense attention. Raises ValueError for a reach that is not
+    above 0.
     """
 
     hears = ("position",)

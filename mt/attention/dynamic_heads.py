@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from mt.attention.contract import MemoryMixer, gather_hypotheses, repeat_heads, scatter_hypotheses
+from mt.attention.contract import EncoderMixer, MemoryMixer, gather_hypotheses, repeat_heads, scatter_hypotheses
 from mt.attention.dense import Dense
 from mt.attention.key_value import KeyValueSummary
 
@@ -40,7 +40,7 @@ class DynamicSummary:
         return summary_of(self.full.rows(index), self.gate_NH[index])
 
 
-class DynamicHeads(MemoryMixer):
+class DynamicHeads(EncoderMixer, MemoryMixer):
     """Dense attention times the gates of a `Router`, which sees the mean of the sentence's keys: 0 or 1 for each head.
 
     Without gradients only heads that are on are computed, sentence by sentence, so that time falls with their share;

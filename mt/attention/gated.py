@@ -19,7 +19,8 @@ class Gated(Dense):
     """sigmoid(q W + b) * dense attention, with W and b of each head: one gate `per` head, or one per element of it.
 
     A head that has nothing to say need not park its weights on "</s>": it closes its gate. Time and memory are those of
-    dense attention. Raises ValueError for a `per` that is not in PER.
+    dense attention. With rotary positions the gate reads queries that are turned, and so hears where they stand.
+    Raises ValueError for a `per` that is not in PER.
     """
 
     def __init__(self, num_heads: int, head_size: int, *, per: str = "element", dropout: float = 0.0):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from mt.attention.contract import MemoryMixer, gather_hypotheses, repeat_heads, scatter_hypotheses
+from mt.attention.contract import EncoderMixer, MemoryMixer, gather_hypotheses, repeat_heads, scatter_hypotheses
 from mt.attention.dropout import Dropout
 from mt.attention.mask import mask_of_keys
 
@@ -32,7 +32,7 @@ class HierarchicalSummary:
         return HierarchicalSummary(self.k_NGMK[index], self.v_NGMK[index], self.mask_N11M[index], self.means_NCS[index])
 
 
-class Hierarchical(MemoryMixer):
+class Hierarchical(EncoderMixer, MemoryMixer):
     """sum over levels l of g_l softmax(q k_lᵀ / sqrt(K)) v_l, with the gate g = softmax(q W + b) of each head.
 
     k and v of a sentence, and of the document, are the means over their pieces, and so are the weights that they are

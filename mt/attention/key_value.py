@@ -11,6 +11,7 @@ from mt.attention.contract import (
     CausalMixer,
     EncoderMixer,
     MemoryMixer,
+    Mixer,
     gather_hypotheses,
     repeat_heads,
     scatter_hypotheses,
@@ -87,7 +88,7 @@ def bias_at(bias_HN: Tensor, places_BTS: Tensor) -> Tensor:
     return bias_HN.float()[None, :, None].expand(B, H, T, N).gather(-1, places_BTS[:, None].expand(B, H, T, S))
 
 
-class KeyValueEncoder(EncoderMixer):
+class KeyValue(Mixer):
     """A variant that says its `weights`, and attends with them."""
 
     def __init__(self, num_heads: int, head_size: int, *, dropout: float = 0.0):
@@ -111,8 +112,12 @@ class KeyValueEncoder(EncoderMixer):
         return self.mix(self.weights(q_BHTK, k_BGSK, mask, **known), v_BGSK)
 
 
-class KeyValueMemory(KeyValueEncoder, MemoryMixer):
-    """A variant that says its `weights`, and gets the roles of encoder and cross-attention from them."""
+class KeyValueEncoder(KeyValue, EncoderMixer):
+    """A variant that says its `weights`, for encoder self-attention."""
+
+
+class KeyValueMemory(KeyValue, MemoryMixer):
+    """A variant that says its `weights`, and gets the role of cross-attention from them. Its cache: all keys."""
 
     def summarize(self, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None) -> KeyValueSummary:
         if not torch.is_grad_enabled():  # laid out once for all the steps that read them
@@ -128,8 +133,8 @@ class KeyValueMemory(KeyValueEncoder, MemoryMixer):
         return scatter_hypotheses(self.weights(q_NHUK, summary.k_NGSK, summary.mask_N11S), len(q_RHTK))
 
 
-class KeyValueCausal(KeyValueEncoder, CausalMixer):
-    """A variant that says its `weights`, and gets self-attention on both sides from them; its past grows."""
+class KeyValueCausal(KeyValue, CausalMixer):
+    """A variant that says its `weights`, and gets the role of decoder self-attention from them; its past grows."""
 
     def start(self) -> KeyValuePast:
         return KeyValuePast()
@@ -140,5 +145,5 @@ class KeyValueCausal(KeyValueEncoder, CausalMixer):
         return self.attend(q_BHTK, now.k_BGSK, now.v_BGSK, mask), now
 
 
-class KeyValueMixer(KeyValueMemory, KeyValueCausal):
+class KeyValueMixer(KeyValueEncoder, KeyValueMemory, KeyValueCausal):
     """A variant that says its `weights`, and gets every role from them. Its caches grow with the positions."""

@@ -12,7 +12,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from mt.attention.contract import CausalMixer, MemoryMixer, gather_hypotheses, repeat_heads, scatter_hypotheses
+from mt.attention.contract import (
+    CausalMixer,
+    EncoderMixer,
+    MemoryMixer,
+    gather_hypotheses,
+    repeat_heads,
+    scatter_hypotheses,
+)
 from mt.attention.dropout import refuse_weight_dropout
 from mt.attention.mask import mask_of_keys
 from mt.attention.precision import full_precision
@@ -48,7 +55,7 @@ class LinearSummary:
         return LinearSummary(self.sums.rows(index), self.k_NGSK[index], mask)
 
 
-class Linear(MemoryMixer, CausalMixer):
+class Linear(EncoderMixer, MemoryMixer, CausalMixer):
     """phi(q) (phi(k)ᵀ v) by `features`: elu(x) + 1, relu(x), "hedgehog", or positive "random" ones.
 
     Hedgehog features are softmax(W x) beside softmax(-W x) over the rows of a W that each head learns: weights can be

@@ -7,13 +7,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from mt.attention.key_value import KeyValueMixer
+from mt.attention.key_value import KeyValueMemory
 from mt.attention.precision import full_precision
 
 # B batch, H heads, G key-value heads, T queries, S keys, K head size
 
 
-class Local(KeyValueMixer):
+class Local(KeyValueMemory):
     """softmax(q kᵀ / sqrt(K) - (s - p)² / (2 σ²)), with the centre p = (S - 1) sigmoid(u . tanh(W q)) of S real keys.
 
     W and u are each head's own; σ is half of `reach`, in keys. The bell stands inside the softmax, so that rows sum to

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from mt.attention.contract import MemoryMixer, gather_hypotheses, repeat_heads, scatter_hypotheses
+from mt.attention.contract import EncoderMixer, MemoryMixer, gather_hypotheses, repeat_heads, scatter_hypotheses
 from mt.attention.dropout import Dropout
 from mt.attention.mask import mask_of_keys
 
@@ -35,7 +35,7 @@ class ReducedSummary:
         return ReducedSummary(self.k_NGMK[index], self.v_NGMK[index], self.mask_N11M[index], self.real_NS[index])
 
 
-class Reduced(MemoryMixer):
+class Reduced(EncoderMixer, MemoryMixer):
     """What `LowRank`, `MultiScale` and `Pooled` share: they say which mixtures there are."""
 
     def __init__(self, num_heads: int, head_size: int, *, dropout: float = 0.0):

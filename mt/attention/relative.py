@@ -9,12 +9,12 @@ import math
 import torch
 from torch import Tensor, nn
 
-from mt.attention.key_value import KeyValueCausal
+from mt.attention.key_value import KeyValueCausal, KeyValueEncoder
 
 # B batch, H heads, G key-value heads, T queries, S keys, K head size, N buckets
 
 
-class Relative(KeyValueCausal):
+class Relative(KeyValueEncoder, KeyValueCausal):
     """softmax(q kᵀ / sqrt(K) + b[bucket(s - t)]), b being each head's own and zero at the start.
 
     Half of the `buckets` are for keys ahead, which a decoder has not. Of each half the first half stand for a distance

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from mt.attention.contract import gather_hypotheses, scatter_hypotheses
-from mt.attention.key_value import KeyValueMemory, KeyValueSummary, bias_at
+from mt.attention.key_value import KeyValueEncoder, KeyValueMemory, KeyValueSummary, bias_at
 
 # B batch, H heads, G key-value heads, T queries, S keys, K head size, D distances, N documents, R rows (hypotheses)
 
@@ -27,7 +27,7 @@ class SectionsSummary:
         return SectionsSummary(self.plain.rows(index), self.bias_NH1S[index])
 
 
-class Sections(KeyValueMemory):
+class Sections(KeyValueEncoder, KeyValueMemory):
     """softmax(q kᵀ / sqrt(K) + b[j - i]), where the key stands in sentence j of its document, the query in sentence i.
 
     b is each head's own and zero at the start; distances beyond `furthest` count as so many. So a head may keep to its

@@ -44,7 +44,10 @@ class Embedding(nn.Module):
 
 
 class SinusoidalPositions(nn.Module):
-    """sin and cos of position / 10000 ** (2i / D), halves side by side (Vaswani et al. 2017). Any length."""
+    """sin and cos of position / 10000 ** (i / (D/2 - 1)), i < D/2, halves side by side. Any length.
+
+    Those of Vaswani et al. 2017 as their code (tensor2tensor) and fairseq have them; the paper writes i / (D/2).
+    """
 
     def __init__(self, dim: int):
         super().__init__()

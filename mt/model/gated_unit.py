@@ -38,13 +38,14 @@ class GatedPast:
 class GatedUnit(nn.Module):
     """(u * A v) W_o with u = silu(x W_u), v = silu(x W_v), A the slot's weights with one head of `shared_size`.
 
-    Queries and keys are z = silu(x W_z) by scales and offsets of their own. The paper's A is relu(q kᵀ)², undivided:
-    the mixer Rectified with power 2 divides each row by its sum. Any mixer of the slot's role gives A, so long as it is
-    nothing but its weights; all T x S of them are made, and the past grows with the positions whatever the mixer.
-    Dropout: activation_dropout on u * A v; attention_dropout on the weights, the keys, or the one head.
+    Queries and keys are z = silu(x W_z) by scales and offsets of their own. The paper's A is relu(q kᵀ + b)²,
+    undivided, with a bias b for each distance, which is not here: positions are the model's, rotary ones turn queries
+    and keys. The mixer Rectified with power 2 divides each row by its sum. Any mixer of the slot's role gives A, so
+    long as it is nothing but its weights; all T x S of them are made, and the past grows with the positions whatever
+    the mixer. Dropout: activation_dropout on u * A v; attention_dropout on the weights, the keys, or the one head.
 
-    Raises ValueError, naming slot and mixer, for a mixer without the role or with a gate of its own, and for an
-    expansion or a shared_size below 1.
+    Raises ValueError, naming slot and mixer, for a mixer without the role or with a gate or an activation of its own,
+    and for an expansion or a shared_size below 1.
     """
 
     def __init__(
@@ -64,7 +65,9 @@ class GatedUnit(nn.Module):
         self.mixer = mixer(1, shared_size)
         require_role(self.mixer, role, slot)
         if not is_weights_alone(self.mixer):
-            raise ValueError(f"{slot} ({type(self.mixer).__name__}) must have no gate: a gated unit has its own")
+            raise ValueError(
+                f"{slot} ({type(self.mixer).__name__}) must be nothing but its weights: a gated unit gates for itself"
+            )
         inner = expansion * settings.dim
         self.gate, self.value = nn.Linear(settings.dim, inner), nn.Linear(settings.dim, inner)
         self.shared, self.output = nn.Linear(settings.dim, shared_size), nn.Linear(inner, settings.dim)

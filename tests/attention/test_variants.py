@@ -305,7 +305,8 @@ class CrossOnly(MemoryMixer):
 
 
 def test_a_mixer_without_the_role_of_its_slot_is_refused_by_name():
-    with pytest.raises(ValueError, match=r"decoder\.self_attention \(CrossOnly\) must be a CausalMixer"):
+    refused = r"decoder\.self_attention \(CrossOnly\) must be attention for decoder self-attention \(CausalMixer\);"
+    with pytest.raises(ValueError, match=rf"{refused} this one is for cross-attention$"):
         MultiHead(8, num_heads=2, num_kv_heads=2, mixer=CrossOnly, role=CausalMixer, slot="decoder.self_attention")
 
 

@@ -94,7 +94,7 @@ def test_where_the_baseline_fails_nobody_else_is_trained(settings, tmp_path, cap
         ),
         (
             {"variants": {"dense": {"slot": "decoder.cross_attention", "attention": "window"}}},
-            "must be a MemoryMixer",
+            r"must be attention for cross-attention \(MemoryMixer\); this one is for",
         ),
     ],
 )

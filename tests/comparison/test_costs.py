@@ -109,7 +109,7 @@ def test_a_slot_or_a_goal_that_there_is_not_is_refused():
         variant("dense", "decoder")
     with pytest.raises(ValueError, match=r"variants\.x\.goals \(speed\) must be among"):
         Variant(name="x", slot="decoder.cross_attention", attention="dense", node={}, goals={"speed": 1})
-    with pytest.raises(ValueError, match="must be a MemoryMixer"):
+    with pytest.raises(ValueError, match=r"must be attention for cross-attention \(MemoryMixer\); this one is for"):
         variant("window").make_mixer(H, K)
 
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from mt.alignment.tap import Tap
+from mt.attention.contract import CausalMixer, EncoderMixer, MemoryMixer, Mixer
 from mt.attention.dense import Dense
 from mt.attention.rectified import Rectified
 from mt.model.decoder import Decoder, DecoderLayer
@@ -11,6 +12,8 @@ from mt.model.encoder import Encoder, EncoderLayer
 from mt.model.gated_unit import GatedLayers
 from mt.model.layer import LayerSettings
 from mt.model.seq2seq import Seq2Seq, parameter_counts
+from mt.search.beam import Beam
+from tests.variants import variants
 
 PAD, BOS = 0, 2
 B, S, T, V, LAYERS = 3, 9, 7, 37, 2
@@ -36,6 +39,10 @@ SHAPES = {
         "norm_position": "post",
     },
 }
+SLOTS = {"encoder_attention": EncoderMixer, "self_attention": CausalMixer, "cross_attention": MemoryMixer}
+for variant in variants(Mixer):  # in all the slots that it is for
+    (factory,) = variant.values
+    SHAPES[variant.id] = {slot: factory for slot, role in SLOTS.items() if isinstance(factory(2, 4), role)}
 
 
 def make(
@@ -119,6 +126,18 @@ def test_hypotheses_can_be_repeated_reordered_and_sentences_dropped(model):
     state = state.rows(torch.tensor([5, 4, 1, 0]), torch.tensor([2, 0]))  # sentence 1 leaves, the others change places
     logits, _ = model.step(target[[2, 2, 0, 0], 2], state)
     torch.testing.assert_close(logits, full[[2, 2, 0, 0], 2], rtol=1e-4, atol=1e-5)
+
+
+def test_beam_search_finds_hypotheses_as_likely_as_the_whole_target_says(model):
+    source, eos = sentences()[0], 3
+    for sentence, found in enumerate(Beam(size=3, n_best=3)(model.step, model.start(source), max_lengths=[6] * B)):
+        assert len(found) == 3
+        for one in found:
+            target = torch.tensor([[BOS, *one.ids]])
+            with torch.inference_mode():
+                log_probs = model.output(model(source[sentence : sentence + 1], target))[0].log_softmax(-1)
+            expected = log_probs[torch.arange(len(one.ids) + 1), torch.tensor([*one.ids, eos])].sum()
+            assert one.log_prob == pytest.approx(float(expected), abs=1e-4)
 
 
 def test_tapped_attention_is_the_same_forced_and_step_by_step_and_leaves_the_output_alone(model):

@@ -36,10 +36,10 @@ class Hierarchical(EncoderMixer, MemoryMixer):
     """sum over levels l of g_l softmax(q k_lᵀ / sqrt(K)) v_l, with the gate g = softmax(q W + b) of each head.
 
     k and v of a sentence, and of the document, are the means over their pieces, and so are the weights that they are
-    read with when a map is asked for. Where sentences end is the model's to say (`separator`); a source without any is
-    one sentence. In the paper a gate mixes two levels of earlier sentences into a state; here the gate is over three
-    levels of one memory. Sentences behind the first max_sentences - 1 count as one. Time and memory are those of dense
-    attention with max_sentences + 1 more keys. Raises ValueError for `max_sentences` below 1.
+    read with when a map is asked for. Where sentences end is the model's to say (`separator`, `separator_after`); a
+    source without any is one sentence. In the paper a gate mixes two levels of earlier sentences into a state; here the
+    gate is over three levels of one memory. Sentences behind the first max_sentences - 1 count as one. Time and memory
+    are those of dense attention with max_sentences + 1 more keys. Raises ValueError for `max_sentences` below 1.
     """
 
     wants = ("segments_BS",)
@@ -93,7 +93,8 @@ class Hierarchical(EncoderMixer, MemoryMixer):
     def _means(self, real_BS: Tensor, segments_BS: Tensor) -> Tensor:
         """means_BCS: rows that take the mean of each sentence's pieces, or of none, and of the whole document's."""
         sentences = torch.arange(self.max_sentences, device=real_BS.device)
-        is_inside_BJS = segments_BS.clamp_max(self.max_sentences - 1)[:, None] == sentences[:, None]
+        from_first_BS = segments_BS - segments_BS.amin(dim=1, keepdim=True)
+        is_inside_BJS = from_first_BS.clamp_max(self.max_sentences - 1)[:, None] == sentences[:, None]
         members_BCS = (torch.cat((is_inside_BJS, torch.ones_like(real_BS)[:, None]), dim=1) & real_BS[:, None]).float()
         return members_BCS / members_BCS.sum(dim=-1, keepdim=True).clamp_min(1)
 

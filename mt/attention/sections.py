@@ -32,10 +32,9 @@ class Sections(KeyValueEncoder, KeyValueMemory):
 
     b is each head's own and zero at the start; distances beyond `furthest` count as so many. So a head may keep to its
     sentence (where G-Transformer's groups have others masked), or look at the one before. A query of the encoder stands
-    in its own sentence, one of cross-attention in the last: that is the one to be translated where context stands
-    before it, whereas context behind it, if any, counts to it. Where sentences end is the model's to say (`separator`);
-    a source without any is one sentence, and this is dense attention. Time and memory are those of dense attention,
-    unfused. Raises ValueError for `furthest` below 1.
+    in its own sentence, one of cross-attention in sentence 0, the one to be translated. Where sentences end is the
+    model's to say (`separator`, `separator_after`); a source without any is one sentence, and this is dense attention.
+    Time and memory are those of dense attention, unfused. Raises ValueError for `furthest` below 1.
     """
 
     wants = ("segments_BS",)
@@ -62,7 +61,9 @@ class Sections(KeyValueEncoder, KeyValueMemory):
     ) -> SectionsSummary:
         if segments_BS is None:
             segments_BS = one_sentence(k_BGSK)
-        return SectionsSummary(super().summarize(k_BGSK, v_BGSK, mask), self.bias(segments_BS[:, -1:], segments_BS))
+        return SectionsSummary(
+            super().summarize(k_BGSK, v_BGSK, mask), self.bias(torch.zeros_like(segments_BS[:, :1]), segments_BS)
+        )
 
     def read(self, q_RHTK: Tensor, summary: SectionsSummary) -> Tensor:
         return scatter_hypotheses(self.mix(self._read_weights(q_RHTK, summary), summary.plain.v_NGSK), len(q_RHTK))

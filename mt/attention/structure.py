@@ -16,7 +16,8 @@ class Structure:
     """Each field is None where it is not known, or nobody asked.
 
     pieces_BS    ids of the pieces (int64)
-    segments_BS  the sentence that a piece belongs to, counted from 0 (int64)
+    segments_BS  the sentence that a piece belongs to: 0 is the one to be translated, -1 the one before it, 1 the one
+                 behind it, and so on (int64)
     climbs_BSS   steps from the word of the first piece up its tree to the lowest word that is, or is above, the word of
                  the second; -1 where there is none such (int8). Transposed, the way down to the second piece.
     """

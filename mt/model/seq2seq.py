@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
 
 from mt.attention.mask import padding_mask
@@ -27,7 +28,8 @@ class Seq2Seq(nn.Module):
     `encoder` and `decoder` are factories that take the shared layer settings.
     `tie` shares matrices: "target" the decoder's embedding with the output projection, "all" the encoder's embedding
     too (needs one joint vocabulary), "none" nothing. `recompute` turns gradient checkpointing on in training.
-    `separator` is the id of the source piece that ends a sentence of a document, for attention that asks for them.
+    `separator` is the id of the source piece that ends each sentence before the one that is to be translated, and
+    `separator_after` of the one that begins each behind it, for attention that asks for a document's sentences.
     `lexicon` is there for cross-attention that hears what it says.
     """
 
@@ -43,11 +45,13 @@ class Seq2Seq(nn.Module):
         max_positions: int = 1024,
         recompute: bool = False,
         separator: int | None = None,
+        separator_after: int | None = None,
         pad: int = 0,
     ):
         super().__init__()
-        if separator is not None and not 0 <= separator < source_vocab_size:
-            raise ValueError(f"model.separator ({separator}) must be from 0 to {source_vocab_size - 1}, or null")
+        for name, piece in (("separator", separator), ("separator_after", separator_after)):
+            if piece is not None and not 0 <= piece < source_vocab_size:
+                raise ValueError(f"model.{name} ({piece}) must be from 0 to {source_vocab_size - 1}, or null")
         if tie not in TIES:
             raise ValueError(f"tie ({tie}) must be one of {', '.join(TIES)}")
         if tie == "all" and source_vocab_size != target_vocab_size:
@@ -55,7 +59,8 @@ class Seq2Seq(nn.Module):
                 f"tie (all) needs one joint vocabulary, not {source_vocab_size} source and {target_vocab_size} target"
                 " pieces: use tie=target or a joint tokenizer"
             )
-        self.pad, self.recompute, self.separator = pad, recompute, separator
+        self.pad, self.recompute = pad, recompute
+        self.separator, self.separator_after = separator, separator_after
         self.encoder, self.decoder = encoder(settings=layer), decoder(settings=layer)
         self.apply(init_weights)
         mixers = [one.cross_attention.mixer for one in self.decoder.layers]
@@ -91,6 +96,11 @@ class Seq2Seq(nn.Module):
         """Whether any attention asks for the sentences of its sources."""
         return self._is_wanted("segments_BS")
 
+    @property
+    def sees_sentences(self) -> bool:
+        """Whether a source may be more than one sentence, as far as attention is told."""
+        return self.separator is not None or self.separator_after is not None
+
     def _is_wanted(self, field: str) -> bool:
         return any(field in part.mixer.wants for part in self.modules() if isinstance(part, MultiHead))
 
@@ -106,11 +116,16 @@ class Seq2Seq(nn.Module):
         return self.encoder(x_BSD, mask, structure, recompute=self.recompute and self.training)
 
     def _segments(self, source_BS: Tensor) -> Tensor | None:
-        """The sentence of each piece; a separator belongs to the one that it ends."""
-        if self.separator is None:
+        """The sentence of each piece, counted from the one to be translated; a separator belongs to the context."""
+        if not self.sees_sentences:
             return None
-        is_separator_BS = (source_BS == self.separator).long()
-        return is_separator_BS.cumsum(dim=1) - is_separator_BS
+        segments_BS = torch.zeros_like(source_BS)
+        if self.separator is not None:
+            ends_BS = (source_BS == self.separator).long()
+            segments_BS -= ends_BS.flip(1).cumsum(dim=1).flip(1)  # as many as end here or later
+        if self.separator_after is not None:
+            segments_BS += (source_BS == self.separator_after).long().cumsum(dim=1)
+        return segments_BS
 
     def start(self, source_BS: Tensor, climbs_BSS: Tensor | None = None) -> DecoderState:
         """The decoder's state before the first token of each source."""

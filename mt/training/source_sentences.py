@@ -6,22 +6,26 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from mt.data.document import BEFORE, DocumentSettings
+from mt.data.document import AFTER, BEFORE, DocumentSettings
 from mt.data.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
 
 
 def with_separator(model: Mapping[str, Any], document: DocumentSettings, source: Tokenizer) -> dict[str, Any]:
-    """The model's settings with the piece that ends the sentences of its sources, where there are several."""
-    if model.get("separator") is not None or document.context_before == 0:
+    """The model's settings with the pieces that part the sentences of its sources, where there are several."""
+    given = [name for name in ("separator", "separator_after") if model.get(name) is not None]
+    if given or not document.is_on:
         return dict(model)
-    return {**model, "separator": source.pieces(range(source.size)).index(BEFORE)}
+    pieces = source.pieces(range(source.size))
+    names = {BEFORE: "separator", AFTER: "separator_after"}
+    return {**model, **{names[symbol]: pieces.index(symbol) for symbol in document.symbols}}
 
 
 def check_sentences(model) -> None:
     """Says so where attention asks for sentences and every source is one."""
-    if model.wants_sentences and model.separator is None:
+    if model.wants_sentences and not model.sees_sentences:
         log.warning(
-            "attention sees one sentence in each source, though it asks for several: data.document.context_before"
+            "attention sees one sentence in each source, though it asks for several:"
+            " data.document.context_before or context_after"
         )

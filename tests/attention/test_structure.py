@@ -13,7 +13,7 @@ from tests.attention.test_variants import B, H, K, S, inputs, learned, mask
 from tests.model.test_seq2seq import PAD, V, make, sentences
 from tests.model.test_seq2seq import S as SOURCE
 
-SEGMENTS = torch.tensor([[0, 0, 1, 1, 1, 2, 2, 2, 2], [0] * 9, [0, 1, 1, 1, 1, 1, 1, 1, 1]])
+SEGMENTS = torch.tensor([[-1, -1, 0, 0, 0, 1, 1, 1, 1], [0] * 9, [-1, 0, 0, 0, 0, 0, 0, 0, 0]])
 # of "the small cakes", and two pieces that belong to no word; the tree of the others: small -> cakes <- the
 CLIMBS = torch.tensor([[0, 1, 1, -1, -1], [1, 0, 1, -1, -1], [0, 0, 0, -1, -1], [-1] * 5, [-1] * 5], dtype=torch.int8)
 
@@ -84,7 +84,7 @@ def test_sentences_beyond_the_most_are_one():
     q, k, _ = inputs()
     few, many = (learned(Hierarchical, H, K, max_sentences=most).eval() for most in (2, 9))
     many.load_state_dict(few.state_dict())
-    merged = SEGMENTS.clamp_max(1)
+    merged = (SEGMENTS - SEGMENTS.amin(dim=1, keepdim=True)).clamp_max(1)
     torch.testing.assert_close(few.weights(q, k, mask(), SEGMENTS), many.weights(q, k, mask(), merged))
 
 
@@ -116,12 +116,12 @@ def test_weights_of_sections_are_the_softmax_of_score_and_bias_of_their_distance
     torch.testing.assert_close(heads, weights @ v.repeat_interleave(2, dim=1))
 
 
-def test_cross_attention_to_sections_counts_from_the_last():
+def test_cross_attention_to_sections_counts_from_the_one_to_be_translated():
     q, k, v = inputs()
     mixer = learned(Sections, H, K, furthest=1).eval()
     summary = mixer.summarize(k, v, mask(), SEGMENTS)
     weights = mixer.read_weights(q, summary)
-    torch.testing.assert_close(weights[0, ..., :6], by_distance(mixer, q, k, [2] * q.shape[2], SEGMENTS, 6))
+    torch.testing.assert_close(weights[0, ..., :6], by_distance(mixer, q, k, [0] * q.shape[2], SEGMENTS, 6))
     heads = mixer.read(q, summary)
     torch.testing.assert_close(heads, weights @ v.repeat_interleave(2, dim=1))
     index = torch.tensor([2, 0, 2])
@@ -150,10 +150,12 @@ def test_the_bias_of_a_head_keeps_it_in_a_sentence():
     assert ((weights[:, 1] > 1e-6) == before)[has_before].all() and has_before.sum() == 15
     torch.testing.assert_close(weights[:, 2:], Dense(H, K).weights(q, k, None)[:, 2:])
     weights = mixer.read_weights(q, mixer.summarize(k, v, None, SEGMENTS))
-    assert ((weights[0, 0] > 1e-6) == (SEGMENTS[0] == 2)).all() and ((weights[0, 1] > 1e-6) == (SEGMENTS[0] == 1)).all()
+    assert ((weights[0, 0] > 1e-6) == (SEGMENTS[0] == 0)).all() and (
+        (weights[0, 1] > 1e-6) == (SEGMENTS[0] == -1)
+    ).all()
 
 
-SEPARATOR = 5
+SEPARATOR, AFTER = 5, 4
 OF_SENTENCES = {
     "hierarchical, cross": {"cross_attention": partial(learned, Hierarchical, max_sentences=4)},
     "sections, cross": {"cross_attention": partial(learned, Sections)},
@@ -162,13 +164,13 @@ OF_SENTENCES = {
 
 
 @pytest.mark.parametrize("slots", OF_SENTENCES.values(), ids=OF_SENTENCES)
-def test_the_separator_ends_sentences_and_the_model_says_so_to_attention(slots):
-    model = make(**slots, separator=SEPARATOR).eval()
+def test_separators_part_sentences_and_the_model_says_so_to_attention(slots):
+    model = make(**slots, separator=SEPARATOR, separator_after=AFTER).eval()
     source, target = sentences()
-    source[source == SEPARATOR] = 6
-    source[0, [2, 6]] = SEPARATOR
+    source[(source == SEPARATOR) | (source == AFTER)] = 6
+    source[0, [0, 2]], source[0, [5, 7]] = SEPARATOR, AFTER
     found = model.encode(source).structure.segments_BS
-    assert found[0].tolist() == [0, 0, 0, 1, 1, 1, 1, 2, 2] and not found[1:].any()
+    assert found[0].tolist() == [-2, -1, -1, 0, 0, 1, 1, 2, 2] and not found[1:].any()
     at_once = model.output(model(source, target))
     state, logits = model.start(source), []
     for t in range(target.shape[1]):
@@ -176,7 +178,11 @@ def test_the_separator_ends_sentences_and_the_model_says_so_to_attention(slots):
         logits.append(now)
     torch.testing.assert_close(torch.stack(logits, dim=1), at_once, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(model(source[1:2, :5], target[1:2]), model(source, target)[1:2], rtol=1e-4, atol=1e-5)
-    model.separator = None
+    for seen in ({"separator": None}, {"separator_after": None}):
+        other = make(**slots, **({"separator": SEPARATOR, "separator_after": AFTER} | seen)).eval()
+        assert (other.output(other(source, target)) - at_once)[0].abs().max() > 1e-3
+    model.separator = model.separator_after = None
+    assert model.encode(source).structure.segments_BS is None
     assert (model.output(model(source, target)) - at_once)[0].abs().max() > 1e-3
 
 
@@ -214,10 +220,11 @@ def test_trees_and_sentences_come_through_gradient_checkpointing(slots):
         torch.testing.assert_close(plain, recomputed)
 
 
-@pytest.mark.parametrize("separator", [-1, V])
-def test_a_separator_that_is_no_piece_is_refused(separator):
-    with pytest.raises(ValueError, match=rf"model.separator \({separator}\) must be from 0 to 36, or null"):
-        make(separator=separator)
+@pytest.mark.parametrize("name", ["separator", "separator_after"])
+@pytest.mark.parametrize("piece", [-1, V])
+def test_a_separator_that_is_no_piece_is_refused(name, piece):
+    with pytest.raises(ValueError, match=rf"model.{name} \({piece}\) must be from 0 to 36, or null"):
+        make(**{name: piece})
 
 
 @pytest.mark.parametrize("slots", OF_SENTENCES.values(), ids=OF_SENTENCES)

@@ -49,6 +49,7 @@ def make(
     tie="all",
     recompute=False,
     separator=None,
+    separator_after=None,
     source_vocab_size=V,
     target_vocab_size=V,
     *,
@@ -77,6 +78,7 @@ def make(
         tie=tie,
         recompute=recompute,
         separator=separator,
+        separator_after=separator_after,
         max_positions=32,
     )
 

@@ -5,7 +5,7 @@ import pytest
 from mt.attention.dense import Dense
 from mt.attention.hierarchical import Hierarchical
 from mt.attention.sections import Sections
-from mt.data.document import BEFORE, DocumentSettings
+from mt.data.document import AFTER, BEFORE, DocumentSettings
 from mt.training.source_sentences import check_sentences, with_separator
 from tests.training.runs import make_model
 
@@ -13,18 +13,23 @@ from tests.training.runs import make_model
 class OfPieces:
     """A tokenizer as far as it is asked."""
 
-    size = 7
+    size = 8
 
     def pieces(self, ids):
-        return [["<pad>", "<unk>", "<s>", "</s>", "<fr>", BEFORE, "a"][id_] for id_ in ids]
+        return [["<pad>", "<unk>", "<s>", "</s>", "<fr>", BEFORE, AFTER, "a"][id_] for id_ in ids]
 
 
-def test_the_separator_is_the_piece_behind_each_sentence_of_context():
-    two = DocumentSettings(context_before=2)
-    assert with_separator({"tie": "all", "separator": None}, two, OfPieces()) == {"tie": "all", "separator": 5}
-    assert with_separator({"separator": 6}, two, OfPieces()) == {"separator": 6}
-    for settings in (DocumentSettings(), DocumentSettings(context_after=2)):
-        assert with_separator({"separator": None}, settings, OfPieces()) == {"separator": None}
+@pytest.mark.parametrize("before", [0, 2])
+@pytest.mark.parametrize("after", [0, 1])
+def test_separators_are_the_pieces_that_stand_by_each_sentence_of_context(before, after):
+    model = {"tie": "all", "separator": None, "separator_after": None}
+    found = with_separator(model, DocumentSettings(context_before=before, context_after=after), OfPieces())
+    assert found == {"tie": "all", "separator": 5 if before else None, "separator_after": 6 if after else None}
+
+
+def test_a_separator_that_the_settings_name_stays():
+    both = DocumentSettings(context_before=2, context_after=2)
+    assert with_separator({"separator": 7}, both, OfPieces()) == {"separator": 7}
 
 
 @pytest.mark.parametrize(

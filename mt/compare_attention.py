@@ -37,6 +37,7 @@ def main(settings: dict[str, Any]) -> None:
     from mt.comparison.measuring import bootstrap_all, measure_all, time_all, train_all
     from mt.comparison.report import markdown, page, values_as_csv
     from mt.data.whole_folder import write_whole
+    from mt.device import choose_device
 
     for part in settings["parts"]:
         if part not in PARTS:
@@ -47,6 +48,7 @@ def main(settings: dict[str, Any]) -> None:
     comparison = comparison_of(settings, costs.lengths, folder)
     for variant in comparison.variants:
         variant.make_mixer(costs.num_heads, costs.head_size)  # what is refused is refused before hours of training
+    choose_device(costs.device)
     folder.mkdir(parents=True, exist_ok=True)
     held = lock(folder)
     if "train" in settings["parts"]:

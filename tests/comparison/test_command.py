@@ -86,6 +86,7 @@ def test_where_the_baseline_fails_nobody_else_is_trained(settings, tmp_path, cap
     [
         ({"parts": ["tain"]}, r"parts \(tain\) must be among train, speeds, costs, report"),
         ({"jobs": 0}, r"jobs \(0\) must be at least 1"),
+        ({"costs": {"_target_": "mt.comparison.costs.CostSettings", "lengths": [8], "device": "cuda:99"}}, "cuda:99"),
         ({"baseline": "sparse"}, r"baseline \(sparse\) must be one of the variants"),
         ({"seeds": [1, 1]}, r"seeds \(\[1, 1\]\) must be one or more, each once"),
         (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,9 @@ class _JointCHRF(_Joint, CHRF):
     pass
 
 
+@cache
 def _references(run: Path, test: str) -> list[str]:
+    """Asked for once a variant, of the baseline's run."""
     settings = read_yaml(run / "config.yaml")
     return prepare(build(settings["data"]), build(settings["tokenizer"])).tests[test].targets
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -46,18 +47,23 @@ def speeds_of(runs: Mapping[str, Path], settings: SpeedSettings) -> dict[str, di
     without guidance.
     """
     turns: dict[str, dict[str, list[float]]] = {name: {} for name in runs}
+    prepared: dict[str, Prepared] = {}  # once for all runs of the same corpus
     for _ in range(settings.rounds):
         for name, run in runs.items():
-            for what, value in _turn(run, settings).items():
+            for what, value in _turn(run, settings, prepared).items():
                 turns[name].setdefault(what, []).append(value)
     return {
         name: {what: round(statistics.median(values), 1) for what, values in of.items()} for name, of in turns.items()
     }
 
 
-def _turn(run: Path, settings: SpeedSettings) -> dict[str, float]:
+def _turn(run: Path, settings: SpeedSettings, known: dict[str, Prepared]) -> dict[str, float]:
     config = read_yaml(run / "config.yaml")
-    prepared = prepare(build(config["data"]), build(config["tokenizer"]))
+    of_corpus = {name: config[name] for name in ("data", "tokenizer")}
+    key = json.dumps(of_corpus, sort_keys=True)
+    if key not in known:
+        known[key] = prepare(*(build(node) for node in of_corpus.values()))
+    prepared = known[key]
     found = {"training_tokens_per_second": _training(config, prepared, settings.updates)}
     if prepared.tests:
         lines = next(iter(prepared.tests.values())).sources[: settings.lines]

@@ -26,8 +26,9 @@ class Rectified(KeyValueMixer):
     def weights(self, q_BHTK: Tensor, k_BGSK: Tensor, mask: Tensor | None) -> Tensor:
         scores_BHTS = self.scores(q_BHTK, k_BGSK, mask).float()
         best_BHT1 = scores_BHTS.amax(dim=-1, keepdim=True)
-        alone_BHTS = (scores_BHTS == best_BHT1).to(scores_BHTS.dtype)
-        # as shares of the best, whose power cannot vanish; rows come out the same
-        shares_BHTS = scores_BHTS.clamp_min(0) / best_BHT1.where(best_BHT1 > 0, 1.0)
-        kept_BHTS = shares_BHTS.where(best_BHT1 > 0, alone_BHTS) ** self.power
+        positive_BHTS = scores_BHTS.clamp_min(0)
+        if self.power > 1:  # of shares of the best, which cannot all vanish; rows come out the same
+            positive_BHTS = (positive_BHTS / best_BHT1.where(best_BHT1 > 0, 1.0)) ** self.power
+        alone_BHTS = (scores_BHTS == best_BHT1).to(positive_BHTS.dtype)
+        kept_BHTS = positive_BHTS.where(best_BHT1 > 0, alone_BHTS)
         return kept_BHTS / kept_BHTS.sum(dim=-1, keepdim=True)

@@ -40,9 +40,11 @@ SHAPES = {
     },
 }
 SLOTS = {"encoder_attention": EncoderMixer, "self_attention": CausalMixer, "cross_attention": MemoryMixer}
-for variant in variants(Mixer):  # in all the slots that it is for
-    (factory,) = variant.values
-    SHAPES[variant.id] = {slot: factory for slot, role in SLOTS.items() if isinstance(factory(2, 4), role)}
+OF_VARIANTS = {  # each in all the slots that it is for
+    variant.id: {slot: factory for slot, role in SLOTS.items() if isinstance(factory(2, 4), role)}
+    for variant in variants(Mixer)
+    for factory in variant.values
+}
 
 
 def make(
@@ -90,9 +92,9 @@ def sentences():
     return source, target
 
 
-@pytest.fixture(params=SHAPES, ids=str)
+@pytest.fixture(params=SHAPES | OF_VARIANTS, ids=str)
 def model(request):
-    return make(**SHAPES[request.param]).eval()
+    return make(**(SHAPES | OF_VARIANTS)[request.param]).eval()
 
 
 def test_token_by_token_equals_all_at_once(model):

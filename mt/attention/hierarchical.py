@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from mt.attention.contract import EncoderMixer, MemoryMixer, gather_hypotheses, repeat_heads, scatter_hypotheses
 from mt.attention.dropout import Dropout
-from mt.attention.mask import mask_of_keys
+from mt.attention.mask import real_keys
 
 # B batch, H heads, G key-value heads, T queries, S keys, K head size, J sentences of a document, C means (J + 1),
 # M places (S + C), N documents, R rows (hypotheses), L levels
@@ -69,11 +69,7 @@ class Hierarchical(EncoderMixer, MemoryMixer):
     def summarize(
         self, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None, segments_BS: Tensor | None = None
     ) -> HierarchicalSummary:
-        mask = mask_of_keys(mask, k_BGSK)
-        if mask is None:
-            real_BS = torch.ones(len(k_BGSK), k_BGSK.shape[2], dtype=torch.bool, device=k_BGSK.device)
-        else:
-            real_BS = mask[:, 0, 0]
+        real_BS = real_keys(mask, k_BGSK)
         if segments_BS is None:
             segments_BS = torch.zeros_like(real_BS, dtype=torch.long)
         means_BCS = self._means(real_BS, segments_BS)

@@ -26,6 +26,14 @@ def mask_of_keys(mask: Tensor | None, k_BGSK: Tensor) -> Tensor | None:
     return mask.expand(len(k_BGSK), 1, 1, k_BGSK.shape[2])
 
 
+def real_keys(mask: Tensor | None, k_BGSK: Tensor) -> Tensor:
+    """real_BS: which keys `mask_of_keys` leaves."""
+    mask = mask_of_keys(mask, k_BGSK)
+    if mask is None:
+        return torch.ones(len(k_BGSK), k_BGSK.shape[2], dtype=torch.bool, device=k_BGSK.device)
+    return mask[:, 0, 0]
+
+
 def causal_mask(num_new: int, num_past: int, device: torch.device) -> Tensor | None:
     """mask_11TS for `num_new` positions after `num_past`: each sees the past and itself. None when it hides nothing."""
     if num_new == 1:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from mt.attention.contract import EncoderMixer, MemoryMixer, gather_hypotheses, repeat_heads, scatter_hypotheses
 from mt.attention.dropout import Dropout
-from mt.attention.mask import mask_of_keys
+from mt.attention.mask import real_keys
 
 # B batch, H heads, G key-value heads, T queries, S keys, M mixtures, K head size, N sentences, R rows (hypotheses)
 
@@ -62,11 +62,7 @@ class Reduced(EncoderMixer, MemoryMixer):
         return self._attend(q_BHTK, self.summarize(k_BGSK, v_BGSK, mask))
 
     def summarize(self, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None) -> ReducedSummary:
-        mask = mask_of_keys(mask, k_BGSK)
-        if mask is None:
-            real_BS = torch.ones(len(k_BGSK), k_BGSK.shape[2], dtype=torch.bool, device=k_BGSK.device)
-        else:
-            real_BS = mask[:, 0, 0]
+        real_BS = real_keys(mask, k_BGSK)
         k_BGMK, v_BGMK = self.mix(torch.cat((k_BGSK, v_BGSK), dim=1), real_BS).chunk(2, dim=1)
         return ReducedSummary(k_BGMK, v_BGMK, self.filled(real_BS)[:, None, None], real_BS)
 

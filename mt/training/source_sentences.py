@@ -14,11 +14,10 @@ log = logging.getLogger(__name__)
 
 def with_separator(model: Mapping[str, Any], document: DocumentSettings, source: Tokenizer) -> dict[str, Any]:
     """The model's settings with the pieces that part the sentences of its sources, where there are several."""
-    given = [name for name in ("separator", "separator_after") if model.get(name) is not None]
-    if given or not document.is_on:
+    names = {BEFORE: "separator", AFTER: "separator_after"}
+    if not document.is_on or any(model.get(name) is not None for name in names.values()):
         return dict(model)
     pieces = source.pieces(range(source.size))
-    names = {BEFORE: "separator", AFTER: "separator_after"}
     return {**model, **{names[symbol]: pieces.index(symbol) for symbol in document.symbols}}
 
 

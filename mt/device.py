@@ -13,6 +13,8 @@ from types import MappingProxyType
 
 import torch
 
+from mt.cores import num_threads
+
 try:
     import resource
 except ImportError:  # Windows
@@ -21,6 +23,10 @@ except ImportError:  # Windows
 # oneDNN keeps compiled products by shape, 1024 of them by default; batches come in many shapes, and what is kept grew
 # to gigabytes without a gain in speed. Read at the first product, so that it must be set before.
 os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
+
+# torch knows the affinity of a process, not the quota of a container: threads beyond it would be throttled together.
+if num_threads() < torch.get_num_threads():
+    torch.set_num_threads(num_threads())
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 PACKED_PRECISIONS = {**PRECISIONS, "int8": torch.int8}  # of matrices laid out for inference on a CPU

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NoReturn, TextIO
 
 from mt.command_line import Flags, leaving_at_once, run
+from mt.cores import num_threads
 from mt.data.whole_folder import whole_file
 
 if TYPE_CHECKING:
@@ -193,7 +194,7 @@ def _translate(args: argparse.Namespace, stream: BinaryIO | None, output: TextIO
         windows = in_documents(found, lines, document)
     if args.trees:
         windows = _with_trees(windows, args.trees, lines)
-    num_workers = args.workers or (_num_threads() if is_cpu and stream else 1)
+    num_workers = args.workers or (num_threads() if is_cpu and stream else 1)
     for rows in in_order(job, windows, num_workers):
         for note in rows.notes:
             log.warning("%s", note)
@@ -215,14 +216,6 @@ def _with_trees(windows: Iterable[Window], path: Path, wanted: range) -> Iterato
         yield replace(window, trees=of_lines)
     if wanted.stop == ALL.stop and next(trees, None) is not None:
         raise ValueError(f"--trees ({path}) has more than {number} lines, the sentences that there are: one for each")
-
-
-def _num_threads() -> int:
-    """What OMP_NUM_THREADS says, as torchrun lets it, else the cores."""
-    from mt.data.prepare import available_cores
-
-    said = os.environ.get("OMP_NUM_THREADS", "")
-    return int(said) if said.isdigit() and int(said) else available_cores()
 
 
 def _translate_file(

@@ -3,6 +3,8 @@
 import os
 import random
 
+import mt  # noqa: F401 (before torch is loaded: sets how its threads wait)
+
 # tiny models gain nothing from two threads, and lose much when the machine is busy; so in processes that tests start
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 

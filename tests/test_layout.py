@@ -4,19 +4,24 @@ import ast
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[1]
 STANDS_ALONE: set[str] = set()
 MAY_IMPORT = {
     "attention": STANDS_ALONE,
-    "data": STANDS_ALONE,
+    "cores": STANDS_ALONE,
+    "data": {"cores"},
     "search": STANDS_ALONE,
     "alignment": STANDS_ALONE,
-    "device": STANDS_ALONE,
+    "device": {"cores"},
     "model": {"attention"},
     "checkpoint": {"data"},
-    "training": {"data", "checkpoint", "alignment", "device"},
+    "training": {"cores", "data", "checkpoint", "alignment", "device"},
     "inference": {"attention", "data", "model", "search", "checkpoint", "alignment", "device"},
-    "comparison": {*("attention", "data", "device", "checkpoint", "training", "alignment", "inference", "evaluation")},
+    "comparison": {
+        *("cores", "device", "attention", "data", "checkpoint", "training", "alignment", "inference", "evaluation")
+    },
     "evaluation": {"inference", "alignment", "data", "search", "checkpoint", "device"},
 }
 # Rooms that are used without the rest, too: their package file names what they offer, a line each.
@@ -73,8 +78,9 @@ def test_imports_inside_functions_are_optional_libraries_or_stand_in_a_command()
     assert not wrong, "\n".join(wrong)
 
 
-def test_what_every_command_shares_imports_the_standard_library_alone():
-    tree = ast.parse((ROOT / "mt" / "command_line.py").read_text("utf-8"))
+@pytest.mark.parametrize("name", ["command_line", "cores"])
+def test_what_every_command_shares_imports_the_standard_library_alone(name):
+    tree = ast.parse((ROOT / "mt" / f"{name}.py").read_text("utf-8"))
     outside = [module for _, module, inside_function in imports(tree) if not inside_function]
     assert {module.split(".")[0] for module in outside} <= sys.stdlib_module_names
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from mt.comparison.variant import Variant
-from mt.data.prepare import available_cores
+from mt.cores import available_cores
 
 POLL_SECONDS = 0.1
 

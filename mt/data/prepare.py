@@ -11,7 +11,6 @@ from __future__ import annotations
 import ctypes
 import json
 import logging
-import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mt.cores import available_cores
 from mt.data.cleaning.clean import HeldOutPairs, clean_corpus
 from mt.data.cleaning.rules import sleeping_rules
 from mt.data.document import apart
@@ -99,11 +99,6 @@ def corpus_fingerprint(data: DataSettings, tokenizer: TokenizerSettings) -> str:
     """What `Prepared.fingerprint` will be: known before anything is prepared."""
     data = data.in_documents()
     return _fingerprints(data, _with_symbols(tokenizer, data))["encode"]
-
-
-def available_cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _with_symbols(tokenizer: TokenizerSettings, data: DataSettings) -> TokenizerSettings:

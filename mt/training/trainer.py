@@ -234,6 +234,10 @@ class Trainer:
                         self._roll_back()
                     continue
                 self._say(progress, self.watch.loss(self.position.step, update.loss_nats, update.target_tokens))
+                if self.device.type == "cpu":
+                    threads = torch.get_num_threads()
+                    now = self._elapsed()
+                    self._say(progress, self.watch.waiting(self.position.step, seconds=now, num_threads=threads))
                 self._log(update, speed)
                 progress.update(
                     step=self.position.step,

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
+
+from mt.cores import CHOSEN_BY_USER, SPIN_SETTINGS, available_cores, seconds_waited_for_a_core
 
 WINDOW_UPDATES = 100
 SHARE_OF_COPIES = 0.5
+WAITING_SECONDS = 30.0  # of training, over which the time that threads waited for a core is summed
+SHARE_OF_WAITING = 0.2
 
 
 class Watch:
@@ -23,6 +28,7 @@ class Watch:
         self._updates = 0
         self._first = self._least = math.inf
         self._began: int | None = None
+        self._waits_from: tuple[float, float] | None = None  # the clock and the waiting when the window began
 
     def loss(self, step: int, loss_nats: float, target_tokens: float) -> str | None:
         """Takes in the summed loss of an update and its tokens; compares means of 100 updates."""
@@ -76,6 +82,39 @@ class Watch:
                 " updates so far, a learning rate that is too high or too low (schedule.peak)",
             )
         return None
+
+    def waiting(
+        self,
+        step: int,
+        *,
+        seconds: float,
+        num_threads: int,
+        waited: Callable[[], float | None] = seconds_waited_for_a_core,
+    ) -> str | None:
+        """Takes in the clock of the training; compares the time that threads waited for a core over 30 seconds.
+
+        `waited` gives the seconds that all threads of the process have waited so far, None where nobody knows.
+        """
+        if "waiting" in self._said or (self._waits_from and seconds - self._waits_from[0] < WAITING_SECONDS):
+            return None
+        before, now = self._waits_from, waited()
+        self._waits_from = None if now is None else (seconds, now)
+        if now is None or before is None:
+            return None
+        share = (now - before[1]) / ((seconds - before[0]) * num_threads)
+        if share < SHARE_OF_WAITING:
+            return None
+        harmless = {*SPIN_SETTINGS.items(), ("OMP_WAIT_POLICY", "passive")}
+        spinning = [f"{name}={os.environ[name]}" for name in sorted(CHOSEN_BY_USER) if name in os.environ]
+        spinning = [setting for setting in spinning if tuple(setting.split("=", 1)) not in harmless]
+        return self._once(
+            "waiting",
+            f"step {step}: other work slows this training down: over {seconds - before[0]:.0f} seconds its"
+            f" {num_threads} thread{'s' if num_threads > 1 else ''} waited {min(share, 1.0):.0%} of the time for one of"
+            f" the {available_cores()} cores. What helps: less other work on this machine, a larger CPU quota"
+            f" of the container{', fewer threads (OMP_NUM_THREADS=1)' if num_threads > 1 else ''}"
+            + (f", leaving out {' '.join(spinning)}, which makes waiting threads hold a core" if spinning else ""),
+        )
 
     def _once(self, kind: str, text: str) -> str | None:
         if kind in self._said:

@@ -29,7 +29,8 @@ def test_importing_it_imports_nothing_else_of_mt():
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
     ours = {name for name in done.stdout.split() if name.startswith("mt.")}
-    assert {name for name in ours if name.split(".")[1] != "attention"} == set()
+    # mt/__init__.py, whatever is imported, sets how threads wait
+    assert {name for name in ours if name.split(".")[1] != "attention"} == {"mt.cores"}
     assert "mt.attention.dense" in ours
 
 

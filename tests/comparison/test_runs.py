@@ -12,7 +12,7 @@ from hydra import compose, initialize_config_dir
 
 from mt.command_line import config_folder
 from mt.comparison.runs import environment_of
-from mt.data.prepare import available_cores
+from mt.cores import available_cores
 from tests.conftest import train_overrides
 
 

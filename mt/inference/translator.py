@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
 from itertools import islice, repeat
@@ -25,8 +25,7 @@ from mt.data.tokenizer import BOS, EOS, PAD, UNK, TokenizerPair
 from mt.device import PACKED_PRECISIONS, choose_device, choose_precision, keep_freed_memory, mixed_precision
 from mt.inference.packed import pack, product_with
 from mt.inference.segmenter import Segments, split_long
-from mt.inference.shortlist import Shortlist
-from mt.model.decoder import DecoderState
+from mt.inference.shortlist import CandidateLists, Shortlist, shortlist_step
 from mt.model.seq2seq import Seq2Seq
 from mt.search.beam import Beam
 from mt.search.hypothesis import Hypothesis
@@ -34,8 +33,6 @@ from mt.search.sampling import sentence_generators
 from mt.search.search import Search
 
 log = logging.getLogger(__name__)
-
-Step = Callable[[Tensor, DecoderState], "tuple[Tensor, DecoderState]"]
 
 BANNED = (PAD, UNK, BOS)
 MAX_PIECES = 200  # of a source, where nobody knows on what a model was trained
@@ -282,19 +279,19 @@ class Translator:
         lengths = [len(source) + 1 for source in sources]
         for indices in batches_by_length(lengths, self.batch_tokens(batch_tokens, getattr(search, "size", 1))):
             chosen = [sources[index] for index in indices]
-            step, candidates_C = self._shortened(chosen) if self._shortlist else (self.model.step, None)
+            candidates = CandidateLists(self._shortlist[0], chosen) if self._shortlist else None
             with self.precision():
                 source_BS = padded([[*source, EOS] for source in chosen]).to(self.device)
                 state = self.model.start(source_BS, self.stacked_climbs(climbs, indices, source_BS.shape[1]))
                 found = search(
-                    step,
-                    state,
+                    self._shortened(candidates) if candidates else self.model.step,
+                    candidates.start(state) if candidates else state,
                     max_lengths=[longest_target(len(source), self.model.max_length) for source in chosen],
                     banned_ids=BANNED,
                     generator=[generators[index] for index in indices] if generators else None,
                 )
-            for index, hypotheses in zip(indices, found, strict=True):
-                results[index] = hypotheses if candidates_C is None else _renamed(hypotheses, candidates_C)
+            for place, (index, hypotheses) in enumerate(zip(indices, found, strict=True)):
+                results[index] = candidates.whole_ids(place, hypotheses) if candidates else hypotheses
         return results
 
     def stacked_climbs(
@@ -306,24 +303,12 @@ class Translator:
             return None
         return torch.from_numpy(stacked(chosen, length)).to(self.device)
 
-    def _shortened(self, sources: Sequence[Sequence[int]]) -> tuple[Step, list[int]]:
-        """A step whose ids are places among the candidates of these sources, special ones as ever; the candidates."""
+    def _shortened(self, candidates: CandidateLists) -> Callable:
+        """The step of a search among these candidates."""
         assert self._shortlist is not None
-        shortlist, output_VD = self._shortlist
-        candidates_C = shortlist.candidates(sources).to(self.device)
-        output_CD = output_VD[candidates_C]
-        product = product_with(output_CD, self.dtype) if self.is_packed else partial(linear, weight=output_CD)
-
-        def step(tokens_R: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
-            states_R1D, state = self.model.extend(candidates_C[tokens_R][:, None], state)
-            return product(states_R1D[:, 0]).float(), state
-
-        return step, candidates_C.tolist()
-
-
-def _renamed(hypotheses: list[Hypothesis], candidates_C: list[int]) -> list[Hypothesis]:
-    """The hypotheses with ids of the whole vocabulary."""
-    return [replace(one, ids=tuple(candidates_C[id_] for id_ in one.ids)) for one in hypotheses]
+        output_UD = self._shortlist[1][candidates.together_U.to(self.device)]
+        product = product_with(output_UD, self.dtype) if self.is_packed else partial(linear, weight=output_UD)
+        return shortlist_step(self.model.extend, product)
 
 
 def _with_context_that_fits(line: str, *, max_pieces: int, count: Callable[[str], int]) -> tuple[str, int]:

@@ -164,7 +164,7 @@ def main(settings: dict[str, Any]) -> float | None:
         if ranks.is_first:
             run.reopen()
         log.info("%s: going on at step %d", run.path, trainer.position.step)
-    trainer.tracker.start(run.path, settings)
+    trainer.tracker.start(run.path, settings, trainer.position.step)
     try:
         outcome = trainer.run()
     except torch.OutOfMemoryError as error:  # outside the updates, where smaller parts would have helped

@@ -334,6 +334,7 @@ class Trainer:
         )
         if self.metrics:
             self.metrics.cut(self.position.step)
+            self.tracker.cut(self.position.step)
             log.warning(
                 "%d updates in a row were skipped: back to the checkpoint of step %d, with the data that comes next",
                 position.skipped_in_a_row,

@@ -7,7 +7,6 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import partial
 from itertools import islice, repeat
 from pathlib import Path
@@ -26,6 +25,7 @@ from mt.device import PACKED_PRECISIONS, choose_device, choose_precision, keep_f
 from mt.inference.packed import pack, product_with
 from mt.inference.segmenter import Segments, split_long
 from mt.inference.shortlist import CandidateLists, Shortlist, shortlist_step
+from mt.inference.tags import Tags, tagged
 from mt.model.seq2seq import Seq2Seq
 from mt.search.beam import Beam
 from mt.search.hypothesis import Hypothesis
@@ -78,6 +78,7 @@ class Translator:
     `search` is what is used where a call names none: the checkpoint's own choice, or beam search.
     `precision` is float32 by default, so that a sentence's translation is the same in whatever batch it comes.
     `max_pieces` is the longest source that the model was trained on (data.max_pieces): longer lines are split.
+    `tags` say whether a line needs one; by default none does.
     """
 
     def __init__(
@@ -89,11 +90,13 @@ class Translator:
         device: str | torch.device = "auto",
         precision: str = "float32",
         max_pieces: int | None = None,
+        tags: Tags | None = None,
     ):
         self.max_pieces = max_pieces or MAX_PIECES
         self.device = choose_device(str(device))
         self.dtype = choose_precision(precision, self.device)
         self.model, self.tokenizers = model.to(self.device), tokenizers
+        self.tags = tags or Tags(tokenizers.source)
         self.search = search or Beam()
         self.is_packed = False
         self._shortlist: tuple[Shortlist, Tensor] | None = None  # and the whole output matrix, output_VD
@@ -118,6 +121,7 @@ class Translator:
         chosen, tokenizers, model = choose_device(device), loaded.tokenizers, loaded.model.eval()
         sizes = {"source_size": tokenizers.source.size, "target_size": tokenizers.target.size}
         how = {"search": loaded.search, "device": device, "max_pieces": loaded.card.max_pieces}
+        how["tags"] = Tags.of(loaded.card, tokenizers.source)
         shortened = (Shortlist.load(loaded.folder, **sizes), model.output.weight.detach()) if shortlist else None
         if chosen.type != "cpu":
             translator = cls(model, tokenizers, precision=precision, **how)
@@ -157,13 +161,13 @@ class Translator:
         line depends on `seed` and the line's number, counted from `first_line`, alone.
 
         `tag`, such as <2de>, goes before each line, and before each part of a split one. Raises ValueError for one that
-        is no symbol of the tokenizer.
+        is no symbol of the tokenizer, and for a line without any where the model knows lines with a tag alone.
 
         `trees` are the lines' trees (`mt.data.pair.Pair`; None or blank: it has none), for a model that asks for them.
         A line that is split, or that its tree does not fit, is translated without.
         """
         search = search or self.search
-        self.check_tag(tag)
+        self.tags.check(tag)
         max_pieces = max_pieces or self.max_pieces
         if self.model.max_length is not None:
             max_pieces = min(max_pieces, self.model.max_length - 1)  # EOS takes one
@@ -172,15 +176,6 @@ class Translator:
             of_chunk = list(islice(trees, len(chunk)))
             yield from self._window(chunk, of_chunk, search, batch_tokens, max_pieces, seed, first_line, tag)
             first_line += len(chunk)
-
-    def check_tag(self, tag: str | None) -> None:
-        """Raises ValueError for a tag that is no symbol of the tokenizer, naming those that are."""
-        known = self.tokenizers.source.reserved_symbols
-        if tag is not None and tag not in known:
-            near = get_close_matches(tag, known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            there_is = f"there is {', '.join(known)}" if known else "it was trained without any"
-            raise ValueError(f"tag ({tag}) must be a symbol of the model's tokenizer, {there_is}{hint}")
 
     def _window(
         self,
@@ -200,6 +195,9 @@ class Translator:
 
         fitted = [_with_context_that_fits(line, max_pieces=max_pieces, count=count) for line in lines]
         split = [split_long(line, max_pieces=max_pieces, count=count) if line.strip() else None for line, _ in fitted]
+        numbers = range(first_line + 1, first_line + 1 + len(lines))
+        filled = [(number, line) for number, line, segments in zip(numbers, lines, split, strict=True) if segments]
+        self.tags.check_lines(filled, tag)
         own = [tree and tree_alone(tree, line) for line, tree in zip(lines, trees, strict=True)]
         faults = [tree_fault(apart(line)[1], *of_line) for line, *of_line in zip(lines, own, split, strict=True)]
         used = [
@@ -332,11 +330,6 @@ def tree_fault(sentence: str, tree: str | None, segments: Segments | None) -> st
     except ValueError as error:
         return str(error)
     return None
-
-
-def tagged(text: str, tag: str | None) -> str:
-    """What a model reads that was trained with tags (`mt.data.sources.Source`)."""
-    return text if tag is None else f"{tag} {text}"
 
 
 def longest_target(source_pieces: int, max_length: int | None = None) -> int:

@@ -589,7 +589,9 @@ def _signals() -> Iterator[list[int]]:
         since.append(time.monotonic())
         log.warning("%s: finishing this update and writing a checkpoint", signal.Signals(number).name)
 
-    before = {name: signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {name: signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM)}
+    # what is ignored, as SIGINT in a shell's background job, stays so
+    before = {name: handler for name, handler in handlers.items() if handler is not signal.SIG_IGN}
     try:
         for name in before:
             signal.signal(name, note)

@@ -20,7 +20,7 @@ LINE = "eins zwei drei vier fünf sechs acht eins"
 
 
 def trained(corpus_folder, work, tags, *, held_out_tag, **changes):
-    """A run that was trained, for a moment, on a source for each of the tags, and is measured by lines with this one."""
+    """A run trained for a moment on a source for each of the tags, and measured by lines with `held_out_tag`."""
     settings = composed_settings(
         [*train_overrides(corpus_folder, work), "tokenizer.vocab_size=42", "trainer.max_steps=4"]
     )
@@ -119,9 +119,9 @@ def test_lines_may_have_their_tags_in_their_text(tagged_run, files):
     translator = Translator.load(tagged_run, device="cpu")
     lines = [f"<2en> {LINE}", "", "  ", "<bt> acht", "zwei"]
     assert len(list(translator.translate(lines[:4]))) == 4
-    with pytest.raises(ValueError, match="^line 15 has no tag"):
+    with pytest.raises(ValueError, match=r"^line 15 has no tag"):
         list(translator.translate(lines, first_line=10))
-    with pytest.raises(ValueError, match="^line 5 has no tag"):
+    with pytest.raises(ValueError, match=r"^line 5 has no tag"):
         list(translator.translate(lines, window=2))
 
 

@@ -23,7 +23,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
-from mt.command_line import Flags, run
+from mt.command_line import Flags, add_tag, run
 from mt.data.whole_folder import whole_file, write_json, write_whole
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ def main(argv: list[str] | None = None) -> int:
         log.info("checkpoint: %s", flags.checkpoint)
     aligner = Aligner.load(flags.checkpoint, device=flags.device, precision=flags.precision)
     reverse = load_reverse(flags.reverse, aligner, flags.device, flags.precision) if flags.reverse else None
+    check_tags(aligner, reverse, sources, targets, flags)
     trees = None
     if flags.trees:
         of = {"translator": aligner.translator, "checkpoint": flags.checkpoint}
@@ -90,6 +91,22 @@ def main(argv: list[str] | None = None) -> int:
     about = export(aligner, reverse, sources, targets, trees, gold, flags, output)
     write_json(output / "about.json", about)
     return 0
+
+
+def check_tags(
+    aligner: Aligner,
+    reverse: Aligner | None,
+    sources: Sequence[str],
+    targets: Sequence[str] | None,
+    flags: argparse.Namespace,
+) -> None:
+    """Raises ValueError for a tag that a model does not know, and for a line that needs one, before work starts."""
+    from mt.inference.tags import numbered
+
+    for model, lines, tag in ((aligner, sources, flags.tag), (reverse, targets or [], flags.reverse_tag)):
+        if model is not None:
+            model.translator.tags.check(tag)
+            model.translator.tags.check_lines(numbered(lines), tag)
 
 
 def export(
@@ -165,6 +182,7 @@ def export(
     if alignment is not None:
         about |= {
             "direction": alignment.direction,
+            **({"tag": flags.tag} if flags.tag else {}),
             "layer": alignment.layer,
             "heads": list(alignment.heads),
             "shift": alignment.shift,
@@ -245,8 +263,8 @@ def filled_lines(
         if not filled:
             continue
         texts, given, of_texts = (of if of is None else [of[i] for i in filled] for of in (sources, targets, trees))
-        ids = aligner.ids(texts, given, batch_tokens=flags.batch_tokens, trees=of_texts)
-        climbs = aligner.climbs(texts, of_texts, ids[0])
+        ids = aligner.ids(texts, given, batch_tokens=flags.batch_tokens, trees=of_texts, tag=flags.tag)
+        climbs = aligner.climbs(texts, of_texts, ids[0], flags.tag)
         for portion in aligner.portions(*ids):
             pairs = [(filled[n] + 1, sources[filled[n]], targets[filled[n]] if targets else None) for n in portion]
             # the page shows both signals
@@ -281,7 +299,8 @@ def aligned_together(
     heads = None if heads == "all" else heads
     shift = choice.shift if flags.shift is None else flags.shift
     signal = flags.signal or choice.signal
-    raws = aligner.attention_of_ids(*encoded, norms=norms or signal == "norms", batch_tokens=flags.batch_tokens)
+    how = {"norms": norms or signal == "norms", "batch_tokens": flags.batch_tokens, "has_tag": flags.tag is not None}
+    raws = aligner.attention_of_ids(*encoded, **how)
     for (number, source, given), raw in zip(texts, raws, strict=True):
         alignment = Alignment.from_attention(
             raw, layer=layer, heads=heads, shift=shift, signal=signal, direction=aligner.direction
@@ -316,7 +335,7 @@ def with_reverse(lines: Iterable[Line], reverse: Aligner, flags: argparse.Namesp
     lines = list(lines)
     filled = [line for line in lines if line.target.strip()]
     texts = [line.target for line in filled], [line.source for line in filled]
-    backs = iter(reverse.align(*texts, batch_tokens=flags.batch_tokens) if filled else [])
+    backs = iter(reverse.align(*texts, batch_tokens=flags.batch_tokens, tag=flags.reverse_tag) if filled else [])
     for line in lines:
         if line.target.strip():
             assert line.alignment is not None
@@ -419,6 +438,7 @@ def parser() -> argparse.ArgumentParser:
     )
     text.add_argument("--gold-base", type=int, choices=(0, 1), default=0, help="of Pharaoh positions (default: 0)")
 
+    add_tag(text)
     text.add_argument(
         "--trees",
         metavar="FILE",
@@ -445,6 +465,7 @@ def parser() -> argparse.ArgumentParser:
         help="attention weights, or times the length of what they bring in (Kobayashi et al. 2020)",
     )
     how.add_argument("--reverse", metavar="FOLDER", help="a checkpoint of the other direction; see --symmetrize")
+    add_tag(how, "--reverse-tag", "each target line, which --reverse reads")
     how.add_argument(
         "--batch-tokens",
         metavar="N",
@@ -494,7 +515,8 @@ def parser() -> argparse.ArgumentParser:
     )
 
     parser.refuse_idle("--gold-base", "without --gold", lambda flags: not flags.gold)
-    parser.refuse_idle("--symmetrize", "without --reverse", lambda flags: not flags.reverse)
+    for flag in ("--symmetrize", "--reverse-tag"):
+        parser.refuse_idle(flag, "without --reverse", lambda flags: not flags.reverse)
     for flag, drawn in (("--grid", ("png", "svg")), ("--limit", ("html", "png", "svg"))):
         parser.refuse_idle(
             flag,

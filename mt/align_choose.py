@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mt.command_line import Flags
+from mt.command_line import Flags, add_tag
 
 if TYPE_CHECKING:
     from mt.alignment.choose import Choice
@@ -45,6 +45,8 @@ def main(argv: list[str]) -> int:
 
     checkpoint = flags.checkpoint or newest_run()
     aligner = Aligner.load(checkpoint, device=flags.device)
+    aligner.translator.tags.check(flags.tag)
+    aligner.translator.tags.check_lines(((n + 1, sources[n]) for n in filled), flags.tag)
     trees = None
     if flags.trees:
         trees = read_trees(flags.trees, sources, flags.source, translator=aligner.translator, checkpoint=checkpoint)
@@ -56,7 +58,8 @@ def main(argv: list[str]) -> int:
         from mt.evaluation.choose_alignment import ranked_both
 
         reverse = load_reverse(flags.reverse, aligner, flags.device)
-        pairs = list(islice(ranked_both(aligner, reverse, sources, targets, trees), flags.show))
+        tags = {"tag": flags.tag, "reverse_tag": flags.reverse_tag}
+        pairs = list(islice(ranked_both(aligner, reverse, sources, targets, trees, **tags), flags.show))
         for first, second in pairs:
             print(f"{100 * (first.error_rate or 0):6.2f} % unlike  {first.describe()}  |  {second.describe()}")
         for each, choice in zip((aligner, reverse), pairs[0], strict=True):
@@ -65,7 +68,7 @@ def main(argv: list[str]) -> int:
 
     from mt.evaluation.choose_alignment import Reference, ranked
 
-    choices = ranked(aligner, Reference.of(sources, targets, gold, corpus=corpus, trees=trees))
+    choices = ranked(aligner, Reference.of(sources, targets, gold, corpus=corpus, trees=trees), tag=flags.tag)
     for choice in choices[: flags.show]:
         print(f"{100 * (choice.error_rate or 0):6.2f} % error  {choice.describe()}")
     keep(aligner, choices[0], flags)
@@ -97,7 +100,9 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="their trees, for a model with structured attention: see translate --help",
     )
+    add_tag(parser)
     parser.add_argument("--reverse", metavar="FOLDER", help="a checkpoint of the other direction, to agree with")
+    add_tag(parser, "--reverse-tag", "each target line, which --reverse reads")
     parser.add_argument(
         "--limit", metavar="N", type=int, default=500, help="lines to choose by: the first (default: %(default)s)"
     )
@@ -105,4 +110,5 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--dry-run", action="store_true", help="show, but leave the checkpoint as it is")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
     parser.refuse_idle("--gold-base", "without --gold", lambda flags: not flags.gold)
+    parser.refuse_idle("--reverse-tag", "without --reverse", lambda flags: not flags.reverse)
     return parser

@@ -16,9 +16,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from mt.command_line import Flags
+from mt.command_line import Flags, add_tag
 
 if TYPE_CHECKING:
+    from mt.checkpoint.folder import LoadedModel
     from mt.data.batching import TokenBatches
     from mt.data.pair import Pair
     from mt.data.tokenizer import TokenizerPair
@@ -41,31 +42,38 @@ def main(argv: list[str]) -> int:
     if Path(flags.output).exists():
         raise ValueError(f"--output ({flags.output}) must be a new folder: this one is there")
 
-    from mt.checkpoint.folder import newest_run
+    from mt.checkpoint.folder import load_checkpoint, newest_run
     from mt.data.pair import Pair
+    from mt.data.sources import with_tag
     from mt.evaluation.alignment_input import check_count, read
+    from mt.inference.tags import Tags, numbered
     from mt.training.guiding_links import learned_lines
 
     sources, targets = read(flags.source), read(flags.target)
     check_count(flags.target, targets, sources, flags.source)
+    loaded = load_checkpoint(flags.checkpoint or newest_run())
+    tags = Tags.of(loaded.card, loaded.tokenizers.source)
+    tags.check(flags.tag)
+    tags.check_lines(numbered(sources), flags.tag)
     if flags.links:
         links = read(flags.links)
         check_count(flags.links, links, sources, flags.source)
     else:
         links = learned_lines(sources, targets, log.info)
     pairs = [Pair(*both) for both in zip(sources, targets, links, strict=True) if all(text.strip() for text in both)]
+    pairs = [with_tag(pair, flags.tag) for pair in pairs]
     if not pairs:
         raise ValueError(f"{flags.source} and {flags.target} have no pair of lines with a link to learn from")
-    teach(flags.checkpoint or newest_run(), pairs, flags)
+    teach(loaded, pairs, flags)
     return 0
 
 
-def teach(checkpoint: str | Path, pairs: Sequence[Pair], flags: argparse.Namespace) -> None:
-    """Loads the checkpoint, adds the head, teaches it, and writes the checkpoint with it."""
+def teach(loaded: LoadedModel, pairs: Sequence[Pair], flags: argparse.Namespace) -> None:
+    """Adds the head to the checkpoint's model, teaches it, and writes the checkpoint with it."""
     import torch
 
     from mt.alignment.choose import FILE_NAME, Choice
-    from mt.checkpoint.folder import load_checkpoint, write_checkpoint
+    from mt.checkpoint.folder import write_checkpoint
     from mt.checkpoint.manifest import add_file
     from mt.checkpoint.outline import kept_tensors
     from mt.checkpoint.small_file import read_json
@@ -73,7 +81,6 @@ def teach(checkpoint: str | Path, pairs: Sequence[Pair], flags: argparse.Namespa
     from mt.model.alignment_head import add_alignment_head
     from mt.training.alignment_head import teach_alignment_head
 
-    loaded = load_checkpoint(checkpoint)
     model, output = loaded.model, Path(flags.output)
     num_layers = len(model.decoder.layers)
     layer = max(0, num_layers - 2) if flags.layer is None else flags.layer
@@ -141,6 +148,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--target", metavar="FILE", required=True, help="their translations")
     parser.add_argument("--output", metavar="FOLDER", required=True, help="where the checkpoint with the head goes")
     parser.add_argument("--checkpoint", metavar="FOLDER", help="a run or a step (default: the newest finished run)")
+    add_tag(parser)
     parser.add_argument("--links", metavar="FILE", help="Pharaoh links from 0, a line a line (default: learned)")
     parser.add_argument(
         "--layer", metavar="N", type=int, help="decoder layer behind which it reads, from 0 (default: the last but one)"

@@ -61,6 +61,13 @@ class Flags(argparse.ArgumentParser):
         raise ValueError(f"{message} (--help lists the flags)")
 
 
+def add_tag(flags: argparse._ActionsContainer, name: str = "--tag", of: str = "each source line") -> None:
+    """Adds `--tag`, which means the same to every command."""
+    flags.add_argument(
+        name, metavar="TAG", help=f"goes before {of}, for a model that was trained with tags: '<2de>' (default: none)"
+    )
+
+
 def config_folder() -> Path:
     """The folder with the settings files: inside an installed package, or at the top of a checkout."""
     package = Path(__file__).resolve().parent

@@ -11,7 +11,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import NoReturn
 
-from mt.command_line import Flags, command_name, run
+from mt.command_line import Flags, add_tag, command_name, run
 from mt.data.whole_folder import whole_file
 
 
@@ -59,6 +59,7 @@ def main(argv: list[str] | None = None) -> int:
             translator = Translator.load(
                 checkpoint, device=flags.device, precision=flags.precision, shortlist=flags.shortlist
             )
+            translator.tags.check(flags.tag)
             search = adjusted(
                 translator.search, beam_size=flags.beam_size, length_penalty=flags.length_penalty, n_best=1
             )
@@ -70,7 +71,9 @@ def main(argv: list[str] | None = None) -> int:
                 of_lines = contexts(lines, document)
                 sources = [context.around(line) for context, line in zip(of_lines, lines, strict=True)]
                 trees = trees and list(map(tree_in_context, trees, sources))
-            translations = translator.translate(sources, search=search, batch_tokens=flags.batch_tokens, trees=trees)
+            translations = translator.translate(
+                sources, search=search, batch_tokens=flags.batch_tokens, tag=flags.tag, trees=trees
+            )
             translations = list(tqdm(translations, total=len(lines), unit="line", disable=None))
             seconds = time.perf_counter() - start
             hypotheses = [translation.text for translation in translations]
@@ -79,6 +82,7 @@ def main(argv: list[str] | None = None) -> int:
         notes = [f"line {n}: {note}" for n, one in enumerate(translations, start=1) for note in one.notes]
         how = {
             "checkpoint": checkpoint,
+            **({"tag": flags.tag} if flags.tag else {}),
             "search": str(search),
             "device": str(translator.device),
             "precision": str(translator.dtype).removeprefix("torch."),
@@ -128,6 +132,7 @@ def parser() -> argparse.ArgumentParser:
         type=float,
         help="more favours longer, 0 is off (default: the checkpoint's)",
     )
+    add_tag(how)
     how.add_argument(
         "--trees",
         metavar="FILE",
@@ -178,6 +183,7 @@ def parser() -> argparse.ArgumentParser:
         "document",
         "trees",
         "shortlist",
+        "tag",
     )
     for name in ("output", *how_translated):
         parser.refuse_idle(

@@ -21,6 +21,7 @@ from mt.command_line import did_you_mean, run_hydra
 
 log = logging.getLogger("mt.train")
 
+EXAMPLES = 10_000  # training pairs that are looked at for tags in their text
 LONG_PIECES = 1024  # sources from which memory is dearer than time
 GROUPS = ("data", "tokenizer", "model", "objective", "optimizer", "schedule", "search", "tracker")
 OWN = ("batches", "guidance", "lexicon", "trainer", "validation", "final")
@@ -38,9 +39,11 @@ def main(settings: dict[str, Any]) -> float | None:
     from mt.checkpoint.run_folder import RunFolder
     from mt.data.batching import TokenBatches
     from mt.data.prepare import corpus_fingerprint, prepare
+    from mt.data.sources import reads_untagged
     from mt.device import choose_device, give_back_freed_memory, keep_freed_memory, peak_memory_mib
     from mt.evaluation.choose_alignment import Reference
     from mt.evaluation.final import final_table, finish_run
+    from mt.inference.tags import Tags
     from mt.inference.translator import Translator
     from mt.model.seq2seq import parameter_counts
     from mt.training.distributed import Ranks
@@ -99,16 +102,18 @@ def main(settings: dict[str, Any]) -> float | None:
     trees = source_trees(model, prepared)
     counts = parameter_counts(model)
     log.info("parameters: %s", ", ".join(f"{part} {count:,}" for part, count in counts.items()))
-    run.describe(
-        ModelCard(
-            model=model_settings,
-            source_language=data.source_language,
-            target_language=data.target_language,
-            max_pieces=data.max_pieces,
-            document=data.document,
-        ),
-        tokenizers,
+    examples = (pair.source for pair in prepared.train.sample(EXAMPLES))
+    card = ModelCard(
+        model=model_settings,
+        source_language=data.source_language,
+        target_language=data.target_language,
+        max_pieces=data.max_pieces,
+        document=data.document,
+        reads_untagged=reads_untagged(data.train, examples, tokenizers.source.reserved_symbols),
     )
+    for held_out in (prepared.valid, *prepared.tests.values()):
+        Tags.of(card, tokenizers.source).check_held_out(held_out)
+    run.describe(card, tokenizers)
 
     where = {"device": str(ranks.device(device)), "precision": trainer_settings.precision}
     reference = cache(lambda: Reference.of_validation(prepared))  # learned once, where it has to be
@@ -164,7 +169,7 @@ def main(settings: dict[str, Any]) -> float | None:
         if ranks.is_first:
             run.reopen()
         log.info("%s: going on at step %d", run.path, trainer.position.step)
-    trainer.tracker.start(run.path, settings)
+    trainer.tracker.start(run.path, settings, trainer.position.step)
     try:
         outcome = trainer.run()
     except torch.OutOfMemoryError as error:  # outside the updates, where smaller parts would have helped

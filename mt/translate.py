@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NoReturn, TextIO
 
-from mt.command_line import Flags, leaving_at_once, run
+from mt.command_line import Flags, add_tag, leaving_at_once, run
 from mt.cores import num_threads
 from mt.data.whole_folder import whole_file
 
@@ -47,9 +47,7 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument(
         "--output", type=Path, help="file to write, FILE.unfinished until it is whole; standard output if not given"
     )
-    flags.add_argument(
-        "--tag", help="goes before each line, for a model that was trained with tags: '<2de>' (default: none)"
-    )
+    add_tag(flags)
     flags.add_argument(
         "--trees",
         type=Path,

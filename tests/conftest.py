@@ -13,8 +13,10 @@ import torch
 import yaml
 
 from mt.command_line import config_folder
+from tests.children import give_clean_signals
 
 torch.set_num_threads(1)
+give_clean_signals()
 
 WORDS = {"eins": "one", "zwei": "two", "drei": "three", "vier": "four", "fünf": "five", "sechs": "six", "acht": "eight"}
 

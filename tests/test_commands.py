@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from mt.command_line import config_folder, config_groups, hydra_help, run, run_hydra
+from tests.children import PATIENCE_SECONDS
 
 ROOT = Path(__file__).resolve().parents[1]
 TOOLS = ["translate", "evaluate", "align", "shortlist"]
@@ -23,7 +24,12 @@ def call(folder, *arguments):
     """Runs Python from another folder, as a user of an installed package does."""
     environment = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "100"}
     return subprocess.run(
-        [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=120
+        [sys.executable, *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
     )
 
 
@@ -261,7 +267,7 @@ def test_a_closed_pipe_is_no_error(tmp_path):
     with subprocess.Popen([sys.executable, "-c", many_lines], cwd=tmp_path, env=environment, **pipes) as writer:
         writer.stdout.readline()
         writer.stdout.close()
-        assert (writer.stderr.read(), writer.wait(timeout=60)) == (b"", 141)
+        assert (writer.stderr.read(), writer.wait(timeout=PATIENCE_SECONDS)) == (b"", 141)
 
 
 @pytest.mark.parametrize("more", [[], ["fresh=true"]], ids=str)

@@ -6,13 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
+from tests.children import PATIENCE_SECONDS, wait_for
 from tests.conftest import reversed_pairs, train_overrides
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -93,17 +93,9 @@ def refusable():
         pytest.skip("root cannot give its powers away here")
 
 
-def wait_for(condition, process, seconds=60):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.01)
-
-
 def refusal(process, command) -> str:
     """The one line of a command that was refused something."""
-    out, said = process.communicate(timeout=120)
+    out, said = process.communicate(timeout=PATIENCE_SECONDS)
     assert (process.returncode, out) == (2, ""), said
     assert said.startswith(f"{command}: error: ") and said.count("\n") == 1 and said.endswith("\n"), said
     return said
@@ -156,7 +148,7 @@ def test_a_reader_that_left_ends_it_in_silence(command, files):
     process = start(command, *arguments, stdout=writing)
     os.close(reading)
     os.close(writing)
-    _, said = process.communicate(timeout=120)
+    _, said = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 141
     assert "Traceback" not in said and "Broken pipe" not in said and "error:" not in said
     assert files.output.exists()  # what was asked for is there: it is just not told
@@ -165,7 +157,7 @@ def test_a_reader_that_left_ends_it_in_silence(command, files):
 def interrupted(process) -> str:
     """What was said by a command that Ctrl-C ended."""
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 130, said
     assert "Traceback" not in said and "KeyboardInterrupt" not in said
     return said
@@ -181,6 +173,23 @@ def test_ctrl_c_leaves_no_file_that_looks_finished(command, files):
     wait_for(lambda: unfinished.exists() and (command == "evaluate" or unfinished.stat().st_size), process)
     assert interrupted(process) == ""
     assert not any((files.work / name).exists() for name in (*names, "out/about.json"))
+
+
+def test_children_of_tests_hear_the_signals_that_the_tests_ignore():
+    """Else every test of Ctrl-C fails under nohup, and in a job that a script started with &."""
+    children = "import signal; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+    tests = (
+        "import signal, subprocess, sys\n"
+        "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])\n"
+        "from tests.children import give_clean_signals\n"
+        "give_clean_signals()\n"
+        "signal.raise_signal(signal.SIGINT)\n"  # which they go on ignoring
+        f"subprocess.run([sys.executable, '-c', {children!r}], check=True)\n"
+        "subprocess.run([sys.executable, '-c', 'import signal; print(signal.pthread_sigmask(0, []))'], check=True)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", tests], cwd=ROOT, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("True\nset()\n", "")
 
 
 def test_ctrl_c_is_what_is_told_where_a_library_made_another_error_of_it(tmp_path):
@@ -211,7 +220,7 @@ def test_ctrl_c_while_a_corpus_is_prepared_leaves_nothing_half_done_and_nobody_b
     wait_for(lambda: len(marked(mark)) > 1 and list(prepared.glob(".clean.*")), process)
     assert interrupted(process) == ""
     assert {path.name for path in prepared.iterdir()} <= {".lock", "prepared.json"}
-    wait_for_nobody(mark)
+    wait_for(lambda: not marked(mark))
 
 
 def marked(mark: str) -> list[int]:
@@ -222,13 +231,6 @@ def marked(mark: str) -> list[int]:
             if mark.encode() in path.read_bytes():
                 found.append(int(path.parent.name))
     return found
-
-
-def wait_for_nobody(mark: str) -> None:
-    end = time.monotonic() + 10
-    while marked(mark):
-        assert time.monotonic() < end, "processes are left"
-        time.sleep(0.05)
 
 
 @pytest.mark.slow

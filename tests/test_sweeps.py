@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from mt.command_line import LONGEST_NAME, job_folder
+from tests.children import PATIENCE_SECONDS
 from tests.conftest import train_overrides
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -24,6 +25,7 @@ STAND_IN = """
 import json, math, os
 from pathlib import Path
 from mt.command_line import run_hydra
+from tests.children import PATIENCE_SECONDS
 
 def main(settings):
     Path(f"job_{os.getpid()}_{settings['schedule']['peak']}.json").write_text(json.dumps(settings))
@@ -48,7 +50,12 @@ def call(folder, *arguments, path=""):
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MT_", "SLURM_"))}
     environment |= {"PYTHONPATH": str(ROOT), "PATH": os.pathsep.join(filter(None, [str(path), os.environ["PATH"]]))}
     return subprocess.run(
-        [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=600
+        [sys.executable, *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
     )
 
 

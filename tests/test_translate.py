@@ -19,6 +19,7 @@ from mt.search.beam import Beam
 from mt.search.greedy import Greedy
 from mt.search.sampling import Sampling
 from mt.translate import main, parser
+from tests.children import PATIENCE_SECONDS, wait_for
 from tests.conftest import reversed_pairs
 from tests.hostile import file, lines
 
@@ -37,13 +38,6 @@ def translate(trained_run, capsys, monkeypatch, tmp_path):
         return capsys.readouterr().out.split("\n")[:-1]
 
     return call
-
-
-def wait_for(condition, seconds=30):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.02)
 
 
 def test_sentences_as_arguments(translate):
@@ -85,7 +79,9 @@ def test_an_argument_is_one_line_whatever_is_in_it(trained_run, tmp_path):
     command = [sys.executable, "-m", "mt.translate", "--checkpoint", str(trained_run), *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     for locale in ({}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, {"PYTHONIOENCODING": "ascii"}):
-        done = subprocess.run(command, env=environment | locale, capture_output=True, timeout=60, check=False)
+        done = subprocess.run(
+            command, env=environment | locale, capture_output=True, timeout=PATIENCE_SECONDS, check=False
+        )
         assert done.returncode == 0, done.stderr
         assert done.stdout.count(b"\n") == len(arguments)
         assert done.stdout.decode("utf-8").split("\n")[0] == "two one"
@@ -98,7 +94,7 @@ def test_an_argument_is_one_line_whatever_is_in_it(trained_run, tmp_path):
 def test_json_of_other_scripts_is_utf8_in_any_locale(trained_run):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "ascii"}
     command = [sys.executable, "-m", "mt.translate", "--checkpoint", str(trained_run), "--json", "語 🙂"]
-    done = subprocess.run(command, env=environment, capture_output=True, timeout=60, check=True)
+    done = subprocess.run(command, env=environment, capture_output=True, timeout=PATIENCE_SECONDS, check=True)
     assert json.loads(done.stdout.decode("utf-8"))["source"] == "語 🙂"
 
 
@@ -106,7 +102,9 @@ def test_closed_streams(trained_run, tmp_path):
     def shell(redirection):
         command = f"exec {sys.executable} -m mt.translate --checkpoint {trained_run} {redirection}"
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-        return subprocess.run(["sh", "-c", command], env=environment, capture_output=True, text=True, timeout=60)
+        return subprocess.run(
+            ["sh", "-c", command], env=environment, capture_output=True, text=True, timeout=PATIENCE_SECONDS
+        )
 
     done = shell("<&-")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -121,13 +119,13 @@ def test_a_file_appears_whole(trained_run, tmp_path):
     process = start("--checkpoint", str(trained_run), "--output", str(output), stdin=subprocess.PIPE)
     process.stdin.write("eins drei\n")
     process.stdin.flush()
-    wait_for(lambda: unfinished.exists() and unfinished.read_text() == "three one\n")
+    wait_for(lambda: unfinished.exists() and unfinished.read_text() == "three one\n", process)
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=20) == 130
+    assert process.wait(timeout=PATIENCE_SECONDS) == 130
     assert (output.read_text(), unfinished.read_text()) == ("an older one\n", "three one\n")
 
     process = start("--checkpoint", str(trained_run), "--output", str(output), stdin=subprocess.PIPE)
-    process.communicate("zwei drei\n", timeout=20)
+    process.communicate("zwei drei\n", timeout=PATIENCE_SECONDS)
     assert output.read_text() == "three two\n" and not unfinished.exists()
 
 
@@ -148,7 +146,7 @@ def test_a_kill_costs_what_was_under_way_and_no_more(trained_run, tmp_path, capl
     main([*flags, "--output", str(tmp_path / "at once")])
     output, unfinished = tmp_path / "out", tmp_path / "out.unfinished"
     process = start(*flags, "--output", str(output))
-    wait_for(lambda: unfinished.exists() and unfinished.stat().st_size)
+    wait_for(lambda: unfinished.exists() and unfinished.stat().st_size, process)
     process.kill()
     process.wait()
     done = unfinished.read_bytes().count(b"\n")
@@ -168,7 +166,7 @@ def test_under_torchrun_every_process_does_a_part(trained_run, tmp_path):
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m"]
     command = [*torchrun, "mt.translate", *flags, "--output", str(tmp_path / "together")]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    subprocess.run(command, env=environment, check=True, capture_output=True, timeout=120)
+    subprocess.run(command, env=environment, check=True, capture_output=True, timeout=PATIENCE_SECONDS)
     assert (tmp_path / "together").read_bytes() == (tmp_path / "alone").read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["alone", "in", "together"]
 
@@ -190,7 +188,7 @@ def test_what_is_no_file_is_written_as_it_is(trained_run, tmp_path):
     os.mkfifo(tmp_path / "pipe")
     process = start("--checkpoint", str(trained_run), "--output", str(tmp_path / "pipe"), "eins zwei")
     assert (tmp_path / "pipe").read_text() == "two one\n"
-    assert process.wait(timeout=20) == 0
+    assert process.wait(timeout=PATIENCE_SECONDS) == 0
     assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
 
 
@@ -370,7 +368,7 @@ def test_a_writer_that_waits_for_its_answer_gets_it(trained_run):
         process.stdin.flush()
         assert process.stdout.readline() == answer
     process.stdin.close()
-    assert process.wait(timeout=20) == 0
+    assert process.wait(timeout=PATIENCE_SECONDS) == 0
 
 
 def test_a_closed_pipe_and_ctrl_c_end_it_in_silence(trained_run):
@@ -384,7 +382,7 @@ def test_a_closed_pipe_and_ctrl_c_end_it_in_silence(trained_run):
     with contextlib.suppress(BrokenPipeError):  # it may have left before we are done
         process.stdin.write("zwei drei\n" * 20_000)
         process.stdin.close()
-    assert process.wait(timeout=30) == 141
+    assert process.wait(timeout=PATIENCE_SECONDS) == 141
     assert process.stderr.read() == ""
 
     process = start(
@@ -395,5 +393,5 @@ def test_a_closed_pipe_and_ctrl_c_end_it_in_silence(trained_run):
     assert process.stdout.readline() == "three one\n"
     time.sleep(0.2)
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=20) == 130
+    assert process.wait(timeout=PATIENCE_SECONDS) == 130
     assert process.stderr.read() == ""

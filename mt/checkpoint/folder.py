@@ -62,6 +62,7 @@ class ModelCard:
     changes: list[Mapping[str, Any]] = field(default_factory=list)  # each a `_target_` called with the model
     max_pieces: int | None = None  # of the longest source that it was trained on (data.max_pieces); None: not known
     document: DocumentSettings = field(default_factory=DocumentSettings)  # the context that it was trained with
+    reads_untagged: bool | None = None  # whether it was trained on sources without a tag, too; None: not known
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +104,7 @@ def write_checkpoint(
             "changes": list(card.changes),
             "max_pieces": card.max_pieces,
             "document": asdict(card.document),
+            "reads_untagged": card.reads_untagged,
         }
         (new / "model.yaml").write_text(yaml_text(body), "utf-8")
         tokenizers.save(new)
@@ -171,7 +173,10 @@ def read_card(folder: Path) -> ModelCard:
             changes=body["changes"],
             max_pieces=body.get("max_pieces"),  # not said before there were documents
             document=DocumentSettings(**body.get("document", {})),
+            reads_untagged=body.get("reads_untagged"),
         )
+        if card.reads_untagged not in (True, False, None):
+            raise ValueError(f"{path}: reads_untagged ({card.reads_untagged}) must be true, false or null")
         if card.max_pieces is not None and not 1 <= card.max_pieces <= MAX_NUMBER:
             raise ValueError(f"{path}: max_pieces ({card.max_pieces}) must be from 1 to {MAX_NUMBER}")
     except (KeyError, TypeError) as error:

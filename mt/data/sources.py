@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mt.data.fingerprint import fingerprint_of
@@ -80,6 +80,18 @@ def tags_of(*corpora: Corpus) -> list[str]:
     """The tags of some corpora, each once."""
     sources = (source for corpus in corpora for source in sources_of(corpus).values())
     return list(dict.fromkeys(source.tag for source in sources if source.tag is not None))
+
+
+def reads_untagged(corpus: Corpus, sources: Iterable[str], symbols: Sequence[str]) -> bool | None:
+    """Whether a model that is trained on the corpus sees sources without a tag, too; None where that is not known.
+
+    `sources` are some of its sentences, as the model reads them. `symbols` are the tokenizer's: they can be tags that
+    stand in the text itself.
+    """
+    if all(source.tag is not None for source in sources_of(corpus).values()):
+        return False
+    is_seen = not symbols or any(not source.startswith(tuple(symbols)) for source in sources)
+    return True if is_seen else None
 
 
 def with_tag(pair: Pair, tag: str | None) -> Pair:

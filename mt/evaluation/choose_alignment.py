@@ -92,15 +92,15 @@ class Reference:
         return replace(self, **{name: of and of[:lines] for name in columns for of in (getattr(self, name),)})
 
 
-def ranked(aligner: Aligner, reference: Reference) -> list[Choice]:
-    """Every choice, best first, with its error rate and what that was measured on.
+def ranked(aligner: Aligner, reference: Reference, *, tag: str | None = None) -> list[Choice]:
+    """Every choice, best first, with its error rate and what that was measured on; `tag` goes before each source.
 
     Raises ValueError where there is not one link to measure by.
     """
     if not reference.has_links:
         raise ValueError(f"links to choose by ({reference.measured_on}): there are none")
     texts = {"sources": reference.sources, "targets": reference.targets}
-    attentions = _attentions(aligner, reference.sources, reference.targets, reference.trees)
+    attentions = _attentions(aligner, reference.sources, reference.targets, reference.trees, tag)
     found = rank(attentions, reference.links, **texts, is_partial=reference.is_learned)
     return [replace(choice, measured_on=reference.measured_on) for choice in found]
 
@@ -111,9 +111,15 @@ def ranked_both(
     sources: Sequence[str],
     targets: Sequence[str],
     trees: Sequence[str | None] | None = None,
+    *,
+    tag: str | None = None,
+    reverse_tag: str | None = None,
 ) -> Iterator[tuple[Choice, Choice]]:
     """Every pair of choices for two models of either direction, those that agree best first."""
-    attentions = _attentions(aligner, sources, targets, trees), _attentions(reverse, targets, sources)
+    attentions = (
+        _attentions(aligner, sources, targets, trees, tag),
+        _attentions(reverse, targets, sources, tag=reverse_tag),
+    )
     for choice, back in rank_both(*attentions, sources, targets):
         yield (
             replace(choice, measured_on=f"agreement with {reverse.direction}"),
@@ -138,9 +144,13 @@ def learned_links(sources: Sequence[str], targets: Sequence[str], corpus: Iterab
 
 
 def _attentions(
-    aligner: Aligner, sources: Sequence[str], targets: Sequence[str], trees: Sequence[str | None] | None = None
+    aligner: Aligner,
+    sources: Sequence[str],
+    targets: Sequence[str],
+    trees: Sequence[str | None] | None = None,
+    tag: str | None = None,
 ) -> Iterator[RawAttention]:
     """The attention of every pair, with norms."""
     for start in range(0, len(sources), AT_ONCE):
         some = slice(start, start + AT_ONCE)
-        yield from aligner.attention(sources[some], targets[some], trees=trees and trees[some], norms=True)
+        yield from aligner.attention(sources[some], targets[some], trees=trees and trees[some], tag=tag, norms=True)

@@ -19,7 +19,8 @@ from mt.alignment.words import by_words
 from mt.checkpoint.folder import load_checkpoint
 from mt.data.document import num_words_after, num_words_before
 from mt.data.tokenizer import BOS, EOS
-from mt.inference.translator import Translation, Translator, batches_by_length, one_line, padded, tagged
+from mt.inference.tags import numbered, tagged
+from mt.inference.translator import Translation, Translator, batches_by_length, one_line, padded
 from mt.search.search import Search
 
 Found = TypeVar("Found")
@@ -75,6 +76,7 @@ class Aligner:
         targets: Sequence[str] | None = None,
         *,
         trees: Sequence[str | None] | None = None,
+        tag: str | None = None,
         layer: int | None = None,
         heads: Iterable[int] | None = None,
         shift: int | None = None,
@@ -84,7 +86,8 @@ class Aligner:
     ) -> list[Alignment]:
         """An Alignment for every pair; without `targets`, of the model's own translations.
 
-        `trees` are the sources' trees (`mt.data.pair.Pair`), for a model that asks for them.
+        `trees` are the sources' trees (`mt.data.pair.Pair`), for a model that asks for them. `tag` goes before each
+        source (`mt.inference.tags`), and is no piece of it in what comes out.
         `layer` (from 0), `heads` (averaged), `shift` and `signal` default to the checkpoint's choice; heads of another
         layer to all of them.
         """
@@ -97,9 +100,10 @@ class Aligner:
             "signal": signal or self.choice.signal,
             "direction": self.direction,
         }
-        ids = self.ids(sources, targets, search, batch_tokens, trees=trees)
-        climbs = self.climbs(sources, trees, ids[0])
-        raws = self._attentions(*ids, climbs, norms=how["signal"] == "norms", batch_tokens=batch_tokens)
+        ids = self.ids(sources, targets, search, batch_tokens, trees=trees, tag=tag)
+        climbs = self.climbs(sources, trees, ids[0], tag)
+        norms, has_tag = how["signal"] == "norms", tag is not None
+        raws = self._attentions(*ids, climbs, norms=norms, batch_tokens=batch_tokens, has_tag=has_tag)
         return _in_order((number, Alignment.from_attention(raw, **how)) for number, raw in raws)
 
     def attention(
@@ -108,6 +112,7 @@ class Aligner:
         targets: Sequence[str] | None = None,
         *,
         trees: Sequence[str | None] | None = None,
+        tag: str | None = None,
         norms: bool = False,
         search: Search | None = None,
         batch_tokens: int | None = None,
@@ -115,11 +120,12 @@ class Aligner:
         """Weights of all layers and heads for every pair, EOS row and column included; with the values' `norms`.
 
         They take 4 bytes for each layer, head, target and source piece: megabytes for a long pair. `trees` are the
-        sources' trees (`mt.data.pair.Pair`).
+        sources' trees (`mt.data.pair.Pair`). `tag` goes before each source; its column is left out.
         """
-        ids = self.ids(sources, targets, search, batch_tokens, trees=trees)
-        climbs = self.climbs(sources, trees, ids[0])
-        return _in_order(self._attentions(*ids, climbs, norms=norms, batch_tokens=batch_tokens))
+        ids = self.ids(sources, targets, search, batch_tokens, trees=trees, tag=tag)
+        climbs = self.climbs(sources, trees, ids[0], tag)
+        has_tag = tag is not None
+        return _in_order(self._attentions(*ids, climbs, norms=norms, batch_tokens=batch_tokens, has_tag=has_tag))
 
     def word_links(self, translations: Sequence[Translation], rank: int = 0) -> list[list[Link]]:
         """Links of blank-separated words of each source line and its candidate of that rank (the last if fewer).
@@ -186,9 +192,14 @@ class Aligner:
         *,
         norms: bool = False,
         batch_tokens: int | None = None,
+        has_tag: bool = False,
     ) -> list[RawAttention]:
-        """The same for pairs that are encoded already (pieces without BOS and EOS), and `climbs` of their trees."""
-        return _in_order(self._attentions(source_ids, target_ids, climbs, norms=norms, batch_tokens=batch_tokens))
+        """The same for pairs that are encoded already (pieces without BOS and EOS), and `climbs` of their trees.
+
+        `has_tag`: the first piece of each source is a tag, and is left out.
+        """
+        how = {"norms": norms, "batch_tokens": batch_tokens, "has_tag": has_tag}
+        return _in_order(self._attentions(source_ids, target_ids, climbs, **how))
 
     def ids(
         self,
@@ -198,21 +209,31 @@ class Aligner:
         batch_tokens: int | None = None,
         *,
         trees: Sequence[str | None] | None = None,
+        tag: str | None = None,
     ) -> tuple[list[list[int]], list[list[int]]]:
-        """Pieces of the sources, and of the targets, or of the model's own translations (with the sources' trees)."""
+        """Pieces of the sources with their tag, and of the targets, or of the model's own translations."""
         translator = self.translator
-        source_ids = translator.tokenizers.source.encode_many(list(sources))
+        translator.tags.check(tag)
+        translator.tags.check_lines(numbered(sources), tag)
+        source_ids = translator.tokenizers.source.encode_many([tagged(source, tag) for source in sources])
         if targets is not None:
             return source_ids, translator.tokenizers.target.encode_many(list(targets))
-        climbs = self.climbs(sources, trees, source_ids)
+        climbs = self.climbs(sources, trees, source_ids, tag)
         found = translator.search_ids(source_ids, search or translator.search, batch_tokens, climbs=climbs)
         return source_ids, [list(hypotheses[0].ids) for hypotheses in found]
 
     def climbs(
-        self, sources: Sequence[str], trees: Sequence[str | None] | None, source_ids: Sequence[Sequence[int]]
+        self,
+        sources: Sequence[str],
+        trees: Sequence[str | None] | None,
+        source_ids: Sequence[Sequence[int]],
+        tag: str | None = None,
     ) -> list[np.ndarray | None]:
         """climbs_PP of each source's pieces (`mt.alignment.tree`); None without a tree, or a model that asks."""
-        return list(map(self.translator.climbs, sources, trees or [None] * len(sources), source_ids))
+        return [
+            self.translator.climbs(source, tree, ids, tag)
+            for source, tree, ids in zip(sources, trees or [None] * len(sources), source_ids, strict=True)
+        ]
 
     def _attentions(
         self,
@@ -222,6 +243,7 @@ class Aligner:
         *,
         norms: bool = False,
         batch_tokens: int | None = None,
+        has_tag: bool = False,
     ) -> Iterator[tuple[int, RawAttention]]:
         """(number, attention) of every pair, those of a batch at a time: all at once they may not fit in memory."""
         translator = self.translator
@@ -238,14 +260,15 @@ class Aligner:
                 weights_BLHTS = tap.weights().float().cpu().numpy()
             for number, i in enumerate(indices):
                 source, target = [*source_ids[i], EOS], [*target_ids[i], EOS]
+                columns = slice(int(has_tag), len(source))
                 yield (
                     i,
                     RawAttention(
-                        source_pieces=tokenizers.source.pieces(source),
+                        source_pieces=tokenizers.source.pieces(source[columns]),
                         target_pieces=tokenizers.target.pieces(target),
                         # a copy: of a view, all of the batch would be held
-                        weights_LHTS=weights_BLHTS[number, :, :, : len(target), : len(source)].copy(),
-                        norms_LHS=np.stack([of[number, :, : len(source)] for of in norms_LBHS]) if norms else None,
+                        weights_LHTS=weights_BLHTS[number, :, :, : len(target), columns].copy(),
+                        norms_LHS=np.stack([of[number, :, columns] for of in norms_LBHS]) if norms else None,
                     ),
                 )
 

@@ -42,7 +42,7 @@ class Job:
             aligner = Aligner.load(
                 self.checkpoint, device=flags.device, precision=flags.precision, shortlist=flags.shortlist
             )
-            aligner.translator.check_tag(self.flags.tag)
+            aligner.translator.tags.check(self.flags.tag)
             if flags.trees:
                 aligner.translator.check_trees(flags.trees, self.checkpoint)
             aligner.translator.search = search_of(self.flags, aligner.translator.search)

@@ -7,17 +7,22 @@ are those among the candidates: a translation may score higher, or be another on
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from mt.alignment.link_counts import LinkCounts
 from mt.alignment.statistical import StatisticalAligner, soft_links
 from mt.checkpoint.tensor_file import TensorFile
-from mt.data.tokenizer import NUM_SPECIAL
+from mt.data.tokenizer import NUM_SPECIAL, PAD
+from mt.model.decoder import DecoderState
+from mt.search.hypothesis import Hypothesis
+
+# N sentences in a batch, R rows (hypotheses), C candidates of a sentence, U candidates of the batch together
 
 FILE_NAME = "shortlist.safetensors"
 
@@ -61,11 +66,10 @@ class Shortlist:
         common = np.argsort(-seen, kind="stable")[:frequent]
         return cls(starts, pieces, np.sort(common))
 
-    def candidates(self, sources: Sequence[Sequence[int]]) -> torch.Tensor:
-        """Target ids for these sources together, ascending, with all special ones: PAD, UNK, BOS and EOS come first."""
-        used = np.unique(np.concatenate([np.asarray(ids, dtype=np.int64) for ids in sources]))
-        parts = [self.pieces[self.starts[id_] : self.starts[id_ + 1]] for id_ in used]
-        return torch.from_numpy(np.unique(np.concatenate([np.arange(NUM_SPECIAL), self.frequent, *parts])))
+    def candidates(self, source: Sequence[int]) -> np.ndarray:
+        """Target ids for this source, ascending, with all special ones: PAD, UNK, BOS and EOS come first."""
+        parts = [self.pieces[self.starts[id_] : self.starts[id_ + 1]] for id_ in set(source)]
+        return np.unique(np.concatenate([np.arange(NUM_SPECIAL), self.frequent, *parts]))
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """What is stored."""
@@ -95,3 +99,77 @@ class Shortlist:
 
 
 FIELDS = ("starts", "pieces", "frequent")
+
+
+class CandidateLists:
+    """The candidates of each sentence of a batch, and of all of them together: what is multiplied once for the batch.
+
+    A sentence may only be given its own candidates, so that its translation does not depend on its neighbours. Its
+    token t is the t-th of its candidates, ascending; PAD, UNK, BOS and EOS keep their ids. Shorter lists end in places
+    that are never allowed.
+    """
+
+    def __init__(self, shortlist: Shortlist, sources: Sequence[Sequence[int]]):
+        lists = [shortlist.candidates(source) for source in sources]
+        together_U = np.unique(np.concatenate(lists))
+        longest = max(map(len, lists))
+        self.ids_NC = np.full((len(lists), longest), PAD)
+        self.is_own_NC = np.zeros((len(lists), longest), dtype=bool)
+        for n, of_sentence in enumerate(lists):
+            self.ids_NC[n, : len(of_sentence)] = of_sentence
+            self.is_own_NC[n, : len(of_sentence)] = True
+        self.together_U = torch.from_numpy(together_U)
+        self.places_NC = np.searchsorted(together_U, self.ids_NC)  # among those of the batch
+
+    def start(self, state: DecoderState) -> ShortlistState:
+        """The state of a search that has one row a sentence."""
+        own = (torch.from_numpy(of).to(state.device) for of in (self.ids_NC, self.places_NC, self.is_own_NC))
+        return ShortlistState(state, *own)
+
+    def whole_ids(self, sentence: int, hypotheses: Sequence[Hypothesis]) -> list[Hypothesis]:
+        """The hypotheses of a sentence, with ids of the whole vocabulary."""
+        ids_C = self.ids_NC[sentence].tolist()
+        return [replace(one, ids=tuple(ids_C[token] for token in one.ids)) for one in hypotheses]
+
+
+@dataclass(frozen=True, eq=False)
+class ShortlistState:
+    """A decoder's state, and the candidates of each sentence that is still searched."""
+
+    decoder: DecoderState
+    ids_NC: Tensor
+    places_NC: Tensor
+    is_own_NC: Tensor
+
+    @property
+    def device(self) -> torch.device:
+        return self.ids_NC.device
+
+    def rows(self, index_R: Tensor, sentences_M: Tensor | None = None) -> ShortlistState:
+        """As every state (`mt.search.search.State`): a sentence that stays keeps its candidates."""
+        decoder = self.decoder.rows(index_R, sentences_M)
+        if sentences_M is None:
+            return replace(self, decoder=decoder)
+        own = (of[sentences_M] for of in (self.ids_NC, self.places_NC, self.is_own_NC))
+        return ShortlistState(decoder, *own)
+
+
+def shortlist_step(
+    extend: Callable[[Tensor, DecoderState], tuple[Tensor, DecoderState]],
+    product: Callable[[Tensor], Tensor],
+) -> Callable[[Tensor, ShortlistState], tuple[Tensor, ShortlistState]]:
+    """A step for a search over each sentence's candidates.
+
+    `extend` is the model's own; `product` multiplies states with the output rows of the candidates together.
+    """
+
+    def step(tokens_R: Tensor, state: ShortlistState) -> tuple[Tensor, ShortlistState]:
+        N, C = state.ids_NC.shape
+        ids_R = state.ids_NC.gather(1, tokens_R.view(N, -1)).flatten()
+        states_R1D, decoder = extend(ids_R[:, None], state.decoder)
+        logits_NWU = product(states_R1D[:, 0]).float().view(N, len(ids_R) // N, -1)
+        places_NWC = state.places_NC[:, None].expand(-1, logits_NWU.shape[1], -1)
+        logits_NWC = logits_NWU.gather(2, places_NWC).masked_fill_(~state.is_own_NC[:, None], -torch.inf)
+        return logits_NWC.view(-1, C), replace(state, decoder=decoder)
+
+    return step

@@ -6,8 +6,7 @@ import logging
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
-from difflib import get_close_matches
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice, repeat
 from pathlib import Path
@@ -25,8 +24,8 @@ from mt.data.tokenizer import BOS, EOS, PAD, UNK, TokenizerPair
 from mt.device import PACKED_PRECISIONS, choose_device, choose_precision, keep_freed_memory, mixed_precision
 from mt.inference.packed import pack, product_with
 from mt.inference.segmenter import Segments, split_long
-from mt.inference.shortlist import Shortlist
-from mt.model.decoder import DecoderState
+from mt.inference.shortlist import CandidateLists, Shortlist, shortlist_step
+from mt.inference.tags import Tags, tagged
 from mt.model.seq2seq import Seq2Seq
 from mt.search.beam import Beam
 from mt.search.hypothesis import Hypothesis
@@ -34,8 +33,6 @@ from mt.search.sampling import sentence_generators
 from mt.search.search import Search
 
 log = logging.getLogger(__name__)
-
-Step = Callable[[Tensor, DecoderState], "tuple[Tensor, DecoderState]"]
 
 BANNED = (PAD, UNK, BOS)
 MAX_PIECES = 200  # of a source, where nobody knows on what a model was trained
@@ -81,6 +78,7 @@ class Translator:
     `search` is what is used where a call names none: the checkpoint's own choice, or beam search.
     `precision` is float32 by default, so that a sentence's translation is the same in whatever batch it comes.
     `max_pieces` is the longest source that the model was trained on (data.max_pieces): longer lines are split.
+    `tags` say whether a line needs one; by default none does.
     """
 
     def __init__(
@@ -92,11 +90,13 @@ class Translator:
         device: str | torch.device = "auto",
         precision: str = "float32",
         max_pieces: int | None = None,
+        tags: Tags | None = None,
     ):
         self.max_pieces = max_pieces or MAX_PIECES
         self.device = choose_device(str(device))
         self.dtype = choose_precision(precision, self.device)
         self.model, self.tokenizers = model.to(self.device), tokenizers
+        self.tags = tags or Tags(tokenizers.source)
         self.search = search or Beam()
         self.is_packed = False
         self._shortlist: tuple[Shortlist, Tensor] | None = None  # and the whole output matrix, output_VD
@@ -121,6 +121,7 @@ class Translator:
         chosen, tokenizers, model = choose_device(device), loaded.tokenizers, loaded.model.eval()
         sizes = {"source_size": tokenizers.source.size, "target_size": tokenizers.target.size}
         how = {"search": loaded.search, "device": device, "max_pieces": loaded.card.max_pieces}
+        how["tags"] = Tags.of(loaded.card, tokenizers.source)
         shortened = (Shortlist.load(loaded.folder, **sizes), model.output.weight.detach()) if shortlist else None
         if chosen.type != "cpu":
             translator = cls(model, tokenizers, precision=precision, **how)
@@ -160,13 +161,13 @@ class Translator:
         line depends on `seed` and the line's number, counted from `first_line`, alone.
 
         `tag`, such as <2de>, goes before each line, and before each part of a split one. Raises ValueError for one that
-        is no symbol of the tokenizer.
+        is no symbol of the tokenizer, and for a line without any where the model knows lines with a tag alone.
 
         `trees` are the lines' trees (`mt.data.pair.Pair`; None or blank: it has none), for a model that asks for them.
         A line that is split, or that its tree does not fit, is translated without.
         """
         search = search or self.search
-        self.check_tag(tag)
+        self.tags.check(tag)
         max_pieces = max_pieces or self.max_pieces
         if self.model.max_length is not None:
             max_pieces = min(max_pieces, self.model.max_length - 1)  # EOS takes one
@@ -175,15 +176,6 @@ class Translator:
             of_chunk = list(islice(trees, len(chunk)))
             yield from self._window(chunk, of_chunk, search, batch_tokens, max_pieces, seed, first_line, tag)
             first_line += len(chunk)
-
-    def check_tag(self, tag: str | None) -> None:
-        """Raises ValueError for a tag that is no symbol of the tokenizer, naming those that are."""
-        known = self.tokenizers.source.reserved_symbols
-        if tag is not None and tag not in known:
-            near = get_close_matches(tag, known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            there_is = f"there is {', '.join(known)}" if known else "it was trained without any"
-            raise ValueError(f"tag ({tag}) must be a symbol of the model's tokenizer, {there_is}{hint}")
 
     def _window(
         self,
@@ -203,6 +195,9 @@ class Translator:
 
         fitted = [_with_context_that_fits(line, max_pieces=max_pieces, count=count) for line in lines]
         split = [split_long(line, max_pieces=max_pieces, count=count) if line.strip() else None for line, _ in fitted]
+        numbers = range(first_line + 1, first_line + 1 + len(lines))
+        filled = [(number, line) for number, line, segments in zip(numbers, lines, split, strict=True) if segments]
+        self.tags.check_lines(filled, tag)
         own = [tree and tree_alone(tree, line) for line, tree in zip(lines, trees, strict=True)]
         faults = [tree_fault(apart(line)[1], *of_line) for line, *of_line in zip(lines, own, split, strict=True)]
         used = [
@@ -282,19 +277,19 @@ class Translator:
         lengths = [len(source) + 1 for source in sources]
         for indices in batches_by_length(lengths, self.batch_tokens(batch_tokens, getattr(search, "size", 1))):
             chosen = [sources[index] for index in indices]
-            step, candidates_C = self._shortened(chosen) if self._shortlist else (self.model.step, None)
+            candidates = CandidateLists(self._shortlist[0], chosen) if self._shortlist else None
             with self.precision():
                 source_BS = padded([[*source, EOS] for source in chosen]).to(self.device)
                 state = self.model.start(source_BS, self.stacked_climbs(climbs, indices, source_BS.shape[1]))
                 found = search(
-                    step,
-                    state,
+                    self._shortened(candidates) if candidates else self.model.step,
+                    candidates.start(state) if candidates else state,
                     max_lengths=[longest_target(len(source), self.model.max_length) for source in chosen],
                     banned_ids=BANNED,
                     generator=[generators[index] for index in indices] if generators else None,
                 )
-            for index, hypotheses in zip(indices, found, strict=True):
-                results[index] = hypotheses if candidates_C is None else _renamed(hypotheses, candidates_C)
+            for place, (index, hypotheses) in enumerate(zip(indices, found, strict=True)):
+                results[index] = candidates.whole_ids(place, hypotheses) if candidates else hypotheses
         return results
 
     def stacked_climbs(
@@ -306,24 +301,12 @@ class Translator:
             return None
         return torch.from_numpy(stacked(chosen, length)).to(self.device)
 
-    def _shortened(self, sources: Sequence[Sequence[int]]) -> tuple[Step, list[int]]:
-        """A step whose ids are places among the candidates of these sources, special ones as ever; the candidates."""
+    def _shortened(self, candidates: CandidateLists) -> Callable:
+        """The step of a search among these candidates."""
         assert self._shortlist is not None
-        shortlist, output_VD = self._shortlist
-        candidates_C = shortlist.candidates(sources).to(self.device)
-        output_CD = output_VD[candidates_C]
-        product = product_with(output_CD, self.dtype) if self.is_packed else partial(linear, weight=output_CD)
-
-        def step(tokens_R: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
-            states_R1D, state = self.model.extend(candidates_C[tokens_R][:, None], state)
-            return product(states_R1D[:, 0]).float(), state
-
-        return step, candidates_C.tolist()
-
-
-def _renamed(hypotheses: list[Hypothesis], candidates_C: list[int]) -> list[Hypothesis]:
-    """The hypotheses with ids of the whole vocabulary."""
-    return [replace(one, ids=tuple(candidates_C[id_] for id_ in one.ids)) for one in hypotheses]
+        output_UD = self._shortlist[1][candidates.together_U.to(self.device)]
+        product = product_with(output_UD, self.dtype) if self.is_packed else partial(linear, weight=output_UD)
+        return shortlist_step(self.model.extend, product)
 
 
 def _with_context_that_fits(line: str, *, max_pieces: int, count: Callable[[str], int]) -> tuple[str, int]:
@@ -347,11 +330,6 @@ def tree_fault(sentence: str, tree: str | None, segments: Segments | None) -> st
     except ValueError as error:
         return str(error)
     return None
-
-
-def tagged(text: str, tag: str | None) -> str:
-    """What a model reads that was trained with tags (`mt.data.sources.Source`)."""
-    return text if tag is None else f"{tag} {text}"
 
 
 def longest_target(source_pieces: int, max_length: int | None = None) -> int:

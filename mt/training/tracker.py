@@ -7,7 +7,7 @@ import logging
 import math
 import os
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,9 +17,15 @@ log = logging.getLogger(__name__)
 
 
 class Tracker(Protocol):
-    """Takes numbers and pictures at steps; `finish` is called once, at the end."""
+    """Takes numbers and pictures at steps; `finish` is called once, at the end.
 
-    def start(self, folder: Path, settings: Mapping[str, Any]) -> None: ...
+    `step` is the update from which training goes on, 0 at its beginning. Updates after it that were recorded before, by
+    a process that was killed, will be recorded again: a tracker shows each of them once. `cut` says the same while the
+    run goes on, where training goes back to a checkpoint.
+    """
+
+    def start(self, folder: Path, settings: Mapping[str, Any], step: int) -> None: ...
+    def cut(self, step: int) -> None: ...
     def record(self, step: int, numbers: Mapping[str, Any]) -> None: ...
     def picture(self, step: int, name: str, path: Path) -> None: ...
     def finish(self) -> None: ...
@@ -28,7 +34,10 @@ class Tracker(Protocol):
 class NoTracker:
     """Tracks nothing beside metrics.jsonl."""
 
-    def start(self, folder: Path, settings: Mapping[str, Any]) -> None:
+    def start(self, folder: Path, settings: Mapping[str, Any], step: int) -> None:
+        pass
+
+    def cut(self, step: int) -> None:
         pass
 
     def record(self, step: int, numbers: Mapping[str, Any]) -> None:
@@ -47,9 +56,13 @@ class Guarded:
     def __init__(self, tracker: Tracker):
         self._tracker: Tracker = tracker
 
-    def start(self, folder: Path, settings: Mapping[str, Any]) -> None:
-        """Begins the run at the tracker. A setting that cannot work is told at once: ValueError."""
-        self._try(lambda: self._tracker.start(folder, settings), but=ValueError)
+    def start(self, folder: Path, settings: Mapping[str, Any], step: int) -> None:
+        """Begins the run at the tracker, or goes on with it after `step`. Raises ValueError for wrong settings."""
+        self._try(lambda: self._tracker.start(folder, settings, step), but=ValueError)
+
+    def cut(self, step: int) -> None:
+        """Training goes back to `step`: what was recorded after it will come again."""
+        self._try(lambda: self._tracker.cut(step))
 
     def record(self, step: int, numbers: Mapping[str, Any]) -> None:
         """Hands the numbers on, while all goes well."""
@@ -116,14 +129,18 @@ def _step_of(line: str) -> float:
 
 
 class Wandb:
-    """Weights & Biases. Without an API key it records offline, so that nobody is asked and nothing waits."""
+    """Weights & Biases. Without an API key it records offline, so that nobody is asked and nothing waits.
+
+    What was sent cannot be taken back, so an update that comes again is not sent again: what was recorded first stays.
+    The run's id and the last update that was sent stand in wandb_id.txt.
+    """
 
     def __init__(self, *, project: str = "mt", name: str | None = None, mode: str = "auto"):
         if mode not in ("auto", "online", "offline"):
             raise ValueError(f"tracker.mode ({mode}) must be auto, online or offline")
         self.project, self.name, self.mode = project, name, mode
 
-    def start(self, folder: Path, settings: Mapping[str, Any]) -> None:
+    def start(self, folder: Path, settings: Mapping[str, Any], step: int) -> None:
         try:
             import wandb
         except ImportError:
@@ -132,10 +149,13 @@ class Wandb:
         if mode == "auto":
             mode = "online" if os.environ.get("WANDB_API_KEY") else "offline"
             log.info("wandb: %s%s", mode, "" if mode == "online" else " (no WANDB_API_KEY is set)")
+        self._file = folder / "wandb_id.txt"
+        self._id, self._last = self._read()
+        self._known = self._last
         how = {
             "project": self.project,
             "name": self.name or folder.name,
-            "id": _run_id(folder),
+            "id": self._id,
             "resume": "allow",
             "dir": str(folder),
             "config": dict(settings),
@@ -150,37 +170,53 @@ class Wandb:
             wandb.teardown()  # the failed start still holds the id
             self._run = wandb.init(mode="offline", **how)
 
+    def cut(self, step: int) -> None:
+        self._known = self._last
+
     def record(self, step: int, numbers: Mapping[str, Any]) -> None:
+        if step <= self._known:
+            return
         self._run.log({key: value for key, value in numbers.items() if isinstance(value, (int, float))}, step=step)
+        self._last = step
+        write_whole(self._file, f"{self._id}\n{step}\n")
 
     def picture(self, step: int, name: str, path: Path) -> None:
         import wandb
 
-        self._run.log({name: wandb.Image(str(path))}, step=step)
+        if step > self._known:
+            self._run.log({name: wandb.Image(str(path))}, step=step)
 
     def finish(self) -> None:
         self._run.finish()
 
-
-def _run_id(folder: Path) -> str:
-    """An id that stays when the run goes on, and that a fresh run of the same name does not share."""
-    path = folder / "wandb_id.txt"
-    if not path.exists():
-        path.write_text(f"{uuid.uuid4().hex[:12]}\n", encoding="utf-8")
-    return path.read_text("utf-8").strip()
+    def _read(self) -> tuple[str, int]:
+        """The run's id, which stays when the run goes on (a fresh run has another), and the last step that was sent."""
+        if not self._file.exists():
+            write_whole(self._file, f"{uuid.uuid4().hex[:12]}\n")
+        id_, *last = self._file.read_text("utf-8").split()
+        return id_, int(last[0]) if last else 0
 
 
 class TensorBoard:
     """Event files in the run folder, for `tensorboard --logdir checkpoints`."""
 
-    def start(self, folder: Path, settings: Mapping[str, Any]) -> None:
+    def start(self, folder: Path, settings: Mapping[str, Any], step: int) -> None:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
             raise ValueError(
                 "tracker=tensorboard needs a package that is missing: pip install 'mt-trainer[track]'"
             ) from None
-        self._writer = SummaryWriter(str(folder / "tensorboard"))
+        self._folder = folder / "tensorboard"
+        cut_events(self._folder, step)
+        self._writer = SummaryWriter(str(self._folder))
+
+    def cut(self, step: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._writer.close()
+        cut_events(self._folder, step)
+        self._writer = SummaryWriter(str(self._folder))
 
     def record(self, step: int, numbers: Mapping[str, Any]) -> None:
         for name, value in numbers.items():
@@ -196,3 +232,35 @@ class TensorBoard:
 
     def finish(self) -> None:
         self._writer.close()
+
+
+def cut_events(folder: Path, step: int) -> None:
+    """Leaves out the events of steps after `step` from TensorBoard's files, and what a kill left of an event.
+
+    A file without any event left is deleted.
+    """
+    from tensorboard.compat.proto.event_pb2 import Event
+
+    for path in sorted(folder.glob("events.out.tfevents.*")):
+        content, kept = path.read_bytes(), []
+        has_values = False
+        for record, event in _records(content):
+            found = Event.FromString(event)
+            if found.step <= step:
+                kept.append(record)
+                has_values |= found.HasField("summary")
+        if not has_values:
+            path.unlink()
+        elif sum(map(len, kept)) < len(content):
+            write_whole(path, b"".join(kept))
+
+
+def _records(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """(record, event in it) of an event file: 8 bytes with the event's length, 4 of a checksum, the event, 4 more."""
+    start = 0
+    while start + 12 <= len(content):
+        stop = start + 16 + int.from_bytes(content[start : start + 8], "little")
+        if stop > len(content):
+            return
+        yield content[start:stop], content[start + 12 : stop - 4]
+        start = stop

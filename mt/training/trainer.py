@@ -338,6 +338,7 @@ class Trainer:
         )
         if self.metrics:
             self.metrics.cut(self.position.step)
+            self.tracker.cut(self.position.step)
             log.warning(
                 "%d updates in a row were skipped: back to the checkpoint of step %d, with the data that comes next",
                 position.skipped_in_a_row,
@@ -592,7 +593,9 @@ def _signals() -> Iterator[list[int]]:
         since.append(time.monotonic())
         log.warning("%s: finishing this update and writing a checkpoint", signal.Signals(number).name)
 
-    before = {name: signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {name: signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM)}
+    # what is ignored, as SIGINT in a shell's background job, stays so
+    before = {name: handler for name, handler in handlers.items() if handler is not signal.SIG_IGN}
     try:
         for name in before:
             signal.signal(name, note)

@@ -16,6 +16,7 @@ from mt.alignment.choose import Choice
 from mt.evaluation import alignment_input
 from mt.inference import aligner as inference
 from mt.inference.aligner import Aligner
+from mt.inference.tags import Tags
 
 LAYERS, HEADS = 3, 2
 
@@ -28,8 +29,9 @@ class KnownAligner:
 
     def __init__(self):
         self.calls = []
+        self.translator = SimpleNamespace(tags=Tags(SimpleNamespace(reserved_symbols=())))
 
-    def ids(self, sources, targets=None, *, batch_tokens=None, trees=None):
+    def ids(self, sources, targets=None, *, batch_tokens=None, trees=None, tag=None):
         """Words, for a change."""
         if targets is None:
             targets = [" ".join(reversed(source.upper().split())) for source in sources]
@@ -38,10 +40,10 @@ class KnownAligner:
     def portions(self, source_ids, target_ids):
         yield range(len(source_ids))
 
-    def climbs(self, sources, trees, source_ids):
+    def climbs(self, sources, trees, source_ids, tag=None):
         return [None] * len(sources)
 
-    def attention_of_ids(self, source_ids, target_ids, climbs=None, *, norms, batch_tokens):
+    def attention_of_ids(self, source_ids, target_ids, climbs=None, *, norms, batch_tokens, has_tag):
         self.calls.append((len(source_ids), batch_tokens))
         return [self.one(*pair) for pair in zip(source_ids, target_ids, strict=True)]
 
@@ -347,9 +349,10 @@ class Mirror(KnownAligner):
 
     direction = "de-en"
 
-    def align(self, sources, targets, *, batch_tokens=None):
+    def align(self, sources, targets, *, batch_tokens=None, tag=None):
         found = []
-        for raw in self.attention_of_ids(*self.ids(sources, targets), norms=False, batch_tokens=batch_tokens):
+        how = {"norms": False, "batch_tokens": batch_tokens, "has_tag": tag is not None}
+        for raw in self.attention_of_ids(*self.ids(sources, targets), **how):
             alignment = Alignment.from_attention(raw, **self.choice.where(), direction=self.direction)
             alignment.weights_TS[-1] = 0.0
             found.append(alignment)

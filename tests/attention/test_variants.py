@@ -1,5 +1,7 @@
 """Every attention variant is held to one contract; a new one is a line in VARIANTS."""
 
+import inspect
+import re
 from functools import partial
 
 import pytest
@@ -37,6 +39,7 @@ from mt.attention.structured import Structured
 from mt.attention.threshold import Threshold
 from mt.attention.top_k import TopK
 from mt.attention.window import Window
+from tests.variants import variants
 
 
 def some_off(factory, num_heads, head_size, **settings):
@@ -102,7 +105,28 @@ WAYS = {
 }
 
 
-@pytest.fixture(params=WAYS, ids=str, autouse=True)
+WITH_AND_WITHOUT_GRADIENTS = ("training", "one kernel")  # what any other attention can tell apart
+
+
+def pytest_generate_tests(metafunc):
+    """Each test with the variants of the role that it asks for, each in the ways that can make a difference to it."""
+    roles = {"memory_mixer": MemoryMixer, "causal_mixer": CausalMixer, "mixer": Mixer}
+    role = next((role for fixture, role in roles.items() if fixture in metafunc.fixturenames), None)
+    if role is None:
+        asks = "way" in inspect.signature(metafunc.function).parameters
+        metafunc.parametrize("way", WAYS if asks else WITH_AND_WITHOUT_GRADIENTS, indirect=True)
+        return
+    made = {name: factory(H, K) for name, factory in VARIANTS.items()}
+    pairs = [
+        pytest.param(name, way, id=f"{way}-{name}")
+        for name, mixer in made.items()
+        if isinstance(mixer, role)
+        for way in (WAYS if any(isinstance(part, Dense) for part in mixer.modules()) else WITH_AND_WITHOUT_GRADIENTS)
+    ]
+    metafunc.parametrize(("mixer", "way"), pairs, indirect=True)
+
+
+@pytest.fixture(autouse=True)
 def way(request, monkeypatch):
     has_gradients, bounds = WAYS[request.param]
     for name, value in bounds.items():
@@ -111,7 +135,21 @@ def way(request, monkeypatch):
         yield
 
 
-@pytest.fixture(params=VARIANTS, ids=str)
+def rows_of(name):
+    """The rows of VARIANTS for a settings file: those of its name, or that begin with it ("linear", "linear elu")."""
+    return [row for row in VARIANTS if re.split("[ ,]", row)[0] == name]
+
+
+def without_row(factories):
+    """The names of the factories that no row of VARIANTS holds to the contract."""
+    return [
+        name
+        for name, factory in factories.items()
+        if not any(type(VARIANTS[row](H, K)) is type(factory(H, K)) for row in rows_of(name))
+    ]
+
+
+@pytest.fixture
 def mixer(request):
     torch.manual_seed(0)
     return VARIANTS[request.param](H, K).eval()
@@ -119,15 +157,11 @@ def mixer(request):
 
 @pytest.fixture
 def memory_mixer(mixer):
-    if not isinstance(mixer, MemoryMixer):
-        pytest.skip("plays no role in cross-attention")
     return mixer
 
 
 @pytest.fixture
 def causal_mixer(mixer):
-    if not isinstance(mixer, CausalMixer):
-        pytest.skip("plays no role in decoder self-attention")
     return mixer
 
 
@@ -293,7 +327,7 @@ def test_gathering_hypotheses_and_scattering_them_is_the_identity():
     torch.testing.assert_close(scatter_hypotheses(gather_hypotheses(q, 2), 6), q)
 
 
-def test_dense_equals_torch_scaled_dot_product_attention():
+def test_dense_equals_torch_scaled_dot_product_attention(way):
     q, k, v = inputs(groups=H)
     expected = torch.nn.functional.scaled_dot_product_attention(q, k, v, mask())
     torch.testing.assert_close(Dense(H, K).attend(q, k, v, mask()), expected)
@@ -320,6 +354,14 @@ def test_causal_mask_lets_each_position_see_the_past_and_itself(num_new, num_pas
 def test_padding_mask_is_none_when_nothing_is_padded():
     assert padding_mask(torch.ones(2, 3, dtype=torch.long), 0) is None
     assert padding_mask(torch.tensor([[1, 0]]), 0).tolist() == [[[[True, False]]]]
+
+
+def test_every_settings_file_has_its_row_here():
+    """A new variant that is held to nothing fails: the folder configs/attention is the list."""
+    factories = {variant.id: variant.values[0] for variant in variants(Mixer)}
+    assert len(factories) > 20 and without_row(factories) == []
+    added = {"brand_new": Window, "window": Dense, "low": LowRank}
+    assert without_row(factories | added) == ["window", "brand_new", "low"]
 
 
 def test_every_role_is_a_mixer():
@@ -375,12 +417,12 @@ def test_top_k_and_threshold_keep_the_best_keys_alone():
     assert (Threshold(H, K, share=1.0).weights(q, k, mask()).amax(-1) == 1).all()
 
 
-def test_chunked_is_dense():
+def test_chunked_is_dense(way):
     q, k, v = inputs()
     torch.testing.assert_close(Chunked(H, K).attend(q, k, v, mask()), Dense(H, K).attend(q, k, v, mask()))
 
 
-def test_a_window_over_everything_is_dense_and_a_small_one_is_not():
+def test_a_window_over_everything_is_dense_and_a_small_one_is_not(way):
     q, k, v = inputs(num_keys=T)
     torch.testing.assert_close(Window(H, K, reach=T).attend(q, k, v, None), Dense(H, K).attend(q, k, v, None))
     weights = Window(H, K, reach=1).weights(q, k, None)
@@ -470,7 +512,7 @@ def test_the_diagonal_goes_on_where_the_last_step_stood():
     assert (best[1] == torch.arange(T)).all() and (best[2] == torch.arange(T).clamp(max=1)).all()
 
 
-def test_low_rank_begins_as_dense_attention_of_sentences_up_to_its_rank():
+def test_low_rank_begins_as_dense_attention_of_sentences_up_to_its_rank(way):
     q, k, v = inputs()
     rank_of_all, rank_of_less = (LowRank(H, K, rank=rank).attend(q, k, v, mask()) for rank in (S, 2))
     dense = Dense(H, K).attend(q, k, v, mask())
@@ -549,7 +591,7 @@ def test_relative_buckets_tell_near_distances_apart_and_far_ones_less_and_less()
     assert mixer.bucket(torch.arange(1, 40)[None])[0].tolist() == [bucket + 8 for bucket in behind[1:]]
 
 
-def test_relative_attention_is_dense_at_the_start_and_then_the_bias_of_each_distance_decides():
+def test_relative_attention_is_dense_at_the_start_and_then_the_bias_of_each_distance_decides(way):
     q, k, v = inputs(num_keys=T)
     mixer = Relative(H, K, buckets=8, furthest=6)
     torch.testing.assert_close(mixer.attend(q, k, v, None), Dense(H, K).attend(q, k, v, None))

@@ -1,11 +1,11 @@
 """A run's folder: one process at a time, settings that stay, and a sound checkpoint to go on from."""
 
+import contextlib
 import json
 import os
 import shutil
 import subprocess
 import sys
-import time
 from copy import deepcopy
 
 import pytest
@@ -15,6 +15,7 @@ import yaml
 from mt.checkpoint.manifest import FILE_NAME
 from mt.checkpoint.run_folder import RunFolder
 from tests.checkpoint.conftest import SETTINGS, in_child, opened, save, tree
+from tests.children import wait_for
 
 
 @pytest.fixture
@@ -160,20 +161,19 @@ def test_a_refused_start_lets_go_of_the_lock(run):
 def test_a_killed_process_is_not_in_the_way(tmp_path):
     code = (
         "import sys, time; from pathlib import Path; from mt.checkpoint import lock\n"
-        "held = lock.lock(Path(sys.argv[1])); print('held', flush=True); time.sleep(60)"
+        "held = lock.lock(Path(sys.argv[1])); print('held', flush=True); time.sleep(3600)"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE) as other:
         assert other.stdout.readline() == b"held\n"
         with pytest.raises(ValueError, match=rf"is in use by another run \(process {other.pid} on .* since 20"):
             opened(tmp_path)
         other.kill()
-    deadline = time.monotonic() + 10
-    while True:
-        try:
-            opened(tmp_path)
-            break
-        except ValueError:
-            assert time.monotonic() < deadline
+
+    def is_free():
+        with contextlib.suppress(ValueError):
+            return bool(opened(tmp_path))
+
+    wait_for(is_free)
 
 
 def test_a_folder_that_was_deleted_is_locked_anew(run):

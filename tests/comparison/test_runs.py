@@ -4,7 +4,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 import torch
@@ -13,6 +12,7 @@ from hydra import compose, initialize_config_dir
 from mt.command_line import config_folder
 from mt.comparison.runs import environment_of
 from mt.cores import available_cores
+from tests.children import PATIENCE_SECONDS, wait_for
 from tests.conftest import train_overrides
 
 
@@ -47,11 +47,9 @@ def test_who_is_ended_ends_its_trainings_first(corpus_folder, tmp_path):
     command = ["-m", "mt.compare_attention", f"folder={tmp_path}", "jobs=2", f"tasks.bundled.overrides={overrides}"]
     process = subprocess.Popen([sys.executable, *command, *others], stderr=subprocess.PIPE, text=True)
     logs = [tmp_path / "runs" / "bundled" / name / "seed-1.log" for name in ("dense", "top_k")]
-    while not all(log.is_file() and "step 1" in log.read_text("utf-8") for log in logs):
-        assert process.poll() is None, process.stderr.read()
-        time.sleep(0.05)
+    wait_for(lambda: all(log.is_file() and "step 1" in log.read_text("utf-8") for log in logs), process)
     process.terminate()
-    assert process.wait(60) == 128 + signal.SIGTERM
+    assert process.wait(PATIENCE_SECONDS) == 128 + signal.SIGTERM
     for log in logs:
         assert "stopped by SIGTERM" in log.read_text("utf-8")
         assert list((log.with_suffix("") / "last").iterdir())

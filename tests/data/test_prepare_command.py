@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from mt.checkpoint.rebuild import build
 from mt.command_line import config_folder
 from mt.data.prepare import prepare
 from mt.data.settings import DataSettings
+from tests.children import PATIENCE_SECONDS, wait_for
 
 CORPORA = Path(os.environ.get("MT_CORPORA", Path(__file__).parents[2].parent / "shared" / "corpora"))
 LANGUAGES = ["data.source_language=en", "data.target_language=de"]
@@ -220,7 +220,7 @@ def begun(tmp_path, large_corpus):
     with subprocess.Popen(
         command, cwd=tmp_path, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        wait_until(is_under_way)
+        wait_for(is_under_way, process)
         yield process, children(process)
         process.kill()
 
@@ -233,21 +233,13 @@ def children(process):
     ]
 
 
-def wait_until(condition):
-    for _ in range(600):
-        if condition():
-            return
-        time.sleep(0.05)
-    raise AssertionError("it never came to that")
-
-
 @pytest.mark.slow
 def test_ctrl_c_ends_at_once_without_a_word_and_leaves_nobody_behind(tmp_path, begun):
     process, workers = begun
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=20) == 130
+    assert process.wait(timeout=PATIENCE_SECONDS) == 130
     assert (process.stdout.read(), process.stderr.read()) == ("", "")
-    wait_until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
+    wait_for(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
     assert [path.name for path in (tmp_path / "data" / "text").iterdir() if "clean" in path.name] == []
 
 
@@ -255,7 +247,7 @@ def test_ctrl_c_ends_at_once_without_a_word_and_leaves_nobody_behind(tmp_path, b
 def test_a_worker_that_is_killed_is_one_line_and_exit_code_2(begun):
     process, workers = begun
     os.kill(workers[0], signal.SIGKILL)
-    assert process.wait(timeout=20) == 2
+    assert process.wait(timeout=PATIENCE_SECONDS) == 2
     assert process.stderr.read() == "prepare: error: a worker process ended by signal 9; is there enough memory?\n"
 
 
@@ -264,7 +256,7 @@ def test_after_a_kill_the_same_command_does_it_right(tmp_path, begun, large_corp
     process, workers = begun
     process.kill()
     process.wait()
-    wait_until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
+    wait_for(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
     for folder in ("data/text", "data/fresh"):
         done = prepare_command(tmp_path, large_corpus, *OF_SEVERAL, f"data.prepared={folder}")
         assert done.returncode == 0, done.stderr

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from mt.data.workers import Workers, map_in_order
+from tests.children import wait_for
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,14 +48,6 @@ def is_there(process):
     return not state.exists() or state.read_text().split()[2] != "Z"
 
 
-def wait_until(condition):
-    for _ in range(200):
-        if condition():
-            return True
-        time.sleep(0.05)
-    return False
-
-
 @pytest.mark.parametrize("num_processes", [1, 2, 3])
 @pytest.mark.parametrize("num_inputs", [0, 3, 4, 5, 60])
 def test_results_come_in_the_order_of_the_inputs(num_processes, num_inputs):
@@ -67,7 +60,7 @@ def test_few_inputs_start_no_process_and_many_are_shared_without_torch():
     seen = set(map_in_order(process_of, range(60), 2))
     assert len({process for process, _ in seen}) == 3
     assert not any(has_torch for process, has_torch in seen if process != os.getpid())
-    assert wait_until(lambda: not any(is_there(process) for process, _ in seen if process != os.getpid()))
+    wait_for(lambda: not any(is_there(process) for process, _ in seen if process != os.getpid()))
 
 
 def test_inputs_are_not_read_far_ahead():
@@ -99,11 +92,11 @@ def test_a_process_that_dies_is_told_in_one_line():
 
 
 def test_leaving_does_not_wait_for_work_that_nobody_wants():
-    start = time.monotonic()
     with Workers(time.sleep, 2) as workers:
-        workers.submit(60)
+        workers.submit(600)
         time.sleep(0.2)
-    assert time.monotonic() - start < 20
+        start = time.monotonic()
+    assert time.monotonic() - start < 300
 
 
 def test_workers_of_a_killed_process_end_with_it():
@@ -122,12 +115,12 @@ def test_workers_of_a_killed_process_end_with_it():
         time.sleep(1)  # they are at work
         assert len(workers) == 2 and all(map(is_there, workers))
         parent.kill()
-    assert wait_until(lambda: not any(map(is_there, workers)))
+    wait_for(lambda: not any(map(is_there, workers)))
 
 
 def test_leaving_the_program_does_not_wait_either():
-    code = "import time; from mt.data.workers import Workers; workers = Workers(time.sleep, 1); workers.submit(60)"
+    code = "import time; from mt.data.workers import Workers; workers = Workers(time.sleep, 1); workers.submit(600)"
     start = time.monotonic()
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert time.monotonic() - start < 20
+    assert time.monotonic() - start < 300
     assert not done.stderr

@@ -26,7 +26,7 @@ class Known:
     def __init__(self, direction):
         self.direction, self.asked = direction, []
 
-    def attention(self, sources, targets, *, trees=None, norms):
+    def attention(self, sources, targets, *, trees=None, tag=None, norms):
         self.asked.append(len(sources))
         return [
             self.one(len(source.split()), len(target.split())) for source, target in zip(sources, targets, strict=True)

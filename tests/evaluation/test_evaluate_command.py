@@ -14,6 +14,7 @@ import torch
 import mt.inference.translator
 from mt.evaluate import main
 from mt.search.beam import Beam
+from tests.children import PATIENCE_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -117,7 +118,7 @@ def test_mistakes_are_one_line(files, flags, message):
 def run_command(*arguments):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "mt.evaluate", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=PATIENCE_SECONDS)
 
 
 def test_a_missing_file_is_one_line_and_code_2(files):
@@ -130,7 +131,9 @@ def test_a_missing_file_is_one_line_and_code_2(files):
 def test_help_comes_without_torch():
     code = "import sys; from mt.evaluate import parser; parser().format_help(); print(*sys.modules)"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=PATIENCE_SECONDS
+    )
     loaded = done.stdout.split()
     assert "mt.evaluate" in loaded
     assert not {"torch", "sacrebleu", "numpy", "tqdm"} & set(loaded)

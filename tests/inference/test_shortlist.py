@@ -10,6 +10,8 @@ from mt import shortlist as command
 from mt.inference.shortlist import FILE_NAME, Shortlist
 from mt.inference.translator import Translator
 from mt.search.beam import Beam
+from mt.search.greedy import Greedy
+from mt.search.sampling import Sampling, sentence_generators
 
 
 def whole(size):
@@ -48,7 +50,7 @@ def test_a_learned_list_is_small_and_translates_as_well(listed, lines):
     sizes = Translator.load(listed, device="cpu").tokenizers.target.size
     found = Shortlist.load((listed / "best").resolve(), source_size=sizes, target_size=sizes)
     assert len(found.pieces) <= 3 * sizes and len(found.frequent) == 2
-    assert len(found.candidates([[5, 6]])) <= 4 + 2 + 2 * 3
+    assert len(found.candidates([5, 6])) <= 4 + 2 + 2 * 3
     whole_list, short = (Translator.load(listed, device="cpu", shortlist=on) for on in (False, True))
     same = sum(a == b for a, b in zip(texts(whole_list, lines), texts(short, lines), strict=True))
     assert same >= 27
@@ -64,11 +66,49 @@ def test_nothing_but_what_is_on_the_list_comes_out(trained_run, lines, monkeypat
     assert {id_ for found in ids for hypothesis in found for id_ in hypothesis.ids} <= set(kept)
 
 
+@pytest.mark.parametrize("search", [Beam(size=4), Beam(size=1), Greedy(), Sampling(n_best=3)], ids=str)
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_sentence_is_translated_by_its_own_candidates_whatever_its_neighbours(listed, lines, search, precision):
+    """Alone, in any order, in batches of any size: the same bytes; and nothing but its own candidates."""
+    short = Translator.load(listed, device="cpu", precision=precision, shortlist=True)
+    sources = short.tokenizers.source.encode_many(lines)
+    generators = [f"{n}" for n in range(len(lines))]
+
+    def found(order, batch_tokens):
+        own = sentence_generators(7, [generators[n] for n in order])
+        results = short.search_ids([sources[n] for n in order], search, batch_tokens, own)
+        return {n: [one.ids for one in of_line] for n, of_line in zip(order, results, strict=True)}
+
+    together = found(range(len(lines)), None)
+    rng = np.random.default_rng(1)
+    for batch_tokens in (1, 20, 70, 500):
+        assert found(rng.permutation(len(lines)).tolist(), batch_tokens) == together
+    shortlist = short._shortlist[0]
+    for source, hypotheses in zip(sources, map(together.get, range(len(lines))), strict=True):
+        assert {id_ for ids in hypotheses for id_ in ids} <= set(shortlist.candidates(source).tolist())
+
+
+def test_a_neighbours_candidates_are_not_those_of_a_sentence(trained_run, monkeypatch):
+    """Two sentences in one batch, of which each has a single word that it may become."""
+    plain = Translator.load(trained_run, device="cpu")
+    (eins,), (zwei,) = (plain.tokenizers.source.encode(word)[-1:] for word in ("eins", "zwei"))
+    one, two = (plain.tokenizers.target.encode(word)[-1] for word in ("one", "two"))
+    starts = np.zeros(plain.tokenizers.source.size + 1, dtype=int)
+    starts[eins + 1 :] += 1
+    starts[zwei + 1 :] += 1
+    pieces = np.array([one, two] if eins < zwei else [two, one])
+    own = Shortlist(starts, pieces, np.zeros(0, dtype=int))
+    monkeypatch.setattr(Shortlist, "load", lambda folder, **sizes: own)
+    short = Translator.load(trained_run, device="cpu", shortlist=True)
+    first, second = short.search_ids([[eins] * 3, [zwei] * 3], Beam(size=3))
+    assert {id_ for found in first for id_ in found.ids} <= {one}
+    assert {id_ for found in second for id_ in found.ids} <= {two}
+
+
 def test_special_pieces_are_always_candidates_and_ids_rise():
-    candidates = whole(3).candidates([[1], [2]])
-    assert candidates.tolist() == [0, 1, 2, 3]
+    assert whole(3).candidates([1, 2]).tolist() == [0, 1, 2, 3]
     starts = np.array([0, 0, 2, 3])
-    found = Shortlist(starts, np.array([9, 7, 8]), np.array([5])).candidates([[1, 1], [0]])
+    found = Shortlist(starts, np.array([9, 7, 8]), np.array([5])).candidates([1, 1, 0])
     assert found.tolist() == [0, 1, 2, 3, 5, 7, 9]
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from mt.inference.spread import MANY, SMALLEST_PIECE, in_order, pieces
 from mt.inference.window import Rows, Window
+from tests.children import PATIENCE_SECONDS
 
 
 def whole_window(window):
@@ -64,7 +65,7 @@ def test_rows_are_given_out_while_the_writer_waits():
 
     def writer():
         yield next(windows(MANY))
-        assert answered.wait(60), "the first rows were held back"
+        assert answered.wait(PATIENCE_SECONDS), "the first rows were held back"
         yield Window(MANY, ["the last"])
 
     found = in_order(whole_window, writer(), 2)

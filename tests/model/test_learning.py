@@ -50,23 +50,30 @@ def loss_after(num_steps, task, *, skipped=0, **parts):
         return float(loss(400))
 
 
+def learns(task, **parts):
+    """Whether a model comes below what a reader is left with who does not look where it should.
+
+    Most do in few updates, all in twice as many.
+    """
+    if task is in_reverse:  # who knows the words of the source, but not their places: log(4!) nats for four words
+        num_steps, skipped, bound = 100, 0, 0.75 * math.log(24) / 4
+    else:  # who knows the last word alone: the seven others
+        num_steps, skipped, bound = 75, 2, 0.5 * math.log(7)
+    return any(loss_after(steps, task, skipped=skipped, **parts) < bound for steps in (num_steps, 2 * num_steps))
+
+
 @pytest.mark.parametrize("cross_attention", list(variants(MemoryMixer)))
 def test_every_variant_learns_to_reverse_as_cross_attention(cross_attention):
-    # who knows the words of the source, but not their places, is left with log(4!) nats for four words
-    assert loss_after(200, in_reverse, cross_attention=cross_attention) < 0.75 * math.log(24) / 4
+    assert learns(in_reverse, cross_attention=cross_attention)
 
 
 @pytest.mark.parametrize("self_attention", list(variants(CausalMixer)))
 def test_every_variant_learns_to_look_back_as_decoder_self_attention(self_attention):
-    # who knows the last word alone is left with the seven others
-    assert loss_after(150, in_turns, skipped=2, self_attention=self_attention) < 0.5 * math.log(7)
+    assert learns(in_turns, self_attention=self_attention)
 
 
 @pytest.mark.parametrize("task", [in_reverse, in_turns])
 def test_gated_units_learn_as_layers_of_both_halves(task):
     layers = {f"{half}_layer": GatedLayers(shared_size=16) for half in ("encoder", "decoder")}
     squared = dict.fromkeys(("encoder_attention", "self_attention"), partial(Rectified, power=2))
-    if task is in_reverse:
-        assert loss_after(200, in_reverse, **layers, **squared) < 0.75 * math.log(24) / 4
-    else:
-        assert loss_after(150, in_turns, skipped=2, **layers, **squared) < 0.5 * math.log(7)
+    assert learns(task, **layers, **squared)

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from mt.attention.prior import Prior
 from mt.training.distributed import Ranks
 from mt.training.guidance import Guidance
 from mt.training.source_lexicon import LexiconSettings, fill_lexicon
+from tests.children import PATIENCE_SECONDS, wait_for
 from tests.conftest import train_overrides
 from tests.training.runs import assert_same, make_model, make_trainer, metrics, weights
 
@@ -42,7 +42,7 @@ def work(corpus_folder, prepared, tmp_path_factory):
     for name in ("from_one", "sharded_from_one"):
         one(prepared, folder / name, ema_decay=0.9, max_steps=5)
     process = torchrun(str(ROOT / "tests/training/on_ranks.py"), str(corpus_folder), str(folder))
-    _, errors = process.communicate(timeout=300)
+    _, errors = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 0, errors[-3000:]
     return folder
 
@@ -139,17 +139,15 @@ def test_a_process_that_dies_ends_the_job_and_the_run_goes_on_afterwards(corpus_
     overrides = [*train_overrides(corpus_folder, tmp_path), "trainer.max_steps=60", "trainer.validate_every=20"]
     process = torchrun("-m", "mt.train", *overrides, "trainer.max_steps=100000")
     lines = tmp_path / "run" / "metrics.jsonl"
-    deadline = time.monotonic() + 120
-    while not (tmp_path / "run" / "last").exists() and time.monotonic() < deadline and process.poll() is None:
-        time.sleep(0.05)
+    wait_for((tmp_path / "run" / "last").exists, process)
     workers = [int(pid) for pid in subprocess.check_output(["pgrep", "-P", str(process.pid)], text=True).split()]
     os.kill(workers[-1], signal.SIGKILL)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode != 0 and lines.exists()
     assert (
         subprocess.run(["pgrep", "-f", str(tmp_path / "run")], stdout=subprocess.DEVNULL).returncode == 1
     )  # none left
     process = torchrun("-m", "mt.train", *overrides, "trainer.max_steps=20000", "trainer.time_budget=1s")
-    _, errors = process.communicate(timeout=120)
+    _, errors = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 0, errors[-3000:]
     assert "going on at step" in errors

@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -47,9 +48,15 @@ def test_an_update_that_is_not_finite_is_skipped_and_its_sentences_are_kept(prep
 
 def test_after_a_few_skipped_updates_the_run_goes_back_to_the_last_checkpoint(prepared, tmp_path, caplog):
     settings = {"max_steps": 12, "skip_limit": 2, "ema_decay": 0.9}
-    trainer = make_trainer(prepared, tmp_path / "run", **settings)
+    calls = []
+    tracker = SimpleNamespace(
+        record=lambda step, numbers: "loss" in numbers and calls.append(step), cut=lambda step: calls.append(-step)
+    )
+    trainer = make_trainer(prepared, tmp_path / "run", tracker=tracker, **settings)
     spoil(trainer, lambda step, cursor: cursor.batch in (7, 8))
     outcome = trainer.run()
+    at = calls.index(-5)
+    assert calls[:at] == list(range(1, calls[at - 1] + 1)) and calls[at + 1 :] == list(range(6, 13))
     assert "2 updates in a row were skipped: back to the checkpoint of step 5" in caplog.text
     # steps 6 and 7 were lost, the two bad batches left out: the data is at 12 + 2 + 2
     assert outcome.position.step == 12 and outcome.position.cursor.batch == 16
@@ -217,7 +224,7 @@ class BrokenTracker:
     def __init__(self):
         self.calls = 0
 
-    def start(self, folder, settings):
+    def start(self, folder, settings, step):
         if settings:
             raise settings["fails with"]
 
@@ -244,10 +251,10 @@ def test_a_tracker_that_fails_is_dropped_with_one_warning(prepared, tmp_path, ca
 
 def test_a_tracker_that_cannot_start_is_dropped_but_its_wrong_settings_are_told(tmp_path, caplog):
     with pytest.raises(ValueError, match="must be online"):
-        Guarded(BrokenTracker()).start(tmp_path, {"fails with": ValueError("tracker.mode (x) must be online")})
+        Guarded(BrokenTracker()).start(tmp_path, {"fails with": ValueError("tracker.mode (x) must be online")}, 0)
     broken = BrokenTracker()
     tracker = Guarded(broken)
-    tracker.start(tmp_path, {"fails with": TimeoutError("no answer")})
+    tracker.start(tmp_path, {"fails with": TimeoutError("no answer")}, 0)
     tracker.record(1, {})
     assert broken.calls == 0
     assert [record.message for record in caplog.records if record.levelno == logging.WARNING] == [

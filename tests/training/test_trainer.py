@@ -161,6 +161,23 @@ def test_a_signal_during_validation_keeps_its_scores(prepared, tmp_path):
     assert json.loads((tmp_path / "run" / "best" / "scores.json").read_text())["bleu"] == 7.0
 
 
+def test_ctrl_c_that_is_ignored_stays_so_while_it_trains(prepared, tmp_path, caplog):
+    """As in a job that a shell started with & or nohup: Ctrl-C is meant for what stands before it."""
+
+    def pressed_at_step_3(step, progress):
+        if step == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return 1e-3
+
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        outcome = make_trainer(prepared, tmp_path / "run", schedule=pressed_at_step_3).run()
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert (outcome.signal, outcome.position.step) == (None, 12) and "SIGINT" not in caplog.text
+
+
 def test_a_validation_that_a_signal_prevented_comes_when_the_run_goes_on(prepared, tmp_path):
     def stop_at_step_5(step, progress):
         if step == 5:

@@ -1,0 +1,82 @@
+"""Tags before source lines, such as <2de>, of models that were trained with them (`mt.data.sources.Source`)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+from mt.checkpoint.folder import ModelCard
+from mt.data.document import AFTER, BEFORE, apart
+from mt.data.held_out import HeldOut
+from mt.data.tokenizer import Tokenizer
+
+log = logging.getLogger(__name__)
+
+
+class Tags:
+    """The tags that a model knows, and whether it also knows sources without one (None: nobody recorded it)."""
+
+    def __init__(self, tokenizer: Tokenizer, *, reads_untagged: bool | None = True):
+        self.known = tuple(symbol for symbol in tokenizer.reserved_symbols if symbol not in (BEFORE, AFTER))
+        self.reads_untagged = reads_untagged
+        self._has_warned = False
+
+    @classmethod
+    def of(cls, card: ModelCard, tokenizer: Tokenizer) -> Tags:
+        """Those of a checkpoint."""
+        return cls(tokenizer, reads_untagged=card.reads_untagged)
+
+    def check(self, tag: str | None) -> None:
+        """Raises ValueError for a tag that is no symbol of the tokenizer, naming those that are."""
+        if tag is not None and tag not in self.known:
+            near = get_close_matches(tag, self.known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            there_is = f"there is {', '.join(self.known)}" if self.known else "it was trained without any"
+            raise ValueError(f"tag ({tag}) must be a symbol of the model's tokenizer, {there_is}{hint}")
+
+    def check_lines(self, lines: Iterable[tuple[int, str]], tag: str | None) -> None:
+        """Raises ValueError for a line without a tag where the model was trained on lines with one alone.
+
+        `lines` are (number, line), without blank ones. A line may have its tag in its text. Where it is not known what
+        the model was trained on, as of checkpoints of earlier versions, one warning is given.
+        """
+        if tag is not None or self.reads_untagged or not self.known:
+            return
+        number = self._first_untagged(lines)
+        if number is None:
+            return
+        known = ", ".join(self.known)
+        if self.reads_untagged is False:
+            raise ValueError(
+                f"line {number} has no tag, and the model was trained on lines with a tag alone: "
+                f"--tag must say one of {known}"
+            )
+        if not self._has_warned:
+            self._has_warned = True
+            log.warning("line %d has no tag; if the model was trained with tags, --tag can be one of %s", number, known)
+
+    def check_held_out(self, held_out: HeldOut) -> None:
+        """Raises ValueError, before training, for a set to measure by that the model will not be able to read."""
+        number = self._first_untagged(numbered(held_out.sources)) if self.reads_untagged is False else None
+        if number is not None:
+            raise ValueError(
+                f"data, {held_out.name}: line {number} has no tag, but all training sources have one: "
+                f"it must begin with one of {', '.join(self.known)}"
+            )
+
+    def _first_untagged(self, lines: Iterable[tuple[int, str]]) -> int | None:
+        return next((number for number, line in lines if not self._has_tag(line)), None)
+
+    def _has_tag(self, line: str) -> bool:
+        return any(text.lstrip().startswith(self.known) for text in (line, apart(line)[1]))
+
+
+def tagged(text: str, tag: str | None) -> str:
+    """What a model reads that was trained with tags."""
+    return text if tag is None else f"{tag} {text}"
+
+
+def numbered(lines: Sequence[str], first: int = 0) -> list[tuple[int, str]]:
+    """(number from 1, line) of the lines that are not blank, `first` lines standing before them."""
+    return [(number, line) for number, line in enumerate(lines, start=first + 1) if line.strip()]

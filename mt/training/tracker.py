@@ -8,6 +8,7 @@ import math
 import os
 import uuid
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,8 +18,12 @@ log = logging.getLogger(__name__)
 
 
 class Tracker(Protocol):
-    """Takes numbers and pictures at steps; `finish` is called once, at the end."""
+    """Takes numbers and pictures at steps; `finish` is called once, at the end.
 
+    `check` is called before any work is done, and raises ValueError where the tracker cannot work.
+    """
+
+    def check(self) -> None: ...
     def start(self, folder: Path, settings: Mapping[str, Any]) -> None: ...
     def record(self, step: int, numbers: Mapping[str, Any]) -> None: ...
     def picture(self, step: int, name: str, path: Path) -> None: ...
@@ -27,6 +32,9 @@ class Tracker(Protocol):
 
 class NoTracker:
     """Tracks nothing beside metrics.jsonl."""
+
+    def check(self) -> None:
+        pass
 
     def start(self, folder: Path, settings: Mapping[str, Any]) -> None:
         pass
@@ -123,11 +131,12 @@ class Wandb:
             raise ValueError(f"tracker.mode ({mode}) must be auto, online or offline")
         self.project, self.name, self.mode = project, name, mode
 
+    def check(self) -> None:
+        _check_package("wandb", "wandb")
+
     def start(self, folder: Path, settings: Mapping[str, Any]) -> None:
-        try:
-            import wandb
-        except ImportError:
-            raise ValueError("tracker=wandb needs a package that is missing: pip install 'mt-trainer[track]'") from None
+        import wandb
+
         mode = self.mode
         if mode == "auto":
             mode = "online" if os.environ.get("WANDB_API_KEY") else "offline"
@@ -162,6 +171,11 @@ class Wandb:
         self._run.finish()
 
 
+def _check_package(name: str, tracker: str) -> None:
+    if find_spec(name) is None:
+        raise ValueError(f"tracker={tracker} needs a package that is missing: pip install 'mt-trainer[track]'")
+
+
 def _run_id(folder: Path) -> str:
     """An id that stays when the run goes on, and that a fresh run of the same name does not share."""
     path = folder / "wandb_id.txt"
@@ -173,13 +187,12 @@ def _run_id(folder: Path) -> str:
 class TensorBoard:
     """Event files in the run folder, for `tensorboard --logdir checkpoints`."""
 
+    def check(self) -> None:
+        _check_package("tensorboard", "tensorboard")
+
     def start(self, folder: Path, settings: Mapping[str, Any]) -> None:
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError:
-            raise ValueError(
-                "tracker=tensorboard needs a package that is missing: pip install 'mt-trainer[track]'"
-            ) from None
+        from torch.utils.tensorboard import SummaryWriter
+
         self._writer = SummaryWriter(str(folder / "tensorboard"))
 
     def record(self, step: int, numbers: Mapping[str, Any]) -> None:

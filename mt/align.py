@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from mt.command_line import Flags, add_tag, run
 from mt.data.whole_folder import whole_file, write_json, write_whole
+from mt.number import Number
 
 if TYPE_CHECKING:
     from mt.alignment.alignment import Alignment, RawAttention
@@ -420,9 +421,6 @@ def check(flags: argparse.Namespace) -> None:
         raise ValueError("--gold needs --unit words: it counts words")
     if [flags.source, flags.target, flags.gold].count("-") > 1:
         raise ValueError("standard input (-) can be only one of --source, --target and --gold")
-    for name, least in (("limit", 0), ("batch_tokens", 1)):
-        if getattr(flags, name) is not None and getattr(flags, name) < least:
-            raise ValueError(f"--{name.replace('_', '-')} ({getattr(flags, name)}) must be at least {least}")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -436,7 +434,9 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="links that people drew (Pharaoh, NAACL, or a Blinker folder): prints AER, also by length and direction",
     )
-    text.add_argument("--gold-base", type=int, choices=(0, 1), default=0, help="of Pharaoh positions (default: 0)")
+    text.add_argument(
+        "--gold-base", type=Number(int), choices=(0, 1), default=0, help="of Pharaoh positions (default: 0)"
+    )
 
     add_tag(text)
     text.add_argument(
@@ -451,11 +451,13 @@ def parser() -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="a run, such as checkpoints/demo, or one step in it (default: the newest finished run in checkpoints)",
     )
-    how.add_argument("--layer", metavar="N", type=int, help="decoder layer; without alignment.json the middle one")
+    how.add_argument(
+        "--layer", metavar="N", type=Number(int, least=0), help="decoder layer; without alignment.json the middle one"
+    )
     how.add_argument("--heads", metavar="N,N", help="heads to average, or all; without alignment.json all")
     how.add_argument(
         "--shift",
-        type=int,
+        type=Number(int),
         choices=(0, 1),
         help="0: the row that gives a piece; 1: the next, which reads it; without alignment.json 0",
     )
@@ -469,7 +471,7 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument(
         "--batch-tokens",
         metavar="N",
-        type=int,
+        type=Number(int, least=1),
         help="padded pieces in a batch (default: 10240, on a GPU 40960)",
     )
     how.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
@@ -498,7 +500,10 @@ def parser() -> argparse.ArgumentParser:
         help="how the links of two directions become one; soft-product: weights are multiplied (default: %(default)s)",
     )
     what.add_argument(
-        "--threshold", metavar="SHARE", type=float, help="of a target's weight, 0 to 1 (default: the choice's, or 0.3)"
+        "--threshold",
+        metavar="SHARE",
+        type=Number(float, least=0, most=1),
+        help="of a target's weight, 0 to 1 (default: the choice's, or 0.3)",
     )
     what.add_argument(
         "--grid",
@@ -510,7 +515,7 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument(
         "--limit",
         metavar="N",
-        type=int,
+        type=Number(int, least=0),
         help=f"lines to draw (default: the first {PICTURES} in pictures, the first {SENTENCES} on the page)",
     )
 

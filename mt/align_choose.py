@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mt.command_line import Flags, add_tag
+from mt.number import Number
 
 if TYPE_CHECKING:
     from mt.alignment.choose import Choice
@@ -94,7 +95,9 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--target", metavar="FILE", required=True, help="their translations")
     parser.add_argument("--checkpoint", metavar="FOLDER", help="a run or a step (default: the newest finished run)")
     parser.add_argument("--gold", metavar="FILE", help="links that people drew: Pharaoh, NAACL, or a Blinker folder")
-    parser.add_argument("--gold-base", type=int, choices=(0, 1), default=0, help="of Pharaoh positions (default: 0)")
+    parser.add_argument(
+        "--gold-base", type=Number(int), choices=(0, 1), default=0, help="of Pharaoh positions (default: 0)"
+    )
     parser.add_argument(
         "--trees",
         metavar="FILE",
@@ -104,9 +107,15 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--reverse", metavar="FOLDER", help="a checkpoint of the other direction, to agree with")
     add_tag(parser, "--reverse-tag", "each target line, which --reverse reads")
     parser.add_argument(
-        "--limit", metavar="N", type=int, default=500, help="lines to choose by: the first (default: %(default)s)"
+        "--limit",
+        metavar="N",
+        type=Number(int, least=1),
+        default=500,
+        help="lines to choose by: the first (default: %(default)s)",
     )
-    parser.add_argument("--show", metavar="N", type=int, default=10, help="of the best choices (default: %(default)s)")
+    parser.add_argument(
+        "--show", metavar="N", type=Number(int, least=1), default=10, help="of the best choices (default: %(default)s)"
+    )
     parser.add_argument("--dry-run", action="store_true", help="show, but leave the checkpoint as it is")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
     parser.refuse_idle("--gold-base", "without --gold", lambda flags: not flags.gold)

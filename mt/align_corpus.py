@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mt.command_line import Flags
 from mt.data.whole_folder import whole_file
+from mt.number import Number
 
 log = logging.getLogger("mt.align")
 
@@ -55,10 +56,8 @@ def main(argv: list[str]) -> int:
 def check(flags: argparse.Namespace) -> None:
     """Refuses what cannot be meant."""
     iterations = flags.model1_iterations, flags.hmm_iterations
-    if min(iterations) < 0 or sum(iterations) == 0:
-        raise ValueError(f"--model1-iterations and --hmm-iterations {iterations} must be at least 0, and one of them 1")
-    if flags.threshold is not None and not 0 < flags.threshold <= 1:
-        raise ValueError(f"--threshold ({flags.threshold}) must be above 0 and at most 1")
+    if sum(iterations) == 0:
+        raise ValueError(f"--model1-iterations and --hmm-iterations {iterations}: one of them must be at least 1")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -68,18 +67,24 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--target", metavar="FILE", required=True, help="their translations")
     parser.add_argument("--output", metavar="FILE", required=True, help="where the links go")
     parser.add_argument("--gold", metavar="FILE", help="links of the first lines that people drew: prints AER")
-    parser.add_argument("--gold-base", type=int, choices=(0, 1), default=0, help="of Pharaoh positions (default: 0)")
+    parser.add_argument(
+        "--gold-base", type=Number(int), choices=(0, 1), default=0, help="of Pharaoh positions (default: 0)"
+    )
     parser.add_argument(
         "--symmetrize", choices=METHODS, default=SOFT, help="how two directions become one (default: %(default)s)"
     )
     parser.add_argument(
         "--threshold",
         metavar="SHARE",
-        type=float,
+        type=Number(float, above=0, most=1),
         help="of the soft product, 0 to 1: less gives more links (default: 0.4)",
     )
-    parser.add_argument("--model1-iterations", metavar="N", type=int, default=5, help="(default: %(default)s)")
-    parser.add_argument("--hmm-iterations", metavar="N", type=int, default=5, help="(default: %(default)s)")
+    parser.add_argument(
+        "--model1-iterations", metavar="N", type=Number(int, least=0), default=5, help="(default: %(default)s)"
+    )
+    parser.add_argument(
+        "--hmm-iterations", metavar="N", type=Number(int, least=0), default=5, help="(default: %(default)s)"
+    )
     parser.refuse_idle("--gold-base", "without --gold", lambda flags: not flags.gold)
     parser.refuse_idle("--threshold", f"without --symmetrize {SOFT}", lambda flags: flags.symmetrize != SOFT)
     return parser

@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from mt.command_line import Flags, add_tag
+from mt.number import Number
 
 if TYPE_CHECKING:
     from mt.checkpoint.folder import LoadedModel
@@ -151,14 +152,31 @@ def parser() -> argparse.ArgumentParser:
     add_tag(parser)
     parser.add_argument("--links", metavar="FILE", help="Pharaoh links from 0, a line a line (default: learned)")
     parser.add_argument(
-        "--layer", metavar="N", type=int, help="decoder layer behind which it reads, from 0 (default: the last but one)"
+        "--layer",
+        metavar="N",
+        type=Number(int, least=0),
+        help="decoder layer behind which it reads, from 0 (default: the last but one)",
     )
-    parser.add_argument("--steps", metavar="N", type=int, default=1200, help="updates (default: %(default)s)")
-    parser.add_argument("--learning-rate", metavar="RATE", type=float, default=5e-3, help="(default: %(default)s)")
     parser.add_argument(
-        "--max-tokens", metavar="N", type=int, default=4096, help="a batch, padded, both sides (default: %(default)s)"
+        "--steps", metavar="N", type=Number(int, least=1), default=1200, help="updates (default: %(default)s)"
     )
-    parser.add_argument("--seed", metavar="N", type=int, default=1, help="of the head and the order (default: 1)")
+    parser.add_argument(
+        "--learning-rate",
+        metavar="RATE",
+        type=Number(float, above=0, most=1),
+        default=5e-3,
+        help="(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--max-tokens",
+        metavar="N",
+        type=Number(int, least=1),
+        default=4096,
+        help="a batch, padded, both sides (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--seed", metavar="N", type=Number(int, least=0), default=1, help="of the head and the order (default: 1)"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
     parser.add_argument(
         "--precision", default="auto", help="auto, float32 or bfloat16: of the products (default: %(default)s)"

@@ -2,7 +2,6 @@
 
 import argparse
 import atexit
-import logging
 import os
 import re
 import signal
@@ -19,12 +18,21 @@ from traceback import walk_tb
 from types import FrameType
 from typing import Any, NoReturn
 
+from mt.number import check_numbers
+from mt.terminal import log_to_stderr, settle_streams, tell
+
 USER_MISTAKE = 2
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 BROKEN_PIPE = 141  # 128 + SIGPIPE: what `... | head` gives every other filter
 
 # what Hydra's plugins add to its groups, and the extra that brings each
 PLUGINS = {"hydra/launcher/submitit_": "cluster", "hydra/sweeper/optuna": "sweep"}
+
+# what libraries say in errors that are no MemoryError
+NO_MEMORY = (
+    *("can't allocate memory", "bad_alloc", "can't start new thread", "annot allocate memory", "out of memory"),
+    *("failed to map segment", "nable to mmap", "Resource temporarily unavailable"),
+)
 
 LONGEST_NAME = 255  # of a folder, in bytes, on most file systems
 
@@ -58,7 +66,8 @@ class Flags(argparse.ArgumentParser):
         return flags
 
     def error(self, message: str) -> NoReturn:
-        raise ValueError(f"{message} (--help lists the flags)")
+        refused = re.fullmatch(r"argument (?:\S+/)?(\S+): (\(.*\) must be .*)", message, re.S)
+        raise ValueError(f"{refused[1]} {refused[2]}" if refused else f"{message} (--help lists the flags)")
 
 
 def add_tag(flags: argparse._ActionsContainer, name: str = "--tag", of: str = "each source line") -> None:
@@ -77,9 +86,9 @@ def config_folder() -> Path:
 
 def run(main: Callable[[], int | None]) -> NoReturn:
     """Runs a tool and leaves with its exit code; a user's mistake (ValueError, OSError) is one line and code 2."""
-    log_to_stderr()
     with one_line_errors():
         settle_streams()
+        log_to_stderr()
         code = main()
         sys.stdout.flush()  # here, where a closed pipe is still noticed in order
     raise SystemExit(code)
@@ -131,6 +140,7 @@ def run_hydra(main: Callable[[dict[str, Any]], float | None], config_name: str) 
                 settings = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
             except OmegaConfBaseException as error:
                 raise ValueError(worded(error, config_name, overrides)) from error
+            check_numbers(settings)
             if alone:
                 refuse_unheard(HydraConfig.get().runtime.choices)
             elif "folder" in settings:
@@ -185,22 +195,6 @@ def worded_by_launcher(error: Exception) -> str:
     return " ".join([said, *quoted[0].strip().splitlines()[-1:]]) if quoted else said
 
 
-def settle_streams() -> None:
-    """Makes stdout UTF-8 with "\\n" behind each line, as files are written here; a closed stdin is an empty one."""
-    if sys.stdin is None:
-        sys.stdin = open(os.devnull)  # noqa: SIM115 (as long as we live)
-    if sys.stdout is None:
-        raise ValueError("standard output is closed")
-    sys.stdout.reconfigure(encoding="utf-8", newline="\n")
-
-
-def log_to_stderr() -> None:
-    """Sends our own logs and other libraries' warnings to stderr: stdout is for results."""
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
-    for ours in ("mt", "__main__"):
-        logging.getLogger(ours).setLevel(logging.INFO)
-
-
 @contextmanager
 def one_line_errors() -> Iterator[None]:
     """Turns what a user can cause into an exit code, and one line on stderr where there is something to say."""
@@ -212,10 +206,10 @@ def one_line_errors() -> Iterator[None]:
         # else Python complains again when it flushes at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(BROKEN_PIPE) from None
-    except (ValueError, OSError) as error:
-        if debug_wanted():
+    except Exception as error:
+        if debug_wanted() or not (isinstance(error, (ValueError, OSError)) or is_out_of_memory(error)):
             raise
-        print(f"{command_name()}: error: {one_line(error)}", file=sys.stderr)
+        tell(f"{command_name()}: error: {one_line(error)}")
         raise SystemExit(USER_MISTAKE) from None
 
 
@@ -262,8 +256,22 @@ def command_name() -> str:
     return Path(sys.argv[0]).stem
 
 
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Whether an error, or one that it came from, says that there is no memory left, or no room for a thread."""
+    while error is not None:
+        if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+            return True
+        if isinstance(error, (RuntimeError, ImportError)) and any(words in str(error) for words in NO_MEMORY):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 def one_line(error: Exception) -> str:
     """The message of an error, folded to one line; for a file that the system refuses, its name and why."""
+    if not isinstance(error, (ValueError, OSError)) and is_out_of_memory(error):
+        said = " ".join(str(error).split())
+        return f"out of memory{f' ({said})' if said else ''}: smaller batches, models or fewer workers take less"
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{error.filename}: {error.strerror}"
     return " ".join(str(error).split()) or type(error).__name__

@@ -20,11 +20,9 @@ from mt.command_line import run_hydra
 if TYPE_CHECKING:
     from mt.data.diagnosis.section import Section
     from mt.data.prepare import Prepared
+    from mt.training.assembly import Parts
 
 log = logging.getLogger("mt.doctor")
-
-# search and final are not needed, but a mistake in them is better told now than after hours of training
-PARTS = ("doctor", "data", "tokenizer", "objective", "optimizer", "schedule", "trainer", "search", "final")
 
 
 def main(settings: dict[str, Any]) -> None:
@@ -33,22 +31,23 @@ def main(settings: dict[str, Any]) -> None:
     from mt.data.diagnosis.examine import examine
     from mt.data.diagnosis.section import Level, report, to_json, verdict
     from mt.data.whole_folder import write_json
+    from mt.training.assembly import Parts
 
-    parts = {name: build(settings[name]) for name in PARTS}
-    doctor, data = parts["doctor"], parts["data"]
+    doctor, parts = build(settings["doctor"]), Parts.of(settings)
+    data = parts.data
     folder = Path(doctor.folder or f"{Path(data.prepared)}.doctor")
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="mt-doctor-") as scratch:
         examined = examine(
             data,
-            parts["tokenizer"],
+            parts.tokenizer,
             max_pairs=doctor.max_pairs,
             folder=Path(scratch) / "prepared",
             picture=folder / "lengths.png",
         )
         sections = examined.sections
         if examined.prepared is not None:
-            sections.append(_training(settings, parts, examined.prepared, examined.times_larger))
+            sections.append(_training(settings, parts, doctor.trial_seconds, examined.prepared, examined.times_larger))
     write_json(folder / "doctor.json", to_json(sections))
     log.info("doctor.json and lengths.png are in %s", folder)
     print(report(f"corpus {data.name}: {data.source_language} to {data.target_language}", sections))
@@ -56,7 +55,9 @@ def main(settings: dict[str, Any]) -> None:
         raise SystemExit(1)
 
 
-def _training(settings: dict[str, Any], parts: dict[str, Any], prepared: Prepared, times_larger: float) -> Section:
+def _training(
+    settings: dict[str, Any], parts: Parts, trial_seconds: float, prepared: Prepared, times_larger: float
+) -> Section:
     """Whether the model can train on the prepared sample, and what that will take."""
     import torch
 
@@ -70,29 +71,23 @@ def _training(settings: dict[str, Any], parts: dict[str, Any], prepared: Prepare
 
     tokenizers = prepared.tokenizers
     try:
-        torch.manual_seed(parts["trainer"].seed)
+        torch.manual_seed(parts.trainer.seed)
         vocabularies = {"source_vocab_size": tokenizers.source.size, "target_vocab_size": tokenizers.target.size}
-        model = build(with_separator(settings["model"], parts["data"].document, tokenizers.source), **vocabularies)
-        check_fit(model, tokenizers, max_pieces=parts["data"].max_pieces)
+        model = build(with_separator(settings["model"], parts.data.document, tokenizers.source), **vocabularies)
+        check_fit(model, tokenizers, max_pieces=parts.data.max_pieces)
         batches, by_length = (
-            build(
-                {"_target_": "mt.data.batching.TokenBatches", "_partial_": True, **settings["batches"]},
-                store=prepared.train,
-                tokenizers=tokenizers,
-                seed=parts["trainer"].seed,
-                shuffle=shuffle,
-            )()
+            parts.make_batches(prepared.train, tokenizers, seed=parts.trainer.seed, shuffle=shuffle)
             for shuffle in (True, False)
         )
         trial = run_trial(
-            settings=parts["trainer"],
+            settings=parts.trainer,
             model=model,
             batches=batches,
             by_length=by_length,
-            objective=parts["objective"],
-            optimizer=parts["optimizer"],
-            schedule=parts["schedule"],
-            seconds=parts["doctor"].trial_seconds,
+            objective=parts.objective,
+            optimizer=parts.optimizer,
+            schedule=parts.schedule,
+            seconds=trial_seconds,
         )
     except ValueError as error:
         section = Section("training", "what training will take")
@@ -100,7 +95,7 @@ def _training(settings: dict[str, Any], parts: dict[str, Any], prepared: Prepare
         return section
     return outlook(
         trial,
-        parts["trainer"],
+        parts.trainer,
         parameter_counts(model),
         max_tokens=batches.max_tokens,
         times_larger=times_larger,

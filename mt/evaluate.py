@@ -5,7 +5,7 @@ goes to stdout.
 """
 
 import argparse
-import sys
+import logging
 import time
 from contextlib import nullcontext
 from pathlib import Path
@@ -13,6 +13,10 @@ from typing import NoReturn
 
 from mt.command_line import Flags, add_tag, command_name, run
 from mt.data.whole_folder import whole_file
+from mt.number import Number
+from mt.search.length_penalty import LEAST_ALPHA, MOST_ALPHA
+
+log = logging.getLogger("mt.evaluate")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -91,7 +95,7 @@ def main(argv: list[str] | None = None) -> int:
             "notes": notes,
         }
         for note in notes:
-            print(note, file=sys.stderr)
+            log.warning("%s", note)
 
     scores = {Path(first).name: score(hypotheses, references, metrics=metrics, tokenize=flags.tokenize)}
     if flags.json:
@@ -124,12 +128,15 @@ def parser() -> argparse.ArgumentParser:
         help="a run, such as checkpoints/demo, or one step in it (default: the newest finished run in checkpoints)",
     )
     how.add_argument(
-        "--beam-size", metavar="N", type=int, help="hypotheses kept, 1 is greedy (default: the checkpoint's)"
+        "--beam-size",
+        metavar="N",
+        type=Number(int, least=1),
+        help="hypotheses kept, 1 is greedy (default: the checkpoint's)",
     )
     how.add_argument(
         "--length-penalty",
         metavar="ALPHA",
-        type=float,
+        type=Number(float, least=LEAST_ALPHA, most=MOST_ALPHA),
         help="more favours longer, 0 is off (default: the checkpoint's)",
     )
     add_tag(how)
@@ -141,7 +148,7 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument(
         "--batch-tokens",
         metavar="N",
-        type=int,
+        type=Number(int, least=1),
         help="sentences times longest source, in a batch (default: 10240 by the size of the beam; GPU: 40960)",
     )
     how.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")

@@ -11,6 +11,7 @@ import logging
 from typing import NoReturn
 
 from mt.command_line import Flags, run
+from mt.number import Number
 
 log = logging.getLogger("mt.shortlist")
 
@@ -24,13 +25,25 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument("--target", metavar="FILE", required=True, help="their translations")
     flags.add_argument("--checkpoint", metavar="FOLDER", help="a run or a step (default: the newest finished run)")
     flags.add_argument(
-        "--best", metavar="N", type=int, default=50, help="target pieces of a source piece (default: %(default)s)"
+        "--best",
+        metavar="N",
+        type=Number(int, least=1),
+        default=50,
+        help="target pieces of a source piece (default: %(default)s)",
     )
     flags.add_argument(
-        "--frequent", metavar="N", type=int, default=200, help="target pieces of every source (default: %(default)s)"
+        "--frequent",
+        metavar="N",
+        type=Number(int, least=1),
+        default=200,
+        help="target pieces of every source (default: %(default)s)",
     )
     flags.add_argument(
-        "--limit", metavar="N", type=int, default=200_000, help="lines to learn from: the first (default: %(default)s)"
+        "--limit",
+        metavar="N",
+        type=Number(int, least=1),
+        default=200_000,
+        help="lines to learn from: the first (default: %(default)s)",
     )
     return flags
 
@@ -38,9 +51,6 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """The command; returns its exit code, raises ValueError or OSError for what a user can mend."""
     flags = parser().parse_args(argv)
-    for name in ("best", "frequent", "limit"):
-        if getattr(flags, name) < 1:
-            raise ValueError(f"--{name} ({getattr(flags, name)}) must be at least 1")
     from itertools import islice
 
     from safetensors.torch import save

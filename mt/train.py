@@ -46,6 +46,7 @@ def main(settings: dict[str, Any]) -> float | None:
     from mt.inference.tags import Tags
     from mt.inference.translator import Translator
     from mt.model.seq2seq import parameter_counts
+    from mt.training.assembly import Parts
     from mt.training.distributed import Ranks
     from mt.training.fit import check_fit
     from mt.training.guiding_links import find_links, guide_of
@@ -58,23 +59,8 @@ def main(settings: dict[str, Any]) -> float | None:
     for name in settings:
         if name not in SETTINGS:  # from a settings file: the command line's are checked already
             raise ValueError(f"there is no setting {name}{did_you_mean(name, SETTINGS)}")
-    names = ("data", "tokenizer", "objective", "search", "guidance", "trainer", "tracker")
-    parts = {name: build(settings[name]) for name in names}
-    trainer_settings, data, guidance = parts["trainer"], parts["data"], parts["guidance"]
-    lexicon = build({"_target_": "mt.training.source_lexicon.LexiconSettings", **settings["lexicon"]})
-    make_batches, make_validator = (
-        build({"_target_": target, "_partial_": True, **settings[name]})
-        for name, target in (
-            ("batches", "mt.data.batching.TokenBatches"),
-            ("validation", "mt.evaluation.validation.Validator"),
-        )
-    )
-    schedule, final_settings = build(settings["schedule"]), build(settings["final"])
-    if final_settings.average_last > trainer_settings.keep_last:
-        raise ValueError(
-            f"final.average_last ({final_settings.average_last}) must be at most trainer.keep_last"
-            f" ({trainer_settings.keep_last}), the checkpoints that there will be"
-        )
+    parts = Parts.of(settings)
+    trainer_settings, data, guidance = parts.trainer, parts.data, parts.guidance
     device = choose_device(trainer_settings.device)
     if device.type == "cpu":
         (give_back_freed_memory if data.max_pieces > LONG_PIECES else keep_freed_memory)()
@@ -82,14 +68,14 @@ def main(settings: dict[str, Any]) -> float | None:
     if not ranks.is_first:
         logging.getLogger("mt").setLevel(logging.ERROR)  # one process speaks for all
     # files that changed under the same settings are a change too
-    seen = {**settings, "corpus": corpus_fingerprint(data, parts["tokenizer"])}
+    seen = {**settings, "corpus": corpus_fingerprint(data, parts.tokenizer)}
     opened = ranks.first_alone(
         lambda: RunFolder.open(settings["folder"], seen, fresh=settings["fresh"], allow=settings["resume"]["allow"])
     )
     run = opened or RunFolder(Path(settings["folder"]))
 
-    ranks.first_alone(lambda: prepare(data, parts["tokenizer"]))
-    prepared = prepare(data, parts["tokenizer"])  # there already, unless another machine has folders of its own
+    ranks.first_alone(lambda: prepare(data, parts.tokenizer))
+    prepared = prepare(data, parts.tokenizer)  # there already, unless another machine has folders of its own
     tokenizers = prepared.tokenizers
     if ranks.is_first:
         prepared.ledger.save(run.path / "ledger.json")
@@ -118,7 +104,7 @@ def main(settings: dict[str, Any]) -> float | None:
     where = {"device": str(ranks.device(device)), "precision": trainer_settings.precision}
     reference = cache(lambda: Reference.of_validation(prepared))  # learned once, where it has to be
     valid_tokens = max(8192, 2 * data.max_pieces + 2)  # a batch holds the longest pair at least
-    validator = make_validator(
+    validator = parts.make_validator(
         prepared.valid,
         TokenBatches(prepared.valid_store, tokenizers, max_tokens=valid_tokens, seed=0, shuffle=False, trees=trees),
         reference=reference,
@@ -130,7 +116,7 @@ def main(settings: dict[str, Any]) -> float | None:
         return Validation(**vars(validator(translator, trainer.position.step)))
 
     ranks.first_alone(lambda: find_links(guidance.links, prepared))
-    batches = make_batches(
+    batches = parts.make_batches(
         prepared.train,
         tokenizers,
         seed=trainer_settings.seed,
@@ -141,15 +127,15 @@ def main(settings: dict[str, Any]) -> float | None:
     )
     found = ranks.first_alone(run.resume_point)
     if not ranks.told(found is not None):  # else it comes with the weights
-        fill_lexicon(model, lexicon, guidance, prepared, ranks)
-    tracker = parts["tracker"] if ranks.is_first else NoTracker()
+        fill_lexicon(model, parts.lexicon, guidance, prepared, ranks)
+    tracker = parts.tracker if ranks.is_first else NoTracker()
     trainer = Trainer(
         settings=trainer_settings,
         model=model,
         batches=batches,
-        objective=parts["objective"],
-        optimizer=build(settings["optimizer"]),
-        schedule=schedule,
+        objective=parts.objective,
+        optimizer=parts.optimizer,
+        schedule=parts.schedule,
         validate=validate,
         store=run,
         tracker=tracker,
@@ -185,11 +171,11 @@ def main(settings: dict[str, Any]) -> float | None:
     if data.keep_shards is not None:
         prepared.train.ledger.save(run.path / "ledger.json")  # counts the shards as they are read
     scores = finish_run(
-        final_settings,
+        parts.final,
         run,
         prepared,
         search_node=settings["search"],
-        search=parts["search"],
+        search=parts.search,
         metric=trainer_settings.metric,
         is_more_better=METRICS[trainer_settings.metric] > 0,
         validate=lambda of_model: validate(of_model).numbers,

@@ -19,6 +19,9 @@ from typing import TYPE_CHECKING, BinaryIO, NoReturn, TextIO
 from mt.command_line import Flags, add_tag, leaving_at_once, run
 from mt.cores import num_threads
 from mt.data.whole_folder import whole_file
+from mt.number import Number
+from mt.search.length_penalty import LEAST_ALPHA, MOST_ALPHA
+from mt.search.temperature import COLDEST, HOTTEST
 
 if TYPE_CHECKING:
     from mt.inference.window import Window
@@ -56,31 +59,50 @@ def parser() -> argparse.ArgumentParser:
         "sentences are translated without)",
     )
     flags.add_argument(
-        "--beam-size", type=int, help="hypotheses kept for each sentence; 1 is greedy (default: the checkpoint's)"
+        "--beam-size",
+        type=Number(int, least=1),
+        help="hypotheses kept for each sentence; 1 is greedy (default: the checkpoint's)",
     )
     flags.add_argument(
-        "--length-penalty", type=float, help="0 none, more favours longer output (default: the checkpoint's)"
-    )
-    flags.add_argument("--max-length", type=int, help="most target pieces (default: twice the source and 20)")
-    flags.add_argument("--min-length", type=int, help="fewest target pieces (default: 0)")
-    flags.add_argument(
-        "--no-repeat-ngram", type=int, help="no n-gram of that size twice in a translation (default: 0, off)"
+        "--length-penalty",
+        type=Number(float, least=LEAST_ALPHA, most=MOST_ALPHA),
+        help="0 none, more favours longer output (default: the checkpoint's)",
     )
     flags.add_argument(
-        "--n-best", type=int, default=1, help="translations for each line, each a line of its own (default: 1)"
+        "--max-length", type=Number(int, least=1), help="most target pieces (default: twice the source and 20)"
+    )
+    flags.add_argument("--min-length", type=Number(int, least=0), help="fewest target pieces (default: 0)")
+    flags.add_argument(
+        "--no-repeat-ngram",
+        type=Number(int, least=0),
+        help="no n-gram of that size twice in a translation (default: 0, off)",
+    )
+    flags.add_argument(
+        "--n-best",
+        type=Number(int, least=1),
+        default=1,
+        help="translations for each line, each a line of its own (default: 1)",
     )
     flags.add_argument("--sample", action="store_true", help="draw from the model's distribution instead of searching")
-    flags.add_argument("--temperature", type=float, default=1.0, help="of --sample: below 1 is tamer (default: 1)")
     flags.add_argument(
-        "--top-k", type=int, default=0, help="of --sample: only the k most likely pieces (default: 0, all)"
+        "--temperature",
+        type=Number(float, least=COLDEST, most=HOTTEST),
+        default=1.0,
+        help="of --sample: below 1 is tamer (default: 1)",
+    )
+    flags.add_argument(
+        "--top-k",
+        type=Number(int, least=0),
+        default=0,
+        help="of --sample: only the k most likely pieces (default: 0, all)",
     )
     flags.add_argument(
         "--top-p",
-        type=float,
+        type=Number(float, above=0, most=1),
         default=1.0,
         help="of --sample: only the likeliest pieces that hold this mass (default: 1)",
     )
-    flags.add_argument("--seed", type=int, default=1, help="of --sample (default: 1)")
+    flags.add_argument("--seed", type=Number(int), default=1, help="of --sample (default: 1)")
     flags.add_argument("--scores", action="store_true", help="a column with log-probability / length penalty")
     flags.add_argument("--alignment", action="store_true", help="a column with word links")
     flags.add_argument("--json", action="store_true", help="a JSON object a line, with all of it")
@@ -104,17 +126,17 @@ def parser() -> argparse.ArgumentParser:
     )
     flags.add_argument(
         "--batch-tokens",
-        type=int,
+        type=Number(int, least=1),
         help="padded source pieces of a batch (default: 10240 by the size of the beam; GPU: 40960)",
     )
     flags.add_argument(
         "--max-pieces",
-        type=int,
+        type=Number(int, least=1),
         help="longer lines are split at sentence ends, as a note says (default: data.max_pieces in training, or 200)",
     )
     flags.add_argument(
         "--workers",
-        type=int,
+        type=Number(int, least=1),
         help="processes for many lines, each with one thread (default: one a core, or OMP_NUM_THREADS; 1 on a GPU)",
     )
     flags.add_argument(
@@ -139,9 +161,6 @@ def main(argv: list[str] | None = None) -> int:
     args = flags.parse_args(argv)
     if args.sentences and args.input:
         raise ValueError("sentences and --input: give one of them, not both")
-    for name in ("n_best", "batch_tokens", "max_pieces"):
-        if getattr(args, name) is not None and getattr(args, name) < 1:
-            raise ValueError(f"--{name.replace('_', '-')} ({getattr(args, name)}) must be at least 1")
     if args.sample and args.beam_size is not None:
         raise ValueError("--sample and --beam-size: give one of them, not both")
     for sentence in filter(os.path.isfile, args.sentences):
@@ -150,8 +169,6 @@ def main(argv: list[str] | None = None) -> int:
         raise ValueError("--coverage needs --json, which has the place for it")
     if args.input and args.output and args.output.exists() and args.output.samefile(args.input):
         raise ValueError(f"--output ({args.output}) must be another file than --input: it would be emptied first")
-    if args.workers is not None and args.workers < 1:
-        raise ValueError(f"--workers ({args.workers}) must be at least 1")
     # files first: a wrong path should not wait for the model
     if args.trees:
         open(args.trees, "rb").close()

@@ -85,11 +85,15 @@ def test_help_needs_no_heavy_import_and_no_particular_folder(command, tmp_path):
 IDLE = {
     ("align", "--source s --output o"): {
         "--gold-base 1": ("without --gold", "--gold g"),
+        "--reverse-tag <2de>": ("without --reverse", "--reverse r"),
         "--symmetrize union": ("without --reverse", "--reverse r"),
         "--grid all": ("without png or svg among --formats", "--formats json,svg"),
         "--limit 7": ("without html, png or svg among --formats", "--formats html"),
     },
-    ("align_choose", "--source s --target t"): {"--gold-base 0": ("without --gold", "--gold g")},
+    ("align_choose", "--source s --target t"): {
+        "--gold-base 0": ("without --gold", "--gold g"),
+        "--reverse-tag <2de>": ("without --reverse", "--reverse r"),
+    },
     ("align_corpus", "--source s --target t --output o"): {
         "--gold-base 0": ("without --gold", "--gold g"),
         "--threshold 0.4": ("without --symmetrize soft-product", "--symmetrize soft-product"),
@@ -101,7 +105,7 @@ IDLE = {
         flag: ("with --hypotheses: they are scored as they are", "--source s")
         for flag in (
             *("--output o", "--checkpoint c", "--beam-size 5", "--length-penalty 1", "--batch-tokens 9"),
-            *("--device auto", "--precision float32", "--document", "--trees t", "--shortlist"),
+            *("--device auto", "--precision float32", "--document", "--trees t", "--shortlist", "--tag <2de>"),
         )
     },
 }

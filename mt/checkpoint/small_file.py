@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from mt.number import check_numbers
+
 MAX_BYTES = {  # by the end of a name; weights are bounded by the model that they belong to
     ".yaml": 2**18,
     ".json": 2**20,
@@ -42,8 +44,10 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_yaml(path: Path, *, max_bytes: int | None = None) -> dict[str, Any]:
-    """The mapping in a YAML file without aliases. Raises ValueError for anything else."""
-    return _read(path, lambda text: yaml.load(text, Loader=_PlainLoader), max_bytes)
+    """The mapping in a YAML file without aliases, its numbers finite. Raises ValueError for anything else."""
+    body = _read(path, lambda text: yaml.load(text, Loader=_PlainLoader), max_bytes)
+    check_numbers(body, str(path))
+    return body
 
 
 def yaml_text(body: Any) -> str:

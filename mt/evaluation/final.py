@@ -26,6 +26,7 @@ from mt.evaluation.report import table
 from mt.evaluation.scores import Scores, score
 from mt.inference.aligner import Aligner
 from mt.inference.translator import Translator
+from mt.search.length_penalty import check_alpha
 from mt.search.search import Search
 
 log = logging.getLogger(__name__)
@@ -41,6 +42,8 @@ class FinalSettings:
     def __post_init__(self):
         if self.average_last < 0:
             raise ValueError(f"final.average_last ({self.average_last}) must be 0 or more")
+        for alpha in self.length_penalties:
+            check_alpha("final.length_penalties", alpha)
 
 
 def finish_run(

@@ -51,8 +51,6 @@ class Validator:
         sample_lines: int = 3,
         attention_lines: int = 100,
     ):
-        if attention_lines < 0:
-            raise ValueError(f"validation.attention_lines ({attention_lines}) must be 0 or more")
         self.held_out, self.batches, self.search = held_out, batches, search
         self.sentences = [apart(source)[1] for source in held_out.sources]  # without their context
         self.probe = (

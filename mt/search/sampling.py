@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mt.search.hypothesis import Hypothesis
 from mt.search.search import Search, Workspace, check_is_number, first_tokens
+from mt.search.temperature import COLDEST, HOTTEST
 
 # N sentences still searched, W samples of each, T tokens so far, V vocabulary, C candidate tokens
 
@@ -31,8 +32,9 @@ class Sampling(Search):
 
     def __post_init__(self):
         super().__post_init__()
-        if not self.temperature > 0:
-            raise ValueError(f"temperature ({self.temperature}) must be above 0; greedy search is the limit at 0")
+        if not COLDEST <= self.temperature <= HOTTEST:
+            rule = f"from {COLDEST:g} to {HOTTEST:g}; greedy search is the limit at 0"
+            raise ValueError(f"temperature ({self.temperature}) must be {rule}")
         if self.top_k < 0:
             raise ValueError(f"top_k ({self.top_k}) must be at least 0")
         if not 0 < self.top_p <= 1:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mt.search.hypothesis import Hypothesis
-from mt.search.length_penalty import length_penalty
+from mt.search.length_penalty import check_alpha, length_penalty
 from mt.search.repetition import forbid_repeated_ngrams
 
 # N sentences in the batch, W hypotheses of each, R = N * W rows, T tokens so far, V vocabulary
@@ -55,6 +55,7 @@ class Search:
     def __post_init__(self):
         if self.n_best < 1:
             raise ValueError(f"n_best ({self.n_best}) must be at least 1")
+        check_alpha("length_penalty", self.length_penalty)
         if self.min_length < 0:
             raise ValueError(f"min_length ({self.min_length}) must be at least 0")
         if self.max_length is not None and self.max_length < max(1, self.min_length):

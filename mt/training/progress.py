@@ -7,6 +7,8 @@ import time
 
 from tqdm import tqdm
 
+from mt.terminal import visible
+
 
 class Progress:
     """A tqdm bar with loss, tokens per second and time left; where stderr is no terminal, a line every few seconds.
@@ -42,9 +44,9 @@ class Progress:
             self.say(f"{100 * share:3.0f}% {text}")
 
     def say(self, text: str) -> None:
-        """A line above the bar."""
+        """A line above the bar, without control characters."""
         if self._is_shown:
-            tqdm.write(text, file=sys.stderr)
+            tqdm.write(visible(text), file=sys.stderr)
 
     def close(self) -> None:
         self._bar.close()

@@ -8,6 +8,7 @@ import math
 import os
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,11 +20,13 @@ log = logging.getLogger(__name__)
 class Tracker(Protocol):
     """Takes numbers and pictures at steps; `finish` is called once, at the end.
 
+    `check` is called before any work is done, and raises ValueError where the tracker cannot work.
     `step` is the update from which training goes on, 0 at its beginning. Updates after it that were recorded before, by
     a process that was killed, will be recorded again: a tracker shows each of them once. `cut` says the same while the
     run goes on, where training goes back to a checkpoint.
     """
 
+    def check(self) -> None: ...
     def start(self, folder: Path, settings: Mapping[str, Any], step: int) -> None: ...
     def cut(self, step: int) -> None: ...
     def record(self, step: int, numbers: Mapping[str, Any]) -> None: ...
@@ -33,6 +36,9 @@ class Tracker(Protocol):
 
 class NoTracker:
     """Tracks nothing beside metrics.jsonl."""
+
+    def check(self) -> None:
+        pass
 
     def start(self, folder: Path, settings: Mapping[str, Any], step: int) -> None:
         pass
@@ -140,11 +146,12 @@ class Wandb:
             raise ValueError(f"tracker.mode ({mode}) must be auto, online or offline")
         self.project, self.name, self.mode = project, name, mode
 
+    def check(self) -> None:
+        _check_package("wandb", "wandb")
+
     def start(self, folder: Path, settings: Mapping[str, Any], step: int) -> None:
-        try:
-            import wandb
-        except ImportError:
-            raise ValueError("tracker=wandb needs a package that is missing: pip install 'mt-trainer[track]'") from None
+        import wandb
+
         mode = self.mode
         if mode == "auto":
             mode = "online" if os.environ.get("WANDB_API_KEY") else "offline"
@@ -197,16 +204,20 @@ class Wandb:
         return id_, int(last[0]) if last else 0
 
 
+def _check_package(name: str, tracker: str) -> None:
+    if find_spec(name) is None:
+        raise ValueError(f"tracker={tracker} needs a package that is missing: pip install 'mt-trainer[track]'")
+
+
 class TensorBoard:
     """Event files in the run folder, for `tensorboard --logdir checkpoints`."""
 
+    def check(self) -> None:
+        _check_package("tensorboard", "tensorboard")
+
     def start(self, folder: Path, settings: Mapping[str, Any], step: int) -> None:
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError:
-            raise ValueError(
-                "tracker=tensorboard needs a package that is missing: pip install 'mt-trainer[track]'"
-            ) from None
+        from torch.utils.tensorboard import SummaryWriter
+
         self._folder = folder / "tensorboard"
         cut_events(self._folder, step)
         self._writer = SummaryWriter(str(self._folder))

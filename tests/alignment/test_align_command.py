@@ -1,11 +1,9 @@
 """The align command, end to end: with a stand-in whose attention is known, and with a real (untrained) model."""
 
-import io
 import json
 import shutil
 import sys
 import weakref
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -207,7 +205,8 @@ def test_device_precision_and_batch_tokens_are_handed_on(aligner, files):
 
 def test_standard_input_is_read(aligner, files, monkeypatch):
     data = "\ufeffa b\r\n\nc".encode()
-    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(data)))
+    (files / "stdin").write_bytes(data)
+    monkeypatch.setattr(sys, "stdin", (files / "stdin").open())
     assert (
         align.main(["--checkpoint", "run", "--source", "-", "--output", str(files / "o"), "--formats", "pharaoh"]) == 0
     )

@@ -151,13 +151,11 @@ def test_a_changed_file_is_noticed(tmp_path, ending):
 
 
 @settings(deadline=None)  # it writes files
-@given(content=st.lists(hostile_line, max_size=12).map(lambda lines: b"".join(line + b"\n" for line in lines)))
+@given(content=st.lists(hostile_line, max_size=12).map(lambda lines: file([b"first " * 300, *lines])))
 def test_lines_read_are_the_lines_written_whatever_is_in_them(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "hostile.txt"
     path.write_bytes(content)
     expected = [line.removesuffix(b"\r") for line in content.split(b"\n")[:-1]]
-    if expected:
-        expected[0] = expected[0].removeprefix(b"\xef\xbb\xbf")
     for line, read in zip(expected, scan_lines(path), strict=True):
         if isinstance(read, FaultyLine):
             assert read.text == line.decode("utf-8", "replace")

@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from mt.command_line import Flags
+from mt.data.visible import is_visible
 
 if TYPE_CHECKING:
     from mt.data.batching import TokenBatches
@@ -53,7 +54,7 @@ def main(argv: list[str]) -> int:
         check_count(flags.links, links, sources, flags.source)
     else:
         links = learned_lines(sources, targets, log.info)
-    pairs = [Pair(*both) for both in zip(sources, targets, links, strict=True) if all(text.strip() for text in both)]
+    pairs = [Pair(*both) for both in zip(sources, targets, links, strict=True) if all(map(is_visible, both))]
     if not pairs:
         raise ValueError(f"{flags.source} and {flags.target} have no pair of lines with a link to learn from")
     teach(flags.checkpoint or newest_run(), pairs, flags)

@@ -91,6 +91,31 @@ def test_a_damaged_file_is_said_in_one_line(tmp_path, ending, damage):
     assert lines == LINES or damage != "behind"
 
 
+@every_packing
+@pytest.mark.parametrize("name", ["text.en", "text.en.gz", "text.en.xz", "text.en.zst", "text"])
+def test_the_content_says_how_it_is_packed_and_not_the_name(tmp_path, ending, name):
+    (tmp_path / name).write_bytes(PACK[ending](CONTENT))
+    assert list(read_lines(tmp_path / name)) == LINES
+    (tmp_path / name).write_bytes(CONTENT)
+    assert list(read_lines(tmp_path / name)) == LINES
+
+
+@every_packing
+def test_a_packed_file_of_nothing_has_no_line(tmp_path, ending):
+    assert list(read_lines(packed(tmp_path, ".en", PACK[ending](b"")))) == []
+
+
+@pytest.mark.parametrize("content", [b"B", b"BZ", b"BZh9", b"BZh9 is a word\n", b"(\xb5", b"\x1f", b"P", b"(\n"])
+def test_text_that_begins_like_a_packed_file_is_text(tmp_path, content):
+    (tmp_path / "text").write_bytes(content)
+    assert b"".join(read_blocks(tmp_path / "text")) == content
+
+
+def test_zstd_frames_that_are_skipped_may_come_first(tmp_path):
+    path = packed(tmp_path, ".en", b"\x50\x2a\x4d\x18\x04\0\0\0abcd" + zstd.compress(b"one\n"))
+    assert list(read_lines(path)) == ["one"]
+
+
 @pytest.mark.parametrize("ending", [".gz", ".xz"])
 def test_padding_behind_a_member_is_nothing(tmp_path, ending):
     padding = bytes(2 * BLOCK_BYTES)

@@ -118,7 +118,7 @@ def portions(blocks: Iterable[bytes], name: str, *, encoding: str = "utf-8") -> 
             is_start = False
         first_end = content.find(b"\n") + 1
         if size + max(first_end - 1, 0) > LONGEST_LINE:
-            lines = [_too_long(b"".join(unended), number + 1, name, encoding)]
+            lines = [_too_long(b"".join(unended)[:SHOWN_BYTES], number + 1, name, encoding)]
             number, start, content = number + 1, start + size + first_end, content[first_end:]
         else:
             content = b"".join([*unended, content])

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from mt.command_line import Flags, add_tag, run
+from mt.data.visible import is_visible
 from mt.data.whole_folder import whole_file, write_json, write_whole
 from mt.number import Number
 
@@ -260,7 +261,7 @@ def filled_lines(
     # the first line alone, so that a layer that is not there is told before a minute of decoding
     for start in [0, *range(1, len(sources), WINDOW)]:
         window = range(start, min(start + (WINDOW if start else 1), len(sources)))
-        filled = [i for i in window if sources[i].strip() and (targets is None or targets[i].strip())]
+        filled = [i for i in window if is_visible(sources[i]) and (targets is None or is_visible(targets[i]))]
         if not filled:
             continue
         texts, given, of_texts = (of if of is None else [of[i] for i in filled] for of in (sources, targets, trees))
@@ -334,11 +335,11 @@ def with_reverse(lines: Iterable[Line], reverse: Aligner, flags: argparse.Namesp
     from mt.alignment.words import by_words
 
     lines = list(lines)
-    filled = [line for line in lines if line.target.strip()]
+    filled = [line for line in lines if is_visible(line.target)]
     texts = [line.target for line in filled], [line.source for line in filled]
     backs = iter(reverse.align(*texts, batch_tokens=flags.batch_tokens, tag=flags.reverse_tag) if filled else [])
     for line in lines:
-        if line.target.strip():
+        if is_visible(line.target):
             assert line.alignment is not None
             line = replace(line, forward=line.alignment, backward=by_words(next(backs), line.target, line.source))
             if flags.symmetrize == SOFT:

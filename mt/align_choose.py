@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mt.command_line import Flags, add_tag
+from mt.data.visible import is_visible
 from mt.number import Number
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def main(argv: list[str]) -> int:
     sources, targets = read(flags.source), read(flags.target)
     check_count(flags.target, targets, sources, flags.source)
     gold = read_gold(flags.gold, sources, targets, base=flags.gold_base) if flags.gold else None
-    filled = [n for n, pair in enumerate(zip(sources, targets, strict=True)) if pair[0].strip() and pair[1].strip()]
+    filled = [n for n, pair in enumerate(zip(sources, targets, strict=True)) if all(map(is_visible, pair))]
     if not filled:
         raise ValueError(f"{flags.source} and {flags.target} have no pair of lines to choose by")
 

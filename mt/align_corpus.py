@@ -11,6 +11,7 @@ import logging
 from pathlib import Path
 
 from mt.command_line import Flags
+from mt.data.visible import is_visible
 from mt.data.whole_folder import whole_file
 from mt.number import Number
 
@@ -34,7 +35,8 @@ def main(argv: list[str]) -> int:
     sources, targets = read(flags.source), read(flags.target)
     check_count(flags.target, targets, sources, flags.source)
     gold = read_gold(flags.gold, sources, targets, base=flags.gold_base, is_beginning=True) if flags.gold else []
-    aligner = StatisticalAligner([line.split() for line in sources], [line.split() for line in targets])
+    sides = ([line.split() if is_visible(line) else [] for line in lines] for lines in (sources, targets))
+    aligner = StatisticalAligner(*sides)
     if aligner.num_left_out:
         log.info("%d of %d pairs have no links: a side is blank or too long", aligner.num_left_out, len(sources))
     rate, threshold = ErrorRate(), THRESHOLD if flags.threshold is None else flags.threshold

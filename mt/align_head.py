@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from mt.command_line import Flags, add_tag
+from mt.data.visible import is_visible
 from mt.number import Number
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def main(argv: list[str]) -> int:
         check_count(flags.links, links, sources, flags.source)
     else:
         links = learned_lines(sources, targets, log.info)
-    pairs = [Pair(*both) for both in zip(sources, targets, links, strict=True) if all(text.strip() for text in both)]
+    pairs = [Pair(*both) for both in zip(sources, targets, links, strict=True) if all(map(is_visible, both))]
     pairs = [with_tag(pair, flags.tag) for pair in pairs]
     if not pairs:
         raise ValueError(f"{flags.source} and {flags.target} have no pair of lines with a link to learn from")

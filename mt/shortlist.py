@@ -11,6 +11,7 @@ import logging
 from typing import NoReturn
 
 from mt.command_line import Flags, run
+from mt.data.visible import is_visible
 from mt.number import Number
 
 log = logging.getLogger("mt.shortlist")
@@ -67,6 +68,8 @@ def main(argv: list[str] | None = None) -> int:
         raise ValueError(
             f"{flags.source} and {flags.target} must have equally many lines: {len(sources)}, {len(targets)}"
         )
+    visible = [pair for pair in zip(sources, targets, strict=True) if all(map(is_visible, pair))]
+    sources, targets = [source for source, _ in visible], [target for _, target in visible]
     pairs = zip(tokenizers.source.encode_many(sources), tokenizers.target.encode_many(targets), strict=True)
     fitting = [(source, target) for source, target in pairs if all(0 < len(ids) <= LONGEST for ids in (source, target))]
     if not fitting:

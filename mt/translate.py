@@ -14,7 +14,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NoReturn, TextIO
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from mt.command_line import Flags, add_tag, leaving_at_once, run
 from mt.cores import num_threads
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("mt.translate")
 
 WINDOW = 2048  # lines sorted by length and translated together
+WINDOW_CHARACTERS = 1 << 23  # a window ends here, too
+PORTIONS = 4  # that are read ahead; each is what one block of the input holds
 PAUSE_SECONDS = 0.05  # of a writer, after which the lines so far are translated
 ALL = range(sys.maxsize)  # lines of an input
 NOT_IN_THE_LINES = {"input", "output", "checkpoint", "workers"}  # flags that change nothing in what is written
@@ -167,24 +169,28 @@ def main(argv: list[str] | None = None) -> int:
         log.warning("%s is a file, translated as a sentence; --input translates its lines", sentence)
     if args.coverage and not args.json:
         raise ValueError("--coverage needs --json, which has the place for it")
+    from mt.data.formats.compressed import find_file
+
+    # files first: a wrong path should not wait for the model
+    for name in ("input", "trees"):
+        if path := getattr(args, name):
+            setattr(args, name, find_file(path))
+            if find_file(path).is_file():  # a pipe is opened once
+                open(find_file(path), "rb").close()
     if args.input and args.output and args.output.exists() and args.output.samefile(args.input):
         raise ValueError(f"--output ({args.output}) must be another file than --input: it would be emptied first")
-    # files first: a wrong path should not wait for the model
-    if args.trees:
-        open(args.trees, "rb").close()
-    stream = None if args.sentences else _open(args.input)
     if os.environ.get("WORLD_SIZE", "1") != "1":
-        _translate_parts(args, stream)
-    elif stream and args.input and args.output and not (args.output.exists() and not args.output.is_file()):
-        _translate_file(args, stream, args.output)
+        _translate_parts(args)
+    elif args.input and args.output and not (args.output.exists() and not args.output.is_file()):
+        _translate_file(args, args.output)
     else:
         with whole_file(args.output) if args.output else nullcontext(sys.stdout) as output:
-            _translate(args, stream, output)
+            _translate(args, output)
     return 0
 
 
-def _translate(args: argparse.Namespace, stream: BinaryIO | None, output: TextIO, lines: range = ALL) -> None:
-    """Writes what the flags ask for; of a stream, of its `lines` alone."""
+def _translate(args: argparse.Namespace, output: TextIO, lines: range = ALL) -> None:
+    """Writes what the flags ask for; of a file or standard input, of its `lines` alone."""
     from mt.checkpoint.folder import newest_run
     from mt.device import choose_device
     from mt.inference.document import document_of, in_documents, with_neighbours
@@ -199,17 +205,17 @@ def _translate(args: argparse.Namespace, stream: BinaryIO | None, output: TextIO
     is_cpu = choose_device(args.device).type == "cpu"
     if not is_cpu and args.workers not in (None, 1):
         raise ValueError(f"--workers ({args.workers}) is for the CPU: a GPU is busy with one, --device cpu has cores")
-    if stream is None or not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+    if args.sentences or not stat.S_ISREG(os.stat(args.input or sys.stdin.fileno()).st_mode):
         job.load()  # while whoever writes prepares the first lines
     read = lines if document is None else with_neighbours(lines, document)
-    found = _windows(stream, read) if stream else [(0, _arguments(args.sentences))]
+    found = [(0, _arguments(args.sentences))] if args.sentences else _windows(args.input, read)
     if document is None:
         windows: Iterable[Window] = (Window(first, window) for first, window in found)
     else:
         windows = in_documents(found, lines, document)
     if args.trees:
         windows = _with_trees(windows, args.trees, lines)
-    num_workers = args.workers or (num_threads() if is_cpu and stream else 1)
+    num_workers = args.workers or (num_threads() if is_cpu and not args.sentences else 1)
     for rows in in_order(job, windows, num_workers):
         for note in rows.notes:
             log.warning("%s", note)
@@ -233,10 +239,8 @@ def _with_trees(windows: Iterable[Window], path: Path, wanted: range) -> Iterato
         raise ValueError(f"--trees ({path}) has more than {number} lines, the sentences that there are: one for each")
 
 
-def _translate_file(
-    args: argparse.Namespace, stream: BinaryIO, path: Path, lines: range = ALL, *, is_part: bool = False
-) -> None:
-    """From file to file: what a kill left, made from the same by the same, is gone on from."""
+def _translate_file(args: argparse.Namespace, path: Path, lines: range = ALL, *, is_part: bool = False) -> None:
+    """From file to file: resumes an interrupted output file if inputs, model and flags are unchanged."""
     from mt.checkpoint.folder import find_step, newest_run
     from mt.data.fingerprint import file_stamp, fingerprint_of
     from mt.data.unfinished import Unfinished
@@ -251,82 +255,101 @@ def _translate_file(
     with unfinished.open(lines.start) as (num_done, output):
         if num_done > lines.start:
             log.info("%s: goes on after line %d", path, num_done)
-        _translate(args, stream, output, range(num_done, lines.stop))
+        _translate(args, output, range(num_done, lines.stop))
 
 
-def _translate_parts(args: argparse.Namespace, stream: BinaryIO | None) -> None:
+def _translate_parts(args: argparse.Namespace) -> None:
     """Under torchrun: every process translates a part of the file, the first puts them together."""
-    if stream is None or not args.input or not args.output:
-        raise ValueError("several processes, as torchrun starts them, need --input and --output: each does a part")
+    if not args.input or not args.input.is_file() or not args.output:
+        raise ValueError("several processes, as torchrun starts them, need files as --input and --output, for parts")
+    from mt.data.formats.lines import scan_lines
     from mt.data.unfinished import joined
     from mt.device import choose_device
     from mt.training.distributed import Ranks
 
     ranks = Ranks.join("cpu")
-    num_lines, count = sum(1 for _ in stream), ranks.world_size
-    stream.seek(0)
+    num_lines, count = sum(1 for _ in scan_lines(args.input)), ranks.world_size
     args.device = str(ranks.device(choose_device(args.device)))
     parts = [args.output.with_name(f"{args.output.name}.part{rank + 1}of{count}") for rank in range(count)]
     lines = range(num_lines * ranks.rank // count, num_lines * (ranks.rank + 1) // count)
-    _translate_file(args, stream, parts[ranks.rank], lines, is_part=True)
+    _translate_file(args, parts[ranks.rank], lines, is_part=True)
     ranks.gathered(0)  # all are done
     ranks.first_alone(lambda: joined(parts, args.output))
     ranks.leave()
 
 
-def _open(path: Path | None) -> BinaryIO:
-    """The file, or standard input by a reader of our own: Python aborts at exit while a thread waits in sys.stdin."""
-    return open(path or sys.stdin.fileno(), "rb", closefd=path is not None)
+def _windows(path: Path | None, wanted: range) -> Iterator[tuple[int, list[str]]]:
+    """The `wanted` lines of a file or of standard input in windows, each with the number of the lines before it.
 
-
-def _windows(stream: BinaryIO, wanted: range) -> Iterator[tuple[int, list[str]]]:
-    """The `wanted` lines in windows that end when they are full or the writer pauses, so that a slow one is answered.
-
-    With each goes the number of lines before it.
+    A window ends when it is full, or when whoever writes the lines pauses, so that a slow writer is answered.
     """
-    lines: queue.Queue[bytes | OSError | None] = queue.Queue(maxsize=2 * WINDOW)
+    portions: queue.Queue[list[str] | Exception | None] = queue.Queue(maxsize=PORTIONS)
 
     def read() -> None:
         try:
-            with stream:
-                for line in islice(stream, wanted.start, wanted.stop):
-                    lines.put(line)
-        except OSError as error:  # told by the thread that waits for lines
-            lines.put(error)
-        lines.put(None)
+            for portion in _readable(path, wanted):
+                portions.put(portion)
+            portions.put(None)
+        except (ValueError, OSError) as error:  # raised again by the thread that waits for lines
+            portions.put(error)
 
     threading.Thread(target=read, daemon=True).start()
-    number, is_over = wanted.start, False
-    while not is_over:
-        window = [lines.get()]
-        while window[-1] is not None and len(window) < WINDOW:
-            try:
-                window.append(lines.get(timeout=PAUSE_SECONDS))
-            except queue.Empty:
-                break
-        is_over = window[-1] is None
-        if failures := [item for item in window if isinstance(item, OSError)]:
-            raise failures[0]
-        decoded = [_decoded(raw, number + index) for index, raw in enumerate(window, start=1) if raw is not None]
-        if decoded:
-            yield number, decoded
-        number += len(decoded)
+    number, window, portion = wanted.start, list[str](), list[str]()
+    while isinstance(portion, list):
+        try:
+            portion = portions.get(timeout=PAUSE_SECONDS if window else None)
+            window += portion if isinstance(portion, list) else []
+            is_pause = False
+        except queue.Empty:
+            is_pause = True
+        is_over = is_pause or not isinstance(portion, list) or sum(map(len, window)) >= WINDOW_CHARACTERS
+        while len(window) >= WINDOW or (window and is_over):
+            yield number, window[:WINDOW]
+            number, window = number + len(window[:WINDOW]), window[WINDOW:]
+    if portion is not None:
+        raise portion
+
+
+def _readable(path: Path | None, wanted: range) -> Iterator[list[str]]:
+    """The `wanted` lines in lists of at most WINDOW; a byte that is not UTF-8 becomes U+FFFD, and a warning says so.
+
+    Raises ValueError after the lines before it for a line that is too long, or the damaged rest of a compressed file:
+    no translation of it would be one.
+    """
+    from mt.data.formats.lines import LONG, STDIN, UNREADABLE, portions_of
+
+    first = 0
+    for portion in portions_of(path or STDIN):
+        lines = []
+        for line in portion[max(0, wanted.start - first) : max(0, wanted.stop - first)]:
+            if not isinstance(line, str):
+                if line.fault.reason in (LONG, UNREADABLE):
+                    yield lines
+                    raise ValueError(line.fault.message)
+                log.warning("%s; such bytes are replaced by U+FFFD", line.fault.message)
+            lines.append(line if isinstance(line, str) else line.text)
+            if len(lines) == WINDOW:
+                yield lines
+                lines = []
+        yield lines
+        first += len(portion)
+        if first >= wanted.stop:
+            return
 
 
 def _arguments(sentences: list[str]) -> list[str]:
     """Sentences of the command line, each as one line. Python hides bytes that it could not decode in surrogates."""
-    raw = [text.encode("utf-8", errors="surrogateescape") for text in sentences]
-    return [_decoded(sentence, number).replace("\n", " ") for number, sentence in enumerate(raw, start=1)]
-
-
-def _decoded(raw: bytes, number: int) -> str:
-    """The line without its end; bytes that are no UTF-8 become U+FFFD, which is said, for every line must come out."""
-    line = raw.removesuffix(b"\n").removesuffix(b"\r")
-    try:
-        return line.decode("utf-8")
-    except UnicodeDecodeError as error:
-        log.warning("line %d: byte %d (0x%02x) is not UTF-8 and was replaced", number, error.start, line[error.start])
-        return line.decode("utf-8", errors="replace")
+    lines = []
+    for number, text in enumerate(sentences, start=1):
+        raw = text.encode("utf-8", errors="surrogateescape")
+        try:
+            line = raw.decode("utf-8")
+        except UnicodeDecodeError as error:
+            line = raw.decode("utf-8", errors="replace")
+            where = f"byte {error.start} (0x{raw[error.start]:02x})"
+            log.warning("line %d: not UTF-8 at %s; such bytes are replaced by U+FFFD", number, where)
+        lines.append(line.removesuffix("\n").removesuffix("\r").replace("\n", " "))
+    return lines
 
 
 def cli() -> NoReturn:

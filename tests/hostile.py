@@ -106,12 +106,14 @@ def long_line(random: Random, num_bytes: int) -> bytes:
 
 
 def lines(count: int, seed: int, *, num_long: int = 0, long_bytes: int = 1 << 20) -> Iterator[bytes]:
-    """So many lines, with runs of empty ones, and `num_long` long ones spread over them."""
+    """So many lines, the first a harmless one, with runs of empty ones, and `num_long` long ones among them."""
     random = Random(seed)
-    places = set(Random(seed).sample(range(count), num_long))
+    places = set(Random(seed).sample(range(1, count), num_long))
     empty = 0
     for number in range(count):
-        if number in places:
+        if number == 0:  # a file's first bytes may say that it is no UTF-8 text: then none of it is read
+            yield sentence(random).encode()
+        elif number in places:
             yield long_line(random, long_bytes)
         elif empty:
             empty -= 1

@@ -58,10 +58,10 @@ def test_files_in_and_out(translate, tmp_path):
 
 
 def test_hostile_lines_are_as_many_as_went_in(translate, caplog):
-    hostile = [b"\xff\xfe eins", b"\x00", "\u2028\u0085\x0c".encode(), "🙂 漢字 مرحبا".encode()]
+    hostile = [b"eins \xff\xfe", b"\x00", "\u2028\u0085\x0c".encode(), "🙂 漢字 مرحبا".encode()]
     hostile += [b"eins " * 400, b"a" * 3000]
     assert len(translate("--max-length", "5", stdin=b"\n".join(hostile) + b"\n")) == len(hostile)
-    assert "line 1: byte 0 (0xff) is not UTF-8" in caplog.text
+    assert "standard input: not UTF-8 at line 1, byte 5 (0xff); such bytes are replaced by U+FFFD" in caplog.text
     assert "line 5: split into" in caplog.text and "line 6:" in caplog.text
 
 

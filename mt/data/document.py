@@ -24,6 +24,7 @@ from mt.data.fingerprint import fingerprint_of
 from mt.data.formats.lines import in_one_line
 from mt.data.pair import Corpus, Pair
 from mt.data.sources import HEAD, Source, Sources, moved_links, moved_tree
+from mt.data.visible import is_visible
 
 BEFORE, AFTER = "<|before|>", "<|after|>"  # pieces of the tokenizer; each sentence of context is on one side of its own
 
@@ -124,14 +125,14 @@ def alone(pair: Pair) -> Pair:
 
 
 def contexts(lines: Sequence[str], settings: DocumentSettings, wanted: range | None = None) -> list[Context]:
-    """The context of each of the `wanted` lines (None: of all). A blank line ends a document, and has none."""
+    """The context of each of the `wanted` lines (None: of all). A line with nothing to see ends a document."""
 
     def context(place: int) -> Context:
-        if not lines[place].strip():
+        if not is_visible(lines[place]):
             return Context()
         before = reversed(lines[max(0, place - settings.context_before) : place])
         after = lines[place + 1 : place + 1 + settings.context_after]
-        return Context(tuple(takewhile(str.strip, before))[::-1], tuple(takewhile(str.strip, after)))
+        return Context(tuple(takewhile(is_visible, before))[::-1], tuple(takewhile(is_visible, after)))
 
     return [context(place) for place in (range(len(lines)) if wanted is None else wanted)]
 
@@ -159,7 +160,7 @@ class InDocuments:
         before: deque[str] = deque(maxlen=self.settings.context_before)
         waiting: deque[Pair] = deque()  # for what comes after them
         for pair in pairs:
-            if pair.fault is None and not pair.source.strip() and not pair.target.strip():
+            if pair.fault is None and not is_visible(pair.source) and not is_visible(pair.target):
                 while waiting:
                     yield _next(before, waiting)
                 before.clear()
@@ -187,7 +188,7 @@ def _next(before: deque[str], waiting: deque[Pair]) -> Pair:
 
 
 def _is_context(pair: Pair) -> bool:
-    return pair.fault is None and bool(pair.source.strip())
+    return pair.fault is None and is_visible(pair.source)
 
 
 def _text(pair: Pair) -> str:

@@ -38,7 +38,7 @@ from mt.data.whole_folder import remove_unfinished, whole_folder, write_whole
 
 log = logging.getLogger(__name__)
 
-VERSION = 2  # raise it when a stage writes something else from the same input
+VERSION = 3  # raise it when a stage writes something else from the same input
 STAGES = ("clean", "tokenizer", "encode")
 LOCK = ".lock"  # the first file in a prepared folder
 

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import sentencepiece
 
+from mt.data.canonical import composed, is_composed
 from mt.data.subword_sampler import SubwordSampler
 
 log = logging.getLogger(__name__)
@@ -26,7 +27,9 @@ PAD, UNK, BOS, EOS = 0, 1, 2, 3
 NUM_SPECIAL = 4
 NUM_BYTES = 256
 MODEL_TYPES = ("unigram", "bpe")
-NORMALIZATIONS = ("identity", "nfkc", "nmt_nfkc")
+NORMALIZATIONS = ("nfc", "identity", "nfkc", "nmt_nfkc")
+# What normalizes in NFC first, by the name that its models bear; sentencepiece's own rules do not order marks.
+COMPOSING = {"nfc": "nfc", "nfkc": "nfc_nfkc", "nmt_nfkc": "nfc_nmt_nfkc"}
 RESERVED = re.compile(r"<[^\s<>▁]+>")  # the shape of a reserved symbol: <2de>
 MAX_LINE_BYTES = 65536  # sentencepiece leaves longer lines out of its training
 TRAINING_THREADS = 16  # fixed: another number sums in another order, and the vocabulary could depend on the machine
@@ -43,7 +46,7 @@ class TokenizerSettings:
     character_coverage: float = 0.9999  # share of the characters that get a piece; the rest is spelled in bytes
     split_digits: bool = False  # one piece a digit
     reserved_symbols: Sequence[str] = ()  # each encodes to one id wherever it stands: language tags like <2de>
-    normalization: str = "identity"  # identity (text comes back exactly) | nfkc | nmt_nfkc
+    normalization: str = "nfc"  # nfc (canonically equal texts are the same) | identity | nfkc | nmt_nfkc
     collapse_blanks: bool = False  # runs of blanks become one, blanks at the ends go (text then comes back so)
     max_sentences: int = 1_000_000  # at most so many sentences train a vocabulary, drawn evenly from the corpus
     max_megabytes: int = 64  # and at most so much text: unigram takes 20 times as much memory, bpe 6 times
@@ -65,6 +68,8 @@ class TokenizerSettings:
         for symbol in self.reserved_symbols:
             if not RESERVED.fullmatch(symbol) or symbol in ("<pad>", "<unk>", "<s>", "</s>"):
                 raise ValueError(f"tokenizer.reserved_symbols: {symbol!r} must look like <2de> and be no special piece")
+            if self.normalization != "identity" and not is_composed(symbol):
+                raise ValueError(f"tokenizer.reserved_symbols: {symbol!r} must be in NFC, as all text is")
         if len(set(self.reserved_symbols)) != len(self.reserved_symbols):
             raise ValueError(f"tokenizer.reserved_symbols must differ: {', '.join(self.reserved_symbols)}")
         fixed = NUM_SPECIAL + len(self.reserved_symbols) + NUM_BYTES * self.byte_fallback
@@ -79,9 +84,12 @@ class Tokenizer:
     """A trained sentencepiece model.
 
     With byte fallback and normalization "identity" `decode(encode(text)) == text` for every text without U+2581, the
-    sign that sentencepiece writes for a blank (it comes back as a blank): double blanks, tabs and emoji included. With
-    `collapse_blanks` or another normalization the text comes back as that rule leaves it; without byte fallback a
-    character that was not in the training text comes back as " ⁇ ".
+    sign that sentencepiece writes for a blank (it comes back as a blank): double blanks, tabs and emoji included; with
+    "nfc" it is `composed(text)`. With `collapse_blanks` or another normalization the text comes back as that rule
+    leaves it; without byte fallback a character that was not in the training text comes back as " ⁇ ".
+
+    `is_composing` says whether text is brought to Unicode's NFC first, so that canonically equal texts have the same
+    pieces. The model file says so, in the name of its normalizer: older models read text as they always did.
     """
 
     def __init__(self, model: bytes) -> None:
@@ -93,6 +101,7 @@ class Tokenizer:
         if special != (PAD, UNK, BOS, EOS):
             raise ValueError(f"ids of pad, unk, bos, eos must be {(PAD, UNK, BOS, EOS)}, the model has {special}")
         self._model = model
+        self.is_composing = any(model.endswith(_normalizer_name(name)) for name in COMPOSING.values())
         self._processor = processor
         self.size = len(processor)  # pieces in the vocabulary
         self.reserved_symbols = tuple(_leading_reserved(processor))
@@ -121,13 +130,19 @@ class Tokenizer:
         """The serialized sentencepiece model."""
         return self._model
 
+    def composed(self, text: str) -> str:
+        """The text as it is encoded: in NFC, unless the model is from before this was done."""
+        return composed(text) if self.is_composing else text
+
     def encode(self, text: str) -> list[int]:
         """Ids of the best segmentation, without BOS and EOS; a reserved symbol is one id."""
+        text = self.composed(text)
         return self._without_blank_before_symbol(text, self._processor.encode(text))
 
     def encode_many(self, texts: Sequence[str], *, num_threads: int = 1) -> list[list[int]]:
         """`encode` of every text, in order."""
-        ids = self._processor.encode(list(texts), num_threads=num_threads)
+        texts = list(map(self.composed, texts))
+        ids = self._processor.encode(texts, num_threads=num_threads)
         return self._without_blanks_before_symbols(texts, ids)
 
     def sample(self, texts: Sequence[str], strength: float, seeds: Sequence[int] | np.ndarray) -> list[list[int]]:
@@ -135,6 +150,7 @@ class Tokenizer:
 
         `strength` is the exponent of unigram sampling, or the dropout probability of BPE (see SubwordSampling).
         """
+        texts = list(map(self.composed, texts))
         ids = self._sampler.draw(texts, strength, seeds)
         return self._without_blanks_before_symbols(texts, ids)
 
@@ -233,6 +249,15 @@ def train_tokenizers(
     )
 
 
+def _normalizer_name(name: str) -> bytes:
+    """What stands at the end of a model whose normalizer has this name: `normalizer_spec { name: ... }`.
+
+    A message of protobuf that is appended to another is merged into it, so any reader of the model finds the name.
+    """
+    field = b"\x0a" + bytes([len(name)]) + name.encode()
+    return b"\x1a" + bytes([len(field)]) + field
+
+
 def _chosen(num_pairs: int, wanted: int, seed: int) -> np.ndarray:
     chosen = np.ones(num_pairs, dtype=bool)
     if num_pairs > wanted:
@@ -246,7 +271,9 @@ def _pick(lines: Iterable[str], chosen: np.ndarray) -> Iterator[str]:
 
 
 def _train(lines: Iterator[str], settings: TokenizerSettings, side: str) -> Tokenizer:
-    model = io.BytesIO()
+    model, name = io.BytesIO(), COMPOSING.get(settings.normalization)
+    if name:
+        lines = map(composed, lines)
     try:
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=_short_enough(lines, side),
@@ -257,7 +284,7 @@ def _train(lines: Iterator[str], settings: TokenizerSettings, side: str) -> Toke
             character_coverage=settings.character_coverage,
             split_digits=settings.split_digits,
             user_defined_symbols=list(settings.reserved_symbols),
-            normalization_rule_name=settings.normalization,
+            normalization_rule_name="identity" if settings.normalization == "nfc" else settings.normalization,
             remove_extra_whitespaces=settings.collapse_blanks,
             hard_vocab_limit=False,  # take fewer pieces where the corpus has no more; exactly as many where it has
             pad_id=PAD,
@@ -270,7 +297,7 @@ def _train(lines: Iterator[str], settings: TokenizerSettings, side: str) -> Toke
         )
     except RuntimeError as error:
         raise ValueError(_one_line(str(error), settings, side)) from None
-    tokenizer = Tokenizer(model.getvalue())
+    tokenizer = Tokenizer(model.getvalue() + (_normalizer_name(name) if name else b""))
     if tokenizer.size < settings.vocab_size:
         wanted = settings.vocab_size
         log.warning(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,16 +12,8 @@ from mt.inference.translator import Translator
 
 
 def read(path: str) -> list[str]:
-    """The lines of a file, or of standard input for "-". Only line feeds end a line."""
-    if path != "-":
-        return list(read_lines(path))
-    data = sys.stdin.buffer.read().removeprefix(b"\xef\xbb\xbf")
-    try:
-        lines = data.decode("utf-8").split("\n")
-    except UnicodeDecodeError as error:
-        number = data.count(b"\n", 0, error.start) + 1
-        raise ValueError(f"standard input: not UTF-8 at line {number} (0x{data[error.start]:02x})") from None
-    return [line.removesuffix("\r") for line in (lines if lines[-1] else lines[:-1])]
+    """The lines of a file, or of standard input for "-"."""
+    return list(read_lines(path))
 
 
 def check_count(path: str, lines: Sequence[str], sources: Sequence[str], source_path: str) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 
 from sacrebleu.metrics import BLEU, CHRF, TER
 
+from mt.data.canonical import composed
+
 METRICS = ("bleu", "bleu_lowercase", "chrf", "chrf++", "ter")
 DEFAULT_METRICS = ("bleu", "bleu_lowercase", "chrf", "ter")
 TOKENIZERS = ("13a", "intl", "zh", "char", "none")
@@ -95,7 +97,7 @@ def score(
     metrics: Sequence[str] = DEFAULT_METRICS,
     tokenize: str = "13a",
 ) -> Scores:
-    """Scores of detokenised hypotheses against one or more lists of references, as they are.
+    """Scores of detokenised hypotheses against one or more lists of references, all in Unicode's form NFC.
 
     `tokenize` is how BLEU cuts both sides into words: 13a for most languages, zh for Chinese, char where words are
     not separated, none for text that is tokenised already. Raises ValueError for an unknown metric or tokenizer, no
@@ -103,7 +105,8 @@ def score(
     """
     check_names(metrics, tokenize)
     _check_lines(hypotheses, references)
-    hypotheses, references = list(hypotheses), [list(lines) for lines in references]
+    # canonically equal texts are the same: a model writes NFC, whatever the references are written in
+    hypotheses, references = list(map(composed, hypotheses)), [list(map(composed, lines)) for lines in references]
     # BLEU always, because it counts the lengths; it takes a fifth of a second for a thousand lines
     bleu = _metric("bleu", tokenize)
     cased = bleu.corpus_score(hypotheses, references)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mt.checkpoint.folder import find_step, read_card
 from mt.data.document import DocumentSettings, contexts
+from mt.data.visible import is_visible
 from mt.inference.window import Window
 
 
@@ -58,4 +59,4 @@ def _window(lines: list[str], first: int, wanted: range, document: DocumentSetti
 def _is_complete(lines: list[str], place: int, document: DocumentSettings) -> bool:
     """Whether all the context of a line is there."""
     after = lines[place + 1 : place + 1 + document.context_after]
-    return len(after) == document.context_after or not all(map(str.strip, [lines[place], *after]))
+    return len(after) == document.context_after or not all(map(is_visible, [lines[place], *after]))

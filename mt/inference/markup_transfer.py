@@ -27,6 +27,7 @@ from itertools import pairwise
 import numpy as np
 
 from mt.alignment.links import Link
+from mt.data.visible import is_visible
 from mt.inference.markup import Mark, Marked, encoded, is_sign, joint, neighbour, parse
 
 # T target atoms, S source atoms, L links between them
@@ -63,7 +64,7 @@ def restore(marked: Marked, target: str, links: Iterable[Link]) -> str:
 
     Reading it back gives `target`, the same marks, and the same partners. A line without words is itself.
     """
-    if not marked.text.strip():
+    if not is_visible(marked.text):
         return marked.line
     links, made = sorted(set(links)), []
     for goes_inside, pins_singles in WAYS:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mt.data.visible import is_visible
+
 # From the best place to cut to the worst: after a sentence end, after a clause end, at a blank.
 _PLACES = (
     re.compile(r"(?<=[.!?…])[\"'»”’)\]]*\s+|(?<=[。！？｡])"),
@@ -55,10 +57,10 @@ def _split(text: str, fits: Callable[[str], bool]) -> tuple[list[str], bool]:
 def _cut(text: str, place: re.Pattern[str]) -> list[str]:
     pieces, start = [], 0
     for match in place.finditer(text):
-        if text[start : match.end()].strip():
+        if is_visible(text[start : match.end()]):
             pieces.append(text[start : match.end()])
             start = match.end()
-    if text[start:].strip():
+    if is_visible(text[start:]):
         pieces.append(text[start:])
     return pieces
 

@@ -21,6 +21,7 @@ from mt.checkpoint.folder import LoadedModel, load_checkpoint
 from mt.data.document import apart, tree_alone, tree_in_context
 from mt.data.sources import moved_tree
 from mt.data.tokenizer import BOS, EOS, PAD, UNK, TokenizerPair
+from mt.data.visible import is_visible
 from mt.device import PACKED_PRECISIONS, choose_device, choose_precision, keep_freed_memory, mixed_precision
 from mt.inference.packed import pack, product_with
 from mt.inference.segmenter import Segments, split_long
@@ -154,7 +155,7 @@ class Translator:
     ) -> Iterator[Translation]:
         """A Translation for every line, in order, streaming in windows of `window` lines.
 
-        A line of nothing but blanks passes through untouched. A line of more than `max_pieces` source pieces (None: of
+        A line with nothing to see passes through untouched. A line of more than `max_pieces` source pieces (None: of
         what the model was trained on) loses its context (`mt.data.document`), the farthest sentences first, and is
         then split at sentence ends, then clauses, then blanks. `batch_tokens` bounds sentences x longest source of a
         batch (None: so many that their hypotheses come to 10,240 on a CPU, 40,960 on a GPU). What sampling draws for a
@@ -188,13 +189,16 @@ class Translator:
         first_line: int,
         tag: str | None,
     ) -> Iterator[Translation]:
-        encode = self.tokenizers.source.encode
+        source = self.tokenizers.source
+        encode = source.encode
 
         def count(part: str) -> int:
             return len(encode(tagged(part, tag)))
 
+        lines = [source.composed(line) if is_visible(line) else line for line in lines]
         fitted = [_with_context_that_fits(line, max_pieces=max_pieces, count=count) for line in lines]
-        split = [split_long(line, max_pieces=max_pieces, count=count) if line.strip() else None for line, _ in fitted]
+        how = {"max_pieces": max_pieces, "count": count}
+        split = [split_long(line, **how) if is_visible(line) else None for line, _ in fitted]
         numbers = range(first_line + 1, first_line + 1 + len(lines))
         filled = [(number, line) for number, line, segments in zip(numbers, lines, split, strict=True) if segments]
         self.tags.check_lines(filled, tag)
@@ -210,7 +214,7 @@ class Translator:
             if segments
             for index, part in enumerate(segments.parts)
         ]
-        ids = self.tokenizers.source.encode_many([tagged(part, tag) for part, _, _ in parts])
+        ids = source.encode_many([tagged(part, tag) for part, _, _ in parts])
         generators = sentence_generators(seed, [number for _, number, _ in parts])
         climbs = [self.climbs(part, tree, of_part, tag) for (part, _, tree), of_part in zip(parts, ids, strict=True)]
         found = iter(self.search_ids(ids, search, batch_tokens, generators, climbs))

@@ -1,10 +1,18 @@
 """Corpora are read exactly, and whatever is wrong with a file is said in one line that names the place."""
 
+import bz2
 import gzip
+import lzma
+import os
+import sys
+import threading
+import tracemalloc
+from contextlib import contextmanager
 
 import pytest
 
-from mt.data.formats.lines import FaultyLine, in_one_line, read_lines, scan_lines
+from mt.data.formats.compressed import zstd
+from mt.data.formats.lines import LONGEST_LINE, FaultyLine, in_one_line, read_lines, scan_lines
 from mt.data.formats.text_files import TextFiles
 from mt.data.formats.tsv import Tsv
 from mt.data.held_out import HeldOut
@@ -225,3 +233,119 @@ def test_tsv_names_the_columns_there_are(tmp_path):
     path = write(tmp_path / "pairs.tsv", b"en\tde\none\teins\n")
     with pytest.raises(ValueError, match=r"target_column \(fr\) must be one of its columns: en, de"):
         list(Tsv(path=str(path), source_column="en", target_column="fr"))
+
+
+GERMAN = "Grüße\nzwei\n"
+OTHER_DATA = {
+    "utf-16": (GERMAN.encode("utf-16"), "must be UTF-8, this is UTF-16: iconv -f UTF-16 -t UTF-8 "),
+    "utf-16-be": (b"\xfe\xff" + GERMAN.encode("utf-16-be"), "must be UTF-8, this is UTF-16: "),
+    "utf-16-le-no-mark": (GERMAN.encode("utf-16-le"), "must be UTF-8, this is UTF-16LE: iconv -f UTF-16LE"),
+    "utf-16-be-no-mark": (GERMAN.encode("utf-16-be"), "must be UTF-8, this is UTF-16BE: "),
+    "utf-32": (GERMAN.encode("utf-32"), "must be UTF-8, this is UTF-32: "),
+    "utf-32-be": (b"\0\0\xfe\xff" + GERMAN.encode("utf-32-be"), "must be UTF-8, this is UTF-32: "),
+    "utf-32-le-no-mark": (GERMAN.encode("utf-32-le"), "must be UTF-8, this is UTF-32LE: "),
+    "zeros": (bytes(3000), "binary data (NUL bytes at its start), not UTF-8 text"),
+    "no-line-end": (bytes(10_000_000), "binary data (NUL bytes at its start), not UTF-8 text"),
+    "archive": (b"notes.txt".ljust(100, b"\0") + b"0000644\0" + b"x" * 900 + b"\n", "binary data ("),
+    "twice": (gzip.compress(GERMAN.encode()), "compressed twice, "),
+}
+
+
+@pytest.mark.parametrize("kind", OTHER_DATA)
+@pytest.mark.parametrize("packing", ["plain", "packed"])
+def test_what_is_no_utf8_text_is_refused_in_one_line_that_says_what_it_is(tmp_path, kind, packing):
+    content, message = OTHER_DATA[kind]
+    if kind == "twice":
+        content = gzip.compress(content)
+    path = tmp_path / "text.de"
+    path.write_bytes(gzip.compress(content) if packing == "packed" and kind != "twice" else content)
+    for read in (read_lines, scan_lines):
+        with pytest.raises(ValueError) as error:
+            list(read(path))
+        assert one_line(error).startswith(f"{path}: {message}")
+    write(tmp_path / "text.en", b"one\ntwo\n")
+    with pytest.raises(ValueError):  # dropping single lines would lose all of them
+        list(TextFiles(source=path, target=tmp_path / "text.en"))
+
+
+def test_a_path_in_the_advice_can_be_typed(tmp_path):
+    path = write(tmp_path / "my text.de", GERMAN.encode("utf-16"))
+    with pytest.raises(ValueError, match=f"iconv -f UTF-16 -t UTF-8 '{path}' > NEW_FILE"):
+        list(read_lines(path))
+
+
+def test_a_few_nul_bytes_are_content_and_so_are_marks_further_on(tmp_path):
+    content = b"a word\0more\n\0\n\xff\xfeb\n" + b"word " * 300 + b"\n" + bytes(2000) + b"\n"
+    lines = list(scan_lines(write(tmp_path / "text.en", content)))
+    assert lines[:2] == ["a word\0more", "\0"] and lines[2].fault.reason == "not UTF-8" and lines[4] == "\0" * 2000
+
+
+@pytest.mark.parametrize("over", [0, 1, 2, 300_000, 5_000_000])
+def test_a_line_of_four_mebibytes_is_read_and_a_longer_one_is_a_fault(tmp_path, over):
+    long = b"x" * (LONGEST_LINE + over)
+    for name, content in (("middle", b"one\n" + long + b"\nthree\n"), ("last", b"one\n" + long)):
+        path = write(tmp_path / name, content)
+        one, two, *three = scan_lines(path)
+        assert (one, three) == ("one", ["three"] if name == "middle" else [])
+        if over:
+            message = f"{path}: line 2 is longer than 4 MiB, the most that a line may have"
+            assert two.fault == Fault("line over 4 MiB", message) and len(two.text) <= 1000
+            with pytest.raises(ValueError, match="line 2 is longer than 4 MiB"):
+                list(read_lines(path))
+        else:
+            assert two == long.decode()
+
+
+def test_places_after_a_line_that_is_too_long_are_right(tmp_path):
+    long = b"x" * (LONGEST_LINE + 10)
+    path = write(tmp_path / "text.en", long + b"\n" + long + b"\nsch\xf6n\n")
+    *_, last = scan_lines(path)
+    assert last.fault.message == f"{path}: not UTF-8 at line 3, byte {2 * len(long) + 5} (0xf6)"
+
+
+def test_memory_is_bounded_whatever_a_line_unpacks_to(tmp_path):
+    path = tmp_path / "text.en"
+    path.write_bytes(gzip.compress(b"one\n" + b"x" * 100_000_000 + b"\ntwo\n", 1))
+    tracemalloc.start()
+    try:
+        lines = list(scan_lines(path))
+        assert tracemalloc.get_traced_memory()[1] < 4 * LONGEST_LINE
+    finally:
+        tracemalloc.stop()
+    assert lines[::2] == ["one", "two"] and lines[1].fault.reason == "line over 4 MiB"
+
+
+@contextmanager
+def standard_input(monkeypatch, content: bytes):
+    """Standard input that a pipe brings in small pieces."""
+    reader, writer = os.pipe()
+
+    def write_all():
+        with os.fdopen(writer, "wb", buffering=0) as file:
+            for start in range(0, len(content), 3):
+                file.write(content[start : start + 3])
+
+    thread = threading.Thread(target=write_all)
+    with os.fdopen(reader) as file:
+        monkeypatch.setattr(sys, "stdin", file)
+        thread.start()
+        yield
+        thread.join()
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, lzma.compress, bz2.compress, zstd.compress])
+def test_standard_input_is_read_as_a_file_is(monkeypatch, tmp_path, pack):
+    content = "\ufeffone\r\nGrüße\n\nlast".encode()
+    with standard_input(monkeypatch, pack(content)):
+        assert list(read_lines("-")) == ["one", "Grüße", "", "last"]
+    with standard_input(monkeypatch, pack("one\n".encode("utf-16"))), pytest.raises(ValueError) as error:
+        list(read_lines("-"))
+    assert one_line(error) == "standard input: must be UTF-8, this is UTF-16: iconv -f UTF-16 -t UTF-8 FILE > NEW_FILE"
+
+
+def test_a_pipe_has_a_path_too(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    thread = threading.Thread(target=lambda: (tmp_path / "pipe").write_bytes(gzip.compress(b"one\ntwo\n")))
+    thread.start()
+    assert list(read_lines(tmp_path / "pipe")) == ["one", "two"]
+    thread.join()

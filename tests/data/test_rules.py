@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mt.data.bundled.source import Bundled
-from mt.data.cleaning.checks.characters import has_control_character, is_visible
+from mt.data.cleaning.checks.characters import has_control_character
 from mt.data.cleaning.checks.html import has_html
 from mt.data.cleaning.checks.mojibake import has_mojibake
 from mt.data.cleaning.checks.numbers import numbers_differ
@@ -133,10 +133,6 @@ def test_characters_with_a_meaning_are_not(character):
 
 def test_direction_marks_belong_to_some_scripts_and_are_left_alone_in_unknown_languages():
     assert [has_control_character("a\u200fb", code) for code in ("en", "ar", "he", "xx")] == [True, False, False, False]
-
-
-def test_invisible_text_is_empty():
-    assert [is_visible(text) for text in ("", "\u200b", "\u00ad\ufeff", ".", "字")] == [False, False, False, True, True]
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,12 @@
 """Tokenizers give back what they got and reserve what they should. How they sample: test_subword_sampler.py."""
 
+import unicodedata
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from mt.data.canonical import composed
 from mt.data.tokenizer import BOS, EOS, PAD, UNK, Tokenizer, TokenizerPair, TokenizerSettings, train_tokenizers
 
 SOURCES = [f"{number} small dogs and {animal}s run over the green field." for number in range(40) for animal in
@@ -15,6 +18,7 @@ KINDS = {
     "bpe": {"model_type": "bpe"},
     "unigram-tags": {"model_type": "unigram", "reserved_symbols": ["<2de>", "<2fr>"]},
     "bpe-tags": {"model_type": "bpe", "reserved_symbols": ["<2de>", "<2fr>"]},
+    "identity": {"model_type": "unigram", "normalization": "identity"},
 }
 
 
@@ -47,7 +51,46 @@ def joint() -> dict[str, Tokenizer]:
 @example(text="")
 def test_decoded_text_is_the_text(joint, kind, text):
     tokenizer = joint[kind]
-    assert tokenizer.decode(tokenizer.encode(text)) == text
+    assert tokenizer.decode(tokenizer.encode(text)) == (text if kind == "identity" else composed(text))
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "identity"])
+@given(
+    text=st.text(
+        st.sampled_from("aeo \u0300\u0323\u0302\u0327가\u1161\u11a8\u1100क\u093c\u0958Å\u212b\u037e"), max_size=20
+    )
+)
+def test_canonically_equal_texts_have_the_same_pieces(joint, kind, text):
+    ids = {form: joint[kind].encode(unicodedata.normalize(form, text)) for form in ("NFC", "NFD")}
+    assert ids["NFC"] == ids["NFD"] == joint[kind].encode(text) == joint[kind].encode_many([text])[0]
+    assert joint[kind].sample([unicodedata.normalize("NFD", text)], 0.1, [7]) == joint[kind].sample([text], 0.1, [7])
+
+
+@pytest.mark.parametrize("normalization", ["nfkc", "nmt_nfkc"])
+def test_other_normalizations_compose_too(normalization):
+    """Sentencepiece's own tables do not order the marks of a letter."""
+    tokenizer = trained(normalization=normalization).source
+    assert tokenizer.encode("\u1ed9") == tokenizer.encode("o\u0302\u0323") == tokenizer.encode("o\u0323\u0302")
+    assert Tokenizer(tokenizer.to_bytes()).is_composing
+
+
+def test_the_model_file_says_that_it_composes_and_older_files_read_as_ever(joint):
+    model = joint["identity"].to_bytes()
+    assert joint["unigram"].is_composing and Tokenizer(joint["unigram"].to_bytes()).is_composing
+    assert not joint["identity"].is_composing
+    assert joint["identity"].encode("u\u0308") != joint["identity"].encode("\u00fc")
+    # the same pieces, trained on the same text, which was composed already
+    assert joint["unigram"].to_bytes() == model + b"\x1a\x05\x0a\x03nfc"
+    proto = pytest.importorskip("sentencepiece.sentencepiece_model_pb2").ModelProto.FromString(
+        joint["unigram"].to_bytes()
+    )
+    assert proto.normalizer_spec.name == "nfc" and len(proto.pieces) == joint["unigram"].size
+
+
+def test_a_vocabulary_learns_from_composed_text():
+    decomposed = [[unicodedata.normalize("NFD", line) for line in side] for side in (SOURCES, TARGETS)]
+    pair = train_tokenizers(*decomposed, len(SOURCES), TokenizerSettings(vocab_size=340))
+    assert pair.source.to_bytes() == trained().source.to_bytes()
 
 
 def test_the_one_exception_comes_back_as_a_blank(joint):
@@ -137,6 +180,7 @@ def test_a_corpus_too_small_for_the_vocabulary_gives_fewer_pieces_and_a_warning(
         ({"vocab_size": 260}, r"tokenizer.vocab_size \(260\) must be more than 260"),
         ({"model_type": "word"}, r"tokenizer.model_type \(word\) must be one of: unigram, bpe"),
         ({"normalization": "nfd"}, r"tokenizer.normalization \(nfd\) must be one of"),
+        ({"reserved_symbols": ["<e\u0301>"]}, "must be in NFC"),
         ({"reserved_symbols": ["2de"]}, "must look like <2de>"),
         ({"reserved_symbols": ["<s>"]}, "must look like <2de> and be no special piece"),
         ({"character_coverage": 0.97}, "must be between 0.98 and 1"),

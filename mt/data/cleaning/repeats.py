@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mt.data.canonical import composed
 from mt.data.cleaning.digests import DigestCounts, digests_of
 from mt.data.cleaning.settings import SAME, CleaningSettings
 
@@ -41,9 +42,9 @@ def repeat_keys(rules: Sequence[RepeatRule], texts: Sequence[tuple[str, str]]) -
 
 
 def single_blanks(text: str) -> str:
-    """The text, without blanks at its ends, with those inside made single: texts that differ in them are the same."""
+    """The text in NFC, single blanks inside, none at its ends: texts that differ in these are the same."""
     # printable: with no other blank than the plain one, and that is seen faster than split
-    return text if text.isprintable() and "  " not in text else " ".join(text.split())
+    return composed(text if text.isprintable() and "  " not in text else " ".join(text.split()))
 
 
 class Repeats:

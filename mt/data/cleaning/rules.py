@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mt.data.cleaning.checks.addresses import num_addresses
-from mt.data.cleaning.checks.characters import has_control_character, is_visible
+from mt.data.cleaning.checks.characters import has_control_character
 from mt.data.cleaning.checks.function_words import telling_words, wrong_words
 from mt.data.cleaning.checks.html import has_html
 from mt.data.cleaning.checks.mojibake import has_mojibake
 from mt.data.cleaning.checks.numbers import numbers_differ
 from mt.data.cleaning.checks.scripts import foreign_share, scripts_of
 from mt.data.pair import Pair
+from mt.data.visible import is_visible
 
 if TYPE_CHECKING:
     from mt.data.cleaning.settings import CleaningSettings

@@ -14,22 +14,24 @@ MANY_VALID = 5_000
 OTHER_ENCODING = 0.01  # of the lines; fewer are damage
 
 
-def counts_section(surveys: Sequence[Survey], *, malformed: str) -> Section:
-    """Counts of every split, train first; `malformed` is the cleaning setting."""
+def counts_section(surveys: Sequence[Survey], *, malformed: str, normalization: str = "nfc") -> Section:
+    """Counts of every split, train first; `malformed` is the cleaning setting, `normalization` the tokenizer's."""
     section = Section("counts", "what there is")
-    rows = [["", "pairs", "cannot be read"]]
+    rows = [["", "pairs", "cannot be read", "not NFC"]]
     for found in surveys:
-        rows.append([found.name, f"{found.num_pairs:,}", f"{found.num_unreadable:,}"])
+        rows.append([found.name, f"{found.num_pairs:,}", f"{found.num_unreadable:,}", f"{found.num_not_nfc:,}"])
         if len(found.counts) > 1:
-            rows += [[f"  {name}", f"{count:,}", ""] for name, count in found.counts.items()]
+            rows += [[f"  {name}", f"{count:,}", "", ""] for name, count in found.counts.items()]
         section.numbers[found.name] = {
             "pairs": found.num_pairs,
             "sources": found.counts,
             "unreadable": {reason: asdict(one) for reason, one in found.unreadable.items()},
+            "not_nfc": found.num_not_nfc,
             "problem": found.problem,
         }
         _readable(section, found, malformed)
         _enough(section, found)
+        _canonical(section, found, normalization)
     section.lines = table(rows)
     train = surveys[0]
     if not train.is_whole:
@@ -53,6 +55,18 @@ def _readable(section: Section, found: Survey, malformed: str) -> None:
             section.stop(what, f"{remedy}, or data.cleaning.malformed=drop leaves such lines out")
         else:
             section.but(what, f"{remedy}; as it is, they are left out (data.cleaning.malformed)")
+
+
+def _canonical(section: Section, found: Survey, normalization: str) -> None:
+    if not found.num_not_nfc:
+        return
+    what = f"{_pairs(found.num_not_nfc)} of {found.name} are not in Unicode's form NFC (é may be e and a mark)"
+    if normalization == "identity":
+        section.but(
+            f"{what}: the same text in two forms has other pieces", "tokenizer.normalization=nfc makes them one"
+        )
+    else:
+        section.note(f"{what}; the tokenizer reads them in it (tokenizer.normalization={normalization})")
 
 
 def _enough(section: Section, found: Survey) -> None:

@@ -52,7 +52,9 @@ def examine(
     train = survey("train", sources_of(data.train), max_pairs, overlap.see)
     surveys = {"train": train, **held_out}
     codes = (data.source_language, data.target_language)
-    sections = [counts_section(list(surveys.values()), malformed=data.cleaning.malformed)]
+    sections = [
+        counts_section(list(surveys.values()), malformed=data.cleaning.malformed, normalization=tokenizer.normalization)
+    ]
     if not train.sample:
         return Examined(sections, None, 1.0)
     pairs = [drawn.pair for drawn in train.sample]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from mt.data.canonical import composed
 from mt.data.diagnosis.section import Section, share, shortened, table
 from mt.data.pair import Pair
 
@@ -100,4 +101,4 @@ class Overlap:
 
 
 def _folded(text: str) -> str:
-    return " ".join(text.split()).casefold()
+    return composed(" ".join(text.split()).casefold())

@@ -48,7 +48,7 @@ class Spelling:
         is_spelling = set(spelling).__contains__
         missing = [(one, count) for one, count in counts.most_common() if any(map(is_spelling, tokenizer.encode(one)))]
         returned = texts[:: max(1, -(-len(texts) // RETURNED))]
-        changed = [text for text in returned if tokenizer.decode(tokenizer.encode(text)) != text]
+        changed = [text for text in returned if tokenizer.decode(tokenizer.encode(text)) != tokenizer.composed(text)]
         return cls(
             lengths,
             occurrences,
@@ -148,7 +148,7 @@ def _judge(
     if spelling.changed is not None and spelling.num_changed > MUCH_LOST * spelling.num_returned:
         lost = share(spelling.num_changed, spelling.num_returned)
         changed = f"{lost} of the {code} sentences do not come back as they were"
-        if settings.normalization != "identity" or settings.collapse_blanks:
+        if settings.normalization not in ("nfc", "identity") or settings.collapse_blanks:
             section.note(f"{changed}, as tokenizer.normalization and collapse_blanks want it")
         else:
             section.but(f'{changed} ("{shortened(spelling.changed, 50)}")', "tokenizer.byte_fallback=true")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from mt.data.canonical import is_composed
 from mt.data.pair import Pair
 from mt.data.progress import Progress
 from mt.data.sources import Source
@@ -38,6 +39,7 @@ class Survey:
     counts: dict[str, int] = field(default_factory=dict)  # pairs of each source, readable or not
     unreadable: dict[str, Unreadable] = field(default_factory=dict)  # by reason
     problem: str | None = None  # why the walk ended early
+    num_not_nfc: int = 0  # readable pairs with a side that is not in Unicode's form NFC
     sample: list[Drawn] = field(default_factory=list)  # of the readable pairs, in their order
 
     @property
@@ -83,6 +85,7 @@ def survey(
                 continue
             pair = pair._replace(source=pair.source.strip(), target=pair.target.strip())
             num_readable += 1
+            found.num_not_nfc += not (is_composed(pair.source) and is_composed(pair.target))
             if see is not None:
                 see(pair)
             if len(found.sample) < max_pairs:

@@ -1,14 +1,16 @@
-"""Files that may be compressed: found by their plain name, and read in blocks of bytes, whatever packed them."""
+"""Files that may be compressed: found by their plain name, known by their first bytes, read in blocks of bytes."""
 
 from __future__ import annotations
 
 import bz2
+import io
 import lzma
+import select
 import sys
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, NamedTuple
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -19,7 +21,7 @@ BLOCK_BYTES = 1 << 18  # large enough that a block costs little, small enough to
 
 
 class DamagedFile(ValueError):
-    """A compressed file that cannot be read to its end; says what it is not, and why. Whoever reads it knows where."""
+    """A compressed file that cannot be read to its end. The message says why; the reader adds the place."""
 
 
 class _Gzip:
@@ -31,7 +33,7 @@ class _Gzip:
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
         content = self._inner.decompress(self._inner.unconsumed_tail + data, max_length)
-        # a full block may have more behind it even when all input is taken
+        # after a full block there may be more, even when all input is taken
         self.needs_input = not self._inner.unconsumed_tail and len(content) < max_length
         return content
 
@@ -50,12 +52,42 @@ def _zstd() -> zstd.ZstdDecompressor:
     return zstd.ZstdDecompressor(options={limit: limit.bounds()[1]})
 
 
-COMPRESSIONS: dict[str, tuple[str, Callable[[], Any]]] = {  # by the end of a file's name, in the order of looking
-    ".gz": ("gzip", _Gzip),
-    ".xz": ("xz", lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ)),
-    ".bz2": ("bzip2", bz2.BZ2Decompressor),
-    ".zst": ("zstd", _zstd),
+class Compression(NamedTuple):
+    """A kind of compression: how its files begin, and what unpacks them."""
+
+    name: str
+    first_bytes: tuple[bytes, ...]
+    new_decompressor: Callable[[], Any]
+
+
+COMPRESSIONS = {  # by the usual ending of a file's name, in the order in which `find_file` looks for them
+    ".gz": Compression("gzip", (b"\x1f\x8b",), _Gzip),
+    ".xz": Compression("xz", (b"\xfd7zXZ\0",), lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ)),
+    ".bz2": Compression(  # with blocks, or empty
+        "bzip2", (b"BZh?1AY&SY", b"BZh?\x17rE8P\x90"), bz2.BZ2Decompressor
+    ),
+    # a frame, or one that is skipped: pzstd begins with such a one
+    ".zst": Compression("zstd", (b"\x28\xb5\x2f\xfd", *(bytes([n]) + b"\x2a\x4d\x18" for n in range(80, 96))), _zstd),
 }
+ANY_BYTE = ord("?")  # in `first_bytes`
+LONGEST_START = max(len(start) for kind in COMPRESSIONS.values() for start in kind.first_bytes)
+
+
+def compression_of(content: bytes) -> Compression | None:
+    """The compression of a file that begins with `content`; None where it has none that is known here."""
+    for kind in COMPRESSIONS.values():
+        if any(len(content) >= len(start) and _agree(content, start) for start in kind.first_bytes):
+            return kind
+    return None
+
+
+def _is_cut_start(content: bytes, kind: Compression) -> bool:
+    """Whether `content` is too short to say, and may be the start of such a file."""
+    return any(len(content) < len(start) and _agree(content, start) for start in kind.first_bytes)
+
+
+def _agree(content: bytes, start: bytes) -> bool:
+    return all(one == wanted or wanted == ANY_BYTE for one, wanted in zip(content, start, strict=False))
 
 
 def find_file(path: str | Path) -> Path:
@@ -64,10 +96,10 @@ def find_file(path: str | Path) -> Path:
     Raises FileNotFoundError with one line that names the path, ValueError when several compressed forms exist.
     """
     path = Path(path)
-    if path.is_file():
-        return path
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder, a file is needed")
+    if path.exists():  # a file, or a pipe
+        return path
     found = [packed for ending in COMPRESSIONS if (packed := path.with_name(path.name + ending)).is_file()]
     if len(found) > 1:
         raise ValueError(f"{path} must be one file, there are {' and '.join(file.name for file in found)}: name one")
@@ -82,22 +114,53 @@ def plain_ending(path: str | Path) -> str:
     return Path(path.stem).suffix if path.suffix in COMPRESSIONS else path.suffix
 
 
+def is_compressed(path: Path) -> bool:
+    """Whether a file's first bytes say so, whatever its name."""
+    with open(path, "rb", buffering=0) as file:
+        return compression_of(file.read(LONGEST_START)) is not None
+
+
 def read_blocks(path: Path) -> Iterator[bytes]:
     """The content of a file, uncompressed, in blocks of at most BLOCK_BYTES; several packed members are one.
 
-    Raises DamagedFile when a compressed file is cut off, changed, or has something else behind its end; what stands
-    before that is yielded first.
+    Its first bytes say how it is compressed, not its name. Raises DamagedFile when a compressed file is cut off,
+    changed, or followed by something else; what stands before that is yielded first.
     """
     with open(path, "rb", buffering=0) as file:
-        if path.suffix in COMPRESSIONS:
-            yield from _unpacked(file, *COMPRESSIONS[path.suffix])
-        else:
-            while block := file.read(BLOCK_BYTES):
-                yield block
+        yield from blocks_of(file, COMPRESSIONS.get(path.suffix))
 
 
-def _unpacked(file: BinaryIO, kind: str, new_decompressor: Callable[[], Any]) -> Iterator[bytes]:
-    data = file.read(BLOCK_BYTES)
+def blocks_of(file: io.RawIOBase, expected: Compression | None = None) -> Iterator[bytes]:
+    """The same of an open file, such as standard input. Blocks come as soon as there is anything to read.
+
+    `expected` is the compression that the file's name speaks of: it matters for a file that is empty, or cut off in
+    its first few bytes.
+    """
+    first = _read(file)
+    while first and not compression_of(first) and any(_is_cut_start(first, kind) for kind in COMPRESSIONS.values()):
+        more = _read(file)  # a pipe may give a byte at a time
+        if not more:
+            break
+        first += more
+    kind = compression_of(first)
+    if kind is None and expected is not None and _is_cut_start(first, expected):
+        kind = expected
+    if kind is not None:
+        yield from _unpacked(first, file, kind)
+        return
+    while first:
+        yield first
+        first = _read(file)
+
+
+def _read(file: io.RawIOBase) -> bytes:
+    while (content := file.read(BLOCK_BYTES)) is None:  # whoever opened it does not want to wait; we do
+        select.select([file], [], [])
+    return content
+
+
+def _unpacked(data: bytes, file: io.RawIOBase, compression: Compression) -> Iterator[bytes]:
+    kind, _, new_decompressor = compression
     if not data:
         raise DamagedFile(f"not a sound {kind} file (it is empty)")
     while data:
@@ -111,11 +174,11 @@ def _unpacked(file: BinaryIO, kind: str, new_decompressor: Callable[[], Any]) ->
                 yield content
             data = b""
             if decompressor.needs_input and not decompressor.eof:
-                data = file.read(BLOCK_BYTES)
+                data = _read(file)
                 if not data:
                     raise DamagedFile(f"not a sound {kind} file (it is cut off)")
-        data = decompressor.unused_data or file.read(BLOCK_BYTES)
+        data = decompressor.unused_data or _read(file)
         while kind in ("gzip", "xz") and data and not data.lstrip(b"\0"):  # these two may be padded
-            data = file.read(BLOCK_BYTES)
+            data = _read(file)
         if kind in ("gzip", "xz"):
             data = data.lstrip(b"\0")

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mt.data.fingerprint import fingerprint_of
-from mt.data.formats.compressed import COMPRESSIONS, DamagedFile, find_file, read_blocks
+from mt.data.formats.compressed import DamagedFile, find_file, is_compressed, read_blocks
 from mt.data.formats.fields import WrongField, keys_to
 from mt.data.formats.lines import UNREADABLE, FaultyLine, in_one_line
 from mt.data.formats.paths import Paths, file_stamps, path_list
@@ -69,7 +69,7 @@ class Parquet:
 
 def _whole(path: Path) -> IO[bytes]:
     """The file, unpacked if it is compressed: a table is read from its end."""
-    if path.suffix not in COMPRESSIONS:
+    if not is_compressed(path):
         return open(path, "rb")
     file = TemporaryFile()  # noqa: SIM115 - whoever reads it closes it
     for block in read_blocks(path):

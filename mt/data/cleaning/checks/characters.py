@@ -14,12 +14,6 @@ CONTROLS = (
     r"\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff\ue000-\uf8ff\ufdd0-\ufdef\ufff0-\uffff"
     r"\U000f0000-\U0010ffff"
 )
-_VISIBLE = re.compile(r"[^\s\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
-
-
-def is_visible(text: str) -> bool:
-    """Whether there is anything to see in a text without blanks at its ends."""
-    return bool(text) and (text.isascii() or _VISIBLE.search(text) is not None)
 
 
 def has_control_character(text: str, language: str) -> bool:

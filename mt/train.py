@@ -23,7 +23,7 @@ log = logging.getLogger("mt.train")
 
 LONG_PIECES = 1024  # sources from which memory is dearer than time
 GROUPS = ("data", "tokenizer", "model", "objective", "optimizer", "schedule", "search", "tracker")
-OWN = ("batches", "guidance", "lexicon", "trainer", "validation", "final")
+OWN = ("batches", "guidance", "lexicon", "scores", "trainer", "validation", "final")
 SETTINGS = ("name", "folder", "fresh", "resume", *GROUPS, *OWN)
 
 
@@ -38,6 +38,7 @@ def main(settings: dict[str, Any]) -> float | None:
     from mt.checkpoint.run_folder import RunFolder
     from mt.data.batching import TokenBatches
     from mt.data.prepare import corpus_fingerprint, prepare
+    from mt.data.sources import target_languages
     from mt.device import choose_device, give_back_freed_memory, keep_freed_memory, peak_memory_mib
     from mt.evaluation.choose_alignment import Reference
     from mt.evaluation.final import final_table, finish_run
@@ -55,7 +56,7 @@ def main(settings: dict[str, Any]) -> float | None:
     for name in settings:
         if name not in SETTINGS:  # from a settings file: the command line's are checked already
             raise ValueError(f"there is no setting {name}{did_you_mean(name, SETTINGS)}")
-    names = ("data", "tokenizer", "objective", "search", "guidance", "trainer", "tracker")
+    names = ("data", "tokenizer", "objective", "search", "guidance", "scores", "trainer", "tracker")
     parts = {name: build(settings[name]) for name in names}
     trainer_settings, data, guidance = parts["trainer"], parts["data"], parts["guidance"]
     lexicon = build({"_target_": "mt.training.source_lexicon.LexiconSettings", **settings["lexicon"]})
@@ -72,12 +73,20 @@ def main(settings: dict[str, Any]) -> float | None:
             f"final.average_last ({final_settings.average_last}) must be at most trainer.keep_last"
             f" ({trainer_settings.keep_last}), the checkpoints that there will be"
         )
+    held_out = {"valid": data.valid, **data.tests}
+    fitting = {
+        name: parts["scores"].fitting(*target_languages(corpus, data.target_language))
+        for name, corpus in held_out.items()
+    }
+    tokenizations = {name: one.tokenization for name, one in fitting.items()}
     device = choose_device(trainer_settings.device)
     if device.type == "cpu":
         (give_back_freed_memory if data.max_pieces > LONG_PIECES else keep_freed_memory)()
     ranks = Ranks.join(device.type)
     if not ranks.is_first:
         logging.getLogger("mt").setLevel(logging.ERROR)  # one process speaks for all
+    for note in dict.fromkeys(one.note for one in fitting.values() if one.note):
+        log.warning(note)
     # files that changed under the same settings are a change too
     seen = {**settings, "corpus": corpus_fingerprint(data, parts["tokenizer"])}
     opened = ranks.first_alone(
@@ -116,6 +125,7 @@ def main(settings: dict[str, Any]) -> float | None:
     validator = make_validator(
         prepared.valid,
         TokenBatches(prepared.valid_store, tokenizers, max_tokens=valid_tokens, seed=0, shuffle=False, trees=trees),
+        tokenization=tokenizations["valid"],
         reference=reference,
         folder=run.path,
     )
@@ -187,7 +197,8 @@ def main(settings: dict[str, Any]) -> float | None:
         search=parts["search"],
         metric=trainer_settings.metric,
         is_more_better=METRICS[trainer_settings.metric] > 0,
-        validate=lambda of_model: validate(of_model).numbers,
+        tokenizations=tokenizations,
+        validate=lambda of_model: validate(of_model).for_checkpoint(),
         reference=reference,
         training={
             **asdict(outcome.position),

@@ -11,6 +11,7 @@ from mt.data.pair import Corpus, Pair
 from mt.data.tokenizer import RESERVED
 
 NAME = re.compile(r"\w[\w.-]*")
+TARGET_TAG = re.compile(r"<2([\w-]+)>")
 LINK_START = re.compile(r"(?<!\S)\d+")
 HEAD = re.compile(r"(?<!\S)0*[1-9]\d*(?!\S)")  # a root, 0, stays one
 
@@ -80,6 +81,16 @@ def tags_of(*corpora: Corpus) -> list[str]:
     """The tags of some corpora, each once."""
     sources = (source for corpus in corpora for source in sources_of(corpus).values())
     return list(dict.fromkeys(source.tag for source in sources if source.tag is not None))
+
+
+def target_languages(corpus: Corpus, of_data: str) -> list[str]:
+    """The target languages of a corpus, each once: its sources' own, or what a tag such as <2de> says, or `of_data`."""
+
+    def language(source: Source) -> str:
+        named = TARGET_TAG.fullmatch(source.tag or "")
+        return source.target_language or (named[1] if named else of_data)
+
+    return list(dict.fromkeys(map(language, sources_of(corpus).values())))
 
 
 def with_tag(pair: Pair, tag: str | None) -> Pair:

@@ -22,7 +22,7 @@ MODEL_FILES = ("hparams.yaml", "checkpoints")
 
 
 def check_comet(model: Path, python: str) -> None:
-    """Raises ValueError for a folder that holds no COMET model, or a Python that there is not."""
+    """Raises ValueError for a folder that holds no COMET model, or a Python that there is not or that lacks COMET."""
     for name in MODEL_FILES:
         if not (model / name).exists():
             raise ValueError(f"--comet-model ({model}) must be the folder of a COMET model: it has no {name}")
@@ -32,6 +32,7 @@ def check_comet(model: Path, python: str) -> None:
         raise ValueError(f"--comet-model: {error}") from None
     if shutil.which(python) is None:
         raise ValueError(f"--comet-python ({python}) must be a Python that can be run")
+    _answer(python, {})
 
 
 def comet_scores(
@@ -52,25 +53,7 @@ def comet_scores(
         for source, hypothesis, line in zip(sources, hypotheses, reference, strict=True)
     ]
     request = {"model": str(model.resolve()), "segments": segments, "batch_size": BATCH_SIZE}
-    done = subprocess.run(
-        [python, comet_process.__file__],  # by its path: the other Python need not have this project
-        input=json.dumps(request),
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-    )
-    try:
-        answer = json.loads(done.stdout)
-    except ValueError:
-        last = (done.stderr.strip().splitlines() or ["nothing was said"])[-1]
-        raise ValueError(f"comet: {python} ended with {done.returncode}: {last[:500]}") from None
-    if answer.get("error") == comet_process.MISSING:
-        raise ValueError(
-            f"metrics (comet) needs a package that {python} lacks: pip install 'mt-trainer[comet]', or, to keep its old"
-            " numpy out of here, an environment of its own with `pip install unbabel-comet`, named by --comet-python"
-        )
-    if "error" in answer:
-        raise ValueError(f"comet: {model}: {answer['error']}")
+    answer = _answer(python, request)
     if len(answer["scores"]) != len(segments):
         raise ValueError(f"comet: {model} gave {len(answer['scores'])} scores for {len(segments)} lines")
     weights = Mark.of(comet_process.weights_in(model)).sha256[:12]  # two models of one name differ in it
@@ -100,3 +83,23 @@ class Comet:
 
     def get_signature(self) -> Signature:
         return Signature({"num_refs": 1})
+
+
+def _answer(python: str, request: Mapping[str, Any]) -> dict[str, Any]:
+    """What `comet_process`, run by its path because that Python need not have this project, says to a request."""
+    done = subprocess.run(
+        [python, comet_process.__file__], input=json.dumps(request), capture_output=True, text=True, encoding="utf-8"
+    )
+    try:
+        answer = json.loads(done.stdout)
+    except ValueError:
+        last = (done.stderr.strip().splitlines() or ["nothing was said"])[-1]
+        raise ValueError(f"comet: {python} ended with {done.returncode}: {last[:500]}") from None
+    if answer.get("error") == comet_process.MISSING:
+        raise ValueError(
+            f"metrics (comet) needs a package that {python} lacks: pip install 'mt-trainer[comet]', or, to keep its old"
+            " numpy out of here, an environment of its own with `pip install unbabel-comet`, named by --comet-python"
+        )
+    if "error" in answer:
+        raise ValueError(f"comet: {answer['error']}")
+    return answer

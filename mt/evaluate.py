@@ -141,10 +141,13 @@ def _question(flags: argparse.Namespace) -> "Question":
 
 def _tokenization(settings: "ScoreSettings", flags: argparse.Namespace, checkpoint: str | None) -> "Tokenization":
     """What was set, or what fits the target language: the flag's, the checkpoint's, or that of the files' names."""
+    from mt.data.sources import language_of_tag
     from mt.evaluation.systems import languages_of_names
 
     if flags.target_language:
         languages = [flags.target_language]
+    elif named := language_of_tag(vars(flags).get("tag")):
+        languages = [named]
     elif checkpoint is not None:
         from mt.checkpoint.folder import find_step, read_card  # with torch in it
 

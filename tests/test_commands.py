@@ -98,12 +98,8 @@ IDLE = {
             *("--device auto", "--precision float32", "--document", "--trees t", "--shortlist"),
         )
     }
-    | {
-        flag: ("without --confidence or --paired", "--confidence") for flag in ("--samples 500", "--seed 12345")
-    }
-    | {
-        flag: ("without comet among --metrics", "--metrics comet") for flag in ("--comet-model m", "--comet-python p")
-    },
+    | {flag: ("without --confidence or --paired", "--confidence") for flag in ("--samples 500", "--seed 12345")}
+    | {flag: ("without comet among --metrics", "--metrics comet") for flag in ("--comet-model m", "--comet-python p")},
 }
 IDLE_BESIDE = {  # what makes them idle, where that is not the default
     "--grid all": "--formats json,pharaoh",

@@ -86,11 +86,17 @@ def tags_of(*corpora: Corpus) -> list[str]:
 def target_languages(corpus: Corpus, of_data: str) -> list[str]:
     """The target languages of a corpus, each once: its sources' own, or what a tag such as <2de> says, or `of_data`."""
 
-    def language(source: Source) -> str:
-        named = TARGET_TAG.fullmatch(source.tag or "")
-        return source.target_language or (named[1] if named else of_data)
+    return list(
+        dict.fromkeys(
+            source.target_language or language_of_tag(source.tag) or of_data for source in sources_of(corpus).values()
+        )
+    )
 
-    return list(dict.fromkeys(map(language, sources_of(corpus).values())))
+
+def language_of_tag(tag: str | None) -> str | None:
+    """The target language that a tag such as <2de> asks for; None for any other tag."""
+    named = TARGET_TAG.fullmatch(tag or "")
+    return named[1] if named else None
 
 
 def with_tag(pair: Pair, tag: str | None) -> Pair:

@@ -1,20 +1,26 @@
-"""Scores translations against references: BLEU, chrF, TER, each with its signature.
+"""Scores translations against references: BLEU, chrF, TER, COMET, each with its signature.
 
-Translates --source with a checkpoint, or takes translations that exist already (--hypotheses). The table, or JSON,
-goes to stdout.
+Translates --source with a checkpoint, or takes translations that exist already (--hypotheses), of several systems side
+by side. The table, or JSON, goes to stdout.
 """
 
 import argparse
 import logging
+import sys
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from mt.command_line import Flags, add_tag, command_name, run
 from mt.data.whole_folder import whole_file
 from mt.number import Number
 from mt.search.length_penalty import LEAST_ALPHA, MOST_ALPHA
+
+if TYPE_CHECKING:
+    from mt.evaluation.systems import Question
+    from mt.evaluation.tokenization import ScoreSettings, Tokenization
 
 log = logging.getLogger("mt.evaluate")
 
@@ -27,18 +33,18 @@ def main(argv: list[str] | None = None) -> int:
 
     from mt.data.formats.lines import read_lines
     from mt.evaluation.report import table, to_json
-    from mt.evaluation.scores import check_names, score
+    from mt.evaluation.systems import ask, distinct_names
+    from mt.evaluation.tokenization import ScoreSettings
 
-    metrics = [name.strip() for name in flags.metrics.split(",") if name.strip()]
-    check_names(metrics, flags.tokenize)  # before minutes of translating
-    first = flags.source or flags.hypotheses
+    question = _question(flags)  # before minutes of translating
+    settings = ScoreSettings(tokenize=flags.tokenize, ter=flags.ter)
+    first = flags.source or flags.hypotheses[0]
     lines = list(read_lines(first))
     references = [list(read_lines(path)) for path in flags.reference]
     others = dict(zip(flags.reference, references, strict=True))
-    hypotheses = None
-    if flags.hypotheses:
-        hypotheses = list(read_lines(flags.hypotheses))
-        others[flags.hypotheses] = hypotheses
+    systems = {}
+    for name, path in zip(distinct_names(flags.hypotheses), flags.hypotheses, strict=True):
+        systems[name] = others[path] = list(read_lines(path))
     for path, other in others.items():
         if len(other) != len(lines):
             raise ValueError(f"{path} has {len(other)} lines, {first} has {len(lines)}: line n must belong to line n")
@@ -46,7 +52,9 @@ def main(argv: list[str] | None = None) -> int:
         raise ValueError(f"{first} has no lines: there is nothing to score")
 
     how = {}
-    if hypotheses is None:
+    if systems:
+        tokenization = _tokenization(settings, flags, None)
+    else:
         from tqdm import tqdm
 
         from mt.checkpoint.folder import newest_run
@@ -59,6 +67,7 @@ def main(argv: list[str] | None = None) -> int:
         # opened first: a wrong path should not wait for the translations
         with whole_file(flags.output) if flags.output else nullcontext() as output:
             checkpoint = flags.checkpoint or str(newest_run())
+            tokenization = _tokenization(settings, flags, checkpoint)
             document = document_of(Path(checkpoint)) if flags.document else None
             translator = Translator.load(
                 checkpoint, device=flags.device, precision=flags.precision, shortlist=flags.shortlist
@@ -97,17 +106,81 @@ def main(argv: list[str] | None = None) -> int:
         for note in notes:
             log.warning("%s", note)
 
-    scores = {Path(first).name: score(hypotheses, references, metrics=metrics, tokenize=flags.tokenize)}
+        systems = {Path(first).name: hypotheses}
+    answer = ask(question, systems, references, tokenization=tokenization, sources=lines if flags.source else None)
+    resampling = _resampling(question, systems)
     if flags.json:
-        print(to_json(scores, **how))
+        print(to_json(answer.scores, intervals=answer.intervals, p=answer.p, **how, **resampling))
         return 0
-    print(table(scores))
+    first_column = "system" if len(systems) > 1 else "test"
+    print(table(answer.scores, first_column=first_column, intervals=answer.intervals, p=answer.p))
+    for name, said in resampling.items():
+        print(f"{name}: {', '.join(f'{key} {value}' for key, value in said.items())}")
     if how:
         print(
             f"\ntranslated {len(lines)} lines in {how['seconds']:.1f} s ({how['sentences_per_second']:.1f} sentences/s)"
             f" with {how['search']} on {how['device']}, {how['precision']}"
         )
     return 0
+
+
+def _question(flags: argparse.Namespace) -> "Question":
+    from mt.evaluation.systems import Question
+
+    metrics = [name.strip() for name in flags.metrics.split(",") if name.strip()]
+    if flags.paired and len(flags.hypotheses) < 2:
+        raise ValueError(
+            f"--paired ({flags.paired}) needs two systems or more: repeat --hypotheses, the baseline first"
+        )
+    if "comet" in metrics and not flags.source:
+        raise ValueError("metrics (comet) needs --source FILE: COMET reads the sources, too")
+    return Question(
+        metrics=metrics,
+        confidence=flags.confidence,
+        paired=flags.paired,
+        samples=flags.samples,
+        seed=flags.seed,
+        comet_model=Path(flags.comet_model) if flags.comet_model else None,
+        comet_python=flags.comet_python or sys.executable,
+    )
+
+
+def _tokenization(settings: "ScoreSettings", flags: argparse.Namespace, checkpoint: str | None) -> "Tokenization":
+    """What was set, or what fits the target language: the flag's, the checkpoint's, or that of the files' names."""
+    from mt.data.sources import language_of_tag
+    from mt.evaluation.systems import languages_of_names
+
+    if flags.target_language:
+        languages = [flags.target_language]
+    elif named := language_of_tag(flags.tag):
+        languages = [named]
+    elif checkpoint is not None:
+        from mt.checkpoint.folder import find_step, read_card  # with torch in it
+
+        languages = [read_card(find_step(Path(checkpoint))).target_language]
+    else:
+        languages = languages_of_names(*flags.reference, *flags.hypotheses)
+    fitting = settings.fitting(*languages)
+    if fitting.note:
+        log.warning(fitting.note)
+    return fitting.tokenization
+
+
+def _resampling(question: "Question", systems: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Any]]:
+    """How intervals and p came about, for readers."""
+    from mt.evaluation.significance import SAMPLES
+
+    said: dict[str, dict[str, Any]] = {}
+    if question.confidence:
+        said["confidence"] = {"level": 0.95, "samples": question.bootstrap_samples, "seed": question.seed}
+    if question.paired:
+        said["paired"] = {
+            "test": question.paired,
+            "baseline": next(iter(systems)),
+            "samples": question.samples or SAMPLES[question.paired],
+            "seed": question.seed,
+        }
+    return said
 
 
 def parser() -> argparse.ArgumentParser:
@@ -118,7 +191,13 @@ def parser() -> argparse.ArgumentParser:
     text.add_argument(
         "--reference", metavar="FILE", action="append", required=True, help="their translations; repeat for several"
     )
-    text.add_argument("--hypotheses", metavar="FILE", help="score these translations instead of making them")
+    text.add_argument(
+        "--hypotheses",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="score these translations instead of making them; repeat for several systems, the baseline first",
+    )
     text.add_argument("--output", metavar="FILE", help="keep the translations here")
 
     how = parser.add_argument_group("how it is translated")
@@ -170,13 +249,58 @@ def parser() -> argparse.ArgumentParser:
         "--metrics",
         metavar="NAMES",
         default="bleu,bleu_lowercase,chrf,ter",
-        help="with commas between them: bleu, bleu_lowercase, chrf, chrf++, ter (default: %(default)s)",
+        help="with commas between them: bleu, bleu_lowercase, chrf, chrf++, ter, comet (default: %(default)s)",
+    )
+    report.add_argument(
+        "--target-language",
+        metavar="CODE",
+        help="of the translations, which says how BLEU and TER find words (default: the checkpoint's, or what the name"
+        " of the reference ends in, such as test.zh)",
     )
     report.add_argument(
         "--tokenize",
         metavar="NAME",
-        default="13a",
-        help="how BLEU finds words: 13a, intl, zh, char, or none for tokenised text (default: %(default)s)",
+        default="auto",
+        help="how BLEU finds words: auto fits the target language; 13a, intl, zh, ja-mecab, ko-mecab, char; flores101,"
+        " flores200, spBLEU-1K (their models lie in ~/.sacrebleu/models); none for tokenised text (default:"
+        " %(default)s)",
+    )
+    report.add_argument(
+        "--ter",
+        metavar="NAME",
+        default="auto",
+        help="words of TER: auto fits the target language; tercom: between blanks; asian: and each Han character; char:"
+        " and each character of every script without blanks (default: %(default)s)",
+    )
+    report.add_argument(
+        "--confidence", action="store_true", help="with each score the mean and 95%% interval of a bootstrap"
+    )
+    report.add_argument(
+        "--paired",
+        metavar="TEST",
+        help="p of each difference to the first of several systems: bootstrap (Koehn 2004) or randomization"
+        " (approximate randomization, Riezler and Maxwell 2005)",
+    )
+    report.add_argument(
+        "--samples",
+        metavar="N",
+        type=int,
+        help="of the bootstrap, or trials of the randomization (default: 1000, and 10000)",
+    )
+    report.add_argument(
+        "--seed", metavar="N", type=int, default=12345, help="of --confidence and --paired (default: %(default)s)"
+    )
+    report.add_argument(
+        "--comet-model",
+        metavar="FOLDER",
+        help="for --metrics comet: a COMET model, with hparams.yaml and checkpoints/*.ckpt; nothing is downloaded. Its"
+        " weights are unpickled, which can run code: take models from people you trust",
+    )
+    report.add_argument(
+        "--comet-python",
+        metavar="FILE",
+        help="the Python that has unbabel-comet, whose old numpy can stay in an environment of its own (default: this"
+        " one)",
     )
     report.add_argument("--json", action="store_true", help="one JSON object instead of a table")
 
@@ -196,6 +320,11 @@ def parser() -> argparse.ArgumentParser:
         parser.refuse_idle(
             f"--{name}", "with --hypotheses: they are scored as they are", lambda flags: flags.hypotheses
         )
+    no_resampling = "without --confidence or --paired", lambda flags: not (flags.confidence or flags.paired)
+    for name in ("samples", "seed"):
+        parser.refuse_idle(f"--{name}", *no_resampling)
+    for name in ("comet-model", "comet-python"):
+        parser.refuse_idle(f"--{name}", "without comet among --metrics", lambda flags: "comet" not in flags.metrics)
     return parser
 
 

@@ -24,7 +24,7 @@ log = logging.getLogger("mt.train")
 EXAMPLES = 10_000  # training pairs that are looked at for tags in their text
 LONG_PIECES = 1024  # sources from which memory is dearer than time
 GROUPS = ("data", "tokenizer", "model", "objective", "optimizer", "schedule", "search", "tracker")
-OWN = ("batches", "guidance", "lexicon", "trainer", "validation", "final")
+OWN = ("batches", "guidance", "lexicon", "scores", "trainer", "validation", "final")
 SETTINGS = ("name", "folder", "fresh", "resume", *GROUPS, *OWN)
 
 
@@ -39,7 +39,7 @@ def main(settings: dict[str, Any]) -> float | None:
     from mt.checkpoint.run_folder import RunFolder
     from mt.data.batching import TokenBatches
     from mt.data.prepare import corpus_fingerprint, prepare
-    from mt.data.sources import reads_untagged
+    from mt.data.sources import reads_untagged, target_languages
     from mt.device import choose_device, give_back_freed_memory, keep_freed_memory, peak_memory_mib
     from mt.evaluation.choose_alignment import Reference
     from mt.evaluation.final import final_table, finish_run
@@ -61,12 +61,19 @@ def main(settings: dict[str, Any]) -> float | None:
             raise ValueError(f"there is no setting {name}{did_you_mean(name, SETTINGS)}")
     parts = Parts.of(settings)
     trainer_settings, data, guidance = parts.trainer, parts.data, parts.guidance
+    held_out = {"valid": data.valid, **data.tests}
+    fitting = {
+        name: parts.scores.fitting(*target_languages(corpus, data.target_language)) for name, corpus in held_out.items()
+    }
+    tokenizations = {name: one.tokenization for name, one in fitting.items()}
     device = choose_device(trainer_settings.device)
     if device.type == "cpu":
         (give_back_freed_memory if data.max_pieces > LONG_PIECES else keep_freed_memory)()
     ranks = Ranks.join(device.type)
     if not ranks.is_first:
         logging.getLogger("mt").setLevel(logging.ERROR)  # one process speaks for all
+    for note in dict.fromkeys(one.note for one in fitting.values() if one.note):
+        log.warning(note)
     # files that changed under the same settings are a change too
     seen = {**settings, "corpus": corpus_fingerprint(data, parts.tokenizer)}
     opened = ranks.first_alone(
@@ -107,6 +114,7 @@ def main(settings: dict[str, Any]) -> float | None:
     validator = parts.make_validator(
         prepared.valid,
         TokenBatches(prepared.valid_store, tokenizers, max_tokens=valid_tokens, seed=0, shuffle=False, trees=trees),
+        tokenization=tokenizations["valid"],
         reference=reference,
         folder=run.path,
     )
@@ -178,7 +186,8 @@ def main(settings: dict[str, Any]) -> float | None:
         search=parts.search,
         metric=trainer_settings.metric,
         is_more_better=METRICS[trainer_settings.metric] > 0,
-        validate=lambda of_model: validate(of_model).numbers,
+        tokenizations=tokenizations,
+        validate=lambda of_model: validate(of_model).for_checkpoint(),
         reference=reference,
         training={
             **asdict(outcome.position),

@@ -107,13 +107,19 @@ IDLE = {
             *("--output o", "--checkpoint c", "--beam-size 5", "--length-penalty 1", "--batch-tokens 9"),
             *("--device auto", "--precision float32", "--document", "--trees t", "--shortlist", "--tag <2de>"),
         )
-    },
+    }
+    | {flag: ("without --confidence or --paired", "--confidence") for flag in ("--samples 500", "--seed 12345")}
+    | {flag: ("without comet among --metrics", "--metrics comet") for flag in ("--comet-model m", "--comet-python p")},
 }
 IDLE_BESIDE = {  # what makes them idle, where that is not the default
     "--grid all": "--formats json,pharaoh",
     "--limit 7": "--formats json,pharaoh",
     "--threshold 0.4": "--symmetrize union",
-    **dict.fromkeys(IDLE["evaluate", "--reference r"], "--hypotheses h"),
+    **{
+        flag: "--hypotheses h"
+        for flag, (when, _) in IDLE["evaluate", "--reference r"].items()
+        if when.startswith("with --hypotheses")
+    },
 }
 
 

@@ -31,7 +31,7 @@ OFFER_THEMSELVES = {"attention"}
 # Whatever is neither here nor a room is a command: it may import every room, and nothing may import it.
 COMMANDS_SHARE = {"command_line", "__init__"}
 # Extras, and libraries that only some uses need and that take long to import.
-MAY_STAND_IN_FUNCTIONS = {"wandb", "tensorboard", "torch.utils.tensorboard", "datasets", "matplotlib"}
+MAY_STAND_IN_FUNCTIONS = {"wandb", "tensorboard", "torch.utils.tensorboard", "datasets", "matplotlib", "comet"}
 
 
 def imports(node, inside_function=False):

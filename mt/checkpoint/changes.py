@@ -37,7 +37,9 @@ class Change:
 
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
-    """Every setting that differs, by name."""
+    """Every setting that differs, by name; a run from before there was `scores` goes on with whatever they are now."""
+    if "scores" not in old:
+        new = {name: value for name, value in new.items() if name != "scores"}
     before, now = dict(_flat(old)), dict(_flat(new))
     found = (Change(name, before.get(name), now.get(name)) for name in sorted(before.keys() | now.keys()))
     return [change for change in found if change.old != change.new]

@@ -106,7 +106,8 @@ class RunFolder:
                     " choose another name=…, or fresh=true to delete them"
                 )
             self._accept(changes(before, settings), allow)
-        if any(before.get(name) != settings.get(name) for name in ("search", "final")):
+        rescored = "scores" in before and before["scores"] != settings.get("scores")  # before there was a choice: left
+        if rescored or any(before.get(name) != settings.get(name) for name in ("search", "final")):
             self.reopen()  # what comes after training comes again, with these
         write_whole(self._config, yaml_text(dict(settings)))
 

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sacrebleu.metrics import BLEU, CHRF
-from sacrebleu.significance import PairedTest
+from sacrebleu.metrics.base import Metric
 
 from mt.alignment.alignment import RawAttention
 from mt.alignment.choose import FILE_NAME
@@ -21,16 +20,21 @@ from mt.checkpoint.rebuild import build
 from mt.checkpoint.small_file import read_json, read_yaml
 from mt.data.held_out import HeldOut
 from mt.data.prepare import prepare
+from mt.data.sources import target_languages
+from mt.evaluation.scores import metric
+from mt.evaluation.significance import p_values
+from mt.evaluation.tokenization import Tokenization
 from mt.inference.aligner import Aligner
 
 LINES = 200  # of a test set whose maps are looked at
-SAMPLES = 1000  # of the bootstrap
+METRICS = ("bleu", "chrf")
 
 
 def quality_of(run: Path) -> dict[str, Any]:
     """Numbers of a run folder that is finished, as plain values.
 
     tests         each with BLEU and chrF (0 to 100)
+    signatures    of these, by test
     alignment     error rate in percent, `set` and `measured_on`: the first test set with gold links, or else what the
                   validation set gave when the place to read was chosen
     maps          entropy (nats), sparsity, sink_mass and coverage of cross-attention, means over layers and heads
@@ -43,8 +47,9 @@ def quality_of(run: Path) -> dict[str, Any]:
     sets = list(prepared.tests.values()) or [prepared.valid]
     training = scores["training"]
     return {
-        "tests": {
-            name: {"bleu": of_test["bleu"], "chrf": of_test["chrf"]} for name, of_test in scores["tests"].items()
+        "tests": {name: {one: of_test[one] for one in METRICS} for name, of_test in scores["tests"].items()},
+        "signatures": {
+            name: {one: of_test["signatures"][one] for one in METRICS} for name, of_test in scores["tests"].items()
         },
         "alignment": _alignment(aligner, sets),
         "maps": _maps(aligner, sets[0]),
@@ -57,46 +62,49 @@ def quality_of(run: Path) -> dict[str, Any]:
 def paired(baseline: Sequence[Path], other: Sequence[Path], test: str) -> dict[str, float]:
     """`p_of` what runs of both made of a test set, with the same seeds in the same order."""
     translations = [[_lines(run / "translations" / f"{test}.txt") for run in runs] for runs in (baseline, other)]
-    return p_of(*translations, _references(baseline[0], test))
+    return p_of(*translations, *_test_of(baseline[0], test))
 
 
 def p_of(
-    baseline: Sequence[Sequence[str]], other: Sequence[Sequence[str]], references: Sequence[str]
+    baseline: Sequence[Sequence[str]],
+    other: Sequence[Sequence[str]],
+    references: Sequence[str],
+    tokenization: Tokenization = Tokenization(),  # noqa: B008 - frozen
 ) -> dict[str, float]:
     """For "bleu" and "chrf", how often chance alone would make as large a difference: p of a paired bootstrap.
 
     Over the sentences of a test set (Koehn 2004, as sacrebleu has it), each with all that the runs of both made of it,
     one run a seed: more seeds are no more sentences. The chance of training is not in it.
     """
-    if baseline == other:  # no sample differs, and sacrebleu would be as sure of that as it can be
-        return {"bleu": 1.0, "chrf": 1.0}
-    systems = [("baseline", list(zip(*baseline, strict=True))), ("other", list(zip(*other, strict=True)))]
-    metrics = {"bleu": _JointBLEU(references=[references]), "chrf": _JointCHRF(references=[references])}
-    _, found = PairedTest(systems, metrics, references=None, test_type="bs", n_samples=SAMPLES)()
-    return {name: float(found[metric][1].p_value) for name, metric in (("bleu", "BLEU"), ("chrf", "chrF2"))}
+    base, others = list(zip(*baseline, strict=True)), {"other": list(zip(*other, strict=True))}
+    metrics = {name: _Joint(metric(name, tokenization, [references])) for name in METRICS}
+    return {name: p_values(one, base, others)["other"] for name, one in metrics.items()}
 
 
 class _Joint:
     """A metric whose lines are what several runs made of a sentence: its statistics are the sum of theirs."""
 
+    def __init__(self, metric: Metric):
+        self._metric = metric
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._metric, name)
+
     def _extract_corpus_statistics(self, hypotheses: Sequence[Sequence[str]], references: None) -> list[Any]:
-        of_one = super()._extract_corpus_statistics
+        of_one = self._metric._extract_corpus_statistics
         return np.sum([of_one(lines, references) for lines in zip(*hypotheses, strict=True)], axis=0).tolist()
 
 
-class _JointBLEU(_Joint, BLEU):
-    pass
-
-
-class _JointCHRF(_Joint, CHRF):
-    pass
-
-
 @cache
-def _references(run: Path, test: str) -> list[str]:
-    """Asked for once a variant, of the baseline's run."""
+def _test_of(run: Path, test: str) -> tuple[list[str], Tokenization]:
+    """References and how they are scored. Asked for once a variant, of the baseline's run."""
     settings = read_yaml(run / "config.yaml")
-    return prepare(build(settings["data"]), build(settings["tokenizer"])).tests[test].targets
+    data = build(settings["data"])
+    tokenization = Tokenization()  # of runs from before there was a choice
+    if "scores" in settings:
+        languages = target_languages(data.tests[test], data.target_language)
+        tokenization = build(settings["scores"]).fitting(*languages).tokenization
+    return prepare(data, build(settings["tokenizer"])).tests[test].targets, tokenization
 
 
 def _lines(path: Path) -> list[str]:

@@ -13,6 +13,7 @@ from mt.comparison.comparison import COSTS, NOTICEABLE, ROUNDING, SIGNIFICANT, C
 from mt.comparison.plots import cost_plot, quality_plot
 from mt.comparison.runs import Task
 from mt.comparison.variant import Variant
+from mt.evaluation.scores import metric_name
 
 NONE = "-"
 MAPS = ("entropy", "sparsity", "sink_mass")
@@ -204,6 +205,7 @@ def _task(comparison: Comparison, task: Task) -> Iterator[Block]:
             row += [f"{one.chrf:.2f}", f"{one.chrf_difference:+.2f}", _p(one.p, "chrf")]
         rows.append(row)
     yield Table(heads, rows)
+    yield from _signatures(comparison, task, trained)
     heads = ["variant", "alignment error %"]
     for what in ("training tokens/s", "sentences/s"):
         heads += [what, "of the baseline's"]
@@ -230,6 +232,19 @@ def _task(comparison: Comparison, task: Task) -> Iterator[Block]:
         failure = comparison.failure(task, variant)
         if failure:
             yield f"{variant.name} failed: {failure}"
+
+
+def _signatures(comparison: Comparison, task: Task, trained: Sequence[Variant]) -> Iterator[Block]:
+    """How the scores were computed, each way once; runs that were measured by older versions do not say."""
+    found: dict[str, list[str]] = {}
+    for variant in trained:
+        for run in comparison.runs(task, variant):
+            for test, signatures in run.get("signatures", {}).items():
+                for name, signature in signatures.items():
+                    found.setdefault(f"{metric_name(name)} `{signature}`", []).append(test)
+    if found:
+        named = (f"{one} ({', '.join(dict.fromkeys(tests))})" for one, tests in found.items())
+        yield f"Scores: {'; '.join(named)}."
 
 
 def _speed(comparison: Comparison, task: Task, variant: Variant, name: str) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from mt.data.pair import Corpus, Pair
 from mt.data.tokenizer import RESERVED
 
 NAME = re.compile(r"\w[\w.-]*")
+TARGET_TAG = re.compile(r"<2([\w-]+)>")
 LINK_START = re.compile(r"(?<!\S)\d+")
 HEAD = re.compile(r"(?<!\S)0*[1-9]\d*(?!\S)")  # a root, 0, stays one
 
@@ -92,6 +93,22 @@ def reads_untagged(corpus: Corpus, sources: Iterable[str], symbols: Sequence[str
         return False
     is_seen = not symbols or any(not source.startswith(tuple(symbols)) for source in sources)
     return True if is_seen else None
+
+
+def target_languages(corpus: Corpus, of_data: str) -> list[str]:
+    """The target languages of a corpus, each once: its sources' own, or what a tag such as <2de> says, or `of_data`."""
+
+    return list(
+        dict.fromkeys(
+            source.target_language or language_of_tag(source.tag) or of_data for source in sources_of(corpus).values()
+        )
+    )
+
+
+def language_of_tag(tag: str | None) -> str | None:
+    """The target language that a tag such as <2de> asks for; None for any other tag."""
+    named = TARGET_TAG.fullmatch(tag or "")
+    return named[1] if named else None
 
 
 def with_tag(pair: Pair, tag: str | None) -> Pair:

@@ -6,7 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,8 @@ from mt.data.prepare import Prepared
 from mt.evaluation.choose_alignment import Reference, ranked
 from mt.evaluation.curve import draw_curve
 from mt.evaluation.report import table
-from mt.evaluation.scores import Scores, score
+from mt.evaluation.scores import Scores, score, zero_bleu
+from mt.evaluation.tokenization import Tokenization
 from mt.inference.aligner import Aligner
 from mt.inference.translator import Translator
 from mt.search.length_penalty import check_alpha
@@ -55,7 +56,8 @@ def finish_run(
     search: Search,
     metric: str,
     is_more_better: bool,
-    validate: Callable[[nn.Module], Mapping[str, float]],
+    tokenizations: Mapping[str, Tokenization],
+    validate: Callable[[nn.Module], Mapping[str, Any]],
     reference: Callable[[], Reference],
     training: Mapping[str, Any],
     device: str,
@@ -63,7 +65,8 @@ def finish_run(
 ) -> dict[str, Any]:
     """Averages, chooses the length penalty and the alignment heads, scores the tests; writes all into the run's folder.
 
-    Returns what `scores.json` holds: the tests' scores with their signatures, and `training`.
+    `tokenizations` has one for "valid" and one for each test; `validate` gives what a step's `scores.json` holds.
+    Returns what the run's `scores.json` holds: the tests' scores with their signatures, and `training`.
     """
     if settings.average_last > 1:
         _try_average(settings.average_last, run, metric, is_more_better, validate)
@@ -71,13 +74,16 @@ def finish_run(
     assert best is not None, "a finished run has a best step"
     aligner = Aligner.load(best, device=device, precision=precision)
     translator = aligner.translator
-    search = _choose_length_penalty(settings.length_penalties, search, translator, prepared.valid)
+    search = _choose_length_penalty(
+        settings.length_penalties, search, translator, prepared.valid, tokenizations["valid"]
+    )
     node = {**search_node, "length_penalty": search.length_penalty}
     add_file(best, "search.yaml", yaml_text(node))
     _choose_alignment(aligner, reference(), best)
     scores: dict[str, Any] = {"checkpoint": best.name, "search": node, "training": dict(training), "tests": {}}
     for name, test in prepared.tests.items():
-        scores["tests"][name] = _score_test(test, translator, search, run.path / "translations" / f"{name}.txt")
+        path = run.path / "translations" / f"{name}.txt"
+        scores["tests"][name] = _score_test(test, translator, search, path, tokenizations[name])
     draw_curve(run.path / "metrics.jsonl", [run.path / "curve.png", run.path / "curve.svg"], title=run.path.name)
     run.finish(scores)
     return scores
@@ -111,13 +117,15 @@ def _try_average(number: int, run: RunFolder, metric: str, is_more_better: bool,
         run.save("average", weights, {"average_of": [folder.name for folder in folders], **numbers}, is_best=True)
 
 
-def _choose_length_penalty(alphas: Sequence[float], search: Search, translator: Translator, valid: HeldOut) -> Search:
+def _choose_length_penalty(
+    alphas: Sequence[float], search: Search, translator: Translator, valid: HeldOut, tokenization: Tokenization
+) -> Search:
     tried = {}
     for alpha in alphas:
         attempt = replace(search, length_penalty=alpha)
         translations = translator.translate(valid.sources, trees=valid.trees, search=attempt)
         texts = [translation.text for translation in translations]
-        tried[alpha] = score(texts, [valid.targets], metrics=("bleu",)).bleu
+        tried[alpha] = score(texts, [valid.targets], metrics=("bleu",), **asdict(tokenization)).bleu
         log.info("length penalty %g: validation BLEU %.2f", alpha, tried[alpha])
     return replace(search, length_penalty=max(tried, key=tried.__getitem__)) if tried else search
 
@@ -140,12 +148,16 @@ def _choose_alignment(aligner: Aligner, reference: Reference, folder: Path) -> N
     )
 
 
-def _score_test(test: HeldOut, translator: Translator, search: Search, path: Path) -> dict[str, Any]:
+def _score_test(
+    test: HeldOut, translator: Translator, search: Search, path: Path, tokenization: Tokenization
+) -> dict[str, Any]:
     start = time.perf_counter()
     texts = [translation.text for translation in translator.translate(test.sources, trees=test.trees, search=search)]
     seconds = time.perf_counter() - start
     path.parent.mkdir(exist_ok=True)
     path.write_text("".join(text + "\n" for text in texts), encoding="utf-8")
-    scores: Scores = score(texts, [test.targets])
+    scores: Scores = score(texts, [test.targets], **asdict(tokenization))
+    if warning := zero_bleu(scores):
+        log.warning("%s: %s", test.name, warning)
     log.info("%s: %d sentences in %.1f s (%.1f a second)", test.name, len(texts), seconds, len(texts) / seconds)
     return {**scores.to_dict(), "sentences_per_second": round(len(texts) / seconds, 1)}

@@ -7,22 +7,30 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sacrebleu.metrics import BLEU, CHRF, TER
+from sacrebleu.metrics import CHRF
+from sacrebleu.metrics.base import Metric
 
 from mt.data.canonical import composed
+from mt.evaluation import tokenization
+from mt.evaluation.tokenization import Tokenization, check_ter, check_tokenizer
 
-METRICS = ("bleu", "bleu_lowercase", "chrf", "chrf++", "ter")
+METRICS = ("bleu", "bleu_lowercase", "chrf", "chrf++", "ter")  # what is computed from lines alone
 DEFAULT_METRICS = ("bleu", "bleu_lowercase", "chrf", "ter")
-TOKENIZERS = ("13a", "intl", "zh", "char", "none")
+COMET = "comet"  # what a learned model says (mt.evaluation.comet), which needs the sources, too
+READABLE_CHRF = 20  # above, a translation is more than noise
 
-_NAMES = {"bleu": "BLEU", "bleu_lowercase": "BLEU lower-cased", "chrf": "chrF2", "chrf++": "chrF2++", "ter": "TER"}
+_NAMES = {
+    **{"bleu": "BLEU", "bleu_lowercase": "BLEU lower-cased", "chrf": "chrF2", "chrf++": "chrF2++", "ter": "TER"},
+    COMET: "COMET",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
     """What was measured on one set of lines; a metric that was not asked for is not a number (nan).
 
-    values             metric -> score from 0 to 100 (TER may be more); lower is better for TER, higher for the others
+    values             metric -> score from 0 to 100 (TER may be more); lower is better for TER, higher for the others;
+                       COMET is given times 100
     signatures         metric -> sacrebleu's account of how it was computed, to be quoted with the number
     hypothesis_length  tokens of all hypotheses, cut as for BLEU
     reference_length   tokens of the references, of several the one nearest in length to the hypothesis
@@ -69,8 +77,17 @@ class Scores:
             "reference_length": self.reference_length,
             "lines": self.num_lines,
             "references": self.num_references,
-            "signatures": dict(self.signatures),
+            **self.about(),
         }
+
+    def about(self) -> dict[str, Any]:
+        """How the scores were computed: each one's signature, and the scores by the names that they are quoted with.
+
+        Such a name has the signature in it: `BLEU|nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0`.
+        """
+        names = {f"{metric_name(name)}|{signature}": name for name, signature in self.signatures.items()}
+        quoted = {quoted: round(self.values[name], 4) for quoted, name in names.items()}
+        return {"signatures": dict(self.signatures), "with_signature": quoted}
 
     @classmethod
     def from_dict(cls, body: Mapping[str, Any]) -> Scores:
@@ -96,26 +113,29 @@ def score(
     *,
     metrics: Sequence[str] = DEFAULT_METRICS,
     tokenize: str = "13a",
+    ter: str = "tercom",
 ) -> Scores:
     """Scores of detokenised hypotheses against one or more lists of references, all in Unicode's form NFC.
 
-    `tokenize` is how BLEU cuts both sides into words: 13a for most languages, zh for Chinese, char where words are
-    not separated, none for text that is tokenised already. Raises ValueError for an unknown metric or tokenizer, no
-    lines at all, or lists of different lengths.
+    `tokenize` and `ter` say how BLEU and TER find words (`mt.evaluation.tokenization`, which chooses them by language).
+    Raises ValueError for an unknown metric or tokenizer, no lines at all, or lists of different lengths.
     """
-    check_names(metrics, tokenize)
-    _check_lines(hypotheses, references)
+    check_names(metrics, METRICS)
+    check_tokenizer(tokenize)
+    check_ter(ter)
+    check_lines(hypotheses, references)
     # canonically equal texts are the same: a model writes NFC, whatever the references are written in
     hypotheses, references = list(map(composed, hypotheses)), [list(map(composed, lines)) for lines in references]
+    how = Tokenization(tokenize=tokenize, ter=ter)
     # BLEU always, because it counts the lengths; it takes a fifth of a second for a thousand lines
-    bleu = _metric("bleu", tokenize)
+    bleu = metric("bleu", how)
     cased = bleu.corpus_score(hypotheses, references)
     values, signatures = {}, {}
     for name in metrics:
-        metric = bleu if name == "bleu" else _metric(name, tokenize)
-        result = cased if name == "bleu" else metric.corpus_score(hypotheses, references)
+        one = bleu if name == "bleu" else metric(name, how)
+        result = cased if name == "bleu" else one.corpus_score(hypotheses, references)
         values[name] = float(result.score)
-        signatures[name] = str(metric.get_signature())
+        signatures[name] = str(one.get_signature())
     return Scores(
         values=values,
         signatures=signatures,
@@ -131,27 +151,37 @@ def metric_name(metric: str) -> str:
     return _NAMES[metric]
 
 
-def check_names(metrics: Sequence[str], tokenize: str) -> None:
-    """Refuse metrics and tokenizers that there are not, in one line."""
-    for metric in metrics:
-        if metric not in METRICS:
-            raise ValueError(f"metrics ({metric}) must be among {', '.join(METRICS)}")
+def zero_bleu(scores: Scores) -> str | None:
+    """What a BLEU of 0 means where chrF says that the translations are no noise; None for any other scores."""
+    if not (round(scores.bleu, 2) == 0 and scores.chrf > READABLE_CHRF):
+        return None
+    return (
+        f"BLEU is 0 while chrF2 is {scores.chrf:.1f}: BLEU ({scores.signatures['bleu']}) finds no line with four words,"
+        " or no word that is right. Text without blanks between words needs another tokenizer (tokenize=char, or what"
+        " fits the language); for lines of one to three words chrF says more than BLEU"
+    )
+
+
+def metric(name: str, how: Tokenization, references: Sequence[Sequence[str]] | None = None) -> Metric:
+    """sacrebleu's object that computes one of METRICS; given `references`, it takes them in once for many systems."""
+    if name in ("bleu", "bleu_lowercase"):
+        return tokenization.bleu(how, lowercase=name == "bleu_lowercase", references=references)
+    if name == "ter":
+        return tokenization.ter(how, references=references)
+    return CHRF(word_order=2 if name == "chrf++" else 0, references=references)
+
+
+def check_names(metrics: Sequence[str], known: Sequence[str]) -> None:
+    """Refuse metrics that there are not, or none at all, in one line."""
+    for name in metrics:
+        if name not in known:
+            raise ValueError(f"metrics ({name}) must be among {', '.join(known)}")
     if not metrics:
-        raise ValueError(f"metrics () must name at least one of {', '.join(METRICS)}")
-    if tokenize not in TOKENIZERS:
-        raise ValueError(f"tokenize ({tokenize}) must be one of {', '.join(TOKENIZERS)}")
+        raise ValueError(f"metrics () must name at least one of {', '.join(known)}")
 
 
-def _metric(name: str, tokenize: str):
-    if name == "bleu":
-        # force: no warning about text that looks tokenised where the user has just said that it is
-        return BLEU(tokenize=tokenize, force=tokenize == "none")
-    if name == "bleu_lowercase":
-        return BLEU(lowercase=True, tokenize=tokenize, force=True)  # warned of once is enough
-    return TER() if name == "ter" else CHRF(word_order=2 if name == "chrf++" else 0)
-
-
-def _check_lines(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> None:
+def check_lines(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> None:
+    """Refuse no lines, no references, and references that have not as many lines as the hypotheses."""
     if not references:
         raise ValueError("references (0) must be at least one list of lines")
     for number, lines in enumerate(references, start=1):

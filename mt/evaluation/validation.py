@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -16,19 +18,26 @@ from mt.data.held_out import HeldOut
 from mt.device import mixed_precision
 from mt.evaluation.attention_probe import AttentionProbe
 from mt.evaluation.choose_alignment import Reference
-from mt.evaluation.scores import score
+from mt.evaluation.scores import score, zero_bleu
+from mt.evaluation.tokenization import Tokenization
 from mt.inference.translator import Translator
 from mt.search.search import Search
+
+log = logging.getLogger(__name__)
 
 ATTENTION = "attention"  # its pictures, and the folder that they are in
 
 
 @dataclass(frozen=True, kw_only=True)
 class Validated:
-    """Numbers by name, sample translations to show, more numbers to keep, and pictures by name, drawn when wanted."""
+    """Numbers by name, sample translations to show, more numbers to keep, and pictures by name, drawn when wanted.
+
+    `about_scores` says how those of the numbers that are scores were computed, for the checkpoint's scores.json.
+    """
 
     numbers: dict[str, float]
     samples: list[str]
+    about_scores: dict[str, Any] = field(default_factory=dict)
     details: dict[str, float] = field(default_factory=dict)
     pictures: dict[str, Callable[[Path], None]] = field(default_factory=dict)
 
@@ -46,12 +55,14 @@ class Validator:
         batches: TokenBatches,
         *,
         search: Search,
+        tokenization: Tokenization,
         reference: Callable[[], Reference],
         folder: Path,
         sample_lines: int = 3,
         attention_lines: int = 100,
     ):
         self.held_out, self.batches, self.search = held_out, batches, search
+        self.tokenization, self._has_warned = tokenization, False
         self.sentences = [apart(source)[1] for source in held_out.sources]  # without their context
         self.probe = (
             AttentionProbe(reference, lines=attention_lines, folder=folder / ATTENTION) if attention_lines else None
@@ -66,7 +77,11 @@ class Validator:
         held_out = self.held_out
         translations = translator.translate(held_out.sources, trees=held_out.trees, search=self.search)
         texts = [translation.text for translation in translations]
-        scores = score(texts, [held_out.targets], metrics=("bleu", "chrf"))
+        scores = score(texts, [held_out.targets], metrics=("bleu", "chrf"), **asdict(self.tokenization))
+        warning = zero_bleu(scores)
+        if warning and not self._has_warned:
+            log.warning("validation: %s", warning)
+            self._has_warned = True
         numbers = {
             "loss": loss,
             "perplexity": math.exp(min(loss, 700.0)),
@@ -75,13 +90,12 @@ class Validator:
             "copied": sum(_is_copy(*pair) for pair in zip(texts, self.sentences, strict=True)) / len(texts),
         }
         look = self.probe(translator, step) if self.probe else None
+        shown = {"samples": self._samples(texts), "about_scores": scores.about()}
         if look is None:
-            return Validated(numbers=numbers, samples=self._samples(texts))
+            return Validated(numbers=numbers, **shown)
         if look.alignment_error is not None:
             numbers["alignment_error"] = look.alignment_error
-        return Validated(
-            numbers=numbers, samples=self._samples(texts), details=look.numbers, pictures={ATTENTION: look.draw}
-        )
+        return Validated(numbers=numbers, **shown, details=look.numbers, pictures={ATTENTION: look.draw})
 
     @torch.inference_mode()
     def loss(self, translator: Translator) -> float:

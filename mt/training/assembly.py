@@ -26,6 +26,7 @@ KINDS = {
     "tokenizer": "mt.data.tokenizer.TokenizerSettings",
     "search": "mt.search.search.Search",
     "guidance": "mt.training.guidance.Guidance",
+    "scores": "mt.evaluation.tokenization.ScoreSettings",
     "trainer": "mt.training.trainer.TrainerSettings",
     "final": "mt.evaluation.final.FinalSettings",
 }
@@ -51,6 +52,7 @@ class Parts:
     lexicon: LexiconSettings
     tracker: Tracker
     search: Any  # mt.search.search.Search: training itself never searches
+    scores: Any  # mt.evaluation.tokenization.ScoreSettings
     final: Any  # mt.evaluation.final.FinalSettings
     make_batches: Callable[..., Any]
     make_validator: Callable[..., Any]
@@ -62,7 +64,7 @@ class Parts:
         What is used last is checked, too: the search, what comes after training, the tracker, the model's sizes.
         """
         names = ("data", "tokenizer", "trainer", "objective", "optimizer", "schedule", "guidance", "tracker")
-        parts = {name: _part(name, settings[name]) for name in (*names, "search", "final")}
+        parts = {name: _part(name, settings[name]) for name in (*names, "search", "scores", "final")}
         lexicon, make_batches, make_validator = (
             build({"_target_": target, **({} if name == "lexicon" else {"_partial_": True}), **_node(name, settings)})
             for name, target in HANDED_TO.items()

@@ -125,12 +125,18 @@ class Validation:
     """What the validation function gives: numbers by name (`loss`, `bleu`, `chrf` …) and a few sample translations.
 
     `details` are more numbers, which are recorded and not shown; `pictures` draw themselves to a PNG file.
+    `about_scores` stands beside the numbers in the checkpoint's scores.json.
     """
 
     numbers: Mapping[str, float]
     samples: list[str] = field(default_factory=list)  # lines to show
     details: Mapping[str, float] = field(default_factory=dict)
     pictures: Mapping[str, Callable[[Path], None]] = field(default_factory=dict)
+    about_scores: Mapping[str, Any] = field(default_factory=dict)
+
+    def for_checkpoint(self) -> dict[str, Any]:
+        """What is kept with the weights."""
+        return {**self.numbers, **self.about_scores}
 
 
 class Store(Protocol):
@@ -393,7 +399,7 @@ class Trainer:
             own = self.validate(self.model)
         self.average.swap()
         told = self.ranks.told({"numbers": own.numbers, "samples": own.samples, "details": own.details})
-        validation = Validation(**told, pictures=own.pictures)
+        validation = Validation(**told, pictures=own.pictures, about_scores=own.about_scores)
         value = validation.numbers[settings.metric]
         sign, best = METRICS[settings.metric], self.position.best
         is_best = not math.isnan(value) and (best is None or sign * value > sign * best)
@@ -412,7 +418,7 @@ class Trainer:
         for line in validation.samples:
             progress.say(f"    {line}")
         self._say(progress, self.watch.validation(self.position.step, validation.numbers))
-        self._judged = {"step": self.position.step, **validation.numbers}, value, is_best
+        self._judged = {"step": self.position.step, **validation.for_checkpoint()}, value, is_best
         self._save_validated()
 
     def _save_validated(self) -> None:

@@ -111,6 +111,18 @@ def test_other_settings_for_what_comes_after_training_unfinish_a_run(run):
     assert RunFolder.open(run.path, {**SETTINGS, "search": {"size": 2}}).scores is None
 
 
+def test_a_run_from_before_scores_were_settings_goes_on_and_stays_finished(run):
+    run.finish({"bleu": 1.0})
+    auto = {"tokenize": "auto", "ter": "auto"}
+    again = RunFolder.open(run.path, {**SETTINGS, "scores": auto})
+    assert again.scores == {"bleu": 1.0}
+    again.close()
+    other = {**SETTINGS, "scores": {**auto, "tokenize": "char"}}
+    with pytest.raises(ValueError, match=r"scores.tokenize was auto, is char"):
+        RunFolder.open(run.path, other)
+    assert RunFolder.open(run.path, other, allow=["scores"]).scores is None, "the tests are scored again"
+
+
 def test_checkpoints_whose_settings_are_lost_are_not_gone_on_with(run):
     (run.path / "config.yaml").unlink()
     with pytest.raises(ValueError, match=r"holds checkpoints but no config.yaml"):

@@ -45,6 +45,7 @@ def test_every_variant_is_trained_measured_and_in_the_report(compared):
         assert run["updates"] == 60 and 0 <= run["maps"]["sparsity"] <= 1
         scores = json.loads((compared / "runs" / "numbers" / name / "seed-1" / "scores.json").read_text("utf-8"))
         assert run["tests"]["test"]["bleu"] == scores["tests"]["test"]["bleu"]
+        assert "tok:13a" in run["signatures"]["test"]["bleu"]
     speeds = results["speeds"]["numbers"]["found"]
     assert set(speeds) == {"dense", "window"}
     for of_run in speeds.values():

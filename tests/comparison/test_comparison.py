@@ -27,6 +27,7 @@ def run(bleu, *, error_rate=20.0):
     return {
         "overrides": [],
         "tests": {"test": {"bleu": bleu, "chrf": bleu + 10}},
+        "signatures": {"test": {"bleu": "nrefs:1|tok:13a", "chrf": "nrefs:1|nc:6"}},
         "alignment": {"set": "test", "measured_on": "gold links", "error_rate": error_rate},
         "maps": {"entropy": 1.0, "sparsity": 0.5, "sink_mass": 0.1, "coverage": 0.9},
         "parameters": 1000,
@@ -232,3 +233,11 @@ def test_a_report_of_nothing_says_so(tmp_path):
         results=Results.open(tmp_path),
     )
     assert "Not measured." in markdown(nothing) and "<p>Not measured.</p>" in page(nothing)
+
+
+def test_scores_are_shown_with_their_signatures_once_where_they_are_known(comparison):
+    said = "Scores: BLEU `nrefs:1|tok:13a` (test); chrF2 `nrefs:1|nc:6` (test)."
+    assert markdown(comparison).count(said) == 1
+    for measured in comparison.results.runs.values():
+        del measured["signatures"]  # as older versions left it
+    assert "Scores: " not in markdown(comparison)

@@ -3,6 +3,7 @@
 import pytest
 
 from mt.comparison.quality import p_of
+from mt.evaluation.tokenization import ScoreSettings
 
 REFERENCES = [
     f"the {animal} sees the {thing} in the {place}"
@@ -25,3 +26,11 @@ def test_the_same_translations_again_are_no_more_evidence(times):
     once = p_of([MIXED], [ALSO], REFERENCES)
     assert p_of([MIXED] * times, [ALSO] * times, REFERENCES) == pytest.approx(once)
     assert 0.001 < once["bleu"] < 1
+
+
+def test_differences_are_of_words_that_fit_the_language():
+    verbs = "看书 画画 吃饭 睡觉 唱歌".split()
+    references = [f"{noun}{verb}了。" for noun in "老师 医生 孩子 妈妈".split() for verb in verbs]
+    worse = [line.replace("了", "") if n % 3 else line for n, line in enumerate(references)]
+    assert p_of([references], [worse], references, ScoreSettings().fitting("zh").tokenization)["bleu"] < 0.05
+    assert p_of([references], [worse], references, ScoreSettings().fitting("de").tokenization)["bleu"] == 1.0

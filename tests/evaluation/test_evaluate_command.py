@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+import mt.checkpoint.folder
 import mt.inference.translator
 from mt.evaluate import main
 from mt.search.beam import Beam
@@ -38,6 +39,8 @@ class Shouter:
 @pytest.fixture
 def shouter(monkeypatch):
     monkeypatch.setattr(mt.inference.translator, "Translator", Shouter)
+    monkeypatch.setattr(mt.checkpoint.folder, "find_step", lambda path: path)
+    monkeypatch.setattr(mt.checkpoint.folder, "read_card", lambda path: SimpleNamespace(target_language="de"))
     return Shouter
 
 
@@ -105,7 +108,7 @@ def test_existing_translations_are_scored_without_a_model(files, capsys, tmp_pat
             "--checkpoint has no effect with --hyp",
         ),
         (["--reference", "reference.de"], "--source FILE is needed"),
-        (["--source", "source.en", "--reference", "reference.de", "--metrics", "bleu,comet"], r"metrics \(comet\)"),
+        (["--source", "source.en", "--reference", "reference.de", "--metrics", "bleu,meteor"], r"metrics \(meteor\)"),
         (["--source", "source.en", "--reference", "reference.de", "--tokenize", "x"], r"tokenize \(x\)"),
     ],
 )

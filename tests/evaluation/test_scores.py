@@ -143,3 +143,7 @@ def test_scores_come_back_from_their_dict():
     assert again.signatures == scores.signatures and again.num_lines == 2
     assert again.values == {metric: round(value, 4) for metric, value in scores.values.items()}
     assert again.length_ratio == scores.length_ratio
+    names = scores.to_dict()["with_signature"]
+    assert names[f"BLEU|{scores.signatures['bleu']}"] == round(scores.bleu, 4) and len(names) == len(scores.values)
+    older = {key: value for key, value in scores.to_dict().items() if key != "with_signature"}
+    assert Scores.from_dict(older).values == again.values

@@ -24,12 +24,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mt.checkpoint.manifest import has_manifest, verify, verify_sizes, write_manifest
+from mt.checkpoint.manifest import check_listed, has_manifest, verify, verify_sizes, write_manifest
 from mt.checkpoint.outline import Shape, Unfilled, check_memory, check_weights, kept_tensors, outline_of
 from mt.checkpoint.rebuild import build, find_target, targets
 from mt.checkpoint.small_file import check_files, read_json, read_yaml, yaml_text
 from mt.checkpoint.tensor_file import TensorFile, write_tensors
 from mt.data.document import DocumentSettings
+from mt.data.lock import shared
 from mt.data.tokenizer import BOS, EOS, TokenizerPair
 from mt.data.whole_folder import json_text, whole_folder
 
@@ -41,6 +42,7 @@ SMALL_FILES = (
     *("manifest.json", "model.yaml", "tokenizer.model", "source.model", "target.model"),
     *("search.yaml", "alignment.json", "scores.json"),
 )
+SHORTLIST = "shortlist.safetensors"
 
 # What a checkpoint may name. All classes of these packages hold values and tensors, and touch nothing else; of
 # functions only those that change a model may be named.
@@ -120,13 +122,15 @@ def load_checkpoint(path: str | Path) -> LoadedModel:
     """
     folder = find_step(Path(path))
     with _one_short_line():
-        # from the least trusting to the dearest: sizes, small files, the model's outline, then all bytes, then memory
-        check_files(folder, (*SMALL_FILES, WEIGHTS))
-        if has_manifest(folder):
-            verify_sizes(folder, (WEIGHTS,))
-            verify(folder, SMALL_FILES)
-        card, search = read_card(folder), _read_search(folder / "search.yaml")
-        tokenizers = TokenizerPair.load(folder)
+        # cheap checks first: sizes, small files, the model's outline, then all bytes, then memory
+        with shared(folder):
+            check_files(folder, (*SMALL_FILES, WEIGHTS))
+            if has_manifest(folder):
+                check_listed(folder, (*SMALL_FILES, WEIGHTS, SHORTLIST))
+                verify_sizes(folder, (WEIGHTS,))
+                verify(folder, SMALL_FILES)
+            card, search = read_card(folder), _read_search(folder / "search.yaml")
+            tokenizers = TokenizerPair.load(folder)
         weights = TensorFile(folder / WEIGHTS)
         stored = {name: Shape(weights.shapes[name], weights.dtypes[name]) for name in weights}
         outline = outline_of(lambda: _build(card, tokenizers), stored, folder / "model.yaml")
@@ -260,11 +264,15 @@ def find_step(path: Path) -> Path:
 
     Of a run folder that has lost its links, as some ways of copying lose them, it is the newest step, with a warning.
     """
-    for candidate in (path, path / "best", path / "last"):
+    if (path / "model.yaml").is_file():
+        return path.resolve()
+    for candidate in (path / "best", path / "last"):
         if (candidate / "model.yaml").is_file():
+            if candidate.resolve().parent != path.resolve():
+                raise ValueError(f"{candidate} leads out of the run, to {candidate.resolve()}: name that folder itself")
             return candidate.resolve()
     for candidate in numbered_steps(path)[::-1]:
-        if (candidate / "model.yaml").is_file():
+        if (candidate / "model.yaml").is_file() and not candidate.is_symlink():
             log.warning("%s has neither best nor last: %s is taken", path, candidate.name)
             return candidate.resolve()
     what = "is no checkpoint: it holds neither model.yaml nor a step folder" if path.exists() else "does not exist"

@@ -77,7 +77,7 @@ class ShardMaker:
         with alone(place.with_name(f".lock.{number:06d}")):
             if self.is_made(number):
                 return  # by another process, while we waited
-            remove_unfinished(place.parent, place.name)
+            remove_unfinished(place.parent, place.name.__eq__)
             with whole_folder(place) as new:
                 self._make(number, new, num_processes)
             ledger = Ledger.load(place / "encoded" / "ledger.json")

@@ -159,7 +159,7 @@ def test_a_refused_start_lets_go_of_the_lock(run):
 
 def test_a_killed_process_is_not_in_the_way(tmp_path):
     code = (
-        "import sys, time; from pathlib import Path; from mt.checkpoint import lock\n"
+        "import sys, time; from pathlib import Path; from mt.data import lock\n"
         "held = lock.lock(Path(sys.argv[1])); print('held', flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE) as other:

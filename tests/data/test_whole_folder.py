@@ -50,7 +50,7 @@ def test_what_a_kill_left_is_put_in_order_of_one_name_or_of_all(tmp_path):
         (tmp_path / name).mkdir()
         (tmp_path / name / "in").write_text(name)
     (tmp_path / ".d.12.unfinished").write_text("a file")
-    remove_unfinished(tmp_path, "b")
+    remove_unfinished(tmp_path, "b".__eq__)
     assert (tmp_path / "b" / "in").read_text() == ".b.replaced"
     assert names(tmp_path) == [".a.replaced", ".c.12.unfinished", ".d.12.unfinished", ".mine", "a", "b"]
     remove_unfinished(tmp_path)

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from mt.command_line import Flags, run
+from mt.data.lock import only_process
 from mt.data.whole_folder import whole_file, write_json, write_whole
 
 if TYPE_CHECKING:
@@ -84,11 +85,11 @@ def main(argv: list[str] | None = None) -> int:
         of = {"translator": aligner.translator, "checkpoint": flags.checkpoint}
         trees = read_trees(flags.trees, sources, flags.source, **of)
     output = Path(flags.output)
-    output.mkdir(parents=True, exist_ok=True)
-    # it speaks of the files beside it: the first to go, the last to come
-    (output / "about.json").unlink(missing_ok=True)
-    about = export(aligner, reverse, sources, targets, trees, gold, flags, output)
-    write_json(output / "about.json", about)
+    with only_process(output):
+        # it speaks of the files beside it: the first to go, the last to come
+        (output / "about.json").unlink(missing_ok=True)
+        about = export(aligner, reverse, sources, targets, trees, gold, flags, output)
+        write_json(output / "about.json", about)
     return 0
 
 

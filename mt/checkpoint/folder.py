@@ -51,6 +51,8 @@ CHANGES = ("mt.compression.", *MODEL_PARTS)
 CHANGE_FUNCTIONS = ("mt.compression.", "mt.model.alignment_head.")
 SEARCHES = ("mt.search.",)
 # Of a checkpoint's search; the command line may ask for more. Powers of larger length penalties overflow.
+# Trained weights are nowhere near it; much larger ones overflow on the way through a model, which norms can hide.
+MAX_WEIGHT = 1e6
 MOST_IN_SEARCH, MAX_NUMBER = {"n_best": 1000, "size": 1000, "length_penalty": 20}, 1_000_000
 
 
@@ -126,7 +128,7 @@ def load_checkpoint(path: str | Path) -> LoadedModel:
         with shared(folder):
             check_files(folder, (*SMALL_FILES, WEIGHTS))
             if has_manifest(folder):
-                check_listed(folder, (*SMALL_FILES, WEIGHTS, SHORTLIST))
+                check_listed(folder, (*SMALL_FILES, WEIGHTS, *TRAINING, SHORTLIST))
                 verify_sizes(folder, (WEIGHTS,))
                 verify(folder, SMALL_FILES)
             card, search = read_card(folder), _read_search(folder / "search.yaml")
@@ -141,6 +143,7 @@ def load_checkpoint(path: str | Path) -> LoadedModel:
         with Unfilled():
             model = _build(card, tokenizers)
         load_weights(model, weights, weights.path)
+        _check_finite(model, weights.path)
     return LoadedModel(folder=folder, card=card, model=model, tokenizers=tokenizers, search=search)
 
 
@@ -159,6 +162,21 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], origin: Path) 
     with torch.no_grad():
         for name, tensor in own.items():
             tensor.copy_(weights[name])
+
+
+def _check_finite(model: nn.Module, origin: Path) -> None:
+    """Raises ValueError naming the first weight with numbers that are not finite, or so large that they overflow."""
+    parameters = dict(model.named_parameters())
+    for name, tensor in kept_tensors(model).items():
+        if not tensor.is_floating_point() or not tensor.numel():
+            continue
+        most = MAX_WEIGHT if name in parameters else torch.finfo(tensor.dtype).max
+        low, high = (float(one) for one in torch.aminmax(tensor.detach()))
+        if not (-most <= low and high <= most):
+            value = high if not high <= most else low
+            raise ValueError(
+                f"{origin}: {name} holds {value:g}, must be finite and {most:g} at most: it is damaged or has diverged"
+            )
 
 
 def read_card(folder: Path) -> ModelCard:

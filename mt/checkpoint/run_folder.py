@@ -99,7 +99,7 @@ class RunFolder:
             raise ValueError(
                 f"{self.path}: {listed(links)} must not be a link: a run writes there, and would write elsewhere"
             )
-        if (self.path / LOCK).exists() and self._config.exists() or numbered_steps(self.path):
+        if ((self.path / LOCK).exists() and self._config.exists()) or numbered_steps(self.path):
             return
         others = written_by_runs(self.path)
         if others:

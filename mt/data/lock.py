@@ -13,7 +13,7 @@ import os
 import socket
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -48,10 +48,8 @@ def shared(folder: Path) -> Iterator[None]:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         if fcntl is not None:
-            try:
+            with suppress(OSError):  # the file system knows no locks: whoever writes says so
                 fcntl.flock(descriptor, fcntl.LOCK_SH)
-            except OSError:  # the file system knows no locks: whoever writes says so
-                pass
         yield
     finally:
         os.close(descriptor)
@@ -67,8 +65,26 @@ def claimed(path: Path, name: Path) -> int:
     about = os.fstat(descriptor)
     if stat.S_ISREG(about.st_mode) and about.st_nlink > 1:
         os.close(descriptor)
-        raise ValueError(f"{path} is a second name of another file (a hard link), which would be overwritten: delete it")
+        raise ValueError(f"{path} is another file's second name (a hard link), whose content would go: delete it")
     return descriptor
+
+
+@contextmanager
+def only_process(folder: Path) -> Iterator[None]:
+    """Makes the folder, where there is none, and keeps other processes from writing into it.
+
+    Raises ValueError when another one has it. A folder that was made here and is empty in the end is taken away.
+    """
+    is_new = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = claimed(folder, folder)
+    try:
+        yield
+    finally:
+        if is_new:
+            with suppress(OSError):  # it is not empty
+                folder.rmdir()
+        os.close(descriptor)
 
 
 class Lock:

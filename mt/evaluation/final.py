@@ -20,6 +20,7 @@ from mt.checkpoint.run_folder import RunFolder
 from mt.checkpoint.small_file import yaml_text
 from mt.data.held_out import HeldOut
 from mt.data.prepare import Prepared
+from mt.data.whole_folder import write_whole
 from mt.evaluation.choose_alignment import Reference, ranked
 from mt.evaluation.curve import draw_curve
 from mt.evaluation.report import table
@@ -142,7 +143,7 @@ def _score_test(test: HeldOut, translator: Translator, search: Search, path: Pat
     texts = [translation.text for translation in translator.translate(test.sources, trees=test.trees, search=search)]
     seconds = time.perf_counter() - start
     path.parent.mkdir(exist_ok=True)
-    path.write_text("".join(text + "\n" for text in texts), encoding="utf-8")
+    write_whole(path, "".join(text + "\n" for text in texts))
     scores: Scores = score(texts, [test.targets])
     log.info("%s: %d sentences in %.1f s (%.1f a second)", test.name, len(texts), seconds, len(texts) / seconds)
     return {**scores.to_dict(), "sentences_per_second": round(len(texts) / seconds, 1)}

@@ -132,6 +132,7 @@ class RunFolder:
             return order.get(path.name, 1 if STEP.fullmatch(path.name) else 0)
 
         try:
+            remove_unfinished(self.path, is_name_of_run)
             for path in sorted(self.path.iterdir(), key=turn):
                 if path.is_dir() and not path.is_symlink():
                     remove_whole(path)

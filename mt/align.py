@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from mt.command_line import Flags, run
 from mt.data.lock import only_process
-from mt.data.whole_folder import whole_file, write_json, write_whole
+from mt.data.whole_folder import remove_unfinished, whole_file, write_json, write_whole
 
 if TYPE_CHECKING:
     from mt.alignment.alignment import Alignment, RawAttention
@@ -86,6 +86,7 @@ def main(argv: list[str] | None = None) -> int:
         trees = read_trees(flags.trees, sources, flags.source, **of)
     output = Path(flags.output)
     with only_process(output):
+        remove_unfinished(output)  # left by a process that was killed
         # it speaks of the files beside it: the first to go, the last to come
         (output / "about.json").unlink(missing_ok=True)
         about = export(aligner, reverse, sources, targets, trees, gold, flags, output)

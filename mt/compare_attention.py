@@ -37,7 +37,7 @@ def main(settings: dict[str, Any]) -> None:
     from mt.comparison.report import markdown, page, values_as_csv
     from mt.comparison.results import Results
     from mt.data.lock import lock
-    from mt.data.whole_folder import write_whole
+    from mt.data.whole_folder import remove_unfinished, write_whole
     from mt.device import choose_device
 
     for part in settings["parts"]:
@@ -52,6 +52,7 @@ def main(settings: dict[str, Any]) -> None:
     choose_device(costs.device)
     folder.mkdir(parents=True, exist_ok=True)
     held = lock(folder)
+    remove_unfinished(folder)  # left by a process that was killed
     comparison = replace(comparison, results=Results.open(folder))  # what another process measured until now
     if "train" in settings["parts"]:
         train_all(comparison, folder, settings["jobs"])

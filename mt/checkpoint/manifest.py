@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mt.checkpoint.small_file import check_file, read_json
 from mt.data.lock import alone
-from mt.data.whole_folder import json_text, write_whole
+from mt.data.whole_folder import json_text, remove_unfinished, write_whole
 
 FILE_NAME = "manifest.json"
 FORMAT = 1
@@ -138,6 +138,7 @@ def add_file(folder: Path, name: str, content: str | bytes) -> None:
     """
     content = content.encode("utf-8") if isinstance(content, str) else content
     with alone(folder):
+        remove_unfinished(folder)  # left by a process that was killed: who writes here holds the lock
         if not has_manifest(folder):  # an older version's: one that knew this file alone would be no manifest
             write_whole(folder / name, content)
             return

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from mt.data.whole_folder import UNFINISHED, whole_file, write_whole
+from mt.data.whole_folder import UNFINISHED, remove_unfinished, whole_file, write_whole
 
 MARK = ".made_by"  # ends the name of the file that says what makes the one beside it
 BLOCK = 1 << 20  # bytes
@@ -41,6 +41,7 @@ class Unfinished:
         try:
             with whole_file(self.path, keep=keep) as file:
                 is_opened = True
+                remove_unfinished(_mark(self.path).parent, _mark(self.path).name.__eq__)
                 write_whole(_mark(self.path), self.made_by)
                 yield num_done, file
         finally:

@@ -138,3 +138,11 @@ def test_a_file_that_the_manifest_does_not_know_is_refused(step, name):
     (step / name).write_text("{}")
     with pytest.raises(ValueError, match=f"{name} is not in manifest.json: another program put it there, delete it"):
         load_checkpoint(step)
+
+
+def test_what_a_kill_left_is_cleared_away_when_the_next_file_is_added(step):
+    before = set(tree(step))
+    for name in (".manifest.json.0123456789abcdef.unfinished", ".shortlist.safetensors.12.unfinished"):
+        (step / name).write_text("half")
+    add_file(step, "alignment.json", "{}")
+    assert set(tree(step)) == {*before, "alignment.json"}

@@ -321,3 +321,14 @@ def test_what_a_kill_left_half_written_is_cleared_away_and_half_replaced_comes_b
     (run.path / "step_000015").rename(run.path / ".step_000015.replaced")
     assert opened(run.path).last.name == "step_000015"
     assert not [name for name in tree(run.path) if "unfinished" in name or "replaced" in name]
+
+
+def test_a_clock_that_jumps_back_changes_nothing_in_the_order_of_a_run(run):
+    """Steps are in the order of their numbers, not of their times."""
+    for number, step in enumerate(run.steps()):
+        os.utime(step, (2e9 - 1000 * number, 2e9 - 1000 * number))
+    save(run, 20, is_best=False)
+    os.utime(run.path / "step_000020", (0, 0))
+    assert run.last.name == run.resume_point()[0].name == "step_000020"
+    run.prune(1)
+    assert [step.name for step in run.steps()] == ["step_000010", "step_000020"]

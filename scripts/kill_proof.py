@@ -48,7 +48,7 @@ TINY = [
     "+validation.search.max_length=8",
     "search.max_length=8",
 ]
-TASK = {"tiny": {"overrides": [*TINY, "data.prepared=data"], "purpose": ""}}
+TASK = f"{{tiny:{{overrides:{[*TINY, 'data.prepared=data']},purpose:''}}}}"  # as an override is written
 ENDINGS = (".unfinished", ".replaced", ".made_by")
 
 
@@ -231,7 +231,7 @@ COMMANDS = {
         [
             *("mt.compare_attention", "folder=comparison", "speeds.rounds=1", "speeds.updates=1", "speeds.lines=5"),
             *("costs.lengths=[8]", "costs.repeats=1", "costs.num_heads=2", "costs.head_size=4", "costs.device=cpu"),
-            f"tasks={json.dumps(TASK)}".replace('"', "'"),
+            f"tasks={TASK}",
             "variants={dense:{slot:decoder.cross_attention,attention:dense},"
             "local:{slot:decoder.cross_attention,attention:local}}",
         ],

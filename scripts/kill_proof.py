@@ -26,6 +26,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from mt.checkpoint.folder import find_step, load_checkpoint
 from mt.checkpoint.manifest import verify
 from mt.data.bundled.source import Bundled
@@ -48,7 +50,7 @@ TINY = [
     "+validation.search.max_length=8",
     "search.max_length=8",
 ]
-TASK = f"{{tiny:{{overrides:{[*TINY, 'data.prepared=data']},purpose:''}}}}"  # as an override is written
+VARIANTS = yaml.safe_load((ROOT / "configs" / "compare_attention.yaml").read_text("utf-8"))["variants"]
 ENDINGS = (".unfinished", ".replaced", ".made_by")
 
 
@@ -231,9 +233,8 @@ COMMANDS = {
         [
             *("mt.compare_attention", "folder=comparison", "speeds.rounds=1", "speeds.updates=1", "speeds.lines=5"),
             *("costs.lengths=[8]", "costs.repeats=1", "costs.num_heads=2", "costs.head_size=4", "costs.device=cpu"),
-            f"tasks={TASK}",
-            "variants={dense:{slot:decoder.cross_attention,attention:dense},"
-            "local:{slot:decoder.cross_attention,attention:local}}",
+            *("tasks=[bundled]", f"tasks.bundled.overrides={json.dumps([*TINY, 'data.prepared=data'])}"),
+            *(f"~variants.{name}" for name in VARIANTS if name not in ("dense", "local")),
         ],
         measured,
     ),

@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from mt.command_line import Flags, add_tag, run
+from mt.data.lock import only_process
 from mt.data.visible import is_visible
-from mt.data.whole_folder import whole_file, write_json, write_whole
+from mt.data.whole_folder import remove_unfinished, whole_file, write_json, write_whole
 from mt.number import Number
 
 if TYPE_CHECKING:
@@ -87,11 +88,12 @@ def main(argv: list[str] | None = None) -> int:
         of = {"translator": aligner.translator, "checkpoint": flags.checkpoint}
         trees = read_trees(flags.trees, sources, flags.source, **of)
     output = Path(flags.output)
-    output.mkdir(parents=True, exist_ok=True)
-    # it speaks of the files beside it: the first to go, the last to come
-    (output / "about.json").unlink(missing_ok=True)
-    about = export(aligner, reverse, sources, targets, trees, gold, flags, output)
-    write_json(output / "about.json", about)
+    with only_process(output):
+        remove_unfinished(output)  # left by a process that was killed
+        # it speaks of the files beside it: the first to go, the last to come
+        (output / "about.json").unlink(missing_ok=True)
+        about = export(aligner, reverse, sources, targets, trees, gold, flags, output)
+        write_json(output / "about.json", about)
     return 0
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from mt.command_line import Flags, add_tag
 from mt.data.visible import is_visible
+from mt.data.whole_folder import remove_unfinished
 from mt.number import Number
 
 if TYPE_CHECKING:
@@ -41,10 +42,11 @@ def main(argv: list[str]) -> int:
     if not flags.learning_rate > 0:
         raise ValueError(f"--learning-rate ({flags.learning_rate}) must be above 0")
 
-    if Path(flags.output).exists():
-        raise ValueError(f"--output ({flags.output}) must be a new folder: this one is there")
+    output = Path(flags.output)
+    check_new(output)
 
     from mt.checkpoint.folder import load_checkpoint, newest_run
+    from mt.data.lock import only_process
     from mt.data.pair import Pair
     from mt.data.sources import with_tag
     from mt.evaluation.alignment_input import check_count, read
@@ -66,8 +68,17 @@ def main(argv: list[str]) -> int:
     pairs = [with_tag(pair, flags.tag) for pair in pairs]
     if not pairs:
         raise ValueError(f"{flags.source} and {flags.target} have no pair of lines with a link to learn from")
-    teach(loaded, pairs, flags)
+    with only_process(output):
+        check_new(output)  # another process may have written it by now
+        remove_unfinished(output.parent, output.name.__eq__)  # left by one that was killed
+        teach(loaded, pairs, flags)
     return 0
+
+
+def check_new(output: Path) -> None:
+    """Raises ValueError unless there is nothing at `output`, or an empty folder, such as a kill leaves."""
+    if output.is_symlink() or (output.exists() and not (output.is_dir() and not any(output.iterdir()))):
+        raise ValueError(f"--output ({output}) must be a new folder: this one is there")
 
 
 def teach(loaded: LoadedModel, pairs: Sequence[Pair], flags: argparse.Namespace) -> None:

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from difflib import get_close_matches
-from hashlib import sha256
 from inspect import cleandoc
 from pathlib import Path
 from textwrap import indent
@@ -18,6 +17,7 @@ from traceback import walk_tb
 from types import FrameType
 from typing import Any, NoReturn
 
+from mt.checkpoint.names import as_typed, check_places, check_typed, job_folder, sweep_folder
 from mt.number import check_numbers
 from mt.terminal import log_to_stderr, settle_streams, tell
 
@@ -33,8 +33,6 @@ NO_MEMORY = (
     *("can't allocate memory", "bad_alloc", "can't start new thread", "annot allocate memory", "out of memory"),
     *("failed to map segment", "nable to mmap", "Resource temporarily unavailable"),
 )
-
-LONGEST_NAME = 255  # of a folder, in bytes, on most file systems
 
 HYDRA_FLAGS = """\
 flags:
@@ -141,11 +139,13 @@ def run_hydra(main: Callable[[dict[str, Any]], float | None], config_name: str) 
             except OmegaConfBaseException as error:
                 raise ValueError(worded(error, config_name, overrides)) from error
             check_numbers(settings)
+            check_places(settings)
             if alone:
                 refuse_unheard(HydraConfig.get().runtime.choices)
             elif "folder" in settings:
                 # each job in a folder of its own, or they would go on with one another's work
-                settings["folder"] = str(Path(settings["folder"]) / job_folder(HydraConfig.get().job.override_dirname))
+                job_name = job_folder(HydraConfig.get().job.override_dirname)
+                settings["folder"] = sweep_folder(settings["folder"], job_name)
             return main(settings)  # a number, for a sweeper to make better
 
     job.__module__ = main.__module__  # Hydra names the job after it
@@ -153,7 +153,9 @@ def run_hydra(main: Callable[[dict[str, Any]], float | None], config_name: str) 
     with one_line_errors():
         parser = get_args_parser()
         parser.error = _refuse_flag
+        sys.argv[1:] = map(as_typed, sys.argv[1:])
         overrides = parser.parse_args().overrides
+        check_typed(overrides)
         try:
             hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=config_name)(job)()
         except (HydraException, OmegaConfBaseException) as error:
@@ -171,16 +173,6 @@ def refuse_unheard(choices: Mapping[str, str]) -> None:
     for group in ("hydra/launcher", "hydra/sweeper"):
         if choices[group] != "basic":
             raise ValueError(f"{group}={choices[group]} needs --multirun")
-
-
-def job_folder(overrides: str) -> str:
-    """The folder of a multirun's job, named after what is particular to it; cut to a length that file systems take."""
-    name = overrides.replace("/", ".")
-    whole = name.encode()
-    if len(whole) <= LONGEST_NAME:
-        return name
-    digest = sha256(whole).hexdigest()[:12]
-    return f"{whole[: LONGEST_NAME - 13].decode(errors='ignore')}-{digest}"
 
 
 def is_from(package: str, error: Exception) -> bool:

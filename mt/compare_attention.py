@@ -32,11 +32,12 @@ PARTS = ("train", "speeds", "costs", "report")
 
 def main(settings: dict[str, Any]) -> None:
     """Trains, measures and reports what `settings` name. Raises ValueError for what cannot be, before anything runs."""
-    from mt.checkpoint.lock import lock
     from mt.checkpoint.rebuild import build
     from mt.comparison.measuring import bootstrap_all, measure_all, time_all, train_all
     from mt.comparison.report import markdown, page, values_as_csv
-    from mt.data.whole_folder import write_whole
+    from mt.comparison.results import Results
+    from mt.data.lock import lock
+    from mt.data.whole_folder import remove_unfinished, write_whole
     from mt.device import choose_device
 
     for part in settings["parts"]:
@@ -51,6 +52,8 @@ def main(settings: dict[str, Any]) -> None:
     choose_device(costs.device)
     folder.mkdir(parents=True, exist_ok=True)
     held = lock(folder)
+    remove_unfinished(folder)  # left by a process that was killed
+    comparison = replace(comparison, results=Results.open(folder))  # what another process measured until now
     if "train" in settings["parts"]:
         train_all(comparison, folder, settings["jobs"])
     if "speeds" in settings["parts"]:

@@ -59,7 +59,10 @@ def main(argv: list[str] | None = None) -> int:
     from mt.checkpoint.folder import load_checkpoint, newest_run
     from mt.checkpoint.manifest import add_file
     from mt.data.formats.lines import read_lines
-    from mt.inference.shortlist import FILE_NAME, Shortlist
+    from mt.inference.shortlist import FILE_NAME, MOST_BEST, Shortlist
+
+    if flags.best > MOST_BEST:
+        raise ValueError(f"--best ({flags.best}) must be at most {MOST_BEST}")
 
     loaded = load_checkpoint(flags.checkpoint or newest_run())
     tokenizers = loaded.tokenizers

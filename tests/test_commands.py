@@ -284,7 +284,7 @@ def test_a_closed_pipe_is_no_error(tmp_path):
 def test_a_job_of_a_multirun_has_the_same_folder_begun_afresh_or_not(train, more):
     code, said, jobs = train("trainer.seed=12,13", *more, "--multirun")
     assert code == 0, said
-    assert [job["folder"] for job in jobs] == [f"checkpoints/bundled/trainer.seed={seed}" for seed in (12, 13)]
+    assert [job["folder"] for job in jobs] == [f"checkpoints/bundled.multirun/trainer.seed={seed}" for seed in (12, 13)]
 
 
 def test_leaving_at_once_does_what_waits_for_the_end_and_keeps_the_code():

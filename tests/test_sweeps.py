@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mt.command_line import LONGEST_NAME, job_folder
+from mt.checkpoint.names import LONGEST_NAME, job_folder
 from tests.children import PATIENCE_SECONDS
 from tests.conftest import train_overrides
 
@@ -114,9 +114,10 @@ def test_a_launcher_does_the_jobs_in_processes_of_their_own_and_brings_back_what
     done, jobs = train("-m", "hydra/launcher=submitit_local", "name=few", "schedule.peak=0.1,0.01")
     assert done.returncode == 0, done.stderr
     assert sorted(job["folder"] for job in jobs) == [
-        f"checkpoints/few/name=few,schedule.peak={peak}" for peak in ("0.01", "0.1")
+        f"checkpoints/few.multirun/name=few,schedule.peak={peak}" for peak in ("0.01", "0.1")
     ]
-    results = [pickle.loads(path.read_bytes()) for path in tmp_path.glob("checkpoints/few/.submitit/*/*_result.pkl")]
+    found = tmp_path.glob("checkpoints/few.multirun/.submitit/*/*_result.pkl")
+    results = [pickle.loads(path.read_bytes()) for path in found]
     assert sorted(result.return_value for _, result in results) == [-1.0, 0.0]
 
 
@@ -194,7 +195,7 @@ def test_a_search_finds_better_settings_and_writes_them_down(train, tmp_path):
     assert done.returncode == 0, done.stderr
     peaks = [job["schedule"]["peak"] for job in jobs]
     assert len({job["folder"] for job in jobs}) == len(peaks) == 15
-    found = yaml.safe_load((tmp_path / "checkpoints/search/optimization_results.yaml").read_text())
+    found = yaml.safe_load((tmp_path / "checkpoints/search.multirun/optimization_results.yaml").read_text())
     assert found["best_params"]["schedule.peak"] == min(peaks, key=lambda peak: abs(peak - 0.01) / peak)
     assert found["best_value"] > -0.3
     again, same = train(*search)
@@ -227,7 +228,7 @@ def test_several_runs_train(corpus_folder, tmp_path, several):
     overrides = [*train_overrides(corpus_folder, tmp_path), *few_steps]
     done = call(tmp_path, "-m", "mt.train", "-m", *overrides, *several)
     assert done.returncode == 0, done.stderr
-    scores = [json.loads(path.read_text()) for path in (tmp_path / "runs").glob("*/scores.json")]
+    scores = [json.loads(path.read_text()) for path in (tmp_path / "runs.multirun").glob("*/scores.json")]
     assert [score["training"]["step"] for score in scores] == [3, 3]
 
 

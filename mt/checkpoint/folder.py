@@ -24,12 +24,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mt.checkpoint.manifest import has_manifest, verify, verify_sizes, write_manifest
+from mt.checkpoint.manifest import check_listed, has_manifest, verify, verify_sizes, write_manifest
 from mt.checkpoint.outline import Shape, Unfilled, check_memory, check_weights, kept_tensors, outline_of
 from mt.checkpoint.rebuild import build, find_target, targets
 from mt.checkpoint.small_file import check_files, read_json, read_yaml, yaml_text
 from mt.checkpoint.tensor_file import TensorFile, write_tensors
 from mt.data.document import DocumentSettings
+from mt.data.lock import shared
 from mt.data.tokenizer import BOS, EOS, TokenizerPair
 from mt.data.whole_folder import json_text, whole_folder
 
@@ -41,6 +42,7 @@ SMALL_FILES = (
     *("manifest.json", "model.yaml", "tokenizer.model", "source.model", "target.model"),
     *("search.yaml", "alignment.json", "scores.json"),
 )
+SHORTLIST = "shortlist.safetensors"
 
 # What a checkpoint may name. All classes of these packages hold values and tensors, and touch nothing else; of
 # functions only those that change a model may be named.
@@ -49,6 +51,8 @@ CHANGES = ("mt.compression.", *MODEL_PARTS)
 CHANGE_FUNCTIONS = ("mt.compression.", "mt.model.alignment_head.")
 SEARCHES = ("mt.search.",)
 # Of a checkpoint's search; the command line may ask for more. Powers of larger length penalties overflow.
+# Trained weights are nowhere near it; much larger ones overflow on the way through a model, which norms can hide.
+MAX_WEIGHT = 1e6
 MOST_IN_SEARCH, MAX_NUMBER = {"n_best": 1000, "size": 1000, "length_penalty": 20}, 1_000_000
 
 
@@ -122,13 +126,15 @@ def load_checkpoint(path: str | Path) -> LoadedModel:
     """
     folder = find_step(Path(path))
     with _one_short_line():
-        # from the least trusting to the dearest: sizes, small files, the model's outline, then all bytes, then memory
-        check_files(folder, (*SMALL_FILES, WEIGHTS))
-        if has_manifest(folder):
-            verify_sizes(folder, (WEIGHTS,))
-            verify(folder, SMALL_FILES)
-        card, search = read_card(folder), _read_search(folder / "search.yaml")
-        tokenizers = TokenizerPair.load(folder)
+        # cheap checks first: sizes, small files, the model's outline, then all bytes, then memory
+        with shared(folder):
+            check_files(folder, (*SMALL_FILES, WEIGHTS))
+            if has_manifest(folder):
+                check_listed(folder, (*SMALL_FILES, WEIGHTS, *TRAINING, SHORTLIST))
+                verify_sizes(folder, (WEIGHTS,))
+                verify(folder, SMALL_FILES)
+            card, search = read_card(folder), _read_search(folder / "search.yaml")
+            tokenizers = TokenizerPair.load(folder)
         weights = TensorFile(folder / WEIGHTS)
         stored = {name: Shape(weights.shapes[name], weights.dtypes[name]) for name in weights}
         outline = outline_of(lambda: _build(card, tokenizers), stored, folder / "model.yaml")
@@ -139,6 +145,7 @@ def load_checkpoint(path: str | Path) -> LoadedModel:
         with Unfilled():
             model = _build(card, tokenizers)
         load_weights(model, weights, weights.path)
+        _check_finite(model, weights.path)
     return LoadedModel(folder=folder, card=card, model=model, tokenizers=tokenizers, search=search)
 
 
@@ -157,6 +164,21 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], origin: Path) 
     with torch.no_grad():
         for name, tensor in own.items():
             tensor.copy_(weights[name])
+
+
+def _check_finite(model: nn.Module, origin: Path) -> None:
+    """Raises ValueError naming the first weight with numbers that are not finite, or so large that they overflow."""
+    parameters = dict(model.named_parameters())
+    for name, tensor in kept_tensors(model).items():
+        if not tensor.is_floating_point() or not tensor.numel():
+            continue
+        most = MAX_WEIGHT if name in parameters else torch.finfo(tensor.dtype).max
+        low, high = (float(one) for one in torch.aminmax(tensor.detach()))
+        if not (-most <= low and high <= most):
+            value = high if not high <= most else low
+            raise ValueError(
+                f"{origin}: {name} holds {value:g}, must be finite and {most:g} at most: it is damaged or has diverged"
+            )
 
 
 def read_card(folder: Path) -> ModelCard:
@@ -265,11 +287,15 @@ def find_step(path: Path) -> Path:
 
     Of a run folder that has lost its links, as some ways of copying lose them, it is the newest step, with a warning.
     """
-    for candidate in (path, path / "best", path / "last"):
+    if (path / "model.yaml").is_file():
+        return path.resolve()
+    for candidate in (path / "best", path / "last"):
         if (candidate / "model.yaml").is_file():
+            if candidate.resolve().parent != path.resolve():
+                raise ValueError(f"{candidate} leads out of the run, to {candidate.resolve()}: name that folder itself")
             return candidate.resolve()
     for candidate in numbered_steps(path)[::-1]:
-        if (candidate / "model.yaml").is_file():
+        if (candidate / "model.yaml").is_file() and not candidate.is_symlink():
             log.warning("%s has neither best nor last: %s is taken", path, candidate.name)
             return candidate.resolve()
     what = "is no checkpoint: it holds neither model.yaml nor a step folder" if path.exists() else "does not exist"

@@ -1,7 +1,7 @@
 """What a step folder holds, by size and digest, so that damage is found before it is used.
 
-`manifest.json` is written together with the folder. It guards against disks and accidents, not against people: who can
-change a file can change the manifest too.
+`manifest.json` is written together with the folder, and knows every file that is added later. It guards against disks
+and accidents, not against people: who can change a file can change the manifest too.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mt.checkpoint.small_file import check_file, read_json
-from mt.data.whole_folder import json_text, write_whole
+from mt.data.lock import alone
+from mt.data.whole_folder import json_text, remove_unfinished, write_whole
 
 FILE_NAME = "manifest.json"
 FORMAT = 1
+ADDING = "adding"  # of the manifest: files that are being added or replaced, with their new marks
 CHUNK_BYTES = 2**20
 MAX_FILES = 1000
 
@@ -26,6 +28,11 @@ class Mark:
 
     bytes: int
     sha256: str
+
+    @classmethod
+    def of_content(cls, content: bytes) -> Mark:
+        """The mark of a file with this content."""
+        return cls(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
 
     @classmethod
     def of(cls, path: Path) -> Mark:
@@ -50,13 +57,16 @@ def has_manifest(folder: Path) -> bool:
     return (folder / FILE_NAME).is_file()
 
 
-def read_manifest(folder: Path) -> dict[str, Mark]:
-    """The marks of the folder's files. Raises ValueError for a manifest that is missing, or is none."""
+def read_manifest(folder: Path, key: str = "files") -> dict[str, Mark]:
+    """The marks of the folder's files, or of those that are being added (`key` "adding").
+
+    Raises ValueError for a manifest that is missing, or is none.
+    """
     path = folder / FILE_NAME
     if not has_manifest(folder):
         raise ValueError(f"{folder} has no {FILE_NAME}, so that nothing tells whether it is whole")
     body = read_json(path)
-    files = body.get("files")
+    files = body.get(key, {} if key == ADDING else None)
     if body.get("format") != FORMAT or not isinstance(files, dict) or len(files) > MAX_FILES:
         raise ValueError(f"{path} is no manifest of format {FORMAT}")
     marks = {}
@@ -70,23 +80,40 @@ def read_manifest(folder: Path) -> dict[str, Mark]:
     return marks
 
 
-def verify_sizes(folder: Path, names: Collection[str] | None = None) -> dict[str, Mark]:
-    """The marks of those of `names` (None: of all files) that the manifest lists, all there and of the right size.
+def check_listed(folder: Path, names: Collection[str]) -> None:
+    """Raises ValueError where one of `names` is there and the manifest knows nothing of it."""
+    known = {FILE_NAME, *read_manifest(folder), *read_manifest(folder, ADDING)}
+    for name in names:
+        if name not in known and (folder / name).exists():
+            raise ValueError(f"{folder / name} is not in {FILE_NAME}: another program put it there, delete it")
 
+
+def verify_sizes(folder: Path, names: Collection[str] | None = None) -> dict[str, list[Mark]]:
+    """What those of `names` (None: all files) that the manifest lists may be, all there and of a right size.
+
+    A file that is being replaced may be the old or the new one, as long as a kill has left it open which.
     Raises ValueError naming the first file that is not. Reads nothing but the manifest.
     """
-    marks = {name: mark for name, mark in read_manifest(folder).items() if names is None or name in names}
-    for name, mark in marks.items():
+    adding = read_manifest(folder, ADDING)
+    allowed = {
+        name: [mark, *([adding[name]] if name in adding else [])]
+        for name, mark in read_manifest(folder).items()
+        if names is None or name in names
+    }
+    for name, mark in adding.items():  # new ones
+        if name not in allowed and (names is None or name in names) and (folder / name).exists():
+            allowed[name] = [mark]
+    for name, marks in allowed.items():
         path = folder / name
         if not path.exists():
-            raise ValueError(f"{path} is missing: it must have {mark.bytes} bytes, says {FILE_NAME}")
+            raise ValueError(f"{path} is missing: it must have {marks[0].bytes} bytes, says {FILE_NAME}")
         check_file(path)
-        if path.stat().st_size != mark.bytes:
+        if path.stat().st_size not in [mark.bytes for mark in marks]:
             raise ValueError(
-                f"{path} is cut or changed: it has {path.stat().st_size} bytes, must have {mark.bytes},"
+                f"{path} is cut or changed: it has {path.stat().st_size} bytes, must have {marks[0].bytes},"
                 f" says {FILE_NAME}"
             )
-    return marks
+    return allowed
 
 
 def verify(folder: Path, names: Collection[str] | None = None) -> None:
@@ -95,26 +122,40 @@ def verify(folder: Path, names: Collection[str] | None = None) -> None:
     Raises ValueError naming the first file that is missing, cut or changed, the rule and the values. Takes about half a
     second a gigabyte where the processor has instructions for SHA-256, about two and a half elsewhere.
     """
-    for name, mark in verify_sizes(folder, names).items():
+    for name, marks in verify_sizes(folder, names).items():
         found = Mark.of(folder / name)
-        if found != mark:
+        if found not in marks:
             raise ValueError(
                 f"{folder / name} is damaged or changed: its SHA-256 is {found.sha256[:16]}…, must be"
-                f" {mark.sha256[:16]}…, says {FILE_NAME}"
+                f" {marks[0].sha256[:16]}…, says {FILE_NAME}"
             )
 
 
 def add_file(folder: Path, name: str, content: str | bytes) -> None:
-    """Writes a file into a finished step folder, whole or not at all, and keeps the manifest true at every moment."""
-    if not has_manifest(folder):  # an older version's: one that knew this file alone would be no manifest
+    """Writes a file into a finished step folder, whole or not at all, and keeps the manifest true at every moment.
+
+    Of two processes that add files, the second waits for the first.
+    """
+    content = content.encode("utf-8") if isinstance(content, str) else content
+    with alone(folder):
+        remove_unfinished(folder)  # left by a process that was killed: who writes here holds the lock
+        if not has_manifest(folder):  # an older version's: one that knew this file alone would be no manifest
+            write_whole(folder / name, content)
+            return
+        marks, new = read_manifest(folder), Mark.of_content(content)
+        # both states are right while it changes, and nothing is there that the manifest does not know
+        write_whole(folder / FILE_NAME, _text(marks, {**_still_open(folder, name), name: new}))
         write_whole(folder / name, content)
-        return
-    marks = read_manifest(folder)
-    if marks.pop(name, None):  # the manifest says nothing of the file while it changes: neither state is damage
-        write_whole(folder / FILE_NAME, _text(marks))
-    write_whole(folder / name, content)
-    write_whole(folder / FILE_NAME, _text({**marks, name: Mark.of(folder / name)}))
+        write_whole(folder / FILE_NAME, _text({**marks, name: new}, _still_open(folder, name)))
 
 
-def _text(marks: Mapping[str, Mark]) -> str:
-    return json_text({"format": FORMAT, "files": {name: asdict(mark) for name, mark in marks.items()}})
+def _still_open(folder: Path, name: str) -> dict[str, Mark]:
+    """What a kill has left open of other files than `name`."""
+    return {other: mark for other, mark in read_manifest(folder, ADDING).items() if other != name}
+
+
+def _text(marks: Mapping[str, Mark], adding: Mapping[str, Mark] | None = None) -> str:
+    lists = {"files": marks, **({ADDING: adding} if adding else {})}
+    return json_text(
+        {"format": FORMAT, **{key: {name: asdict(mark) for name, mark in of.items()} for key, of in lists.items()}}
+    )

@@ -12,7 +12,6 @@ from typing import Any
 
 from torch import Tensor
 
-from mt.checkpoint import lock
 from mt.checkpoint.changes import MAY_CHANGE, Change, changes, check_allowed, is_among
 from mt.checkpoint.folder import (
     SMALL_FILES,
@@ -26,13 +25,24 @@ from mt.checkpoint.folder import (
     write_checkpoint,
 )
 from mt.checkpoint.manifest import has_manifest, verify
+from mt.checkpoint.run_contents import (
+    LINKS,
+    STEP,
+    foreign,
+    foreign_in_step,
+    is_name_of_run,
+    listed,
+    own_links,
+    written_by_runs,
+)
 from mt.checkpoint.small_file import read_json, read_yaml, yaml_text
+from mt.data.lock import FILE_NAME as LOCK
+from mt.data.lock import Lock, alone, lock
 from mt.data.tokenizer import TokenizerPair
 from mt.data.whole_folder import link_whole, remove_unfinished, remove_whole, write_json, write_whole
 
 log = logging.getLogger(__name__)
 
-LINKS = ("best", "last")
 MAX_CONFIG_BYTES = 2**26  # it may list the files of a corpus
 
 
@@ -46,21 +56,23 @@ class RunFolder:
         self.path = path
         self._card: ModelCard | None = None
         self._tokenizers: TokenizerPair | None = None
-        self._lock: lock.Lock | None = None
+        self._lock: Lock | None = None
+        self._spared: set[Path] = set()  # steps with files of others, which has been said
 
     @classmethod
     def open(
         cls, path: str | Path, settings: Mapping[str, Any], *, fresh: bool = False, allow: Sequence[str] = ()
     ) -> RunFolder:
-        """Makes the folder, or finds the one of an earlier start; `fresh` deletes that one first.
+        """Makes the folder, or finds the one of an earlier start; `fresh` deletes what that one wrote first.
 
         Settings that `allow` names, in full or by their beginning, may have changed since; their old values are kept in
-        changes.jsonl. Raises ValueError when others have, naming each with its old and new value, and when another
-        process has the folder open.
+        changes.jsonl. Raises ValueError when others have, naming each with its old and new value; when another process
+        has the folder open; and when files that no run wrote would be deleted or written over.
         """
         run = cls(Path(path))
         run.path.mkdir(parents=True, exist_ok=True)
-        run._lock = lock.lock(run.path)
+        run._check_ours()
+        run._lock = lock(run.path)
         try:
             if fresh:
                 run._clear()
@@ -80,20 +92,72 @@ class RunFolder:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _check_ours(self) -> None:
+        """Raises ValueError where other files stand under the names by which a run would write its own."""
+        links = [str(path.relative_to(self.path)) for path in own_links(self.path)]
+        if links:
+            raise ValueError(
+                f"{self.path}: {listed(links)} must not be a link: a run writes there, and would write elsewhere"
+            )
+        if ((self.path / LOCK).exists() and self._config.exists()) or numbered_steps(self.path):
+            return
+        others = written_by_runs(self.path)
+        if others:
+            raise ValueError(
+                f"{self.path} holds {listed(others)}, but no run: choose another folder, or name=…, so that they are"
+                " not written over"
+            )
+
     def _clear(self) -> None:
-        """Deletes what an earlier run left. Its settings go last: killed before, the same is done again."""
+        """Deletes what an earlier run wrote, and nothing else: by the list in `run_contents`.
+
+        The steps that `best` and `last` name go late and the settings last: a run that is deleted in part still loads,
+        or has no step, and the same command goes on deleting. Raises ValueError, before anything is deleted, where
+        there are files that no run wrote.
+        """
         if not (self._config.exists() or numbered_steps(self.path)):
             return  # nothing that a run left: somebody else's folder
-        found = sorted(self.path.iterdir(), key=lambda path: (path == self._config, path.name not in LINKS))
-        for path in found:
-            if path.is_dir() and not path.is_symlink():
-                remove_whole(path)
-            elif path.name != lock.FILE_NAME:
-                path.unlink()
+        others = foreign(self.path, self._tests())
+        if others:
+            raise ValueError(
+                f"{self.path} holds {listed(others)}, which the run did not write: fresh=true deletes nothing. Move"
+                " them elsewhere, or choose another name=…"
+            )
+        best, last = (folder and folder.name for folder in (self.best, self.last))
+
+        def turn(path: Path) -> int:
+            if path.name in ("last", last) and last != best:
+                return 2
+            order = {"last": 2, best: 4, "best": 3, "metrics.jsonl": 5, self._config.name: 6}
+            return order.get(path.name, 1 if STEP.fullmatch(path.name) else 0)
+
+        try:
+            remove_unfinished(self.path, is_name_of_run)
+            for path in sorted(self.path.iterdir(), key=turn):
+                if path.is_dir() and not path.is_symlink():
+                    remove_whole(path)
+                elif path.name != LOCK:
+                    path.unlink()
+        except OSError as error:
+            raise ValueError(
+                f"{error.filename}: {error.strerror}: the run in {self.path} is deleted in part; the same command goes"
+                " on deleting"
+            ) from error
+
+    def _tests(self) -> list[str]:
+        """The names of the test sets in the settings of the earlier start."""
+        try:
+            data = read_yaml(self._config, max_bytes=MAX_CONFIG_BYTES).get("data")
+            tests = data.get("tests") if isinstance(data, dict) else None
+        except (OSError, ValueError):
+            return []
+        return [str(name) for name in tests] if isinstance(tests, dict) else []
 
     def _start(self, settings: Mapping[str, Any], allow: Sequence[str]) -> None:
-        for folder in (self.path, *numbered_steps(self.path), *([self.best] if self.best else [])):
-            remove_unfinished(folder)
+        remove_unfinished(self.path, is_name_of_run)
+        for folder in (*numbered_steps(self.path), *([self.best] if self.best else [])):
+            with alone(folder):
+                remove_unfinished(folder)
         for name in LINKS:
             if (self.path / name).is_dir() and not (self.path / name).is_symlink():
                 raise ValueError(f"{self.path / name} must be a link to a step, not a folder: copy runs with cp -a")
@@ -239,7 +303,11 @@ class RunFolder:
         """Deletes step folders but the newest `keep_last` that were validated, `last` and `best`."""
         kept = {self.best, self.last, *(path.resolve() for path in self.steps()[-keep_last:])}
         for path in numbered_steps(self.path):
-            if path.resolve() not in kept:
+            others = foreign_in_step(path) if path.resolve() not in kept else []
+            if others and path not in self._spared:
+                self._spared.add(path)
+                log.warning("%s is kept: it holds %s, which the run did not write", path, listed(others))
+            if path.resolve() not in kept and not others:
                 remove_whole(path)
 
     @property

@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from mt.checkpoint.manifest import Mark
+from mt.checkpoint.small_file import check_file
 
 # the format's names of what a checkpoint may hold (https://huggingface.co/docs/safetensors)
 DTYPES = {
@@ -73,6 +74,7 @@ class TensorFile(Mapping[str, Tensor]):
 
     def __init__(self, path: Path):
         self.path = path
+        check_file(path)
         with open(path, "rb") as file:
             header_bytes = int.from_bytes(file.read(8), "little")
         size = path.stat().st_size

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from mt.comparison.variant import Variant
 from mt.cores import available_cores
 
 POLL_SECONDS = 0.1
+PR_SET_PDEATHSIG = 1  # of prctl(2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,9 +109,14 @@ def _start(run: Run, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
     run.log.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "mt.train", *run.overrides, f"folder={run.folder}"]
     with run.log.open("w", encoding="utf-8") as output:
-        return subprocess.Popen(
-            command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=environment
-        )
+        how = {"stdout": output, "stderr": subprocess.STDOUT, "stdin": subprocess.DEVNULL, "env": environment}
+        return subprocess.Popen(command, preexec_fn=_end_with_parent if sys.platform == "linux" else None, **how)
+
+
+def _end_with_parent() -> None:
+    """In a training: it is killed when the comparison is, or it would keep its folder from the next start."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _failure(run: Run, code: int) -> str | None:

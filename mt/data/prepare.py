@@ -34,13 +34,13 @@ from mt.data.sources import sources_of, tags_of
 from mt.data.store import Store
 from mt.data.text_store import TextStore, write_text_store
 from mt.data.tokenizer import TokenizerPair, TokenizerSettings, train_tokenizers
-from mt.data.whole_folder import remove_unfinished, whole_folder, write_whole
+from mt.data.whole_folder import remove_unfinished, whole_folder, write_whole, written_name
 
 log = logging.getLogger(__name__)
 
 VERSION = 3  # raise it when a stage writes something else from the same input
 STAGES = ("clean", "tokenizer", "encode")
-LOCK = ".lock"  # the first file in a prepared folder
+LOCK, RECORD = ".lock", "prepared.json"  # the first two files in a prepared folder
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ def prepare(data: DataSettings, tokenizer: TokenizerSettings, *, num_processes: 
     num_processes = num_processes or available_cores()
     data = data.in_documents()
     folder = Path(data.prepared)
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / LOCK).exists():
-        # valid.en and test.en are written there: never over somebody's corpus
+    if folder.is_dir() and _holds_other_files(folder):
+        # valid.en and test.en are written there: never over somebody's corpus, or a run
         raise ValueError(f"data.prepared ({folder}) must be new, empty or prepared before: it holds other files")
     if data.keep_shards is not None:
         shards_of(data.train)  # refuses what cannot be cut
@@ -93,6 +93,14 @@ def prepare(data: DataSettings, tokenizer: TokenizerSettings, *, num_processes: 
             with done.stage("encode", wanted["encode"]):
                 _encode(data, folder, num_processes)
         return _open(data, folder, wanted["encode"], num_processes)
+
+
+def _holds_other_files(folder: Path) -> bool:
+    """Whether nothing was prepared there, and something else is: preparing writes its lock, then its record."""
+    names = {path.name for path in folder.iterdir()}
+    if LOCK in names and RECORD in names:
+        return False
+    return any(name != LOCK and not (LOCK in names and written_name(name)) for name in names)
 
 
 def corpus_fingerprint(data: DataSettings, tokenizer: TokenizerSettings) -> str:
@@ -142,7 +150,8 @@ def _clean(data: DataSettings, folder: Path, old_files: list[str], num_processes
         ledger.save(new / "ledger.json")
         files = [file for part in held_out for file in part.save(folder, *languages)]
         for file in set(old_files) - set(files):
-            (folder / file).unlink(missing_ok=True)
+            if Path(file).name == file:  # the record may be a stranger's: nothing outside of the folder
+                (folder / file).unlink(missing_ok=True)
     return files
 
 
@@ -214,7 +223,7 @@ class _Record:
     @classmethod
     def load(cls, folder: Path) -> _Record:
         try:
-            content = json.loads((folder / "prepared.json").read_text(encoding="utf-8"))
+            content = json.loads((folder / RECORD).read_text(encoding="utf-8"))
             return cls(folder, content["stages"], content["held_out_files"])
         except (FileNotFoundError, json.JSONDecodeError, KeyError):
             return cls(folder, {}, [])
@@ -231,7 +240,7 @@ class _Record:
 
     def _save(self) -> None:
         content = {"stages": self.stages, "held_out_files": self.held_out_files}
-        write_whole(self.folder / "prepared.json", json.dumps(content, indent=2) + "\n")
+        write_whole(self.folder / RECORD, json.dumps(content, indent=2) + "\n")
 
 
 def _give_back_memory() -> None:

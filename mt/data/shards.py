@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from mt.data.sources import Source, Sources
 from mt.data.store import Store
 from mt.data.text_store import TextStore
 from mt.data.tokenizer import TokenizerPair
-from mt.data.whole_folder import remove_unfinished, whole_folder
+from mt.data.whole_folder import remove_unfinished, remove_whole, whole_folder
 from mt.data.workers import Workers
 
 
@@ -77,7 +77,7 @@ class ShardMaker:
         with alone(place.with_name(f".lock.{number:06d}")):
             if self.is_made(number):
                 return  # by another process, while we waited
-            remove_unfinished(place.parent, place.name)
+            remove_unfinished(place.parent, place.name.__eq__)
             with whole_folder(place) as new:
                 self._make(number, new, num_processes)
             ledger = Ledger.load(place / "encoded" / "ledger.json")
@@ -179,4 +179,5 @@ class ShardedStore:
         others.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
         num_coming = 1 + sum(not shard.done() for shard in self._coming.values())
         for path in others[max(0, self._keep_shards - (in_use is not None) - num_coming) :]:
-            shutil.rmtree(path, ignore_errors=True)  # another process may be at it, too
+            with suppress(FileNotFoundError):  # another process may be at it, too
+                remove_whole(path)  # at once: half of a shard must not look like one

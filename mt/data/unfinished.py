@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from mt.data.whole_folder import UNFINISHED, whole_file, write_whole
+from mt.data.whole_folder import UNFINISHED, remove_unfinished, whole_file, write_whole
 
 MARK = ".made_by"  # ends the name of the file that says what makes the one beside it
 BLOCK = 1 << 20  # bytes
@@ -26,14 +26,26 @@ class Unfinished:
 
     @contextmanager
     def open(self, first: int = 0) -> Iterator[tuple[int, TextIO]]:
-        """Yields the number of the input's line to go on after, `first` at least, and the file (see `whole_file`)."""
-        num_done, num_bytes = self._kept(first)
+        """Yields the number of the input's line to go on after, `first` at least, and the file (see `whole_file`).
+
+        Raises ValueError when another process is writing it.
+        """
+        num_done = first
+        is_opened = False
+
+        def keep(file: Path) -> int:
+            nonlocal num_done
+            num_done, num_bytes = self._kept(file, first)
+            return num_bytes
+
         try:
-            with whole_file(self.path, keep=num_bytes) as file:
+            with whole_file(self.path, keep=keep) as file:
+                is_opened = True
+                remove_unfinished(_mark(self.path).parent, _mark(self.path).name.__eq__)
                 write_whole(_mark(self.path), self.made_by)
                 yield num_done, file
         finally:
-            is_over = not _unfinished(self.path).exists()  # whole, or never begun
+            is_over = is_opened and not _unfinished(self.path).exists()  # whole, or never begun
             if is_over and not (self.is_part and self.path.exists()):
                 _mark(self.path).unlink(missing_ok=True)
 
@@ -41,10 +53,9 @@ class Unfinished:
         """Whether the file is there, made by the same."""
         return self.path.is_file() and not _unfinished(self.path).exists() and self._is_same()
 
-    def _kept(self, first: int) -> tuple[int, int]:
+    def _kept(self, file: Path, first: int) -> tuple[int, int]:
         """(line of the input to go on after, bytes of the unfinished file that hold what is done)."""
-        file = _unfinished(self.path)
-        if not file.is_file() or not self._is_same():
+        if not self._is_same():
             return first, 0
         if self.is_numbered:
             return _before_last_number(file, first)

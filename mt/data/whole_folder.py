@@ -1,20 +1,26 @@
 """Folders and files that appear whole or not at all: written beside their place, synced, then renamed into it.
 
-A kill at any moment leaves what was there before or what was to come; `remove_unfinished` clears away the rest.
+A kill at any moment leaves what was there before or what was to come; `remove_unfinished` clears away the rest. What is
+being written has a name that nobody can guess, and is made exclusively: a link that somebody put there is not followed.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
+import secrets
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
+from mt.data.lock import claimed
+
 UNFINISHED = ".unfinished"  # ends the name of what is being written, or deleted
 REPLACED = ".replaced"  # ends the name of what stepped aside for its successor
+LONGEST_BEGINNING = 200  # bytes of a name that its unfinished one begins with: it must not be too long for the system
 
 
 @contextmanager
@@ -27,10 +33,9 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _unfinished(path)
-    shutil.rmtree(temporary, ignore_errors=True)  # of a killed process that had our number
     try:
         with _named_errors(temporary, path):
-            temporary.mkdir()
+            temporary.mkdir()  # fails where something is
             yield temporary
             for inside in temporary.rglob("*"):
                 _sync(inside)
@@ -65,7 +70,7 @@ def write_whole(path: str | Path, content: str | bytes) -> None:
     temporary = _unfinished(path)
     try:
         with _named_errors(temporary, path):
-            with open(temporary, "wb") as file:
+            with open(temporary, "xb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
@@ -76,35 +81,41 @@ def write_whole(path: str | Path, content: str | bytes) -> None:
 
 
 @contextmanager
-def whole_file(path: str | Path, *, keep: int = 0) -> Iterator[TextIO]:
+def whole_file(path: str | Path, *, keep: Callable[[Path], int] = lambda unfinished: 0) -> Iterator[TextIO]:
     """Yield a UTF-8 file to write, which takes the name `path` when the block ends well.
 
     Until then it is `path`.unfinished, and stays that when the block fails, if anything was written: it may be hours of
-    work, whose first `keep` bytes are gone on from. What is no regular file, like /dev/null or a pipe, is written as it
-    is.
+    work. `keep` is given what an earlier process left there and says how many of its first bytes stay. The file belongs
+    to this process: raises ValueError when another one is writing it. What is no regular file, like /dev/null or a
+    pipe, is written as it is.
     """
     path = Path(path)
-    is_stream = path.exists() and not path.is_file()
-    place = path if is_stream else path.resolve()  # behind a link, which stays one
-    temporary = place if is_stream else place.with_name(place.name + UNFINISHED)
+    if path.exists() and not path.is_file():
+        with _named_errors(path, path):
+            stream = open(path, "w", encoding="utf-8", newline="\n")  # noqa: SIM115 (closed below)
+        with stream:
+            yield stream
+        return
+    place = path.resolve()  # an output that is a link stays one
+    temporary = place.with_name(place.name + UNFINISHED)
     with _named_errors(temporary, path):
-        if keep:
-            os.truncate(temporary, keep)
-        file = open(temporary, "a" if keep else "w", encoding="utf-8", newline="\n")  # noqa: SIM115 (closed below)
-    try:
-        with file:
-            yield file
-            if not is_stream:
-                with _named_errors(temporary, path):
-                    file.flush()
-                    os.fsync(file.fileno())
-        if not is_stream:
+        file = open(claimed(temporary, path), "r+", encoding="utf-8", newline="\n")  # noqa: SIM115 (closed below)
+    with file:
+        try:
             with _named_errors(temporary, path):
+                os.truncate(file.fileno(), keep(temporary))
+                file.seek(0, os.SEEK_END)
+            yield file
+            with _named_errors(temporary, path):
+                file.flush()
+                os.fsync(file.fileno())
                 temporary.replace(place)
                 _sync(place.parent)
-    finally:
-        if not is_stream and temporary.is_file() and temporary.stat().st_size == 0:
-            temporary.unlink()
+        finally:  # still ours: nobody else writes it before it is closed
+            with suppress(OSError):  # a disk that is full; what could be written is there
+                file.flush()
+            if temporary.is_file() and temporary.stat().st_size == 0:
+                temporary.unlink()
 
 
 def write_json(path: str | Path, body: Any) -> None:
@@ -126,7 +137,6 @@ def link_whole(paths: Sequence[Path], target: str) -> None:
     try:
         for path, temporary in zip(paths, temporaries, strict=True):
             with _named_errors(temporary, path):
-                _discard(temporary)
                 temporary.symlink_to(target)
         for path, temporary in zip(paths, temporaries, strict=True):
             with _named_errors(temporary, path):
@@ -143,24 +153,33 @@ def remove_whole(path: Path) -> None:
     What a file system will not let go at once is left to `remove_unfinished`.
     """
     temporary = _unfinished(path)
-    shutil.rmtree(temporary, ignore_errors=True)
     path.rename(temporary)
     shutil.rmtree(temporary, ignore_errors=True)
 
 
-def remove_unfinished(folder: Path, name: str = "*") -> None:
-    """Puts in order what a kill left in `folder`, of one name or of all. Nobody else may be writing them."""
-    for aside in folder.glob(f".{name}{REPLACED}"):
-        place = folder / aside.name[1:].removesuffix(REPLACED)
-        if place.exists():
-            shutil.rmtree(aside, ignore_errors=True)
-        else:
-            aside.rename(place)
-    for torn in folder.glob(f".{name}.*{UNFINISHED}"):
-        if torn.is_dir() and not torn.is_symlink():
-            shutil.rmtree(torn, ignore_errors=True)
-        else:
-            torn.unlink()
+def remove_unfinished(folder: Path, is_ours: Callable[[str], bool] = lambda name: True) -> None:
+    """Puts in order what a kill left in `folder` of the names that are ours. Nobody else may be writing them."""
+    for path in sorted(folder.iterdir()):
+        whole = written_name(path.name)
+        if path.name.startswith(".") and path.name.endswith(REPLACED):
+            place = folder / path.name[1:].removesuffix(REPLACED)
+            if not is_ours(place.name):
+                continue
+            if place.exists():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.rename(place)
+        elif whole is not None and is_ours(whole):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def written_name(name: str) -> str | None:
+    """What a file called `name` will be, or was, if it is being written or deleted; None for any other."""
+    found = re.fullmatch(rf"\.(.+)\.[0-9a-f]+{re.escape(UNFINISHED)}", name, re.DOTALL)
+    return found[1] if found else None
 
 
 def _discard(temporary: Path) -> None:
@@ -169,7 +188,8 @@ def _discard(temporary: Path) -> None:
 
 
 def _unfinished(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}{UNFINISHED}")
+    beginning = os.fsdecode(os.fsencode(path.name)[:LONGEST_BEGINNING])
+    return path.with_name(f".{beginning}.{secrets.token_hex(8)}{UNFINISHED}")
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from mt.checkpoint.run_folder import RunFolder
 from mt.checkpoint.small_file import yaml_text
 from mt.data.held_out import HeldOut
 from mt.data.prepare import Prepared
+from mt.data.whole_folder import write_whole
 from mt.evaluation.choose_alignment import Reference, ranked
 from mt.evaluation.curve import draw_curve
 from mt.evaluation.report import table
@@ -155,7 +156,7 @@ def _score_test(
     texts = [translation.text for translation in translator.translate(test.sources, trees=test.trees, search=search)]
     seconds = time.perf_counter() - start
     path.parent.mkdir(exist_ok=True)
-    path.write_text("".join(text + "\n" for text in texts), encoding="utf-8")
+    write_whole(path, "".join(text + "\n" for text in texts))
     scores: Scores = score(texts, [test.targets], **asdict(tokenization))
     if warning := zero_bleu(scores):
         log.warning("%s: %s", test.name, warning)

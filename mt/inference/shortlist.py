@@ -17,14 +17,17 @@ from torch import Tensor
 
 from mt.alignment.link_counts import LinkCounts
 from mt.alignment.statistical import StatisticalAligner, soft_links
+from mt.checkpoint.folder import SHORTLIST as FILE_NAME
+from mt.checkpoint.manifest import check_listed, has_manifest, verify
 from mt.checkpoint.tensor_file import TensorFile
+from mt.data.lock import shared
 from mt.data.tokenizer import NUM_SPECIAL, PAD
 from mt.model.decoder import DecoderState
 from mt.search.hypothesis import Hypothesis
 
 # N sentences in a batch, R rows (hypotheses), C candidates of a sentence, U candidates of the batch together
 
-FILE_NAME = "shortlist.safetensors"
+MOST_BEST = 1000  # target pieces of a source piece: bounds what is read of somebody's file
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +57,8 @@ class Shortlist:
         for name, value in (("best", best), ("frequent", frequent)):
             if value < 1:
                 raise ValueError(f"{name} ({value}) must be at least 1")
+        if best > MOST_BEST:
+            raise ValueError(f"best ({best}) must be at most {MOST_BEST}")
         words = ([[str(id_) for id_ in ids] for ids in side] for side in (sources, targets))
         counts = LinkCounts(source_size, target_size)
         for source, target, posteriors in zip(
@@ -77,24 +82,36 @@ class Shortlist:
 
     @classmethod
     def load(cls, folder: Path, *, source_size: int, target_size: int) -> Shortlist:
-        """The list in a step folder. Raises ValueError where there is none, or one that does not fit the vocabulary."""
+        """The list in a step folder, as its manifest knows it, mapped: memory is taken as it is used.
+
+        Raises ValueError where there is none, or one that is damaged or does not fit the vocabulary.
+        """
         path = folder / FILE_NAME
-        if not path.is_file():
+        if not path.is_symlink() and not path.is_file():
             raise ValueError(f"{folder} has no shortlist: python -m mt.shortlist makes one")
-        stored = TensorFile(path)
-        if sorted(stored) != sorted(FIELDS) or any(
-            len(stored.shapes[name]) != 1 or stored.dtypes[name] != torch.int32 for name in FIELDS
-        ):
-            raise ValueError(f"{path} must hold starts, pieces and frequent, each a row of int32")
-        found = cls(**{name: stored[name].numpy().astype(np.int64) for name in FIELDS})
-        ids = np.concatenate([found.pieces, found.frequent])
+        with shared(folder):
+            stored = TensorFile(path)
+            if sorted(stored) != sorted(FIELDS) or any(
+                len(stored.shapes[name]) != 1 or stored.dtypes[name] != torch.int32 for name in FIELDS
+            ):
+                raise ValueError(f"{path} must hold starts, pieces and frequent, each a row of int32")
+            sizes = {name: stored.shapes[name][0] for name in FIELDS}
+            most = {"starts": source_size + 1, "pieces": MOST_BEST * source_size, "frequent": target_size}
+            for name, size in sizes.items():
+                if size > most[name]:
+                    raise ValueError(f"{path}: {name} has {size} numbers, must have {most[name]} at most")
+            if has_manifest(folder):
+                check_listed(folder, (FILE_NAME,))
+                verify(folder, (FILE_NAME,))
+            found = cls(**{name: stored[name].numpy() for name in FIELDS})
         is_index = len(found.starts) == source_size + 1 and found.starts[0] == 0
         if not is_index or (np.diff(found.starts) < 0).any() or found.starts[-1] != len(found.pieces):
             raise ValueError(
                 f"{path}: starts must rise from 0 to {len(found.pieces)}, one for each of {source_size} pieces"
             )
-        if len(ids) and not (ids.min() >= 0 and ids.max() < target_size):
-            raise ValueError(f"{path}: target ids must be from 0 to {target_size - 1}")
+        for ids in (found.pieces, found.frequent):
+            if len(ids) and not (ids.min() >= 0 and ids.max() < target_size):
+                raise ValueError(f"{path}: target ids must be from 0 to {target_size - 1}")
         return found
 
 

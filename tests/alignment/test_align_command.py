@@ -12,6 +12,7 @@ import pytest
 from mt import align
 from mt.alignment.alignment import Alignment, RawAttention
 from mt.alignment.choose import Choice
+from mt.checkpoint.manifest import add_file
 from mt.evaluation import alignment_input
 from mt.inference import aligner as inference
 from mt.inference.aligner import Aligner
@@ -334,12 +335,10 @@ def test_a_real_model_is_read_the_same_whatever_the_batch(checkpoint, tmp_path):
 
 def test_a_real_model_takes_its_choice_from_the_checkpoint(checkpoint, tmp_path):
     (tmp_path / "de").write_text("der alte Hund\n", encoding="utf-8")
-    (checkpoint / "alignment.json").write_text(Choice(1, (1,), 0, error_rate=0.2).to_json())
-    try:
-        flags = ["--source", str(tmp_path / "de"), "--output", str(tmp_path), "--formats", "json"]
-        align.main(["--checkpoint", str(checkpoint), *flags])
-    finally:
-        (checkpoint / "alignment.json").unlink()
+    step = shutil.copytree(checkpoint, tmp_path / "step")
+    add_file(step, "alignment.json", Choice(1, (1,), 0, error_rate=0.2).to_json())
+    flags = ["--source", str(tmp_path / "de"), "--output", str(tmp_path), "--formats", "json"]
+    align.main(["--checkpoint", str(step), *flags])
     (values,) = records(tmp_path)
     assert (values["layer"], values["heads"], values["shift"]) == (1, [1], 0)
 

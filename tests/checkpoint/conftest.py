@@ -54,9 +54,9 @@ SETTINGS = {"optimizer": {"peak": 0.1, "betas": [0.9, 0.98]}, "trainer": {"max_s
 _TOKENIZERS = SimpleNamespace(save=lambda folder: (folder / "tokenizer.model").write_bytes(b"pieces"))
 
 
-def opened(folder, **how):
+def opened(folder, settings=SETTINGS, **how):
     """A run folder whose steps hold four numbers, all of them the number of the step."""
-    run = RunFolder.open(folder, SETTINGS, **how)
+    run = RunFolder.open(folder, settings, **how)
     run.describe(ModelCard(model={"size": 4}, source_language="de", target_language="en"), _TOKENIZERS)
     return run
 

@@ -1,11 +1,14 @@
 import json
+import os
 import re
+import shutil
 
 import pytest
 
 from mt.checkpoint.folder import load_checkpoint
-from mt.checkpoint.manifest import FILE_NAME, add_file, verify
-from tests.checkpoint.conftest import tree
+from mt.checkpoint.manifest import FILE_NAME, add_file, check_listed, verify
+from mt.data.lock import shared
+from tests.checkpoint.conftest import at_disk_event, die, in_child, tree
 
 FILES = ["model.safetensors", "model.yaml", "tokenizer.model", "scores.json", "training.safetensors", "training.json"]
 
@@ -78,3 +81,68 @@ def test_a_folder_without_a_manifest_stays_so_when_a_file_is_added(step):
     assert tree(step) == {**before, "alignment.json": b"{}"}
     with pytest.raises(ValueError, match=r"has no manifest.json"):
         verify(step)
+
+
+def test_processes_that_add_files_at_once_lose_nothing(step, monkeypatch):
+    """Each adds a file of its own, and replaces it, many times; nobody's mark is lost, and every state is sound."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # a kill loses nothing that the system has
+    children = []
+    for number in range(4):
+        if (child := os.fork()) == 0:
+            for turn in range(15):
+                add_file(step, f"added_{number}.json", f"{turn}\n")
+            os._exit(0)
+        children.append(child)
+    while children:
+        with shared(step):
+            verify(step)
+        done, status = os.waitpid(-1, os.WNOHANG)
+        if done:
+            children.remove(done)
+            assert status == 0
+    verify(step)
+    assert {f"added_{number}.json" for number in range(4)} <= set(json.loads((step / FILE_NAME).read_text())["files"])
+
+
+def test_a_kill_while_a_file_is_added_leaves_no_file_that_the_manifest_does_not_know(step, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+    add_file(step, "alignment.json", "old")
+    seen = set()
+    for number in range(1, 100):
+        folder = shutil.copytree(step, tmp_path / str(number))
+
+        def killed(number=number, folder=folder):
+            at_disk_event(number, die)
+            add_file(folder, "alignment.json", "new one")
+            add_file(folder, "shortlist.safetensors", "new")
+
+        _, status = in_child(killed)
+        verify(folder)
+        names = ("alignment.json", "shortlist.safetensors")
+        check_listed(folder, names)
+        seen.add(tuple((folder / name).read_text() if (folder / name).exists() else None for name in names))
+        add_file(folder, "search.yaml", "size: 4")  # another file, which leaves open what the kill left open
+        verify(folder)
+        check_listed(folder, names)
+        if (folder / "shortlist.safetensors").exists():
+            flip_a_bit(folder / "shortlist.safetensors")
+            with pytest.raises(ValueError, match=r"shortlist.safetensors is damaged or changed"):
+                verify(folder)
+        if status == 0:
+            break
+    assert seen == {("old", None), ("new one", None), ("new one", "new")}
+
+
+@pytest.mark.parametrize("name", ["shortlist.safetensors", "alignment.json", "search.yaml", "source.model"])
+def test_a_file_that_the_manifest_does_not_know_is_refused(step, name):
+    (step / name).write_text("{}")
+    with pytest.raises(ValueError, match=f"{name} is not in manifest.json: another program put it there, delete it"):
+        load_checkpoint(step)
+
+
+def test_what_a_kill_left_is_cleared_away_when_the_next_file_is_added(step):
+    before = set(tree(step))
+    for name in (".manifest.json.0123456789abcdef.unfinished", ".shortlist.safetensors.12.unfinished"):
+        (step / name).write_text("half")
+    add_file(step, "alignment.json", "{}")
+    assert set(tree(step)) == {*before, "alignment.json"}

@@ -172,7 +172,7 @@ def test_a_refused_start_lets_go_of_the_lock(run):
 
 def test_a_killed_process_is_not_in_the_way(tmp_path):
     code = (
-        "import sys, time; from pathlib import Path; from mt.checkpoint import lock\n"
+        "import sys, time; from pathlib import Path; from mt.data import lock\n"
         "held = lock.lock(Path(sys.argv[1])); print('held', flush=True); time.sleep(3600)"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE) as other:
@@ -333,3 +333,14 @@ def test_what_a_kill_left_half_written_is_cleared_away_and_half_replaced_comes_b
     (run.path / "step_000015").rename(run.path / ".step_000015.replaced")
     assert opened(run.path).last.name == "step_000015"
     assert not [name for name in tree(run.path) if "unfinished" in name or "replaced" in name]
+
+
+def test_a_clock_that_jumps_back_changes_nothing_in_the_order_of_a_run(run):
+    """Steps are in the order of their numbers, not of their times."""
+    for number, step in enumerate(run.steps()):
+        os.utime(step, (2e9 - 1000 * number, 2e9 - 1000 * number))
+    save(run, 20, is_best=False)
+    os.utime(run.path / "step_000020", (0, 0))
+    assert run.last.name == run.resume_point()[0].name == "step_000020"
+    run.prune(1)
+    assert [step.name for step in run.steps()] == ["step_000010", "step_000020"]

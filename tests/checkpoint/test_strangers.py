@@ -170,6 +170,30 @@ def test_a_pipe_is_not_waited_for(step):
     assert "must be a plain file" in refused(step, seal=False)
 
 
+@pytest.mark.parametrize("name", ["best", "last"])
+def test_a_run_whose_links_lead_out_of_it_is_not_followed(step, tmp_path, name):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / name).symlink_to(step)
+    with pytest.raises(ValueError, match=rf"run/{name} leads out of the run, to {step}: name that folder itself"):
+        load_checkpoint(tmp_path / "run")
+    (tmp_path / "run" / name).rename(tmp_path / "a link of a user's own")
+    load_checkpoint(tmp_path / "a link of a user's own")
+
+
+# --- numbers
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), 1e300, -1e300, 2e7, -2e7], ids=str)
+def test_weights_that_are_not_finite_or_overflow_are_refused(step, value):
+    weights = load_file(step / "model.safetensors")
+    name = sorted(weights)[-1]
+    weights[name] = weights[name].double()
+    weights[name].view(-1)[-1] = value
+    save_file(weights, step / "model.safetensors")
+    said = refused(step)
+    assert f"model.safetensors: {name} holds " in said and "must be finite and 1e+06 at most" in said
+
+
 # --- sizes
 
 

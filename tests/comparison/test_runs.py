@@ -53,3 +53,17 @@ def test_who_is_ended_ends_its_trainings_first(corpus_folder, tmp_path):
     for log in logs:
         assert "stopped by SIGTERM" in log.read_text("utf-8")
         assert list((log.with_suffix("") / "last").iterdir())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for it")
+def test_a_training_ends_when_its_comparison_is_killed():
+    """Else it would go on, and keep its folder from the next start. Its end closes the pipe that it writes to."""
+    code = (
+        "import subprocess, sys, time; from mt.comparison.runs import _end_with_parent\n"
+        "child = [sys.executable, '-c', 'print(1, flush=True); import time; time.sleep(600)']\n"
+        "subprocess.Popen(child, preexec_fn=_end_with_parent); time.sleep(600)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as comparison:
+        assert comparison.stdout.readline() == b"1\n"
+        comparison.kill()
+        assert comparison.stdout.read() == b""

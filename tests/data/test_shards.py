@@ -226,3 +226,21 @@ def test_what_cannot_be_cut_is_refused_in_one_line(corpus, message):
 def test_one_shard_alone_cannot_be_kept(data):
     with pytest.raises(ValueError, match=r"data.keep_shards \(1\) must be at least 2"):
         replace(data, keep_shards=1)
+
+
+def test_a_shard_that_a_kill_left_half_deleted_is_made_again(data, monkeypatch):
+    """It goes under another name first: what is left of it is not taken for a shard."""
+    prepared = prepare(data, TOKENIZER)
+    first = texts(prepared.train.store(0))
+
+    def killed(path, **how):
+        if Path(path).exists():
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as dying:
+        dying.setattr(shutil, "rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            for number in range(1, NUM_SHARDS):
+                prepared.train.store(number)
+    assert 0 not in shards_there(prepared)
+    assert texts(prepare(data, TOKENIZER).train.store(0)) == first

@@ -67,3 +67,23 @@ def test_parts_are_known_again_until_they_are_joined(tmp_path):
     assert write(parts[1], "drei\n", first=1, is_part=True) == 2
     joined(parts, tmp_path / "out")
     assert (tmp_path / "out").read_text() == "eins\nzwei\ndrei\n" and names(tmp_path) == ["out"]
+
+
+def test_a_second_process_is_refused_and_changes_nothing(tmp_path):
+    path = tmp_path / "out"
+    with Unfinished(path, "this").open() as (_, file):
+        file.write("eins\n")
+        file.flush()
+        for made_by in ("this", "that"):
+            with pytest.raises(ValueError, match="out is being written by another process"):
+                write(path, "zwei\n", made_by)
+        assert (tmp_path / "out.made_by").read_text() == "this"
+        assert (tmp_path / "out.unfinished").read_text() == "eins\n"
+    assert path.read_text() == "eins\n" and names(tmp_path) == ["out"]
+
+
+def test_what_a_kill_left_of_the_mark_is_cleared_away(tmp_path):
+    (tmp_path / ".out.made_by.0123456789abcdef.unfinished").write_text("th")
+    (tmp_path / ".other.0123456789abcdef.unfinished").write_text("somebody's")
+    write(tmp_path / "out", "eins\n")
+    assert names(tmp_path) == [".other.0123456789abcdef.unfinished", "out"]

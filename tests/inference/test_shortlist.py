@@ -1,5 +1,9 @@
 """The shortlist: with every piece on it nothing changes; without, only what is on it comes out."""
 
+import json
+import shutil
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -182,3 +186,45 @@ def test_the_flag_reaches_the_search_of_both_commands(trained_run, monkeypatch, 
     files = ["--source", str(tmp_path / "source"), "--reference", str(tmp_path / "reference")]
     assert evaluate.main([*arguments, *files, "--output", str(tmp_path / "out")]) == 0
     assert set((tmp_path / "out").read_text().split()) <= {"one"}
+
+
+def test_a_list_that_was_changed_or_that_the_manifest_does_not_know_is_refused(trained_run, listed, tmp_path):
+    sizes = dict.fromkeys(("source_size", "target_size"), Translator.load(listed, device="cpu").tokenizers.target.size)
+    step = shutil.copytree((listed / "best").resolve(), tmp_path / "step")
+    Shortlist.load(step, **sizes)
+    content = bytearray((step / FILE_NAME).read_bytes())
+    content[-1] ^= 1
+    (step / FILE_NAME).write_bytes(content)
+    with pytest.raises(ValueError, match=f"{FILE_NAME} is damaged or changed"):
+        Shortlist.load(step, **sizes)
+    manifest = json.loads((step / "manifest.json").read_text())
+    manifest["files"].pop(FILE_NAME)
+    (step / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(ValueError, match=f"{FILE_NAME} is not in manifest.json"):
+        Shortlist.load(step, **sizes)
+
+
+def test_a_list_is_not_read_through_a_link(tmp_path):
+    whole_list = {name: torch.zeros(1, dtype=torch.int32) for name in ("starts", "pieces", "frequent")}
+    save_file(whole_list, tmp_path / "elsewhere")
+    (tmp_path / FILE_NAME).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ValueError, match="must be a plain file, not a link"):
+        Shortlist.load(tmp_path, source_size=3, target_size=10)
+
+
+@pytest.mark.parametrize("name", ["starts", "pieces", "frequent"])
+def test_a_sparse_list_of_a_gigabyte_is_refused_by_its_header(tmp_path, name):
+    rows = {"starts": 4, "pieces": 2, "frequent": 1, name: 2**28}
+    header, end = {}, 0
+    for one, size in rows.items():
+        header[one] = {"dtype": "I32", "shape": [size], "data_offsets": [end, end + 4 * size]}
+        end += 4 * size
+    text = json.dumps(header).encode()
+    with open(tmp_path / FILE_NAME, "wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        file.truncate(8 + len(text) + end)
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=rf"{name} has {2**28} numbers, must have \d+ at most"):
+        Shortlist.load(tmp_path, source_size=3, target_size=10)
+    assert tracemalloc.get_traced_memory()[1] < 2**22
+    tracemalloc.stop()

@@ -166,6 +166,7 @@ def from_memory_error():
         RuntimeError("[enforce fail at alloc_cpu.cpp:114] DefaultCPUAllocator: can't allocate memory: you tried to …"),
         RuntimeError("std::bad_alloc"),
         RuntimeError("can't start new thread"),
+        RuntimeError("in a worker process:\nTraceback …\nRuntimeError: could not create a primitive"),
         ImportError("libtorch_cpu.so: failed to map segment from shared object"),
         raised(from_memory_error),
     ],

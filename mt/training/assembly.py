@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from mt.checkpoint.folder import check_search
 from mt.checkpoint.rebuild import build, find_target
 from mt.data.settings import DataSettings
 from mt.data.tokenizer import TokenizerSettings
@@ -78,6 +79,7 @@ class Parts:
                 f"final.average_last ({self.final.average_last}) must be at most trainer.keep_last"
                 f" ({self.trainer.keep_last}), the checkpoints that there will be"
             )
+        check_search(self.search, "search")  # it goes into the checkpoint
         choose_precision(self.trainer.precision, choose_device(self.trainer.device))
         validation = self.make_validator.keywords
         for name in ("sample_lines", "attention_lines"):

@@ -32,6 +32,7 @@ PLUGINS = {"hydra/launcher/submitit_": "cluster", "hydra/sweeper/optuna": "sweep
 NO_MEMORY = (
     *("can't allocate memory", "bad_alloc", "can't start new thread", "annot allocate memory", "out of memory"),
     *("failed to map segment", "nable to mmap", "Resource temporarily unavailable"),
+    "could not create a primitive",  # oneDNN
 )
 
 HYDRA_FLAGS = """\
@@ -262,7 +263,7 @@ def is_out_of_memory(error: BaseException | None) -> bool:
 def one_line(error: Exception) -> str:
     """The message of an error, folded to one line; for a file that the system refuses, its name and why."""
     if not isinstance(error, (ValueError, OSError)) and is_out_of_memory(error):
-        said = " ".join(str(error).split())
+        said = " ".join(str(error).strip().rpartition("\n")[2].split())  # of a worker's traceback the last line
         return f"out of memory{f' ({said})' if said else ''}: smaller batches, models or fewer workers take less"
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{error.filename}: {error.strerror}"

@@ -23,6 +23,9 @@ except ImportError:  # Windows
 # oneDNN keeps compiled products by shape, 1024 of them by default; batches come in many shapes, and what is kept grew
 # to gigabytes without a gain in speed. Read at the first product, so that it must be set before.
 os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
+# ideep, torch's layer above it, keeps 1024 more by shape, with the memory that each product needs beside its matrices:
+# hundreds of megabytes after some thousand short lines, and no gain in speed.
+os.environ.setdefault("LRU_CACHE_CAPACITY", "16")
 
 # torch knows the affinity of a process, not the quota of a container: threads beyond it would be throttled together.
 if num_threads() < torch.get_num_threads():

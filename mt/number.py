@@ -35,13 +35,15 @@ class Number:
 
     def _refused(self, text: str) -> argparse.ArgumentTypeError:
         """What the flag must be: `(0) must be a whole number of at least 1`."""
-        kind = "a whole number" if self.kind is int else "a number"
-        least = f"at least {self.least:g}" if self.least is not None else None
-        above = f"above {self.above:g}" if self.above is not None else None
-        most = f"at most {self.most:g}" if self.most is not None else None
-        rule = " and ".join(filter(None, (least, above, most)))
-        whole = " of 64 bits" if self.kind is int and not rule else ""
-        return argparse.ArgumentTypeError(f"({text}) must be {kind}{whole}{f', {rule}' if rule else ''}")
+        kind = "a whole number of at most 64 bits" if self.kind is int else "a number"
+        if self.least is not None and self.most is not None:
+            rule = f"from {self.least:g} to {self.most:g}"
+        else:
+            least = f"at least {self.least:g}" if self.least is not None else None
+            above = f"above {self.above:g}" if self.above is not None else None
+            most = f"at most {self.most:g}" if self.most is not None else None
+            rule = " and ".join(filter(None, (least, above, most)))
+        return argparse.ArgumentTypeError(f"({text}) must be {kind}{f', {rule}' if rule else ''}")
 
 
 def check_numbers(node: Any, name: str = "") -> None:

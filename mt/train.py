@@ -56,6 +56,9 @@ def main(settings: dict[str, Any]) -> float | None:
     from mt.training.tracker import NoTracker
     from mt.training.trainer import METRICS, Trainer, Validation
 
+    for name in SETTINGS:
+        if name not in settings:
+            raise ValueError(f"the setting {name} is missing")
     for name in settings:
         if name not in SETTINGS:  # from a settings file: the command line's are checked already
             raise ValueError(f"there is no setting {name}{did_you_mean(name, SETTINGS)}")

@@ -230,13 +230,18 @@ def _read_search(path: Path) -> Any:
         raise ValueError(f"{path} describes no search: {type(error).__name__} {error}") from error
     if not callable(search) or not hasattr(search, "n_best"):
         raise ValueError(f"{path} describes no search, but a {type(search).__name__}")
+    check_search(search, str(path))
+    return search
+
+
+def check_search(search: Any, where: str) -> None:
+    """Raises ValueError, beginning with `where`, for a search that a checkpoint may not hold."""
     for name, value in vars(search).items():
         most = MOST_IN_SEARCH.get(name, MAX_NUMBER)
         if isinstance(value, (int, float)) and not abs(value) <= most:
-            raise ValueError(f"{path}: {name} ({value}) must be {most} at most")
+            raise ValueError(f"{where}: {name} ({value}) must be {most} at most")
     if (search.bos, search.eos) != (BOS, EOS):
-        raise ValueError(f"{path}: bos and eos ({search.bos}, {search.eos}) must be {BOS} and {EOS}")
-    return search
+        raise ValueError(f"{where}: bos and eos ({search.bos}, {search.eos}) must be {BOS} and {EOS}")
 
 
 def _refuse_strangers(

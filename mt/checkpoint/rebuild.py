@@ -19,7 +19,8 @@ def build(node: Any, **extra: Any) -> Any:
     `_target_` are built item by item; anything else is returned as it is.
 
     Raises ValueError for a target outside `mt.` (a checkpoint may come from a stranger), one that does not exist, for
-    a key that the target does not take, naming the nearest one that it does, and for a value of another plain type.
+    a key that the target does not take, naming the nearest one that it does, for one that it needs and does not get,
+    and for a value of another plain type.
     """
     if isinstance(node, (list, tuple)):
         return [build(item) for item in node]
@@ -32,6 +33,8 @@ def build(node: Any, **extra: Any) -> Any:
     parameters = inspect.signature(target).parameters
     _check_names(node["_target_"], parameters, arguments)
     _check_types(node["_target_"], parameters, arguments)
+    if not node.get("_partial_"):
+        _check_complete(node["_target_"], parameters, arguments)
     return partial(target, **arguments) if node.get("_partial_") else target(**arguments)
 
 
@@ -68,6 +71,13 @@ def _check_names(path: str, parameters: Mapping[str, inspect.Parameter], argumen
             near = difflib.get_close_matches(name, parameters, n=1)
             hint = f"; did you mean {near[0]}?" if near else f"; it takes {', '.join(parameters)}"
             raise ValueError(f"{path} has no setting {name}{hint}")
+
+
+def _check_complete(path: str, parameters: Mapping[str, inspect.Parameter], arguments: Mapping[str, Any]) -> None:
+    for name, parameter in parameters.items():
+        is_named = parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        if is_named and parameter.default is parameter.empty and name not in arguments:
+            raise ValueError(f"{path} needs the setting {name}")
 
 
 def _check_types(path: str, parameters: Mapping[str, inspect.Parameter], arguments: Mapping[str, Any]) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+
+GREATEST_WEIGHT = 1e9  # sums of greater ones overflow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +33,8 @@ class Mixture:
             if not isinstance(step, int) or step < 0 or (step == 0 and weights is not self.weights):
                 raise ValueError(f"mixture.schedule: a stage begins after 1 update or more, not after {step}")
             for name, weight in weights.items():
-                if not 0.0 <= weight < math.inf:
-                    raise ValueError(f"mixture: the weight of {name} ({weight}) must be 0 or more")
+                if not 0.0 <= weight <= GREATEST_WEIGHT:
+                    raise ValueError(f"mixture: the weight of {name} ({weight}) must be from 0 to {GREATEST_WEIGHT:g}")
 
     @property
     def is_plain(self) -> bool:

@@ -10,6 +10,8 @@ from mt.data.cleaning.settings import CleaningSettings
 from mt.data.document import DocumentSettings, in_documents
 from mt.data.pair import Corpus
 
+MOST_PIECES = 1_000_000  # of a sentence; a checkpoint refuses more
+
 
 @dataclass(frozen=True, kw_only=True)
 class DataSettings:
@@ -37,8 +39,8 @@ class DataSettings:
             _check_name("data.tests: a name", test)
             if test in ("train", "valid"):
                 raise ValueError(f"data.tests: a name ({test}) must be neither train nor valid")
-        if self.max_pieces < 1:
-            raise ValueError(f"data.max_pieces ({self.max_pieces}) must be at least 1")
+        if not 1 <= self.max_pieces <= MOST_PIECES:
+            raise ValueError(f"data.max_pieces ({self.max_pieces}) must be from 1 to {MOST_PIECES}")
         if self.keep_shards is not None and self.keep_shards < 2:
             raise ValueError(
                 f"data.keep_shards ({self.keep_shards}) must be at least 2, the one in use and the next, or null"

@@ -34,6 +34,8 @@ RESERVED = re.compile(r"<[^\s<>▁]+>")  # the shape of a reserved symbol: <2de>
 MAX_LINE_BYTES = 65536  # sentencepiece leaves longer lines out of its training
 TRAINING_THREADS = 16  # fixed: another number sums in another order, and the vocabulary could depend on the machine
 
+MOST_PIECES = 1_000_000  # of a vocabulary
+
 
 @dataclass(frozen=True, kw_only=True)
 class TokenizerSettings:
@@ -72,6 +74,8 @@ class TokenizerSettings:
                 raise ValueError(f"tokenizer.reserved_symbols: {symbol!r} must be in NFC, as all text is")
         if len(set(self.reserved_symbols)) != len(self.reserved_symbols):
             raise ValueError(f"tokenizer.reserved_symbols must differ: {', '.join(self.reserved_symbols)}")
+        if self.vocab_size > MOST_PIECES:
+            raise ValueError(f"tokenizer.vocab_size ({self.vocab_size}) must be at most {MOST_PIECES}")
         fixed = NUM_SPECIAL + len(self.reserved_symbols) + NUM_BYTES * self.byte_fallback
         if self.vocab_size <= fixed:
             raise ValueError(

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from mt.attention.contract import CausalMixer, MemoryMixer, Mixer
 from mt.attention.reading import Reading
 from mt.model.encoder import Memory
-from mt.model.layer import LayerSettings, Residual, checkpointed
+from mt.model.layer import MOST_LAYERS, LayerSettings, Residual, checkpointed
 
 # B batch, R rows (hypotheses), N sentences, T target positions, S source length, D model, H heads
 
@@ -113,6 +113,8 @@ class Decoder(nn.Module):
         super().__init__()
         if num_layers < 1:
             raise ValueError(f"decoder.num_layers ({num_layers}) must be at least 1")
+        if num_layers > MOST_LAYERS:
+            raise ValueError(f"decoder.num_layers ({num_layers}) must be at most {MOST_LAYERS}")
         self.layers = nn.ModuleList(layer(settings, self_attention, cross_attention) for _ in range(num_layers))
         self.norm = settings.make_final_norm()
         self.alignment_head: nn.Module | None = None  # see mt.model.alignment_head

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mt.attention.contract import EncoderMixer, Mixer
 from mt.attention.structure import UNKNOWN, Structure
-from mt.model.layer import LayerSettings, Residual, checkpointed
+from mt.model.layer import MOST_LAYERS, LayerSettings, Residual, checkpointed
 
 # B batch, S source length, D model
 
@@ -59,6 +59,8 @@ class Encoder(nn.Module):
         super().__init__()
         if num_layers < 1:
             raise ValueError(f"encoder.num_layers ({num_layers}) must be at least 1")
+        if num_layers > MOST_LAYERS:
+            raise ValueError(f"encoder.num_layers ({num_layers}) must be at most {MOST_LAYERS}")
         self.layers = nn.ModuleList(layer(settings, self_attention) for _ in range(num_layers))
         self.norm = settings.make_final_norm()
 

@@ -16,6 +16,7 @@ from mt.attention.multi_head import MultiHead
 from mt.model.feed_forward import ACTIVATIONS, FeedForward
 
 NORMS = {"layer": nn.LayerNorm, "rms": nn.RMSNorm}
+MOST_LAYERS = 1000  # of each half; what nobody can mean would be built for hours
 POSITIONS = ("sinusoidal", "learned", "rotary", "randomized")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from mt.checkpoint.folder import check_search
 from mt.checkpoint.rebuild import build, find_target
 from mt.data.settings import DataSettings
 from mt.data.tokenizer import TokenizerSettings
@@ -64,7 +65,7 @@ class Parts:
         What is used last is checked, too: the search, what comes after training, the tracker, the model's sizes.
         """
         names = ("data", "tokenizer", "trainer", "objective", "optimizer", "schedule", "guidance", "tracker")
-        parts = {name: _part(name, settings[name]) for name in (*names, "search", "scores", "final")}
+        parts = {name: _part(name, settings.get(name)) for name in (*names, "search", "scores", "final")}
         lexicon, make_batches, make_validator = (
             build({"_target_": target, **({} if name == "lexicon" else {"_partial_": True}), **_node(name, settings)})
             for name, target in HANDED_TO.items()
@@ -80,6 +81,7 @@ class Parts:
                 f"final.average_last ({self.final.average_last}) must be at most trainer.keep_last"
                 f" ({self.trainer.keep_last}), the checkpoints that there will be"
             )
+        check_search(self.search, "search")  # it goes into the checkpoint
         choose_precision(self.trainer.precision, choose_device(self.trainer.device))
         validation = self.make_validator.keywords
         for name in ("sample_lines", "attention_lines"):
@@ -88,9 +90,14 @@ class Parts:
         if not isinstance(validation.get("search"), find_target(KINDS["search"])):
             raise ValueError("validation.search must be a search, such as {_target_: mt.search.greedy.Greedy}")
         stand_in = nn.Linear(1, 1)
-        self.optimizer(stand_in)
         MovingAverage(stand_in, self.trainer.ema_decay)
-        rate = self.schedule(1, 0.0)
+        try:
+            self.optimizer(stand_in)
+            rate = self.schedule(1, 0.0)
+        except TypeError as error:
+            raise ValueError(
+                f"optimizer and schedule must be settings of an optimizer and a schedule: {error}"
+            ) from error
         if not (isinstance(rate, float) and math.isfinite(rate) and rate >= 0):
             raise ValueError(f"schedule must give a learning rate for the first update, not {rate}")
         self.tracker.check()
@@ -122,7 +129,7 @@ def _part(name: str, node: Any) -> Any:
 
 
 def _node(name: str, settings: Mapping[str, Any]) -> Mapping[str, Any]:
-    node = settings[name]
+    node = settings.get(name)
     if not isinstance(node, Mapping):
         raise ValueError(f"{name} ({node}) must be settings by name")
     return node

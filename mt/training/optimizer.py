@@ -19,6 +19,8 @@ def adamw(
     """
     if len(betas) != 2 or not all(0.0 <= beta < 1.0 for beta in betas):
         raise ValueError(f"optimizer.betas ({list(betas)}) must be two numbers from 0 to below 1")
+    if not epsilon >= 0.0:
+        raise ValueError(f"optimizer.epsilon ({epsilon}) must be 0 or more")
     if weight_decay < 0.0:
         raise ValueError(f"optimizer.weight_decay ({weight_decay}) must be 0 or more")
     matrices = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]

@@ -28,7 +28,7 @@ def draw_lengths(
 ) -> None:
     """Write a picture; its suffix gives the format."""
     figure = Figure(figsize=(11, 3.6), layout="constrained")
-    figure.suptitle(title)
+    figure.suptitle(title, parse_math=False)
     long, together, along = figure.subplots(1, 3)
     _draw_pieces(long, codes, pieces, max_pieces)
     _draw_both(together, codes, characters)

@@ -86,10 +86,14 @@ IDLE = {
     ("align", "--source s --output o"): {
         "--gold-base 1": ("without --gold", "--gold g"),
         "--symmetrize union": ("without --reverse", "--reverse r"),
+        "--reverse-tag <2en>": ("without --reverse", "--reverse r"),
         "--grid all": ("without png or svg among --formats", "--formats json,svg"),
         "--limit 7": ("without html, png or svg among --formats", "--formats html"),
     },
-    ("align_choose", "--source s --target t"): {"--gold-base 0": ("without --gold", "--gold g")},
+    ("align_choose", "--source s --target t"): {
+        "--gold-base 0": ("without --gold", "--gold g"),
+        "--reverse-tag <2en>": ("without --reverse", "--reverse r"),
+    },
     ("align_corpus", "--source s --target t --output o"): {
         "--gold-base 0": ("without --gold", "--gold g"),
         "--threshold 0.4": ("without --symmetrize soft-product", "--symmetrize soft-product"),
@@ -101,7 +105,7 @@ IDLE = {
         flag: ("with --hypotheses: they are scored as they are", "--source s")
         for flag in (
             *("--output o", "--checkpoint c", "--beam-size 5", "--length-penalty 1", "--batch-tokens 9"),
-            *("--device auto", "--precision float32", "--document", "--trees t", "--shortlist"),
+            *("--device auto", "--precision float32", "--document", "--trees t", "--shortlist", "--tag <2de>"),
         )
     },
 }

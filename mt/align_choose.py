@@ -60,6 +60,8 @@ def main(argv: list[str]) -> int:
         from mt.evaluation.choose_alignment import ranked_both
 
         reverse = load_reverse(flags.reverse, aligner, flags.device)
+        reverse.translator.tags.check(flags.reverse_tag)
+        reverse.translator.tags.check_lines(zip((n + 1 for n in filled), targets, strict=True), flags.reverse_tag)
         tags = {"tag": flags.tag, "reverse_tag": flags.reverse_tag}
         pairs = list(islice(ranked_both(aligner, reverse, sources, targets, trees, **tags), flags.show))
         for first, second in pairs:

@@ -61,6 +61,7 @@ def main(argv: list[str] | None = None) -> int:
         from mt.data.document import contexts, tree_in_context
         from mt.evaluation.alignment_input import read_trees
         from mt.inference.document import document_of
+        from mt.inference.tags import numbered
         from mt.inference.translator import Translator
         from mt.search.beam import adjusted
 
@@ -73,6 +74,7 @@ def main(argv: list[str] | None = None) -> int:
                 checkpoint, device=flags.device, precision=flags.precision, shortlist=flags.shortlist
             )
             translator.tags.check(flags.tag)
+            translator.tags.check_lines(numbered(lines), flags.tag)  # all of them before minutes of translating
             search = adjusted(
                 translator.search, beam_size=flags.beam_size, length_penalty=flags.length_penalty, n_best=1
             )

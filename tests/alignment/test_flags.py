@@ -170,7 +170,16 @@ def weights(run: Outcome) -> list[list[float]]:
     return run.record["weights"]
 
 
+def refused_tag(run: Outcome) -> bool:
+    return "tag (<2xx>) must be a symbol of the model's tokenizer, it was trained without any" in run.error
+
+
+# what they change of a model that was trained with tags: tests/inference/test_tags.py
+TAG = {"--tag": Case("--tag <2xx>", refused_tag, True)}
+REVERSE_TAG = {"--reverse-tag": Case("--reverse-tag <2xx>", refused_tag, True, "--reverse {model}")}
 ALIGN = {
+    **TAG,
+    **REVERSE_TAG,
     "--source": Case("--source {other}", lambda run: run.record["source"], ["acht", "neun"]),
     "--target": Case("--target {other}", lambda run: "other has 1 lines, " in run.error, True),
     # what they change of a model that asks for them: tests/test_trees.py
@@ -225,6 +234,8 @@ ALIGN = {
     "--limit": Case("--limit 1", lambda run: run.files, ["0001.png", "about.json"], "--formats png"),
 }
 CHOOSE = {
+    **TAG,
+    **REVERSE_TAG,
     "--source": Case("--source {blank}", lambda run: "have no pair" in run.error, True),
     "--target": Case("--target {blank}", lambda run: "have no pair" in run.error, True),
     "--trees": Case("--trees {target}", lambda run: "is for a model with structured attention" in run.error, True),
@@ -262,6 +273,7 @@ CORPUS = {
     ),
 }
 HEAD = {
+    **TAG,
     "--source": Case("--source {other}", lambda run: "other has 1" in run.error, True),
     "--target": Case("--target {other}", lambda run: "other has 1" in run.error, True),
     "--output": Case("--output {elsewhere}", lambda run: run.has("elsewhere/alignment.json"), True),

@@ -14,6 +14,7 @@ import torch
 import mt.checkpoint.folder
 import mt.inference.translator
 from mt.evaluate import main
+from mt.inference.tags import Tags
 from mt.search.beam import Beam
 from tests.children import PATIENCE_SECONDS
 
@@ -24,14 +25,15 @@ class Shouter:
     search = Beam(size=4, length_penalty=0.9, n_best=2)
     device, dtype = torch.device("cpu"), torch.float32
     calls: tuple = ()
+    tags = Tags(SimpleNamespace(reserved_symbols=("<2de>",)))
 
     @classmethod
     def load(cls, checkpoint, *, device, precision, shortlist=False):
         cls.calls = (checkpoint, device, precision)
         return cls()
 
-    def translate(self, lines, *, search, batch_tokens, trees):
-        Shouter.calls = (*Shouter.calls, search, batch_tokens)
+    def translate(self, lines, *, search, batch_tokens, tag, trees):
+        Shouter.calls = (*Shouter.calls, search, batch_tokens, tag)
         for line in lines:
             yield SimpleNamespace(text=line.upper(), notes=("split into 2 parts",) if len(line) > 20 else ())
 
@@ -72,10 +74,10 @@ def test_it_translates_and_scores(shouter, files, capsys, tmp_path):
 def test_flags_reach_the_translator(shouter, files):
     arguments = ["--checkpoint", "run", "--source", files["source.en"], "--reference", files["reference.de"]]
     main([*arguments, "--metrics", "bleu"])
-    assert shouter.calls == ("run", "auto", "float32", Beam(size=4, length_penalty=0.9), None)
+    assert shouter.calls == ("run", "auto", "float32", Beam(size=4, length_penalty=0.9), None, None)
     more = ["--beam-size", "1", "--length-penalty", "0.2", "--device", "cpu", "--precision", "bfloat16"]
-    main([*arguments, "--metrics", "bleu", *more, "--batch-tokens", "77"])
-    assert shouter.calls == ("run", "cpu", "bfloat16", Beam(size=1, length_penalty=0.2), 77)
+    main([*arguments, "--metrics", "bleu", *more, "--batch-tokens", "77", "--tag", "<2de>"])
+    assert shouter.calls == ("run", "cpu", "bfloat16", Beam(size=1, length_penalty=0.2), 77, "<2de>")
 
 
 def test_json_is_the_whole_of_stdout(shouter, files, capsys):

@@ -24,11 +24,13 @@ def whole(size):
 
 
 @pytest.fixture(scope="module")
-def listed(trained_run, corpus_folder):
-    """The trained run with a shortlist learned from its training text."""
+def listed(trained_run, corpus_folder, tmp_path_factory):
+    """A copy of the trained run, with a shortlist learned from its training text."""
+    run = tmp_path_factory.mktemp("listed") / "run"
+    shutil.copytree(trained_run, run, symlinks=True)
     texts = ["--source", str(corpus_folder / "train.de"), "--target", str(corpus_folder / "train.en")]
-    assert command.main(["--checkpoint", str(trained_run), *texts, "--best", "3", "--frequent", "2"]) == 0
-    return trained_run
+    assert command.main(["--checkpoint", str(run), *texts, "--best", "3", "--frequent", "2"]) == 0
+    return run
 
 
 @pytest.fixture(scope="module")

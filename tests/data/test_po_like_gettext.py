@@ -134,7 +134,8 @@ def test_whatever_msgfmt_takes_is_read_the_same(tmp_path):
     random = Random(16)
     lines = [
         'msgid "a{}"', 'msgid "b{}"', 'msgstr "x{}"', 'msgstr ""', '"y{}"', '""', "", "#, fuzzy", "# c",
-        '#~ msgid "a{}"', '#~ msgstr "b"', 'msgctxt "c{}"', 'domain "d"', r'msgstr "\303\266"', "#: a.c:1", '#| msgid "o"', '"z" "z"',
+        '#~ msgid "a{}"', '#~ msgstr "b"', 'msgctxt "c{}"', 'domain "d"', r'msgstr "\303\266"', "#: a.c:1",
+        '#| msgid "o"', '"z" "z"',
     ]  # fmt: skip
     num_taken = 0
     for _ in range(80):

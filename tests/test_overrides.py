@@ -10,7 +10,8 @@ from hydra.errors import HydraException
 from mt.command_line import config_folder, quoted_override, worded
 
 VALUES = [
-    "ü", "日本語", "a=b", "v1 (copy)", "#", "a#b", "'", '"', "it's", "it's \"x\"", "a\\", "\\\\", "\\'", 'a\\\\"b', "a,b",
+    "ü", "日本語", "a=b", "v1 (copy)", "#", "a#b", "'", '"', "it's", "it's \"x\"", "a\\", "\\\\", "\\'", 'a\\\\"b',
+    "a,b",
     "{", "}", "[", "]", "train[40:]", "train[:10%]", "$HOME", "`ls`", "x;y", "a|b", "a&b", "!x", "*", "?", "<x>",
     "a~b", "é è", "%", "@", "(", "C:\\x\\", "-", "x:y", "null", "1e3", "",
 ]  # fmt: skip
@@ -53,7 +54,9 @@ def test_overrides_in_the_comments_of_settings_files_can_be_typed_as_they_stand(
     for file in config_folder().rglob("*.yaml"):
         for line in re.findall(r"^#.*", file.read_text("utf-8"), re.M):
             for quoted, plain in re.findall(r"'([~+]?[\w.@/]+=[^']*)'|(?<![\w'\"])([\w]+\.[\w.]+=[^\s']+)", line):
-                override = (quoted or plain).rstrip(".,;)")
+                override = quoted or plain.rstrip(".,;:")
+                if override.count(")") > override.count("("):
+                    override = override.removesuffix(")")
                 if "..." not in override and "…" not in override:
                     OverridesParser.create().parse_override(override)
                     num_found += 1

@@ -6,6 +6,8 @@ import codecs
 import re
 from collections.abc import Iterator
 
+from mt.data.formats.undecoded import UNDECODED_ERRORS
+
 FIRST_BYTES = {  # that show an encoding, whatever the file says of itself
     codecs.BOM_UTF8: "utf-8",
     codecs.BOM_UTF16_LE: "utf-16",
@@ -14,9 +16,6 @@ FIRST_BYTES = {  # that show an encoding, whatever the file says of itself
     b"\0<": "utf-16be",
 }
 DECLARED_ENCODING = re.compile(rb"""<\?xml\s[^>]*?\bencoding\s*=\s*["']([A-Za-z][\w.-]*)""")
-UNDECODED = "\uffff".encode()  # stands for bytes that are not in the encoding: no character, so that XML refuses it
-
-codecs.register_error("mt-undecoded", lambda error: ("\uffff", error.end))
 
 
 def encoding_of(first: bytes) -> str:
@@ -30,14 +29,14 @@ def encoding_of(first: bytes) -> str:
 
 
 def in_utf8(blocks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
-    """The blocks in UTF-8, with UNDECODED in place of bytes that are not in the encoding.
+    """The blocks in UTF-8, with `undecoded.UNDECODED`, which XML refuses, in place of bytes not in the encoding.
 
     UTF-8 itself comes as it is.
     """
     if encoding == "utf-8":
         yield from blocks
         return
-    decoder = codecs.getincrementaldecoder(encoding)("mt-undecoded")
+    decoder = codecs.getincrementaldecoder(encoding)(UNDECODED_ERRORS)
     for block in blocks:
         yield decoder.decode(block).encode()
     yield decoder.decode(b"", True).encode()

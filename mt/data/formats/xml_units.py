@@ -14,7 +14,8 @@ from mt.data.formats.charsets import is_charset
 from mt.data.formats.compressed import BLOCK_BYTES, DamagedFile, find_file, read_blocks
 from mt.data.formats.lines import UNREADABLE
 from mt.data.formats.paths import Paths, file_stamps, path_list
-from mt.data.formats.xml_content import FIRST_BYTES, UNDECODED, encoding_of, in_utf8
+from mt.data.formats.undecoded import UNDECODED
+from mt.data.formats.xml_content import FIRST_BYTES, encoding_of, in_utf8
 from mt.data.formats.xml_damage import Damage, Structure, Window
 from mt.data.pair import Fault, Pair
 
@@ -203,7 +204,7 @@ class UnitReader:
 
     def _damage(self, place: int, why: str, *, search_from: int, parsed_to: int) -> Damage:
         line, column = self._window.line_and_column(place)
-        if self._window.has(place, UNDECODED):
+        if self._window.has(place, UNDECODED.encode()):
             why = f"not {self._encoding}"
         fault = Fault(NOT_XML, f"{self.path}: {NOT_XML} at line {line}, column {column} ({why})")
         return self._lost(fault, place, search_from, parsed_to)

@@ -38,7 +38,7 @@ def rows_at_once(file: IO[bytes], metadata: Any, columns: list[str], most: int) 
 
 def _largest_value(file: IO[bytes], start: int, num_bytes: int, num_values: int) -> int:
     """The most bytes that a row takes on average over a page, or alone where it may be any text of a dictionary."""
-    place, largest = start, 0
+    place, largest = max(start, 0), 0
     while place < start + num_bytes and num_values > 0:
         file.seek(place)
         header = _Header(file.read(HEADER_BYTES))
@@ -47,7 +47,10 @@ def _largest_value(file: IO[bytes], start: int, num_bytes: int, num_values: int)
             raise DamagedFile("not a sound Parquet file (a page without its sizes)")
         if size > PAGE_BYTES:
             raise DamagedFile(f"a page of {size:,} bytes, more than {PAGE_BYTES:,}")
-        values = header.fields.get(5 if kind == 0 else 8, {}).get(1, 0) if kind in (0, 3) else 0
+        inner = header.fields.get(5 if kind == 0 else 8) if kind in (0, 3) else {}
+        values = inner.get(1, 0) if isinstance(inner, dict) else None
+        if not isinstance(values, int) or values < 0 or packed > num_bytes:
+            raise DamagedFile("not a sound Parquet file (a page whose sizes cannot be)")
         largest = max(largest, size // max(values, 1))
         num_values -= values
         place += header.size + packed
@@ -106,7 +109,10 @@ class _Header:
             return None
         if kind in (9, 10):  # a list, a set
             start = self._byte()
-            for _ in range(start >> 4 if start >> 4 < 15 else self._number()):
+            length = start >> 4 if start >> 4 < 15 else self._number()
+            if length > len(self._content):
+                raise IndexError
+            for _ in range(length):
                 self._value(start & 0x0F, depth + 1)
             return None
         if kind == 12:

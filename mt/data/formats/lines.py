@@ -75,14 +75,6 @@ def in_one_line(text: str) -> str:
     return text.replace("\r\n", "\n").strip("\n").replace("\n", " ") if "\n" in text else text
 
 
-def is_known_encoding(encoding: str) -> bool:
-    """Whether Python knows an encoding of text in which ASCII is ASCII, so that lines end in the byte of "\\n"."""
-    try:
-        return b"<\n".decode(encoding) == "<\n"
-    except (LookupError, UnicodeError):
-        return False
-
-
 def _decoded(content: bytes, number: int, start: int, path: Path, encoding: str) -> list[str | FaultyLine]:
     """The lines of `content`, which starts at byte `start`, behind line `number`."""
     skipped = len(BYTE_ORDER_MARK) if start == 0 and content.startswith(BYTE_ORDER_MARK) else 0

@@ -4,6 +4,7 @@ import argparse
 import atexit
 import os
 import re
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -295,13 +296,38 @@ def worded(error: Exception, config_name: str, overrides: list[str]) -> str:
         return f"{error.full_key} has no value: give it one with {error.full_key}=..."
     if type(error).__name__ == "OverrideParseException":
         reason = one_line(error).partition(" See ")[0]
-        return f"cannot read {error.override!r}: a setting is given as name=value ({reason})"
+        quoted = quoted_override(error.override)
+        hint = f"; quoted it can be read: {quoted}" if quoted else ""
+        return f"cannot read {error.override!r}: a setting is given as name=value ({reason}){hint}"
     ambiguous = re.match(r"Ambiguous value for argument '(.+)'", str(error))
     if ambiguous:
-        return f"{ambiguous[1]}: several values need --multirun (a list is written name=[a,b])"
+        given = next((one for one in overrides if one.partition("=")[0] == ambiguous[1]), "")
+        quoted = quoted_override(given)
+        hint = f"; a text with a comma is quoted: {quoted}" if quoted else ""
+        return f"{ambiguous[1]}: several values need --multirun (a list is written name=[a,b]{hint})"
     if getattr(error, "full_key", None):
         return f"{error.full_key}: {str(error).splitlines()[0]}"
     return one_line(error)
+
+
+def quoted_override(override: str) -> str | None:
+    """The override as a shell takes it, its value as a text in quotes; "~" before a path becomes the home folder.
+
+    None where there is no such form in one line: it has no name, or its value has line ends or "${" in it.
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.core.override_parser.types import Quote, QuotedString
+    from hydra.errors import HydraException
+
+    name, equals, value = override.partition("=")
+    value = os.path.expanduser(value)
+    quoted = f"{name}={QuotedString(text=value, quote=Quote.double).with_quotes()}"
+    try:
+        is_same = bool(equals) and OverridesParser.create().parse_override(quoted).value() == value
+    except HydraException:
+        return None
+    is_one_line = " ".join(quoted.split()) == quoted
+    return shlex.quote(quoted) if is_same and is_one_line and "${" not in value else None
 
 
 def did_you_mean(name: str, known: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ import torch
 from mt.attention.contract import CausalMixer, EncoderMixer, MemoryMixer
 from mt.checkpoint.rebuild import build, find_target
 from mt.command_line import config_folder
+from mt.data.files import files_of
 from mt.model.seq2seq import parameter_counts
 
 PARTS = ("data", "tokenizer", "objective", "optimizer", "schedule", "search", "tracker", "trainer", "final")
@@ -115,3 +116,14 @@ def test_a_mistyped_setting_deep_inside_is_named(composed, tmp_path):
 def test_configs_hold_nothing_but_settings(tmp_path):
     shutil.copytree(config_folder(), tmp_path / "configs")
     assert {path.suffix for path in (tmp_path / "configs").rglob("*") if path.is_file()} == {".yaml"}
+
+
+def test_all_file_formats_have_the_same_knobs(composed):
+    """What a corpus of files can be asked for does not depend on its format."""
+    knobs = {}
+    for option in options("data"):
+        data = composed([f"data={option}", *NEEDED.get(option, [])])["data"]
+        if files_of(build(data).train):
+            knobs[option] = set(data)
+    assert knobs.keys() >= {"text", "tsv", "jsonl", "parquet", "tmx", "xliff", "po"}
+    assert {option: knobs["text"] ^ names for option, names in knobs.items()} == {option: set() for option in knobs}

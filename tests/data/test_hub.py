@@ -1,6 +1,8 @@
 """Whatever `datasets` loads from the disk becomes the same pairs."""
 
+import csv
 import gzip
+import io
 import json
 
 import datasets
@@ -105,3 +107,61 @@ def test_mistakes_are_one_line(tmp_path, changes, message):
     with pytest.raises((ValueError, OSError), match=message) as error:
         list(HubDataset(**settings))
     assert "\n" not in str(error.value)
+
+
+TEXTS = [
+    "null",
+    "None",
+    "nan",
+    "NA",
+    "N/A",
+    "#N/A",
+    "1",
+    "007",
+    "1.50",
+    "1e5",
+    "inf",
+    "True",
+    "2020-01-01",
+    '"',
+    "a,b",
+    "x",
+    "",
+]
+
+
+@pytest.mark.parametrize("kind", ["csv", "csv.gz", "folder"])
+def test_what_stands_in_a_csv_file_is_text(tmp_path, kind):
+    path = tmp_path / ("folder" if kind == "folder" else f"pairs.{kind}")
+    lines = io.StringIO()
+    writer = csv.writer(lines)
+    writer.writerows([["id", "en", "de"], *([number, text, text[::-1]] for number, text in enumerate(TEXTS))])
+    content = lines.getvalue().encode()
+    if kind == "folder":
+        path.mkdir()
+        (path / "train.csv").write_bytes(content)
+    else:
+        path.write_bytes(gzip.compress(content) if kind == "csv.gz" else content)
+    corpus = HubDataset(path=str(path), source_field="en", target_field="de")
+    assert list(corpus) == [Pair(text, text[::-1]) for text in TEXTS]
+
+
+def test_a_csv_file_of_numbers_alone_is_text(tmp_path):
+    (tmp_path / "a.csv").write_text("en,de,x\n1,2,3\n2,3\n3,,\n")
+    corpus = HubDataset(path=str(tmp_path / "a.csv"), source_field="en", target_field="de")
+    assert list(corpus) == [Pair("1", "2"), Pair("2", "3"), Pair("3", "")]
+
+
+def test_a_column_of_a_csv_file_may_change_its_kind(tmp_path):
+    rows = [f"{number},a{number},b{number}" for number in range(11_000)]
+    (tmp_path / "a.csv").write_text("\n".join(["id,en,de", *rows, "last,a,b"]))
+    corpus = HubDataset(path=str(tmp_path / "a.csv"), source_field="en", target_field="de", split="train[10999:]")
+    assert list(corpus) == [Pair("a10999", "b10999"), Pair("a", "b")]
+
+
+def test_a_row_of_a_csv_file_that_is_not_utf8_is_a_fault_that_names_it(tmp_path):
+    (tmp_path / "a.csv").write_bytes("en,de\none,eins\ntwo,zw\xffei\nthree,drei\n".encode("latin-1"))
+    path = str(tmp_path / "a.csv")
+    first, second, third = HubDataset(path=path, source_field="en", target_field="de")
+    assert (first, third) == (Pair("one", "eins"), Pair("three", "drei"))
+    assert second.fault == ("not UTF-8", f"dataset {path} row 1: not UTF-8")

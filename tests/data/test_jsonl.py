@@ -110,3 +110,10 @@ def test_files_may_be_packed_and_several(tmp_path):
 def test_paths_that_are_none_are_refused(path, message):
     with pytest.raises(ValueError, match=message):
         JsonLines(path=path, source_field="en", target_field="de")
+
+
+def test_lists_of_languages_and_translations_are_read_by_language_and_the_first_counts(tmp_path):
+    rows = [{"t": {"language": ["de", "en", "de"], "translation": ["A", "B", "C"]}}, {"t": {"en": "D", "de": "E"}}]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    corpus = JsonLines(path=tmp_path / "a.jsonl", source_field="t.en", target_field="t.de")
+    assert list(corpus) == [Pair("B", "A"), Pair("D", "E")]

@@ -142,3 +142,75 @@ print((peak(sys.argv[2]) - before) // 1024)
     small = write(tmp_path / "small.parquet", ROWS)
     done = subprocess.run([sys.executable, "-c", code, small, path], capture_output=True, text=True, check=True)
     assert int(done.stdout) < 80  # MB; the group alone has 100
+
+
+TRANSLATIONS = [{"en": "A", "de": "B"}, {"en": "C"}, None, {"de": "D\nE", "fr": "x", "en": None}]
+TRANSLATED = [Pair("A", "B"), Pair("C", ""), Pair("", ""), Pair("", "D E")]
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.binary()], ids=str)
+@pytest.mark.parametrize("inside", ["", "outer"])
+def test_maps_are_read_by_their_keys(tmp_path, kind, inside):
+    rows = [row and [(key, text and text.encode()) for key, text in row.items()] for row in TRANSLATIONS]
+    column = pa.array(rows, pa.map_(pa.string(), pa.binary())).cast(pa.map_(pa.string(), kind))
+    name = "translation"
+    if inside:
+        column, name = pa.StructArray.from_arrays([column], ["translation"]), f"{inside}.translation"
+    path = write(tmp_path / "pairs.parquet", pa.table({inside or "translation": column}))
+    assert list(reader(path, f"{name}.en", f"{name}.de")) == TRANSLATED
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.binary()], ids=str)
+def test_lists_of_languages_and_translations_are_read_by_language_and_the_first_counts(tmp_path, kind):
+    rows = [
+        row and {"language": [*row, "en"], "translation": [text and text.encode() for text in [*row.values(), "again"]]}
+        for row in TRANSLATIONS
+    ]
+    lists = [("language", pa.list_(pa.string())), ("translation", pa.list_(pa.binary()))]
+    column = pa.array(rows, pa.struct(lists)).cast(pa.struct([lists[0], ("translation", pa.list_(kind))]))
+    path = write(tmp_path / "pairs.parquet", pa.table({"translation": column}))
+    expected = [*TRANSLATED[:3], Pair("", "D E")]
+    assert list(reader(path, "translation.en", "translation.de")) == expected
+
+
+@pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary(), pa.binary(3)], ids=str)
+def test_binary_columns_are_utf8(tmp_path, kind):
+    table = pa.table({"en": pa.array([b"abc", b"\xc3\xa9x", b"a\xffx"], kind), "de": ["A", "B", "C"]})
+    path = write(tmp_path / "pairs.parquet", table)
+    first, second, third = reader(path)
+    assert (first, second) == (Pair("abc", "A"), Pair("éx", "B"))
+    assert third.fault == ("not UTF-8", f"{path} row 2: field (en) is not UTF-8 at byte 1 (0xff)")
+
+
+@pytest.mark.parametrize("packing", ["snappy", "zstd", "none"])
+def test_a_small_file_that_stands_for_gigabytes_takes_little_memory(tmp_path, packing):
+    """One text of 8 MiB for each of 2,000 rows, by a dictionary: as many bytes as one text."""
+    text = "x" * (1 << 23)
+    indices = pa.array([0] * 2000, pa.int32())
+    column = pa.DictionaryArray.from_arrays(indices, pa.array([text]))
+    options = {"compression": packing, "dictionary_pagesize_limit": 1 << 26}
+    path = write(tmp_path / "pairs.parquet", pa.table({"en": column, "de": ["x"] * 2000}), **options)
+    assert Path(path).stat().st_size < 2 * len(text)
+    before = pa.total_allocated_bytes()
+    for number, pair in enumerate(reader(path)):
+        assert pair.fault == ("too long text", f"{path} row {number}: field (en) is longer than 1,048,576 bytes")
+        assert len(pair.source) == 200
+        assert pa.total_allocated_bytes() - before < 1 << 29
+        if number == 40:
+            break
+
+
+def test_a_page_that_is_too_large_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr("mt.data.formats.parquet_pages.PAGE_BYTES", 10_000)
+    path = write(tmp_path / "pairs.parquet", [{"en": "x" * 20_000, "de": "y"}], compression="zstd")
+    (pair,) = reader(path)
+    assert pair.fault.reason == "unreadable rest of file"
+    assert pair.fault.message.startswith(f"{path}: unreadable after row 0: a page of 20,0")
+
+
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+def test_pages_of_all_kinds_are_walked_through(tmp_path, version):
+    rows = [{"en": f"en {n * n}", "de": f"de {n % 7}"} for n in range(3000)]
+    options = {"data_page_version": version, "data_page_size": 500, "row_group_size": 1000, "write_statistics": True}
+    path = write(tmp_path / "pairs.parquet", rows, **options)
+    assert list(reader(path)) == [Pair(row["en"], row["de"]) for row in rows]

@@ -147,6 +147,10 @@ def test_direction_marks_belong_to_some_scripts_and_are_left_alone_in_unknown_la
         ("5 cars", "7 Autos", (False, True)),
         ("page 1022", "Seite 3456", (True, True)),
         ("no number", "keine Zahl", (False, False)),
+        ("007", "7", (False, False)),
+        ("1" * 5000, "1" * 5000, (False, False)),
+        ("1" * 5000, "2" * 5000, (True, True)),
+        ("٣" * 5000, "3" * 5000, (False, False)),
     ],
 )
 def test_numbers_are_compared_as_closely_as_told(source, target, differ):

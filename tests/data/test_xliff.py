@@ -153,7 +153,7 @@ def test_damage_and_other_files_are_told_as_of_every_xml(tmp_path):
     content = version_1(unit_1("one", "eins"), unit_1("two", "zwei"))
     *pairs, last = read(tmp_path, content.replace("two</source>", "two</sauce>"))
     assert pairs == PAIRS[:1]
-    assert last.fault.message.startswith(f"{tmp_path}/a.xlf: unreadable after unit 1: not well-formed XML at line 2, ")
+    assert last.fault.message.startswith(f"{tmp_path}/a.xlf: not well-formed XML at line 2, ")
     with pytest.raises(ValueError, match="must be XLIFF, but its outermost element is <tmx>"):
         read(tmp_path, "<tmx></tmx>")
     with pytest.raises(ValueError, match=r"a\.xlf line 1: the entity x is declared"):
@@ -173,3 +173,144 @@ def test_files_may_be_packed_and_several(tmp_path):
     assert Xliff(path=corpus.path, source_language="de", target_language="en").fingerprint() != before
     (tmp_path / "b.xlf").write_text(UNITS["1.2"])
     assert corpus.fingerprint() != before
+
+
+def segmented(source, target, with_source=True):
+    def cut(segments):
+        return " ".join(f'<mrk mtype="seg" mid="{mid}">{text}</mrk>' for mid, text in segments)
+
+    plain = " ".join(text for _, text in source)
+    seg_source = f"<seg-source>{cut(source)}</seg-source>" if with_source else ""
+    return unit_1(plain if with_source else cut(source), cut(target), others=seg_source)
+
+
+@pytest.mark.parametrize("with_source", [True, False], ids=["seg-source", "source"])
+@pytest.mark.parametrize(
+    "source, target, expected",
+    [
+        ([(1, "one."), (2, "two.")], [(1, "eins."), (2, "zwei.")], [("one.", "eins."), ("two.", "zwei.")]),
+        ([(1, "one."), (2, "two.")], [(1, "eins."), (2, "")], [("one.", "eins.")]),
+        ([(1, "one."), (2, "two.")], [(2, "zwei.")], [("two.", "zwei.")]),
+        ([(1, "one."), (2, "two.")], [(2, "zwei."), (1, "eins.")], [("one.", "eins."), ("two.", "zwei.")]),
+        ([("a", "one."), ("b", "two.")], [("b", '<g id="1">zwei</g>.'), ("c", "x")], [("two.", "zwei.")]),
+        ([(1, "one.")], [(1, "")], []),
+        ([(1, "one.")], [(2, "zwei.")], []),
+    ],
+    ids="whole half second turned inline empty other".split(),
+)
+def test_segments_are_paired_by_their_mid(tmp_path, source, target, expected, with_source):
+    content = version_1(segmented(source, target, with_source), unit_1("last", "letzte"))
+    assert read(tmp_path, content) == [*(Pair(*pair) for pair in expected), Pair("last", "letzte")]
+    turned = read(tmp_path, content, "de", "en")
+    assert turned == [*(Pair(target, source) for source, target in expected), Pair("letzte", "last")]
+
+
+def test_segments_inside_codes_of_the_target_and_other_marks_are_seen(tmp_path):
+    first, second = '<mrk mtype="seg" mid="1">a <mrk mtype="term">b</mrk></mrk>', '<mrk mtype="seg" mid="2">c</mrk>'
+    others = f'<seg-source><g id="1">{first}</g> {second}</seg-source>'
+    target = '<g id="1"><mrk mtype="seg" mid="1"><mrk mtype="protected">A</mrk> B</mrk></g>'
+    assert read(tmp_path, version_1(unit_1("a b c", target, others=others))) == [Pair("a b", "A B")]
+
+
+def test_half_a_translation_without_segments_in_the_source_is_none(tmp_path):
+    target = '<mrk mtype="seg" mid="1">eins.</mrk> <mrk mtype="seg" mid="2"></mrk>'
+    assert read(tmp_path, version_1(unit_1("one. two.", target), unit_1("a", "b"))) == [Pair("a", "b")]
+    whole = '<mrk mtype="seg" mid="1">eins.</mrk> <mrk mtype="seg" mid="2">zwei.</mrk>'
+    assert read(tmp_path, version_1(unit_1("one. two.", whole))) == [Pair("one. two.", "eins. zwei.")]
+
+
+def test_a_mid_that_stands_twice_is_a_fault(tmp_path):
+    unit = segmented([(1, "one."), (1, "two.")], [(1, "eins."), (2, "zwei.")])
+    first, fault, last = read(tmp_path, version_1(unit_1("a", "b"), unit, unit_1("c", "d")))
+    assert (first, last) == (Pair("a", "b"), Pair("c", "d"))
+    message = f"{tmp_path}/a.xlf line 2: <seg-source> must have each mid once"
+    assert fault == Pair("one. two.", "eins. zwei.", None, Fault("ambiguous segments", message))
+
+
+def test_segments_of_version_2_are_paired_where_they_stand_whatever_the_order_of_the_target(tmp_path):
+    segments = (
+        segment("A.", "1.").replace("<target>", '<target order="3">'),
+        "<ignorable><source> </source></ignorable>",
+        segment("B.", "2.").replace("<target>", '<target order="1">'),
+        segment("C."),
+    )
+    assert read(tmp_path, version_2(unit_2(*segments))) == [Pair("A.", "1."), Pair("B.", "2.")]
+
+
+@pytest.mark.parametrize(
+    "file, source, target, wanted, is_taken",
+    [
+        ("de", None, "fr", "de", False),
+        ("de", None, "de", "de", True),
+        ("de", None, "de-AT", "de", True),
+        ("de-AT", None, "de", "de-AT", True),
+        ("de-AT", None, "de-CH", "de-AT", False),
+        ("de", "en-GB", "DE", "de", True),
+        ("de", "fr", None, "de", False),
+        (None, None, "fr", "de", False),
+        (None, None, "de", "de", True),
+        (None, None, "fr", "fr", True),
+    ],
+)
+def test_the_language_of_a_source_or_target_is_heeded(tmp_path, caplog, file, source, target, wanted, is_taken):
+    caplog.set_level("INFO")
+    unit = unit_1("one", "eins", state=f' xml:lang="{target}"' if target else "")
+    if source:
+        unit = unit.replace("<source>", f'<source xml:lang="{source}">')
+    content = version_1(unit_1("two", "zwei"), unit, target=file)
+    pairs = read(tmp_path, content, "en", wanted)
+    assert pairs == [Pair("two", "zwei"), *[Pair("one", "eins")] * is_taken]
+    assert is_taken or "2 units, left out 0 without a translation and 1 in other languages" in caplog.text
+    assert read(tmp_path, content, wanted, "en") == [Pair(target, source) for source, target, *_ in pairs]
+
+
+NUMBERS = [Pair(f"en {number}", f"de {number}") for number in range(6)]
+CONTENTS = {
+    "1.2": version_1(*(unit_1(*pair[:2]) for pair in NUMBERS)),
+    "2.0": version_2(*(unit_2(segment(*pair[:2])) for pair in NUMBERS)),
+    "2.0 one unit": version_2(unit_2(*(segment(*pair[:2]) for pair in NUMBERS))),
+    "prefixes": version_1(*(unit_1(*pair[:2]) for pair in NUMBERS), prefix="x:").replace("xmlns", "xmlns:x"),
+    "groups": version_1(
+        "<group><group>",
+        *(unit_1(*pair[:2]) for pair in NUMBERS[:4]),
+        "</group></group><group>",
+        *(unit_1(*pair[:2]) for pair in NUMBERS[4:]),
+        "</group>",
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", ["\x01", "<", "&x;", "</body>", "<!--", "<![CDATA[", "<?", "<source>"])
+@pytest.mark.parametrize("kind", CONTENTS)
+def test_a_damaged_unit_costs_itself_alone(tmp_path, kind, damage):
+    content = CONTENTS[kind]
+    for lost in (0, 3, 5):
+        pairs = read(tmp_path, content.replace(f"en {lost}", f"en {damage} {lost}"))
+        assert [pair for pair in pairs if not pair.fault] == NUMBERS[:lost] + NUMBERS[lost + 1 :]
+        assert len(pairs) == len(NUMBERS)
+
+
+def test_units_after_damage_are_never_read_in_the_context_of_others(tmp_path):
+    """A damaged unit at the end of a file inside, and damaged starts of files and groups."""
+
+    def both(first, second='<file source-language="en" target-language="fr">', group="<group>"):
+        units = "".join(unit_1(*pair[:2]) for pair in NUMBERS[:2])
+        french = unit_1("en", "fr")
+        return (
+            '<xliff version="1.2"><file source-language="en" target-language="de"><body>'
+            f"{group}{units}{first}</group></body></file>{second}<body>{french}</body></file></xliff>"
+        )
+
+    def texts(content, target="de"):
+        pairs = read(tmp_path, content, "en", target)
+        return [pair.target for pair in pairs if not pair.fault], sum(pair.fault is not None for pair in pairs)
+
+    german = ["de 0", "de 1"]
+    assert texts(both("")) == (german, 0)
+    assert texts(both(unit_1("en \x01", "x"))) == (german, 1)
+    assert texts(both(unit_1("en", "x").replace("</trans-unit>", ""))) == (german, 1)
+    assert texts(both("", second='<file source-language="en" target-language=fr>')) == (german, 1)
+    assert texts(both("", second='<fi\x01le source-language="en" target-language="fr">')) == (german, 1)
+    assert texts(both("", group='<group translate="no>')) == ([], 2)
+    assert texts(both(unit_1("en \x01", "x")), "fr") == (["fr"], 1)
+    assert texts(both("</group></body></file><file>" + unit_1("en \x01", "x")), "fr")[0] == ["fr"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import reduce
-from operator import getitem
 from typing import Any
 
 from mt.data.formats.lines import in_one_line
@@ -34,10 +33,16 @@ def pair_at(row: dict[str, Any], source_field: str, target_field: str, links_fie
 
 
 def text_at(row: dict[str, Any], field: str) -> str | None:
-    """The text at `field` in one line, None for null. Raises WrongField."""
-    value = row[field] if field in row else reduce(getitem, keys_to(row, field), row)
+    """The text at `field` in one line, None for null; bytes are UTF-8. Raises WrongField."""
+    value = row[field] if field in row else reduce(inside, keys_to(row, field), row)
     if value is None:
         return None
+    if isinstance(value, bytes):
+        try:
+            value = value.decode("utf-8")
+        except UnicodeDecodeError as error:
+            byte = f"byte {error.start} (0x{value[error.start]:02x})"
+            raise WrongField("not UTF-8", f"field ({field}) is not UTF-8 at {byte}") from None
     if not isinstance(value, str):
         raise WrongField("not text", f"field ({field}) must be text, it is {type(value).__name__}")
     if not value.isascii():
@@ -49,6 +54,29 @@ def text_at(row: dict[str, Any], field: str) -> str | None:
     return in_one_line(value)
 
 
+def fields_in(value: Any) -> dict[str, Any] | None:
+    """What lies inside a value by name, None where nothing does.
+
+    A map may come as its pairs: [("en", "one"), ("de", "eins")]. Translations into any number of languages may come as
+    two lists, {"language": ["en", "de", "de"], "translation": [...]}: the first of a language counts.
+    """
+    if isinstance(value, dict):
+        languages, texts = value.get("language"), value.get("translation")
+        if len(value) == 2 and isinstance(languages, list) and isinstance(texts, list) and len(languages) == len(texts):
+            return dict(zip(reversed(languages), reversed(texts), strict=True))
+        return value
+    if isinstance(value, list) and all(isinstance(one, tuple) and len(one) == 2 for one in value):
+        return dict(reversed(value))
+    return None
+
+
+def inside(value: Any, key: str) -> Any:
+    """What lies inside a value under a name that it has."""
+    fields = fields_in(value)
+    assert fields is not None
+    return fields[key]
+
+
 def keys_to(row: dict[str, Any], field: str) -> list[str]:
     """The keys that lead to a field, one inside the other: each the longest that exists, dots and all.
 
@@ -58,17 +86,18 @@ def keys_to(row: dict[str, Any], field: str) -> list[str]:
     inner: Any = row
     rest = field
     while rest and inner is not None:
-        if not isinstance(inner, dict):
+        fields = fields_in(inner)
+        if fields is None:
             message = f"field ({field}): {'.'.join(keys)} must hold fields, it is {type(inner).__name__}"
             raise WrongField("missing field", message)
         key = rest
-        while key not in inner:
+        while key not in fields:
             key, dot, _ = key.rpartition(".")
             if not dot:
                 where = f"{rest} in {'.'.join(keys)}" if keys else f"field ({field})"
-                raise WrongField("missing field", f"{where} must be one of: {_listed(list(inner))}")
+                raise WrongField("missing field", f"{where} must be one of: {_listed(list(fields))}")
         keys.append(key)
-        inner, rest = inner[key], rest[len(key) + 1 :]
+        inner, rest = fields[key], rest[len(key) + 1 :]
     return keys
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mt.data.fingerprint import file_stamp, fingerprint_of
 from mt.data.formats.compressed import plain_ending
 from mt.data.formats.fields import WrongField, keys_to, pair_at
-from mt.data.pair import Pair
+from mt.data.formats.lines import scan_lines
+from mt.data.formats.undecoded import UNDECODED, UNDECODED_ERRORS
+from mt.data.pair import Fault, Pair
 
 if TYPE_CHECKING:
     import datasets
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 FILE_ENDINGS = (".csv", ".arrow")  # of local files; each is the name of a loader, too
 OTHER_READERS = {".json": "jsonl", ".jsonl": "jsonl", ".parquet": "parquet", ".tsv": "tsv", ".tmx": "tmx"}  # data=...
 BATCH_ROWS = 1000
+CSV_OPTIONS = {"na_filter": False, "keep_default_na": False, "encoding_errors": UNDECODED_ERRORS}  # "NA" is text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +31,9 @@ class HubDataset:
     `path` is a name on the hub, a local folder (data files, or what `save_to_disk` wrote), or a local CSV or Arrow
     file; `name` is the dataset's configuration, `revision` a version on the hub. A local file has the one split
     "train"; "train[:1000]" is a part of it. A missing value is an empty sentence, a line end inside a sentence becomes
-    a blank. A row without one of the fields, or whose field is no text, is a fault. Raises ValueError with one line
-    when the dataset cannot be loaded or lacks a column, or when such files have a reader of their own.
+    a blank. In CSV all is text: "null", "NA" and "1" are sentences. A row without one of the fields, whose field is no
+    text or whose CSV is not UTF-8, is a fault. Raises ValueError with one line when the dataset cannot be loaded or
+    lacks a column, or when such files have a reader of their own.
     """
 
     path: str
@@ -51,10 +56,14 @@ class HubDataset:
         for rows in dataset.select_columns(list(dict.fromkeys(columns))).iter(batch_size=BATCH_ROWS):
             for values in zip(*rows.values(), strict=True):
                 row = dict(zip(rows, values, strict=True))
+                place = f"dataset {self.path} row {number}"
                 try:
-                    yield pair_at(row, self.source_field, self.target_field)
+                    pair = pair_at(row, self.source_field, self.target_field)
                 except WrongField as wrong:
-                    yield Pair(str(row), "", fault=wrong.fault(f"dataset {self.path} row {number}"))
+                    pair = Pair(str(row), "", fault=wrong.fault(place))
+                if UNDECODED in pair.source or UNDECODED in pair.target:
+                    pair = pair._replace(fault=Fault("not UTF-8", f"{place}: not UTF-8"))
+                yield pair
                 number += 1
 
     def fingerprint(self) -> str:
@@ -80,12 +89,25 @@ class HubDataset:
                 ending = plain_ending(self.path)
                 if ending not in FILE_ENDINGS:
                     raise ValueError(f"a file must end in one of: {', '.join(FILE_ENDINGS)}")
-                return datasets.load_dataset(ending.removeprefix("."), data_files=str(path), split=self.split)
+                options: dict[str, Any] = {}
+                if ending == ".csv":
+                    header = _header(path)
+                    columns = [self._column(field, header) for field in (self.source_field, self.target_field)]
+                    features = datasets.Features(dict.fromkeys(columns, datasets.Value("string")))
+                    options = {"features": features, **CSV_OPTIONS}
+                loader = ending.removeprefix(".")
+                return datasets.load_dataset(loader, data_files=str(path), split=self.split, **options)
             if (path / "dataset_dict.json").is_file():
                 return datasets.load_from_disk(str(path))[self.split]
             if (path / "state.json").is_file():
                 return datasets.load_from_disk(str(path))
-            return datasets.load_dataset(self.path, self.name, split=self.split, revision=self.revision)
+            builder = datasets.load_dataset_builder(self.path, self.name, revision=self.revision)
+            options = {}
+            if hasattr(builder.config, "keep_default_na"):  # CSV
+                options = {"converters": dict.fromkeys([self.source_field, self.target_field], str), **CSV_OPTIONS}
+            return datasets.load_dataset(self.path, self.name, split=self.split, revision=self.revision, **options)
+        except _WrongFile as error:
+            raise ValueError(str(error)) from None
         except FileNotFoundError as error:
             raise FileNotFoundError(_one_line(error)) from error
         except KeyError as error:
@@ -99,7 +121,21 @@ class HubDataset:
         try:
             return keys_to(dict.fromkeys(columns), field)[0]
         except WrongField as wrong:
-            raise ValueError(f"dataset {self.path}: {wrong}") from None
+            raise _WrongFile(f"dataset {self.path}: {wrong}") from None
+
+
+class _WrongFile(ValueError):
+    """What is wrong in words of our own."""
+
+
+def _header(path: Path) -> list[str]:
+    """The names of the columns of a CSV file. Raises ValueError."""
+    lines = (line for line in scan_lines(path) if isinstance(line, str))
+    try:
+        names = next(csv.reader(f"{line}\n" for line in lines), [])
+    except csv.Error as error:
+        raise _WrongFile(f"{path} line 1: not CSV ({error})") from None
+    return [name or f"Unnamed: {place}" for place, name in enumerate(names)]  # as pandas names them
 
 
 def _one_line(error: Exception) -> str:

@@ -150,14 +150,6 @@ def in_one_line(text: str) -> str:
     return text.replace("\r\n", "\n").strip("\n").replace("\n", " ") if "\n" in text else text
 
 
-def is_known_encoding(encoding: str) -> bool:
-    """Whether Python knows an encoding of text in which ASCII is ASCII, so that lines end in the byte of "\\n"."""
-    try:
-        return b"<\n".decode(encoding) == "<\n"
-    except (LookupError, UnicodeError):
-        return False
-
-
 def _too_long(shown: bytes, number: int, name: str, encoding: str) -> FaultyLine:
     message = f"{name}: line {number} is longer than {LONGEST_LINE >> 20} MiB, the most that a line may have"
     return FaultyLine(shown.decode(encoding, "replace"), Fault(LONG, message))

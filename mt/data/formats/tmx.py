@@ -7,10 +7,13 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from mt.data.formats.xml_damage import Structure
 from mt.data.formats.xml_units import UnitFiles, UnitReader, language_match
 from mt.data.pair import Pair
 
 log = logging.getLogger(__name__)
+
+LANGUAGE_CHARACTERS = 100  # of a language tag: the rest of a longer one is not looked at
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,8 +23,9 @@ class Tmx(UnitFiles):
     A language is found in any case and with any region: "en" takes en-US, too, but en itself first. Of several variants
     of a language in one unit the first one counts; a unit without both languages is no pair; both are counted in the
     log. Inside a sentence the text of <hi> stays and the codes (bpt, ept, ph, it, ut, with any <sub>) go; a line end,
-    with the indentation behind it, becomes a blank. A damaged or malformed rest of a file is a fault. Raises ValueError
-    when a file has none of the languages, is no TMX, or declares entities.
+    with the indentation behind it, becomes a blank. A unit that is damaged or larger than UNIT_BYTES is a fault, and
+    reading goes on at the next one; so is the damaged rest of a compressed file. Raises ValueError when a file has none
+    of the languages, is no TMX, or declares entities or more attributes than NUM_ATTRIBUTES.
     """
 
     def reader(self, path: Path) -> UnitReader:
@@ -30,7 +34,9 @@ class Tmx(UnitFiles):
 
 class _TmxReader(UnitReader):
     format = "TMX"
-    root = "tmx"
+    structure = Structure(
+        ranks={"tmx": 0, "body": 1, "tu": 2}, units=frozenset(["tu"]), inside={"body": "tmx", "tu": "tmx"}
+    )
 
     def __init__(self, path: Path, source_language: str, target_language: str) -> None:
         super().__init__(path)
@@ -48,7 +54,7 @@ class _TmxReader(UnitReader):
             if self._fit:
                 self.begin_text(name)
         elif name == "tuv":
-            language = attributes.get("xml:lang") or attributes.get("lang", "")
+            language = (attributes.get("xml:lang") or attributes.get("lang", ""))[:LANGUAGE_CHARACTERS]
             self._num_of[language] += 1
             if language not in self._sides:
                 self._sides[language] = self._side_of(language)
@@ -57,7 +63,7 @@ class _TmxReader(UnitReader):
             self._fits = [0, 0]
             self.fault = None
 
-    def on_text(self, name: str, text: str) -> None:
+    def on_text(self, name: str, text: str, parts: dict[str, str] | None) -> None:
         before = self._fits[self._side]
         if before:
             self._num_variants_left_out += 1
@@ -73,9 +79,12 @@ class _TmxReader(UnitReader):
                 self._num_pairs += 1
                 self.pairs.append(Pair(*self._texts, fault=self.fault))
 
+    def on_damage(self, depth: int) -> None:
+        self._fit = 0
+
     def on_file_end(self) -> None:
         source, target = self._wanted
-        if self.num_units and not self._num_pairs:
+        if self.num_units and not self._num_pairs and not self.is_damaged:
             found = ", ".join(
                 " ".join(language.split()) or "none named" for language, _ in self._num_of.most_common(10)
             )

@@ -29,6 +29,8 @@ def numbers_differ(source: str, target: str, how: str) -> bool:
     return 2 * sum(shared.values()) < more
 
 
-def _numbers(text: str) -> Counter[int]:
-    # digit by digit: int() takes "٣" too, and leading zeros go
-    return Counter(int("".join(_DIGIT.findall(number))) for number in _NUMBER.findall(text))
+def _numbers(text: str) -> Counter[str]:
+    # in ASCII digits and without leading zeros; not as int(), which refuses thousands of digits
+    return Counter(
+        "".join(str(int(digit)) for digit in _DIGIT.findall(number)).lstrip("0") for number in _NUMBER.findall(text)
+    )

@@ -1,7 +1,7 @@
 """Aligns the words of a parallel corpus without a model: learns from the pairs themselves, and writes their links.
 
-IBM Model 1 and an HMM, both directions trained to agree. Words are what blanks part; "0-0 1-2" is source-target, from
-0, a line a line. Pairs with a blank side or over 200 words on one have no links.
+IBM Model 1 and an HMM, both directions trained to agree. Words are what blanks (U+0020) part; "0-0 1-2" is
+source-target, from 0, a line a line. Pairs with a blank side or over 200 words on one have no links.
 """
 
 from __future__ import annotations
@@ -29,11 +29,12 @@ def main(argv: list[str]) -> int:
     from mt.alignment.statistical import THRESHOLD, StatisticalAligner, links_of, soft_links
     from mt.alignment.symmetrize import SYMMETRIZATIONS
     from mt.evaluation.alignment_input import check_count, read, read_gold
+    from mt.words import split_words
 
     sources, targets = read(flags.source), read(flags.target)
     check_count(flags.target, targets, sources, flags.source)
     gold = read_gold(flags.gold, sources, targets, base=flags.gold_base, is_beginning=True) if flags.gold else []
-    aligner = StatisticalAligner([line.split() for line in sources], [line.split() for line in targets])
+    aligner = StatisticalAligner(list(map(split_words, sources)), list(map(split_words, targets)))
     if aligner.num_left_out:
         log.info("%d of %d pairs have no links: a side is blank or too long", aligner.num_left_out, len(sources))
     rate, threshold = ErrorRate(), THRESHOLD if flags.threshold is None else flags.threshold

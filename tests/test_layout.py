@@ -8,16 +8,17 @@ ROOT = Path(__file__).resolve().parents[1]
 STANDS_ALONE: set[str] = set()
 MAY_IMPORT = {
     "attention": STANDS_ALONE,
-    "data": STANDS_ALONE,
+    "words": STANDS_ALONE,
+    "data": {"words"},
     "search": STANDS_ALONE,
-    "alignment": STANDS_ALONE,
+    "alignment": {"words"},
     "device": STANDS_ALONE,
     "model": {"attention"},
     "checkpoint": {"data"},
-    "training": {"data", "checkpoint", "alignment", "device"},
-    "inference": {"attention", "data", "model", "search", "checkpoint", "alignment", "device"},
+    "training": {"words", "data", "checkpoint", "alignment", "device"},
+    "inference": {"words", "attention", "data", "model", "search", "checkpoint", "alignment", "device"},
     "comparison": {*("attention", "data", "device", "checkpoint", "training", "alignment", "inference", "evaluation")},
-    "evaluation": {"inference", "alignment", "data", "search", "checkpoint", "device"},
+    "evaluation": {"words", "inference", "alignment", "data", "search", "checkpoint", "device"},
 }
 # Rooms that are used without the rest, too: their package file names what they offer, a line each.
 OFFER_THEMSELVES = {"attention"}

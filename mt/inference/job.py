@@ -23,6 +23,7 @@ from mt.inference.window import Rows, Window
 from mt.search.beam import adjusted
 from mt.search.sampling import Sampling
 from mt.search.search import Search
+from mt.words import split_words
 
 
 class Job:
@@ -120,7 +121,7 @@ def coverage(candidate: Candidate, parts: Sequence[Part]) -> dict[str, Any]:
             }
             for place in np.flatnonzero(is_omitted(read_S, part.left_S, part.is_common_S))
         ]
-    source, target = [word for part in parts for word in part.words.source_pieces], candidate.text.split()
+    source, target = [word for part in parts for word in part.words.source_pieces], split_words(candidate.text)
     return {
         "coverage": round(1 - len(omitted) / max(len(source), 1), 4),
         "omitted": omitted,

@@ -19,7 +19,7 @@ reinsertion", Müller 2017). Words are parted into opening signs, core and closi
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -28,6 +28,7 @@ import numpy as np
 
 from mt.alignment.links import Link
 from mt.inference.markup import Mark, Marked, encoded, is_sign, joint, neighbour, parse
+from mt.words import word_starts
 
 # T target atoms, S source atoms, L links between them
 
@@ -59,7 +60,7 @@ class Placed:
 
 
 def restore(marked: Marked, target: str, links: Iterable[Link]) -> str:
-    """The line for `target`, a translation of `marked.text`; links are (source word, target word) of `text.split()`.
+    """The line for `target`, a translation of `marked.text`; links are (source word, target word) of `mt.words`.
 
     Reading it back gives `target`, the same marks, and the same partners. A line without words is itself.
     """
@@ -144,8 +145,10 @@ class _Pair:
 
 
 def _atoms(text: str, cuts: Sequence[int] = ()) -> Iterator[_Atom]:
-    for word, found in enumerate(re.finditer(r"\S+", text)):
+    starts = word_starts(text)
+    for found in re.finditer(r"\S+", text):  # one word may be several runs, parted by blanks that are no U+0020
         start, stop = first, last = found.span()
+        word = bisect_right(starts, start) - 1
         while first < stop and is_sign(text[first]):
             first += 1
         while last > first and is_sign(text[last - 1]):

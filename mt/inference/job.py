@@ -96,7 +96,8 @@ class Job:
         # what sampling draws for a line may not depend on its neighbours: each such line by itself
         groups = [[number] for number in with_branches] if self.flags.sample else [with_branches]
         for numbers in filter(None, groups):
-            of_texts = [(number, branch.text) for number in numbers for branch in lines[number]]
+            # in a message a doubled apostrophe is one
+            of_texts = [(number, branch.text.replace("''", "'")) for number in numbers for branch in lines[number]]
             sources = [contexts[number].around(text) if contexts else text for number, text in of_texts]
             translations = self._translated(sources, first_line + numbers[0])
             parts = [self.load().parts(translations, rank) for rank in range(self.flags.n_best)]

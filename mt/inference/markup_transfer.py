@@ -32,7 +32,7 @@ from mt.inference.markup_writing import Placed, written
 # T target atoms, S source atoms, L links between them
 
 FOREIGN = 1.0
-NO_BRACES = str.maketrans("{}", "()")
+NO_SYNTAX = str.maketrans("{}'", "()’")
 # Marks x (target words + links) up to which each mark is placed by links. Beyond, in a line of thousands of marks, they
 # keep their order and their share of the text before them: such a line takes time in line with its length.
 MAX_CELLS = 1 << 24
@@ -45,8 +45,8 @@ WAYS = ((True, False), (False, False), (False, True))
 def restore_all(marked: Marked, translations: Iterable[tuple[str, Iterable[Link]]]) -> str:
     """The line for translations of `marked.texts()`, in their order, each with its links as in `restore`.
 
-    The branches of messages get their own translations, in frames that stay as they are. A brace in the translation of
-    a branch becomes a parenthesis, since it would end the branch.
+    The branches of messages get their own translations, in frames that stay as they are. What would end a branch or
+    begin a quotation in it is written otherwise: "{" as "(", the apostrophe as U+2019, which ICU advises.
     """
     return _restored(marked, iter(translations))
 
@@ -54,7 +54,7 @@ def restore_all(marked: Marked, translations: Iterable[tuple[str, Iterable[Link]
 def _restored(marked: Marked, translations: Iterator[tuple[str, Iterable[Link]]]) -> str:
     target, links = next(translations)
     if marked.syntax is not Syntax.LINE:
-        target = target.translate(NO_BRACES)
+        target = target.replace("''", "'").translate(NO_SYNTAX)
     if not marked.messages:
         return restore(marked, target, links)
     marks, pieces, end = list(marked.marks), [], 0

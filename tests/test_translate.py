@@ -19,6 +19,7 @@ from mt.search.beam import Beam
 from mt.search.greedy import Greedy
 from mt.search.sampling import Sampling
 from mt.translate import main, parser
+from mt.words import num_words
 from tests.conftest import reversed_pairs
 from tests.hostile import file, lines
 
@@ -288,6 +289,16 @@ def test_columns_hold_whatever_is_in_the_text(translate, line):
     for number, _, column in (row.split("\t") for row in translate("--markup", "--scores", "--n-best", "2", line)):
         assert number == "1" and len(column.splitlines()) == 1
     assert json.loads(translate("--markup", "--json", line)[0])["translations"][0]["text"] == plain
+
+
+@pytest.mark.parametrize("max_pieces", ["2", "3", "4", "50"])
+def test_links_lie_within_words_that_only_blanks_part_also_where_a_line_is_split(translate, max_pieces):
+    line = "eins\u00a0zwei drei acht\u3000vier  fünf\tsechs"
+    record = json.loads(translate("--json", "--alignment", "--max-pieces", max_pieces, line)[0])["translations"][0]
+    links = [tuple(map(int, link.split("-"))) for link in record["links"].split()]
+    assert {source for source, _ in links} <= set(range(4))  # what stands between blanks
+    assert {target for _, target in links} <= set(range(num_words(record["text"])))
+    assert links or max_pieces == "50"  # of which the model makes nothing
 
 
 def test_markup_of_a_line_that_is_split(translate):

@@ -2,6 +2,7 @@ import sys
 
 import pytest
 
+from mt.inference.aligner import first_words
 from mt.inference.segmenter import joined, split_long
 from mt.inference.sentence_ends import sentences
 from tests.inference.sentences import SENTENCES
@@ -135,3 +136,20 @@ def test_sentence_ends_take_steps_in_line_with_the_text(mark):
 )
 def test_parts_are_joined_as_their_script_joins_sentences(texts, sources, text):
     assert joined(texts, sources) == text
+
+
+@pytest.mark.parametrize(
+    "text, parts, numbers",
+    [
+        ("a b. c d", ["a b.", "c d"], [0, 2]),
+        ("aaaa b", ["aa", "aa b"], [0, 0]),
+        ("a\u00a0b c", ["a", "b", "c"], [0, 0, 1]),
+        ("a. \u00a0 b", ["a.", "b"], [0, 2]),
+        ("  a  b", ["a", "b"], [0, 1]),
+        ("他来了。她走了。", ["他来了。", "她走了。"], [0, 0]),
+        ("a b", ["a", "", "b"], [0, 0, 1]),
+        ("", [""], [0]),
+    ],
+)
+def test_the_word_that_a_part_begins_in(text, parts, numbers):
+    assert list(first_words(text, parts)) == numbers

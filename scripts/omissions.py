@@ -41,7 +41,7 @@ from mt.alignment.omission import is_omitted, left_over  # noqa: E402
 from mt.alignment.statistical import StatisticalAligner  # noqa: E402
 from mt.alignment.words import by_words, words_of  # noqa: E402
 from mt.evaluation.alignment_input import check_count, read, read_gold  # noqa: E402
-from mt.evaluation.choose_alignment import statistical_links  # noqa: E402
+from mt.evaluation.choose_alignment import learned_links  # noqa: E402
 from mt.inference.aligner import Aligner  # noqa: E402
 from mt.words import split_words  # noqa: E402
 
@@ -130,7 +130,7 @@ def main() -> int:
         sources, targets = read(paths[0]), read(paths[1])
         check_count(paths[1], targets, sources, paths[0])
         gold = read_gold(paths[2], sources, targets) if len(paths) > 2 else None
-        gold = gold or statistical_links(sources, targets, corpus)
+        gold = gold or learned_links(sources, targets, corpus)
         own = judged_translations(aligner, sources, targets, corpus)
         sets.append({"own translations": own, "references made worse": made_worse(sources, targets, gold, seed)})
     for how in sets[0]:

@@ -20,7 +20,7 @@ SENTENCES = {
         "« Il est tard. » |Elle est partie. |Personne ne l'a vue !",
         "Le Dr. Martin, cf. p. 12, le dit aussi. |Est-ce vrai ? |Oui.",
         "J.-P. Morel habite au n° 5. |Il y a du bruit, de la fumée, etc. |Il voudrait partir.",
-        "Le prix est de 3.500 francs. |C'est cher !",
+        "Le prix est de 3.500 francs. |C'est cher ! |Quoi ? ! |Oui.",
     ),
     "es": (
         "El Sr. García llegó a las 5. |La Sra. López lo esperaba.",
@@ -146,5 +146,5 @@ SENTENCES = {
         "ကလေးက ခွေးကို မြင်သည်။|ခွေးက ပြေးသည်။",
     ),
     "km": ("គាត់នៅឯណា? |ខ្ញុំមិនដឹងទេ។ |ប្រហែលស្អែក។", "ក្មេងឃើញឆ្កែ។ |ឆ្កែរត់។"),
-    "bo": ("ང་བོད་པ་ཡིན། |ཁྱེད་རང་སུ་ཡིན།", "ཁྱི་འདི་ཆེན་པོ་རེད། |བྱི་ལ་འདི་ཆུང་ཆུང་རེད།"),
+    "bo": ("ང་བོད་པ་ཡིན། |ཁྱེད་རང་སུ་ཡིན། །|ང་ཡིན།", "ཁྱི་འདི་ཆེན་པོ་རེད། |བྱི་ལ་འདི་ཆུང་ཆུང་རེད།"),
 }

@@ -124,6 +124,7 @@ def test_a_very_long_line_is_read_in_one_go(piece):
         ("{0!r:>{width}} {a[b]} {c.d:{e}.{f}f} %(n)05d", ["{0!r:>{width}}", "{a[b]}", "{c.d:{e}.{f}f}", "%(n)05d"]),
         ("%@ %1$@ %lld %5.2f %% %zu x", ["%@", "%1$@", "%lld", "%5.2f", "%%", "%zu"]),
         ("{{{raw}}} {{> part}} {{x.y}} {{else}}", ["{{{raw}}}", "{{> part}}", "{{x.y}}", "{{else}}"]),
+        ("{{{{raw}}}} x {{{{/raw}}}} $tc('a', 2)", ["{{{{raw}}}}", "{{{{/raw}}}}", "$tc('a', 2)"]),
         ("{{#if a}}x{{/if}} {{^b}}y{{/b}}", ["{{#if a}}", "{{/if}}", "{{^b}}", "{{/b}}"]),
         ("{% if a %}x{% endif %} {# no #}", ["{% if a %}", "{% endif %}", "{# no #}"]),
         (

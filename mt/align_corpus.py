@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 import logging
+import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 from mt.command_line import Flags
@@ -38,7 +40,9 @@ def main(argv: list[str]) -> int:
     if aligner.num_left_out:
         log.info("%d of %d pairs have no links: a side is blank or too long", aligner.num_left_out, len(sources))
     rate, threshold = ErrorRate(), THRESHOLD if flags.threshold is None else flags.threshold
-    with whole_file(Path(flags.output)) as output:  # a wrong path should not wait for what is learned
+    to_standard = flags.output == "-"
+    # opened first: a wrong path should not wait for what is learned
+    with nullcontext(sys.stdout) if to_standard else whole_file(Path(flags.output)) as output:
         aligner.fit(model1_iterations=flags.model1_iterations, hmm_iterations=flags.hmm_iterations, tell=log.info)
         for number, posteriors in enumerate(aligner.posteriors()):
             if flags.symmetrize == SOFT:
@@ -49,7 +53,7 @@ def main(argv: list[str]) -> int:
             if number < len(gold):
                 rate += ErrorRate.of(links, gold[number])
     if gold:
-        print(rate)
+        print(rate, file=sys.stderr if to_standard else sys.stdout)
     return 0
 
 
@@ -67,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
     parser = Flags(prog="align corpus", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--source", metavar="FILE", required=True, help="sentences, a line each (plain or .gz)")
     parser.add_argument("--target", metavar="FILE", required=True, help="their translations")
-    parser.add_argument("--output", metavar="FILE", required=True, help="where the links go")
+    parser.add_argument("--output", metavar="FILE", required=True, help="where the links go (- for standard output)")
     parser.add_argument("--gold", metavar="FILE", help="links of the first lines that people drew: prints AER")
     parser.add_argument("--gold-base", type=int, choices=(0, 1), default=0, help="of Pharaoh positions (default: 0)")
     parser.add_argument(

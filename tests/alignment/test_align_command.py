@@ -542,3 +542,14 @@ def test_gold_that_may_count_other_words_is_said(tmp_path, caplog):
     (tmp_path / "gold").write_text("0-0\n0-0 3-2\n")
     with pytest.raises(ValueError, match=r"sentence 2: link \(3-2\) .* 3 source and 3 target words, which only blanks"):
         align.main(["corpus", *files, f"--gold={tmp_path / 'gold'}"])
+
+
+def test_links_of_a_corpus_go_to_standard_output(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("source", "target"):
+        (tmp_path / name).write_text("eins zwei\nzwei\neins\n")
+    (tmp_path / "gold").write_text("0-0 1-1\n")
+    align.main(["corpus", "--source=source", "--target=target", "--output=-", "--gold=gold"])
+    captured = capsys.readouterr()
+    assert captured.out == "0-0 1-1\n0-0\n0-0\n"
+    assert "AER 0.00" in captured.err and not (tmp_path / "-").exists()

@@ -130,6 +130,7 @@ def export(
     from mt.alignment.links import link_rule, to_pharaoh
     from mt.alignment.page.page import Page
     from mt.alignment.symmetrize import SYMMETRIZATIONS
+    from mt.words import num_words
 
     is_soft = reverse is not None and flags.symmetrize == SOFT
     method, threshold = rule_of(flags, aligner.choice, is_soft=is_soft)
@@ -164,7 +165,7 @@ def export(
             if records:
                 records.write(json.dumps(record(line, links), ensure_ascii=False) + "\n")
             if line_gold:
-                errors.add(links, line_gold, len(line.source.split()), directions)
+                errors.add(links, line_gold, num_words(line.source), directions)
             if line.alignment is None:
                 continue
             alignment = line.alignment

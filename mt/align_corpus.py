@@ -1,13 +1,15 @@
 """Aligns the words of a parallel corpus without a model: learns from the pairs themselves, and writes their links.
 
-IBM Model 1 and an HMM, both directions trained to agree. Words are what blanks part; "0-0 1-2" is source-target, from
-0, a line a line. Pairs with a blank side or over 200 words on one have no links.
+IBM Model 1 and an HMM, both directions trained to agree. Words are what blanks (U+0020) part; "0-0 1-2" is
+source-target, from 0, a line a line. Pairs with a blank side or over 200 words on one have no links.
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
+import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 from mt.command_line import Flags
@@ -31,16 +33,19 @@ def main(argv: list[str]) -> int:
     from mt.alignment.statistical import THRESHOLD, StatisticalAligner, links_of, soft_links
     from mt.alignment.symmetrize import SYMMETRIZATIONS
     from mt.evaluation.alignment_input import check_count, read, read_gold
+    from mt.words import split_words
 
     sources, targets = read(flags.source), read(flags.target)
     check_count(flags.target, targets, sources, flags.source)
     gold = read_gold(flags.gold, sources, targets, base=flags.gold_base, is_beginning=True) if flags.gold else []
-    sides = ([line.split() if is_visible(line) else [] for line in lines] for lines in (sources, targets))
+    sides = ([split_words(line) if is_visible(line) else [] for line in lines] for lines in (sources, targets))
     aligner = StatisticalAligner(*sides)
     if aligner.num_left_out:
         log.info("%d of %d pairs have no links: a side is blank or too long", aligner.num_left_out, len(sources))
     rate, threshold = ErrorRate(), THRESHOLD if flags.threshold is None else flags.threshold
-    with whole_file(Path(flags.output)) as output:  # a wrong path should not wait for what is learned
+    to_standard = flags.output == "-"
+    # opened first: a wrong path should not wait for what is learned
+    with nullcontext(sys.stdout) if to_standard else whole_file(Path(flags.output)) as output:
         aligner.fit(model1_iterations=flags.model1_iterations, hmm_iterations=flags.hmm_iterations, tell=log.info)
         for number, posteriors in enumerate(aligner.posteriors()):
             if flags.symmetrize == SOFT:
@@ -51,7 +56,7 @@ def main(argv: list[str]) -> int:
             if number < len(gold):
                 rate += ErrorRate.of(links, gold[number])
     if gold:
-        print(rate)
+        print(rate, file=sys.stderr if to_standard else sys.stdout)
     return 0
 
 
@@ -67,7 +72,7 @@ def parser() -> argparse.ArgumentParser:
     parser = Flags(prog="align corpus", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--source", metavar="FILE", required=True, help="sentences, a line each (plain or .gz)")
     parser.add_argument("--target", metavar="FILE", required=True, help="their translations")
-    parser.add_argument("--output", metavar="FILE", required=True, help="where the links go")
+    parser.add_argument("--output", metavar="FILE", required=True, help="where the links go (- for standard output)")
     parser.add_argument("--gold", metavar="FILE", help="links of the first lines that people drew: prints AER")
     parser.add_argument(
         "--gold-base", type=Number(int), choices=(0, 1), default=0, help="of Pharaoh positions (default: 0)"

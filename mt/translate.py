@@ -42,7 +42,9 @@ def parser() -> argparse.ArgumentParser:
         prog="translate",
         description=__doc__,
         epilog="As many lines come out as went in, in their order. With --n-best, --scores or --alignment a line has "
-        "columns between tabs: line number, score, translation, word links (source-target, from 0).",
+        "columns between tabs: line number, score, translation, word links (source-target, from 0); in the translation "
+        "of such a line a tab is written \\t, a line feed \\n, a carriage return \\r, a backslash \\\\, and other ends "
+        "of a line as \\u2028.",
     )
     flags.add_argument("sentences", nargs="*", help="sentences to translate; none: lines of --input or standard input")
     flags.add_argument(
@@ -118,7 +120,9 @@ def parser() -> argparse.ArgumentParser:
         "--markup",
         action="store_true",
         help="carry tags (<b>…</b>, <br/>) and placeholders ({name}, %%s) over by word links, and decode entities; "
-        "translated is the text without them, whose words --alignment counts",
+        "translated is the text without them, whose words --alignment counts, and each branch of ICU messages "
+        "({n, plural, one {…} other {…}}), after the text of the line; what stands in code, pre, kbd, script, style or "
+        'translate="no" stays as it is',
     )
     flags.add_argument(
         "--document",

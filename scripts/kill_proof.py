@@ -193,9 +193,7 @@ def start(arguments: list[str], folder: Path) -> subprocess.Popen:
     """The command in its folder, its output in a log beside it."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with open(f"{folder}.log", "ab") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", *arguments], stdout=log, stderr=log, env=environment, cwd=folder
-        )
+        return subprocess.Popen([sys.executable, "-m", *arguments], stdout=log, stderr=log, env=environment, cwd=folder)
 
 
 def last_line(folder: Path) -> str:

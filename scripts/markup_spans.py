@@ -26,6 +26,7 @@ from mt.evaluation.alignment_input import check_count, read, read_gold  # noqa: 
 from mt.inference import markup_transfer  # noqa: E402
 from mt.inference.aligner import Aligner  # noqa: E402
 from mt.inference.markup import parse  # noqa: E402
+from mt.words import num_words, split_words  # noqa: E402
 
 COSTS = (0.0, 0.5, 1.0, 1.01, 2.0)
 LONGEST = 4  # source words of an element
@@ -58,7 +59,7 @@ def measured(sources: list[str], targets: list[str], gold: list[Gold], links: li
     """What the rule does with every element, in percent."""
     num_exact = num_contiguous = num_right = num_marked = num_wanted = num_empty = num_elements = 0
     for source, target, of_line, links_of_line in zip(sources, targets, gold, links, strict=True):
-        words = source.split()
+        words = split_words(source)
         for first, end, wanted in elements(words, of_line):
             line = " ".join([*words[:first], f"<b>{words[first]}", *words[first + 1 : end]])
             line = " ".join([f"{line}</b>", *words[end:]])
@@ -92,8 +93,8 @@ def marked_words(line: str) -> set[int]:
     marked = parse(line)
     start, stop = (mark.at for mark in marked.marks)
     inside = marked.text[start:stop]
-    first = len(marked.text[:start].split())
-    return set(range(first, first + len(inside.split())))
+    first = num_words(marked.text[:start])
+    return set(range(first, first + num_words(inside)))
 
 
 if __name__ == "__main__":

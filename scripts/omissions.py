@@ -41,8 +41,9 @@ from mt.alignment.omission import is_omitted, left_over  # noqa: E402
 from mt.alignment.statistical import StatisticalAligner  # noqa: E402
 from mt.alignment.words import by_words, words_of  # noqa: E402
 from mt.evaluation.alignment_input import check_count, read, read_gold  # noqa: E402
-from mt.evaluation.choose_alignment import statistical_links  # noqa: E402
+from mt.evaluation.choose_alignment import learned_links  # noqa: E402
 from mt.inference.aligner import Aligner  # noqa: E402
+from mt.words import split_words  # noqa: E402
 
 NUM_FUNCTION_WORDS = 40  # the most frequent words of a side are no content words
 LONGEST = 3  # content words in a row
@@ -129,7 +130,7 @@ def main() -> int:
         sources, targets = read(paths[0]), read(paths[1])
         check_count(paths[1], targets, sources, paths[0])
         gold = read_gold(paths[2], sources, targets) if len(paths) > 2 else None
-        gold = gold or statistical_links(sources, targets, corpus)
+        gold = gold or learned_links(sources, targets, corpus)
         own = judged_translations(aligner, sources, targets, corpus)
         sets.append({"own translations": own, "references made worse": made_worse(sources, targets, gold, seed)})
     for how in sets[0]:
@@ -150,8 +151,8 @@ def judged_translations(
     """For each kind the model's own translations, with what their judge says."""
     own = [translation.text for translation in aligner.translator.translate(sources)]
     more_sources, more_targets = [source for source, _ in corpus], [target for _, target in corpus]
-    left = [line.split() for line in (*sources, *sources, *more_sources)]
-    right = [line.split() for line in (*own, *targets, *more_targets)]
+    left = [split_words(line) for line in (*sources, *sources, *more_sources)]
+    right = [split_words(line) for line in (*own, *targets, *more_targets)]
     posteriors = StatisticalAligner(left, right).fit().posteriors()
     found = [pair for pair, _ in zip(posteriors, range(2 * len(sources)), strict=False)]
     is_source, is_target = content(sources), content(targets)
@@ -160,19 +161,19 @@ def judged_translations(
     for source, text, target, (forward_TS, backward_ST), (_, reference_ST) in lines:
         if not source.strip() or not text.strip():
             continue
-        has, wanted = ({folded(word) for word in line.split()} for line in (text, target))
+        has, wanted = ({folded(word) for word in split_words(line)} for line in (text, target))
         linked_S = np.maximum(backward_ST.sum(axis=1), forward_TS.max(axis=0))
         linked_T = np.maximum(forward_TS.sum(axis=1), backward_ST.max(axis=0))
-        words = target.split()
+        words = split_words(target)
         verdicts: list[bool | None] = []
-        for place, word in enumerate(source.split()):
+        for place, word in enumerate(split_words(source)):
             in_reference = [folded(words[other]) for other in np.flatnonzero(reference_ST[place] > 0.5)]
             is_gone = linked_S[place] < UNLINKED and bool(in_reference) and not has & set(in_reference)
             is_judged = is_source(word) and (is_gone or linked_S[place] > LINKED)
             verdicts.append(is_gone if is_judged else None)
         made["left out"].append(judged_pair(source, text, verdicts))
         verdicts = []
-        for place, word in enumerate(text.split()):
+        for place, word in enumerate(split_words(text)):
             is_new = linked_T[place] < UNLINKED and folded(word) not in wanted
             is_judged = is_target(word) and (is_new or linked_T[place] > LINKED or folded(word) in wanted)
             verdicts.append(is_new if is_judged else None)
@@ -200,7 +201,7 @@ def made_worse(sources: list[str], targets: list[str], gold: list[Gold], seed: i
 
 def taken_out(source: str, target: str, gold: Gold, is_source, is_target, random: Random) -> Iterator[Pair]:
     """The pair without some content words of the target, if it has any with links to content words of the source."""
-    from_words, to_words = source.split(), target.split()
+    from_words, to_words = split_words(source), split_words(target)
     size = random.randint(1, LONGEST)
     starts = list(range(len(to_words)))
     random.shuffle(starts)
@@ -217,7 +218,7 @@ def taken_out(source: str, target: str, gold: Gold, is_source, is_target, random
 
 def put_in(source: str, target: str, other: str, is_content, random: Random) -> Iterator[Pair]:
     """The pair with content words of another target, if these are no words of its own."""
-    words, others = target.split(), other.split()
+    words, others = split_words(target), split_words(other)
     start = random.randrange(len(others)) if others else 0
     phrase = [word.strip(".,;:!?") for word in others[start : start + random.randint(1, LONGEST)]]
     own = {folded(word) for word in words}
@@ -229,7 +230,7 @@ def put_in(source: str, target: str, other: str, is_content, random: Random) -> 
 
 def content(lines: list[str]) -> Callable[[str], bool]:
     """Whether a word is none of the most frequent, and of letters."""
-    counts = Counter(folded(word) for line in lines for word in line.split())
+    counts = Counter(folded(word) for line in lines for word in split_words(line))
     frequent = {word for word, _ in counts.most_common(NUM_FUNCTION_WORDS)}
     return lambda word: folded(word).isalpha() and folded(word) not in frequent
 

@@ -11,20 +11,21 @@ STANDS_ALONE: set[str] = set()
 MAY_IMPORT = {
     "attention": STANDS_ALONE,
     "cores": STANDS_ALONE,
-    "data": {"cores"},
+    "words": STANDS_ALONE,
+    "data": {"cores", "words"},
     "search": STANDS_ALONE,
-    "alignment": STANDS_ALONE,
+    "alignment": {"words"},
     "device": {"cores"},
     "number": STANDS_ALONE,
     "terminal": STANDS_ALONE,
     "model": {"attention"},
     "checkpoint": {"data", "number"},
-    "training": {"cores", "data", "checkpoint", "alignment", "device", "terminal"},
-    "inference": {"attention", "data", "model", "search", "checkpoint", "alignment", "device"},
+    "training": {"cores", "words", "data", "checkpoint", "alignment", "device", "terminal"},
+    "inference": {"words", "attention", "data", "model", "search", "checkpoint", "alignment", "device"},
     "comparison": {
         *("cores", "device", "attention", "data", "checkpoint", "training", "alignment", "inference", "evaluation")
     },
-    "evaluation": {"inference", "alignment", "data", "search", "checkpoint", "device"},
+    "evaluation": {"words", "inference", "alignment", "data", "search", "checkpoint", "device"},
 }
 # Rooms that are used without the rest, too: their package file names what they offer, a line each.
 OFFER_THEMSELVES = {"attention"}

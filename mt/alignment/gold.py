@@ -122,5 +122,6 @@ def check_gold(gold: Gold, num_source: int, num_target: int) -> None:
     for source, target in sorted(gold.possible):
         if source >= num_source or target >= num_target:
             raise ValueError(
-                f"link ({source}-{target}) must lie within the pair's {num_source} source and {num_target} target words"
+                f"link ({source}-{target}) must lie within the pair's {num_source} source and {num_target} target "
+                "words, which only blanks (U+0020) part"
             )

@@ -30,7 +30,7 @@ def is_omitted(read_S: np.ndarray, left_S: np.ndarray, is_common_S: np.ndarray) 
 
 
 def left_over(raw: RawAttention, source_text: str | None = None) -> np.ndarray:
-    """score_S of being left out, 0 to 1, for words of `source_text.split()`, or of the text that the pieces spell."""
+    """score_S of being left out, 0 to 1, of each word (`mt.words`) of the text, or of what the pieces spell."""
     places = [place for place, piece in enumerate(raw.source_pieces) if piece not in SPECIAL_PIECES]
     pieces = [raw.source_pieces[place] for place in places]
     has_text_P = np.array([any(character.isalnum() for character in piece) for piece in pieces], dtype=float)

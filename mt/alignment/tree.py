@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mt.alignment.word_pieces import WordPieces
+from mt.words import num_words
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class Trees:
         if not line or not line.strip():
             return None
         try:
-            climbs_WW = climbs_of(parsed_heads(line, len(text.split())))
+            climbs_WW = climbs_of(parsed_heads(line, num_words(text)))
         except ValueError as error:
             if not self.num_left_out:
                 log.warning("trees that do not fit their sentences are left out; the first: %s", error)

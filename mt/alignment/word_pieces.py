@@ -8,6 +8,7 @@ import numpy as np
 
 from mt.alignment.alignment import SPECIAL_PIECES
 from mt.alignment.words import BLANK, words_of
+from mt.words import split_words
 
 # V vocabulary, P pieces of a sentence, W words
 
@@ -23,10 +24,11 @@ class WordPieces:
         self._is_odd_V = np.array([BLANK in piece[1:] for piece in pieces])
 
     def shares(self, ids: np.ndarray, text: str) -> np.ndarray:
-        """share_PW: how much of each piece belongs to each word of `text.split()`, special pieces left out."""
+        """share_PW: how much of each piece belongs to each word of `split_words(text)`, special pieces left out."""
         ids = ids[~self._is_special_V[ids]]
-        words = text.split()
-        if len(ids) and not self._is_odd_V[ids].any():
+        words = split_words(text)
+        # isprintable: no blank but U+0020, and nothing that the tokenizer may take for one
+        if len(ids) and text.isprintable() and not self._is_odd_V[ids].any():
             opens_P = self._opens_word_V[ids]
             opens_P[0] = True
             word_P = np.cumsum(opens_P) - 1

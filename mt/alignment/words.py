@@ -1,15 +1,15 @@
-"""From pieces to words: the words are those of `text.split()`, so a word's position is the one that gold links count.
+"""From pieces to words: the words are those of `mt.words`, so a word's position is the one that gold links count.
 
 The rule, in sentencepiece's notation ("▁" is a blank), character by character:
-- a word is a run of characters without blanks; "▁" (or any other blank, spelled in bytes or not) ends it;
+- a word is a run of characters without U+0020; "▁" ends it (the tokenizer may write it for another blank: see below);
 - a piece belongs to the word of its characters: "▁house" opens one, "s" goes on with it;
 - a piece of blanks alone ("▁") belongs to the word that follows, at the end of a sentence to the last one;
 - byte pieces ("<0xE2>") are read as UTF-8 together; all bytes of a character belong to the word of that character;
 - a piece that spans several words ("▁of▁the") is shared out by the number of its characters in each;
 - text written without blanks (Chinese, Japanese, Thai) is therefore one word: align it by pieces, or segment it first.
 
-Where the tokenizer's normalisation moved a blank (it makes two words of a zero-width space, or writes "½" in three
-characters), pieces and the words of the text are brought together by their characters.
+Where the tokenizer's normalisation moved a blank (it makes two words of a zero-width or a no-break space, or writes "½"
+in three characters), pieces and the words of the text are brought together by their characters.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
+from functools import lru_cache
 from itertools import groupby
 
 import numpy as np
 
 from mt.alignment.alignment import Alignment, renormalise
+from mt.words import num_words, split_words
 
 # T target pieces, S source pieces, P pieces, W words; "..." any leading axes
 
@@ -68,13 +70,11 @@ def text_of(pieces: Sequence[str]) -> str:
 
 
 def words_of(pieces: Sequence[str], text: str | None = None) -> Words:
-    """The words that the pieces spell, or, when the text is given, its words: always those of `text.split()`."""
+    """The words that the pieces spell, or, when the text is given, its words: always those of `split_words(text)`."""
     spelled = characters(pieces)
     letters = [(letter, owners) for letter, owners in spelled if not letter.isspace()]
-    words = (text_of(pieces) if text is None else text).split()
-    word_of_letter: list[int | None] = [*_words_by_blanks(spelled)]
-    if max(word_of_letter, default=-1) + 1 != len(words):
-        word_of_letter = _words_by_letters([letter for letter, _ in letters], words)
+    words = split_words(text_of(pieces) if text is None else text)
+    word_of_letter = _words_of_letters(spelled, words)
 
     share_PW = np.zeros((len(pieces), len(words)))
     for (_, owners), word in zip(letters, word_of_letter, strict=True):
@@ -92,37 +92,64 @@ def words_of(pieces: Sequence[str], text: str | None = None) -> Words:
 def is_written_without_blanks(text: str) -> bool:
     """Whether the text is one long word because its script parts words by nothing (Chinese, Japanese, Thai...)."""
     letters = [unicodedata.name(letter, "").split(" ")[0] for letter in text if letter.isalpha()]
-    return len(text.split()) == 1 and sum(name in UNSPACED for name in letters) > max(len(letters) / 2, 3)
+    return num_words(text) == 1 and sum(name in UNSPACED for name in letters) > max(len(letters) / 2, 3)
+
+
+def _words_of_letters(spelled: Sequence[tuple[str, range]], words: Sequence[str]) -> list[int | None]:
+    """The word of each letter that is spelled, blanks left out."""
+    letters = [letter for letter, _ in spelled if not letter.isspace()]
+    have = [(part, at) for at, letter in enumerate(letters) for part in _folded(letter)]
+    want = [(part, word) for word, text in enumerate(words) for letter in text for part in _folded(letter)]
+    if [part for part, _ in have] == [part for part, _ in want]:  # the same text, whatever became of its blanks
+        found: list[int | None] = [None] * len(letters)
+        for (_, at), (_, word) in zip(have, want, strict=True):
+            found[at] = word
+        return _filled(found)
+    by_blanks: list[int | None] = [*_words_by_blanks(spelled)]
+    if max(by_blanks, default=-1) + 1 == len(words):
+        return by_blanks
+    return _words_by_letters(have, want, len(letters))
 
 
 def _words_by_blanks(spelled: Sequence[tuple[str, range]]) -> Iterator[int]:
     word, is_inside = -1, False
     for letter, _ in spelled:
-        if letter.isspace():
+        if letter == " ":
             is_inside = False
-        else:
+        elif not letter.isspace():
             word += not is_inside
             is_inside = True
             yield word
 
 
-def _words_by_letters(letters: Sequence[str], words: Sequence[str]) -> list[int | None]:
-    """The word of each letter by the longest common runs; a letter without a partner goes with the one before it."""
-    have = [(part, at) for at, letter in enumerate(letters) for part in _folded(letter)]
-    want = [(part, word) for word, text in enumerate(words) for letter in text for part in _folded(letter)]
-    found: list[int | None] = [None] * len(letters)
+def _words_by_letters(
+    have: Sequence[tuple[str, int]], want: Sequence[tuple[str, int]], num_letters: int
+) -> list[int | None]:
+    """The word of each letter by the longest common runs; a letter without a partner goes with the one before it.
+
+    `have`: what each letter is folded to, with its number; `want`: the same of the words, with the number of the word.
+    """
+    found: list[int | None] = [None] * num_letters
     matcher = SequenceMatcher(None, [part for part, _ in have], [part for part, _ in want], autojunk=False)
     for block in matcher.get_matching_blocks():
         for offset in range(block.size):
             found[have[block.a + offset][1]] = want[block.b + offset][1]
+    return _filled(found)
+
+
+def _filled(found: list[int | None]) -> list[int | None]:
+    """Letters without a word have that of the letter before them; at the start, of the first that has one."""
     last = next((word for word in found if word is not None), None)
     for at, word in enumerate(found):
         found[at] = last = last if word is None else word
     return found
 
 
+@lru_cache(maxsize=1 << 14)
 def _folded(character: str) -> str:
-    return "".join(unicodedata.normalize("NFKC", character).casefold().split())
+    """Its letters without case, width and composition; none for a blank or what cannot be seen (a soft hyphen)."""
+    folded = unicodedata.normalize("NFKD", character).casefold()
+    return "".join(part for part in folded if not part.isspace() and unicodedata.category(part) not in ("Cc", "Cf"))
 
 
 def weights_by_words(weights_TS: np.ndarray, source: Words, target: Words) -> np.ndarray:
@@ -136,7 +163,7 @@ def weights_by_words(weights_TS: np.ndarray, source: Words, target: Words) -> np
 
 
 def by_words(alignment: Alignment, source_text: str | None = None, target_text: str | None = None) -> Alignment:
-    """The alignment with words in place of pieces: those of `text.split()`, or of the text that the pieces spell."""
+    """The alignment with words in place of pieces: those of the text (`mt.words`), or of what the pieces spell."""
     source = words_of(alignment.source_pieces, source_text)
     target = words_of(alignment.target_pieces, target_text)
     return replace(

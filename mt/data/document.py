@@ -25,6 +25,7 @@ from mt.data.formats.lines import in_one_line
 from mt.data.pair import Corpus, Pair
 from mt.data.sources import HEAD, Source, Sources, moved_links, moved_tree
 from mt.data.visible import is_visible
+from mt.words import num_words
 
 BEFORE, AFTER = "<|before|>", "<|after|>"  # pieces of the tokenizer; each sentence of context is on one side of its own
 
@@ -93,12 +94,12 @@ def apart(source: str) -> tuple[Context, str]:
 
 def num_words_before(source: str) -> int:
     """Words of a source that stand before the sentence that is to be translated."""
-    return len(source[: source.rfind(BEFORE) + len(BEFORE)].split()) if BEFORE in source else 0
+    return num_words(source[: source.rfind(BEFORE) + len(BEFORE)]) if BEFORE in source else 0
 
 
 def num_words_after(source: str) -> int:
     """Words of a source that stand behind the sentence that is to be translated."""
-    return len(source[source.find(AFTER) :].split()) if AFTER in source else 0
+    return num_words(source[source.find(AFTER) :]) if AFTER in source else 0
 
 
 def tree_in_context(tree: str, source: str) -> str:

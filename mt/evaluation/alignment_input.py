@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +10,9 @@ from mt.alignment.gold import Gold, check_gold, from_blinker, from_lines
 from mt.data.formats.lines import read_lines
 from mt.inference.aligner import Aligner
 from mt.inference.translator import Translator
+from mt.words import num_words, other_blank
+
+log = logging.getLogger(__name__)
 
 
 def read(path: str) -> list[str]:
@@ -48,6 +52,7 @@ def read_gold(
         raise ValueError(f"{path}: {error}") from None
     if is_beginning and not found:
         raise ValueError(f"{path}: there are no links")
+    _warn_of_other_blanks(path, found, sources, targets)
     try:
         check_within(found, sources, targets)
     except ValueError as error:
@@ -59,9 +64,28 @@ def check_within(gold: Sequence[Gold], sources: Sequence[str], targets: Sequence
     """Raises ValueError, naming the sentence, for a link outside its pair. Pairs may follow that have no gold."""
     for number, (of_pair, source, target) in enumerate(zip(gold, sources, targets, strict=False), start=1):
         try:
-            check_gold(of_pair, len(source.split()), len(target.split()))
+            check_gold(of_pair, num_words(source), num_words(target))
         except ValueError as error:
             raise ValueError(f"sentence {number}: {error}") from None
+
+
+def _warn_of_other_blanks(path: str, gold: Sequence[Gold], sources: Sequence[str], targets: Sequence[str]) -> None:
+    """Says that positions may be shifted where links were made by a tool that lets other blanks end words."""
+    pairs = [
+        (number, blank)
+        for number, (links, *pair) in enumerate(zip(gold, sources, targets, strict=False), start=1)
+        if links.possible and (blank := next(filter(None, map(other_blank, pair)), None))
+    ]
+    if pairs:
+        number, blank = pairs[0]
+        log.warning(
+            "%s: %d linked sentence pairs have blanks other than U+0020, the first is sentence %d with %s; such a "
+            "blank does not end a word here: links that were made with other words are shifted",
+            path,
+            len(pairs),
+            number,
+            blank,
+        )
 
 
 def load_reverse(checkpoint: str, aligner: Aligner, device: str, precision: str = "float32") -> Aligner:

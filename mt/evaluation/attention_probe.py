@@ -19,6 +19,7 @@ from mt.evaluation.choose_alignment import Reference
 from mt.inference.aligner import Aligner
 from mt.inference.heads_used import heads_used
 from mt.inference.translator import Translator
+from mt.words import num_words
 
 PICTURED_WORDS = 12  # the sentence that is drawn is the longest of at most so many
 COMPARED_LINES = 8  # whose maps are kept
@@ -104,6 +105,6 @@ class AttentionProbe:
         save_grid([maps], path.with_suffix(""), formats=("png",), title=source, gold=self.reference.links[number])
 
     def _pictured(self) -> int:
-        lengths = [len(source.split()) for source in self.reference.sources]
+        lengths = [num_words(source) for source in self.reference.sources]
         fitting = [number for number, length in enumerate(lengths) if length <= PICTURED_WORDS]
         return max(fitting, key=lengths.__getitem__) if fitting else lengths.index(min(lengths))

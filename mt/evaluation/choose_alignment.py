@@ -15,6 +15,7 @@ from mt.data.pair import Pair
 from mt.data.prepare import Prepared
 from mt.evaluation.alignment_input import check_within
 from mt.inference.aligner import Aligner
+from mt.words import num_words, split_words
 
 log = logging.getLogger(__name__)
 
@@ -128,14 +129,14 @@ def ranked_both(
 
 
 def _lengths(pair: Pair) -> tuple[int, int]:
-    return len(pair.source.split()), len(pair.target.split())
+    return num_words(pair.source), num_words(pair.target)
 
 
 def learned_links(sources: Sequence[str], targets: Sequence[str], corpus: Iterable[tuple[str, str]] = ()) -> list[Gold]:
     """Links of these sentences on which both directions agree, learned from them and from `corpus`."""
     more = list(corpus)
     words = (
-        [line.split() for line in (*own, *others)]
+        [split_words(line) for line in (*own, *others)]
         for own, others in ((sources, [s for s, _ in more]), (targets, [t for _, t in more]))
     )
     aligner = StatisticalAligner(*words).fit()

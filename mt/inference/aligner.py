@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,8 +22,9 @@ from mt.checkpoint.folder import load_checkpoint
 from mt.data.document import num_words_after, num_words_before
 from mt.data.tokenizer import BOS, EOS
 from mt.inference.tags import numbered, tagged
-from mt.inference.translator import Translation, Translator, batches_by_length, one_line, padded
+from mt.inference.translator import Translation, Translator, batches_by_length, padded
 from mt.search.search import Search
+from mt.words import num_words, split_words, word_starts
 
 Found = TypeVar("Found")
 
@@ -128,7 +131,7 @@ class Aligner:
         return _in_order(self._attentions(*ids, climbs, norms=norms, batch_tokens=batch_tokens, has_tag=has_tag))
 
     def word_links(self, translations: Sequence[Translation], rank: int = 0) -> list[list[Link]]:
-        """Links of blank-separated words of each source line and its candidate of that rank (the last if fewer).
+        """Links of words (`mt.words`) of each source line and its candidate of that rank (the last if fewer).
 
         By the rule that was chosen for the checkpoint; the parts of a split line are put together again, also
         where a word was cut. Neither a tag nor context is a word of the line.
@@ -137,7 +140,8 @@ class Aligner:
 
     def parts(self, translations: Sequence[Translation], rank: int = 0) -> list[list[Part]]:
         """What was translated of each line, aligned by words with its candidate of that rank (the last if fewer)."""
-        chosen = [t.candidates[min(rank, len(t.candidates) - 1)].parts for t in translations]
+        candidates = [t.candidates[min(rank, len(t.candidates) - 1)] for t in translations]
+        chosen = [candidate.parts for candidate in candidates]
         flat = [
             (tagged(segment, translation.tag), hypothesis.ids, translation)
             for translation, hypotheses in zip(translations, chosen, strict=True)
@@ -153,22 +157,33 @@ class Aligner:
         target_ids = [ids for _, ids, _ in flat]
         raws = self._attentions(source_ids, target_ids, climbs, norms=self.choice.signal == "norms")
         found = iter(_in_order((number, self._part(raw, *flat[number])) for number, raw in raws))
-        return [_of_line(translation, [next(found) for _ in translation.segments]) for translation in translations]
+        texts = map(translator.text, target_ids)
+        return [
+            _of_line(
+                translation,
+                candidate.text,
+                list(islice(texts, len(translation.segments))),
+                list(islice(found, len(translation.segments))),
+            )
+            for translation, candidate in zip(translations, candidates, strict=True)
+        ]
 
     def _part(self, raw: RawAttention, text: str, ids: Sequence[int], translation: Translation) -> Part:
         tag = translation.tag
         alignment = Alignment.from_attention(raw, **self.choice.where())
-        words = by_words(alignment, text, one_line(self.translator.tokenizers.target.decode(ids)))
+        words = by_words(alignment, text, self.translator.text(ids))
         sentence = sentence_of(text, tag)
         words = replace(words, source_pieces=words.source_pieces[sentence], weights_TS=words.weights_TS[:, sentence])
         left_S, is_common_S = left_over(raw, text)[sentence], self.is_common(text)[sentence]
         return Part(words, self.choice.links(words.weights_TS), left_S, is_common_S, 0, 0)
 
     def is_common(self, source: str) -> np.ndarray:
-        """For each word whether it is one piece, and that one of the commonest."""
+        """For each word whether it is one piece, and that one of the commonest, or has no pieces at all."""
         encode, is_common = self.translator.tokenizers.source.encode, self.translator.tokenizers.source.is_common
-        ids = [encode(word) for word in source.split()]
-        return np.array([len(of_word) == 1 and is_common(of_word[0], NUM_COMMON) for of_word in ids], dtype=bool)
+        ids = [encode(word) for word in split_words(source)]
+        # a word of nothing but blanks that part no words (U+00A0) has no pieces, and is never left out
+        found = [not of_word or (len(of_word) == 1 and is_common(of_word[0], NUM_COMMON)) for of_word in ids]
+        return np.array(found, dtype=bool)
 
     def portions(self, source_ids: Sequence[Sequence[int]], target_ids: Sequence[Sequence[int]]) -> Iterator[range]:
         """The numbers of the pairs, in runs whose maps have MAX_CELLS at most together; a larger pair stands alone."""
@@ -279,18 +294,22 @@ class Aligner:
         return norms + [np.ones_like(norms[0])] * (decoder.num_maps - len(norms))
 
 
-def _of_line(translation: Translation, parts: Sequence[Part]) -> list[Part]:
+def _of_line(translation: Translation, text: str, of_parts: Sequence[str], parts: Sequence[Part]) -> list[Part]:
     """The parts of a line with their places in it."""
-    placed, end, num_source, num_target = [], 0, 0, 0  # end of the line's characters up to the part
-    for segment, part in zip(translation.segments, parts, strict=True):
-        start = translation.source.index(segment, end)
-        if 0 < start == end:  # no blank before it: it goes on with a word that was cut
-            num_source -= 1
-        placed.append(replace(part, first_source=num_source, first_target=num_target))
-        end = start + len(segment)
-        num_source += len(part.words.source_pieces)
-        num_target += len(part.words.target_pieces)
-    return placed
+    # where no U+0020 stands between two parts, the second one begins within the last word of the first
+    sources = first_words(translation.source, translation.segments)
+    targets = first_words(text, of_parts)
+    found = zip(parts, sources, targets, strict=True)
+    return [replace(part, first_source=source, first_target=target) for part, source, target in found]
+
+
+def first_words(text: str, parts: Iterable[str]) -> Iterator[int]:
+    """The number of the word in which each of some parts of a text begins; they stand in it one after the other."""
+    starts, end = word_starts(text), 0
+    for part in parts:
+        place = text.index(part, end)
+        end = place + len(part)
+        yield max(bisect_right(starts, place) - 1, 0)
 
 
 def links_of(parts: Sequence[Part]) -> list[Link]:
@@ -302,7 +321,7 @@ def links_of(parts: Sequence[Part]) -> list[Link]:
 
 def sentence_of(text: str, tag: str | None) -> slice:
     """The words of what a model reads that are to be translated: neither the tag before it nor its context."""
-    return slice(num_words_before(text) or int(tag is not None), len(text.split()) - num_words_after(text))
+    return slice(num_words_before(text) or int(tag is not None), num_words(text) - num_words_after(text))
 
 
 def _in_order(numbered: Iterable[tuple[int, Found]]) -> list[Found]:

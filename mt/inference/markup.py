@@ -1,9 +1,16 @@
 """A line as text and marks: tags and placeholders are taken out before it is translated, entities are decoded.
 
 Marks are carried byte for byte:
-- tags (`<b>`, `</b>`, `<br/>`), comments, processing instructions: what has the shape, known or not ("3 < 5" has not);
-- placeholders: `{name}`, `{}`, `{{x}}`, `${x}`, `%{x}`, `%s`, `%5.2f`, `%(name)s`, `%1$s`, `%%`;
-- entities that are unknown, or stand for a control character (`&#10;`).
+- tags (`<b>`, `</b>`, `<br/>`, `<0>`), comments, processing instructions, CDATA: what has the shape, known or not
+  ("3 < 5" has not);
+- elements that are not to be translated, with all that they hold: `translate="no"`, `class="notranslate"`, `code`,
+  `kbd`, `pre`, `samp`, `script`, `style`, `var`;
+- placeholders of C and Objective-C (`%s`, `%5.2f`, `%1$@`, `%lld`, `%%`), Python (`%(name)s`, `{0!r:>{width}}`), Ruby
+  (`%<name>s`, `%{name}`), Handlebars (`{{x}}`, `{{{x}}}`; `{{#if x}}` ... `{{/if}}` nest as tags do), Jinja, Fluent
+  (`{ $x }`, `{ -brand }`), Vue and i18next (`$t(key)`, `@:key`), JavaScript (`${x}`);
+- entities that are unknown, or stand for a control character (`&#10;`);
+- messages of ICU with branches (`{n, plural, one {# file} other {# files}}`): the message is a mark of the line, and
+  each branch is a line of its own, with marks and messages, to be translated by itself; `#` is a mark in it.
 
 What stands between two words or signs, with marks in it, is a joint. Without its marks it is a blank if there was one;
 but a placeholder that was glued to a closing or opening sign leaves none ("Hello {name}!" is "Hello!", "({n} files)" is
@@ -12,93 +19,70 @@ but a placeholder that was glued to a closing or opening sign leaves none ("Hell
 
 from __future__ import annotations
 
-import html
-import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from html.entities import html5
 
-VOID_TAGS = frozenset("area base br col embed hr img input link meta param source track wbr".split())
-# as a reader sees them, words before and after such a tag are no one word
-PARTING_TAGS = frozenset(
-    "address article aside blockquote body br caption dd div dl dt fieldset figcaption figure footer form h1 h2 h3 h4 "
-    "h5 h6 head header hr html img input li main nav ol option p pre section table tbody td tfoot th thead title tr "
-    "ul".split()
-)
+from mt.inference.markup_reader import Mark, Part, Reader, Syntax, partnered, with_opaque_whole
+
 QUOTES = frozenset("\"'")
 OPENING = frozenset("([{¿¡«„“‘‹")
 CLOSING = frozenset(".,;:!?…)]}»”’›。，、！？")
 
-# No pattern may look far ahead from many places: lines of a megabyte come too.
-_TAG = r"<(?P<slash>/?)(?P<name>[^\W\d][\w:.-]*)(?P<rest>/|\s[^<>\"']*(?:(?:\"[^\"]*\"|'[^']*')[^<>\"']*){0,64}|)>"
-_DECLARATION = r"<(?P<begin>!--|!\[CDATA\[|\?|![A-Za-z])"
-_ENDS = {"!--": "-->", "![CDATA[": "]]>", "?": "?>"}
-_ENTITY = r"(?P<entity>&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});)"
-_FORMAT = r"[-+#0]{0,3}(?:\d{1,3}|\*)?(?:\.(?:\d{1,3}|\*))?(?:hh|h|ll|l|L|q|j|z|t)?[diouxXeEfFgGcsSp@]"
-_LETTER = r"[^\W\d_]"
-# in turn: the next argument (its order is its meaning), one that has a name or a number, a percent sign
-_NEXT = rf"(?P<next>\{{(?:[:!][^{{}}]*)?\}}|(?<!\d)%[sd@]|%{_FORMAT}(?!{_LETTER}))"  # not "5 %ige", nor "100%sure"
-_NAMED = (
-    rf"(?P<named>[$%#]?\{{\{{[^{{}}]*\}}\}}|[$%#]\{{[^{{}}]*\}}|\{{ ?[\w.-]+(?:[,:!\[][^{{}}]*)? ?\}}"
-    rf"|%(?:\(\w{{1,64}}\)|\d{{1,3}}\$){_FORMAT}|%%)"
-)
-_MARK = re.compile("|".join((_TAG, _DECLARATION, _ENTITY, _NAMED, _NEXT)))
-_IS_EMPTY_ELEMENT = re.compile(r"(?:^|[\s\"'])/$")  # not <a href=folder/>
-
 
 @dataclass(frozen=True)
-class Mark:
-    """A tag or a placeholder.
+class Message:
+    """An ICU message: which of the line's marks it is, where it stands, and its branches between parts of a frame."""
 
-    `kind`: "open", "close" or "void" for tags (comments are void), "hole" for placeholders. `at`: how many characters
-    of the text stand before it. `before`, `after`: its neighbours, "blank" (or the line's end), "sign", "letter" or
-    "leaf"; opening and closing tags between are looked through. `is_apart`: a blank stood between it and the next, if
-    that was a mark. `partner`: among the line's marks, the tag that closes this one, or that this one closes; None: it
-    stands alone.
-    """
+    number: int
+    start: int
+    stop: int
+    frame: tuple[str, ...]
+    branches: tuple[Marked, ...]
 
-    raw: str
-    kind: str
-    name: str = ""  # of a tag, lower-cased
-    is_sequential: bool = False  # a placeholder such as %s, whose order is its meaning
-    at: int = 0
-    before: str = "blank"
-    after: str = "blank"
-    is_apart: bool = False
-    partner: int | None = None
-
-    @property
-    def is_leaf(self) -> bool:
-        """Whether it takes the place of something, as a placeholder, a picture or a line break does."""
-        return self.kind in ("void", "hole")
-
-    @property
-    def parts_words(self) -> bool:
-        """Whether letters on its two sides belong to two words."""
-        return self.kind == "hole" or self.name in PARTING_TAGS
+    def written(self, branches: Sequence[str]) -> str:
+        """The message with other texts in its branches."""
+        parts = [part for pair in zip(self.frame, branches, strict=False) for part in pair]
+        return "".join([*parts, self.frame[-1]])
 
 
 @dataclass(frozen=True)
 class Marked:
-    """A line, its text without marks, and the marks in their order; `is_encoded`: it has tags or entities."""
+    """A line, its text without marks, and the marks in their order; `is_encoded`: it has tags or entities.
+
+    `messages` are those of its marks that have branches. `notes` say what could not be read, and is text.
+    """
 
     line: str
     text: str
     marks: tuple[Mark, ...] = ()
     is_encoded: bool = False
+    messages: tuple[Message, ...] = ()
+    notes: tuple[str, ...] = ()
+    syntax: Syntax = Syntax.LINE
+
+    def texts(self) -> Iterator[Marked]:
+        """All that is to be translated, each by itself: the line, then the branches of its messages, and theirs."""
+        yield self
+        for message in self.messages:
+            for branch in message.branches:
+                yield from branch.texts()
 
 
 Items = Sequence["str | Mark"]  # of a joint: blanks and marks
 
 
-def parse(line: str) -> Marked:
-    """The line without markup, and what was taken out. Nothing is refused: what is no markup is text."""
+def parse(line: str, syntax: Syntax = Syntax.LINE, depth: int = 0) -> Marked:
+    """The line without markup, and what was taken out. Nothing is refused: what is no markup is text, `notes` say it.
+
+    `depth`: how many messages the line is a branch of.
+    """
     text, marks = "", []
     found: list[str | Mark] = []  # of the joint that is under way
-    parts = list(_read(line))
-    is_encoded = any(is_code for _, is_code in parts)
-    for part in (*_merged(part for part, _ in parts), None):
+    reader = Reader(line, syntax, depth)
+    parts = with_opaque_whole(line, list(reader.parts()))
+    is_encoded = any(part.is_code for part in parts)
+    for part in (*_merged(part.content for part in parts), None):
         if isinstance(part, Mark) or (part is not None and not part.strip()):
             found.append(part)
             continue
@@ -108,7 +92,22 @@ def parse(line: str) -> Marked:
         marks += _placed(found, text, body)
         text += joint(text, found, body) + body
         found = [part[len(part.rstrip()) :]] if part and part[-1].isspace() else []
-    return Marked(line, text, tuple(_partnered(marks)), is_encoded)
+    messages, number = [], 0
+    for of_line in parts:
+        if of_line.frame is not None:
+            messages.append(_message(of_line, number, syntax, depth))
+        number += isinstance(of_line.content, Mark)
+    notes = [*reader.notes, *(note for message in messages for branch in message.branches for note in branch.notes)]
+    return Marked(line, text, tuple(partnered(marks)), is_encoded, tuple(messages), tuple(notes), syntax)
+
+
+def _message(part: Part, number: int, outer: Syntax, depth: int) -> Message:
+    assert part.frame is not None
+    # in a message that selects by a word, `#` stands for the number of the message around it
+    has_numbers = part.frame.has_numbers or outer is Syntax.NUMBER_BRANCH
+    syntax = Syntax.NUMBER_BRANCH if has_numbers else Syntax.BRANCH
+    branches = tuple(parse(branch, syntax, depth + 1) for branch in part.frame.branches)
+    return Message(number, part.start, part.stop, part.frame.frame, branches)
 
 
 def joint(before: str, items: Items, after: str) -> str:
@@ -148,51 +147,6 @@ def _opens(before: str) -> bool:
 
 def _closes(after: str) -> bool:
     return after[0] in CLOSING or (after[0] in QUOTES and not after[1:2].isalnum())
-
-
-def _read(line: str) -> Iterator[tuple[str | Mark, bool]]:
-    """Text and marks in turn; each with whether it is a tag or an entity."""
-    end, never = 0, set()  # `never`: ends that do not come any more
-    while found := _MARK.search(line, end):
-        start, stop = found.span()
-        part: str | Mark | None
-        if found["name"]:
-            part = _tag(found)
-        elif begin := found["begin"]:
-            closing = _ENDS.get(begin, ">")
-            place = -1 if closing in never else line.find(closing, stop)
-            if place < 0:
-                never.add(closing)
-            stop = place + len(closing)
-            part = Mark(line[start:stop], "void") if place >= 0 else None
-        elif found["entity"]:
-            character = _decoded(found["entity"])
-            part = character if character else Mark(found["entity"], "hole")
-        else:
-            part = Mark(found[0], "hole", is_sequential=found["next"] is not None)
-        if part is None:  # no markup after all
-            yield line[end : start + 1], False
-            end = start + 1
-            continue
-        yield line[end:start], False
-        yield part, not found["named"] and not found["next"]
-        end = stop
-    yield line[end:], False
-
-
-def _tag(found: re.Match[str]) -> Mark:
-    name = found["name"].lower()
-    if found["slash"]:
-        return Mark(found[0], "close", name)
-    is_void = name in VOID_TAGS or bool(_IS_EMPTY_ELEMENT.search(found["rest"]))
-    return Mark(found[0], "void" if is_void else "open", name)
-
-
-def _decoded(entity: str) -> str:
-    """Its text; nothing for an unknown one, and for control characters, which would part or spoil the line."""
-    text = html.unescape(entity) if entity[1] == "#" else html5.get(entity[1:], "")
-    is_control = any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in text)
-    return "" if is_control else text
 
 
 def _merged(parts: Iterator[str | Mark]) -> Iterator[str | Mark]:
@@ -241,21 +195,3 @@ def neighbour(character: str) -> str:
     if not character or character.isspace():
         return "blank"
     return "sign" if is_sign(character) else "letter"
-
-
-def _partnered(marks: Sequence[Mark]) -> list[Mark]:
-    """Each closing tag with the nearest open one of its name; those that this leaves open in between stand alone."""
-    found = list(marks)
-    is_open: list[int] = []
-    of_name: dict[str, list[int]] = {}
-    for number, mark in enumerate(marks):
-        if mark.kind == "open":
-            is_open.append(number)
-            of_name.setdefault(mark.name, []).append(number)
-        elif mark.kind == "close" and of_name.get(mark.name):
-            partner = of_name[mark.name][-1]
-            while is_open and is_open[-1] >= partner:
-                of_name[marks[is_open.pop()].name].pop()
-            found[partner] = replace(found[partner], partner=number)
-            found[number] = replace(mark, partner=partner)
-    return found

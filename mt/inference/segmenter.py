@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+
+import regex
 
 from mt.data.visible import is_visible
+from mt.inference.sentence_ends import sentences
 
-# From the best place to cut to the worst: after a sentence end, after a clause end, at a blank.
+# Places to cut after a sentence end was not enough, from the best to the worst: after a clause end, at a blank, at a
+# blank that should not be broken.
 _PLACES = (
-    re.compile(r"(?<=[.!?…])[\"'»”’)\]]*\s+|(?<=[。！？｡])"),
-    re.compile(r"(?<=[,;:–—])\s+|(?<=[，；：、])"),
+    re.compile(r"(?<=[,;:–—،؛၊])\s+|(?<=[，；：、])"),
+    re.compile(r"[^\S\u00a0\u2007\u202f]+"),
     re.compile(r"\s+"),
 )
 
@@ -42,8 +47,8 @@ def _split(text: str, fits: Callable[[str], bool]) -> tuple[list[str], bool]:
     """Parts that fit, each with the blanks behind it, and whether one was cut inside a word."""
     if fits(text):
         return [text], False
-    for place in _PLACES:
-        pieces = _cut(text, place)
+    for cut in _CUTS:
+        pieces = cut(text)
         if len(pieces) > 1:
             found = [_split(piece, fits) for piece in pieces]
             return _pack([part for parts, _ in found for part in parts], fits), any(is_cut for _, is_cut in found)
@@ -55,6 +60,7 @@ def _split(text: str, fits: Callable[[str], bool]) -> tuple[list[str], bool]:
 
 
 def _cut(text: str, place: re.Pattern[str]) -> list[str]:
+    """The text cut after each such place; every part has more than blanks."""
     pieces, start = [], 0
     for match in place.finditer(text):
         if is_visible(text[start : match.end()]):
@@ -63,6 +69,9 @@ def _cut(text: str, place: re.Pattern[str]) -> list[str]:
     if is_visible(text[start:]):
         pieces.append(text[start:])
     return pieces
+
+
+_CUTS: tuple[Callable[[str], list[str]], ...] = (sentences, *(partial(_cut, place=place) for place in _PLACES))
 
 
 def _pack(parts: list[str], fits: Callable[[str], bool]) -> list[str]:
@@ -85,3 +94,36 @@ def _most(fits: Callable[[int], bool], limit: int) -> int:
         middle = (fit + too_many) // 2
         fit, too_many = (middle, too_many) if fits(middle) else (fit, middle)
     return fit
+
+
+def joined(texts: Sequence[str], sources: Sequence[str]) -> str:
+    """The translations of the parts `sources` as one text: with a blank between them, unless their script has none.
+
+    Chinese and Japanese have none. Thai, Lao, Khmer, Burmese and Tibetan have one between sentences, and none where a
+    sentence was cut, which the end of the source part says.
+    """
+    text = ""
+    previous = ""  # the source of the last part that has a text
+    for part, source in zip(texts, sources, strict=True):
+        if not part:
+            continue
+        text += part if not text or not _has_blank(text[-1], part[0], previous) else f" {part}"
+        previous = source
+    return text
+
+
+_IDEOGRAPHIC = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Bopomofo}\u3000-\u303f\uff01-\uff60]")
+_WIDE_MARK = regex.compile(r"[\u3000-\u3020\uff01-\uff0f\uff1a-\uff20\uff5b-\uff65]")
+_SENTENCE_SPACED = regex.compile(r"[\p{Line_Break=Complex_Context}\p{Tibetan}]")
+_ENDED = regex.compile(r"[\p{Sentence_Terminal}…།༎][\p{Pe}\p{Pf}\p{Pi}\"'\s]*$")
+
+
+def _has_blank(before: str, after: str, source: str) -> bool:
+    """Whether a blank stands between two characters; `source`: what was translated into the first of them."""
+    if _WIDE_MARK.match(before) or _WIDE_MARK.match(after):
+        return False
+    if _IDEOGRAPHIC.match(before) and _IDEOGRAPHIC.match(after):
+        return False
+    if _SENTENCE_SPACED.match(before) and _SENTENCE_SPACED.match(after):
+        return _ENDED.search(source[-8:]) is not None
+    return True

@@ -10,6 +10,7 @@ from mt.checkpoint.folder import ModelCard
 from mt.data.document import AFTER, BEFORE, apart
 from mt.data.held_out import HeldOut
 from mt.data.tokenizer import Tokenizer
+from mt.data.visible import is_visible
 
 log = logging.getLogger(__name__)
 
@@ -79,4 +80,4 @@ def tagged(text: str, tag: str | None) -> str:
 
 def numbered(lines: Sequence[str], first: int = 0) -> list[tuple[int, str]]:
     """(number from 1, line) of the lines that are not blank, `first` lines standing before them."""
-    return [(number, line) for number, line in enumerate(lines, start=first + 1) if line.strip()]
+    return [(number, line) for number, line in enumerate(lines, start=first + 1) if is_visible(line)]

@@ -24,7 +24,7 @@ from mt.data.tokenizer import BOS, EOS, PAD, UNK, TokenizerPair
 from mt.data.visible import is_visible
 from mt.device import PACKED_PRECISIONS, choose_device, choose_precision, keep_freed_memory, mixed_precision
 from mt.inference.packed import pack, product_with
-from mt.inference.segmenter import Segments, split_long
+from mt.inference.segmenter import Segments, joined, split_long
 from mt.inference.shortlist import CandidateLists, Shortlist, shortlist_step
 from mt.inference.tags import Tags, tagged
 from mt.model.seq2seq import Seq2Seq
@@ -32,6 +32,7 @@ from mt.search.beam import Beam
 from mt.search.hypothesis import Hypothesis
 from mt.search.sampling import sentence_generators
 from mt.search.search import Search
+from mt.words import num_words
 
 log = logging.getLogger(__name__)
 
@@ -234,7 +235,7 @@ class Translator:
                 notes.append("stopped at the length limit before the model was done")
             if fault:
                 notes.append(f"translated without its tree: {fault}")
-            yield Translation(line, self._join(of_parts), segments.parts, tuple(notes), tag, tree)
+            yield Translation(line, self._join(of_parts, segments.parts), segments.parts, tuple(notes), tag, tree)
 
     def check_trees(self, path: str | Path, checkpoint: str | Path) -> None:
         """Raises ValueError, naming the file of trees and the checkpoint, for a model that asks for none."""
@@ -247,13 +248,16 @@ class Translator:
             return None
         return self._trees.climbs(tagged(text, tag), tree if tag is None else moved_tree(tree), np.asarray(ids))
 
-    def _join(self, of_parts: Sequence[Sequence[Hypothesis]]) -> tuple[Candidate, ...]:
+    def text(self, ids: Sequence[int]) -> str:
+        """The text of target pieces, in one line."""
+        return one_line(self.tokenizers.target.decode(ids))
+
+    def _join(self, of_parts: Sequence[Sequence[Hypothesis]], segments: Sequence[str]) -> tuple[Candidate, ...]:
         """Candidate i joins the i-th best of every part (the last of a part that has fewer)."""
         candidates = []
         for rank in range(max(len(hypotheses) for hypotheses in of_parts)):
             chosen = tuple(hypotheses[min(rank, len(hypotheses) - 1)] for hypotheses in of_parts)
-            texts = (one_line(self.tokenizers.target.decode(hypothesis.ids)) for hypothesis in chosen)
-            text = " ".join(text for text in texts if text)
+            text = joined([self.text(hypothesis.ids) for hypothesis in chosen], segments)
             log_prob, score = (math.fsum(getattr(h, name) for h in chosen) for name in ("log_prob", "score"))
             candidates.append(Candidate(text, log_prob, score, chosen))
         return tuple(candidates)
@@ -330,7 +334,7 @@ def tree_fault(sentence: str, tree: str | None, segments: Segments | None) -> st
     if len(segments.parts) > 1:
         return "it was split"
     try:
-        parsed_heads(tree, len(sentence.split()))
+        parsed_heads(tree, num_words(sentence))
     except ValueError as error:
         return str(error)
     return None

@@ -24,6 +24,7 @@ from mt.data.store import Store
 from mt.data.tokenizer import TokenizerPair
 from mt.data.whole_folder import whole_folder
 from mt.training.guidance import Guidance
+from mt.words import split_words
 
 log = logging.getLogger(__name__)
 
@@ -116,5 +117,5 @@ def learned_lines(
     sources: Sequence[str], targets: Sequence[str], tell: Callable[[str], None] | None = None
 ) -> list[str]:
     """The links that the statistical aligner finds in these pairs, in Pharaoh format."""
-    aligner = StatisticalAligner([line.split() for line in sources], [line.split() for line in targets])
+    aligner = StatisticalAligner(list(map(split_words, sources)), list(map(split_words, targets)))
     return [to_pharaoh(soft_links(posteriors)) for posteriors in aligner.fit(tell=tell).posteriors()]

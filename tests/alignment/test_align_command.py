@@ -12,6 +12,7 @@ import pytest
 from mt import align
 from mt.alignment.alignment import Alignment, RawAttention
 from mt.alignment.choose import Choice
+from mt.alignment.gold import check_gold, from_pharaoh
 from mt.checkpoint.manifest import add_file
 from mt.evaluation import alignment_input
 from mt.inference import aligner as inference
@@ -75,7 +76,7 @@ def aligner(monkeypatch):
 @pytest.fixture
 def files(tmp_path):
     """Three lines, the second blank; their mirrored translation."""
-    (tmp_path / "en").write_text("the old house\n \nyes\u2028no $x <b>\n", encoding="utf-8")
+    (tmp_path / "en").write_text("the old house\n \nyes\u2028 no $x <b>\n", encoding="utf-8")
     (tmp_path / "de").write_text("Haus alte das\n\nb x nein ja\n", encoding="utf-8")
     (tmp_path / "wa").write_text("0-2 1-1 2?0\n\n0-3\n", encoding="utf-8")
     return tmp_path
@@ -105,7 +106,7 @@ def test_every_line_has_its_entry_in_every_file(aligner, files, capsys):
     assert first["target"] == ["Haus", "alte", "das"]
     assert first["links"][0] == {"source": 0, "target": 2, "tokens": ["the", "das"]}
     assert blank == {"line": 2, "source": [], "target": [], "weights": [], "links": []}
-    assert last["source"] == ["yes", "no", "$x", "<b>"]
+    assert last["source"] == ["yes\u2028", "no", "$x", "<b>"]
     assert sorted(path.name for path in folder.iterdir()) == [
         "0001.png", "0001.svg", "0003.png", "0003.svg", "about.json", "alignments.html", "alignments.jsonl",
         "links.pharaoh",
@@ -507,3 +508,50 @@ def test_the_choice_is_written_into_the_checkpoint(checkpoint, tmp_path, capsys,
         "statistical": "links of the statistical aligner",
     }
     assert choice.measured_on == wanted[how] and (back / "alignment.json").exists() == (how == "reverse")
+
+
+def test_links_of_a_corpus_lie_within_words_that_only_blanks_part(tmp_path):
+    french = [
+        "le prix\u00a0: bas",
+        "le prix\u00a0: haut",
+        "le prix bas",
+        "le haut",
+        "bas",
+        "haut\u3000!",
+        "le  prix\tbas",
+    ]
+    english = ["the price: low", "the price: high", "the price low", "the high", "low", "high!", "the price low"]
+    (tmp_path / "fr").write_text("".join(f"{line}\n" for line in french))
+    (tmp_path / "en").write_text("".join(f"{line}\n" for line in english))
+    files = [f"--source={tmp_path / 'fr'}", f"--target={tmp_path / 'en'}", f"--output={tmp_path / 'links'}"]
+    align.main(["corpus", *files, "--symmetrize=union"])
+    links = [from_pharaoh(line) for line in (tmp_path / "links").read_text().splitlines()]
+    for of_pair, source, target in zip(links, french, english, strict=True):
+        check_gold(of_pair, len(source.replace("  ", " ").split(" ")), len(target.split(" ")))
+    assert links[0].sure == {(0, 0), (1, 1), (2, 2)}
+
+
+def test_gold_that_may_count_other_words_is_said(tmp_path, caplog):
+    (tmp_path / "fr").write_text("le prix bas\nle prix\u00a0: bas\n")
+    (tmp_path / "en").write_text("the price low\nthe price: low\n")
+    files = [f"--{name}={tmp_path / file}" for name, file in (("source", "fr"), ("target", "en"), ("output", "links"))]
+    (tmp_path / "gold").write_text("0-0\n")
+    align.main(["corpus", *files, f"--gold={tmp_path / 'gold'}"])
+    assert "U+00A0" not in caplog.text
+    (tmp_path / "gold").write_text("0-0\n0-0 2-1\n")
+    align.main(["corpus", *files, f"--gold={tmp_path / 'gold'}"])
+    assert "the first is sentence 2 with U+00A0 (NO-BREAK SPACE)" in caplog.text
+    (tmp_path / "gold").write_text("0-0\n0-0 3-2\n")
+    with pytest.raises(ValueError, match=r"sentence 2: link \(3-2\) .* 3 source and 3 target words, which only blanks"):
+        align.main(["corpus", *files, f"--gold={tmp_path / 'gold'}"])
+
+
+def test_links_of_a_corpus_go_to_standard_output(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("source", "target"):
+        (tmp_path / name).write_text("eins zwei\nzwei\neins\n")
+    (tmp_path / "gold").write_text("0-0 1-1\n")
+    align.main(["corpus", "--source=source", "--target=target", "--output=-", "--gold=gold"])
+    captured = capsys.readouterr()
+    assert captured.out == "0-0 1-1\n0-0\n0-0\n"
+    assert "AER 0.00" in captured.err and not (tmp_path / "-").exists()

@@ -14,6 +14,7 @@ from mt.alignment.error_rate import ErrorRate
 from mt.alignment.gold import from_pharaoh
 from mt.alignment.page.page import Page, languages, runs_right_to_left
 from mt.alignment.words import by_words
+from mt.words import split_words
 from tests.alignment.made_up import HOSTILE, add
 
 
@@ -80,7 +81,7 @@ def test_no_sentence_ends_the_data_or_becomes_markup(token):
     assert Scripts(text).scripts[1:] == plain.scripts[1:]
     data = data_of(text)
     assert data["facts"] == {"checkpoint": token}
-    assert data["sentences"][0]["source"]["words"] == f"a {token} b".split()
+    assert data["sentences"][0]["source"]["words"] == split_words(f"a {token} b")
 
 
 def test_the_page_asks_nothing_of_any_network():

@@ -1,4 +1,4 @@
-"""Pieces become the words of `text.split()`."""
+"""Pieces become the words of the text, which only U+0020 parts."""
 
 import io
 
@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from mt.alignment.alignment import Alignment
+from mt.alignment.word_pieces import WordPieces
 from mt.alignment.words import by_words, text_of, weights_by_words, words_of
+from mt.words import num_words, other_blank, split_words
 
 
 def assignment(pieces, text=None):
@@ -24,8 +26,8 @@ def assignment(pieces, text=None):
         (["▁", "Xylo", "phon", "▁", "Y"], [("Xylophon", ["▁", "Xylo", "phon"]), ("Y", ["▁", "Y"])]),
         (["▁a", "▁", "▁", "▁b", "▁"], [("a", ["▁a"]), ("b", ["▁", "▁", "▁b", "▁"])]),
         (["▁", "<0xE2>", "<0x82>", "<0xAC>", "▁5"], [("€", ["▁", "<0xE2>", "<0x82>", "<0xAC>"]), ("5", ["▁5"])]),
-        (["▁1", "<0xC2>", "<0xA0>", "000"], [("1", ["▁1"]), ("000", ["<0xC2>", "<0xA0>", "000"])]),
-        (["▁a", "<0x09>", "b"], [("a", ["▁a"]), ("b", ["<0x09>", "b"])]),
+        (["▁1", "<0xC2>", "<0xA0>", "000"], [("1\u00a0000", ["▁1", "<0xC2>", "<0xA0>", "000"])]),
+        (["▁a", "<0x09>", "b"], [("a\tb", ["▁a", "<0x09>", "b"])]),
         (["▁我", "喜欢", "你", "。"], [("我喜欢你。", ["▁我", "喜欢", "你", "。"])]),
         (["<2de>", "▁A", "▁man"], [("<2de>", ["<2de>"]), ("A", ["▁A"]), ("man", ["▁man"])]),
         ([], []),
@@ -35,7 +37,7 @@ def assignment(pieces, text=None):
 )
 def test_the_rule(pieces, expected):
     assert assignment(pieces) == expected
-    assert words_of(pieces).words == text_of(pieces).split()
+    assert words_of(pieces).words == split_words(text_of(pieces))
 
 
 def test_bytes_that_are_no_utf8_stay_in_their_word():
@@ -55,13 +57,13 @@ def test_a_piece_over_several_words_is_shared_out_by_letters():
         (["▁zero", "▁width"], "zero\u200bwidth x", ["zero\u200bwidth", "x"]),
         (["▁1", "\u2044", "2", "▁", "\u0301", "▁cup"], "½ \u00b4 cup", ["½", "\u00b4", "cup"]),
         (["▁a", "▁b", "▁c"], "a▁b c", ["a▁b", "c"]),
-        (["▁un", "<unk>", "▁b", "▁c"], "un☃ b\u3000c", ["un☃", "b", "c"]),
+        (["▁un", "<unk>", "▁b", "▁c"], "un☃ b\u3000c", ["un☃", "b\u3000c"]),
         ([], "never mind", ["never", "mind"]),
     ],
 )
 def test_the_words_are_those_of_the_text_whatever_the_tokenizer_did(pieces, text, expected):
     found = words_of(pieces, text)
-    assert found.words == expected == text.split()
+    assert found.words == expected == split_words(text)
     assert found.share_PW.shape == (len(pieces), len(expected))
     np.testing.assert_allclose(found.share_PW.sum(axis=1), 1)
 
@@ -107,6 +109,44 @@ def test_words_of_a_real_tokenizer_are_those_of_the_text():
     tricky = ["", " ", "  zwei  Wörter ", "我 喜欢 🙂 x\u00a0y", "a\u2028b c", "١٢ كتاب", "e\u0301 ½ …"]
     for line in lines + tricky:
         pieces = processor.encode(line, out_type=str)
-        assert words_of(pieces).words == line.split()
+        assert words_of(pieces).words == split_words(line)
         assert text_of(pieces) == line
         np.testing.assert_allclose(words_of(pieces, line).share_PW, words_of(pieces).share_PW)
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("le prix\u00a0: bas", ["le", "prix\u00a0:", "bas"]),
+        ("haut\u3000!", ["haut\u3000!"]),
+        ("a\tb  c ", ["a\tb", "c"]),
+        ("a \u00a0 b", ["a", "\u00a0", "b"]),
+        ("a\u2028b\u202fc\u0085d\x0be", ["a\u2028b\u202fc\u0085d\x0be"]),
+        ("  ", []),
+    ],
+)
+def test_only_a_blank_ends_a_word(text, words):
+    assert split_words(text) == words and num_words(text) == len(words)
+
+
+def test_other_blanks_are_named():
+    assert other_blank("le prix\u00a0: bas") == "U+00A0 (NO-BREAK SPACE)"
+    assert other_blank("a\tb") == "U+0009 (TAB)"
+    assert other_blank(" a  b\t") is None
+
+
+@pytest.mark.parametrize(
+    "pieces, text, expected",
+    [
+        # the tokenizer wrote a blank for U+00A0 and U+3000
+        (["▁le", "▁prix", "▁:", "▁bas"], "le prix\u00a0: bas", [0, 1, 1, 2]),
+        (["▁haut", "▁!"], "haut\u3000!", [0, 0]),
+        # as many words on both sides, but others
+        (["▁a", "▁b", "▁c"], "a\u00a0b \u00ad c", [0, 0, 2]),
+        (["▁x", "▁y", "▁", "é"], "x\u00a0y e\u0301", [0, 0, 1, 1]),
+    ],
+)
+def test_pieces_belong_to_the_words_of_the_text_whatever_blanks_the_tokenizer_wrote(pieces, text, expected):
+    for share_PW in (words_of(pieces, text).share_PW, WordPieces(pieces).shares(np.arange(len(pieces)), text)):
+        assert share_PW.shape == (len(pieces), num_words(text))
+        assert share_PW.argmax(axis=1).tolist() == expected

@@ -5,15 +5,34 @@ from hypothesis import strategies as st
 from mt.inference.markup import encoded
 
 WORDS = ["Haus", "(ab", "c.", "«d»", "e-f", "!", "A&B", "x<y", "größer,", '"q"', "g"]
-HOLES = ["{{name{}}}", "${{p{}}}", "%({})s", "%{}$s"]
-VOIDS = ['<br id="{}"/>', "<img src='{}>'>", "<!-- {} <b> -->", "<x{}/>"]
-SEQUENTIAL = ["%s", "{}", "%5.2f"]
+HOLES = [
+    *(
+        "{{name{}}}",
+        "${{p{}}}",
+        "%({})s",
+        "%{}$s",
+        "%<r{}>s",
+        "%{{r{}}}",
+        "{{{{{{raw{}}}}}}}",
+        "{{{{x{}}}}}",
+        "{{ $f{} }}",
+    ),
+    *("{{0!r:>{{w{}}}}}", "$t(k{})", "@:{{v{}}}", "{{ NUMBER($n{}, a: 1) }}", "{{% if j{} %}}", "{{d{}, date, short}}"),
+    *("<code>c{} <b>d</b></code>", '<p translate="no">&amp;{} %s</p>', "<span class='a notranslate'>{}</span>"),
+    *("<script>if (a<b) {{ {} }}</script>", "<pre>  {}</pre>"),
+]
+VOIDS = ['<br id="{}"/>', "<img src='{}>'>", "<!-- {} <b> -->", "<x{}/>", "<{}/>", '<x id="{}"/>', "<![CDATA[<{}>]]>"]
+SEQUENTIAL = ["%s", "{}", "%5.2f", "%@", "%lld"]
+ELEMENTS = ["n{}", "div id='{}'", 'a href="{}&amp;"', "{}", 'g id="{}"']
 SINGLES = ["<b>", "</b>", "<p class='>'>", "</p>"]
 
 
 @st.composite
-def marked_lines(draw):
-    """A line; every mark in it, but for tags without partner and `%s`, is like no other."""
+def marked_lines(draw, has_messages=False):
+    """A line, with ICU messages where they are asked for.
+
+    Every mark in it, but for tags without partner and `%s`, is like no other.
+    """
     count = 0
 
     def fresh(pattern):
@@ -25,12 +44,21 @@ def marked_lines(draw):
         pieces = []
         for _ in range(draw(st.integers(0, 4))):
             kinds = ["word", "word", "hole", "void", "sequential", "single", *["element"] * (depth < 4)]
+            kinds += ["block"] * (depth < 4) + ["message"] * (has_messages and depth < 2)
             kind = draw(st.sampled_from(kinds))
             if kind == "word":
                 pieces.append(encoded(draw(st.sampled_from(WORDS))))
             elif kind == "element":
-                name = fresh(draw(st.sampled_from(["n{}", "div id='{}'", 'a href="{}&amp;"'])))
+                name = fresh(draw(st.sampled_from(ELEMENTS)))
                 pieces.append(f"<{name}>{content(depth + 1)}</{name.split()[0]}>")
+            elif kind == "block":
+                name = fresh("if{}")
+                pieces.append(f"{{{{#{name}}}}}{content(depth + 1)}{{{{/{name}}}}}")
+            elif kind == "message":
+                form = draw(st.sampled_from(["plural", "select", "selectordinal"]))
+                name = fresh("m{}")
+                branches = f"one {{{content(depth + 2)}}} other {{ # {content(depth + 2)}}}"
+                pieces.append(f"{{{name}, {form}, {branches}}}")
             else:
                 patterns = {"hole": HOLES, "void": VOIDS, "sequential": SEQUENTIAL, "single": SINGLES}[kind]
                 pattern = draw(st.sampled_from(patterns))

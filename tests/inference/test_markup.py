@@ -1,6 +1,7 @@
 """Lines with markup become text and marks; what is no markup stays text."""
 
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -51,7 +52,7 @@ def test_a_line_without_its_marks(line, text):
     ],
 )
 def test_what_is_no_markup_stays_text(line):
-    assert parse(line) == Marked(line, line)
+    assert replace(parse(line), notes=()) == Marked(line, line)
 
 
 @pytest.mark.parametrize(
@@ -90,8 +91,111 @@ def test_any_text_is_read_and_its_marks_stand_in_it_in_their_order(line):
         assert 0 <= mark.at <= len(marked.text)
 
 
-@pytest.mark.parametrize("piece", ["<b ", "<!--", "<a '\"", "{{", "{ ", "&a", "%", "</x>", "<x>", "<a b='c' "])
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "<b ",
+        "<!--",
+        "<a '\"",
+        "{{",
+        "{ ",
+        "&a",
+        "%",
+        "</x>",
+        "<x>",
+        "<a b='c' ",
+        "{a, plural, one {",
+        "{a, select, a {'",
+        "{a:{b",
+    ],
+)
 def test_a_very_long_line_is_read_in_one_go(piece):
     start = time.perf_counter()
     parse(piece * (200_000 // len(piece)))
     assert time.perf_counter() - start < 10
+
+
+@pytest.mark.parametrize(
+    "line, marks",
+    [
+        ("The child sees <0>the <1>dog</1></0> <2/>.", ["<0>", "<1>", "</1>", "</0>", "<2/>"]),
+        ('<x id="1"/>Hi <g id="2">you</g>', ['<x id="1"/>', '<g id="2">', "</g>"]),
+        ("%<name>s %-5<n>d %{name} 100%<b>sure</b>", ["%<name>s", "%-5<n>d", "%{name}", "<b>", "</b>"]),
+        ("{0!r:>{width}} {a[b]} {c.d:{e}.{f}f} %(n)05d", ["{0!r:>{width}}", "{a[b]}", "{c.d:{e}.{f}f}", "%(n)05d"]),
+        ("%@ %1$@ %lld %5.2f %% %zu x", ["%@", "%1$@", "%lld", "%5.2f", "%%", "%zu"]),
+        ("{{{raw}}} {{> part}} {{x.y}} {{else}}", ["{{{raw}}}", "{{> part}}", "{{x.y}}", "{{else}}"]),
+        ("{{{{raw}}}} x {{{{/raw}}}} $tc('a', 2)", ["{{{{raw}}}}", "{{{{/raw}}}}", "$tc('a', 2)"]),
+        ("{{#if a}}x{{/if}} {{^b}}y{{/b}}", ["{{#if a}}", "{{/if}}", "{{^b}}", "{{/b}}"]),
+        ("{% if a %}x{% endif %} {# no #}", ["{% if a %}", "{% endif %}", "{# no #}"]),
+        (
+            "{ $x } {$x} { -brand } { DATETIME($d, month: 1) }",
+            ["{ $x }", "{$x}", "{ -brand }", "{ DATETIME($d, month: 1) }"],
+        ),
+        ("$t(a.b) @:a.b. @.lower:c @:{'d'} me@:x", ["$t(a.b)", "@:a.b", "@.lower:c", "@:{'d'}"]),
+        ("<%= x %> <![CDATA[<y> %s]]> <!-- {z} -->", ["<%= x %>", "<![CDATA[<y> %s]]>", "<!-- {z} -->"]),
+        ("{n, number, ::currency/EUR} {d, date}", ["{n, number, ::currency/EUR}", "{d, date}"]),
+    ],
+)
+def test_placeholders_of_many_libraries(line, marks):
+    assert raws(line) == marks
+
+
+@pytest.mark.parametrize(
+    "element",
+    [
+        "<code>a <b>x</b> &lt; {y}</code>",
+        "<pre>a <code>x</code>  <pre>y</pre></pre>",
+        "<kbd>Ctrl</kbd>",
+        "<script>if (a<b) '<p>'</script>",
+        "<STYLE>p > a {x: 'y'}</STYLE >",
+        '<p translate="no">x</p>',
+        "<p lang=en translate=no>x</p>",
+        "<i class='a notranslate b'>x</i>",
+        "<i class=notranslate>x</i>",
+    ],
+)
+def test_elements_that_are_not_translated_are_one_mark(element):
+    marked = parse(f"see {element} there")
+    assert marked.text == "see there" and [mark.raw for mark in marked.marks] == [element]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["<code>x", "x</code>", "<i translate='yes'>x</i>", "<i class='notranslated'>x</i>", "<i data-translate=no>x</i>"],
+)
+def test_what_does_not_say_so_is_translated(line):
+    assert parse(line).text == "x"
+
+
+@pytest.mark.parametrize(
+    "line, texts",
+    [
+        ("{n, plural, one {a dog} other {# dogs}}", ["", "a dog", "dogs"]),
+        ("You have {n,plural,=0{none}other{{x}}}.", ["You have.", "none", ""]),
+        ("{g, select, a {his} other {{n, plural, other {# of <b>them</b>}}}} end", ["end", "his", "", "of them"]),
+        ("{n, plural, other {{g, select, other {# dogs}}}}", ["", "", "dogs"]),  # # is the number there, too
+        ("{g, select, other {# dogs}}", ["", "# dogs"]),
+        ("{g, select, other {it''s '{x}' all}}", ["", "it''s all"]),
+        ("# dogs", ["# dogs"]),
+    ],
+)
+def test_texts_of_messages(line, texts):
+    assert [marked.text for marked in parse(line).texts()] == texts
+    assert parse(line).notes == ()
+
+
+@pytest.mark.parametrize("line", ["{n, plural, one {x", "{n, plural, }", "{n, select, a x}", "{n, plural, one {x} y}"])
+def test_a_message_that_is_not_complete_is_text_and_said(line):
+    marked = parse(f"<b>{line}</b>")
+    assert marked.text.startswith("{n,") and {"<b>", "</b>"} <= {mark.raw for mark in marked.marks}
+    assert marked.notes == ("markup: the message at character 4 is not complete, and was translated as text",)
+
+
+def test_messages_in_very_many_messages_are_text_and_said():
+    line = "x"
+    for _ in range(9):
+        line = f"{{g, select, other {{{line}}}}}"
+    assert parse(line).notes == (
+        "markup: the message at character 1 lies in more than 8 others, and was translated as text",
+    )
+    assert "".join(text.text for text in parse(line).texts()) == "{g, select, other}"  # {x} is a placeholder

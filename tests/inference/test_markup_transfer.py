@@ -1,13 +1,16 @@
 """Marks come over to the translation: none lost, none doubled, nested as they were, blanks as they were."""
 
+import sys
 from collections import Counter
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mt.inference import markup_transfer
 from mt.inference.markup import parse
-from mt.inference.markup_transfer import restore
+from mt.inference.markup_transfer import restore, restore_all
+from mt.words import num_words
 from tests.inference.markups import marked_lines, translations
 
 
@@ -79,7 +82,7 @@ def test_brothers_share_what_both_would_have():
 @settings(max_examples=200, deadline=None)
 def test_a_text_that_is_its_own_translation_gets_its_line_back(line):
     marked = parse(line)
-    assert restore(marked, marked.text, [(word, word) for word in range(len(marked.text.split()))]) == line
+    assert restore(marked, marked.text, [(word, word) for word in range(num_words(marked.text))]) == line
 
 
 @given(st.data())
@@ -87,7 +90,7 @@ def test_a_text_that_is_its_own_translation_gets_its_line_back(line):
 def test_nothing_is_lost_doubled_or_nested_otherwise_whatever_the_links(data):
     line = data.draw(marked_lines())
     marked = parse(line)
-    target, links = data.draw(translations(len(marked.text.split())))
+    target, links = data.draw(translations(num_words(marked.text)))
     result = restore(marked, target, links)
     again = parse(result)
     assert again.text == target
@@ -100,7 +103,7 @@ def test_nothing_is_lost_doubled_or_nested_otherwise_whatever_the_links(data):
 def test_sequential_placeholders_keep_their_order(data):
     line = data.draw(marked_lines())
     marked = parse(line)
-    result = restore(marked, *data.draw(translations(len(marked.text.split()))))
+    result = restore(marked, *data.draw(translations(num_words(marked.text))))
     order = [[mark.raw for mark in parse(text).marks if mark.is_sequential] for text in (line, result)]
     assert order[0] == order[1]
 
@@ -109,3 +112,114 @@ def test_the_order_of_links_and_repeated_ones_make_no_difference():
     line, target = "a <b>b c</b> {x} d", "D B A C"
     links = [(0, 2), (1, 1), (2, 3), (3, 0)]
     assert restore(parse(line), target, links) == restore(parse(line), target, [*reversed(links), *links])
+
+
+def frames(marked):
+    """Frames of messages, each with the marks of its branches, whatever their order in the line."""
+    return sorted(
+        (
+            tuple("".join(part.split()) for part in message.frame),  # an empty branch has no blanks of its own
+            tuple(tuple(sorted(Counter(raws(branch)).items())) for branch in message.branches),
+            tuple(tuple(frames(branch)) for branch in message.branches),
+        )
+        for message in marked.messages
+    )
+
+
+def raws(marked):
+    messages = {message.number for message in marked.messages}
+    return [mark.raw for number, mark in enumerate(marked.marks) if number not in messages]
+
+
+@given(st.data())
+@settings(max_examples=150, deadline=None)
+def test_messages_keep_their_frames_and_their_branches_all_marks(data):
+    line = data.draw(marked_lines(has_messages=True))
+    marked = parse(line)
+    found = [data.draw(translations(max(num_words(text.text), 1))) for text in marked.texts()]
+    result = restore_all(marked, found)
+    again = parse(result)
+    assert Counter(raws(again)) == Counter(raws(marked))
+    assert frames(again) == frames(marked)
+
+
+@given(marked_lines(has_messages=True))
+@settings(max_examples=150, deadline=None)
+def test_a_line_with_messages_that_is_its_own_translation_comes_back(line):
+    marked = parse(line)
+    found = [(text.text, [(word, word) for word in range(num_words(text.text))]) for text in marked.texts()]
+    assert restore_all(marked, found) == line
+
+
+@pytest.mark.parametrize(
+    "line, texts, result",
+    [
+        (
+            "{count, plural, =0 {no dog} one {a dog} other {# dogs}}",
+            ["", "kein Hund", "ein Hund", "Hunde"],
+            "{count, plural, =0 {kein Hund} one {ein Hund} other {# Hunde}}",
+        ),
+        (
+            "{g, select, male { He } other {They}} will go.",
+            ["wird gehen.", "Er", "Sie"],
+            "{g, select, male { Er } other {Sie}} wird gehen.",
+        ),
+        (
+            "{n, selectordinal, offset:1 other {{g, select, a {# <b>dog</b>} other {{x}}}}}",
+            ["", "", "Hund", ""],
+            "{n, selectordinal, offset:1 other {{g, select, a {# <b>Hund</b>} other {{x}}}}}",
+        ),
+        ("{g, select, other {a '{b}' c}}", ["", "A {C}"], "{g, select, other {A '{b}' (C)}}"),
+        ("{n, plural, other {the dogs of {x}}}", ["", "d'"], "{n, plural, other {d’ {x}}}"),
+        ("<b>{n, plural, other {dogs}}</b>", ["", "Hunde"], "<b>{n, plural, other {Hunde}}</b>"),
+    ],
+)
+def test_each_branch_of_a_message_is_a_text_of_its_own(line, texts, result):
+    marked = parse(line)
+    found = [
+        (target, [(word, word) for word in range(num_words(source.text))])
+        for source, target in zip(marked.texts(), texts, strict=True)
+    ]
+    assert restore_all(marked, found) == result
+
+
+def steps(piece, size):
+    """Calls of functions, Python's own too, that reading a line and restoring it take."""
+    line = piece * size
+    count = 0
+
+    def tell(frame, event, argument):
+        nonlocal count
+        count += 1
+
+    sys.setprofile(tell)
+    try:
+        marked = parse(line)
+        links = [(word, word) for word in range(num_words(marked.text))]
+        restore(marked, marked.text, links)
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+@pytest.mark.parametrize("piece", ["x<br>", "x<b>y</b> ", "<b>x ", "<br>", "x{a} ", "x<b>", "{{#a}}x{{/a}} ", "%s "])
+@pytest.mark.parametrize("limit", [markup_transfer.MAX_CELLS, 0], ids=["by-links", "in-order"])
+def test_marks_take_steps_in_line_with_their_number(piece, limit, monkeypatch):
+    monkeypatch.setattr(markup_transfer, "MAX_CELLS", limit)
+    once, twice, four_times = (steps(piece, size) for size in (100, 200, 400))
+    assert twice < 2.2 * once + 200 and four_times < 2.2 * twice + 200
+
+
+@given(st.data())
+@settings(max_examples=150, deadline=None)
+def test_beyond_the_limit_no_mark_is_lost_and_all_keep_their_order(data):
+    line = data.draw(marked_lines())
+    marked = parse(line)
+    target, links = data.draw(translations(num_words(marked.text)))
+    limit, markup_transfer.MAX_CELLS = markup_transfer.MAX_CELLS, 0
+    try:
+        result = restore(marked, target, links)
+    finally:
+        markup_transfer.MAX_CELLS = limit
+    assert [mark.raw for mark in parse(result).marks] == [mark.raw for mark in marked.marks]
+    assert parse(result).text == target

@@ -1,6 +1,11 @@
+import sys
+
 import pytest
 
-from mt.inference.segmenter import split_long
+from mt.inference.aligner import first_words
+from mt.inference.segmenter import joined, split_long
+from mt.inference.sentence_ends import sentences
+from tests.inference.sentences import SENTENCES
 
 
 def words(text):
@@ -56,3 +61,95 @@ def test_a_line_of_many_words_is_counted_a_few_times_not_once_a_word():
     segments = split_long("a " * 5000, max_pieces=1000, count=lambda text: counted.append(words(text)) or counted[-1])
     assert [words(part) for part in segments.parts] == [1000] * 5
     assert sum(counted) < 100_000
+
+
+@pytest.mark.parametrize("language", SENTENCES)
+def test_sentence_ends_of_the_language(language):
+    lines = [line.split("|") for line in SENTENCES[language]]
+    assert [sentences("".join(line)) for line in lines] == lines
+
+
+def test_the_table_has_a_hundred_lines_of_twenty_languages():
+    assert len(SENTENCES) >= 20 and sum(map(len, SENTENCES.values())) >= 100
+
+
+@pytest.mark.parametrize(
+    "text, parts",
+    [
+        ("वह कहाँ है? मुझे नहीं पता। शायद कल।", ["वह कहाँ है?", "मुझे नहीं पता।", "शायद कल।"]),
+        ("وہ کہاں ہے؟ مجھے نہیں معلوم۔ شاید کل۔", ["وہ کہاں ہے؟", "مجھے نہیں معلوم۔", "شاید کل۔"]),
+        ("「もう遅い。」彼女は出て行った。", ["「もう遅い。」", "彼女は出て行った。"]),
+        ("Dr. Smith sees it. He saw No. 5 there.", ["Dr. Smith sees it.", "He saw No. 5 there."]),
+        ("Das gilt z. B. für Obst. Am 3. Mai nicht.", ["Das gilt z. B. für Obst.", "Am 3. Mai nicht."]),
+    ],
+)
+def test_a_long_line_is_cut_at_its_sentence_ends(text, parts):
+    assert list(split_long(text, max_pieces=max(map(len, parts)), count=len).parts) == parts
+
+
+def test_a_text_without_capitals_has_sentence_ends():
+    assert sentences("i don't know. do you? no.") == ["i don't know. ", "do you? ", "no."]
+
+
+def test_a_blank_that_should_not_be_broken_is_cut_last():
+    assert split("un deux\u00a0: trois", 2).parts == ("un", "deux\u00a0:", "trois")
+    assert split_long("100\u00a0km", max_pieces=4, count=len).parts == ("100", "km")
+
+
+@pytest.mark.parametrize("mark", [*".!?…।。؟", ". ", "a. ", "。」", "Dr. ", '."', "((", '"', "1. "])
+def test_sentence_ends_take_steps_in_line_with_the_text(mark):
+    def steps(size):
+        count = 0
+
+        def tell(frame, event, argument):
+            nonlocal count
+            count += 1
+
+        sys.setprofile(tell)
+        try:
+            sentences(mark * size)
+        finally:
+            sys.setprofile(None)
+        return count
+
+    assert steps(1600) < 2.5 * steps(800) + 100
+
+
+@pytest.mark.parametrize(
+    "texts, sources, text",
+    [
+        (["Er kam.", "Sie ging."], ["He came.", "She left."], "Er kam. Sie ging."),
+        (["他来了。", "她走了。"], ["He came.", "She left."], "他来了。她走了。"),
+        (["他来", "她走"], ["He came", "she left"], "他来她走"),
+        (["「遅い。」", "彼女"], ["“Late.”", "she"], "「遅い。」彼女"),
+        (["他用 Python。", "It works."], ["He uses Python.", "It works."], "他用 Python。It works."),
+        (["เขาไป", "แล้ว"], ["he has", "gone"], "เขาไปแล้ว"),
+        (["เขาไปแล้ว", "ฉันไม่รู้"], ["He has gone.", "I do not know."], "เขาไปแล้ว ฉันไม่รู้"),
+        (["သူသည်။", "သူမ"], ["He is.", "she"], "သူသည်။ သူမ"),
+        (["ང་བོད", "པ་ཡིན།"], ["I am", "Tibetan"], "ང་བོདཔ་ཡིན།"),
+        (["ខ្ញុំ", "មិនដឹង"], ["I do", "not know"], "ខ្ញុំមិនដឹង"),
+        (["그는 왔다.", "그녀는 갔다."], ["他来了。", "她走了。"], "그는 왔다. 그녀는 갔다."),
+        (["He came.", "", "She left."], ["他来了。", "？", "她走了。"], "He came. She left."),
+        (["", "他来"], ["a", "b"], "他来"),
+        ([], [], ""),
+    ],
+)
+def test_parts_are_joined_as_their_script_joins_sentences(texts, sources, text):
+    assert joined(texts, sources) == text
+
+
+@pytest.mark.parametrize(
+    "text, parts, numbers",
+    [
+        ("a b. c d", ["a b.", "c d"], [0, 2]),
+        ("aaaa b", ["aa", "aa b"], [0, 0]),
+        ("a\u00a0b c", ["a", "b", "c"], [0, 0, 1]),
+        ("a. \u00a0 b", ["a.", "b"], [0, 2]),
+        ("  a  b", ["a", "b"], [0, 1]),
+        ("他来了。她走了。", ["他来了。", "她走了。"], [0, 0]),
+        ("a b", ["a", "", "b"], [0, 0, 1]),
+        ("", [""], [0]),
+    ],
+)
+def test_the_word_that_a_part_begins_in(text, parts, numbers):
+    assert list(first_words(text, parts)) == numbers

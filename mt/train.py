@@ -142,7 +142,7 @@ def main(settings: dict[str, Any]) -> float | None:
         settings=trainer_settings,
         model=model,
         batches=batches,
-        objective=parts["objective"],
+        objective=guidance.around(parts["objective"]),
         optimizer=build(settings["optimizer"]),
         schedule=schedule,
         validate=validate,
@@ -151,7 +151,6 @@ def main(settings: dict[str, Any]) -> float | None:
         folder=run.path,
         resume=found[1] if found else None,
         ranks=ranks,
-        guidance=guidance,
     )
     if trainer.position.step:
         reason = trainer.reason_to_stop()

@@ -17,7 +17,8 @@ MAY_IMPORT = {
     "device": {"cores"},
     "model": {"attention"},
     "checkpoint": {"data"},
-    "training": {"cores", "data", "checkpoint", "alignment", "device"},
+    "objective": {"attention", "model", "data"},
+    "training": {"cores", "data", "model", "objective", "checkpoint", "alignment", "device"},
     "inference": {"attention", "data", "model", "search", "checkpoint", "alignment", "device"},
     "comparison": {
         *("cores", "device", "attention", "data", "checkpoint", "training", "alignment", "inference", "evaluation")

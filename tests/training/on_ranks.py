@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 
 from mt.attention.prior import Prior
+from mt.objective.guided import Guidance
 from mt.training.distributed import Ranks
-from mt.training.guidance import Guidance
 from mt.training.source_lexicon import LexiconSettings, fill_lexicon
 from mt.training.trainer import Validation
 from tests.training.runs import count_up, make_model, make_trainer, prepare_numbers

@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import load_file
 
 from mt.attention.prior import Prior
+from mt.objective.guided import Guidance
 from mt.training.distributed import Ranks
-from mt.training.guidance import Guidance
 from mt.training.source_lexicon import LexiconSettings, fill_lexicon
 from tests.conftest import train_overrides
 from tests.training.runs import assert_same, make_model, make_trainer, metrics, weights

@@ -1,5 +1,6 @@
 """Trainers on the tiny corpus, and what tests compare of them."""
 
+import itertools
 import json
 from functools import partial
 
@@ -127,6 +128,27 @@ def fail_above(monkeypatch, max_tokens, message="DefaultCPUAllocator: can't allo
         return whole(self, parts, num_tokens)
 
     monkeypatch.setattr(Updater, "_backward_in_parts", failing)
+
+
+class WithPassesThatDiffer:
+    """An objective around another, under which the second pass over a batch gives other states than the first.
+
+    Dropout does that, too, but what it drops depends on the shape of the batch, so that parts of a batch cannot give
+    the same as the whole.
+    """
+
+    def __init__(self, inner):
+        self.inner = inner
+
+    def __call__(self, model, batch):
+        scales = itertools.cycle([1.0, 1.3])
+        hook = model.register_forward_hook(lambda module, arguments, states_BTD: next(scales) * states_BTD)
+        loss = self.inner(model, batch)
+        hook.remove()
+        return loss
+
+    def check(self, model):
+        """Every model will do: no dropout is needed."""
 
 
 def weights(trainer):

@@ -144,7 +144,7 @@ def main(settings: dict[str, Any]) -> float | None:
         settings=trainer_settings,
         model=model,
         batches=batches,
-        objective=parts.objective,
+        objective=guidance.around(parts.objective),
         optimizer=parts.optimizer,
         schedule=parts.schedule,
         validate=validate,
@@ -153,7 +153,6 @@ def main(settings: dict[str, Any]) -> float | None:
         folder=run.path,
         resume=found[1] if found else None,
         ranks=ranks,
-        guidance=guidance,
     )
     if trainer.position.step:
         reason = trainer.reason_to_stop()

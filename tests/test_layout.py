@@ -20,7 +20,8 @@ MAY_IMPORT = {
     "terminal": STANDS_ALONE,
     "model": {"attention"},
     "checkpoint": {"data", "number"},
-    "training": {"cores", "words", "data", "checkpoint", "alignment", "device", "terminal"},
+    "objective": {"attention", "model", "data"},
+    "training": {*("cores", "words", "data", "model", "objective", "checkpoint", "alignment", "device", "terminal")},
     "inference": {"words", "attention", "data", "model", "search", "checkpoint", "alignment", "device"},
     "comparison": {
         *("cores", "device", "attention", "data", "checkpoint", "training", "alignment", "inference", "evaluation")

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mt.checkpoint.moved import current_target
+
 # What may always differ when a run goes on: how long it runs and what is shown, not what it computes.
 MAY_CHANGE = (
     "trainer.max_steps",
@@ -66,6 +68,8 @@ def _flat(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     if isinstance(node, Mapping):
         for key, value in node.items():
             yield from _flat(value, f"{prefix}.{key}" if prefix else str(key))
+    elif prefix.rpartition(".")[2] == "_target_":
+        yield prefix, current_target(str(node))  # the same class at another place is no change
     else:
         yield prefix, node
 

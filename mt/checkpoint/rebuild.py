@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from mt.checkpoint.moved import current_target
+
 # what a value must be, by the words of an annotation; anything else is left to the target
 PLAIN = {"int": "a whole number", "float": "a number", "str": "text", "bool": "true or false", "None": "null"}
 
@@ -40,7 +42,7 @@ def build(node: Any, **extra: Any) -> Any:
 
 def find_target(path: str) -> Any:
     """The class or function called `path`. Raises ValueError unless it is public and defined inside the package mt."""
-    module_name, _, name = str(path).rpartition(".")
+    module_name, _, name = current_target(str(path)).rpartition(".")
     # A bare prefix test would let "mt.x.os.system" walk out of the package: the module must be ours, the name public,
     # and the thing defined in our package, not merely imported there.
     if not module_name.startswith("mt.") or name.startswith("_"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -50,15 +51,35 @@ class Batch:
     guide_BTS: torch.Tensor | None = None
     climbs_BSS: torch.Tensor | None = None
 
+    @cached_property
+    def real_N(self) -> torch.Tensor:
+        """The places of the real target tokens in B * T."""
+        return (self.target_out_BT != PAD).flatten().nonzero().squeeze(1)
+
     def to(self, device: torch.device | str) -> Batch:
-        """The same batch on another device; a GPU's copy goes on behind what comes next."""
-        return replace(
+        """The same batch on another device. Nothing waits for the copy to a GPU, which goes on meanwhile."""
+        batch = replace(
             self,
             source_BS=moved(self.source_BS, device),
             target_in_BT=moved(self.target_in_BT, device),
             target_out_BT=moved(self.target_out_BT, device),
             guide_BTS=None if self.guide_BTS is None else moved(self.guide_BTS, device),
             climbs_BSS=None if self.climbs_BSS is None else moved(self.climbs_BSS, device),
+        )
+        # looked for before the move: how many there are is not known without waiting for a GPU
+        vars(batch)["real_N"] = moved(self.real_N, device)
+        return batch
+
+    def idle(self) -> Batch:
+        """The first sentence with nothing to learn from: a target of nothing but padding."""
+        return Batch(
+            source_BS=self.source_BS[:1],
+            target_in_BT=self.target_in_BT[:1],
+            target_out_BT=torch.full_like(self.target_out_BT[:1], PAD),
+            num_tokens=0,
+            indices=self.indices[:1],
+            guide_BTS=None if self.guide_BTS is None else torch.zeros_like(self.guide_BTS[:1]),
+            climbs_BSS=None if self.climbs_BSS is None else self.climbs_BSS[:1],
         )
 
     @property
@@ -305,7 +326,7 @@ class TokenBatches:
             guide_BTS=guide_BTS,
             climbs_BSS=climbs_BSS,
         )
-        return _idle(batch) if is_idle else batch
+        return batch.idle() if is_idle else batch
 
     def _sides(self, store: Store, numbers: np.ndarray, rows: np.ndarray, cursor: Cursor) -> tuple[tuple, tuple]:
         source = _gathered(store.source_ids, store.source_index, numbers)
@@ -325,12 +346,6 @@ class TokenBatches:
             ids = self.tokenizers.target.sample([pair.target for pair in texts], sampling.target, target_seeds)
             target = _sampled(ids, target, store.max_pieces)
         return source, target
-
-
-def _idle(batch: Batch) -> Batch:
-    """The batch with nothing to learn from."""
-    guide_BTS = None if batch.guide_BTS is None else torch.zeros_like(batch.guide_BTS)
-    return replace(batch, target_out_BT=torch.full_like(batch.target_out_BT, PAD), num_tokens=0, guide_BTS=guide_BTS)
 
 
 @dataclass(frozen=True)

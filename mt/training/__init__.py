@@ -1,1 +1,1 @@
-"""Training: objective, schedule, optimizer, trainer, progress and trackers."""
+"""Training: schedule, optimizer, trainer, progress and trackers."""

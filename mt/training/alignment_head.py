@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mt.data.batching import Cursor, TokenBatches
 from mt.device import mixed_precision
-from mt.training.guidance import guided_nats
+from mt.objective.guided import guided_nats
 
 # B batch, H heads, T target positions, S source length
 

@@ -15,8 +15,8 @@ from mt.checkpoint.rebuild import build, find_target
 from mt.data.settings import DataSettings
 from mt.data.tokenizer import TokenizerSettings
 from mt.device import choose_device, choose_precision
+from mt.objective.guided import Guidance
 from mt.training.ema import MovingAverage
-from mt.training.guidance import Guidance
 from mt.training.source_lexicon import LexiconSettings
 from mt.training.tracker import Tracker
 from mt.training.trainer import TrainerSettings
@@ -26,7 +26,7 @@ KINDS = {
     "data": "mt.data.settings.DataSettings",
     "tokenizer": "mt.data.tokenizer.TokenizerSettings",
     "search": "mt.search.search.Search",
-    "guidance": "mt.training.guidance.Guidance",
+    "guidance": "mt.objective.guided.Guidance",
     "scores": "mt.evaluation.tokenization.ScoreSettings",
     "trainer": "mt.training.trainer.TrainerSettings",
     "final": "mt.evaluation.final.FinalSettings",

@@ -23,7 +23,7 @@ from mt.data.sources import moved_links
 from mt.data.store import Store
 from mt.data.tokenizer import TokenizerPair
 from mt.data.whole_folder import whole_folder
-from mt.training.guidance import Guidance
+from mt.objective.guided import Guidance
 from mt.words import split_words
 
 log = logging.getLogger(__name__)

@@ -14,8 +14,8 @@ from mt.alignment.link_counts import LinkCounts
 from mt.data.prepare import Prepared
 from mt.data.store import Store
 from mt.data.tokenizer import NUM_SPECIAL
+from mt.objective.guided import LINKS, Guidance
 from mt.training.distributed import Ranks
-from mt.training.guidance import LINKS, Guidance
 from mt.training.guiding_links import FOLDER, LearnedLinks, find_links, make_guide
 
 log = logging.getLogger(__name__)

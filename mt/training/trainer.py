@@ -19,11 +19,11 @@ from mt.checkpoint.folder import TrainingState
 from mt.checkpoint.outline import kept_tensors
 from mt.data.batching import Cursor, TokenBatches
 from mt.device import choose_device, choose_precision
+from mt.model.seq2seq import Seq2Seq
+from mt.objective.contract import Objective
 from mt.training.bad_batches import keep_bad_batches
 from mt.training.distributed import Ranks, copy_whole, put_together, whole
 from mt.training.ema import MovingAverage
-from mt.training.guidance import Guidance
-from mt.training.objective import LabelSmoothedCrossEntropy
 from mt.training.progress import Progress
 from mt.training.tracker import Guarded, MetricsFile, Tracker
 from mt.training.updater import Update, Updater
@@ -168,9 +168,9 @@ class Trainer:
         self,
         *,
         settings: TrainerSettings,
-        model: nn.Module,
+        model: Seq2Seq,
         batches: TokenBatches,
-        objective: LabelSmoothedCrossEntropy,
+        objective: Objective,
         optimizer: Callable[[nn.Module], torch.optim.Optimizer],
         schedule: Callable[[int, float], float],
         validate: Callable[[nn.Module], Validation],
@@ -179,7 +179,6 @@ class Trainer:
         folder: Path,
         resume: TrainingState | None = None,
         ranks: Ranks | None = None,
-        guidance: Guidance | None = None,
     ):
         self.settings, self.batches, self.schedule = settings, batches, schedule
         self.ranks = ranks or Ranks()
@@ -195,7 +194,6 @@ class Trainer:
             seed=settings.seed,
             ranks=self.ranks,
             shard=settings.shard,
-            guidance=guidance,
         )
         self.optimizer = optimizer(self.model)
         self.average = MovingAverage(self.model, settings.ema_decay)
@@ -451,8 +449,9 @@ class Trainer:
             "learning_rate": update.learning_rate,
             **{f"gradient_norm_{part}": round(norm, 5) for part, norm in update.norms_of_parts.items()},
         }
-        if update.num_guided:
-            numbers["guidance_loss"] = round(update.guided_nats / update.num_guided, 5)
+        means = update.means()
+        assert not numbers.keys() & means.keys(), f"an objective must not sum what is recorded already: {[*means]}"
+        numbers |= {name: round(mean, 5) for name, mean in means.items()}
         self._record(numbers | ({"skipped_updates": position.skipped} if position.skipped else {}))
         self.position = replace(position, logged_loss_nats=0.0, logged_tokens=0)
 

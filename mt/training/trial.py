@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
-from torch import nn
 
 from mt.data.batching import Batch, Cursor, TokenBatches
 from mt.device import choose_device, choose_precision
+from mt.model.seq2seq import Seq2Seq
+from mt.objective.contract import Objective
 from mt.training.distributed import Ranks
 from mt.training.ema import MovingAverage
 from mt.training.memory import free_bytes, held_bytes, peak_bytes, state_bytes, update_bytes
-from mt.training.objective import LabelSmoothedCrossEntropy
 from mt.training.trainer import TrainerSettings
 from mt.training.updater import Updater
 
@@ -72,11 +72,11 @@ class Trial:
 def run_trial(
     *,
     settings: TrainerSettings,
-    model: nn.Module,
+    model: Seq2Seq,
     batches: TokenBatches,
     by_length: TokenBatches,
-    objective: LabelSmoothedCrossEntropy,
-    optimizer: Callable[[nn.Module], torch.optim.Optimizer],
+    objective: Objective,
+    optimizer: Callable[[torch.nn.Module], torch.optim.Optimizer],
     schedule: Callable[[int, float], float],
     seconds: float,
 ) -> Trial:

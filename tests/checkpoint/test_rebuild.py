@@ -1,6 +1,7 @@
 import pytest
 
-from mt.checkpoint.rebuild import build
+from mt.checkpoint.moved import MOVED
+from mt.checkpoint.rebuild import build, find_target
 from mt.search.beam import Beam
 
 
@@ -38,6 +39,12 @@ def test_targets_outside_the_package_are_refused(target):
 def test_a_target_that_does_not_exist_is_named():
     with pytest.raises(ValueError, match=r"_target_ \(mt\.search\.beam\.Bean\) does not exist"):
         build({"_target_": "mt.search.beam.Bean"})
+
+
+@pytest.mark.parametrize("old", MOVED)
+def test_a_target_that_has_moved_is_found_where_it_is_now(old):
+    target = find_target(old)
+    assert f"{target.__module__}.{target.__name__}" == MOVED[old]
 
 
 def test_an_unknown_setting_names_the_nearest_one():

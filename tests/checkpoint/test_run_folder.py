@@ -13,6 +13,7 @@ import torch
 import yaml
 
 from mt.checkpoint.manifest import FILE_NAME
+from mt.checkpoint.moved import MOVED
 from mt.checkpoint.run_folder import RunFolder
 from tests.checkpoint.conftest import SETTINGS, in_child, opened, save, tree
 from tests.children import wait_for
@@ -52,6 +53,16 @@ def test_another_setting_in_a_started_run_is_refused_with_old_and_new_value_and_
         assert way in said
     assert yaml.safe_load((run.path / "config.yaml").read_text()) == SETTINGS
     assert RunFolder.open(run.path, changed(peak=0.2), fresh=True).last is None
+
+
+def test_a_run_whose_settings_name_a_class_by_its_old_place_resumes_and_another_class_is_refused(run):
+    old, new = next(iter(MOVED.items()))
+    path = run.path / "config.yaml"
+    path.write_text(yaml.safe_dump({**SETTINGS, "objective": {"_target_": old}}))
+    with pytest.raises(ValueError, match=rf"\(objective._target_ was {new}, is mt.search.beam.Beam\)"):
+        RunFolder.open(run.path, {**SETTINGS, "objective": {"_target_": "mt.search.beam.Beam"}})
+    assert RunFolder.open(run.path, {**SETTINGS, "objective": {"_target_": new}}).last is not None
+    assert not (run.path / "changes.jsonl").exists()
 
 
 def test_how_long_a_run_takes_may_always_change(run):

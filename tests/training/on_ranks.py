@@ -9,11 +9,12 @@ from pathlib import Path
 import torch
 
 from mt.attention.prior import Prior
+from mt.objective.guided import Guidance
+from mt.objective.r_drop import RDrop
 from mt.training.distributed import Ranks
-from mt.training.guidance import Guidance
 from mt.training.source_lexicon import LexiconSettings, fill_lexicon
 from mt.training.trainer import Validation
-from tests.training.runs import count_up, make_model, make_trainer, prepare_numbers
+from tests.training.runs import WithPassesThatDiffer, count_up, make_model, make_trainer, prepare_numbers
 
 
 def main(corpus_folder: Path, work: Path) -> None:
@@ -45,6 +46,8 @@ def main(corpus_folder: Path, work: Path) -> None:
     run("with_dropout_whole", dropout=0.3, max_steps=12)
     run("sharded", shard=True, ema_decay=0.9, accumulate=2, max_tokens=600)
     run("sharded_from_one", resume=True, shard=True, ema_decay=0.9, max_steps=12)
+    for name, cut in (("r_drop", False), ("r_drop_sharded", True)):
+        run(name, objective=WithPassesThatDiffer(RDrop()), shard=cut, max_steps=5)
     for name, cut in (("with_prior", False), ("with_prior_sharded", True)):
         model = make_model(prepared, dropout=0.0, cross_attention=Prior)
         fill_lexicon(model, LexiconSettings(), Guidance(), prepared, ranks)

@@ -1,5 +1,6 @@
 """Trainers on the tiny corpus, and what tests compare of them."""
 
+import itertools
 import json
 from functools import partial
 
@@ -17,12 +18,13 @@ from mt.model.decoder import Decoder
 from mt.model.encoder import Encoder
 from mt.model.layer import LayerSettings
 from mt.model.seq2seq import Seq2Seq
+from mt.objective.label_smoothing import LabelSmoothedCrossEntropy
 from mt.training.distributed import Ranks
-from mt.training.objective import LabelSmoothedCrossEntropy
 from mt.training.optimizer import adamw
 from mt.training.schedule import InverseSqrt
 from mt.training.tracker import NoTracker
 from mt.training.trainer import Trainer, TrainerSettings, Validation
+from mt.training.updater import Updater
 
 
 def prepare_numbers(corpus_folder, folder):
@@ -74,7 +76,7 @@ def make_trainer(
     tracker=None,
     ranks=None,
     guide=None,
-    guidance=None,
+    objective=None,
     **settings,
 ):
     """A trainer in the run folder `folder`, which it opens; ranks but the first only look at it."""
@@ -102,7 +104,7 @@ def make_trainer(
             rank=ranks.rank,
             world_size=ranks.world_size,
         ),
-        objective=LabelSmoothedCrossEntropy(smoothing=0.1),
+        objective=objective or LabelSmoothedCrossEntropy(smoothing=0.1),
         optimizer=adamw,
         schedule=schedule or InverseSqrt(peak=3e-3, warmup_steps=5),
         validate=validate or count_up([1.0]),
@@ -111,8 +113,42 @@ def make_trainer(
         folder=run.path,
         resume=run.resume_point()[1] if resume and ranks.is_first else None,
         ranks=ranks,
-        guidance=guidance,
     )
+
+
+def fail_above(monkeypatch, max_tokens, message="DefaultCPUAllocator: can't allocate memory: you tried to allocate"):
+    """The backward pass of a part with more padded tokens fails halfway, as an allocation would."""
+    whole = Updater._backward_in_parts
+
+    def failing(self, parts, num_tokens):
+        for number, part in enumerate(parts):
+            if part.padded_tokens > max_tokens:
+                whole(self, parts[: number + 1], num_tokens)  # leaves gradients behind
+                raise RuntimeError(message)
+        return whole(self, parts, num_tokens)
+
+    monkeypatch.setattr(Updater, "_backward_in_parts", failing)
+
+
+class WithPassesThatDiffer:
+    """An objective around another, under which the second pass over a batch gives other states than the first.
+
+    Dropout does that, too, but what it drops depends on the shape of the batch, so that parts of a batch cannot give
+    the same as the whole.
+    """
+
+    def __init__(self, inner):
+        self.inner = inner
+
+    def __call__(self, model, batch):
+        scales = itertools.cycle([1.0, 1.3])
+        hook = model.register_forward_hook(lambda module, arguments, states_BTD: next(scales) * states_BTD)
+        loss = self.inner(model, batch)
+        hook.remove()
+        return loss
+
+    def check(self, model):
+        """Every model will do: no dropout is needed."""
 
 
 def weights(trainer):

@@ -11,12 +11,13 @@ import torch
 from safetensors.torch import load_file
 
 from mt.attention.prior import Prior
+from mt.objective.guided import Guidance
+from mt.objective.r_drop import RDrop
 from mt.training.distributed import Ranks
-from mt.training.guidance import Guidance
 from mt.training.source_lexicon import LexiconSettings, fill_lexicon
 from tests.children import PATIENCE_SECONDS, wait_for
 from tests.conftest import train_overrides
-from tests.training.runs import assert_same, make_model, make_trainer, metrics, weights
+from tests.training.runs import WithPassesThatDiffer, assert_same, make_model, make_trainer, metrics, weights
 
 ROOT = Path(__file__).resolve().parents[2]
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
@@ -80,6 +81,17 @@ def test_two_processes_have_the_loss_curve_of_one(work, prepared, tmp_path, name
     alone = one(prepared, tmp_path / "alone", ema_decay=0.9, accumulate=2, max_tokens=600)
     assert_same_curve(curve(work / name), curve(tmp_path / "alone"), at_least=12)
     assert_close(saved(work / name), {name: value for name, value in alone.average.tensors().items()})
+
+
+@pytest.mark.parametrize("name", ["r_drop", "r_drop_sharded"])
+def test_two_processes_learn_what_one_learns_where_each_update_has_two_passes(work, prepared, tmp_path, name):
+    objective = WithPassesThatDiffer(RDrop())
+    one(prepared, tmp_path / "alone", objective=objective, max_steps=5)
+    assert_same_curve(curve(work / name), curve(tmp_path / "alone"), at_least=5)
+    divergences = [line["divergence"] for line in metrics(work / name) if "loss" in line]
+    alone = [line["divergence"] for line in metrics(tmp_path / "alone") if "loss" in line]
+    assert divergences == pytest.approx(alone, rel=1e-2, abs=1e-4) and min(alone) > 0
+    assert_close(saved(work / name), saved(tmp_path / "alone"))
 
 
 def test_two_processes_read_one_lexicon_whole_also_where_weights_are_in_parts(work, prepared, tmp_path):

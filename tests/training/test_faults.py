@@ -10,10 +10,11 @@ import torch
 
 from mt.data.batching import Cursor
 from mt.data.sampling import SubwordSampling
+from mt.objective.contract import Loss
 from mt.training.tracker import Guarded, MetricsFile
 from mt.training.updater import Updater
 from mt.training.watch import WINDOW_UPDATES, Watch
-from tests.training.runs import assert_same, count_up, make_model, make_trainer, metrics, weights
+from tests.training.runs import assert_same, count_up, fail_above, make_model, make_trainer, metrics, weights
 
 
 def spoil(trainer, is_bad, kind="loss"):
@@ -21,11 +22,12 @@ def spoil(trainer, is_bad, kind="loss"):
     loss = trainer.updater.loss
     inner = loss.forward
 
-    def forward(*arguments):
-        smoothed, plain = inner(*arguments)
+    def forward(batch):
+        given = inner(batch)
         if not is_bad(trainer.position.step, trainer.position.cursor):
-            return smoothed, plain
-        return smoothed * math.nan, (plain * math.nan if kind == "loss" else plain)
+            return given
+        nats = given.sums["nats"]
+        return Loss(given.minimised * math.nan, {"nats": nats * math.nan if kind == "loss" else nats}, {})
 
     loss.forward = forward
 
@@ -111,20 +113,6 @@ def test_a_loss_that_stays_not_finite_ends_the_run_in_one_line(prepared, tmp_pat
     spoil(trainer, lambda step, cursor: step >= 7)
     with pytest.raises(ValueError, match="after going back 3 times"):
         trainer.run()
-
-
-def fail_above(monkeypatch, max_tokens, message="DefaultCPUAllocator: can't allocate memory: you tried to allocate"):
-    """The backward pass of a part with more padded tokens fails halfway, as an allocation would."""
-    whole = Updater._backward_in_parts
-
-    def failing(self, parts, num_tokens):
-        for number, part in enumerate(parts):
-            if part.padded_tokens > max_tokens:
-                whole(self, parts[: number + 1], num_tokens)  # leaves gradients behind
-                raise RuntimeError(message)
-        return whole(self, parts, num_tokens)
-
-    monkeypatch.setattr(Updater, "_backward_in_parts", failing)
 
 
 def test_out_of_memory_replays_the_update_in_parts_with_equal_gradients(prepared, tmp_path, monkeypatch, caplog):

@@ -7,7 +7,7 @@ import torch
 
 from mt.data.batching import TokenBatches
 from mt.data.diagnosis.section import Level
-from mt.training.objective import LabelSmoothedCrossEntropy
+from mt.objective.label_smoothing import LabelSmoothedCrossEntropy
 from mt.training.optimizer import adamw
 from mt.training.outlook import outlook
 from mt.training.schedule import InverseSqrt

@@ -12,9 +12,9 @@ from mt.attention.prior import Prior
 from mt.checkpoint.outline import kept_tensors
 from mt.data.batching import TokenBatches
 from mt.data.tokenizer import NUM_SPECIAL
+from mt.objective.guided import Guidance
 from mt.training import source_lexicon
 from mt.training.distributed import Ranks
-from mt.training.guidance import Guidance
 from mt.training.guiding_links import guide_of
 from mt.training.source_lexicon import LexiconSettings, fill_lexicon
 from tests.training.runs import assert_same, make_model, make_trainer

@@ -8,8 +8,8 @@ import torch
 
 from mt.attention.structured import Structured
 from mt.data.batching import Cursor, TokenBatches
+from mt.objective.label_smoothing import LabelSmoothedCrossEntropy
 from mt.training.distributed import Ranks
-from mt.training.objective import LabelSmoothedCrossEntropy
 from mt.training.source_trees import source_trees
 from mt.training.updater import Updater
 from tests.training.runs import make_model

@@ -1,4 +1,4 @@
-"""The training objective: label-smoothed cross-entropy, with a fused form that never holds all logits."""
+"""Label-smoothed cross-entropy, with a fused form that never holds all logits."""
 
 from __future__ import annotations
 
@@ -7,14 +7,19 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from mt.data.batching import Batch
+from mt.model.seq2seq import Seq2Seq
+from mt.objective.contract import Loss
+from mt.objective.teacher_forcing import teacher_forcing
+
 # N target tokens (padding left out), D model, V vocabulary, C tokens of one chunk, R of them at a time
 
 ROWS_IN_CACHE = 64  # the passes over float32 logits then find them in a CPU's second-level cache
 
 
 @dataclass(frozen=True)
-class Loss:
-    """Sums in nats over target tokens: `smoothed` is what training minimises, `plain` the negative log-likelihood."""
+class CrossEntropy:
+    """Sums in nats over target tokens: `smoothed` has the gradient, `plain` is the negative log-likelihood."""
 
     smoothed_nats: Tensor
     plain_nats: Tensor
@@ -24,27 +29,41 @@ class LabelSmoothedCrossEntropy:
     """Cross-entropy against (1 - smoothing) * one-hot + smoothing / V (Szegedy et al. 2016; Vaswani et al. 2017).
 
     Projection and loss go together in chunks of `chunk_tokens` target tokens: the gradient of a chunk's logits is made
-    while they are at hand, so that memory for logits is chunk_tokens x V instead of N x V. `plain_loss` is the oracle.
+    while they are at hand, so that memory for logits is chunk_tokens x V instead of N x V. `plain_cross_entropy` is the
+    oracle.
     """
 
     def __init__(self, *, smoothing: float = 0.1, chunk_tokens: int = 512):
-        if not 0.0 <= smoothing < 1.0:
-            raise ValueError(f"smoothing ({smoothing}) must be at least 0 and below 1")
-        if chunk_tokens < 1:
-            raise ValueError(f"chunk_tokens ({chunk_tokens}) must be at least 1")
+        check_settings(smoothing, chunk_tokens)
         self.smoothing, self.chunk_tokens = smoothing, chunk_tokens
 
-    def __call__(self, states_ND: Tensor, output: nn.Linear, targets_N: Tensor) -> Loss:
-        """The loss of N target tokens given the decoder's states and the output projection (which has no bias)."""
-        return Loss(*_FusedLoss.apply(states_ND, output.weight, targets_N, self.smoothing, self.chunk_tokens))
+    def __call__(self, model: Seq2Seq, batch: Batch) -> Loss:
+        states_ND, targets_N = teacher_forcing(model, batch)
+        loss = self.cross_entropy(states_ND, model.output, targets_N)
+        return Loss(loss.smoothed_nats, {"nats": loss.plain_nats}, {})
+
+    def check(self, model: Seq2Seq) -> None:
+        """Every model will do."""
+
+    def cross_entropy(self, states_ND: Tensor, output: nn.Linear, targets_N: Tensor) -> CrossEntropy:
+        """Of N target tokens, given the decoder's states and the output projection (which has no bias)."""
+        return CrossEntropy(*_FusedLoss.apply(states_ND, output.weight, targets_N, self.smoothing, self.chunk_tokens))
 
 
-def plain_loss(logits_NV: Tensor, targets_N: Tensor, smoothing: float) -> Loss:
+def check_settings(smoothing: float, chunk_tokens: int) -> None:
+    """Raises ValueError naming the setting, its rule and value."""
+    if not 0.0 <= smoothing < 1.0:
+        raise ValueError(f"objective.smoothing ({smoothing}) must be at least 0 and below 1")
+    if chunk_tokens < 1:
+        raise ValueError(f"objective.chunk_tokens ({chunk_tokens}) must be at least 1")
+
+
+def plain_cross_entropy(logits_NV: Tensor, targets_N: Tensor, smoothing: float) -> CrossEntropy:
     """The definition, on all logits at once."""
     log_probs_NV = logits_NV.float().log_softmax(dim=-1)
     plain = -log_probs_NV.gather(1, targets_N[:, None]).sum()
     uniform = -log_probs_NV.mean(dim=-1).sum()
-    return Loss((1.0 - smoothing) * plain + smoothing * uniform, plain.detach())
+    return CrossEntropy((1.0 - smoothing) * plain + smoothing * uniform, plain.detach())
 
 
 class _FusedLoss(torch.autograd.Function):

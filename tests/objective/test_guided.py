@@ -5,14 +5,15 @@ import pytest
 import torch
 
 from mt.data.batching import Cursor, TokenBatches
+from mt.objective.guided import Guidance, GuidedHead, guided_nats
+from mt.objective.label_smoothing import LabelSmoothedCrossEntropy
 from mt.training.distributed import Ranks
-from mt.training.guidance import Guidance, GuidedHead, guided_nats
 from mt.training.guiding_links import FOLDER, LearnedLinks, find_links, guide_of
-from mt.training.objective import LabelSmoothedCrossEntropy
 from mt.training.updater import Updater
 from tests.training.runs import assert_same, make_model, make_trainer, metrics, weights
 
 LEARNED = Guidance(links="learned", weight=0.5, layer=0, head=1)
+SMOOTHED = LabelSmoothedCrossEntropy(smoothing=0.1)
 
 
 @pytest.fixture(scope="module")
@@ -22,12 +23,12 @@ def guiding(prepared):
 
 
 def guided_trainer(prepared, guiding, folder, **settings):
-    return make_trainer(prepared, folder, guide=guiding, guidance=LEARNED, **settings)
+    return make_trainer(prepared, folder, guide=guiding, objective=LEARNED.around(SMOOTHED), **settings)
 
 
-def updater(model, guidance=None, max_tokens=10_000):
-    how = {"clip_norm": 0.0, "max_tokens": max_tokens, "device": torch.device("cpu"), "dtype": torch.float32}
-    return Updater(model, LabelSmoothedCrossEntropy(smoothing=0.1), seed=1, ranks=Ranks(), guidance=guidance, **how)
+def guided_updater(model):
+    how = {"clip_norm": 0.0, "max_tokens": 10_000, "device": torch.device("cpu"), "dtype": torch.float32}
+    return Updater(model, LEARNED.around(SMOOTHED), seed=1, ranks=Ranks(), **how)
 
 
 def test_what_it_costs_is_the_cross_entropy_of_the_guided_rows():
@@ -97,7 +98,7 @@ def test_the_gradient_is_that_of_the_weighted_sum_of_both_losses(prepared, guidi
     real_BT = batch.target_out_BT != 0
     plain = -log_probs.gather(2, batch.target_out_BT[..., None]).squeeze(2)[real_BT].sum()
     smoothed = 0.9 * plain - 0.1 * log_probs.mean(-1)[real_BT].sum()
-    ((smoothed + 0.5 * guided_nats(tap.weights_BTS, batch.guide_BTS)) / batch.num_tokens).backward()
+    ((smoothed + 0.5 * guided_nats(tap.passes[0], batch.guide_BTS)) / batch.num_tokens).backward()
     expected = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
 
     model.zero_grad()
@@ -107,29 +108,15 @@ def test_the_gradient_is_that_of_the_weighted_sum_of_both_losses(prepared, guidi
         def step(self):
             taken.update({name: parameter.grad.clone() for name, parameter in model.named_parameters()})
 
-    update = updater(model, LEARNED)(
+    update = guided_updater(model)(
         Keep(model.parameters(), lr=0.0), [batch], step=0, learning_rate=0.0, wants_parts=True
     )
     for name, gradient in expected.items():
         torch.testing.assert_close(taken[name], gradient, rtol=1e-4, atol=1e-6, msg=name)
     assert update.loss_nats == pytest.approx(plain.item(), rel=1e-5)  # the reported loss is as without guidance
-    assert update.num_guided == pytest.approx(float(batch.guide_BTS.sum()), rel=1e-5)
+    assert update.counts["guidance_loss"] == pytest.approx(float(batch.guide_BTS.sum()), rel=1e-5)
     assert sum(norm**2 for norm in update.norms_of_parts.values()) == pytest.approx(update.gradient_norm**2, rel=1e-4)
     assert set(update.norms_of_parts) == {"embeddings", "encoder", "decoder", "cross_attention"}
-
-
-def test_parts_of_a_guided_batch_give_the_same_update(prepared, guiding):
-    batch = TokenBatches(prepared.train, prepared.tokenizers, max_tokens=300, seed=1, guide=guiding).read(Cursor())[0]
-    after = []
-    for max_tokens in (10_000, 60):
-        model = make_model(prepared, dropout=0.0)
-        update = updater(model, LEARNED, max_tokens)(
-            torch.optim.SGD(model.parameters(), lr=0.1), [batch], step=0, learning_rate=0.1
-        )
-        after.append((update, weights_of(model)))
-    assert after[0][0].guided_nats == pytest.approx(after[1][0].guided_nats, rel=1e-5)
-    for name, weight in after[0][1].items():
-        torch.testing.assert_close(weight, after[1][1][name], rtol=1e-4, atol=1e-6)
 
 
 def weights_of(model):
@@ -142,7 +129,7 @@ def test_gradient_checkpointing_changes_nothing(prepared, guiding):
     for recompute in (False, True):
         model = make_model(prepared, dropout=0.0)
         model.recompute = recompute
-        updater(model, LEARNED)(torch.optim.SGD(model.parameters(), lr=0.1), [batch], step=0, learning_rate=0.1)
+        guided_updater(model)(torch.optim.SGD(model.parameters(), lr=0.1), [batch], step=0, learning_rate=0.1)
         after.append(weights_of(model))
     for name, weight in after[0].items():
         torch.testing.assert_close(weight, after[1][name], rtol=1e-5, atol=1e-7)

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from mt.training.objective import LabelSmoothedCrossEntropy, plain_loss
+from mt.objective.label_smoothing import LabelSmoothedCrossEntropy, plain_cross_entropy
 
 N, D, V = 23, 16, 37
 
@@ -16,8 +16,8 @@ def parts():
 @pytest.mark.parametrize("chunk", [5, N, 100])
 def test_fused_equals_plain_in_value_and_gradient(smoothing, chunk):
     states, output, targets = parts()
-    fused = LabelSmoothedCrossEntropy(smoothing=smoothing, chunk_tokens=chunk)(states, output, targets)
-    plain = plain_loss(output(states), targets, smoothing)
+    fused = LabelSmoothedCrossEntropy(smoothing=smoothing, chunk_tokens=chunk).cross_entropy(states, output, targets)
+    plain = plain_cross_entropy(output(states), targets, smoothing)
     torch.testing.assert_close(fused.smoothed_nats, plain.smoothed_nats)
     torch.testing.assert_close(fused.plain_nats, plain.plain_nats)
     for ours, oracle in zip(
@@ -31,14 +31,15 @@ def test_fused_equals_plain_in_value_and_gradient(smoothing, chunk):
 def test_smoothed_loss_is_cross_entropy_against_the_smoothed_distribution():
     states, output, targets = parts()
     wanted = nn.functional.cross_entropy(output(states), targets, label_smoothing=0.1, reduction="sum")
-    torch.testing.assert_close(LabelSmoothedCrossEntropy(smoothing=0.1)(states, output, targets).smoothed_nats, wanted)
+    loss = LabelSmoothedCrossEntropy(smoothing=0.1).cross_entropy(states, output, targets)
+    torch.testing.assert_close(loss.smoothed_nats, wanted)
 
 
 def test_under_autocast_it_is_near_and_gradients_keep_their_type():
     states, output, targets = parts()
-    exact = plain_loss(output(states), targets, 0.1)
+    exact = plain_cross_entropy(output(states), targets, 0.1)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        loss = LabelSmoothedCrossEntropy(smoothing=0.1, chunk_tokens=7)(states, output, targets)
+        loss = LabelSmoothedCrossEntropy(smoothing=0.1, chunk_tokens=7).cross_entropy(states, output, targets)
     loss.smoothed_nats.backward()
     assert states.grad.dtype == output.weight.grad.dtype == torch.float32
     torch.testing.assert_close(loss.smoothed_nats, exact.smoothed_nats, rtol=0.01, atol=0.1)
@@ -47,7 +48,7 @@ def test_under_autocast_it_is_near_and_gradients_keep_their_type():
 def test_without_gradients_it_only_counts():
     states, output, targets = parts()
     with torch.no_grad():
-        loss = LabelSmoothedCrossEntropy(smoothing=0.0)(states, output, targets)
+        loss = LabelSmoothedCrossEntropy(smoothing=0.0).cross_entropy(states, output, targets)
     assert not loss.smoothed_nats.requires_grad
     torch.testing.assert_close(loss.smoothed_nats, loss.plain_nats)
 

@@ -1,0 +1,1 @@
+"""Training objectives: what a model is trained to minimise, a file each."""

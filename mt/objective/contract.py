@@ -1,0 +1,40 @@
+"""What an objective is: it runs the model on a batch and says what to minimise and what to sum."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
+
+from torch import Tensor
+
+from mt.data.batching import Batch
+from mt.model.seq2seq import Seq2Seq
+
+
+class Loss(NamedTuple):
+    """What an objective gives for a batch, or for a part of one. All tensors are scalars.
+
+    `minimised` has the gradient: a sum over the real target tokens, in nats. `sums` are without a gradient; "nats" is
+    among them, the negative log-likelihood of the targets, which is reported as the loss. Each of the other sums is
+    reported under its own name, divided by what `counts` holds under that name, or else by the real target tokens. All
+    of them are added up over the parts of a batch, the batches of an update and the ranks.
+
+    A named tuple because DDP and FSDP look for tensors inside tuples and dictionaries.
+    """
+
+    minimised: Tensor
+    sums: Mapping[str, Tensor]
+    counts: Mapping[str, Tensor]  # {} where every sum is over target tokens
+
+
+class Objective(Protocol):
+    """Called inside the one module that DDP or FSDP wraps, so it may run the model as often as it likes.
+
+    One objective may wrap another. The losses of the parts of a batch must add up to the loss of the batch, and every
+    batch must give the same names. A batch may have no real target token: every sum is then 0.
+    """
+
+    def __call__(self, model: Seq2Seq, batch: Batch) -> Loss: ...
+
+    def check(self, model: Seq2Seq) -> None:
+        """Raises ValueError, naming the setting, for a model that this objective cannot train."""

@@ -1,0 +1,71 @@
+"""R-Drop: two passes with different dropout are to predict the same (Liang et al. 2021)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from mt.attention.dropout import Dropout
+from mt.data.batching import Batch
+from mt.model.seq2seq import Seq2Seq
+from mt.objective.contract import Loss
+from mt.objective.label_smoothing import check_settings, plain_cross_entropy
+from mt.objective.teacher_forcing import teacher_forcing
+
+# N real target tokens, C tokens of one chunk, D model, V vocabulary
+
+
+class RDrop:
+    """The mean label-smoothed cross-entropy of two passes + alpha / 2 * their symmetric divergence.
+
+    The divergence of a target token is (KL(p || q) + KL(q || p)) / 2, where p and q are what the two passes predict.
+    This is half of the paper's loss, which adds the cross-entropies up: alpha means the same, and the length of a
+    gradient compares with that of other objectives. "nats" is the mean of both passes; "divergence" comes with it.
+
+    Logits of `chunk_tokens` target tokens are held at once, and computed again in the backward pass.
+    """
+
+    def __init__(self, *, alpha: float = 5.0, smoothing: float = 0.1, chunk_tokens: int = 512):
+        check_settings(smoothing, chunk_tokens)
+        if not 0.0 < alpha < float("inf"):
+            raise ValueError(f"objective.alpha ({alpha}) must be above 0 and finite; 1 to 5 are usual")
+        self.alpha, self.smoothing, self.chunk_tokens = alpha, smoothing, chunk_tokens
+
+    def __call__(self, model: Seq2Seq, batch: Batch) -> Loss:
+        states_ND, targets_N = teacher_forcing(model, batch)
+        other_states_ND, _ = teacher_forcing(model, batch)
+        chunks = zip(*(one.split(self.chunk_tokens) for one in (states_ND, other_states_ND, targets_N)), strict=True)
+        sums = [
+            checkpoint(self._sums, model.output, *chunk, use_reentrant=False, preserve_rng_state=False)
+            for chunk in chunks
+        ]
+        smoothed, plain, divergence = (torch.stack(parts).sum() for parts in zip(*sums, strict=True))
+        minimised = smoothed + 0.5 * self.alpha * divergence
+        return Loss(minimised, {"nats": plain.detach(), "divergence": divergence.detach()}, {})
+
+    def check(self, model: Seq2Seq) -> None:
+        """Raises ValueError for a model without any dropout, whose two passes would be the same."""
+        if not any(isinstance(part, Dropout) and part.rate > 0.0 for part in model.modules()):
+            raise ValueError(
+                "objective (r_drop) compares two passes with different dropout, so model.layer.dropout or"
+                " model.layer.attention_dropout must be above 0"
+            )
+
+    def _sums(
+        self, output: nn.Linear, states_CD: Tensor, other_states_CD: Tensor, targets_C: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Smoothed and plain cross-entropy, each the mean of both passes, and their divergence, in nats."""
+        logits_CV, other_logits_CV = output(states_CD), output(other_states_CD)
+        one, other = (plain_cross_entropy(logits, targets_C, self.smoothing) for logits in (logits_CV, other_logits_CV))
+        return (
+            (one.smoothed_nats + other.smoothed_nats) / 2,
+            (one.plain_nats + other.plain_nats) / 2,
+            symmetric_divergence(logits_CV, other_logits_CV),
+        )
+
+
+def symmetric_divergence(logits_NV: Tensor, other_logits_NV: Tensor) -> Tensor:
+    """(KL(p || q) + KL(q || p)) / 2 in nats, summed over tokens: sum (p - q) (log p - log q) / 2."""
+    log_p_NV, log_q_NV = (logits.float().log_softmax(dim=-1) for logits in (logits_NV, other_logits_NV))
+    return 0.5 * ((log_p_NV.exp() - log_q_NV.exp()) * (log_p_NV - log_q_NV)).sum()

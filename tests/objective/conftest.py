@@ -1,0 +1,3 @@
+"""The tiny corpus of the training tests."""
+
+from tests.training.conftest import prepared  # noqa: F401 (a fixture)

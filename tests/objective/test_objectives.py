@@ -1,0 +1,136 @@
+"""What holds for every objective: parts add up to the whole, whoever makes the parts, and a run resumes exactly.
+
+A new objective is a file in mt/objective, one in configs/objective, and a row of OBJECTIVES.
+"""
+
+import pytest
+import torch
+import yaml
+
+from mt.checkpoint.rebuild import build
+from mt.command_line import config_folder
+from mt.data.batching import Cursor, TokenBatches
+from mt.objective.guided import Guidance
+from mt.training.distributed import Ranks
+from mt.training.guiding_links import find_links, guide_of
+from mt.training.updater import Updater
+from tests.training.runs import (
+    WithPassesThatDiffer,
+    assert_same,
+    fail_above,
+    make_model,
+    make_trainer,
+    metrics,
+    weights,
+)
+
+# the file in configs/objective, and what it reports beside the loss
+OBJECTIVES = {"label_smoothing": set(), "r_drop": {"divergence"}}
+GUIDANCE = {"alone": Guidance(), "guided": Guidance(links="learned", weight=0.5, layer=0, head=1)}
+
+
+def test_every_settings_file_has_its_row():
+    assert {path.stem for path in (config_folder() / "objective").glob("*.yaml")} == OBJECTIVES.keys()
+
+
+@pytest.fixture(scope="module")
+def guide(prepared):
+    find_links("learned", prepared)
+    return guide_of(GUIDANCE["guided"], prepared)
+
+
+@pytest.fixture(params=OBJECTIVES)
+def name(request):
+    return request.param
+
+
+@pytest.fixture(params=GUIDANCE)
+def guidance(request):
+    return GUIDANCE[request.param]
+
+
+@pytest.fixture
+def objective(name, guidance):
+    return guidance.around(build(yaml.safe_load((config_folder() / "objective" / f"{name}.yaml").read_text("utf-8"))))
+
+
+@pytest.fixture
+def reported(name, guidance):
+    return OBJECTIVES[name] | ({"guidance_loss"} if guidance.is_on else set())
+
+
+def batches_of(prepared, guide, max_tokens=600):
+    return TokenBatches(prepared.train, prepared.tokenizers, max_tokens=max_tokens, seed=1, guide=guide)
+
+
+def update(prepared, objective, batches, *, max_tokens=10_000):
+    """The update by plain gradient descent on a fresh model without dropout, and the weights after it."""
+    model = make_model(prepared, dropout=0.0)
+    how = {"clip_norm": 0.0, "max_tokens": max_tokens, "device": torch.device("cpu"), "dtype": torch.float32}
+    updater = Updater(model, WithPassesThatDiffer(objective), seed=1, ranks=Ranks(), **how)
+    done = updater(torch.optim.SGD(model.parameters(), lr=0.1), batches, step=0, learning_rate=0.1)
+    return done, {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+
+
+def assert_same_update(left, right):
+    (one, weights_of_one), (other, weights_of_other) = left, right
+    assert one.target_tokens == other.target_tokens
+    assert one.sums == pytest.approx(other.sums, rel=1e-4) and one.counts == pytest.approx(other.counts, rel=1e-5)
+    assert one.gradient_norm == pytest.approx(other.gradient_norm, rel=1e-4)
+    for name, weight in weights_of_one.items():
+        torch.testing.assert_close(weight, weights_of_other[name], rtol=1e-4, atol=1e-6, msg=name)
+
+
+def test_the_batches_of_an_update_give_what_one_batch_of_all_of_them_gives(prepared, guide, objective, reported):
+    whole, _ = batches_of(prepared, guide).read(Cursor())
+    parts = whole.within(150)
+    assert len(parts) > 2
+    done = update(prepared, objective, [whole])
+    assert done[0].means().keys() == reported and all(mean > 0 for mean in done[0].means().values())
+    assert_same_update(done, update(prepared, objective, parts))
+    assert_same_update(done, update(prepared, objective, [whole], max_tokens=150))
+
+
+def test_an_update_that_lacked_memory_gives_the_same_in_parts(prepared, guide, objective, monkeypatch, caplog):
+    whole, _ = batches_of(prepared, guide).read(Cursor())
+    plenty = update(prepared, objective, [whole])
+    fail_above(monkeypatch, 200)
+    assert_same_update(plenty, update(prepared, objective, [whole]))
+    assert "out of memory" in caplog.text
+
+
+def test_a_batch_with_nothing_to_learn_from_has_the_same_names_and_adds_nothing(prepared, guide, objective):
+    batch, _ = batches_of(prepared, guide).read(Cursor())
+    model = make_model(prepared, dropout=0.1).train()
+    loss, usual = objective(model, batch.idle()), objective(model, batch)
+    assert loss.sums.keys() == usual.sums.keys() and loss.counts.keys() == usual.counts.keys()
+    assert not any((*loss.sums.values(), *loss.counts.values()))
+    loss.minimised.backward()
+    assert all(parameter.grad is not None and not parameter.grad.any() for parameter in model.parameters())
+
+
+def test_a_run_resumes_exactly_and_reports_what_the_objective_sums(prepared, guide, objective, reported, tmp_path):
+    def run(folder, **settings):
+        trainer = make_trainer(prepared, tmp_path / folder, objective=objective, guide=guide, accumulate=2, **settings)
+        trainer.run()
+        return trainer
+
+    whole = run("whole", max_steps=8)
+    run("parts", max_steps=5)
+    resumed = run("parts", max_steps=8, resume=True)
+    assert_same(weights(whole), weights(resumed))
+    assert metrics(tmp_path / "parts") == metrics(tmp_path / "whole")
+    lines = [line for line in metrics(tmp_path / "whole") if "loss" in line]
+    assert len(lines) == 8 and all(reported <= line.keys() for line in lines)
+    assert lines[-1]["loss"] < lines[0]["loss"]
+
+
+def test_under_autocast_the_loss_is_near(prepared, guide, objective):
+    batch, _ = batches_of(prepared, guide).read(Cursor())
+    model = make_model(prepared, dropout=0.0).train()
+    exact = objective(model, batch)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        near = objective(model, batch)
+    assert near.minimised.item() == pytest.approx(exact.minimised.item(), rel=0.02)
+    near.minimised.backward()
+    assert all(parameter.grad.dtype == torch.float32 for parameter in model.parameters())

@@ -95,6 +95,8 @@ def main(settings: dict[str, Any]) -> float | None:
     model = build(model_settings, **vocabularies)
     check_sentences(model)
     check_fit(model, tokenizers, max_pieces=data.max_pieces)
+    objective = guidance.around(parts.objective)
+    objective.check(model)  # before links are learned, which may take minutes
     trees = source_trees(model, prepared)
     counts = parameter_counts(model)
     log.info("parameters: %s", ", ".join(f"{part} {count:,}" for part, count in counts.items()))
@@ -144,7 +146,7 @@ def main(settings: dict[str, Any]) -> float | None:
         settings=trainer_settings,
         model=model,
         batches=batches,
-        objective=guidance.around(parts.objective),
+        objective=objective,
         optimizer=parts.optimizer,
         schedule=parts.schedule,
         validate=validate,

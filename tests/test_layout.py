@@ -70,6 +70,16 @@ def test_every_room_imports_only_what_it_may():
     assert not wrong, "\n".join(wrong)
 
 
+def test_what_trains_knows_no_objective_by_name():
+    wrong = []
+    for name in ("trainer", "updater", "tracker", "progress", "watch", "trial", "outlook"):
+        path = ROOT / "mt" / "training" / f"{name}.py"
+        for line, module, _ in imports(ast.parse(path.read_text("utf-8"))):
+            if module.startswith("mt.objective.") and module != "mt.objective.contract":
+                wrong.append(f"{path}:{line}: import the contract, not {module}")
+    assert not wrong, "\n".join(wrong)
+
+
 def test_imports_inside_functions_are_optional_libraries_or_stand_in_a_command():
     wrong = []
     for path, room, found in modules():

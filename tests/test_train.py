@@ -166,11 +166,21 @@ def test_a_guided_head_is_where_alignments_are_read_afterwards(settings, tmp_pat
     assert choice["error_rate"] < 0.1 and choice["measured_on"] == "gold links"
 
 
-def test_guidance_by_links_that_are_not_there_is_told(settings, tmp_path):
+def test_guidance_by_links_that_are_not_there_is_told(settings, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"guidance.links \(given\) needs a corpus with word links"):
         main(settings(tmp_path / "run", "guidance.links=given"))
-    with pytest.raises(ValueError, match=r"guidance.head \(2\) must be from 0 to 1"):
-        main(settings(tmp_path / "run", "guidance.links=learned", "guidance.head=2"))
+    with monkeypatch.context() as patch:
+        patch.setattr("mt.training.guiding_links.find_links", None)  # called, it would end the run in another way
+        with pytest.raises(ValueError, match=r"guidance.head \(2\) must be from 0 to 1"):
+            main(settings(tmp_path / "run", "guidance.links=learned", "guidance.head=2"))
+
+
+def test_r_drop_is_chosen_by_its_file_and_refused_for_a_model_without_dropout(settings, tmp_path):
+    main(settings(tmp_path / "run", "objective=r_drop", "model.layer.dropout=0.1", "trainer.log_every=1"))
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert all(line["divergence"] > 0 for line in lines if "loss" in line)
+    with pytest.raises(ValueError, match=r"objective \(r_drop\) compares two passes with different dropout"):
+        main(settings(tmp_path / "other", "objective=r_drop", "model.layer.dropout=0"))
 
 
 def test_a_prior_from_links_is_counted_once_and_comes_with_every_checkpoint(settings, tmp_path, monkeypatch):

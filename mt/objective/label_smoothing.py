@@ -58,9 +58,8 @@ def check_settings(smoothing: float, chunk_tokens: int) -> None:
         raise ValueError(f"objective.chunk_tokens ({chunk_tokens}) must be at least 1")
 
 
-def plain_cross_entropy(logits_NV: Tensor, targets_N: Tensor, smoothing: float) -> CrossEntropy:
-    """The definition, on all logits at once."""
-    log_probs_NV = logits_NV.float().log_softmax(dim=-1)
+def plain_cross_entropy(log_probs_NV: Tensor, targets_N: Tensor, smoothing: float) -> CrossEntropy:
+    """The definition, on the log-probabilities (float32) of the whole vocabulary."""
     plain = -log_probs_NV.gather(1, targets_N[:, None]).sum()
     uniform = -log_probs_NV.mean(dim=-1).sum()
     return CrossEntropy((1.0 - smoothing) * plain + smoothing * uniform, plain.detach())

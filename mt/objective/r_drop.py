@@ -56,16 +56,15 @@ class RDrop:
         self, output: nn.Linear, states_CD: Tensor, other_states_CD: Tensor, targets_C: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Smoothed and plain cross-entropy, each the mean of both passes, and their divergence, in nats."""
-        logits_CV, other_logits_CV = output(states_CD), output(other_states_CD)
-        one, other = (plain_cross_entropy(logits, targets_C, self.smoothing) for logits in (logits_CV, other_logits_CV))
+        log_p_CV, log_q_CV = (output(states).float().log_softmax(dim=-1) for states in (states_CD, other_states_CD))
+        one, other = (plain_cross_entropy(log_probs, targets_C, self.smoothing) for log_probs in (log_p_CV, log_q_CV))
         return (
             (one.smoothed_nats + other.smoothed_nats) / 2,
             (one.plain_nats + other.plain_nats) / 2,
-            symmetric_divergence(logits_CV, other_logits_CV),
+            symmetric_divergence(log_p_CV, log_q_CV),
         )
 
 
-def symmetric_divergence(logits_NV: Tensor, other_logits_NV: Tensor) -> Tensor:
+def symmetric_divergence(log_p_NV: Tensor, log_q_NV: Tensor) -> Tensor:
     """(KL(p || q) + KL(q || p)) / 2 in nats, summed over tokens: sum (p - q) (log p - log q) / 2."""
-    log_p_NV, log_q_NV = (logits.float().log_softmax(dim=-1) for logits in (logits_NV, other_logits_NV))
     return 0.5 * ((log_p_NV.exp() - log_q_NV.exp()) * (log_p_NV - log_q_NV)).sum()

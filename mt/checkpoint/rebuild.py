@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from mt.checkpoint.moved import current_target
+from mt.listing import listed
 
 Made = TypeVar("Made")
 
@@ -88,7 +89,7 @@ def _check_names(path: str, parameters: Mapping[str, inspect.Parameter], argumen
     for name in arguments:
         if name not in parameters:
             near = difflib.get_close_matches(name, parameters, n=1)
-            hint = f"; did you mean {near[0]}?" if near else f"; it takes {', '.join(parameters)}"
+            hint = f"; did you mean {near[0]}?" if near else f"; it takes {listed(parameters)}"
             raise ValueError(f"{path} has no setting {name}{hint}")
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from mt.listing import listed
+
 PARTS = ("train", "speeds", "costs", "report")
 
 
@@ -39,4 +41,4 @@ class ComparisonSettings:
         if not (math.isfinite(self.tolerance) and self.tolerance >= 0):
             raise ValueError(f"tolerance ({self.tolerance}) must be at least 0")
         if self.baseline not in self.variants:
-            raise ValueError(f"baseline ({self.baseline}) must be one of the variants: {', '.join(self.variants)}")
+            raise ValueError(f"baseline ({self.baseline}) must be one of the variants: {listed(self.variants)}")

@@ -148,7 +148,7 @@ def export(
         links = rule(line.alignment.weights_TS) if is_soft else SYMMETRIZATIONS[flags.symmetrize](forward, backward)
         return links, {"forward": forward, "backward": backward, flags.symmetrize: links}
 
-    errors, alignment, sink_masses, num_pictures = Breakdown(), None, [], 0
+    errors, alignment, sink_masses, num_pictures, too_long = Breakdown(), None, [], 0, set[int]()
     page = Page(method=method, threshold=threshold, symmetrize=flags.symmetrize if reverse else None)
     most_sentences = most_lines(flags, SENTENCES, "html")
     most_pictures = most_lines(flags, PICTURES, "png", "svg")
@@ -156,7 +156,10 @@ def export(
         records = open_for(stack, output / "alignments.jsonl", "json" in flags.formats)
         pharaoh = open_for(stack, output / "links.pharaoh", "pharaoh" in flags.formats)
         for line in tqdm(
-            aligned(aligner, reverse, sources, targets, trees, flags), total=len(sources), unit="line", disable=None
+            aligned(aligner, reverse, sources, targets, trees, flags, too_long),
+            total=len(sources),
+            unit="line",
+            disable=None,
         ):
             links, directions = find_links(line)
             line_gold = gold[line.number - 1] if gold else None
@@ -182,7 +185,8 @@ def export(
     about: dict[str, Any] = {
         "checkpoint": str(flags.checkpoint),
         "lines": len(sources),
-        "blank_lines": len(sources) - len(sink_masses),
+        "blank_lines": len(sources) - len(sink_masses) - len(too_long),
+        "too_long_lines": len(too_long),
     }
     if alignment is not None:
         about |= {
@@ -237,14 +241,15 @@ def aligned(
     targets: list[str] | None,
     trees: list[str] | None,
     flags: argparse.Namespace,
+    too_long: set[int],
 ) -> Iterator[Line]:
-    """Every line in order, with the alignment that the flags ask for."""
+    """Every line in order, with the alignment that the flags ask for; numbers of lines too long for it are added."""
 
     def blank(numbers: range) -> Iterator[Line]:
         return (Line(i + 1, sources[i], targets[i] if targets else "") for i in numbers)
 
     end = 0
-    for line in filled_lines(aligner, reverse, sources, targets, trees, flags):
+    for line in filled_lines(aligner, reverse, sources, targets, trees, flags, too_long):
         yield from blank(range(end, line.number - 1))
         yield line
         end = line.number
@@ -258,13 +263,18 @@ def filled_lines(
     targets: list[str] | None,
     trees: list[str] | None,
     flags: argparse.Namespace,
+    too_long: set[int],
 ) -> Iterator[Line]:
-    """The lines with two sides, a portion of them at a time: nothing here holds the maps of the one before."""
+    """The lines with two sides, a portion of them at a time: nothing here holds the maps of the one before.
+
+    Lines over --max-pieces are not among them: a warning says so, and their numbers go into `too_long`.
+    """
     num_read, is_told = 0, set[str]()
     # the first line alone, so that a layer that is not there is told before a minute of decoding
     for start in [0, *range(1, len(sources), WINDOW)]:
         window = range(start, min(start + (WINDOW if start else 1), len(sources)))
         filled = [i for i in window if is_visible(sources[i]) and (targets is None or is_visible(targets[i]))]
+        filled = [i for i in filled if fits(aligner, reverse, i, sources, targets, flags, too_long)]
         if not filled:
             continue
         texts, given, of_texts = (of if of is None else [of[i] for i in filled] for of in (sources, targets, trees))
@@ -279,6 +289,27 @@ def filled_lines(
             lines = aligned_together(aligner, pairs, encoded, flags, is_told, norms=is_on_page)
             yield from with_reverse(lines, reverse, flags) if reverse else lines
             num_read += len(portion)
+
+
+def fits(
+    aligner: Aligner,
+    reverse: Aligner | None,
+    index: int,
+    sources: Sequence[str],
+    targets: Sequence[str] | None,
+    flags: argparse.Namespace,
+    too_long: set[int],
+) -> bool:
+    """Whether no side of a line has more than --max-pieces, for either model; else it is told and added."""
+    source, target = sources[index], targets[index] if targets else None
+    why = aligner.misfit(source, target, max_pieces=flags.max_pieces, tag=flags.tag)
+    if why is None and reverse and target is not None:
+        why = reverse.misfit(target, source, max_pieces=flags.max_pieces, tag=flags.reverse_tag)
+        why = why and f"for --reverse {why}"
+    if why:
+        too_long.add(index + 1)
+        log.warning("line %d: %s", index + 1, why)
+    return not why
 
 
 def aligned_together(
@@ -477,6 +508,13 @@ def parser() -> argparse.ArgumentParser:
         metavar="N",
         type=Number(int, least=1),
         help="padded pieces in a batch (default: 10240, on a GPU 40960)",
+    )
+    how.add_argument(
+        "--max-pieces",
+        metavar="N",
+        type=Number(int, least=1),
+        help="lines with more on either side are left out, as a warning says: their links stay empty (default:"
+        " data.max_pieces in training, or 200). Time and memory grow with the product of both sides",
     )
     how.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
     how.add_argument(

@@ -52,8 +52,18 @@ def main(argv: list[str]) -> int:
     trees = None
     if flags.trees:
         trees = read_trees(flags.trees, sources, flags.source, translator=aligner.translator, checkpoint=checkpoint)
-    corpus = [(sources[n], targets[n]) for n in filled[flags.limit :]]
-    filled = filled[: flags.limit]
+    chosen: list[int] = []
+    for n in filled:
+        if len(chosen) == flags.limit:
+            break
+        if why := aligner.misfit(sources[n], targets[n], tag=flags.tag):
+            log.warning("line %d: %s", n + 1, why.removesuffix(" (--max-pieces)"))
+        else:
+            chosen.append(n)
+    if not chosen:
+        raise ValueError(f"{flags.source} and {flags.target} have no pair of lines that is short enough to choose by")
+    corpus = [(sources[n], targets[n]) for n in sorted({*filled} - {*chosen})]
+    filled = chosen
     sources, targets = [sources[n] for n in filled], [targets[n] for n in filled]
     gold, trees = (of if of is None else [of[n] for n in filled] for of in (gold, trees))
     if flags.reverse:

@@ -330,6 +330,26 @@ def quoted_override(override: str) -> str | None:
     return shlex.quote(quoted) if is_same and is_one_line and "${" not in value else None
 
 
+def composed(config_name: str, overrides: Sequence[str]) -> dict[str, Any]:
+    """The settings that a command would get from these overrides. Raises ValueError for those that it would refuse."""
+    from hydra import compose, initialize_config_dir
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    typed = list(map(as_typed, overrides))
+    check_typed(typed)
+    try:
+        with initialize_config_dir(version_base="1.3", config_dir=str(config_folder())):
+            made = compose(config_name, overrides=typed)
+        settings = OmegaConf.to_container(made, resolve=True, throw_on_missing=True)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ValueError(worded(error, config_name, typed)) from error
+    check_numbers(settings)
+    check_places(settings)
+    return settings
+
+
 def did_you_mean(name: str, known: Sequence[str]) -> str:
     """`; did you mean X?` for the known name nearest to `name`, or nothing; a last part alone is enough to be found."""
     by_last_part = {full.rpartition(".")[2]: full for full in reversed(known)}

@@ -20,47 +20,47 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from mt.command_line import config_folder, did_you_mean, run_hydra
+from mt.command_line import composed, config_folder, run_hydra
 
 if TYPE_CHECKING:
     from mt.comparison.comparison import Comparison
+    from mt.comparison.settings import ComparisonSettings
 
 log = logging.getLogger("mt.compare_attention")
-
-PARTS = ("train", "speeds", "costs", "report")
 
 
 def main(settings: dict[str, Any]) -> None:
     """Trains, measures and reports what `settings` name. Raises ValueError for what cannot be, before anything runs."""
-    from mt.checkpoint.rebuild import build
+    from mt.checkpoint.rebuild import build, call
     from mt.comparison.measuring import bootstrap_all, measure_all, time_all, train_all
     from mt.comparison.report import markdown, page, values_as_csv
     from mt.comparison.results import Results
+    from mt.comparison.settings import ComparisonSettings
     from mt.data.lock import lock
     from mt.data.whole_folder import remove_unfinished, write_whole
     from mt.device import choose_device
 
-    for part in settings["parts"]:
-        if part not in PARTS:
-            raise ValueError(f"parts ({part}) must be among {', '.join(PARTS)}{did_you_mean(part, PARTS)}")
-    if settings["jobs"] < 1:
-        raise ValueError(f"jobs ({settings['jobs']}) must be at least 1")
-    speeds, costs, folder = build(settings["speeds"]), build(settings["costs"]), Path(settings["folder"])
-    comparison = comparison_of(settings, costs.lengths, folder)
+    asked = call(ComparisonSettings, settings, "")
+    speeds = build({**asked.speeds, "_target_": "mt.comparison.speeds.SpeedSettings"})
+    costs = build({**asked.costs, "_target_": "mt.comparison.costs.CostSettings"})
+    folder = Path(asked.folder)
+    comparison = comparison_of(asked, costs.lengths, folder)
     for variant in comparison.variants:
         variant.make_mixer(costs.num_heads, costs.head_size)  # what is refused is refused before hours of training
     choose_device(costs.device)
+    if "train" in asked.parts:
+        check_tasks(comparison)
     folder.mkdir(parents=True, exist_ok=True)
     held = lock(folder)
     remove_unfinished(folder)  # left by a process that was killed
     comparison = replace(comparison, results=Results.open(folder))  # what another process measured until now
-    if "train" in settings["parts"]:
-        train_all(comparison, folder, settings["jobs"])
-    if "speeds" in settings["parts"]:
+    if "train" in asked.parts:
+        train_all(comparison, folder, asked.jobs)
+    if "speeds" in asked.parts:
         time_all(comparison, speeds, folder)
-    if "costs" in settings["parts"]:
+    if "costs" in asked.parts:
         measure_all(comparison, costs)
-    if "report" in settings["parts"]:
+    if "report" in asked.parts:
         comparison = replace(comparison, p_values=bootstrap_all(comparison, folder))
         write_whole(folder / "report.csv", values_as_csv(comparison))
         write_whole(folder / "report.html", page(comparison))
@@ -70,35 +70,47 @@ def main(settings: dict[str, Any]) -> None:
     del held
 
 
-def comparison_of(settings: Mapping[str, Any], lengths: list[int], folder: Path) -> Comparison:
+def comparison_of(asked: ComparisonSettings, lengths: list[int], folder: Path) -> Comparison:
     """The comparison that settings describe, with what was measured in `folder` before."""
+    from mt.checkpoint.rebuild import call
     from mt.comparison.comparison import Comparison
     from mt.comparison.results import Results
     from mt.comparison.runs import Task
     from mt.comparison.variant import Variant
 
     variants = {}
-    for name, node in settings["variants"].items():
-        path = config_folder() / "attention" / f"{node['attention']}.yaml"
-        if not path.is_file():
+    for name, node in asked.variants.items():
+        place = f"variants.{name}"
+        attention = node.get("attention") if isinstance(node, Mapping) else None
+        path = config_folder() / "attention" / f"{attention}.yaml"
+        if isinstance(node, Mapping) and not path.is_file():
             known = sorted(other.stem for other in path.parent.glob("*.yaml"))
-            raise ValueError(f"variants.{name}.attention ({node['attention']}) must be one of {', '.join(known)}")
-        variants[name] = Variant(name=name, node=yaml.safe_load(path.read_text("utf-8")), **node)
-    if settings["baseline"] not in variants:
-        raise ValueError(f"baseline ({settings['baseline']}) must be one of the variants: {', '.join(variants)}")
-    seeds = settings["seeds"]
-    if not seeds or len(set(seeds)) < len(seeds):
-        raise ValueError(f"seeds ({seeds}) must be one or more, each once")
-    baseline = variants.pop(settings["baseline"])
+            raise ValueError(f"{place}.attention ({attention}) must be one of {', '.join(known)}")
+        mixer = yaml.safe_load(path.read_text("utf-8")) if path.is_file() else {}
+        variants[name] = call(Variant, node, place, name=str(name), node=mixer)
+    baseline = variants.pop(asked.baseline)
     return Comparison(
         baseline=baseline,
         variants=[baseline, *variants.values()],
-        tasks=[Task(name=name, **node) for name, node in settings["tasks"].items()],
-        seeds=seeds,
+        tasks=[call(Task, node, f"tasks.{name}", name=str(name)) for name, node in asked.tasks.items()],
+        seeds=asked.seeds,
         lengths=sorted(lengths),
-        tolerance=settings["tolerance"],
+        tolerance=asked.tolerance,
         results=Results.open(folder),
     )
+
+
+def check_tasks(comparison: Comparison) -> None:
+    """Raises ValueError, naming the task, for one whose overrides training would refuse, with the baseline."""
+    from mt.comparison.runs import Run
+    from mt.training.assembly import Parts
+
+    for task in comparison.tasks:
+        run = Run(task, comparison.baseline, comparison.seeds[0], Path())
+        try:
+            Parts.of(composed("train", run.overrides))
+        except ValueError as error:
+            raise ValueError(f"tasks.{task.name}: {error}") from error
 
 
 def cli() -> None:

@@ -272,7 +272,8 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME",
         default="auto",
         help="words of TER: auto fits the target language; tercom: between blanks; asian: and each Han character; char:"
-        " and each character of every script without blanks (default: %(default)s)",
+        " and each character of every script without blanks (default: %(default)s). In lines of more than 500 words no"
+        " moves are looked for, which a warning and the signature count",
     )
     report.add_argument(
         "--confidence", action="store_true", help="with each score the mean and 95%% interval of a bootstrap"

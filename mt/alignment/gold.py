@@ -10,7 +10,7 @@ Blinker   a folder of files samp1.SentPair0, samp1.SentPair1, ...: a line a link
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,10 +93,12 @@ def _from_naacl(lines: Sequence[str], count: int, is_beginning: bool) -> list[Go
     return [Gold.of(*both) for both in links[: last if is_beginning else count]]
 
 
-def from_blinker(folder: Path, count: int, *, is_beginning: bool = False) -> list[Gold]:
+def from_blinker(
+    folder: Path, count: int, *, read: Callable[[Path], Iterable[str]], is_beginning: bool = False
+) -> list[Gold]:
     """The links of `count` sentences in the files of a folder, with `is_beginning` of as many of them as it has.
 
-    Raises ValueError for a file or a line that is wrong.
+    `read` gives the lines of a file. Raises ValueError for a file or a line that is wrong.
     """
     files = {int(found[1]): path for path in folder.iterdir() if (found := BLINKER_FILE.fullmatch(path.name))}
     count = min(count, len(files)) if is_beginning else count
@@ -107,7 +109,7 @@ def from_blinker(folder: Path, count: int, *, is_beginning: bool = False) -> lis
     gold = []
     for number in range(count):
         sure = set()
-        for line in files[number].read_text("utf-8").splitlines():
+        for line in read(files[number]):
             found = BLINKER.fullmatch(line.strip())
             if line.strip() and not found:
                 raise ValueError(f"{files[number]}: ({line.strip()}) must be a source and a target position")

@@ -4,11 +4,14 @@ import difflib
 import importlib
 import inspect
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from mt.checkpoint.moved import current_target
+from mt.listing import listed
+
+Made = TypeVar("Made")
 
 # what a value must be, by the words of an annotation; anything else is left to the target
 PLAIN = {"int": "a whole number", "float": "a number", "str": "text", "bool": "true or false", "None": "null"}
@@ -34,10 +37,25 @@ def build(node: Any, **extra: Any) -> Any:
     arguments = {key: build(value) for key, value in node.items() if key not in ("_target_", "_partial_")} | extra
     parameters = inspect.signature(target).parameters
     _check_names(node["_target_"], parameters, arguments)
-    _check_types(node["_target_"], parameters, arguments)
+    _check_types(f"{node['_target_'].rpartition('.')[2]}.", parameters, arguments)
     if not node.get("_partial_"):
         _check_complete(node["_target_"], parameters, arguments)
     return partial(target, **arguments) if node.get("_partial_") else target(**arguments)
+
+
+def call(target: Callable[..., Made], node: Any, name: str, /, **extra: Any) -> Made:
+    """What `target` makes of the settings `node` (and `extra`), whose full name is `name` ("" for the top level).
+
+    Raises ValueError, naming the setting, as `build` does.
+    """
+    if not isinstance(node, Mapping):
+        raise ValueError(f"{name} ({node}) must be settings by name")
+    parameters, arguments = inspect.signature(target).parameters, {**node, **extra}
+    place = name or "the top level"
+    _check_names(place, parameters, arguments)
+    _check_types(f"{name}." if name else "", parameters, arguments)
+    _check_complete(place, parameters, arguments)
+    return target(**arguments)
 
 
 def find_target(path: str) -> Any:
@@ -71,7 +89,7 @@ def _check_names(path: str, parameters: Mapping[str, inspect.Parameter], argumen
     for name in arguments:
         if name not in parameters:
             near = difflib.get_close_matches(name, parameters, n=1)
-            hint = f"; did you mean {near[0]}?" if near else f"; it takes {', '.join(parameters)}"
+            hint = f"; did you mean {near[0]}?" if near else f"; it takes {listed(parameters)}"
             raise ValueError(f"{path} has no setting {name}{hint}")
 
 
@@ -82,19 +100,21 @@ def _check_complete(path: str, parameters: Mapping[str, inspect.Parameter], argu
             raise ValueError(f"{path} needs the setting {name}")
 
 
-def _check_types(path: str, parameters: Mapping[str, inspect.Parameter], arguments: Mapping[str, Any]) -> None:
+def _check_types(prefix: str, parameters: Mapping[str, inspect.Parameter], arguments: Mapping[str, Any]) -> None:
     for name, value in arguments.items():
         annotation = inspect.formatannotation(parameters[name].annotation) if name in parameters else ""
         listed = re.fullmatch(r"(?:[\w.]+\.)?Sequence\[(\w+)\]", annotation.strip("'"))
+        if re.fullmatch(r"(?:[\w.]+\.)?Mapping\[[^|]*\]", annotation.strip("'")) and not isinstance(value, Mapping):
+            raise ValueError(f"{prefix}{name} ({value}) must be settings by name")
         words = [word.strip() for word in (listed[1] if listed else annotation.strip("'")).split("|")]
         if not set(words) <= PLAIN.keys():
             continue
         if listed and not isinstance(value, (list, tuple)):
-            raise ValueError(f"{path.rpartition('.')[2]}.{name} ({value}) must be a list")
+            raise ValueError(f"{prefix}{name} ({value}) must be a list")
         for item in value if listed else [value]:
             if not any(_is_plain(item, word) for word in words):
                 rule = " or ".join(PLAIN[word] for word in words)
-                raise ValueError(f"{path.rpartition('.')[2]}.{name} ({item}) must be {rule}")
+                raise ValueError(f"{prefix}{name} ({item}) must be {rule}")
 
 
 def _is_plain(value: Any, word: str) -> bool:

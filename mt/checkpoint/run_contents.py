@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from mt.data.whole_folder import REPLACED, written_name
@@ -80,12 +80,6 @@ def written_by_runs(folder: Path) -> list[str]:
 def is_name_of_run(name: str) -> bool:
     """Whether a run writes something of this name into its folder."""
     return name in (*FILES, *LINKS, *FOLDERS, LOCK) or STEP.fullmatch(name) is not None
-
-
-def listed(names: Sequence[str], most: int = 5) -> str:
-    """Names for a message: the first few, and how many more there are."""
-    shown = ["".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)[:80] for name in names[:most]]
-    return ", ".join(shown) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def _foreign_in(folder: Path, tests: Collection[str]) -> list[str]:

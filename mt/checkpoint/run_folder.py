@@ -31,7 +31,6 @@ from mt.checkpoint.run_contents import (
     foreign,
     foreign_in_step,
     is_name_of_run,
-    listed,
     own_links,
     written_by_runs,
 )
@@ -40,6 +39,7 @@ from mt.data.lock import FILE_NAME as LOCK
 from mt.data.lock import Lock, alone, lock
 from mt.data.tokenizer import TokenizerPair
 from mt.data.whole_folder import link_whole, remove_unfinished, remove_whole, write_json, write_whole
+from mt.listing import MOST, listed
 
 log = logging.getLogger(__name__)
 
@@ -178,10 +178,13 @@ class RunFolder:
     def _accept(self, found: Sequence[Change], allow: Sequence[str]) -> None:
         refused = [change for change in found if not is_among(change.name, (*MAY_CHANGE, *allow))]
         if refused:
+            names = [change.name for change in refused]
+            # a group covers all that stands below it
+            named = names if len(names) <= MOST else dict.fromkeys(name.partition(".")[0] for name in names)
             raise ValueError(
-                f"{self.path} was started with other settings ({'; '.join(map(str, refused))}): choose another name=…,"
-                " or fresh=true to delete it and start again, or resume.allow="
-                f"[{','.join(change.name for change in refused)}] to go on with these"
+                f"{self.path} was started with other settings ({listed(refused, between='; ', longest=300)}): choose"
+                " another name=…, or fresh=true to delete it and start again, or resume.allow="
+                f"[{','.join(named)}] to go on with these"
             )
         allowed = [change for change in found if is_among(change.name, allow)]
         if not allowed:
@@ -192,7 +195,7 @@ class RunFolder:
         kept = path.read_text("utf-8") if path.exists() else ""
         # before the new settings: killed in between, the next start finds the same changes and notes them again
         write_whole(path, kept + "".join(f"{json.dumps(record, ensure_ascii=False)}\n" for record in records))
-        log.info("%s goes on with other settings: %s", self.path, "; ".join(map(str, allowed)))
+        log.info("%s goes on with other settings: %s", self.path, listed(allowed, between="; ", longest=300))
 
     def describe(self, card: ModelCard, tokenizers: TokenizerPair) -> None:
         """Tells what model the steps hold, once it is built."""

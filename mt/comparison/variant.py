@@ -45,6 +45,10 @@ class Variant:
                 raise ValueError(f"variants.{self.name}.goals ({goal}) must be among {', '.join(GOALS)}")
         if not isinstance(self.goals.get("bleu", {}), Mapping):
             raise ValueError(f"variants.{self.name}.goals.bleu ({self.goals['bleu']}) must be of tasks by name")
+        numbers = {f"bleu.{task}": value for task, value in self.goals.get("bleu", {}).items()}
+        for goal, value in (numbers | {k: v for k, v in self.goals.items() if k == "train_bytes"}).items():
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                raise ValueError(f"variants.{self.name}.goals.{goal} ({value}) must be a number")
         if self.slot not in ROLES:
             raise ValueError(f"variants.{self.name}.slot ({self.slot}) must be one of {', '.join(ROLES)}")
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from mt.listing import listed
+
 GREATEST_WEIGHT = 1e9  # sums of greater ones overflow
 
 
@@ -50,7 +52,7 @@ class Mixture:
                 if name not in names:
                     near = get_close_matches(name, names, n=1)
                     hint = f"; did you mean {near[0]}?" if near else ""
-                    raise ValueError(f"mixture: there is no source {name}, there is {', '.join(names)}{hint}")
+                    raise ValueError(f"mixture: there is no source {name}, there is {listed(names)}{hint}")
 
     def stage(self, step: int) -> int:
         """The number of the stage in which the update behind `step` updates falls; 0 comes before the schedule."""

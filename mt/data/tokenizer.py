@@ -20,6 +20,7 @@ import sentencepiece
 
 from mt.data.canonical import composed, is_composed
 from mt.data.subword_sampler import SubwordSampler
+from mt.listing import listed
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +74,7 @@ class TokenizerSettings:
             if self.normalization != "identity" and not is_composed(symbol):
                 raise ValueError(f"tokenizer.reserved_symbols: {symbol!r} must be in NFC, as all text is")
         if len(set(self.reserved_symbols)) != len(self.reserved_symbols):
-            raise ValueError(f"tokenizer.reserved_symbols must differ: {', '.join(self.reserved_symbols)}")
+            raise ValueError(f"tokenizer.reserved_symbols must differ: {listed(self.reserved_symbols)}")
         if self.vocab_size > MOST_PIECES:
             raise ValueError(f"tokenizer.vocab_size ({self.vocab_size}) must be at most {MOST_PIECES}")
         fixed = NUM_SPECIAL + len(self.reserved_symbols) + NUM_BYTES * self.byte_fallback

@@ -45,7 +45,7 @@ def read_gold(
     count = len(sources)
     try:
         if Path(path).is_dir():
-            found = from_blinker(Path(path), count, is_beginning=is_beginning)
+            found = from_blinker(Path(path), count, read=read_lines, is_beginning=is_beginning)
         else:
             found = from_lines(read(path), count, base=base, is_beginning=is_beginning)
     except ValueError as error:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sacrebleu.metrics.base import Score, Signature
+from sacrebleu.metrics.base import Score
 
 from mt.checkpoint.manifest import Mark
 from mt.evaluation import comet_process
@@ -80,9 +80,6 @@ class Comet:
 
     def _compute_score_from_stats(self, statistics: Any) -> Score:
         return Score("COMET", 100 * float(statistics[0]) / float(statistics[1]))
-
-    def get_signature(self) -> Signature:
-        return Signature({"num_refs": 1})
 
 
 def _answer(python: str, request: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from mt.data.whole_folder import write_whole
 from mt.evaluation.choose_alignment import Reference, ranked
 from mt.evaluation.curve import draw_curve
 from mt.evaluation.report import table
-from mt.evaluation.scores import Scores, score, zero_bleu
+from mt.evaluation.scores import Scores, score, ter_without_moves, zero_bleu
 from mt.evaluation.tokenization import Tokenization
 from mt.inference.aligner import Aligner
 from mt.inference.translator import Translator
@@ -158,7 +158,7 @@ def _score_test(
     path.parent.mkdir(exist_ok=True)
     write_whole(path, "".join(text + "\n" for text in texts))
     scores: Scores = score(texts, [test.targets], **asdict(tokenization))
-    if warning := zero_bleu(scores):
+    for warning in filter(None, (zero_bleu(scores), ter_without_moves(scores))):
         log.warning("%s: %s", test.name, warning)
     log.info("%s: %d sentences in %.1f s (%.1f a second)", test.name, len(texts), seconds, len(texts) / seconds)
     return {**scores.to_dict(), "sentences_per_second": round(len(texts) / seconds, 1)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from sacrebleu.metrics.base import Metric
 
 from mt.data.canonical import composed
 from mt.evaluation import tokenization
+from mt.evaluation.edit_rate import MOST_WORDS
 from mt.evaluation.tokenization import Tokenization, check_ter, check_tokenizer
 
 METRICS = ("bleu", "bleu_lowercase", "chrf", "chrf++", "ter")  # what is computed from lines alone
@@ -160,6 +162,14 @@ def zero_bleu(scores: Scores) -> str | None:
         " or no word that is right. Text without blanks between words needs another tokenizer (tokenize=char, or what"
         " fits the language); for lines of one to three words chrF says more than BLEU"
     )
+
+
+def ter_without_moves(scores: Scores) -> str | None:
+    """What a reader of TER should know where lines were too long for the search for moves; None where none were."""
+    found = re.search(r"\bno-moves:(\d+)", scores.signatures.get("ter", ""))
+    if not found:
+        return None
+    return f"TER counts no moves in {found[1]} lines of more than {MOST_WORDS} words: it can only be too high"
 
 
 def metric(name: str, how: Tokenization, references: Sequence[Sequence[str]] | None = None) -> Metric:

@@ -1,24 +1,27 @@
 """How sure a score is, and a difference between two: sacrebleu's bootstrap and its paired tests, one metric at a time.
 
+The same numbers as sacrebleu's, from the same random draws. It holds the statistics of all samples at once (0.7 GB for
+chrF on 10,000 lines); here one sample is drawn at a time, so memory grows with the lines alone.
+
 Koehn 2004 (bootstrap), Riezler and Maxwell 2005 (approximate randomisation). The chance of training is not in them:
 they say what other sentences might have given, not what another seed might have.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from sacrebleu.metrics.base import Metric
-from sacrebleu.significance import PairedTest
+from sacrebleu.significance import estimate_ci
 
-TESTS = {"bootstrap": "bs", "randomization": "ar"}
+TESTS = ("bootstrap", "randomization")
 SAMPLES = {"bootstrap": 1000, "randomization": 10_000}  # sacrebleu's
 SEED = 12345  # sacrebleu's
 MOST_SAMPLES = 100_000
+TRIALS = 32  # of a randomization, computed together
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,8 @@ def interval(
     metric: Metric, lines: Sequence[Any], *, samples: int = SAMPLES["bootstrap"], seed: int = SEED
 ) -> Interval:
     """The confidence interval of one system; `metric` knows the references."""
-    found = _tested(metric, {"": lines}, "bootstrap", samples, seed)
-    return Interval(float(found[0].mean), float(found[0].ci))
+    mean, half_width = estimate_ci(_bootstrap(metric, _statistics(metric, lines), samples, seed))
+    return Interval(float(mean), float(half_width))
 
 
 def p_values(
@@ -60,30 +63,53 @@ def p_values(
     """
     if not others:
         return {}
-    systems = {"": baseline, **{f"={name}": lines for name, lines in others.items()}}
-    base, *found = _tested(metric, systems, test, samples or SAMPLES[test], seed)
-    # of equal systems sacrebleu would be as sure as it can be, since no sample is above the difference
-    return {
-        name: 1.0 if one.score == base.score else float(one.p_value) for name, one in zip(others, found, strict=True)
-    }
+    samples = samples or SAMPLES[test]
+    differences = _shuffled if test == "randomization" else _resampled
+    base = _statistics(metric, baseline)
+    found = {}
+    for name, lines in others.items():
+        other = _statistics(metric, lines)
+        difference = abs(_score(metric, other) - _score(metric, base))
+        # of equal systems sacrebleu would be as sure as it can be, since no sample is above the difference
+        as_large = samples if difference == 0 else np.sum(differences(metric, base, other, samples, seed) > difference)
+        found[name] = float((as_large + 1) / (samples + 1))
+    return found
 
 
-def _tested(metric: Metric, systems: Mapping[str, Sequence[Any]], test: str, samples: int, seed: int) -> list[Any]:
-    with _seeded(seed):
-        paired = PairedTest(list(systems.items()), {"": metric}, None, test_type=TESTS[test], n_samples=samples)
-        _, found = paired()
-    return next(results for name, results in found.items() if name != "System")
+def _statistics(metric: Metric, lines: Sequence[Any]) -> np.ndarray:
+    """What a score is computed from: a row of sums a line."""
+    return np.array(metric._extract_corpus_statistics(lines, None), dtype=np.float64)
 
 
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """sacrebleu takes its seed from the environment alone."""
-    before = os.environ.get("SACREBLEU_SEED")
-    os.environ["SACREBLEU_SEED"] = str(seed)
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["SACREBLEU_SEED"]
-        else:
-            os.environ["SACREBLEU_SEED"] = before
+def _score(metric: Metric, statistics: np.ndarray) -> float:
+    return float(metric._aggregate_and_compute(statistics.tolist()).score)
+
+
+def _bootstrap(metric: Metric, statistics: np.ndarray, samples: int, seed: int) -> np.ndarray:
+    """Scores of test sets of as many lines, drawn with replacement."""
+    rows = statistics.astype(np.float32)  # as in sacrebleu
+    random = np.random.default_rng(seed)
+    draws = (random.choice(len(rows), size=len(rows), replace=True) for _ in range(samples))
+    return np.array([metric._compute_score_from_stats(rows[drawn].sum(0)).score for drawn in draws])
+
+
+def _resampled(metric: Metric, base: np.ndarray, other: np.ndarray, samples: int, seed: int) -> np.ndarray:
+    """Differences of two systems on the same drawn lines, around their mean (Koehn 2004)."""
+    differences = np.abs(_bootstrap(metric, other, samples, seed) - _bootstrap(metric, base, samples, seed))
+    return differences - differences.mean()
+
+
+def _shuffled(metric: Metric, base: np.ndarray, other: np.ndarray, samples: int, seed: int) -> np.ndarray:
+    """Differences of two systems that swap each line by the throw of a coin (Riezler and Maxwell 2005)."""
+    differences = []
+    for is_base in _coins(samples, len(base), seed):
+        one, two = (chosen @ base + ~chosen @ other for chosen in (is_base, ~is_base))
+        differences += [abs(_score(metric, a[None]) - _score(metric, b[None])) for a, b in zip(one, two, strict=True)]
+    return np.array(differences)
+
+
+def _coins(samples: int, num_lines: int, seed: int) -> Iterator[np.ndarray]:
+    """is_heads_TL of all trials, T at a time. numpy takes 32 coins of a draw, so that T is a multiple of 32."""
+    random = np.random.default_rng(seed)
+    for start in range(0, samples, TRIALS):
+        yield random.integers(2, size=(min(TRIALS, samples - start), num_lines), dtype=bool)

@@ -10,9 +10,20 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from mt.data.canonical import composed
 from mt.evaluation import significance
 from mt.evaluation.comet import Comet, check_comet, comet_scores
-from mt.evaluation.scores import COMET, METRICS, Scores, check_lines, check_names, metric, score, zero_bleu
+from mt.evaluation.scores import (
+    COMET,
+    METRICS,
+    Scores,
+    check_lines,
+    check_names,
+    metric,
+    score,
+    ter_without_moves,
+    zero_bleu,
+)
 from mt.evaluation.significance import SAMPLES, SEED, TESTS, Interval
 from mt.evaluation.tokenization import Tokenization, is_special
 
@@ -73,16 +84,19 @@ def ask(
 ) -> Answer:
     """The answer for systems by name, the first of which is the baseline. COMET needs `sources`.
 
-    A BLEU of 0 that does not mean what it seems to is warned of. Raises ValueError for lines that do not belong
-    together, and where COMET cannot be run.
+    Warns of a BLEU of 0 that does not mean what it seems to, and of lines too long for TER's moves. Raises ValueError
+    for lines that do not belong together, and where COMET cannot be run.
     """
     for lines in systems.values():
         check_lines(lines, references)
+    # the intervals and tests, too, are those of texts in NFC (`score`)
+    systems = {name: list(map(composed, lines)) for name, lines in systems.items()}
+    references = [list(map(composed, lines)) for lines in references]
     from_lines = [name for name in question.metrics if name != COMET]
     how = asdict(tokenization)
     scores = {name: score(lines, references, metrics=from_lines or ["bleu"], **how) for name, lines in systems.items()}
     for name, one in scores.items():
-        if warning := zero_bleu(one):
+        for warning in filter(None, (zero_bleu(one), ter_without_moves(one))):
             log.warning("%s: %s", name, warning)
     segments: Mapping[str, Sequence[float]] = {}
     signature = ""

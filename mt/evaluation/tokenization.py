@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import regex
-from sacrebleu.metrics import BLEU, TER
+from sacrebleu.metrics import BLEU
 from sacrebleu.tokenizers import tokenizer_spm
+
+from mt.evaluation.edit_rate import BoundedTER
 
 AUTO = "auto"
 TOKENIZERS = tuple(BLEU.TOKENIZERS)  # of BLEU: all that the installed sacrebleu has
@@ -167,15 +169,15 @@ def bleu(tokenization: Tokenization, *, lowercase: bool = False, references: Col
     return BLEU(lowercase=lowercase, tokenize=tokenize, force=lowercase or tokenize == "none", references=references)
 
 
-def ter(tokenization: Tokenization, *, references: Collection | None = None) -> TER:
+def ter(tokenization: Tokenization, *, references: Collection | None = None) -> BoundedTER:
     """TER with this tokenization."""
     if tokenization.ter == "char":
         return _CharacterTER(references=references)
     is_asian = tokenization.ter == "asian"
-    return TER(normalized=is_asian, asian_support=is_asian, references=references)
+    return BoundedTER(normalized=is_asian, asian_support=is_asian, references=references)
 
 
-class _CharacterTER(TER):
+class _CharacterTER(BoundedTER):
     """TER with Asian support that parts each character of scripts without blanks, and not Han alone as Tercom does."""
 
     def __init__(self, references: Collection | None = None):

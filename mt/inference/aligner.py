@@ -237,6 +237,25 @@ class Aligner:
         found = translator.search_ids(source_ids, search or translator.search, batch_tokens, climbs=climbs)
         return source_ids, [list(hypotheses[0].ids) for hypotheses in found]
 
+    def misfit(
+        self, source: str, target: str | None = None, *, max_pieces: int | None = None, tag: str | None = None
+    ) -> str | None:
+        """Why a pair is too long to be aligned, or None: its maps take time and memory with the product of its sides.
+
+        `max_pieces` of either side; None: of what the model was trained on, as for translating.
+        """
+        translator = self.translator
+        max_pieces = max_pieces or translator.max_pieces
+        if translator.model.max_length is not None:
+            max_pieces = min(max_pieces, translator.model.max_length - 1)  # EOS takes one
+        sides = [("source", translator.tokenizers.source, tagged(source, tag))]
+        if target is not None:
+            sides.append(("target", translator.tokenizers.target, target))
+        for side, tokenizer, text in sides:
+            if (num_pieces := len(tokenizer.encode(text))) > max_pieces:
+                return f"left out, its {side} has {num_pieces} pieces: more than {max_pieces} (--max-pieces)"
+        return None
+
     def climbs(
         self,
         sources: Sequence[str],

@@ -11,6 +11,7 @@ from mt.data.document import AFTER, BEFORE, apart
 from mt.data.held_out import HeldOut
 from mt.data.tokenizer import Tokenizer
 from mt.data.visible import is_visible
+from mt.listing import listed
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ class Tags:
         if tag is not None and tag not in self.known:
             near = get_close_matches(tag, self.known, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
-            there_is = f"there is {', '.join(self.known)}" if self.known else "it was trained without any"
+            there_is = f"there is {listed(self.known)}" if self.known else "it was trained without any"
             raise ValueError(f"tag ({tag}) must be a symbol of the model's tokenizer, {there_is}{hint}")
 
     def check_lines(self, lines: Iterable[tuple[int, str]], tag: str | None) -> None:
@@ -47,7 +48,7 @@ class Tags:
         number = self._first_untagged(lines)
         if number is None:
             return
-        known = ", ".join(self.known)
+        known = listed(self.known)
         if self.reads_untagged is False:
             raise ValueError(
                 f"line {number} has no tag, and the model was trained on lines with a tag alone: "
@@ -63,7 +64,7 @@ class Tags:
         if number is not None:
             raise ValueError(
                 f"data, {held_out.name}: line {number} has no tag, but all training sources have one: "
-                f"it must begin with one of {', '.join(self.known)}"
+                f"it must begin with one of {listed(self.known)}"
             )
 
     def _first_untagged(self, lines: Iterable[tuple[int, str]]) -> int | None:

@@ -38,6 +38,9 @@ class KnownAligner:
             targets = [" ".join(reversed(source.upper().split())) for source in sources]
         return tuple([text.split() for text in side] for side in (sources, targets))
 
+    def misfit(self, source, target=None, *, max_pieces=None, tag=None):
+        return None
+
     def portions(self, source_ids, target_ids):
         yield range(len(source_ids))
 
@@ -302,7 +305,7 @@ def test_text_without_blanks_is_told_once(aligner, files, caplog):
         ("--gold {de} --target {de}", r"de: line 1: link \(Haus\) must be"),
         ("--gold {far} --target {de}", r"far, sentence 3: link \(9-0\) must lie within"),
         ("--target -  --source -", "standard input"),
-        ("--limit -1", r"--limit \(-1\) must be a whole number, at least 0"),
+        ("--limit -1", r"--limit \(-1\) must be a whole number of at most 64 bits, at least 0"),
         ("--batch-tokens 0", r"--batch-tokens \(0\)"),
     ],
 )
@@ -332,6 +335,39 @@ def test_a_real_model_is_read_the_same_whatever_the_batch(checkpoint, tmp_path):
     assert (tmp_path / "1" / "0001.png").stat().st_size
     assert results[0][0]["direction"] == "xx-yy"
     assert (results[0][0]["layer"], results[0][0]["heads"], results[0][0]["shift"]) == (1, [0, 1], 0)
+
+
+@pytest.mark.parametrize("has_target", [True, False], ids=["given target", "own translation"])
+def test_lines_over_max_pieces_are_left_out_and_told(checkpoint, tmp_path, caplog, has_target):
+    words = ["the house ", "house the the "]
+    (tmp_path / "en").write_text(f"the house\n{words[0] * 20_000}\nthe house is small\n", "utf-8")
+    (tmp_path / "de").write_text("the house\nthe house\n" + words[1] * 5 + "\n", "utf-8")
+    flags = ["--source", str(tmp_path / "en"), "--checkpoint", str(checkpoint), "--formats", "pharaoh,json"]
+    if has_target:
+        flags += ["--target", str(tmp_path / "de")]
+    assert align.main([*flags, "--output", str(tmp_path / "out")]) == 0
+    told = [message for message in caplog.messages if "left out" in message]
+    assert len(told) == 1 and told[0].startswith("line 2: left out, its source has ")
+    lines = (tmp_path / "out" / "links.pharaoh").read_text().split("\n")
+    assert [bool(line) for line in lines] == [True, False, True, False]
+    assert json.loads((tmp_path / "out" / "about.json").read_text())["too_long_lines"] == 1
+    caplog.clear()
+    assert align.main([*flags, "--max-pieces", "30", "--output", str(tmp_path / "few")]) == 0
+    sides = ["line 2: left out, its source", *["line 3: left out, its target"] * has_target]
+    assert [message[: len(side)] for message, side in zip(caplog.messages, sides, strict=True)] == sides
+
+
+def test_a_choice_is_made_on_lines_that_fit(checkpoint, tmp_path, caplog, capsys):
+    (tmp_path / "en").write_text(f"{'the house ' * 20_000}\nthe house\n", "utf-8")
+    (tmp_path / "de").write_text("the house\nthe house\n", "utf-8")
+    files = ["--source", str(tmp_path / "en"), "--target", str(tmp_path / "de"), "--checkpoint", str(checkpoint)]
+    (tmp_path / "gold").write_text("0-0\n0-0 1-1\n", "utf-8")
+    assert align.main(["choose", *files, "--gold", str(tmp_path / "gold"), "--dry-run"]) == 0
+    assert [message.partition(", its")[0] for message in caplog.messages] == ["line 1: left out"]
+    (tmp_path / "long").write_text("the house " * 20_000 + "\n", "utf-8")
+    files[1] = files[3] = str(tmp_path / "long")
+    with pytest.raises(ValueError, match="no pair of lines that is short enough"):
+        align.main(["choose", *files, "--dry-run"])
 
 
 def test_a_real_model_takes_its_choice_from_the_checkpoint(checkpoint, tmp_path):

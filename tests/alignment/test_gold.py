@@ -1,8 +1,12 @@
 """Links that people drew, in every format."""
 
+import gzip
+
 import pytest
 
 from mt.alignment.gold import Gold, check_gold, from_blinker, from_lines, from_pharaoh
+from mt.data.formats.lines import read_lines
+from mt.evaluation.alignment_input import read_gold
 
 TWO = [
     Gold(frozenset({(0, 0)}), frozenset({(0, 0), (1, 2)})),
@@ -41,12 +45,23 @@ def test_blinker_files(tmp_path):
     (tmp_path / "samp1.SentPair1").write_text("3 2\n\n")
     (tmp_path / "README").write_text("not a pair")
     sure = [Gold.of(set(gold.sure), set()) for gold in TWO]
-    assert from_blinker(tmp_path, 2) == sure
+    assert from_blinker(tmp_path, 2, read=read_lines) == sure
     with pytest.raises(ValueError, match="SentPairN for each N from 0 to 2, it holds 2"):
-        from_blinker(tmp_path, 3)
+        from_blinker(tmp_path, 3, read=read_lines)
     (tmp_path / "samp1.SentPair1").write_text("3-2\n")
     with pytest.raises(ValueError, match=r"SentPair1: \(3-2\)"):
-        from_blinker(tmp_path, 2)
+        from_blinker(tmp_path, 2, read=read_lines)
+
+
+def test_blinker_files_are_read_as_all_text_is(tmp_path):
+    (tmp_path / "samp1.SentPair0").write_bytes(b"\xef\xbb\xbf1 1\r\n3 0\r\n")
+    (tmp_path / "samp1.SentPair1").write_bytes(gzip.compress(b"3 2\n"))
+    sentences = ["a b c", "a b c"]
+    assert read_gold(str(tmp_path), sentences, sentences) == [Gold.of({(0, 0)}, set()), Gold.of({(2, 1)}, set())]
+    (tmp_path / "samp1.SentPair1").write_bytes("3 2\n".encode("utf-16"))
+    with pytest.raises(ValueError, match=r"SentPair1.*UTF-16") as refused:
+        read_gold(str(tmp_path), sentences, sentences)
+    assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize("entry", ["1", "1-", "a-b", "1:2", "-1-2", "1-2-3"])
@@ -94,6 +109,6 @@ def test_the_beginning_is_no_longer_than_the_corpus(tmp_path):
     for number in range(3):
         (tmp_path / f"samp1.SentPair{number}").write_text("1 1\n")
     (tmp_path / "README").write_text("no pair")
-    assert len(from_blinker(tmp_path, 9, is_beginning=True)) == 3
+    assert len(from_blinker(tmp_path, 9, read=read_lines, is_beginning=True)) == 3
     with pytest.raises(ValueError, match="from 0 to 1, it holds 3"):
-        from_blinker(tmp_path, 2, is_beginning=True)
+        from_blinker(tmp_path, 2, read=read_lines, is_beginning=True)

@@ -1,6 +1,9 @@
 """`python -m mt.compare_attention` on a tiny corpus: trains, measures, reports, and does nothing twice."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ from tests.conftest import train_overrides
 
 pytestmark = pytest.mark.slow
 
+ROOT = str(Path(__file__).resolve().parents[2])
 COSTS = ["costs.lengths=[8]", "costs.repeats=1", "costs.device=cpu"]
 SPEEDS = ["speeds.rounds=1", "speeds.updates=2", "speeds.lines=2"]
 
@@ -82,11 +86,45 @@ def test_where_the_baseline_fails_nobody_else_is_trained(settings, tmp_path, cap
     assert set(json.loads((tmp_path / "out" / "results.json").read_text("utf-8"))["runs"]) == {"nothing/dense/1"}
 
 
+def of_dense(**changed):
+    return {"variants": {"dense": {"slot": "decoder.cross_attention", "attention": "dense", **changed}}}
+
+
+def of_task(*overrides):
+    return {"tasks": {"numbers": {"overrides": list(overrides)}}}
+
+
 @pytest.mark.parametrize(
     "changed, message",
     [
         ({"parts": ["tain"]}, r"parts \(tain\) must be among train, speeds, costs, report"),
         ({"jobs": 0}, r"jobs \(0\) must be at least 1"),
+        ({"jobs": "abc"}, r"jobs \(abc\) must be a whole number"),
+        ({"jobs": True}, r"jobs \(True\) must be a whole number"),
+        ({"seeds": 3}, r"seeds \(3\) must be a list"),
+        ({"seeds": ["x"]}, r"seeds \(x\) must be a whole number"),
+        ({"seeds": []}, r"seeds \(\[\]\) must be one or more"),
+        ({"parts": "train"}, r"parts \(train\) must be a list"),
+        ({"parts": [3]}, r"parts \(3\) must be text"),
+        ({"folder": None}, r"folder \(None\) must be text"),
+        ({"baseline": 3}, r"baseline \(3\) must be text"),
+        ({"tolerance": "x"}, r"tolerance \(x\) must be a number"),
+        ({"tolerance": -1}, r"tolerance \(-1\) must be at least 0"),
+        ({"variants": 3}, r"variants \(3\) must be settings by name"),
+        ({"variants": {"dense": 3}}, r"variants.dense \(3\) must be settings by name"),
+        (of_dense(slott=1), r"variants.dense has no setting slott; did you mean slot\?"),
+        (of_dense(overrides="model=base"), r"variants.dense.overrides \(model=base\) must be a list"),
+        (of_dense(settings=3), r"variants.dense.settings \(3\) must be settings by name"),
+        (of_dense(goals={"bleu": {"numbers": "x"}}), r"variants.dense.goals.bleu.numbers \(x\) must be a number"),
+        (of_dense(goals={"train_bytes": "x"}), r"variants.dense.goals.train_bytes \(x\) must be a number"),
+        ({"tasks": {"numbers": 3}}, r"tasks.numbers \(3\) must be settings by name"),
+        ({"tasks": {"numbers": {}}}, r"tasks.numbers needs the setting overrides"),
+        (of_task("experiment=nothing"), r"tasks.numbers: experiment has no option nothing"),
+        (of_task("experiment=demo", "trainer.max_step=3"), r"tasks.numbers: there is no setting trainer.max_step"),
+        (of_task("experiment=demo", "trainer.max_steps=x"), r"tasks.numbers: .*max_steps \(x\) must be a whole"),
+        (of_task("experiment=demo", "model.layer.dim=31"), r"tasks.numbers: .*dim \(31\) must be a multiple"),
+        (of_task("demo"), r"tasks.numbers: cannot read 'demo'"),
+        ({"costs": 3}, r"costs \(3\) must be settings by name"),
         ({"costs": {"_target_": "mt.comparison.costs.CostSettings", "lengths": [8], "device": "cuda:99"}}, "cuda:99"),
         ({"baseline": "sparse"}, r"baseline \(sparse\) must be one of the variants"),
         ({"seeds": [1, 1]}, r"seeds \(\[1, 1\]\) must be one or more, each once"),
@@ -103,4 +141,13 @@ def test_where_the_baseline_fails_nobody_else_is_trained(settings, tmp_path, cap
 def test_what_cannot_be_compared_is_refused_before_anything_runs(settings, tmp_path, changed, message):
     with pytest.raises(ValueError, match=message):
         main(settings | {"folder": str(tmp_path / "out")} | changed)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("override", ["jobs=abc", "seeds=3", "tasks.bundled.overrides=[experiment=nothing]"])
+def test_the_command_refuses_it_in_one_line(override, tmp_path):
+    command = [sys.executable, "-m", "mt.compare_attention", f"folder={tmp_path}/out", override]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=os.environ | {"PYTHONPATH": ROOT})
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1 and done.stderr.startswith("compare_attention: error: ")
     assert not (tmp_path / "out").exists()

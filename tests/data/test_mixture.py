@@ -39,9 +39,9 @@ def test_stages_begin_at_their_step():
     ("make", "message"),
     [
         (lambda: Mixture(temperature=0.5), r"mixture.temperature \(0.5\) must be at least 1"),
-        (lambda: Mixture(weights={"a": -1.0}), r"weight of a \(-1.0\) must be 0 or more"),
+        (lambda: Mixture(weights={"a": -1.0}), r"weight of a \(-1.0\) must be from 0 to"),
         (lambda: Mixture(schedule={0: {}}), "a stage begins after 1 update or more, not after 0"),
-        (lambda: Mixture(schedule={3: {"a": -2.0}}), r"weight of a \(-2.0\) must be 0 or more"),
+        (lambda: Mixture(schedule={3: {"a": -2.0}}), r"weight of a \(-2.0\) must be from 0 to"),
         (lambda: Mixture(weights={"smal": 2.0}).check(list(SIZES)), r"no source smal, .*; did you mean small\?"),
         (lambda: Mixture(weights={"large": 0.0}).draws(0, {"large": 5}), "every source that has pairs has weight 0"),
     ],

@@ -7,8 +7,7 @@ from typing import Any
 
 from mt.data.formats.lines import in_one_line
 from mt.data.pair import Fault, Pair
-
-NAMES_SHOWN = 20  # of the fields that there are, where another was asked for
+from mt.listing import listed
 
 
 class WrongField(ValueError):
@@ -95,13 +94,7 @@ def keys_to(row: dict[str, Any], field: str) -> list[str]:
             key, dot, _ = key.rpartition(".")
             if not dot:
                 where = f"{rest} in {'.'.join(keys)}" if keys else f"field ({field})"
-                raise WrongField("missing field", f"{where} must be one of: {_listed(list(fields))}")
+                raise WrongField("missing field", f"{where} must be one of: {listed(fields) or 'none is there'}")
         keys.append(key)
         inner, rest = fields[key], rest[len(key) + 1 :]
     return keys
-
-
-def _listed(names: list[str]) -> str:
-    """The first names in one line, whatever is in them."""
-    shown = ", ".join(" ".join(name.split()) for name in names[:NAMES_SHOWN]) or "none is there"
-    return f"{shown}, …" if len(names) > NAMES_SHOWN else shown

@@ -10,6 +10,7 @@ from pathlib import Path
 from mt.data.formats.xml_damage import Structure
 from mt.data.formats.xml_units import UnitFiles, UnitReader, language_match
 from mt.data.pair import Pair
+from mt.listing import listed
 
 log = logging.getLogger(__name__)
 
@@ -85,9 +86,7 @@ class _TmxReader(UnitReader):
     def on_file_end(self) -> None:
         source, target = self._wanted
         if self.num_units and not self._num_pairs and not self.is_damaged:
-            found = ", ".join(
-                " ".join(language.split()) or "none named" for language, _ in self._num_of.most_common(10)
-            )
+            found = listed([language.strip() or "none named" for language, _ in self._num_of.most_common()])
             raise ValueError(
                 f"{self.path}: no unit has both {source} and {target}, its languages are: {found or 'none'}"
             )

@@ -10,6 +10,7 @@ from mt.data.fingerprint import fingerprint_of
 from mt.data.formats.lines import FaultyLine, find_file, scan_lines
 from mt.data.formats.paths import Paths, file_stamps, path_list
 from mt.data.pair import Fault, Pair
+from mt.listing import listed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,5 +74,5 @@ def _position(column: int | str, name: str, header: list[str], path: Path) -> in
     if isinstance(column, int):
         return column
     if column not in header:
-        raise ValueError(f"{path}: {name} ({column}) must be one of its columns: {', '.join(header)}")
+        raise ValueError(f"{path}: {name} ({column}) must be one of its columns: {listed(header)}")
     return header.index(column)

@@ -9,6 +9,7 @@ from pathlib import Path
 from mt.data.formats.xml_damage import Structure
 from mt.data.formats.xml_units import UnitFiles, UnitReader, language_match
 from mt.data.pair import Fault, Pair
+from mt.listing import listed
 
 log = logging.getLogger(__name__)
 
@@ -138,7 +139,7 @@ class _XliffReader(UnitReader):
     def on_file_end(self) -> None:
         source, target = self._wanted
         if self.num_units and self._num_foreign == self.num_units and not self.is_damaged:
-            found = ", ".join(list(self._languages)[:10]) or "none named"
+            found = listed(self._languages) or "none named"
             raise ValueError(f"{self.path}: must be in {source} and {target}, its languages are: {found}")
         if self._num_pairs < self.num_units:
             num_untranslated = self.num_units - self._num_pairs - self._num_foreign

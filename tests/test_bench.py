@@ -41,15 +41,15 @@ def decoded(engine, precision, speed, milliseconds, identical):
 
 @pytest.fixture
 def written(tmp_path):
-    """Writes parts and a README, runs the report, and gives what became of the process and the README."""
+    """Writes parts and a document, runs the report, and gives what became of the process and the document."""
 
-    def write(readme="before\n<!-- bench:start -->\noutdated\n<!-- bench:end -->\nbehind\n", **parts):
+    def write(document="before\n<!-- bench:start -->\noutdated\n<!-- bench:end -->\nbehind\n", **parts):
         for name, body in parts.items():
             (tmp_path / f"{name}.json").write_text(body if isinstance(body, str) else json.dumps(body))
-        (tmp_path / "README.md").write_text(readme)
-        command = [sys.executable, BENCH / "report.py", tmp_path, tmp_path / "README.md"]
+        (tmp_path / "benchmarks.md").write_text(document)
+        command = [sys.executable, BENCH / "report.py", tmp_path, tmp_path / "benchmarks.md"]
         done = subprocess.run(command, capture_output=True, text=True)
-        return done, (tmp_path / "README.md").read_text()
+        return done, (tmp_path / "benchmarks.md").read_text()
 
     return write
 
@@ -79,7 +79,7 @@ def test_speeds_are_medians_and_ratios_are_within_a_round(written, tmp_path):
     assert "training `base`, bfloat16, by the fastest peer" not in found  # what was not measured is not claimed
     assert text.startswith("before\n") and text.endswith("behind\n") and "outdated" not in text
     assert "eole 0.6.4" in text and "0.20 in float32" in text and "a peer (training: it cannot be installed)" in text
-    assert (tmp_path / "docs" / "bench.png").stat().st_size > 1000 and "(docs/bench.png)" in text
+    assert (tmp_path / "bench.png").stat().st_size > 1000 and "(bench.png)" in text
 
 
 def test_decoding_is_compared_with_the_best_of_each(written):
@@ -122,7 +122,7 @@ def test_a_part_that_was_stopped_counts_with_its_rounds_and_is_named(written):
 
 
 @pytest.mark.parametrize(
-    "readme, training, reason",
+    "document, training, reason",
     [
         ("nothing\n", part([trained("mt", 1, 5.0)]), "one line <!-- bench:start -->"),
         (None, "{", "training.json is not JSON"),
@@ -130,11 +130,11 @@ def test_a_part_that_was_stopped_counts_with_its_rounds_and_is_named(written):
         (None, part([]), "holds no results"),
     ],
 )
-def test_what_cannot_be_read_is_refused_in_a_line_and_the_readme_stays(written, readme, training, reason):
-    given = {} if readme is None else {"readme": readme}
+def test_what_cannot_be_read_is_refused_in_a_line_and_the_document_stays(written, document, training, reason):
+    given = {} if document is None else {"document": document}
     done, text = written(training=training, **given)
     assert done.returncode == 2 and reason in done.stderr and "Traceback" not in done.stderr
-    assert text == readme if readme else "outdated" in text
+    assert text == document if document else "outdated" in text
 
 
 def test_a_part_that_was_stopped_goes_on_and_a_finished_one_begins_anew(bench, tmp_path):

@@ -1,7 +1,7 @@
-"""Writes the results into README.md: python scripts/bench/report.py RESULTS README.md
+"""Writes the results into a document: python scripts/bench/report.py RESULTS docs/benchmarks.md
 
 Between the lines `<!-- bench:start -->` and `<!-- bench:end -->` come the machine, the targets, the tables, and a
-picture, which goes to docs/bench.png beside the README. A number is the median of its rounds; a ratio is the median of
+picture, which goes to bench.png beside the document. A number is the median of its rounds; a ratio is the median of
 the ratios of the rounds. A part that was stopped counts with the rounds that it has, and is named.
 """
 
@@ -30,7 +30,7 @@ COMMANDS = """\
 ```sh
 scripts/bench/run.sh --corpora FOLDER                 # FOLDER/multi30k holds train.en, train.de, val.*, test2016.*
 scripts/bench/run.sh --corpora FOLDER --only PART     # {parts}
-python scripts/bench/report.py data/bench/results README.md
+python scripts/bench/report.py data/bench/results docs/benchmarks.md
 ```"""
 
 Bodies = dict[str, dict]
@@ -200,30 +200,28 @@ def read(results: Path) -> Bodies:
     return bodies
 
 
-def section(bodies: Bodies, readme: Path) -> str:
-    """Everything between the markers."""
-    image = readme.parent / "docs" / "bench.png"
-    image.parent.mkdir(exist_ok=True)
+def section(bodies: Bodies, image: Path) -> str:
+    """Everything between the markers; its picture goes to `image`, which is beside the document."""
     plots.draw(bodies, image)
     texts = [*circumstances(bodies), *against_targets(bodies), *training(bodies), *decoding(bodies), *the_rest(bodies)]
-    texts.append("![Bars: speed of training and decoding, mt and others; curves: speed against size](docs/bench.png)")
+    texts.append(f"![Bars: speed of training and decoding, mt and others; curves: speed against size]({image.name})")
     return "\n\n".join([*texts, COMMANDS.format(parts=", ".join(PARTS))])
 
 
 def main() -> None:
     flags = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     flags.add_argument("results", type=Path, help="folder with the JSON files of the parts")
-    flags.add_argument("readme", type=Path, help="file with the markers")
+    flags.add_argument("document", type=Path, help="file with the markers")
     args = flags.parse_args()
     try:
-        text = args.readme.read_text("utf-8")
+        text = args.document.read_text("utf-8")
         if text.count(START) != 1 or text.count(END) != 1 or text.index(START) > text.index(END):
-            raise ValueError(f"{args.readme} must have one line {START} and, below it, one line {END}")
+            raise ValueError(f"{args.document} must have one line {START} and, below it, one line {END}")
         before, rest = text.split(START)
-        written = section(read(args.results), args.readme)
+        written = section(read(args.results), args.document.with_name("bench.png"))
     except (OSError, ValueError) as error:
         flags.error(str(error))
-    args.readme.write_text(f"{before}{START}\n\n{written}\n\n{END}{rest.split(END)[1]}", "utf-8")
+    args.document.write_text(f"{before}{START}\n\n{written}\n\n{END}{rest.split(END)[1]}", "utf-8")
 
 
 if __name__ == "__main__":

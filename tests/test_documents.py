@@ -70,6 +70,14 @@ def test_command_is_understood(command):
         assert import_module(f"mt.{name}").parser().parse_args(words)
 
 
+def test_nothing_that_is_written_here_goes_into_the_folder_of_a_run():
+    """A file that no run writes makes `fresh=true` refuse the run."""
+    texts = {**PAGES, "Makefile": MAKEFILE}
+    texts |= {path.name: path.read_text("utf-8") for path in ROOT.glob("scripts/**/*") if path.suffix in (".sh", ".py")}
+    wrong = [name for name, text in texts.items() if re.search(r"--output[ =]checkpoints/", text)]
+    assert not wrong
+
+
 def test_there_are_commands_to_understand():
     assert len(list(commands())) >= 50
 

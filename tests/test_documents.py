@@ -17,10 +17,13 @@ from tests.test_layout import MAY_IMPORT
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = {
     path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
-    for path in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")])
+    for path in sorted(
+        [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "data/README.md", ROOT / "checkpoints/README.md"]
+    )
 }
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 LONGEST_README = 12_000  # bytes
+FILES = (".yaml", ".json", ".safetensors")  # names in code spans that are no settings
 
 
 def blocks(language, text):
@@ -80,6 +83,50 @@ def test_nothing_that_is_written_here_goes_into_the_folder_of_a_run():
 
 def test_there_are_commands_to_understand():
     assert len(list(commands())) >= 50
+
+
+def spans():
+    """(page, text) of each code span."""
+    for page, text in PAGES.items():
+        for span in re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.S)):
+            yield page, span
+
+
+def test_files_that_are_named_exist():
+    at_root = re.compile(r"(?:mt|configs|scripts|tests|docs|data/bundled)/[\w./*-]+")
+    named = [(page, path) for page, span in spans() for path in at_root.findall(span) if not span.startswith("-")]
+    assert len(named) > 80
+    made_by_runs = ("data/bundled", "mt/attention/hardest.py")
+    wrong = [of for of in named if not of[1].startswith(made_by_runs) and not list(ROOT.glob(of[1].rstrip("/.")))]
+    assert not wrong
+
+
+def test_flags_and_commands_that_are_named_exist():
+    files = [path for path in [*ROOT.glob("mt/*.py"), *ROOT.glob("scripts/**/*.*")] if path.suffix in (".py", ".sh")]
+    known = "\n".join(path.read_text(encoding="utf-8") for path in files) + "--index-url --rdzv-id"
+    flags = {(page, flag) for page, span in spans() for flag in re.findall(r"(?<![\w-])--[a-z][a-z-]+", span)}
+    assert len(flags) > 60 and not [of for of in flags if not re.search(rf"{of[1]}\b", known)]
+    modules = {name for _, span in spans() for name in re.findall(r"(?:python -m )mt\.(\w+)", span)}
+    assert len(modules) >= 7 and all((ROOT / "mt" / f"{name}.py").is_file() for name in modules)
+    scripts = {name for _, span in spans() for name in re.findall(r"^mt-[a-z-]+$", span)} - {"mt-trainer"}
+    pyproject = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert len(scripts) >= 7 and all(f"\n{name} = " in pyproject for name in scripts)
+
+
+def test_settings_that_are_named_exist(composed):
+    """A dotted name whose first word is a setting of mt.train: `trainer.accumulate`, `data.max_pieces=512`."""
+    corpus = ["data=text", "data.source_language=en", "data.target_language=de", "data.folder=my/corpus"]
+    settings, wrong = composed(corpus), []
+    for page, span in spans():
+        for name in re.findall(
+            r"(?:^|[ '~])((?:data|model|trainer|batches|guidance|final|scores|schedule)\.[\w.]+)", span
+        ):
+            node = settings
+            for part in name.rstrip(".").split("."):
+                node = node.get(part, "missing") if isinstance(node, dict) else "missing"
+            if node == "missing" and not name.endswith(FILES):
+                wrong.append((page, name))
+    assert not wrong
 
 
 def test_the_readme_is_short():

@@ -16,7 +16,7 @@ INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo train test browser lint lock clean
+.PHONY: help setup demo train test browser lint lock docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,8 +29,8 @@ demo: $(INSTALLED)  ## train on the corpus that comes with the project, then tra
 	@echo "three sentences that it has never seen, and its translations:"
 	@head -n 3 data/bundled/test.en
 	@head -n 3 data/bundled/test.en | $(RUN) -m mt.translate --checkpoint checkpoints/demo
-	@head -n 3 data/bundled/test.en | $(RUN) -m mt.align --checkpoint checkpoints/demo --source - --output checkpoints/demo/heatmaps
-	@echo "open checkpoints/demo/heatmaps/alignments.html in a browser: which word looked at which, head by head"
+	@head -n 3 data/bundled/test.en | $(RUN) -m mt.align --checkpoint checkpoints/demo --source - --output outputs/demo/heatmaps
+	@echo "open outputs/demo/heatmaps/alignments.html in a browser: which word looked at which, head by head"
 
 train: $(INSTALLED)  ## train with the settings in ARGS, as in: make train ARGS='experiment=demo trainer.seed=2'
 	@$(RUN) -m mt.train $(ARGS)
@@ -55,7 +55,13 @@ lock: $(INSTALLED)  ## write requirements.lock anew from pyproject.toml (ARGS=--
 	@$(RUN) -m uv pip compile pyproject.toml $(addprefix --extra ,$(LOCKED)) --universal --python-version 3.10 --quiet \
 	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --output-file requirements.lock $(ARGS)
 
-clean:  ## delete .venv and what tools left behind (data/ and checkpoints/ stay)
+# the site of README.md, docs/ and the docstrings; --strict: a link that leads nowhere ends it
+docs: $(INSTALLED)  ## build the documents as a site in outputs/site (installs the extra docs, which the lock does not have)
+	@$(PIP) install --quiet --root-user-action=ignore $(PIP_ARGS) --no-build-isolation --editable '.[docs]'
+	@NO_MKDOCS_2_WARNING=true $(RUN) -m mkdocs build --quiet --strict
+	@echo "open outputs/site/index.html in a browser; search needs a server: $(RUN) -m http.server --directory outputs/site"
+
+clean:  ## delete .venv and what tools left behind (data/, checkpoints/ and outputs/ stay)
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis
 	find mt tests scripts -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 

@@ -9,5 +9,5 @@ folder=${1:+data.folder=$1}
 "$python" -m mt.train experiment=multi30k ${folder:+"$folder"}
 "$python" -m mt.evaluate --checkpoint checkpoints/multi30k --source data/multi30k/test.en --reference data/multi30k/test.de
 head -n 5 data/multi30k/test.en | "$python" -m mt.translate --checkpoint checkpoints/multi30k
-head -n 5 data/multi30k/test.en | "$python" -m mt.align --checkpoint checkpoints/multi30k --source - --output checkpoints/multi30k/heatmaps
-echo "numbers: checkpoints/multi30k/scores.json, curve: checkpoints/multi30k/curve.png, heatmaps: checkpoints/multi30k/heatmaps"
+head -n 5 data/multi30k/test.en | "$python" -m mt.align --checkpoint checkpoints/multi30k --source - --output outputs/multi30k/heatmaps
+echo "numbers: checkpoints/multi30k/scores.json, curve: checkpoints/multi30k/curve.png, heatmaps: outputs/multi30k/heatmaps"

@@ -1,4 +1,4 @@
-"""Draws a picture of an alignment page as a browser shows it, with a word pointed at: the one in the README is made so.
+"""Draws a picture of an alignment page as a browser shows it, with a word pointed at: docs/page.png is made so.
 
     python -m mt.align --checkpoint checkpoints/demo --source data/bundled/test.en --target data/bundled/test.de \\
         --gold data/bundled/test.align --formats html --output maps

@@ -41,15 +41,15 @@ def decoded(engine, precision, speed, milliseconds, identical):
 
 @pytest.fixture
 def written(tmp_path):
-    """Writes parts and a README, runs the report, and gives what became of the process and the README."""
+    """Writes parts and a document, runs the report, and gives what became of the process and the document."""
 
-    def write(readme="before\n<!-- bench:start -->\noutdated\n<!-- bench:end -->\nbehind\n", **parts):
+    def write(document="before\n<!-- bench:start -->\noutdated\n<!-- bench:end -->\nbehind\n", **parts):
         for name, body in parts.items():
             (tmp_path / f"{name}.json").write_text(body if isinstance(body, str) else json.dumps(body))
-        (tmp_path / "README.md").write_text(readme)
-        command = [sys.executable, BENCH / "report.py", tmp_path, tmp_path / "README.md"]
+        (tmp_path / "benchmarks.md").write_text(document)
+        command = [sys.executable, BENCH / "report.py", tmp_path, tmp_path / "benchmarks.md"]
         done = subprocess.run(command, capture_output=True, text=True)
-        return done, (tmp_path / "README.md").read_text()
+        return done, (tmp_path / "benchmarks.md").read_text()
 
     return write
 
@@ -74,12 +74,14 @@ def test_speeds_are_medians_and_ratios_are_within_a_round(written, tmp_path):
     found = rows(text)
     assert found["Eole"] == ["1,500 (3.0)", "", "1,000", ""]  # of 3, 2 and 6
     assert found["**mt**"] == ["6,000", "500", "1,000", "1,000"]
-    assert found["… by the fastest peer as it installs"] == ["≥ 4.00", "4.00", "**1.00**"]
+    assert found["… divided by the fastest other tool's, as installed"] == ["≥ 4.00", "4.00", "**1.00**"]
     assert found["training `small`, bfloat16, target tokens/s"] == ["≥ 11,000", "6,000", "0.55 (missed)"]
-    assert "training `base`, bfloat16, by the fastest peer" not in found  # what was not measured is not claimed
+    assert (
+        "training `base`, bfloat16, divided by the fastest other tool's" not in found
+    )  # what was not measured is not claimed
     assert text.startswith("before\n") and text.endswith("behind\n") and "outdated" not in text
     assert "eole 0.6.4" in text and "0.20 in float32" in text and "a peer (training: it cannot be installed)" in text
-    assert (tmp_path / "docs" / "bench.png").stat().st_size > 1000 and "(docs/bench.png)" in text
+    assert (tmp_path / "bench.png").stat().st_size > 1000 and "(bench.png)" in text
 
 
 def test_decoding_is_compared_with_the_best_of_each(written):
@@ -93,10 +95,10 @@ def test_decoding_is_compared_with_the_best_of_each(written):
     done, text = written(decoding=part(runs))
     assert done.returncode == 0, done.stderr
     found = rows(text)
-    assert found["beam 5, float32, sentences/s by CTranslate2's in float32"][1:] == ["1.25", "**1.25**"]
-    assert found["beam 5, best precision, by CTranslate2's best"][1:] == ["0.75", "0.75 (missed)"]
-    assert found["beam 5, best precision, by the fastest Python peer"][1:] == ["6.00", "**1.20**"]
-    assert found["one sentence at a time, beam 5, median time by CTranslate2's"][1:] == ["1.60", "1.07 (missed)"]
+    assert found["beam 5, float32, sentences/s divided by CTranslate2's in float32"][1:] == ["1.25", "**1.25**"]
+    assert found["beam 5, best precision, divided by CTranslate2's best"][1:] == ["0.75", "0.75 (missed)"]
+    assert found["beam 5, best precision, divided by the fastest Python tool's"][1:] == ["6.00", "**1.20**"]
+    assert found["one sentence at a time, beam 5, time divided by CTranslate2's"][1:] == ["1.60", "1.07 (missed)"]
     assert found["beam 5, same text as CTranslate2 in float32, %"][1] == "99.5"
     assert found["**mt**, float32"][2] == "91"  # 1000 lines in 1 + 10 seconds
 
@@ -111,8 +113,8 @@ def test_preparation_is_judged_by_its_largest_corpus(written):
     ]
     done, text = written(preparation=part(runs))
     assert done.returncode == 0, done.stderr
-    assert rows(text)["preparation, cleaning, pairs/s a core"][1] == "50,000"  # a million in 10 s on two cores
-    assert rows(text)["preparation, encoding, pairs/s a core"][1:] == ["25,000", "**1.25**"]
+    assert rows(text)["preparation, cleaning, pairs/s on a core"][1] == "50,000"  # a million in 10 s on two cores
+    assert rows(text)["preparation, encoding, pairs/s on a core"][1:] == ["25,000", "**1.25**"]
 
 
 def test_a_part_that_was_stopped_counts_with_its_rounds_and_is_named(written):
@@ -122,7 +124,7 @@ def test_a_part_that_was_stopped_counts_with_its_rounds_and_is_named(written):
 
 
 @pytest.mark.parametrize(
-    "readme, training, reason",
+    "document, training, reason",
     [
         ("nothing\n", part([trained("mt", 1, 5.0)]), "one line <!-- bench:start -->"),
         (None, "{", "training.json is not JSON"),
@@ -130,11 +132,11 @@ def test_a_part_that_was_stopped_counts_with_its_rounds_and_is_named(written):
         (None, part([]), "holds no results"),
     ],
 )
-def test_what_cannot_be_read_is_refused_in_a_line_and_the_readme_stays(written, readme, training, reason):
-    given = {} if readme is None else {"readme": readme}
+def test_what_cannot_be_read_is_refused_in_a_line_and_the_document_stays(written, document, training, reason):
+    given = {} if document is None else {"document": document}
     done, text = written(training=training, **given)
     assert done.returncode == 2 and reason in done.stderr and "Traceback" not in done.stderr
-    assert text == readme if readme else "outdated" in text
+    assert text == document if document else "outdated" in text
 
 
 def test_a_part_that_was_stopped_goes_on_and_a_finished_one_begins_anew(bench, tmp_path):

@@ -1,7 +1,7 @@
-"""Writes the results into README.md: python scripts/bench/report.py RESULTS README.md
+"""Writes the results into a document: python scripts/bench/report.py RESULTS docs/benchmarks.md
 
 Between the lines `<!-- bench:start -->` and `<!-- bench:end -->` come the machine, the targets, the tables, and a
-picture, which goes to docs/bench.png beside the README. A number is the median of its rounds; a ratio is the median of
+picture, which goes to bench.png beside the document. A number is the median of its rounds; a ratio is the median of
 the ratios of the rounds. A part that was stopped counts with the rounds that it has, and is named.
 """
 
@@ -30,7 +30,7 @@ COMMANDS = """\
 ```sh
 scripts/bench/run.sh --corpora FOLDER                 # FOLDER/multi30k holds train.en, train.de, val.*, test2016.*
 scripts/bench/run.sh --corpora FOLDER --only PART     # {parts}
-python scripts/bench/report.py data/bench/results README.md
+python scripts/bench/report.py data/bench/results docs/benchmarks.md
 ```"""
 
 Bodies = dict[str, dict]
@@ -78,12 +78,12 @@ def training(bodies: Bodies) -> list[str]:
         rows.append(row)
     head = ["training, target tokens/s"]
     head += [f"`{model}` {name}{'' if malloc == 'system' else f', {malloc}'}" for model, name, malloc in columns]
-    head += [f"`{model}`, least peak, MiB" for model in models]
-    text = "Without padding, in the steady state; in brackets, how many times as fast mt is in the same column."
+    head += [f"`{model}`, least peak memory, MiB" for model in models]
+    text = "Padding is not counted, start-up is left out. In brackets: how many times as fast mt is in the same column."
     rates = bodies.get("training", {}).get("products", {})
     if rates:
         said = ", ".join(f"{rate / 1e12:.2f} in {name}" for name, rate in rates.items())
-        text += f" This machine multiplies {said} TFLOP/s. tcmalloc: preloaded for everybody."
+        text += f" Matrix products on this machine: {said} TFLOP/s. tcmalloc is preloaded for all tools."
     return [table(head, rows), text]
 
 
@@ -115,8 +115,9 @@ def decoding(bodies: Bodies) -> list[str]:
     head += ["tokens/s", "one at a time, beam 5, ms", "greedy, ms", "peak MiB", "BLEU, beam 5"]
     head += ["same text as CTranslate2 float32"]
     text = (
-        "In brackets: by CTranslate2's in float32. The same weights, no length penalty; text to text, the best number"
-        " of processes and threads for each; the shortlist is ours alone here, so that no target counts it."
+        "In brackets: divided by CTranslate2's speed in float32. All engines have the same weights, no length penalty,"
+        " and the number of processes and threads that is best for each; times are from text to text. Only mt uses a"
+        " shortlist here, so no target counts it."
         f" BLEU: `{runs[0]['beam']['signature']}`."
     )
     return [table(head, rows), text]
@@ -130,17 +131,20 @@ def the_rest(bodies: Bodies) -> list[str]:
         each = [
             f"{NAMES.get(who, f'`{who}`')} {median(starts[what, who], 'seconds'):.2f}" for w, who in starts if w == what
         ]
-        said.append(f"{'`--help`' if what == 'help' else what.capitalize()} from cold, seconds: {', '.join(each)}.")
+        said.append(
+            f"{'`--help`' if what == 'help' else what.capitalize()} from a cold start, seconds: {', '.join(each)}."
+        )
     steps = {"mt": "**mt** (cleans, deduplicates, encodes, stores)", "eole": "Eole's `build_vocab` (tokenizes, counts)"}
     for (tool,), runs in groups(bodies.get("preparation", {"runs": []})["runs"], "tool").items():
         each = [
-            f"{median(of_size, 'pairs_per_second'):,.0f} pairs/s of {count:,}, {median(of_size, 'peak_mib'):,.0f} MiB"
+            f"{median(of_size, 'pairs_per_second'):,.0f} pairs/s for {count:,} pairs"
+            f" ({median(of_size, 'peak_mib'):,.0f} MiB)"
             for (count,), of_size in groups(runs, "pairs").items()
         ]
         said.append(f"Preparation, {steps[tool]}: {', '.join(each)}.")
     each = [
         f"`{run['model']}` ({run['how']}) {run['peak_mib']:,.0f} MiB, {run['target_token_bytes']:,.0f} bytes of cache "
-        f"a target token of a hypothesis, {run['source_token_bytes']:,.0f} a source token"
+        f"for each target token of a hypothesis, {run['source_token_bytes']:,.0f} for each source token"
         for run in bodies.get("memory", {"runs": []})["runs"]
     ]
     said += [f"Translating with beam 5 takes: {'; '.join(each)}."] if each else []
@@ -154,7 +158,7 @@ def against_targets(bodies: Bodies) -> list[str]:
             rows.append(target.row(bodies))
         except NotMeasured:
             continue
-    return [table(["target", "set", "measured", "measured / set"], rows)]
+    return [table(["what", "target", "measured", "measured / target"], rows)]
 
 
 def circumstances(bodies: Bodies) -> list[str]:
@@ -200,30 +204,28 @@ def read(results: Path) -> Bodies:
     return bodies
 
 
-def section(bodies: Bodies, readme: Path) -> str:
-    """Everything between the markers."""
-    image = readme.parent / "docs" / "bench.png"
-    image.parent.mkdir(exist_ok=True)
+def section(bodies: Bodies, image: Path) -> str:
+    """Everything between the markers; its picture goes to `image`, which is beside the document."""
     plots.draw(bodies, image)
     texts = [*circumstances(bodies), *against_targets(bodies), *training(bodies), *decoding(bodies), *the_rest(bodies)]
-    texts.append("![Bars: speed of training and decoding, mt and others; curves: speed against size](docs/bench.png)")
+    texts.append(f"![Bars: speed of training and decoding, mt and others; curves: speed against size]({image.name})")
     return "\n\n".join([*texts, COMMANDS.format(parts=", ".join(PARTS))])
 
 
 def main() -> None:
     flags = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     flags.add_argument("results", type=Path, help="folder with the JSON files of the parts")
-    flags.add_argument("readme", type=Path, help="file with the markers")
+    flags.add_argument("document", type=Path, help="file with the markers")
     args = flags.parse_args()
     try:
-        text = args.readme.read_text("utf-8")
+        text = args.document.read_text("utf-8")
         if text.count(START) != 1 or text.count(END) != 1 or text.index(START) > text.index(END):
-            raise ValueError(f"{args.readme} must have one line {START} and, below it, one line {END}")
+            raise ValueError(f"{args.document} must have one line {START} and, below it, one line {END}")
         before, rest = text.split(START)
-        written = section(read(args.results), args.readme)
+        written = section(read(args.results), args.document.with_name("bench.png"))
     except (OSError, ValueError) as error:
         flags.error(str(error))
-    args.readme.write_text(f"{before}{START}\n\n{written}\n\n{END}{rest.split(END)[1]}", "utf-8")
+    args.document.write_text(f"{before}{START}\n\n{written}\n\n{END}{rest.split(END)[1]}", "utf-8")
 
 
 if __name__ == "__main__":

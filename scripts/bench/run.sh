@@ -9,7 +9,7 @@
 #                memory 2   preparation 4   training-base 10   curves 10
 #              Without it all of them run, in this order.
 # The peers are installed with pip; PIP_EXTRA_INDEX_URL or PIP_FIND_LINKS may say where torch for this machine is found.
-# Then: python scripts/bench/report.py RESULTS README.md
+# Then: python scripts/bench/report.py RESULTS docs/benchmarks.md
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 python=${PYTHON:-.venv/bin/python}

@@ -51,7 +51,7 @@ def main(argv: list[str]) -> int:
     from mt.data.sources import with_tag
     from mt.evaluation.alignment_input import check_count, read
     from mt.inference.tags import Tags, numbered
-    from mt.training.guiding_links import learned_lines
+    from mt.training.word_links import learned_lines
 
     sources, targets = read(flags.source), read(flags.target)
     check_count(flags.target, targets, sources, flags.source)
@@ -136,7 +136,7 @@ def batches_of(
     from mt.data.ledger import Ledger
     from mt.data.store import Store
     from mt.data.text_store import TextStore, write_text_store
-    from mt.training.guiding_links import make_guide
+    from mt.training.word_links import make_guide
 
     for name in ("text", "encoded"):
         (folder / name).mkdir()

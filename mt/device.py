@@ -22,7 +22,9 @@ except ImportError:  # Windows
 
 # oneDNN keeps compiled products by shape, 1024 of them by default; batches come in many shapes, and what is kept grew
 # to gigabytes without a gain in speed. Read at the first product, so that it must be set before.
-os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
+KEPT_PRODUCTS = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
+DECODING_PRODUCTS, TRAINING_PRODUCTS = "128", "32"  # batches of training come in more shapes than could be kept
+os.environ.setdefault(KEPT_PRODUCTS, DECODING_PRODUCTS)
 # ideep, torch's layer above it, keeps 1024 more by shape, with the memory that each product needs beside its matrices:
 # hundreds of megabytes after some thousand short lines, and no gain in speed.
 os.environ.setdefault("LRU_CACHE_CAPACITY", "16")
@@ -86,6 +88,17 @@ def processor() -> str:
         return next(row.partition(":")[2].strip() for row in rows if row.startswith("model name"))
     except (OSError, StopIteration):  # not Linux
         return platform.processor() or platform.machine()
+
+
+def set_up_training(device: torch.device, *, has_long_lines: bool) -> None:
+    """Sets up the libraries of this process for training; call it before the first product of matrices.
+
+    A number of kept products that the environment names stays, unless it is the one that decoding has.
+    """
+    if os.environ.get(KEPT_PRODUCTS) == DECODING_PRODUCTS:
+        os.environ[KEPT_PRODUCTS] = TRAINING_PRODUCTS
+    if device.type == "cpu":
+        (give_back_freed_memory if has_long_lines else keep_freed_memory)()
 
 
 def keep_freed_memory() -> None:

@@ -33,7 +33,9 @@ def main(settings: dict[str, Any]) -> None:
     from mt.data.whole_folder import write_json
     from mt.training.assembly import Parts
 
-    doctor, parts = build(settings["doctor"]), Parts.of(settings)
+    doctor = build(settings["doctor"])
+    parts = Parts.of({name: node for name, node in settings.items() if name != "doctor"})
+    parts.set_up_process()
     data = parts.data
     folder = Path(doctor.folder or f"{Path(data.prepared)}.doctor")
     folder.mkdir(parents=True, exist_ok=True)
@@ -41,13 +43,14 @@ def main(settings: dict[str, Any]) -> None:
         examined = examine(
             data,
             parts.tokenizer,
+            kept=parts.kept_tokenizers,
             max_pairs=doctor.max_pairs,
             folder=Path(scratch) / "prepared",
             picture=folder / "lengths.png",
         )
         sections = examined.sections
         if examined.prepared is not None:
-            sections.append(_training(settings, parts, doctor.trial_seconds, examined.prepared, examined.times_larger))
+            sections.append(_training(parts, doctor.trial_seconds, examined.prepared, examined.times_larger))
     write_json(folder / "doctor.json", to_json(sections))
     log.info("doctor.json and lengths.png are in %s", folder)
     print(report(f"corpus {data.name}: {data.source_language} to {data.target_language}", sections))
@@ -55,37 +58,25 @@ def main(settings: dict[str, Any]) -> None:
         raise SystemExit(1)
 
 
-def _training(
-    settings: dict[str, Any], parts: Parts, trial_seconds: float, prepared: Prepared, times_larger: float
-) -> Section:
+def _training(parts: Parts, trial_seconds: float, prepared: Prepared, times_larger: float) -> Section:
     """Whether the model can train on the prepared sample, and what that will take."""
-    import torch
-
-    from mt.checkpoint.rebuild import build
     from mt.data.diagnosis.section import Section
     from mt.model.seq2seq import parameter_counts
-    from mt.training.fit import check_fit
-    from mt.training.outlook import outlook
-    from mt.training.source_sentences import with_separator
+    from mt.training.assembly import Assembly
+    from mt.training.distributed import Ranks
     from mt.training.trial import run_trial
+    from mt.training.trial_report import trial_section
 
-    tokenizers = prepared.tokenizers
     try:
-        torch.manual_seed(parts.trainer.seed)
-        vocabularies = {"source_vocab_size": tokenizers.source.size, "target_vocab_size": tokenizers.target.size}
-        model = build(with_separator(settings["model"], parts.data.document, tokenizers.source), **vocabularies)
-        check_fit(model, tokenizers, max_pieces=parts.data.max_pieces)
-        batches, by_length = (
-            parts.make_batches(prepared.train, tokenizers, seed=parts.trainer.seed, shuffle=shuffle)
-            for shuffle in (True, False)
-        )
+        assembly = Assembly.of(parts, prepared)
+        assembly.valid_batches()
+        assembly.take_first_weights(Ranks())
+        batches, by_length = assembly.batches(), assembly.batches(shuffle=False)
         trial = run_trial(
+            assembly.learner,
             settings=parts.trainer,
-            model=model,
             batches=batches,
             by_length=by_length,
-            objective=parts.objective,
-            optimizer=parts.optimizer,
             schedule=parts.schedule,
             seconds=trial_seconds,
         )
@@ -93,10 +84,10 @@ def _training(
         section = Section("training", "what training will take")
         section.stop("training cannot begin", " ".join(str(error).split()))
         return section
-    return outlook(
+    return trial_section(
         trial,
         parts.trainer,
-        parameter_counts(model),
+        parameter_counts(assembly.model),
         max_tokens=batches.max_tokens,
         times_larger=times_larger,
     )

@@ -11,160 +11,157 @@ The same command again goes on where the run stopped.
 from __future__ import annotations
 
 import logging
-import os
+from collections.abc import Callable
 from dataclasses import asdict
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mt.command_line import did_you_mean, run_hydra
+from mt.command_line import run_hydra
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from mt.checkpoint.run_folder import RunFolder
+    from mt.checkpoint.validation import Validation
+    from mt.evaluation.choose_alignment import Reference
+    from mt.evaluation.tokenization import Tokenization
+    from mt.training.assembly import Assembly, Parts
+    from mt.training.distributed import Ranks
+    from mt.training.trainer import Outcome, Trainer
 
 log = logging.getLogger("mt.train")
-
-EXAMPLES = 10_000  # training pairs that are looked at for tags in their text
-LONG_PIECES = 1024  # sources from which memory is dearer than time
-GROUPS = ("data", "tokenizer", "model", "objective", "optimizer", "schedule", "search", "tracker")
-OWN = ("batches", "guidance", "lexicon", "scores", "trainer", "validation", "final")
-SETTINGS = ("name", "folder", "fresh", "resume", *GROUPS, *OWN)
 
 
 def main(settings: dict[str, Any]) -> float | None:
     """Prepares the data, trains, and finishes: settings -> parts -> one call each. Gives the best validation metric."""
-    # batches come in more shapes than oneDNN could keep products for: fewer are as fast, and take less memory
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
-    import torch
-
-    from mt.checkpoint.folder import ModelCard
-    from mt.checkpoint.rebuild import build
-    from mt.checkpoint.run_folder import RunFolder
-    from mt.data.batching import TokenBatches
-    from mt.data.prepare import corpus_fingerprint, prepare
-    from mt.data.sources import reads_untagged, target_languages
-    from mt.device import choose_device, give_back_freed_memory, keep_freed_memory, peak_memory_mib
     from mt.evaluation.choose_alignment import Reference
-    from mt.evaluation.final import final_table, finish_run
-    from mt.inference.tags import Tags
-    from mt.inference.translator import Translator
-    from mt.model.seq2seq import parameter_counts
-    from mt.training.assembly import Parts
+    from mt.evaluation.final import final_table
+    from mt.training.assembly import Assembly, Parts
     from mt.training.distributed import Ranks
-    from mt.training.fit import check_fit
-    from mt.training.guiding_links import find_links, guide_of
-    from mt.training.source_lexicon import fill_lexicon
-    from mt.training.source_sentences import check_sentences, with_separator
-    from mt.training.source_trees import source_trees
-    from mt.training.tracker import NoTracker
-    from mt.training.trainer import METRICS, Trainer, Validation
 
-    for name in SETTINGS:
-        if name not in settings:
-            raise ValueError(f"the setting {name} is missing")
-    for name in settings:
-        if name not in SETTINGS:  # from a settings file: the command line's are checked already
-            raise ValueError(f"there is no setting {name}{did_you_mean(name, SETTINGS)}")
     parts = Parts.of(settings)
-    trainer_settings, data, guidance = parts.trainer, parts.data, parts.guidance
-    held_out = {"valid": data.valid, **data.tests}
-    fitting = {
-        name: parts.scores.fitting(*target_languages(corpus, data.target_language)) for name, corpus in held_out.items()
-    }
-    tokenizations = {name: one.tokenization for name, one in fitting.items()}
-    device = choose_device(trainer_settings.device)
-    if device.type == "cpu":
-        (give_back_freed_memory if data.max_pieces > LONG_PIECES else keep_freed_memory)()
-    ranks = Ranks.join(device.type)
+    ranks = Ranks.join(parts.set_up_process().type)
     if not ranks.is_first:
-        logging.getLogger("mt").setLevel(logging.ERROR)  # one process speaks for all
-    for note in dict.fromkeys(one.note for one in fitting.values() if one.note):
-        log.warning(note)
-    # files that changed under the same settings are a change too
-    seen = {**settings, "corpus": corpus_fingerprint(data, parts.tokenizer)}
-    opened = ranks.first_alone(
-        lambda: RunFolder.open(settings["folder"], seen, fresh=settings["fresh"], allow=settings["resume"]["allow"])
-    )
-    run = opened or RunFolder(Path(settings["folder"]))
-
-    ranks.first_alone(lambda: prepare(data, parts.tokenizer))
-    prepared = prepare(data, parts.tokenizer)  # there already, unless another machine has folders of its own
-    tokenizers = prepared.tokenizers
+        logging.getLogger("mt").setLevel(logging.ERROR)  # the first process speaks for all
+    tokenizations = _tokenizations(parts)
+    run = _open_run(parts, settings, ranks)
+    ranks.on_first_rank(parts.prepare)
+    prepared = parts.prepare()  # there already, unless another machine has folders of its own
     if ranks.is_first:
         prepared.ledger.save(run.path / "ledger.json")
-    torch.manual_seed(trainer_settings.seed)
-    model_settings = with_separator(settings["model"], data.document, tokenizers.source)
-    vocabularies = {"source_vocab_size": tokenizers.source.size, "target_vocab_size": tokenizers.target.size}
-    model = build(model_settings, **vocabularies)
-    check_sentences(model)
-    check_fit(model, tokenizers, max_pieces=data.max_pieces)
-    objective = guidance.around(parts.objective)
-    objective.check(model)  # before links are learned, which may take minutes
-    trees = source_trees(model, prepared)
-    counts = parameter_counts(model)
-    log.info("parameters: %s", ", ".join(f"{part} {count:,}" for part, count in counts.items()))
-    examples = (pair.source for pair in prepared.train.sample(EXAMPLES))
-    card = ModelCard(
-        model=model_settings,
-        source_language=data.source_language,
-        target_language=data.target_language,
-        max_pieces=data.max_pieces,
-        document=data.document,
-        reads_untagged=reads_untagged(data.train, examples, tokenizers.source.reserved_symbols),
-    )
-    for held_out in (prepared.valid, *prepared.tests.values()):
-        Tags.of(card, tokenizers.source).check_held_out(held_out)
-    run.describe(card, tokenizers)
-
-    where = {"device": str(ranks.device(device)), "precision": trainer_settings.precision}
+    assembly = Assembly.of(parts, prepared)
+    run.describe(assembly.card, prepared.tokenizers)
     reference = cache(lambda: Reference.of_validation(prepared))  # learned once, where it has to be
-    valid_tokens = max(8192, 2 * data.max_pieces + 2)  # a batch holds the longest pair at least
-    validator = parts.make_validator(
+    validate = _make_validate(assembly, run.path, tokenizations["valid"], reference, ranks)
+    trainer = _make_trainer(assembly, run, validate, ranks)
+    if trainer.position.step and _is_finished(trainer, run):
+        if ranks.is_first:
+            log.info(
+                "%s: already at %s (name=… starts another run, fresh=true this one again)",
+                run.path,
+                trainer.reason_to_stop(),
+            )
+            print(final_table(run.scores))
+        ranks.leave()
+        return trainer.position.best
+    outcome = _train(trainer, run, settings)
+    ranks.leave()
+    if outcome.signal is not None:
+        log.warning("%s; the same command goes on from there", outcome.reason)
+        raise SystemExit(128 + outcome.signal)
+    if ranks.is_first:
+        log.info("training is done: %s, %.1f minutes", outcome.reason, outcome.position.seconds / 60)
+        validate_last = partial(validate, step=outcome.position.step)
+        _finish(assembly, run, outcome, settings, tokenizations, validate_last, reference, ranks)
+    return outcome.position.best
+
+
+def _tokenizations(parts: Parts) -> dict[str, Tokenization]:
+    """How each held-out set is scored, by name; warns where a language cannot be scored as it should be."""
+    fitting = parts.fitting_scores()
+    for note in dict.fromkeys(one.note for one in fitting.values() if one.note):
+        log.warning(note)
+    return {name: one.tokenization for name, one in fitting.items()}
+
+
+def _open_run(parts: Parts, settings: dict[str, Any], ranks: Ranks) -> RunFolder:
+    """The run's folder, which the first process opens and locks."""
+    from mt.checkpoint.run_folder import RunFolder
+
+    # files that changed under the same settings are a change too
+    seen = {**settings, "corpus": parts.fingerprint()}
+    opened = ranks.on_first_rank(
+        lambda: RunFolder.open(settings["folder"], seen, fresh=settings["fresh"], allow=settings["resume"]["allow"])
+    )
+    return opened or RunFolder(Path(settings["folder"]))
+
+
+def _make_validate(
+    assembly: Assembly, folder: Path, tokenization: Tokenization, reference: Callable[[], Reference], ranks: Ranks
+) -> Callable[..., Validation]:
+    """(model, step) -> what the validation of this model gives."""
+    from mt.inference.translator import Translator
+
+    prepared, max_pieces = assembly.prepared, assembly.parts.data.max_pieces
+    where = _where(assembly, ranks)
+    validator = assembly.parts.make_validator(
         prepared.valid,
-        TokenBatches(prepared.valid_store, tokenizers, max_tokens=valid_tokens, seed=0, shuffle=False, trees=trees),
-        tokenization=tokenizations["valid"],
+        assembly.valid_batches(),
+        tokenization=tokenization,
         reference=reference,
-        folder=run.path,
+        folder=folder,
     )
 
-    def validate(of_model: torch.nn.Module) -> Validation:
-        translator = Translator(of_model, tokenizers, max_pieces=data.max_pieces, **where)
-        return Validation(**vars(validator(translator, trainer.position.step)))
+    def validate(model: nn.Module, *, step: int) -> Validation:
+        return validator(Translator(model, prepared.tokenizers, max_pieces=max_pieces, **where), step)
 
-    ranks.first_alone(lambda: find_links(guidance.links, prepared))
-    batches = parts.make_batches(
-        prepared.train,
-        tokenizers,
-        seed=trainer_settings.seed,
-        guide=guide_of(guidance, prepared),
-        trees=trees,
-        rank=ranks.rank,
-        world_size=ranks.world_size,
-    )
-    found = ranks.first_alone(run.resume_point)
-    if not ranks.told(found is not None):  # else it comes with the weights
-        fill_lexicon(model, parts.lexicon, guidance, prepared, ranks)
-    tracker = parts.tracker if ranks.is_first else NoTracker()
-    trainer = Trainer(
-        settings=trainer_settings,
-        model=model,
+    return validate
+
+
+def _where(assembly: Assembly, ranks: Ranks) -> dict[str, str]:
+    """Device and precision of what decodes, as `Translator` takes them."""
+    from mt.device import choose_device
+
+    trainer = assembly.parts.trainer
+    return {"device": str(ranks.device(choose_device(trainer.device))), "precision": trainer.precision}
+
+
+def _make_trainer(assembly: Assembly, run: RunFolder, validate: Callable[..., Validation], ranks: Ranks) -> Trainer:
+    """A trainer that starts where the run's last checkpoint is, or with first weights where there is none."""
+    from mt.training.starting_point import note_start
+    from mt.training.tracker import NoTracker
+    from mt.training.trainer import Trainer
+
+    parts, batches = assembly.parts, assembly.batches(ranks=ranks)
+    found = ranks.on_first_rank(run.resume_point)
+    if not ranks.broadcast_object(found is not None):
+        assembly.take_first_weights(ranks)
+        ranks.on_first_rank(lambda: note_start(parts.start, run.path))
+    return Trainer(
+        settings=parts.trainer,
+        learner=assembly.learner(ranks),
         batches=batches,
-        objective=objective,
-        optimizer=parts.optimizer,
         schedule=parts.schedule,
         validate=validate,
         store=run,
-        tracker=tracker,
+        tracker=parts.tracker if ranks.is_first else NoTracker(),
         folder=run.path,
         resume=found[1] if found else None,
-        ranks=ranks,
     )
+
+
+def _is_finished(trainer: Trainer, run: RunFolder) -> bool:
+    """Whether the run has reached its limit and its scores are written, as the first process sees it."""
+    return trainer.ranks.broadcast_object(trainer.reason_to_stop() is not None and run.scores is not None)
+
+
+def _train(trainer: Trainer, run: RunFolder, settings: dict[str, Any]) -> Outcome:
+    """Trains on until the run ends. Raises ValueError where memory does not suffice."""
+    import torch
+
     if trainer.position.step:
-        reason = trainer.reason_to_stop()
-        if ranks.told(reason is not None and run.scores is not None):
-            if ranks.is_first:
-                log.info("%s: already at %s (name=… starts another run, fresh=true this one again)", run.path, reason)
-                print(final_table(run.scores))
-            ranks.leave()
-            return trainer.position.best
-        if ranks.is_first:
+        if trainer.ranks.is_first:
             run.reopen()
         log.info("%s: going on at step %d", run.path, trainer.position.step)
     trainer.tracker.start(run.path, settings, trainer.position.step)
@@ -173,36 +170,51 @@ def main(settings: dict[str, Any]) -> float | None:
     except torch.OutOfMemoryError as error:  # outside the updates, where smaller parts would have helped
         raise ValueError(f"out of memory: take a smaller model or batches.max_tokens ({error})") from error
     trainer.tracker.finish()
-    ranks.leave()
-    if outcome.signal is not None:
-        log.warning("%s; the same command goes on from there", outcome.reason)
-        raise SystemExit(128 + outcome.signal)
-    if not ranks.is_first:
-        return outcome.position.best
-    log.info("training is done: %s, %.1f minutes", outcome.reason, outcome.position.seconds / 60)
-    if data.keep_shards is not None:
+    return outcome
+
+
+def _finish(
+    assembly: Assembly,
+    run: RunFolder,
+    outcome: Outcome,
+    settings: dict[str, Any],
+    tokenizations: dict[str, Tokenization],
+    validate: Callable[[nn.Module], Validation],
+    reference: Callable[[], Reference],
+    ranks: Ranks,
+) -> None:
+    """Finishes the checkpoint, scores the test sets, and prints the table."""
+    from mt.device import peak_memory_mib
+    from mt.evaluation.final import final_table, finish_run
+    from mt.model.seq2seq import parameter_counts
+    from mt.training.starting_point import noted_start
+    from mt.training.trainer import METRICS
+
+    parts, prepared = assembly.parts, assembly.prepared
+    if prepared.is_in_shards:
         prepared.train.ledger.save(run.path / "ledger.json")  # counts the shards as they are read
+    metric, start = parts.trainer.metric, noted_start(run.path)
     scores = finish_run(
         parts.final,
         run,
         prepared,
         search_node=settings["search"],
         search=parts.search,
-        metric=trainer_settings.metric,
-        is_more_better=METRICS[trainer_settings.metric] > 0,
+        metric=metric,
+        is_more_better=METRICS[metric] > 0,
         tokenizations=tokenizations,
         validate=lambda of_model: validate(of_model).for_checkpoint(),
         reference=reference,
         training={
             **asdict(outcome.position),
-            "parameters": counts["total"],
+            "parameters": parameter_counts(assembly.model)["total"],
             "peak_memory_mib": peak_memory_mib(),
             "reason": outcome.reason,
+            **({"started_from": start} if start else {}),
         },
-        **where,
+        **_where(assembly, ranks),
     )
     print(final_table(scores))
-    return outcome.position.best
 
 
 def cli() -> None:

@@ -277,8 +277,8 @@ def _translate_parts(args: argparse.Namespace) -> None:
     parts = [args.output.with_name(f"{args.output.name}.part{rank + 1}of{count}") for rank in range(count)]
     lines = range(num_lines * ranks.rank // count, num_lines * (ranks.rank + 1) // count)
     _translate_file(args, parts[ranks.rank], lines, is_part=True)
-    ranks.gathered(0)  # all are done
-    ranks.first_alone(lambda: joined(parts, args.output))
+    ranks.all_gather(0)  # all are done
+    ranks.on_first_rank(lambda: joined(parts, args.output))
     ranks.leave()
 
 

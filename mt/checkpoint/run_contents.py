@@ -16,6 +16,7 @@ LINKS = ("best", "last")
 LOCK = ".lock"
 FILES = (
     *("config.yaml", "changes.jsonl", "metrics.jsonl", "ledger.json", "scores.json", "wandb_id.txt"),
+    "started_from.json",
     *("curve.png", "curve.svg"),
 )
 STEP_FILES = (

@@ -12,17 +12,13 @@ from typing import Any
 
 import torch
 
-from mt.checkpoint.rebuild import build
 from mt.checkpoint.small_file import read_yaml
 from mt.data.batching import Batch, Cursor, TokenBatches
-from mt.data.prepare import Prepared, prepare
-from mt.device import choose_device, choose_precision
+from mt.data.prepare import Prepared
 from mt.inference.translator import Translator
-from mt.training.distributed import Ranks
-from mt.training.source_sentences import with_separator
-from mt.training.source_trees import source_trees
-from mt.training.updater import Updater
+from mt.training.assembly import Assembly, Parts
 
+OF_CORPUS = ("data", "tokenizer", "start_from", "new_vocabulary")  # settings that decide what is prepared
 WARM_UP = 1  # update of a turn that is not timed: kernels are made, memory is taken
 
 
@@ -59,54 +55,39 @@ def speeds_of(runs: Mapping[str, Path], settings: SpeedSettings) -> dict[str, di
 
 def _turn(run: Path, settings: SpeedSettings, known: dict[str, Prepared]) -> dict[str, float]:
     config = read_yaml(run / "config.yaml")
-    of_corpus = {name: config[name] for name in ("data", "tokenizer")}
-    key = json.dumps(of_corpus, sort_keys=True)
+    parts = _parts_of(run, config)
+    key = json.dumps([config.get(name) for name in OF_CORPUS], sort_keys=True)
     if key not in known:
-        known[key] = prepare(*(build(node) for node in of_corpus.values()))
+        known[key] = parts.prepare()
     prepared = known[key]
-    found = {"training_tokens_per_second": _training(config, prepared, settings.updates)}
+    found = {"training_tokens_per_second": _training(parts, prepared, settings.updates)}
     if prepared.tests:
         lines = next(iter(prepared.tests.values())).sources[: settings.lines]
-        found["sentences_per_second"] = _translation(run, config, lines)
+        found["sentences_per_second"] = _translation(run, parts, lines)
     return found
 
 
-def _training(config: Mapping[str, Any], prepared: Prepared, num_updates: int) -> float:
-    trainer, tokenizers = build(config["trainer"]), prepared.tokenizers
-    device = choose_device(trainer.device)
-    torch.manual_seed(trainer.seed)
-    model_settings = with_separator(config["model"], build(config["data"]).document, tokenizers.source)
-    vocabularies = {"source_vocab_size": tokenizers.source.size, "target_vocab_size": tokenizers.target.size}
-    model = build(model_settings, **vocabularies)
-    batches = build(
-        {"_target_": "mt.data.batching.TokenBatches", **config["batches"]},
-        store=prepared.train,
-        tokenizers=tokenizers,
-        seed=trainer.seed,
-        trees=source_trees(model, prepared),
-    )
-    updater = Updater(
-        model.to(device),
-        build(config["objective"]),
-        clip_norm=trainer.clip_norm,
-        max_tokens=batches.max_tokens,
-        device=device,
-        dtype=choose_precision(trainer.precision, device),
-        seed=trainer.seed,
-        ranks=Ranks(),
-    )
-    optimizer, schedule = build(config["optimizer"])(model), build(config["schedule"])
+def _parts_of(run: Path, config: Mapping[str, Any]) -> Parts:
+    """The parts of a run, wherever its folder is now."""
+    settings = {name: value for name, value in config.items() if name != "corpus"}
+    return Parts.of({**settings, "folder": str(run), "fresh": False}).without_guidance()
+
+
+def _training(parts: Parts, prepared: Prepared, num_updates: int) -> float:
+    assembly = Assembly.of(parts, prepared)
+    batches, learner, schedule = assembly.batches(), assembly.learner(), parts.schedule
     groups, cursor = [], Cursor()
     for _ in range(WARM_UP + num_updates):
-        group, cursor = _group(batches, cursor, trainer.accumulate)
+        group, cursor = _group(batches, cursor, parts.trainer.accumulate)
         groups.append(group)
 
     def update(step: int) -> int:
-        return updater(optimizer, groups[step], step=step, learning_rate=schedule(step + 1, 0.0)).target_tokens
+        rate = schedule(step + 1, 0.0)
+        return learner.updater(learner.optimizer, groups[step], step=step, learning_rate=rate).target_tokens
 
     for step in range(WARM_UP):
         update(step)
-    seconds, tokens = _timed(lambda: sum(update(step) for step in range(WARM_UP, len(groups))), device)
+    seconds, tokens = _timed(lambda: sum(update(step) for step in range(WARM_UP, len(groups))), learner.device)
     return tokens / seconds
 
 
@@ -118,9 +99,9 @@ def _group(batches: TokenBatches, cursor: Cursor, size: int) -> tuple[list[Batch
     return group, cursor
 
 
-def _translation(run: Path, config: Mapping[str, Any], lines: list[str]) -> float:
-    translator = Translator.load(run, device=config["trainer"]["device"], precision=config["trainer"]["precision"])
-    search = build(config["search"])
+def _translation(run: Path, parts: Parts, lines: list[str]) -> float:
+    translator = Translator.load(run, device=parts.trainer.device, precision=parts.trainer.precision)
+    search = parts.search
     list(translator.translate(lines[:1], search=search))
     seconds, _ = _timed(lambda: list(translator.translate(lines, search=search)), translator.device)
     return len(lines) / seconds

@@ -56,26 +56,33 @@ class Prepared:
     tests: dict[str, HeldOut]
     ledger: Ledger  # of shards: those that were prepared until now
 
+    @property
+    def is_in_shards(self) -> bool:
+        """Whether `train` is prepared part by part, so that not all of its pairs are at hand."""
+        return isinstance(self.train, ShardedStore)
 
-def prepare(data: DataSettings, tokenizer: TokenizerSettings, *, num_processes: int | None = None) -> Prepared:
+
+def prepare(
+    data: DataSettings,
+    tokenizer: TokenizerSettings,
+    *,
+    kept: TokenizerPair | None = None,
+    num_processes: int | None = None,
+) -> Prepared:
     """Prepare a corpus in `data.prepared` and open it; a stage whose input and settings are as before is not run again.
 
-    `num_processes` clean and encode, as many as there are cores when None; the result is the same for any number.
+    `kept` are tokenizers that are there already: they are taken, and none are learned. `num_processes` clean and
+    encode, as many as there are cores when None; the result is the same for any number.
     Raises ValueError or OSError with one line for whatever is wrong in files or settings; the folder then still holds
     what was finished.
     """
     if num_processes is not None and num_processes < 1:
         raise ValueError(f"num_processes ({num_processes}) must be at least 1, or null")
     num_processes = num_processes or available_cores()
-    data = data.in_documents()
-    folder = Path(data.prepared)
-    if folder.is_dir() and _holds_other_files(folder):
-        # valid.en and test.en are written there: never over somebody's corpus, or a run
-        raise ValueError(f"data.prepared ({folder}) must be new, empty or prepared before: it holds other files")
-    if data.keep_shards is not None:
-        shards_of(data.train)  # refuses what cannot be cut
+    check_preparable(data, kept)
+    data, folder = data.in_documents(), Path(data.prepared)
     tokenizer = _with_symbols(tokenizer, data)
-    wanted = _fingerprints(data, tokenizer)
+    wanted = _fingerprints(data, tokenizer, kept)
     folder.mkdir(parents=True, exist_ok=True)
     with alone(folder / LOCK):
         done = _Record.load(folder)
@@ -88,11 +95,28 @@ def prepare(data: DataSettings, tokenizer: TokenizerSettings, *, num_processes: 
                 done.held_out_files = _clean(data, folder, done.held_out_files, num_processes)
         if done.stages.get("tokenizer") != wanted["tokenizer"]:
             with done.stage("tokenizer", wanted["tokenizer"]):
-                _train_tokenizers(tokenizer, folder)
+                _make_tokenizers(tokenizer, kept, folder)
         if done.stages.get("encode") != wanted["encode"]:
             with done.stage("encode", wanted["encode"]):
                 _encode(data, folder, num_processes)
         return _open(data, folder, wanted["encode"], num_processes)
+
+
+def check_preparable(data: DataSettings, kept: TokenizerPair | None = None) -> None:
+    """Raises ValueError for settings that cannot be prepared, whatever the corpus holds."""
+    folder = Path(data.prepared)
+    if folder.is_dir() and _holds_other_files(folder):
+        # valid.en and test.en are written there: never over somebody's corpus, or a run
+        raise ValueError(f"data.prepared ({folder}) must be new, empty or prepared before: it holds other files")
+    data = data.in_documents()
+    if data.keep_shards is not None:
+        shards_of(data.train)  # refuses what cannot be cut
+    unknown = [symbol for symbol in _symbols_of(data) if kept and symbol not in kept.source.reserved_symbols]
+    if unknown:
+        raise ValueError(
+            f"data asks for the symbol {unknown[0]}, which the tokenizer of start_from does not have:"
+            " new_vocabulary=true learns a new one"
+        )
 
 
 def _holds_other_files(folder: Path) -> bool:
@@ -103,24 +127,28 @@ def _holds_other_files(folder: Path) -> bool:
     return any(name != LOCK and not (LOCK in names and written_name(name)) for name in names)
 
 
-def corpus_fingerprint(data: DataSettings, tokenizer: TokenizerSettings) -> str:
+def corpus_fingerprint(data: DataSettings, tokenizer: TokenizerSettings, *, kept: TokenizerPair | None = None) -> str:
     """What `Prepared.fingerprint` will be: known before anything is prepared."""
     data = data.in_documents()
-    return _fingerprints(data, _with_symbols(tokenizer, data))["encode"]
+    return _fingerprints(data, _with_symbols(tokenizer, data), kept)["encode"]
+
+
+def _symbols_of(data: DataSettings) -> list[str]:
+    """Tags and signs of documents, each of which must be one piece."""
+    return [*tags_of(data.train, data.valid, *data.tests.values()), *data.document.symbols]
 
 
 def _with_symbols(tokenizer: TokenizerSettings, data: DataSettings) -> TokenizerSettings:
-    wanted = [*tags_of(data.train, data.valid, *data.tests.values()), *data.document.symbols]
-    missing = [symbol for symbol in wanted if symbol not in tokenizer.reserved_symbols]
+    missing = [symbol for symbol in _symbols_of(data) if symbol not in tokenizer.reserved_symbols]
     return replace(tokenizer, reserved_symbols=(*tokenizer.reserved_symbols, *missing))
 
 
-def _fingerprints(data: DataSettings, tokenizer: TokenizerSettings) -> dict[str, str]:
+def _fingerprints(data: DataSettings, tokenizer: TokenizerSettings, kept: TokenizerPair | None) -> dict[str, str]:
     """A fingerprint a stage; each includes the one before, so that a change rebuilds what depends on it."""
     tests = {name: test.fingerprint() for name, test in data.tests.items()}
     clean_inputs = [data.train.fingerprint(), data.valid.fingerprint(), tests, data.cleaning, data.keep_shards is None]
     cleaned = fingerprint_of(VERSION, clean_inputs, data.source_language, data.target_language)
-    trained = fingerprint_of(cleaned, tokenizer)
+    trained = fingerprint_of(cleaned, tokenizer if kept is None else kept.digests())
     return {"clean": cleaned, "tokenizer": trained, "encode": fingerprint_of(trained, data.max_pieces)}
 
 
@@ -155,18 +183,24 @@ def _clean(data: DataSettings, folder: Path, old_files: list[str], num_processes
     return files
 
 
-def _train_tokenizers(settings: TokenizerSettings, folder: Path) -> None:
+def _make_tokenizers(settings: TokenizerSettings, kept: TokenizerPair | None, folder: Path) -> None:
     start = time.perf_counter()
+    tokenizers = kept or _train_tokenizers(settings, folder)
+    with whole_folder(folder / "tokenizer") as new:
+        tokenizers.save(new)
+    kind = "one joint vocabulary" if tokenizers.is_joint else "vocabularies"
+    sizes = " and ".join(str(one.size) for one in dict.fromkeys((tokenizers.source, tokenizers.target)))
+    how = "kept" if kept else f"{time.perf_counter() - start:.1f} s"
+    log.info("tokenizer: %s of %s, %s", kind, sizes, how)
+
+
+def _train_tokenizers(settings: TokenizerSettings, folder: Path) -> TokenizerPair:
     text = TextStore(folder / "clean" / "train")
     size = text.num_bytes(range(len(text)), ("source", "target"))
     sources = (apart(line)[1] for line in text.lines("source"))  # every sentence once, not once a neighbour
     tokenizers = train_tokenizers(sources, text.lines("target"), len(text), settings, num_bytes=size)
     _give_back_memory()
-    with whole_folder(folder / "tokenizer") as new:
-        tokenizers.save(new)
-    kind = "one joint vocabulary" if tokenizers.is_joint else "vocabularies"
-    sizes = " and ".join(str(one.size) for one in dict.fromkeys((tokenizers.source, tokenizers.target)))
-    log.info("tokenizer: %s of %s, %.1f s", kind, sizes, time.perf_counter() - start)
+    return tokenizers
 
 
 def _encode(data: DataSettings, folder: Path, num_processes: int) -> None:

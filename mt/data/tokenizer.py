@@ -7,6 +7,7 @@ bytes (with byte fallback), then the learned pieces.
 from __future__ import annotations
 
 import functools
+import hashlib
 import io
 import logging
 import re
@@ -213,6 +214,11 @@ class TokenizerPair:
         else:
             self.source.save(Path(folder) / "source.model")
             self.target.save(Path(folder) / "target.model")
+
+    def digests(self) -> list[str]:
+        """What tells these tokenizers from others: SHA-256 of one joint model file, or of two."""
+        sides = [self.source] if self.is_joint else [self.source, self.target]
+        return [hashlib.sha256(side.to_bytes()).hexdigest() for side in sides]
 
     @classmethod
     def load(cls, folder: str | Path) -> TokenizerPair:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 
+from mt.checkpoint.validation import Validation
 from mt.data.batching import TokenBatches
 from mt.data.document import apart
 from mt.data.held_out import HeldOut
@@ -26,20 +26,6 @@ from mt.search.search import Search
 log = logging.getLogger(__name__)
 
 ATTENTION = "attention"  # its pictures, and the folder that they are in
-
-
-@dataclass(frozen=True, kw_only=True)
-class Validated:
-    """Numbers by name, sample translations to show, more numbers to keep, and pictures by name, drawn when wanted.
-
-    `about_scores` says how those of the numbers that are scores were computed, for the checkpoint's scores.json.
-    """
-
-    numbers: dict[str, float]
-    samples: list[str]
-    about_scores: dict[str, Any] = field(default_factory=dict)
-    details: dict[str, float] = field(default_factory=dict)
-    pictures: dict[str, Callable[[Path], None]] = field(default_factory=dict)
 
 
 class Validator:
@@ -71,7 +57,7 @@ class Validator:
         step = max(1, len(held_out) // max(1, sample_lines))
         self.sample_indices = list(range(0, len(held_out), step))[:sample_lines]
 
-    def __call__(self, translator: Translator, step: int) -> Validated:
+    def __call__(self, translator: Translator, step: int) -> Validation:
         """Loss in nats a target token, perplexity, bleu, chrf, share of copied sources, alignment error (0 to 100)."""
         loss = self.loss(translator)
         held_out = self.held_out
@@ -92,10 +78,10 @@ class Validator:
         look = self.probe(translator, step) if self.probe else None
         shown = {"samples": self._samples(texts), "about_scores": scores.about()}
         if look is None:
-            return Validated(numbers=numbers, **shown)
+            return Validation(numbers=numbers, **shown)
         if look.alignment_error is not None:
             numbers["alignment_error"] = look.alignment_error
-        return Validated(numbers=numbers, **shown, details=look.numbers, pictures={ATTENTION: look.draw})
+        return Validation(numbers=numbers, **shown, details=look.numbers, pictures={ATTENTION: look.draw})
 
     @torch.inference_mode()
     def loss(self, translator: Translator) -> float:

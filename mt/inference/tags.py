@@ -7,8 +7,7 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 from mt.checkpoint.folder import ModelCard
-from mt.data.document import AFTER, BEFORE, apart
-from mt.data.held_out import HeldOut
+from mt.data.tags import first_untagged, tags_of_tokenizer
 from mt.data.tokenizer import Tokenizer
 from mt.data.visible import is_visible
 from mt.listing import listed
@@ -20,7 +19,7 @@ class Tags:
     """The tags that a model knows, and whether it also knows sources without one (None: nobody recorded it)."""
 
     def __init__(self, tokenizer: Tokenizer, *, reads_untagged: bool | None = True):
-        self.known = tuple(symbol for symbol in tokenizer.reserved_symbols if symbol not in (BEFORE, AFTER))
+        self.known = tags_of_tokenizer(tokenizer)
         self.reads_untagged = reads_untagged
         self._has_warned = False
 
@@ -45,7 +44,7 @@ class Tags:
         """
         if tag is not None or self.reads_untagged or not self.known:
             return
-        number = self._first_untagged(lines)
+        number = first_untagged(lines, self.known)
         if number is None:
             return
         known = listed(self.known)
@@ -57,21 +56,6 @@ class Tags:
         if not self._has_warned:
             self._has_warned = True
             log.warning("line %d has no tag; if the model was trained with tags, --tag can be one of %s", number, known)
-
-    def check_held_out(self, held_out: HeldOut) -> None:
-        """Raises ValueError, before training, for a set to measure by that the model will not be able to read."""
-        number = self._first_untagged(numbered(held_out.sources)) if self.reads_untagged is False else None
-        if number is not None:
-            raise ValueError(
-                f"data, {held_out.name}: line {number} has no tag, but all training sources have one: "
-                f"it must begin with one of {listed(self.known)}"
-            )
-
-    def _first_untagged(self, lines: Iterable[tuple[int, str]]) -> int | None:
-        return next((number for number, line in lines if not self._has_tag(line)), None)
-
-    def _has_tag(self, line: str) -> bool:
-        return any(text.lstrip().startswith(self.known) for text in (line, apart(line)[1]))
 
 
 def tagged(text: str, tag: str | None) -> str:

@@ -1,25 +1,55 @@
-"""From settings to the parts of a training: what is wrong is refused before any work is done."""
+"""One place that turns settings into what trains: for `train`, for the doctor and its trial, for measured speeds.
+
+    settings -> `Parts` (checked before any work) -> prepared corpus -> `Assembly` -> `Learner`
+
+What one of them refuses, all refuse, with the same line.
+"""
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import Any
 
 import torch
 from torch import nn
 
-from mt.checkpoint.folder import check_search
+from mt.checkpoint.folder import ModelCard, check_search
 from mt.checkpoint.rebuild import build, find_target
+from mt.data.batching import TokenBatches, Treeing
+from mt.data.prepare import Prepared, check_preparable, corpus_fingerprint, prepare
 from mt.data.settings import DataSettings
-from mt.data.tokenizer import TokenizerSettings
-from mt.device import choose_device, choose_precision
+from mt.data.sources import reads_untagged, sources_of, target_languages
+from mt.data.tags import check_tagged, tags_of_tokenizer
+from mt.data.tokenizer import TokenizerPair, TokenizerSettings
+from mt.device import choose_device, choose_precision, set_up_training
+from mt.model.seq2seq import Seq2Seq
+from mt.objective.contract import Objective
 from mt.objective.guided import Guidance
+from mt.training.distributed import Ranks
 from mt.training.ema import MovingAverage
-from mt.training.source_lexicon import LexiconSettings
+from mt.training.learner import Learner
+from mt.training.parameters import check_freeze, freeze
+from mt.training.source_lexicon import LexiconSettings, fill_lexicon
+from mt.training.source_sentences import check_sentences, with_separator
+from mt.training.source_trees import source_trees
+from mt.training.starting_point import StartingPoint
 from mt.training.tracker import Tracker
 from mt.training.trainer import TrainerSettings
+from mt.training.word_links import check_links, find_links, guide_of
+
+log = logging.getLogger(__name__)
+
+EXAMPLES = 10_000  # training pairs that are looked at for tags in their text
+LONG_PIECES = 1024  # sources from which memory is dearer than time
+
+GROUPS = ("data", "tokenizer", "model", "objective", "optimizer", "schedule", "search", "tracker")
+OWN = ("batches", "guidance", "lexicon", "scores", "trainer", "validation", "final")
+SETTINGS = ("name", "folder", "fresh", "resume", *GROUPS, *OWN)
+MAY_BE_MISSING = ("start_from", "new_vocabulary", "freeze")  # as in settings of earlier versions: null
 
 # by name: the class that a part must be of, where there is one
 KINDS = {
@@ -39,14 +69,27 @@ HANDED_TO = {
 }
 
 
+def check_names(settings: Mapping[str, Any]) -> None:
+    """Raises ValueError for a setting that is missing, or that there is not."""
+    for name in SETTINGS:
+        if name not in settings:
+            raise ValueError(f"the setting {name} is missing")
+    known = (*SETTINGS, *MAY_BE_MISSING)
+    for name in settings:
+        if name not in known:  # from a settings file: the command line's are checked already
+            near = get_close_matches(name, known, n=1)
+            raise ValueError(f"there is no setting {name}{f'; did you mean {near[0]}?' if near else ''}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Parts:
     """What a training is made of; each is named after its setting."""
 
+    model_node: Mapping[str, Any]
     data: DataSettings
     tokenizer: TokenizerSettings
     trainer: TrainerSettings
-    objective: Callable
+    objective: Objective
     optimizer: Callable[[nn.Module], torch.optim.Optimizer]
     schedule: Callable[[int, float], float]
     guidance: Guidance
@@ -55,8 +98,10 @@ class Parts:
     search: Any  # mt.search.search.Search: training itself never searches
     scores: Any  # mt.evaluation.tokenization.ScoreSettings
     final: Any  # mt.evaluation.final.FinalSettings
-    make_batches: Callable[..., Any]
+    make_batches: Callable[..., TokenBatches]
     make_validator: Callable[..., Any]
+    start: StartingPoint | None  # None: fresh weights
+    frozen: tuple[str, ...]  # beginnings of the names of parameters that stay as they are
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Parts:
@@ -64,17 +109,60 @@ class Parts:
 
         What is used last is checked, too: the search, what comes after training, the tracker, the model's sizes.
         """
+        check_names(settings)
         names = ("data", "tokenizer", "trainer", "objective", "optimizer", "schedule", "guidance", "tracker")
         parts = {name: _part(name, settings.get(name)) for name in (*names, "search", "scores", "final")}
         lexicon, make_batches, make_validator = (
             build({"_target_": target, **({} if name == "lexicon" else {"_partial_": True}), **_node(name, settings)})
             for name, target in HANDED_TO.items()
         )
-        made = cls(**parts, lexicon=lexicon, make_batches=make_batches, make_validator=make_validator)
-        made.check(_node("model", settings))
+        made = cls(
+            **parts,
+            model_node=_node("model", settings),
+            lexicon=lexicon,
+            make_batches=make_batches,
+            make_validator=make_validator,
+            start=StartingPoint.of(settings),
+            frozen=check_freeze(settings.get("freeze")),
+        )
+        made.check()
         return made
 
-    def check(self, model_node: Mapping[str, Any]) -> None:
+    @property
+    def kept_tokenizers(self) -> TokenizerPair | None:
+        """Those of the checkpoint that the training starts from; None where new ones are learned."""
+        return self.start.tokenizers if self.start else None
+
+    @property
+    def whole_objective(self) -> Objective:
+        """What is minimised, with the guided head where there is one."""
+        return self.guidance.around(self.objective)
+
+    def without_guidance(self) -> Parts:
+        """The same parts, with no head guided."""
+        return replace(self, guidance=replace(self.guidance, links=None))
+
+    def fingerprint(self) -> str:
+        """Of the corpus with its tokenizers: changes with anything that would change what is read."""
+        return corpus_fingerprint(self.data, self.tokenizer, kept=self.kept_tokenizers)
+
+    def prepare(self) -> Prepared:
+        """The corpus, prepared where it is not yet."""
+        return prepare(self.data, self.tokenizer, kept=self.kept_tokenizers)
+
+    def set_up_process(self) -> torch.device:
+        """Sets up the libraries for this training; gives the chosen device."""
+        device = choose_device(self.trainer.device)
+        set_up_training(device, has_long_lines=self.data.max_pieces > LONG_PIECES)
+        return device
+
+    def fitting_scores(self) -> dict[str, Any]:
+        """How each held-out set is scored, by name: `mt.evaluation.tokenization.Fitting`."""
+        held_out = {"valid": self.data.valid, **self.data.tests}
+        of_data = self.data.target_language
+        return {name: self.scores.fitting(*target_languages(corpus, of_data)) for name, corpus in held_out.items()}
+
+    def check(self) -> None:
         """Raises ValueError for parts that do not go together, or would fail once they are used."""
         if self.final.average_last > self.trainer.keep_last:
             raise ValueError(
@@ -83,12 +171,25 @@ class Parts:
             )
         check_search(self.search, "search")  # it goes into the checkpoint
         choose_precision(self.trainer.precision, choose_device(self.trainer.device))
+        self._check_validation()
+        self._check_optimizer()
+        self.tracker.check()
+        self.fitting_scores()
+        check_preparable(self.data, self.kept_tokenizers)
+        self._check_batches()
+        if self.start:
+            self.start.check_languages(self.data)
+        self._check_model()
+
+    def _check_validation(self) -> None:
         validation = self.make_validator.keywords
         for name in ("sample_lines", "attention_lines"):
             if validation.get(name, 0) < 0:
                 raise ValueError(f"validation.{name} ({validation[name]}) must be 0 or more")
         if not isinstance(validation.get("search"), find_target(KINDS["search"])):
             raise ValueError("validation.search must be a search, such as {_target_: mt.search.greedy.Greedy}")
+
+    def _check_optimizer(self) -> None:
         stand_in = nn.Linear(1, 1)
         MovingAverage(stand_in, self.trainer.ema_decay)
         try:
@@ -100,19 +201,140 @@ class Parts:
             ) from error
         if not (isinstance(rate, float) and math.isfinite(rate) and rate >= 0):
             raise ValueError(f"schedule must give a learning rate for the first update, not {rate}")
-        self.tracker.check()
-        self._check_model(model_node)
 
-    def _check_model(self, node: Mapping[str, Any]) -> None:
-        size = self.tokenizer.vocab_size
+    def _check_batches(self) -> None:
+        if "max_tokens" not in self.make_batches.keywords:
+            raise ValueError("batches needs the setting max_tokens")
+        if self.data.keep_shards is not None:
+            TokenBatches(_AnyShards(self.data.max_pieces), None, seed=0, **self.make_batches.keywords)
+        elif mixture := self.make_batches.keywords.get("mixture"):
+            mixture.check(list(sources_of(self.data.train)))
+
+    def _check_model(self) -> None:
+        kept, size = self.kept_tokenizers, self.tokenizer.vocab_size
+        sizes = (kept.source.size, kept.target.size) if kept else (size, size)
+        node = self.model_node
         try:
             with torch.device("meta"):  # sizes without memory
-                model = build(node, source_vocab_size=size, target_vocab_size=size)
+                model = build(node, source_vocab_size=sizes[0], target_vocab_size=sizes[1])
         except (RuntimeError, TypeError, OverflowError) as error:  # torch on sizes that no tensor has
             raise ValueError(f"model cannot be built: {error}") from error
-        if self.guidance.is_on:
-            layers = model.decoder.layers
-            self.guidance.at(len(layers), layers[0].cross_attention.num_heads)
+        self.whole_objective.check(model)
+        is_in_shards = self.data.keep_shards is not None
+        check_links(self.guidance.links, is_in_shards=is_in_shards)
+        if model.lexicon is not None:
+            links = self.lexicon.links or self.guidance.links or "learned"
+            check_links(links, is_in_shards=is_in_shards, setting="lexicon.links")
+        if self.start:
+            self.start.check_model(model, node)
+        freeze(model, self.frozen, say=lambda *_: None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assembly:
+    """What trains on a prepared corpus: made from the parts, and the same for everybody who trains or tries to."""
+
+    parts: Parts
+    prepared: Prepared
+    card: ModelCard
+    model: Seq2Seq  # with fresh weights until `take_first_weights`; without gradients where frozen
+    trees: Treeing | None
+
+    @classmethod
+    def of(cls, parts: Parts, prepared: Prepared) -> Assembly:
+        """Builds the model, and checks it against the corpus. Raises ValueError where they do not go together."""
+        data, tokenizers = parts.data, prepared.tokenizers
+        torch.manual_seed(parts.trainer.seed)
+        node = with_separator(parts.model_node, data.document, tokenizers.source)
+        vocabularies = {"source_vocab_size": tokenizers.source.size, "target_vocab_size": tokenizers.target.size}
+        model = build(node, **vocabularies)
+        check_sentences(model)
+        check_fits_corpus(model, tokenizers, max_pieces=data.max_pieces)
+        trees = source_trees(model, prepared)
+        freeze(model, parts.frozen)
+        examples = (pair.source for pair in prepared.train.sample(EXAMPLES))
+        card = ModelCard(
+            model=node,
+            source_language=data.source_language,
+            target_language=data.target_language,
+            max_pieces=data.max_pieces,
+            document=data.document,
+            reads_untagged=reads_untagged(data.train, examples, tokenizers.source.reserved_symbols),
+        )
+        if card.reads_untagged is False:
+            for held_out in (prepared.valid, *prepared.tests.values()):
+                check_tagged(held_out, tags_of_tokenizer(tokenizers.source))
+        return cls(parts=parts, prepared=prepared, card=card, model=model, trees=trees)
+
+    def take_first_weights(self, ranks: Ranks) -> None:
+        """Those of the checkpoint to start from; and fills a lexicon that did not come with them.
+
+        A training that resumes needs neither. Raises ValueError where the corpus lacks the links for a lexicon.
+        """
+        start, has_lexicon = self.parts.start, False
+        if start is not None and start.checkpoint is not None:
+            has_lexicon = start.load_weights(self.model, self.prepared.tokenizers)
+        if not has_lexicon:
+            fill_lexicon(self.model, self.parts.lexicon, self.parts.guidance, self.prepared, ranks)
+
+    def batches(self, *, shuffle: bool = True, ranks: Ranks | None = None) -> TokenBatches:
+        """Of this rank; guided where guidance is on. Raises ValueError where the corpus lacks the links for that."""
+        ranks, guidance = ranks or Ranks(), self.parts.guidance
+        ranks.on_first_rank(lambda: find_links(guidance.links, self.prepared))
+        return self.parts.make_batches(
+            self.prepared.train,
+            self.prepared.tokenizers,
+            seed=self.parts.trainer.seed,
+            shuffle=shuffle,
+            guide=guide_of(guidance, self.prepared),
+            trees=self.trees,
+            rank=ranks.rank,
+            world_size=ranks.world_size,
+        )
+
+    def valid_batches(self) -> TokenBatches:
+        """The validation pairs once, by length, for the loss."""
+        max_tokens = max(8192, 2 * self.parts.data.max_pieces + 2)  # a batch holds the longest pair at least
+        store, tokenizers = self.prepared.valid_store, self.prepared.tokenizers
+        return TokenBatches(store, tokenizers, max_tokens=max_tokens, seed=0, shuffle=False, trees=self.trees)
+
+    def learner(self, ranks: Ranks | None = None) -> Learner:
+        """Moves the model to the device, with an updater, an optimizer and the moving average."""
+        return Learner.of(
+            self.parts.trainer,
+            self.model,
+            objective=self.parts.whole_objective,
+            optimizer=self.parts.optimizer,
+            max_tokens=self.parts.make_batches.keywords["max_tokens"],
+            ranks=ranks or Ranks(),
+        )
+
+
+def check_fits_corpus(model: Seq2Seq, tokenizers: TokenizerPair, *, max_pieces: int) -> None:
+    """Raises ValueError where the model's vocabulary or its positions do not suit the prepared corpus."""
+    if model.is_source_tied and not tokenizers.is_joint:
+        raise ValueError("model.tie (all) needs one joint vocabulary: use model.tie=target or tokenizer.joint=true")
+    if model.max_length is not None and model.max_length <= max_pieces:
+        raise ValueError(
+            f"model.max_positions ({model.max_length}) must be above data.max_pieces ({max_pieces}): EOS takes one"
+        )
+
+
+@dataclass(frozen=True)
+class _AnyShards:
+    """Stands for a corpus in shards that nobody has prepared yet: `TokenBatches` checks its settings by it."""
+
+    max_pieces: int
+    folder: str = "data.train"
+
+    def __len__(self) -> int:
+        return 1
+
+    def store(self, number: int) -> Iterable:
+        raise NotImplementedError
+
+    def prefetch(self, number: int) -> None:
+        raise NotImplementedError
 
 
 def _part(name: str, node: Any) -> Any:

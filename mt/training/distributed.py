@@ -67,7 +67,7 @@ class Ranks:
         """The device of this process: of several, each has the GPU of its own number."""
         return torch.device("cuda", self.local) if self.world_size > 1 and chosen.type == "cuda" else chosen
 
-    def gathered(self, *numbers: float) -> Tensor:
+    def all_gather(self, *numbers: float) -> Tensor:
         """These numbers of every rank: float64 of shape (world_size, how many), on the CPU, the same everywhere."""
         own = torch.tensor([numbers], dtype=torch.float64)
         if self.world_size == 1:
@@ -76,7 +76,7 @@ class Ranks:
         dist.all_gather(every, own, group=self._control)
         return torch.cat(every)
 
-    def told(self, value: Any) -> Any:
+    def broadcast_object(self, value: Any) -> Any:
         """What the first rank passed here, on every rank."""
         if self.world_size == 1:
             return value
@@ -84,7 +84,7 @@ class Ranks:
         dist.broadcast_object_list(box, src=0, group=self._control)
         return box[0]
 
-    def shared(self, tensor: Tensor | None, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+    def broadcast(self, tensor: Tensor | None, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
         """A CPU tensor of the first rank, on every rank."""
         if self.world_size == 1:
             assert tensor is not None
@@ -93,7 +93,7 @@ class Ranks:
         dist.broadcast(tensor, src=0, group=self._control)
         return tensor
 
-    def first_alone(self, work: Callable[[], Any]) -> Any:
+    def on_first_rank(self, work: Callable[[], Any]) -> Any:
         """What `work` gives on the first rank, None on the others, which wait; its mistake ends them all."""
         result, problem = None, None
         if self.is_first:
@@ -101,8 +101,8 @@ class Ranks:
                 result = work()
             except (ValueError, OSError) as error:
                 problem = error
-        if self.told(problem is not None):
-            raise problem or SystemExit(2)  # said once, by the first
+        if self.broadcast_object(problem is not None):
+            raise problem or SystemExit(2)  # only the first rank reports the error
         return result
 
     def leave(self) -> None:

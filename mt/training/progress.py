@@ -56,3 +56,19 @@ def _clock(seconds: float) -> str:
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+class Speed:
+    """Target tokens a second since it was made."""
+
+    def __init__(self):
+        self._tokens, self._since = 0, time.monotonic()
+
+    def add(self, target_tokens: int) -> None:
+        """Counts the tokens of one more update."""
+        self._tokens += target_tokens
+
+    @property
+    def tokens_per_second(self) -> float:
+        """The mean so far."""
+        return self._tokens / max(time.monotonic() - self._since, 1e-9)

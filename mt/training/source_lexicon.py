@@ -12,11 +12,10 @@ from torch import nn
 
 from mt.alignment.link_counts import LinkCounts
 from mt.data.prepare import Prepared
-from mt.data.store import Store
 from mt.data.tokenizer import NUM_SPECIAL
 from mt.objective.guided import LINKS, Guidance
 from mt.training.distributed import Ranks
-from mt.training.guiding_links import FOLDER, LearnedLinks, find_links, make_guide
+from mt.training.word_links import FOLDER, LearnedLinks, find_links, make_guide
 
 log = logging.getLogger(__name__)
 
@@ -45,9 +44,9 @@ def fill_lexicon(
                 "lexicon.links (%s) is not used: attention@model.decoder.cross_attention=prior uses it", settings.links
             )
         return
-    ranks.first_alone(lambda: _fill(model.lexicon, settings.links or guidance.links or "learned", prepared))
+    ranks.on_first_rank(lambda: _fill(model.lexicon, settings.links or guidance.links or "learned", prepared))
     for buffer in model.lexicon.buffers():
-        buffer.copy_(ranks.shared(buffer, buffer.shape, buffer.dtype))
+        buffer.copy_(ranks.broadcast(buffer, buffer.shape, buffer.dtype))
 
 
 def _fill(lexicon: nn.Module, links: str, prepared: Prepared) -> None:
@@ -68,7 +67,7 @@ def count_links(links: str, prepared: Prepared) -> LinkCounts:
     to. Of a corpus in shards, the first is read; with subword sampling, the best segmentation.
     """
     tokenizers = prepared.tokenizers
-    store = prepared.train if isinstance(prepared.train, Store) else prepared.train.store(0)
+    store = prepared.train.store(0) if prepared.is_in_shards else prepared.train
     learned = LearnedLinks(prepared.folder / FOLDER) if links == "learned" else None
     guide = make_guide(tokenizers, shift=0, learned=learned)
     counts = LinkCounts(tokenizers.target.size, tokenizers.source.size)

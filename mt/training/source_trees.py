@@ -7,7 +7,6 @@ import logging
 from mt.alignment.tree import Trees
 from mt.data.batching import Treeing
 from mt.data.prepare import Prepared
-from mt.data.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -20,11 +19,11 @@ def source_trees(model, prepared: Prepared) -> Treeing | None:
     Raises ValueError where the model asks for trees and the corpus has none.
     """
     store, source = prepared.train, prepared.tokenizers.source
-    has_trees = not isinstance(store, Store) or any(pair.tree for pair in store.sample(LOOKED_AT))
+    has_trees = prepared.is_in_shards or any(pair.tree for pair in store.sample(LOOKED_AT))
     if model.wants_trees and not has_trees:
         raise ValueError("structured attention needs a corpus with trees, as data.train.tree=FILE gives them")
     if not model.wants_trees:
-        if has_trees and isinstance(store, Store):
+        if has_trees and not prepared.is_in_shards:
             log.warning("the corpus's trees are not used: attention@model.encoder.self_attention=structured uses them")
         return None
     return Trees(source.pieces(range(source.size)))

@@ -5,35 +5,32 @@ from __future__ import annotations
 import logging
 import math
 import signal
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mt.checkpoint.folder import TrainingState
-from mt.checkpoint.outline import kept_tensors
-from mt.data.batching import Cursor, TokenBatches
-from mt.device import choose_device, choose_precision
-from mt.model.seq2seq import Seq2Seq
-from mt.objective.contract import Objective
+from mt.checkpoint.validation import Validation
+from mt.data.batching import TokenBatches
 from mt.training.bad_batches import keep_bad_batches
-from mt.training.distributed import Ranks, copy_whole, put_together, whole
-from mt.training.ema import MovingAverage
-from mt.training.progress import Progress
+from mt.training.distributed import put_together
+from mt.training.learner import Learner
+from mt.training.limits import Limits, Position, parse_duration
+from mt.training.progress import Progress, Speed
+from mt.training.run_state import collect_state, collect_weights, restore_state
+from mt.training.signals import noted_signals
 from mt.training.tracker import Guarded, MetricsFile, Tracker
-from mt.training.updater import Update, Updater
+from mt.training.updater import Update
 from mt.training.watch import Watch
 
 log = logging.getLogger(__name__)
 
 METRICS = {"bleu": 1.0, "chrf": 1.0, "loss": -1.0}  # sign: is more better?
 ROLLBACKS = 3  # in a row, without a new checkpoint between them, before the run gives up
-SAME_SIGNAL_SECONDS = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,67 +75,6 @@ class TrainerSettings:
             parse_duration(self.time_budget)
 
 
-def parse_duration(text: str) -> float:
-    """Seconds of `90s`, `30m`, `1.5h` or a plain number of seconds. Raises ValueError."""
-    units = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-    body, unit = (text[:-1], units[text[-1]]) if str(text)[-1:] in units else (text, 1.0)
-    try:
-        seconds = float(body) * unit
-    except ValueError:
-        seconds = math.nan
-    if not 0.0 < seconds < math.inf:
-        raise ValueError(f"trainer.time_budget ({text}) must be a time such as 90s, 30m or 2h")
-    return seconds
-
-
-@dataclass(frozen=True, kw_only=True)
-class Position:
-    """How far a run has come, and what it counts on the way."""
-
-    step: int = 0  # updates done
-    cursor: Cursor = field(default_factory=Cursor)  # the next batch
-    target_tokens: int = 0
-    seconds: float = 0.0
-    best: float | None = None  # the metric at the best validation, as reported
-    validations_without_best: int = 0
-    validated_step: int | None = None
-    ema_updates: int = 0
-    skipped: int = 0  # updates, for a loss or gradient that was not finite
-    skipped_in_a_row: int = 0
-    rollbacks: int = 0  # since the last checkpoint
-    logged_loss_nats: float = 0.0  # since the last line in the metrics file
-    logged_tokens: int = 0
-
-    @classmethod
-    def from_dict(cls, numbers: Mapping[str, Any]) -> Position:
-        """The position that `asdict` made plain. Raises ValueError for that of another version."""
-        try:
-            return cls(**{**numbers, "cursor": Cursor(**numbers["cursor"])})
-        except (KeyError, TypeError) as error:
-            raise ValueError(
-                f"the checkpoint's training state is another version's ({error}): use fresh=true"
-            ) from None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Validation:
-    """What the validation function gives: numbers by name (`loss`, `bleu`, `chrf` …) and a few sample translations.
-
-    `details` are more numbers, which are recorded and not shown; `pictures` draw themselves to a PNG file.
-    `about_scores` stands beside the numbers in the checkpoint's scores.json.
-    """
-
-    numbers: Mapping[str, float]
-    samples: list[str] = field(default_factory=list)  # lines to show
-    details: Mapping[str, float] = field(default_factory=dict)
-    pictures: Mapping[str, Callable[[Path], None]] = field(default_factory=dict)
-    about_scores: Mapping[str, Any] = field(default_factory=dict)
-
-    def for_checkpoint(self) -> dict[str, Any]:
-        """What is kept with the weights."""
-        return {**self.numbers, **self.about_scores}
-
-
 class Store(Protocol):
     """Where checkpoints go; `mt.checkpoint.run_folder.RunFolder` is one."""
 
@@ -159,60 +95,45 @@ class Outcome:
 
 
 class Trainer:
-    """Trains `model` on `batches`. Everything it needs is handed in; `run` does the work.
+    """Trains what `learner` holds on `batches`. Everything it needs is handed in; `run` does the work.
 
-    Of several processes (`ranks`) each reads its share of every batch; all of them validate, the first one writes.
+    Of several processes each reads its share of every batch; all of them validate, the first one writes.
+    `resume` is the state of an earlier checkpoint, on the first process.
     """
 
     def __init__(
         self,
         *,
         settings: TrainerSettings,
-        model: Seq2Seq,
+        learner: Learner,
         batches: TokenBatches,
-        objective: Objective,
-        optimizer: Callable[[nn.Module], torch.optim.Optimizer],
         schedule: Callable[[int, float], float],
-        validate: Callable[[nn.Module], Validation],
+        validate: Callable[..., Validation],  # (model, step=)
         store: Store,
         tracker: Tracker,
         folder: Path,
         resume: TrainingState | None = None,
-        ranks: Ranks | None = None,
     ):
-        self.settings, self.batches, self.schedule = settings, batches, schedule
-        self.ranks = ranks or Ranks()
-        self.device = self.ranks.device(choose_device(settings.device))
-        self.model = model.to(self.device)
-        self.updater = Updater(
-            self.model,
-            objective,
-            clip_norm=settings.clip_norm,
-            max_tokens=batches.max_tokens,
-            device=self.device,
-            dtype=choose_precision(settings.precision, self.device),
-            seed=settings.seed,
-            ranks=self.ranks,
-            shard=settings.shard,
-        )
-        self.optimizer = optimizer(self.model)
-        self.average = MovingAverage(self.model, settings.ema_decay)
+        self.settings, self.learner, self.batches, self.schedule = settings, learner, batches, schedule
+        self.ranks = learner.ranks
         self.validate, self.store, self.tracker = validate, store, Guarded(tracker)
         self.watch = Watch(warmup_steps=getattr(schedule, "warmup_steps", 0))
         self.folder = folder  # of the run
-        self.position = Position()
-        if self.ranks.told(resume is not None):
-            self._restore(resume)
+        is_resumed = self.ranks.broadcast_object(resume is not None)
+        self.position = restore_state(learner, resume) if is_resumed else Position()
         self.metrics = MetricsFile(folder / "metrics.jsonl") if self.ranks.is_first else None
         if self.metrics:
             self.metrics.cut(self.position.step)
-        self._budget = parse_duration(settings.time_budget) if settings.time_budget else None
-        self._started, self._seconds_before = time.monotonic(), self.position.seconds
+        self.limits = Limits(settings, epochs=batches.epochs, seconds=self.position.seconds)
         self._problem: OSError | None = None  # why the first rank could not write the last checkpoint
-        self._is_written = True  # it could, as all ranks know
+        self._is_written = True  # the last checkpoint, as all ranks know
         self._judged: tuple[dict[str, Any], float, bool] | None = (
             None  # the last validation: scores, metric, is it best
         )
+
+    def reason_to_stop(self) -> str | None:
+        """Which limit has been reached, in words; None while there is more to do."""
+        return self.limits.reason_to_stop(self.position)
 
     def run(self) -> Outcome:
         """Trains until a limit, the end of patience, or a signal; writes a checkpoint before it returns.
@@ -221,14 +142,14 @@ class Trainer:
         """
         settings = self.settings
         progress = Progress(total_steps=settings.max_steps, is_shown=self.ranks.is_first)
-        self._started, self._seconds_before = time.monotonic(), self.position.seconds
-        speed = _Speed()
-        with _signals() as seen:
+        self.limits.start_clock(self.position.seconds)
+        speed = Speed()
+        with noted_signals() as seen:
             if self._is_validation_due():  # a signal came before it
                 self._validate_and_save(progress)
             while True:
                 share, stopping = self._agreed(seen)
-                reason = self.reason_to_stop(share)
+                reason = self.limits.reason_to_stop(self.position, share)
                 if reason is not None or stopping:
                     break
                 update = self._update(share)
@@ -238,21 +159,21 @@ class Trainer:
                         self._roll_back()
                     continue
                 self._say(progress, self.watch.loss(self.position.step, update.loss_nats, update.target_tokens))
-                if self.device.type == "cpu":
+                if self.learner.device.type == "cpu":
                     threads = torch.get_num_threads()
-                    now = self._elapsed()
+                    now = self.limits.elapsed()
                     self._say(progress, self.watch.waiting(self.position.step, seconds=now, num_threads=threads))
                 self._log(update, speed)
                 progress.update(
                     step=self.position.step,
-                    share=self._share(),
+                    share=self.limits.share(self.position),
                     loss_nats=update.loss_nats / max(1, update.target_tokens),
                     tokens_per_second=speed.tokens_per_second,
                     seconds=self.position.seconds,
                 )
                 if self._is_validation_due() and not self._agreed(seen)[1]:
                     self._validate_and_save(progress)
-                    speed = _Speed()
+                    speed = Speed()
             is_validated = self.position.validated_step == self.position.step
             if stopping:
                 reason = f"stopped by {signal.Signals(stopping).name} at step {self.position.step}"
@@ -264,12 +185,12 @@ class Trainer:
                 self._validate_and_save(progress)
         progress.close()
         if not self._is_written:
-            raise self._problem or SystemExit(2)  # said once, by the first
+            raise self._problem or SystemExit(2)  # only the first rank reports the error
         return Outcome(position=self.position, reason=str(reason), signal=stopping or None)
 
     def _agreed(self, seen: list[int]) -> tuple[float, int]:
         """The share of the run that is done by the first rank's clock, and a signal that any rank has seen (or 0)."""
-        every = self.ranks.gathered(self._share(), seen[0] if seen else 0)
+        every = self.ranks.all_gather(self.limits.share(self.position), seen[0] if seen else 0)
         return float(every[0, 0]), int(every[:, 1].max())
 
     def _update(self, share: float) -> Update:
@@ -283,8 +204,9 @@ class Trainer:
             group.append(batch)
         rate = self.schedule(position.step + 1, share)
         is_logged = self._is_log_due(position.step + 1)
-        update = self.updater(self.optimizer, group, step=position.step, learning_rate=rate, wants_parts=is_logged)
-        self.position = replace(position, cursor=cursor, seconds=self._elapsed())
+        learner, step = self.learner, position.step
+        update = learner.updater(learner.optimizer, group, step=step, learning_rate=rate, wants_parts=is_logged)
+        self.position = replace(position, cursor=cursor, seconds=self.limits.elapsed())
         if update.is_skipped:
             self.position = replace(
                 self.position, skipped=position.skipped + 1, skipped_in_a_row=position.skipped_in_a_row + 1
@@ -301,12 +223,12 @@ class Trainer:
                     where,
                 )
             return update
-        self.average.update()
+        learner.average.update()
         self.position = replace(
             self.position,
             step=position.step + 1,
             target_tokens=position.target_tokens + update.target_tokens,
-            ema_updates=self.average.num_updates,
+            ema_updates=learner.average.num_updates,
             skipped_in_a_row=0,
             logged_loss_nats=position.logged_loss_nats + update.loss_nats,
             logged_tokens=position.logged_tokens + update.target_tokens,
@@ -316,24 +238,24 @@ class Trainer:
     def _roll_back(self) -> None:
         """Back to the weights of the last checkpoint; the data goes on from here."""
         position = self.position
-        found = self.ranks.first_alone(self.store.resume_point)
+        found = self.ranks.on_first_rank(self.store.resume_point)
         times = position.rollbacks + 1
-        if not self.ranks.told(found is not None) or times > ROLLBACKS:
+        if not self.ranks.broadcast_object(found is not None) or times > ROLLBACKS:
             why = (
                 f"after going back {ROLLBACKS} times"
                 if times > ROLLBACKS
                 else "and there is no checkpoint to go back to"
             )
             if not self.ranks.is_first:
-                raise SystemExit(2)  # said once, by the first
+                raise SystemExit(2)  # only the first rank reports the error
             raise ValueError(
                 f"step {position.step}: {position.skipped_in_a_row} updates in a row had a loss or gradient that was"
                 f" not finite, {why}. Likely causes: a learning rate that is too high (schedule.peak), bfloat16 where"
                 " float32 is needed (trainer.precision), broken data (see bad_batches/)"
             )
-        self._restore(found[1] if found else None)
+        restored = restore_state(self.learner, found[1] if found else None)
         self.position = replace(
-            self.position,
+            restored,
             cursor=position.cursor,
             seconds=position.seconds,
             skipped=position.skipped,
@@ -356,48 +278,16 @@ class Trainer:
     def _is_log_due(self, step: int) -> bool:
         return step % self.settings.log_every == 0 or step == 1
 
-    def _elapsed(self) -> float:
-        return self._seconds_before + time.monotonic() - self._started
-
-    def _share(self) -> float:
-        """The share of the run that is done (0 to 1), by whichever limit comes first."""
-        return min(1.0, max(self._shares().values()))
-
-    def _shares(self) -> dict[str, float]:
-        settings, position = self.settings, self.position
-        shares = {}
-        if settings.max_steps is not None:
-            shares["steps"] = position.step / settings.max_steps
-        if settings.max_epochs is not None:
-            shares["epochs"] = self.batches.epochs(position.cursor) / settings.max_epochs
-        if self._budget is not None:
-            shares["time"] = self._elapsed() / self._budget
-        return shares
-
-    def reason_to_stop(self, share: float | None = None) -> str | None:
-        """Which limit has been reached, in words; None while there is more to do. `share`: what all ranks agreed on."""
-        settings, position = self.settings, self.position
-        if settings.patience is not None and position.validations_without_best >= settings.patience:
-            return f"no better {settings.metric} in {settings.patience} validations"
-        if (self._share() if share is None else share) < 1.0:
-            return None
-        shares = self._shares()
-        limit = max(shares, key=shares.__getitem__)
-        if limit == "steps":
-            return f"step {position.step} of {settings.max_steps}"
-        if limit == "epochs":
-            return f"epoch {self.batches.epochs(position.cursor):g} of {settings.max_epochs:g}"
-        return f"time budget of {settings.time_budget}"
-
     def _validate_and_save(self, progress: Progress) -> None:
         settings = self.settings
-        self.average.swap()
-        self.model.eval()
-        with put_together(self.updater.loss):
-            own = self.validate(self.model)
-        self.average.swap()
-        told = self.ranks.told({"numbers": own.numbers, "samples": own.samples, "details": own.details})
-        validation = Validation(**told, pictures=own.pictures, about_scores=own.about_scores)
+        learner = self.learner
+        learner.average.swap()
+        learner.model.eval()
+        with put_together(learner.updater.loss):
+            own = self.validate(learner.model, step=self.position.step)
+        learner.average.swap()
+        numbers, samples, details = self.ranks.broadcast_object((own.numbers, own.samples, own.details))
+        validation = replace(own, numbers=numbers, samples=samples, details=details)
         value = validation.numbers[settings.metric]
         sign, best = METRICS[settings.metric], self.position.best
         is_best = not math.isnan(value) and (best is None or sign * value > sign * best)
@@ -406,7 +296,7 @@ class Trainer:
             before,
             validations_without_best=0 if is_best else before.validations_without_best + 1,
             validated_step=before.step,
-            seconds=self._elapsed(),
+            seconds=self.limits.elapsed(),
         )
         every = {**validation.numbers, **validation.details}
         self._record({f"valid_{name}": number for name, number in every.items()})
@@ -436,7 +326,7 @@ class Trainer:
         if warning is not None and self.ranks.is_first:
             progress.say(f"warning: {warning}")
 
-    def _log(self, update: Update, speed: _Speed) -> None:
+    def _log(self, update: Update, speed: Speed) -> None:
         """A line in the metrics file where one is due: the mean loss since the last one, and the latest of the rest."""
         position = self.position
         if not self._is_log_due(position.step):
@@ -477,11 +367,11 @@ class Trainer:
         """Writes a checkpoint; whether that went well. A disk that is full now may have room the next time."""
         name = f"step_{self.position.step:06d}"
         if not (self.ranks.is_first or self.settings.shard):  # has nothing to add
-            self._is_written = not self.ranks.told(None)
+            self._is_written = not self.ranks.broadcast_object(None)
             return self._is_written
-        state = self._state()
-        self.average.swap()
-        weights = self._collected(kept_tensors(self.model))
+        state = collect_state(self.learner, self.position)
+        self.learner.average.swap()
+        weights = collect_weights(self.learner)
         self._problem = None
         if self.ranks.is_first:
             try:
@@ -493,122 +383,6 @@ class Trainer:
                     self.position.step,
                     error,
                 )
-        self.average.swap()
-        self._is_written = not self.ranks.told(self._problem is not None)
+        self.learner.average.swap()
+        self._is_written = not self.ranks.broadcast_object(self._problem is not None)
         return self._is_written
-
-    def _state(self) -> TrainingState:
-        parameters = dict(self.model.named_parameters())
-        # without an average the weights are those that stand beside them in the checkpoint
-        kept = kept_tensors(self.model) if self._has_average else {}
-        tensors = {f"weights.{name}": tensor for name, tensor in kept.items()}
-        tensors |= {f"average.{name}": tensor for name, tensor in self.average.tensors().items()}
-        for name, parameter in parameters.items():
-            for key, value in self.optimizer.state[parameter].items() if parameter in self.optimizer.state else ():
-                tensors[f"optimizer.{key}.{name}"] = torch.as_tensor(value)
-        # weights and average change places while the checkpoint is written
-        return TrainingState(tensors=self._collected(tensors, copy=self._has_average), numbers=asdict(self.position))
-
-    def _collected(self, tensors: Mapping[str, Tensor], *, copy: bool = False) -> dict[str, Tensor]:
-        """The whole tensors on the CPU of the first rank, one after the other; nothing on the other ranks."""
-        collected = {}
-        for name, tensor in tensors.items():
-            tensor = whole(tensor.detach())
-            if self.ranks.is_first:
-                collected[name] = tensor.clone() if copy and tensor.device.type == "cpu" else tensor.cpu()
-        return collected
-
-    @property
-    def _has_average(self) -> bool:
-        return self.settings.ema_decay > 0.0
-
-    def _restore(self, state: TrainingState | None) -> None:
-        """Takes everything back that `_state` gave the first rank; the other ranks hand in None."""
-        self.position = Position.from_dict(self.ranks.told(state.numbers if state else None))
-        tensors = state.tensors if state else {}
-        known = self.ranks.told({name: (tuple(t.shape), t.dtype) for name, t in tensors.items()})
-        kept, averages = kept_tensors(self.model), self.average.tensors()
-        _check_fit(known, kept, averages)
-        self.average.num_updates = self.position.ema_updates
-        with torch.no_grad():
-            for name, (shape, dtype) in known.items():
-                tensor = self.ranks.shared(tensors.get(name), shape, dtype)
-                group, _, rest = name.partition(".")
-                if group == "weights":
-                    copy_whole(kept[rest], tensor)
-                elif group == "average" and averages:
-                    copy_whole(averages[rest], tensor)
-                elif group == "optimizer":
-                    key, _, owner = rest.partition(".")
-                    self._restore_moment(kept[owner], key, tensor)
-
-    def _restore_moment(self, parameter: Tensor, key: str, tensor: Tensor) -> None:
-        own = self.optimizer.state[parameter]
-        if tensor.ndim == 0:  # the step count; the fused form reads it on the parameter's device
-            own[key] = tensor.to(parameter.device, copy=True)
-        else:
-            own[key] = torch.empty_like(parameter, dtype=tensor.dtype)
-            copy_whole(own[key], tensor)
-
-
-def _check_fit(
-    known: Mapping[str, tuple[tuple[int, ...], torch.dtype]], kept: Mapping[str, Tensor], averages: Mapping[str, Tensor]
-) -> None:
-    """Raises ValueError unless a training state holds what the model needs, and nothing that it does not have."""
-    wanted = {f"{group}.{name}" for group, names in (("weights", kept), ("average", averages)) for name in names}
-    for name in sorted(wanted - known.keys()):
-        raise ValueError(f"the checkpoint's training state does not fit the model: it lacks {name}")
-    for name, (shape, _) in known.items():
-        owner = name.split(".", 2 if name.startswith("optimizer.") else 1)[-1]
-        if owner not in kept or (shape and shape != tuple(kept[owner].shape)):
-            raise ValueError(f"the checkpoint's training state does not fit the model: {name} of shape {list(shape)}")
-
-
-class _Speed:
-    """Target tokens a second since it was made."""
-
-    def __init__(self):
-        self._tokens, self._since = 0, time.monotonic()
-
-    def add(self, target_tokens: int) -> None:
-        self._tokens += target_tokens
-
-    @property
-    def tokens_per_second(self) -> float:
-        return self._tokens / max(time.monotonic() - self._since, 1e-9)
-
-
-@contextmanager
-def _signals() -> Iterator[list[int]]:
-    """A list that fills when SIGINT or SIGTERM comes; another one seconds later is no longer held back.
-
-    At once it may be the same one: a cluster tells every process, and torchrun tells its own again.
-    """
-    seen: list[int] = []
-    since: list[float] = []
-
-    def note(number: int, _frame: object) -> None:
-        if seen and time.monotonic() - since[0] < SAME_SIGNAL_SECONDS:
-            return
-        if seen:
-            for name in before:
-                signal.signal(name, before[name])
-            signal.raise_signal(number)
-        seen.append(number)
-        since.append(time.monotonic())
-        log.warning("%s: finishing this update and writing a checkpoint", signal.Signals(number).name)
-
-    handlers = {name: signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM)}
-    # what is ignored, as SIGINT in a shell's background job, stays so
-    before = {name: handler for name, handler in handlers.items() if handler is not signal.SIG_IGN}
-    try:
-        for name in before:
-            signal.signal(name, note)
-    except ValueError:  # not in the main thread: signals are somebody else's business
-        pass
-    try:
-        yield seen
-    finally:
-        for name, handler in before.items():
-            if signal.getsignal(name) is note:
-                signal.signal(name, handler)

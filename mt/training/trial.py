@@ -10,14 +10,11 @@ from functools import partial
 import torch
 
 from mt.data.batching import Batch, Cursor, TokenBatches
-from mt.device import choose_device, choose_precision
-from mt.model.seq2seq import Seq2Seq
-from mt.objective.contract import Objective
-from mt.training.distributed import Ranks
+from mt.device import choose_device
 from mt.training.ema import MovingAverage
+from mt.training.learner import Learner
 from mt.training.memory import free_bytes, held_bytes, peak_bytes, state_bytes, update_bytes
 from mt.training.trainer import TrainerSettings
-from mt.training.updater import Updater
 
 WARM_UP = 1  # update that is not timed: kernels are made, memory is taken
 CANDIDATES = 8  # first batches of the run, of which the largest is measured beside that of the longest sentences
@@ -70,13 +67,11 @@ class Trial:
 
 
 def run_trial(
+    make_learner: Callable[[], Learner],
     *,
     settings: TrainerSettings,
-    model: Seq2Seq,
     batches: TokenBatches,
     by_length: TokenBatches,
-    objective: Objective,
-    optimizer: Callable[[torch.nn.Module], torch.optim.Optimizer],
     schedule: Callable[[int, float], float],
     seconds: float,
 ) -> Trial:
@@ -85,24 +80,13 @@ def run_trial(
     The model is no longer fresh afterwards. Raises ValueError for a device that is not there, or for want of memory.
     """
     device = choose_device(settings.device)
-    precision = choose_precision(settings.precision, device)
     free, before = free_bytes(device), held_bytes(device) or 0
     try:
-        model = model.to(device)
+        learner = make_learner()
     except torch.OutOfMemoryError:
         raise ValueError(f"the model alone is too large for {device}") from None
-    updater = Updater(
-        model,
-        objective,
-        clip_norm=settings.clip_norm,
-        max_tokens=batches.max_tokens,
-        device=device,
-        dtype=precision,
-        seed=settings.seed,
-        ranks=Ranks(),
-    )
-    update = partial(updater, optimizer(model))
-    average = MovingAverage(model, settings.ema_decay)
+    model, precision, average = learner.model, learner.dtype, learner.average
+    update = partial(learner.updater, learner.optimizer)
     with peak_bytes(device) as peak:
         largest = max(
             update_bytes(lambda part: update([part], step=0, learning_rate=0.0), batch)

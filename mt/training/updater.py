@@ -90,14 +90,14 @@ class Updater:
         for group in optimizer.param_groups:
             group["lr"] = learning_rate
         self.model.train()
-        num_tokens = int(self.ranks.gathered(sum(batch.num_tokens for batch in batches)).sum())
+        num_tokens = int(self.ranks.all_gather(sum(batch.num_tokens for batch in batches)).sum())
         sums, counts = self._backward(batches, num_tokens, step)
         parts = _norms_of_parts(self.model) if wants_parts else {}
         norm = whole(nn.utils.clip_grad_norm_(self.model.parameters(), self._clip_norm))
         # the one time that a GPU is waited for
         own = torch.stack([*sums.values(), *counts.values(), *parts.values(), norm]).tolist()
         gradient_norm, num_totals = own[-1], len(sums) + len(counts)
-        totals = self.ranks.gathered(*own[:num_totals]).sum(dim=0).tolist()
+        totals = self.ranks.all_gather(*own[:num_totals]).sum(dim=0).tolist()
         summed = dict(zip(sums, totals[: len(sums)], strict=True))
         is_skipped = not (math.isfinite(summed["nats"]) and math.isfinite(gradient_norm))
         if not is_skipped:
@@ -154,7 +154,7 @@ class Updater:
         """As many parts on every rank where they must step together."""
         if not self._is_sharded:
             return parts
-        most = int(self.ranks.gathered(len(parts)).max())
+        most = int(self.ranks.all_gather(len(parts)).max())
         return [*parts, *[parts[0].idle()] * (most - len(parts))]
 
     def _make_smaller(self, largest: Batch, error: RuntimeError) -> None:

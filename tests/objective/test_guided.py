@@ -8,8 +8,8 @@ from mt.data.batching import Cursor, TokenBatches
 from mt.objective.guided import Guidance, GuidedHead, guided_nats
 from mt.objective.label_smoothing import LabelSmoothedCrossEntropy
 from mt.training.distributed import Ranks
-from mt.training.guiding_links import FOLDER, LearnedLinks, find_links, guide_of
 from mt.training.updater import Updater
+from mt.training.word_links import FOLDER, LearnedLinks, find_links, guide_of
 from tests.training.runs import assert_same, make_model, make_trainer, metrics, weights
 
 LEARNED = Guidance(links="learned", weight=0.5, layer=0, head=1)

@@ -12,8 +12,8 @@ from mt.command_line import config_folder
 from mt.data.batching import Cursor, TokenBatches
 from mt.objective.guided import Guidance
 from mt.training.distributed import Ranks
-from mt.training.guiding_links import find_links, guide_of
 from mt.training.updater import Updater
+from mt.training.word_links import find_links, guide_of
 from tests.training.runs import (
     WithPassesThatDiffer,
     assert_same,

@@ -9,18 +9,21 @@ from pathlib import Path
 import torch
 
 from mt.attention.prior import Prior
+from mt.checkpoint.validation import Validation
 from mt.objective.guided import Guidance
 from mt.objective.r_drop import RDrop
 from mt.training.distributed import Ranks
+from mt.training.parameters import freeze
 from mt.training.source_lexicon import LexiconSettings, fill_lexicon
-from mt.training.trainer import Validation
 from tests.training.runs import WithPassesThatDiffer, count_up, make_model, make_trainer, prepare_numbers
+
+FROZEN = ["encoder", "target_embedding"]
 
 
 def main(corpus_folder: Path, work: Path) -> None:
     torch.set_num_threads(1)
     ranks = Ranks.join("cpu")
-    prepared = ranks.first_alone(partial(prepare_numbers, corpus_folder, work / "prepared"))
+    prepared = ranks.on_first_rank(partial(prepare_numbers, corpus_folder, work / "prepared"))
     prepared = prepared or prepare_numbers(corpus_folder, work / "prepared")
 
     def run(name, *, resume=False, dropout=0.0, validate=None, model=None, **settings):
@@ -35,7 +38,7 @@ def main(corpus_folder: Path, work: Path) -> None:
         )
         outcome = trainer.run()
         # nobody goes on before the first has let go of the folder
-        ranks.first_alone(getattr(trainer.store, "close", lambda: None))
+        ranks.on_first_rank(getattr(trainer.store, "close", lambda: None))
         return outcome
 
     run("together", ema_decay=0.9, accumulate=2, max_tokens=600)
@@ -53,7 +56,12 @@ def main(corpus_folder: Path, work: Path) -> None:
         fill_lexicon(model, LexiconSettings(), Guidance(), prepared, ranks)
         run(name, model=model, shard=cut, max_steps=5)
 
-    def interrupted(model):
+    for name, cut in (("frozen", False), ("frozen_sharded", True)):
+        model = make_model(prepared, dropout=0.0)
+        freeze(model, FROZEN)
+        run(name, model=model, shard=cut, ema_decay=0.9, max_steps=5)
+
+    def interrupted(model, step):
         if ranks.rank == ranks.world_size - 1:
             os.kill(os.getpid(), signal.SIGTERM)
         return Validation(numbers={"loss": 1.0, "bleu": 1.0})

@@ -9,6 +9,7 @@ import torch
 from mt.attention.dense import Dense
 from mt.checkpoint.folder import ModelCard
 from mt.checkpoint.run_folder import RunFolder
+from mt.checkpoint.validation import Validation
 from mt.data.batching import TokenBatches
 from mt.data.formats.text_files import TextFiles
 from mt.data.prepare import prepare
@@ -20,10 +21,11 @@ from mt.model.layer import LayerSettings
 from mt.model.seq2seq import Seq2Seq
 from mt.objective.label_smoothing import LabelSmoothedCrossEntropy
 from mt.training.distributed import Ranks
+from mt.training.learner import Learner
 from mt.training.optimizer import adamw
 from mt.training.schedule import InverseSqrt
 from mt.training.tracker import NoTracker
-from mt.training.trainer import Trainer, TrainerSettings, Validation
+from mt.training.trainer import Trainer, TrainerSettings
 from mt.training.updater import Updater
 
 
@@ -60,7 +62,7 @@ def make_model(prepared, seed=1, dropout=0.1, *, encoder=Dense, decoder=Dense, c
 def count_up(numbers):
     """A validation that gives the next of `numbers` every time, and the last one for ever."""
     left = list(numbers)
-    return lambda model: Validation(numbers={"loss": 1.0, "bleu": left.pop(0) if len(left) > 1 else left[0]})
+    return lambda model, step: Validation(numbers={"loss": 1.0, "bleu": left.pop(0) if len(left) > 1 else left[0]})
 
 
 def make_trainer(
@@ -91,28 +93,27 @@ def make_trainer(
     run = RunFolder.open(folder, {}) if ranks.is_first else RunFolder(folder)
     model = model or make_model(prepared)
     run.describe(ModelCard(model={"size": 1}, source_language="de", target_language="en"), prepared.tokenizers)
+    objective = objective or LabelSmoothedCrossEntropy(smoothing=0.1)
+    settings = TrainerSettings(**settings)
     return Trainer(
-        settings=TrainerSettings(**settings),
-        model=model,
+        settings=settings,
+        learner=Learner.of(settings, model, objective=objective, optimizer=adamw, max_tokens=max_tokens, ranks=ranks),
         batches=TokenBatches(
             prepared.train,
             prepared.tokenizers,
             max_tokens=max_tokens,
-            seed=settings.get("seed", 1),
+            seed=settings.seed,
             sampling=sampling,
             guide=guide,
             rank=ranks.rank,
             world_size=ranks.world_size,
         ),
-        objective=objective or LabelSmoothedCrossEntropy(smoothing=0.1),
-        optimizer=adamw,
         schedule=schedule or InverseSqrt(peak=3e-3, warmup_steps=5),
         validate=validate or count_up([1.0]),
         store=run,
         tracker=tracker or NoTracker(),
         folder=run.path,
         resume=run.resume_point()[1] if resume and ranks.is_first else None,
-        ranks=ranks,
     )
 
 
@@ -152,7 +153,7 @@ class WithPassesThatDiffer:
 
 
 def weights(trainer):
-    return {name: p.detach().clone() for name, p in trainer.model.named_parameters()}
+    return {name: p.detach().clone() for name, p in trainer.learner.model.named_parameters()}
 
 
 def assert_same(left, right):

@@ -14,9 +14,11 @@ from mt.attention.prior import Prior
 from mt.objective.guided import Guidance
 from mt.objective.r_drop import RDrop
 from mt.training.distributed import Ranks
+from mt.training.parameters import freeze
 from mt.training.source_lexicon import LexiconSettings, fill_lexicon
 from tests.children import PATIENCE_SECONDS, wait_for
 from tests.conftest import train_overrides
+from tests.training.on_ranks import FROZEN
 from tests.training.runs import WithPassesThatDiffer, assert_same, make_model, make_trainer, metrics, weights
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -80,7 +82,7 @@ def assert_close(left, right):
 def test_two_processes_have_the_loss_curve_of_one(work, prepared, tmp_path, name):
     alone = one(prepared, tmp_path / "alone", ema_decay=0.9, accumulate=2, max_tokens=600)
     assert_same_curve(curve(work / name), curve(tmp_path / "alone"), at_least=12)
-    assert_close(saved(work / name), {name: value for name, value in alone.average.tensors().items()})
+    assert_close(saved(work / name), {name: value for name, value in alone.learner.average.tensors().items()})
 
 
 @pytest.mark.parametrize("name", ["r_drop", "r_drop_sharded"])
@@ -102,6 +104,19 @@ def test_two_processes_read_one_lexicon_whole_also_where_weights_are_in_parts(wo
     for name in ("with_prior", "with_prior_sharded"):
         assert_same_curve(curve(work / name), curve(tmp_path / "alone"), at_least=5)
         assert_close(saved(work / name), saved(tmp_path / "alone"))
+
+
+@pytest.mark.parametrize("name", ["frozen", "frozen_sharded"])
+def test_two_processes_leave_what_is_frozen_as_it_is_and_learn_the_rest_as_one_does(work, prepared, tmp_path, name):
+    model = make_model(prepared, dropout=0.0)
+    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    freeze(model, FROZEN)
+    make_trainer(prepared, tmp_path / "alone", model=model, ema_decay=0.9, max_steps=5).run()
+    assert_same_curve(curve(work / name), curve(tmp_path / "alone"), at_least=5)
+    assert_close(saved(work / name), saved(tmp_path / "alone"))
+    kept = [one for one in before if one.startswith(tuple(FROZEN))]
+    assert len(kept) > 2
+    assert_same({one: saved(work / name)[one] for one in kept}, {one: before[one] for one in kept})
 
 
 def test_a_batch_with_fewer_sentences_than_processes_counts_as_it_should(work, prepared, tmp_path):

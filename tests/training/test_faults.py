@@ -19,7 +19,7 @@ from tests.training.runs import assert_same, count_up, fail_above, make_model, m
 
 def spoil(trainer, is_bad, kind="loss"):
     """Makes the loss (or only the gradient) of those updates not finite for which `is_bad(step, cursor)`."""
-    loss = trainer.updater.loss
+    loss = trainer.learner.updater.loss
     inner = loss.forward
 
     def forward(batch):
@@ -71,7 +71,7 @@ def test_after_a_few_skipped_updates_the_run_goes_back_to_the_last_checkpoint(pr
     by_hand.position = type(by_hand.position)(**{**vars(by_hand.position), "cursor": Cursor(batch=9)})
     by_hand.run()
     assert_same(weights(trainer), weights(by_hand))
-    assert_same(trainer.average.tensors(), by_hand.average.tensors())
+    assert_same(trainer.learner.average.tensors(), by_hand.learner.average.tensors())
 
 
 def test_a_run_that_was_killed_after_going_back_ends_the_same(prepared, tmp_path):
@@ -122,15 +122,15 @@ def test_out_of_memory_replays_the_update_in_parts_with_equal_gradients(prepared
             fail_above(monkeypatch, 500)
         trainer = make_trainer(prepared, tmp_path / name, model=make_model(prepared, dropout=0.0), max_tokens=1500)
         gradients = {}
-        step = trainer.optimizer.step
+        step = trainer.learner.optimizer.step
 
         def look(trainer=trainer, gradients=gradients, step=step):
-            gradients.update({name: p.grad.clone() for name, p in trainer.model.named_parameters()})
+            gradients.update({name: p.grad.clone() for name, p in trainer.learner.model.named_parameters()})
             step()
 
-        trainer.optimizer.step = look
+        trainer.learner.optimizer.step = look
         batches = [trainer.batches.read(Cursor(batch=number))[0] for number in (0, 1)]
-        update = trainer.updater(trainer.optimizer, batches, step=0, learning_rate=1e-3)
+        update = trainer.learner.updater(trainer.learner.optimizer, batches, step=0, learning_rate=1e-3)
         results[name] = gradients, update
     (plenty, plenty_update), (little, little_update) = results["plenty"], results["little"]
     assert plenty_update.target_tokens == little_update.target_tokens

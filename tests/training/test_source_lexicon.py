@@ -15,8 +15,8 @@ from mt.data.tokenizer import NUM_SPECIAL
 from mt.objective.guided import Guidance
 from mt.training import source_lexicon
 from mt.training.distributed import Ranks
-from mt.training.guiding_links import guide_of
 from mt.training.source_lexicon import LexiconSettings, fill_lexicon
+from mt.training.word_links import guide_of
 from tests.training.runs import assert_same, make_model, make_trainer
 
 TABLE = ("lexicon.pieces_VM", "lexicon.shares_VM")

@@ -8,9 +8,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from mt.checkpoint.validation import Validation
 from mt.data.batching import Cursor
+from mt.training.limits import parse_duration
 from mt.training.schedule import InverseSqrt
-from mt.training.trainer import TrainerSettings, Validation, parse_duration
+from mt.training.trainer import TrainerSettings
 from tests.training.runs import assert_same, count_up, make_model, make_trainer, metrics, weights
 
 
@@ -27,7 +29,7 @@ def test_a_run_that_a_signal_stopped_goes_on_exactly(prepared, tmp_path):
     whole = make_trainer(prepared, tmp_path / "whole", ema_decay=0.9, accumulate=2, max_tokens=2000, max_steps=14)
     whole.run()
 
-    def interrupted(model):
+    def interrupted(model, step):
         os.kill(os.getpid(), signal.SIGTERM)
         return Validation(numbers={"loss": 1.0, "bleu": 1.0})
 
@@ -40,7 +42,7 @@ def test_a_run_that_a_signal_stopped_goes_on_exactly(prepared, tmp_path):
     assert outcome.position.step == 14 and outcome.position.cursor == whole.position.cursor
     assert outcome.position.cursor.epoch >= 1
     assert_same(weights(resumed), weights(whole))
-    assert_same(resumed.average.tensors(), whole.average.tensors())
+    assert_same(resumed.learner.average.tensors(), whole.learner.average.tensors())
     assert metrics(tmp_path / "parts") == metrics(tmp_path / "whole")
 
 
@@ -60,7 +62,7 @@ def test_one_large_batch_and_many_small_ones_give_the_same_update(prepared, tmp_
         whole, _ = trainer.batches.read(Cursor())
         parts = whole.within(600) if name == "many" else [whole]
         assert (len(parts) > 3) == (name == "many")
-        update = trainer.updater(trainer.optimizer, parts, step=0, learning_rate=1e-3)
+        update = trainer.learner.updater(trainer.learner.optimizer, parts, step=0, learning_rate=1e-3)
         results.append((weights(trainer), update))
     (left, left_numbers), (right, right_numbers) = results
     assert left_numbers.target_tokens == right_numbers.target_tokens
@@ -102,7 +104,7 @@ def test_epochs_are_a_limit(prepared, tmp_path):
 
 def test_a_time_budget_is_kept_and_the_schedule_lands_at_zero_in_it(prepared, tmp_path, monkeypatch):
     clock = iter(range(10**9))
-    monkeypatch.setattr("mt.training.trainer.time.monotonic", lambda: next(clock) * 0.01)  # every look takes 10 ms
+    monkeypatch.setattr("time.monotonic", lambda: next(clock) * 0.01)  # every look takes 10 ms
     trainer = make_trainer(
         prepared,
         tmp_path / "time",
@@ -120,16 +122,16 @@ def test_a_time_budget_is_kept_and_the_schedule_lands_at_zero_in_it(prepared, tm
 def test_ema_is_what_is_validated_and_saved(prepared, tmp_path):
     seen = []
 
-    def look(model):
+    def look(model, step):
         seen.append(model.encoder.layers[0].attention.query.weight.detach().clone())
         return Validation(numbers={"loss": 1.0, "bleu": 1.0})
 
     trainer = make_trainer(prepared, tmp_path / "run", validate=look, ema_decay=0.9, max_steps=5)
     trainer.run()
     saved = load_file(tmp_path / "run" / "last" / "model.safetensors")["encoder.layers.0.attention.query.weight"]
-    own = trainer.model.encoder.layers[0].attention.query.weight
+    own = trainer.learner.model.encoder.layers[0].attention.query.weight
     assert torch.equal(saved, seen[0]) and not torch.equal(saved, own)
-    assert torch.equal(saved, trainer.average.tensors()["encoder.layers.0.attention.query.weight"])
+    assert torch.equal(saved, trainer.learner.average.tensors()["encoder.layers.0.attention.query.weight"])
 
 
 @pytest.mark.parametrize("text, seconds", [("90s", 90), ("30m", 1800), ("1.5h", 5400), ("12", 12), (45, 45)])
@@ -153,7 +155,7 @@ def test_bad_settings_are_refused(settings, message):
 
 
 def test_a_signal_during_validation_keeps_its_scores(prepared, tmp_path):
-    def interrupted(model):
+    def interrupted(model, step):
         os.kill(os.getpid(), signal.SIGTERM)
         return Validation(numbers={"loss": 1.0, "bleu": 7.0})
 

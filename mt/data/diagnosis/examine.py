@@ -23,7 +23,7 @@ from mt.data.ledger import Ledger
 from mt.data.prepare import Prepared, prepare
 from mt.data.settings import DataSettings
 from mt.data.sources import Source, sources_of
-from mt.data.tokenizer import TokenizerSettings
+from mt.data.tokenizer import TokenizerPair, TokenizerSettings
 
 TOKENIZER_SENTENCES = 60_000  # a vocabulary for measuring needs no more
 
@@ -38,9 +38,17 @@ class Examined:
 
 
 def examine(
-    data: DataSettings, tokenizer: TokenizerSettings, *, max_pairs: int, folder: Path, picture: Path
+    data: DataSettings,
+    tokenizer: TokenizerSettings,
+    *,
+    kept: TokenizerPair | None = None,
+    max_pairs: int,
+    folder: Path,
+    picture: Path,
 ) -> Examined:
     """Measure a corpus; `folder` is for prepared files, `picture` for the plot of lengths.
+
+    `kept` are tokenizers that are there already, in place of those that `tokenizer` describes.
 
     What is wrong with the corpus becomes a finding, never an error.
     """
@@ -70,7 +78,7 @@ def examine(
         _languages(data, surveys),
         overlap.section(data.cleaning.held_out, [drawn.pair for drawn in held_out["valid"].sample]),
     ]
-    prepared, preparing = _prepare(excerpt(data, surveys, str(folder)), tokenizer)
+    prepared, preparing = _prepare(excerpt(data, surveys, str(folder)), tokenizer, kept)
     if (folder / "clean").is_dir():
         ledger = prepared.ledger if prepared else Ledger.load(folder / "clean" / "ledger.json")
         sections.append(_cleaning(data, surveys, ledger))
@@ -79,7 +87,7 @@ def examine(
     kept = list(prepared.train.sample(ENCODED))
     is_whole = train.is_whole and len(kept) == len(prepared.train)
     cut, pieces = pieces_section(kept, prepared.tokenizers, tokenizer, codes, is_whole=is_whole)
-    if 2 * len(prepared.train) > TOKENIZER_SENTENCES:
+    if kept is None and 2 * len(prepared.train) > TOKENIZER_SENTENCES:
         cut.lines.insert(1, f"(for this report trained on {TOKENIZER_SENTENCES:,} of the sentences, drawn at random)")
     draw_lengths(
         picture,
@@ -126,12 +134,14 @@ def _codes(data: DataSettings, source: Source) -> tuple[str, str]:
     return source.source_language or data.source_language, source.target_language or data.target_language
 
 
-def _prepare(data: DataSettings, tokenizer: TokenizerSettings) -> tuple[Prepared | None, Section]:
+def _prepare(
+    data: DataSettings, tokenizer: TokenizerSettings, kept: TokenizerPair | None
+) -> tuple[Prepared | None, Section]:
     section = Section("preparing", "")
     tokenizer = replace(tokenizer, max_sentences=min(tokenizer.max_sentences, TOKENIZER_SENTENCES))
     with _heard() as warnings:
         try:
-            prepared = prepare(data, tokenizer)
+            prepared = prepare(data, tokenizer, kept=kept)
         except (ValueError, OSError) as error:
             section.stop("the corpus cannot be prepared", " ".join(str(error).split()))
             return None, section

@@ -42,15 +42,20 @@ def find_links(links: str | None, prepared: Prepared, *, setting: str = "guidanc
     """
     store = prepared.train
     if links == "given":
-        if isinstance(store, Store) and not any(pair.links for pair in store.sample(LOOKED_AT)):
+        if not prepared.is_in_shards and not any(pair.links for pair in store.sample(LOOKED_AT)):
             raise ValueError(
                 f"{setting} (given) needs a corpus with word links, as data.train.links=FILE gives them; learned"
                 " needs none"
             )
     elif links == "learned":
-        if not isinstance(store, Store):
-            raise ValueError(f"{setting} (learned) needs a corpus prepared as a whole: data.keep_shards=null")
+        check_links(links, is_in_shards=prepared.is_in_shards, setting=setting)
         _learn_links(store, prepared.folder / FOLDER, prepared.fingerprint)
+
+
+def check_links(links: str | None, *, is_in_shards: bool, setting: str = "guidance.links") -> None:
+    """Raises ValueError, naming the `setting`, for a corpus in shards that would have to learn its links."""
+    if links == "learned" and is_in_shards:
+        raise ValueError(f"{setting} (learned) needs a corpus prepared as a whole: data.keep_shards=null")
 
 
 def guide_of(guidance: Guidance, prepared: Prepared) -> Guiding | None:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from mt.data.diagnosis.section import Section
-from mt.training.trainer import TrainerSettings, parse_duration
+from mt.training.limits import parse_duration
+from mt.training.trainer import TrainerSettings
 from mt.training.trial import Memory, Speed, Trial
 
 TIGHT = 0.85  # of what is free
@@ -15,7 +16,7 @@ FEW_EPOCHS, MANY_EPOCHS = 3, 300
 FEW_UPDATES = 10  # to tell time by
 
 
-def outlook(
+def trial_section(
     trial: Trial, settings: TrainerSettings, parameters: Mapping[str, int], *, max_tokens: int, times_larger: float
 ) -> Section:
     """The section on training; the corpus is `times_larger` than what the trial ran on."""

@@ -1,6 +1,7 @@
 """A trial trains for real, and what it measured is told for the whole training."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -8,11 +9,13 @@ import torch
 from mt.data.batching import TokenBatches
 from mt.data.diagnosis.section import Level
 from mt.objective.label_smoothing import LabelSmoothedCrossEntropy
+from mt.training.distributed import Ranks
+from mt.training.learner import Learner
 from mt.training.optimizer import adamw
-from mt.training.outlook import outlook
 from mt.training.schedule import InverseSqrt
 from mt.training.trainer import TrainerSettings
 from mt.training.trial import Memory, Speed, Trial, run_trial
+from mt.training.trial_report import trial_section
 from tests.training.runs import make_model
 
 GIB = 2**30
@@ -25,20 +28,19 @@ def trial_of(*, needed=1, free=8, speed=None):
 
 def section(trial, *, times_larger=1.0, **limits):
     settings = TrainerSettings(**(limits or {"max_steps": 100}))
-    return outlook(trial, settings, PARAMETERS, max_tokens=8192, times_larger=times_larger)
+    return trial_section(trial, settings, PARAMETERS, max_tokens=8192, times_larger=times_larger)
 
 
 def test_a_trial_trains_the_model_and_measures_it(prepared):
     settings = TrainerSettings(max_steps=10, device="cpu", precision="float32", ema_decay=0.9, accumulate=2)
     model = make_model(prepared)
     before = [parameter.detach().clone() for parameter in model.parameters()]
+    learner = partial(Learner.of, settings, model, objective=LabelSmoothedCrossEntropy(), optimizer=adamw)
     trial = run_trial(
+        partial(learner, max_tokens=600, ranks=Ranks()),
         settings=settings,
-        model=model,
         batches=TokenBatches(prepared.train, prepared.tokenizers, max_tokens=600, seed=1),
         by_length=TokenBatches(prepared.train, prepared.tokenizers, max_tokens=600, seed=1, shuffle=False),
-        objective=LabelSmoothedCrossEntropy(),
-        optimizer=adamw,
         schedule=InverseSqrt(peak=0.005, warmup_steps=10),
         seconds=1.0,
     )

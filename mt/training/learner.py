@@ -1,0 +1,72 @@
+"""A model with all that updates change beside it: the optimizer's state and the moving average of the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from mt.device import choose_device, choose_precision
+from mt.model.seq2seq import Seq2Seq
+from mt.objective.contract import Objective
+from mt.training.distributed import Ranks
+from mt.training.ema import MovingAverage
+from mt.training.updater import Updater
+
+if TYPE_CHECKING:
+    from mt.training.trainer import TrainerSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learner:
+    """What trains, whoever trains it: a run, the doctor's trial, or a measurement of speed."""
+
+    model: Seq2Seq  # on `device`
+    updater: Updater
+    optimizer: torch.optim.Optimizer
+    average: MovingAverage
+    device: torch.device
+    dtype: torch.dtype  # of matrix products
+    ranks: Ranks
+
+    @classmethod
+    def of(
+        cls,
+        settings: TrainerSettings,
+        model: Seq2Seq,
+        *,
+        objective: Objective,
+        optimizer: Callable[[nn.Module], torch.optim.Optimizer],
+        max_tokens: int,
+        ranks: Ranks,
+    ) -> Learner:
+        """Moves the model to its device and makes the rest. `max_tokens` are those of the batches.
+
+        Raises ValueError for a device that is not there, or for a model that the objective cannot train.
+        """
+        device = ranks.device(choose_device(settings.device))
+        dtype = choose_precision(settings.precision, device)
+        model = model.to(device)
+        updater = Updater(
+            model,
+            objective,
+            clip_norm=settings.clip_norm,
+            max_tokens=max_tokens,
+            device=device,
+            dtype=dtype,
+            seed=settings.seed,
+            ranks=ranks,
+            shard=settings.shard,
+        )
+        return cls(
+            model=model,
+            updater=updater,
+            optimizer=optimizer(model),
+            average=MovingAverage(model, settings.ema_decay),
+            device=device,
+            dtype=dtype,
+            ranks=ranks,
+        )

@@ -1,0 +1,98 @@
+"""The state of a learner as plain tensors, and back: what a checkpoint holds beside the model, for an exact resume."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+
+import torch
+from torch import Tensor
+
+from mt.checkpoint.folder import TrainingState
+from mt.checkpoint.outline import kept_tensors
+from mt.training.distributed import copy_whole, whole
+from mt.training.learner import Learner
+from mt.training.limits import Position
+
+
+def collect_weights(learner: Learner) -> dict[str, Tensor]:
+    """The weights that are kept, on the CPU of the first rank; nothing on other ranks, which must call it, too."""
+    return _collected(learner, kept_tensors(learner.model))
+
+
+def collect_state(learner: Learner, position: Position) -> TrainingState:
+    """What resuming needs beside those weights, on the first rank; its tensors are empty on other ranks.
+
+    `weights.NAME` are there where an average is kept, as the checkpoint's model then holds the average.
+    """
+    has_average = bool(learner.average.tensors())
+    kept = kept_tensors(learner.model) if has_average else {}
+    tensors = {f"weights.{name}": tensor for name, tensor in kept.items()}
+    tensors |= {f"average.{name}": tensor for name, tensor in learner.average.tensors().items()}
+    state = learner.optimizer.state
+    for name, parameter in learner.model.named_parameters():
+        for key, value in state[parameter].items() if parameter in state else ():
+            tensors[f"optimizer.{key}.{name}"] = torch.as_tensor(value)
+    # weights and average change places while the checkpoint is written
+    return TrainingState(tensors=_collected(learner, tensors, copy=has_average), numbers=asdict(position))
+
+
+def restore_state(learner: Learner, state: TrainingState | None) -> Position:
+    """Takes back what `collect_state` gave the first rank, which alone passes it; gives the position that it had.
+
+    Raises ValueError for a state that does not fit the model.
+    """
+    ranks, model, average = learner.ranks, learner.model, learner.average
+    position = Position.from_dict(ranks.broadcast_object(state.numbers if state else None))
+    tensors = state.tensors if state else {}
+    shapes = ranks.broadcast_object({name: (tuple(t.shape), t.dtype) for name, t in tensors.items()})
+    kept, averages = kept_tensors(model), average.tensors()
+    _check_fits(shapes, kept, averages)
+    average.num_updates = position.ema_updates
+    with torch.no_grad():
+        for name, (shape, dtype) in shapes.items():
+            tensor = ranks.broadcast(tensors.get(name), shape, dtype)
+            group, _, rest = name.partition(".")
+            if group == "weights":
+                copy_whole(kept[rest], tensor)
+            elif group == "average" and averages:
+                copy_whole(averages[rest], tensor)
+            elif group == "optimizer":
+                key, _, owner = rest.partition(".")
+                if kept[owner].requires_grad:  # frozen since, it has no state any more
+                    _restore_moment(learner.optimizer, kept[owner], key, tensor)
+    return position
+
+
+def _collected(learner: Learner, tensors: Mapping[str, Tensor], *, copy: bool = False) -> dict[str, Tensor]:
+    """The whole tensors on the CPU of the first rank, one after the other; nothing on the other ranks."""
+    collected = {}
+    for name, tensor in tensors.items():
+        tensor = whole(tensor.detach())
+        if learner.ranks.is_first:
+            collected[name] = tensor.clone() if copy and tensor.device.type == "cpu" else tensor.cpu()
+    return collected
+
+
+def _restore_moment(optimizer: torch.optim.Optimizer, parameter: Tensor, key: str, tensor: Tensor) -> None:
+    own = optimizer.state[parameter]
+    if tensor.ndim == 0:  # the step count; the fused form reads it on the parameter's device
+        own[key] = tensor.to(parameter.device, copy=True)
+    else:
+        own[key] = torch.empty_like(parameter, dtype=tensor.dtype)
+        copy_whole(own[key], tensor)
+
+
+def _check_fits(
+    shapes: Mapping[str, tuple[tuple[int, ...], torch.dtype]],
+    kept: Mapping[str, Tensor],
+    averages: Mapping[str, Tensor],
+) -> None:
+    """Raises ValueError unless a training state holds what the model needs, and nothing that it does not have."""
+    needed = {f"{group}.{name}" for group, names in (("weights", kept), ("average", averages)) for name in names}
+    for name in sorted(needed - shapes.keys()):
+        raise ValueError(f"the checkpoint's training state does not fit the model: it lacks {name}")
+    for name, (shape, _) in shapes.items():
+        owner = name.split(".", 2 if name.startswith("optimizer.") else 1)[-1]
+        if owner not in kept or (shape and shape != tuple(kept[owner].shape)):
+            raise ValueError(f"the checkpoint's training state does not fit the model: {name} of shape {list(shape)}")

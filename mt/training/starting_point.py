@@ -1,0 +1,191 @@
+"""The checkpoint of another run that a training starts from: its weights, its tokenizers, its languages."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from mt.checkpoint.changes import changes
+from mt.checkpoint.folder import SMALL_FILES, ModelCard, find_step, load_checkpoint, numbered_steps
+from mt.checkpoint.manifest import FILE_NAME as MANIFEST
+from mt.checkpoint.manifest import has_manifest, verify
+from mt.checkpoint.outline import Shape, check_weights, kept_tensors
+from mt.checkpoint.small_file import read_json
+from mt.data.settings import DataSettings
+from mt.data.tokenizer import Tokenizer, TokenizerPair
+from mt.data.whole_folder import write_json
+
+log = logging.getLogger(__name__)
+
+FILE_NAME = "started_from.json"  # in the run's folder
+# weights with a row a piece, and the side of the pieces
+ROWS_OF_PIECES = {
+    "source_embedding.tokens.weight": "source",
+    "target_embedding.tokens.weight": "target",
+    "output.weight": "target",
+}
+LEXICON = "lexicon."  # counted in a corpus, never learned: kept where the pieces stay, else counted anew
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """What must be known of a checkpoint before its weights are loaded."""
+
+    folder: Path  # of the step
+    card: ModelCard
+    tokenizers: TokenizerPair
+    shapes: Mapping[str, Shape]
+    manifest_sha256: str | None  # None: a folder of an older version, without a manifest
+
+    @classmethod
+    def look_at(cls, path: Path) -> Checkpoint:
+        """Checks the whole checkpoint, and keeps what is small. Raises ValueError for one that does not load."""
+        loaded = load_checkpoint(path)
+        folder = loaded.folder
+        digest = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest() if has_manifest(folder) else None
+        return cls(
+            folder=folder,
+            card=loaded.card,
+            tokenizers=loaded.tokenizers,
+            shapes={name: Shape.of(tensor) for name, tensor in kept_tensors(loaded.model).items()},
+            manifest_sha256=digest,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartingPoint:
+    """Where a training starts. `checkpoint` is None once the run has checkpoints of its own, to resume from."""
+
+    checkpoint: Checkpoint | None
+    tokenizers: TokenizerPair | None  # that are kept; None where new ones are learned on the new corpus
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> StartingPoint | None:
+        """That of `start_from` and `new_vocabulary`; None where the training starts afresh. Raises ValueError."""
+        path, is_new = settings.get("start_from"), settings.get("new_vocabulary")
+        if is_new not in (None, True, False):
+            raise ValueError(f"new_vocabulary ({is_new}) must be true, false or null")
+        if path is None:
+            if is_new:
+                raise ValueError("new_vocabulary (True) needs start_from=CHECKPOINT: else every vocabulary is new")
+            return None
+        run = Path(str(settings["folder"]))
+        if not settings.get("fresh") and numbered_steps(run):
+            return cls(checkpoint=None, tokenizers=None if is_new else _tokenizers_of(run))
+        step = find_step(Path(str(path)))
+        if run.resolve() in (step, *step.parents):
+            raise ValueError(f"start_from ({path}) must lie outside of this run's folder ({run}): use another name=…")
+        checkpoint = Checkpoint.look_at(step)
+        return cls(checkpoint=checkpoint, tokenizers=None if is_new else checkpoint.tokenizers)
+
+    @property
+    def _origin(self) -> str:
+        assert self.checkpoint is not None
+        return f"start_from ({self.checkpoint.folder})"
+
+    def check_languages(self, data: DataSettings) -> None:
+        """Raises ValueError for a corpus in other languages, unless the vocabulary is new."""
+        if self.checkpoint is None or self.tokenizers is None:
+            return
+        card = self.checkpoint.card
+        for name in ("source_language", "target_language"):
+            known, asked = getattr(card, name), getattr(data, name)
+            if known != asked:
+                raise ValueError(
+                    f"data.{name} ({asked}) must be {known}, as in {self._origin}: new_vocabulary=true takes other"
+                    " languages"
+                )
+
+    def check_model(self, model: nn.Module, node: Mapping[str, Any]) -> None:
+        """Raises ValueError naming the first weight that does not fit, and the settings (`node`) that differ.
+
+        With a new vocabulary the numbers of pieces may differ.
+        """
+        if self.checkpoint is None:
+            return
+        own = {name: Shape.of(tensor) for name, tensor in kept_tensors(model).items()}
+        needed, given = (
+            {name: shape for name, shape in shapes.items() if not name.startswith(LEXICON)}
+            for shapes in (own, self.checkpoint.shapes)
+        )
+        if self.tokenizers is None:
+            for name in ROWS_OF_PIECES.keys() & needed.keys() & given.keys():
+                given[name] = replace(given[name], sizes=(needed[name].sizes[0], *given[name].sizes[1:]))
+        try:
+            check_weights(needed, given, Path(self._origin))
+        except ValueError as error:
+            differ = "; ".join(
+                f"model.{one.name} was {one.old}, is {one.new}" for one in changes(self.checkpoint.card.model, node)
+            )
+            raise ValueError(f"{error}{f' ({differ})' if differ else ''}") from error
+
+    def load_weights(self, model: nn.Module, tokenizers: TokenizerPair) -> bool:
+        """Copies the checkpoint's weights into the model; gives whether its lexicon came with them.
+
+        With a new vocabulary, rows of embeddings and output go to the piece of the same text; new pieces keep the
+        fresh rows that they have.
+        """
+        assert self.checkpoint is not None
+        loaded = load_checkpoint(self.checkpoint.folder)
+        given, old = kept_tensors(loaded.model), loaded.tokenizers
+        is_same = self.tokenizers is not None
+        has_lexicon = is_same and any(name.startswith(LEXICON) for name in given)
+        with torch.no_grad():
+            for name, tensor in kept_tensors(model).items():
+                if name.startswith(LEXICON):
+                    if has_lexicon:
+                        tensor.copy_(given[name])
+                elif name in ROWS_OF_PIECES and not is_same:
+                    side = ROWS_OF_PIECES[name]
+                    places, old_places = _same_pieces(getattr(tokenizers, side), getattr(old, side))
+                    tensor[places] = given[name][old_places]
+                    log.info("%s: %d of %d pieces keep their rows", name, len(places), len(tensor))
+                else:
+                    tensor.copy_(given[name])
+        log.info("%s: its weights are taken", self._origin)
+        return has_lexicon
+
+    def record(self) -> dict[str, Any]:
+        """What the run's folder says of its start."""
+        assert self.checkpoint is not None
+        return {"checkpoint": str(self.checkpoint.folder), "manifest_sha256": self.checkpoint.manifest_sha256}
+
+
+def note_start(start: StartingPoint | None, run: Path) -> None:
+    """Writes where a run that has no checkpoint yet starts from, for people to read; nothing where it starts afresh."""
+    if start is None:
+        (run / FILE_NAME).unlink(missing_ok=True)  # of a try that was killed early and had other settings
+    else:
+        write_json(run / FILE_NAME, start.record())
+
+
+def noted_start(run: Path) -> dict[str, Any] | None:
+    """What `note_start` wrote; None for a run that started afresh."""
+    return read_json(run / FILE_NAME) if (run / FILE_NAME).exists() else None
+
+
+def _same_pieces(new: Tokenizer, old: Tokenizer) -> tuple[list[int], list[int]]:
+    """Ids in both vocabularies of the pieces that both have."""
+    known = {piece: number for number, piece in enumerate(old.pieces(range(old.size)))}
+    both = [(k, known[piece]) for k, piece in enumerate(new.pieces(range(new.size))) if piece in known]
+    return [place for place, _ in both], [place for _, place in both]
+
+
+def _tokenizers_of(run: Path) -> TokenizerPair:
+    """Those of the run's newest checkpoint whose small files are sound. Raises ValueError where none is."""
+    problems = []
+    for folder in numbered_steps(run)[::-1]:
+        try:
+            if has_manifest(folder):
+                verify(folder, SMALL_FILES)
+            return TokenizerPair.load(folder)
+        except (ValueError, OSError) as error:
+            problems.append(str(error))
+    raise ValueError(f"{run} has no checkpoint with a sound tokenizer to go on with: {problems[0]}")

@@ -95,7 +95,7 @@ def main(settings: dict[str, Any]) -> float | None:
     model = build(model_settings, **vocabularies)
     check_sentences(model)
     check_fit(model, tokenizers, max_pieces=data.max_pieces)
-    trees = source_trees(model, prepared)
+    make_source = source_trees(model, prepared)
     counts = parameter_counts(model)
     log.info("parameters: %s", ", ".join(f"{part} {count:,}" for part, count in counts.items()))
     examples = (pair.source for pair in prepared.train.sample(EXAMPLES))
@@ -116,7 +116,14 @@ def main(settings: dict[str, Any]) -> float | None:
     valid_tokens = max(8192, 2 * data.max_pieces + 2)  # a batch holds the longest pair at least
     validator = parts.make_validator(
         prepared.valid,
-        TokenBatches(prepared.valid_store, tokenizers, max_tokens=valid_tokens, seed=0, shuffle=False, trees=trees),
+        TokenBatches(
+            prepared.valid_store,
+            tokenizers,
+            max_tokens=valid_tokens,
+            seed=0,
+            shuffle=False,
+            make_source=make_source,
+        ),
         tokenization=tokenizations["valid"],
         reference=reference,
         folder=run.path,
@@ -132,7 +139,7 @@ def main(settings: dict[str, Any]) -> float | None:
         tokenizers,
         seed=trainer_settings.seed,
         guide=guide_of(guidance, prepared),
-        trees=trees,
+        make_source=make_source,
         rank=ranks.rank,
         world_size=ranks.world_size,
     )

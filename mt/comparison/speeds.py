@@ -83,7 +83,7 @@ def _training(config: Mapping[str, Any], prepared: Prepared, num_updates: int) -
         store=prepared.train,
         tokenizers=tokenizers,
         seed=trainer.seed,
-        trees=source_trees(model, prepared),
+        make_source=source_trees(model, prepared),
     )
     updater = Updater(
         model.to(device),

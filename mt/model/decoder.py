@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from mt.attention.contract import CausalMixer, MemoryMixer, Mixer
 from mt.attention.reading import Reading
-from mt.model.encoder import Memory
 from mt.model.layer import MOST_LAYERS, LayerSettings, Residual, checkpointed
+from mt.model.memory import Memory
 
 # B batch, R rows (hypotheses), N sentences, T target positions, S source length, D model, H heads
 
@@ -67,10 +67,14 @@ class DecoderLayer(nn.Module):
         settings: LayerSettings,
         self_attention: Callable[..., Mixer],
         cross_attention: Callable[..., Mixer],
+        *,
+        memory_dim: int | None = None,
     ):
         super().__init__()
         self.self_attention = settings.make_attention(self_attention, CausalMixer, "decoder.self_attention")
-        self.cross_attention = settings.make_attention(cross_attention, MemoryMixer, "decoder.cross_attention")
+        self.cross_attention = settings.make_attention(
+            cross_attention, MemoryMixer, "decoder.cross_attention", memory_dim=memory_dim
+        )
         self.feed_forward = settings.make_feed_forward()
         self.self_residual, self.cross_residual = Residual(settings), Residual(settings)
         self.feed_forward_residual = Residual(settings)
@@ -98,7 +102,7 @@ class DecoderLayer(nn.Module):
 class Decoder(nn.Module):
     """`num_layers` layers; the two slots are filled by mixer factories.
 
-    `layer` makes a layer of the settings and those factories.
+    `layer` makes a layer of the settings, those factories and `memory_dim`, the width of the memory (None: `dim`).
     """
 
     def __init__(
@@ -108,6 +112,7 @@ class Decoder(nn.Module):
         num_layers: int,
         self_attention: Callable[..., Mixer],
         cross_attention: Callable[..., Mixer],
+        memory_dim: int | None = None,
         layer: Callable[..., DecoderLayer] = DecoderLayer,
     ):
         super().__init__()
@@ -115,7 +120,9 @@ class Decoder(nn.Module):
             raise ValueError(f"decoder.num_layers ({num_layers}) must be at least 1")
         if num_layers > MOST_LAYERS:
             raise ValueError(f"decoder.num_layers ({num_layers}) must be at most {MOST_LAYERS}")
-        self.layers = nn.ModuleList(layer(settings, self_attention, cross_attention) for _ in range(num_layers))
+        self.layers = nn.ModuleList(
+            layer(settings, self_attention, cross_attention, memory_dim=memory_dim) for _ in range(num_layers)
+        )
         self.norm = settings.make_final_norm()
         self.alignment_head: nn.Module | None = None  # see mt.model.alignment_head
 

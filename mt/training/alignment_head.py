@@ -55,7 +55,7 @@ def teach_alignment_head(
         assert batch.guide_BTS is not None
         tap = _HeadMaps(len(model.decoder.layers))
         with mixed_precision(device, dtype):
-            model(batch.source_BS, batch.target_in_BT, tap=tap)
+            model(batch.source, batch.target_in_BT, tap=tap)
         loss = guided_nats(tap.weights_BTS, batch.guide_BTS) / batch.guide_BTS.sum().clamp_min(1)
         loss.backward()
         optimizer.step()

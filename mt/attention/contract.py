@@ -52,7 +52,7 @@ class Mixer(nn.Module):
 
 
 class EncoderMixer(Mixer):
-    """Encoder self-attention: every query looks at the keys that the mask leaves, before it and behind it; `attend`."""
+    """Encoder self-attention: every query looks at the keys that the mask leaves, before it and after it; `attend`."""
 
 
 class MemoryMixer(Mixer):

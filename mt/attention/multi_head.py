@@ -82,7 +82,7 @@ class MultiHead(nn.Module):
         return self.mixer.read_weights(q_RHTK, summary, **reading.of(self.mixer.needs_from_decoder))
 
     def value_norms(self, memory_BSD: Tensor) -> Tensor:
-        """norms_BHS = |f(x)|: how long each head's value is behind the output projection (Kobayashi et al. 2020)."""
+        """norms_BHS = |f(x)|: how long each head's value is after the output projection (Kobayashi et al. 2020)."""
         _, v_BGSK = self._keys_values(memory_BSD, 0)
         v_BHSK = repeat_heads(v_BGSK, self.num_heads)
         nothing_BHSK = torch.zeros_like(v_BHSK)

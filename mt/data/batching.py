@@ -193,7 +193,7 @@ class TokenBatches:
         self._block: tuple[tuple[int, int, int], _Block] | None = None  # one at a time is enough
 
     def read(self, cursor: Cursor, *, step: int = 0) -> tuple[Batch, Cursor]:
-        """The batch at `cursor`, and the place behind it; nothing before is read.
+        """The batch at `cursor`, and the place after it; nothing before is read.
 
         `step` counts the updates done: where it enters another stage of the mixture's schedule, a new epoch begins.
         """
@@ -201,7 +201,7 @@ class TokenBatches:
         block = self._open(cursor)
         if not 0 <= cursor.batch < block.plan.num_batches:
             raise IndexError(f"batch ({cursor.batch}) must be below {block.plan.num_batches}, the batches of its block")
-        return self._batch(block, cursor), self._behind(cursor, block)
+        return self._batch(block, cursor), self._after(cursor, block)
 
     def pairs(self, cursor: Cursor, *, step: int = 0) -> np.ndarray:
         """The store numbers of the pairs of the whole batch at `cursor`, without making it."""
@@ -224,7 +224,7 @@ class TokenBatches:
         return cursor.epoch - cursor.unread + (cursor.block + share) / self._num_blocks(cursor.stage)
 
     def texts(self, cursor: Cursor, numbers: np.ndarray) -> list:
-        """The sentences (`Pair`) behind the store numbers of a batch at `cursor`."""
+        """The sentences (`Pair`) of the store numbers of a batch at `cursor`."""
         store = self._open(cursor).store
         return [store.text(int(number)) for number in numbers]
 
@@ -236,7 +236,7 @@ class TokenBatches:
         epoch = math.ceil(self.epochs(cursor) + cursor.unread)
         return Cursor(stage=stage, epoch=epoch, unread=epoch - self.epochs(cursor))
 
-    def _behind(self, cursor: Cursor, block: _Block) -> Cursor:
+    def _after(self, cursor: Cursor, block: _Block) -> Cursor:
         if cursor.batch + 1 < block.plan.num_batches:
             return replace(cursor, batch=cursor.batch + 1)
         if cursor.block + 1 < self._num_blocks(cursor.stage):
@@ -319,8 +319,8 @@ class TokenBatches:
         return batch.idle() if is_idle else batch
 
     def _sides(self, store: Store, numbers: np.ndarray, rows: np.ndarray, cursor: Cursor) -> tuple[tuple, tuple]:
-        source = _gathered(store.source_ids, store.source_index, numbers)
-        target = _gathered(store.target_ids, store.target_index, numbers)
+        source = _concatenated(store.source_ids, store.source_index, numbers)
+        target = _concatenated(store.target_ids, store.target_index, numbers)
         sampling = self.sampling
         if sampling is None or not sampling.is_on:
             return source, target
@@ -351,7 +351,7 @@ def _lengths(index: np.ndarray, numbers: np.ndarray) -> np.ndarray:
     return index[numbers + 1] - index[numbers]
 
 
-def _gathered(ids: np.ndarray, index: np.ndarray, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _concatenated(ids: np.ndarray, index: np.ndarray, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The ids of some sentences one after the other, and their lengths."""
     starts = index[indices]
     lengths = index[indices + 1] - starts

@@ -36,7 +36,7 @@ class AlignmentHead(nn.Module):
 
 
 def add_alignment_head(model: Seq2Seq, *, layer: int) -> Seq2Seq:
-    """The model with a fresh alignment head behind decoder layer `layer`, from 0; it translates as before.
+    """The model with a fresh alignment head after decoder layer `layer`, from 0; it translates as before.
 
     Raises ValueError for a layer that is not there, and where there is a head already.
     """

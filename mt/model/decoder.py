@@ -42,21 +42,21 @@ class DecoderState:
 
 
 class AttentionTap(Protocol):
-    """Takes cross-attention weights of the layers that it wants, recomputed beside the kernel, before dropout."""
+    """Takes cross-attention weights of the layers that it needs, recomputed beside the kernel, before dropout."""
 
-    def wants(self, layer: int) -> bool: ...
+    def needs(self, layer: int) -> bool: ...
 
     def record(self, layer: int, weights_RHTS: Tensor) -> None: ...
 
 
 class NoTap:
-    """Wants nothing."""
+    """Needs nothing."""
 
-    def wants(self, layer: int) -> bool:
+    def needs(self, layer: int) -> bool:
         return False
 
     def record(self, layer: int, weights_RHTS: Tensor) -> None:
-        raise AssertionError("a tap that wants nothing was handed weights")
+        raise AssertionError("a tap that needs nothing was handed weights")
 
 
 class DecoderLayer(nn.Module):
@@ -93,7 +93,7 @@ class DecoderLayer(nn.Module):
         y_RTD, past = self.self_attention.extend(self.self_residual.before(x_RTD), past, reading.position)
         x_RTD = self.self_residual.after(x_RTD, y_RTD)
         query_RTD = self.cross_residual.before(x_RTD)
-        if tap.wants(layer):
+        if tap.needs(layer):
             tap.record(layer, self.cross_attention.read_weights(query_RTD, summary, reading))
         y_RTD = self.cross_attention.read(query_RTD, summary, reading)
         return self.cross_residual.after(x_RTD, y_RTD), past
@@ -128,7 +128,7 @@ class Decoder(nn.Module):
 
     @property
     def num_maps(self) -> int:
-        """Layers that a tap can ask for: those of the decoder, and behind them the alignment head's, if it has one."""
+        """Layers that a tap can ask for: those of the decoder, then the alignment head's, if it has one."""
         return len(self.layers) + (self.alignment_head is not None)
 
     def start(self, memory: Memory) -> DecoderState:
@@ -156,6 +156,6 @@ class Decoder(nn.Module):
             x_RTD, past = checkpointed(layer, *arguments) if recompute else layer(*arguments)
             pasts.append(past)
             head = self.alignment_head
-            if head is not None and head.layer == index and tap.wants(len(self.layers)):
+            if head is not None and head.layer == index and tap.needs(len(self.layers)):
                 tap.record(len(self.layers), head(x_RTD, layer.cross_attention, state.summaries[index], reading))
         return self.norm(x_RTD), replace(state, pasts=tuple(pasts), position=state.position + x_RTD.shape[1])

@@ -41,7 +41,7 @@ class SourceEmbedding(Embedding):
     """The embedding of source pieces, which a decoder may share, and what is known of them.
 
     `separator` is the id of the piece that ends each sentence before the one that is to be translated, and
-    `separator_after` of the one that begins each after it. With `keeps_pieces` the decoder is told the ids.
+    `separator_after` of the one that begins each after it. With `keeps_pieces` the decoder gets the ids, too.
     """
 
     def __init__(

@@ -21,7 +21,7 @@ class _HeadMaps:
         self.layer = layer
         self.weights_BTS: Tensor | None = None
 
-    def wants(self, layer: int) -> bool:
+    def needs(self, layer: int) -> bool:
         return layer == self.layer
 
     def record(self, layer: int, weights_BHTS: Tensor) -> None:

@@ -156,7 +156,7 @@ def test_a_beam_of_one_is_greedy_and_a_sentence_alone_is_what_it_is_in_a_batch()
     assert alone == wide[1]
 
 
-def test_an_alignment_head_hears_it_too():
+def test_an_alignment_head_needs_it_too():
     model, (source, target) = cipher(), sentences()
     taps = []
     for strength in (0.0, 20.0):

@@ -27,6 +27,7 @@ SHAPES = {
     "randomized": {"positions": "randomized"},
     "grouped queries": {"num_kv_heads": 2, "positions": "rotary"},
     "one key-value head": {"num_kv_heads": 1},
+    "heads of their own size": {"num_kv_heads": 2, "head_size": 10, "positions": "rotary"},
     "gated units": {
         "encoder_layer": GatedLayers(shared_size=6),
         "decoder_layer": GatedLayers(shared_size=6),
@@ -201,6 +202,8 @@ def test_padding_is_never_learned():
         ({"tie": "some"}, r"tie \(some\) must be one of"),
         ({"target_vocab_size": 50}, r"tie \(all\) needs one joint vocabulary, not 37 source and 50 target"),
         ({"feed_forward_dim": 0}, r"feed_forward_dim \(0\) must be at least 1"),
+        ({"head_size": 0}, r"head_size \(0\) must be at least 1, or null for dim / num_heads"),
+        ({"head_size": 5, "positions": "rotary"}, r"head size \(5\) must be even for rotary positions"),
     ],
 )
 def test_impossible_settings_are_refused_by_name_rule_and_value(layer, message):

@@ -278,14 +278,15 @@ def filled_lines(
         if not filled:
             continue
         texts, given, of_texts = (of if of is None else [of[i] for i in filled] for of in (sources, targets, trees))
-        ids = aligner.ids(texts, given, batch_tokens=flags.batch_tokens, trees=of_texts, tag=flags.tag)
-        climbs = aligner.climbs(texts, of_texts, ids[0], flags.tag)
-        for portion in aligner.portions(*ids):
+        of_sources, of_targets = aligner.encoded(
+            texts, given, batch_tokens=flags.batch_tokens, trees=of_texts, tag=flags.tag
+        )
+        for portion in aligner.portions(of_sources, of_targets):
             pairs = [(filled[n] + 1, sources[filled[n]], targets[filled[n]] if targets else None) for n in portion]
             # the page shows both signals
             is_on_page = num_read < most_lines(flags, SENTENCES, "html")
             some = slice(portion.start, portion.stop)
-            encoded = ids[0][some], ids[1][some], climbs[some]
+            encoded = of_sources[some], of_targets[some]
             lines = aligned_together(aligner, pairs, encoded, flags, is_told, norms=is_on_page)
             yield from with_reverse(lines, reverse, flags) if reverse else lines
             num_read += len(portion)
@@ -315,7 +316,7 @@ def fits(
 def aligned_together(
     aligner: Aligner,
     texts: Sequence[tuple[int, str, str | None]],
-    encoded: tuple[Sequence[Sequence[int]], Sequence[Sequence[int]], Sequence[Any]],
+    encoded: tuple[Sequence[Any], Sequence[Sequence[int]]],
     flags: argparse.Namespace,
     is_told: set[str],
     *,
@@ -323,7 +324,7 @@ def aligned_together(
 ) -> Iterator[Line]:
     """The lines of these numbers, sources and targets (None: what the pieces say), whose maps are made at once.
 
-    `encoded` are the pieces of both sides, and what trees make of the sources' (`Aligner.climbs`).
+    `encoded` are the sources and the pieces of the targets (`Aligner.encoded`).
     `is_told`: the sides of which it was said that they have no blanks.
     """
     from mt.alignment.alignment import Alignment
@@ -336,7 +337,7 @@ def aligned_together(
     shift = choice.shift if flags.shift is None else flags.shift
     signal = flags.signal or choice.signal
     how = {"norms": norms or signal == "norms", "batch_tokens": flags.batch_tokens, "has_tag": flags.tag is not None}
-    raws = aligner.attention_of_ids(*encoded, **how)
+    raws = aligner.attention_of_encoded(*encoded, **how)
     for (number, source, given), raw in zip(texts, raws, strict=True):
         alignment = Alignment.from_attention(
             raw, layer=layer, heads=heads, shift=shift, signal=signal, direction=aligner.direction

@@ -14,6 +14,7 @@ import torch  # noqa: E402 - found by the line above
 
 from mt.attention.contract import Mixer  # noqa: E402
 from mt.attention.dense import Dense  # noqa: E402
+from mt.data.source import Text  # noqa: E402
 from mt.data.tokenizer import BOS, EOS, NUM_SPECIAL  # noqa: E402
 from mt.model.decoder import Decoder  # noqa: E402
 from mt.model.encoder import Encoder  # noqa: E402
@@ -68,7 +69,7 @@ def trained(model: Seq2Seq, steps: int, lengths: tuple[int, int], order: Order =
             group["lr"] = PEAK * min((step + 1) / WARMUP, 1) * (1 - step / steps)
         length = int(torch.randint(lengths[0], lengths[1] + 1, (), generator=generator))
         source_BS, target_in_BT, target_out_BT = batch(length, order, generator)
-        logits_BTV = model.output(model(source_BS, target_in_BT))
+        logits_BTV = model.output(model(Text(source_BS), target_in_BT))
         loss = torch.nn.functional.cross_entropy(logits_BTV.flatten(0, 1), target_out_BT.flatten())
         optimizer.zero_grad()
         loss.backward()
@@ -81,7 +82,7 @@ def trained(model: Seq2Seq, steps: int, lengths: tuple[int, int], order: Order =
 def share_right(model: Seq2Seq, length: int, order: Order = same) -> float:
     """The share of words and ends of greedy outputs that are right, from 0 to 1."""
     source_BS, _, wanted_BT = batch(length, order, torch.Generator().manual_seed(length))
-    state, tokens_B, found = model.start(source_BS), torch.full((SENTENCES,), BOS), []
+    state, tokens_B, found = model.start(Text(source_BS)), torch.full((SENTENCES,), BOS), []
     for _ in range(wanted_BT.shape[1]):
         logits_BV, state = model.step(tokens_B, state)
         tokens_B = logits_BV.argmax(dim=-1)

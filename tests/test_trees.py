@@ -20,6 +20,7 @@ from mt.data.tokenizer import EOS, TokenizerPair
 from mt.inference.aligner import Aligner
 from mt.inference.translator import Translator
 from mt.train import main as train
+from mt.training.source_trees import with_trees
 from mt.translate import main
 from tests.conftest import WORDS, composed_settings, train_overrides
 
@@ -193,12 +194,12 @@ def document_run(corpus, tmp_path_factory):
 
 @pytest.fixture
 def asked(monkeypatch):
-    """The (source ids, climbs) that the model is asked to translate."""
+    """The sources (`Text`) that the model is asked to translate."""
     found = []
 
-    def search_ids(self, sources, search, batch_tokens=None, generators=None, climbs=None):
-        found.extend(zip(sources, climbs, strict=True))
-        return search_them(self, sources, search, batch_tokens, generators, climbs)
+    def search_ids(self, sources, *how):
+        found.extend(sources)
+        return search_them(self, sources, *how)
 
     search_them = Translator.search_ids
     monkeypatch.setattr(Translator, "search_ids", search_ids)
@@ -211,15 +212,16 @@ def test_a_sentence_of_a_document_is_translated_with_its_own_tree(document_run, 
     (tmp_path / "trees").write_text("2 0\n2 0 2\n\n0 1\n", encoding="utf-8")
     flags = ["--checkpoint", str(document_run), "--device", "cpu", "--document", "--trees", str(tmp_path / "trees")]
     assert main([*flags, "eins zwei", "drei vier acht", "", "acht zwei"]) == 0
-    (first, alone), (second, in_context), (third, _) = asked
+    [first], [second], [third] = (source.pieces() for source in asked)
+    alone, in_context, none = (source.tree_distance_BSS for source in asked)
     assert [first, second, third] == [
-        encode(text) for text in ("eins zwei", "eins zwei <|before|> drei vier acht", "acht zwei")
+        [*encode(text), EOS] for text in ("eins zwei", "eins zwei <|before|> drei vier acht", "acht zwei")
     ]
-    assert (alone == translator.climbs("eins zwei", "2 0", first)).all()
-    own = translator.climbs("drei vier acht", "2 0 2", encode("drei vier acht"))
-    size, start = len(second), len(second) - len(own)
-    assert in_context.shape == (size, size) and (in_context[start:, start:] == own).all()
-    assert (in_context[:start, start:] == -1).all() and (in_context[start:, :start] == -1).all()
+    assert alone.equal(translator.source("eins zwei", "2 0", first[:-1]).tree_distance_BSS)
+    own = translator.source("drei vier acht", "2 0 2", encode("drei vier acht")).tree_distance_BSS
+    size, start = len(second), len(second) - own.shape[1]
+    assert in_context.shape == (1, size, size) and in_context[:, start:, start:].equal(own) and none is None
+    assert (in_context[:, :start, start:] == -1).all() and (in_context[:, start:, :start] == -1).all()
 
 
 def test_batches_of_documents_have_a_tree_for_every_sentence(document_run):
@@ -229,12 +231,13 @@ def test_batches_of_documents_have_a_tree_for_every_sentence(document_run):
     store = Store(data / "encoded" / "train", TextStore(data / "clean" / "train"))
     symbol = source.encode(BEFORE)[-1]
     num_with_context = 0
-    for batch in TokenBatches(store, tokenizers, max_tokens=2000, seed=1, shuffle=False, trees=trees).once():
-        for source_S, climbs_SS in zip(batch.source_BS, batch.climbs_BSS, strict=True):
+    how = {"max_tokens": 2000, "seed": 1, "shuffle": False, "make_source": with_trees(trees)}
+    for batch in TokenBatches(store, tokenizers, **how).once():
+        for source_S, distance_SS in zip(batch.source.ids_BS, batch.source.tree_distance_BSS, strict=True):
             places = (source_S == symbol).nonzero()
             start, end = int(places[0]) + 1 if len(places) else 0, int((source_S == EOS).nonzero())
-            assert (climbs_SS[start:end, start:end] >= 0).all()  # from each word to each other of its sentence
-            assert (climbs_SS[:start, start:] == -1).all() and (climbs_SS[start:, :start] == -1).all()
+            assert (distance_SS[start:end, start:end] >= 0).all()  # from each word to each other of its sentence
+            assert (distance_SS[:start, start:] == -1).all() and (distance_SS[start:, :start] == -1).all()
             num_with_context += start > 0
     assert trees.num_left_out == 0 and num_with_context > 2000
 

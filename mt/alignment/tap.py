@@ -13,7 +13,7 @@ from torch import Tensor
 class Tap:
     """Collects cross-attention weights for the chosen layers (None = all), recomputed beside the main kernel.
 
-    The decoder asks `wants` and hands the weights of such a layer to `record` once per step; a step may be one token
+    The decoder asks `needs` and hands the weights of such a layer to `record` once per step; a step may be one token
     or a whole sentence. What comes out is the same for both.
     """
 
@@ -21,7 +21,7 @@ class Tap:
         self.layers = None if layers is None else frozenset(layers)
         self._steps: dict[int, list[Tensor]] = {}
 
-    def wants(self, layer: int) -> bool:
+    def needs(self, layer: int) -> bool:
         return self.layers is None or layer in self.layers
 
     def record(self, layer: int, weights_BHTS: Tensor) -> None:
@@ -37,7 +37,7 @@ class Tap:
     def weights(self) -> Tensor:
         """weights_BLHTS: float32, layers in ascending order, steps joined along T.
 
-        Raises ValueError naming the wanted layers that the decoder never handed over.
+        Raises ValueError naming the layers needed that the decoder never handed over.
         """
         missing = sorted((self.layers or frozenset()) - set(self._steps))
         if missing or not self._steps:

@@ -1,4 +1,4 @@
-"""Dependency trees: heads of words become ways between pieces, for whatever pieces the words are cut into.
+"""Dependency trees: heads of words become distances between pieces, for whatever pieces the words are cut into.
 
 A tree is kept as a line of heads, as CoNLL has them: "2 3 0" says that the first word hangs on the second, that one on
 the third, and the third on none. Several roots are several trees. As with links (`mt.alignment.guide`), lines are
@@ -19,46 +19,33 @@ log = logging.getLogger(__name__)
 
 # B sentences, S source positions (EOS and padding included), P pieces of a sentence, W words
 
-FARTHEST = 127  # steps that are told apart
-NO_WAY = -1
+FARTHEST = 127  # steps that are told apart; more count as so many
+NO_PATH = -1
 
 
 class Trees:
-    """Makes ways between pieces of lines of heads; `source_pieces` is the vocabulary, by id.
+    """Makes distances between pieces of lines of heads; `source_pieces` is the vocabulary, by id.
 
-    A line that does not fit its sentence gives no tree: counted in `num_left_out`, told once.
+    A line that does not fit its sentence gives no tree: counted in `num_left_out`, and warned of once.
     """
 
     def __init__(self, source_pieces: Sequence[str]):
         self._pieces = WordPieces(source_pieces)
         self.num_left_out = 0
 
-    def __call__(self, sources: Sequence[str], lines: Sequence[str | None], source_BS: np.ndarray) -> np.ndarray:
-        """climbs_BSS int8 (`mt.attention.structure`) of the sentences' ids, each with EOS, then padding."""
-        return stacked(list(map(self.climbs, sources, lines, source_BS)), source_BS.shape[1])
-
-    def climbs(self, text: str, line: str | None, ids: np.ndarray) -> np.ndarray | None:
-        """climbs_PP int8 of the pieces of one sentence, special ones left out; None where it has no tree."""
+    def tree_distance(self, text: str, line: str | None, ids: np.ndarray) -> np.ndarray | None:
+        """tree_distance_PP int8 of the pieces of one sentence, special ones left out; None where it has no tree."""
         if not line or not line.strip():
             return None
         try:
-            climbs_WW = climbs_of(parsed_heads(line, num_words(text)))
+            tree_distance_WW = tree_distance_of(parsed_heads(line, num_words(text)))
         except ValueError as error:
             if not self.num_left_out:
                 log.warning("trees that do not fit their sentences are left out; the first: %s", error)
             self.num_left_out += 1
             return None
         word_P = self._pieces.shares(ids, text).argmax(axis=1)
-        return climbs_WW[word_P[:, None], word_P]
-
-
-def stacked(climbs: Sequence[np.ndarray | None], length: int) -> np.ndarray:
-    """climbs_BSS of sentences in rows of `length`, whose pieces come first; None: without a tree."""
-    climbs_BSS = np.full((len(climbs), length, length), NO_WAY, dtype=np.int8)
-    for row, climbs_PP in enumerate(climbs):
-        if climbs_PP is not None:
-            climbs_BSS[row, : len(climbs_PP), : len(climbs_PP)] = climbs_PP
-    return climbs_BSS
+        return tree_distance_WW[word_P[:, None], word_P]
 
 
 def parsed_heads(line: str, num_words: int) -> np.ndarray:
@@ -78,8 +65,8 @@ def parsed_heads(line: str, num_words: int) -> np.ndarray:
     raise ValueError(f"heads: word {int((above_W != -1).argmax()) + 1} hangs on itself, in a circle")
 
 
-def climbs_of(heads_W: np.ndarray) -> np.ndarray:
-    """climbs_WW int8: steps from each word up to the lowest word that is, or is above, the other; -1: there is none."""
+def tree_distance_of(heads_W: np.ndarray) -> np.ndarray:
+    """tree_distance_WW int8: steps from each word up to the lowest that is, or is above, the other; -1: none is."""
     num_words = len(heads_W)
     words_W = roots_W = np.arange(num_words)
     ancestors = [words_W]  # of every word, so many steps above it; -1: there is none
@@ -93,4 +80,4 @@ def climbs_of(heads_W: np.ndarray) -> np.ndarray:
     # as many steps as there are words above that are not above the other
     steps_WW = sum((~is_above_WW[above_W]).astype(np.int16) for above_W in ancestors)
     is_one_tree_WW = roots_W[:, None] == roots_W
-    return np.where(is_one_tree_WW, np.minimum(steps_WW, FARTHEST), NO_WAY).astype(np.int8)
+    return np.where(is_one_tree_WW, np.minimum(steps_WW, FARTHEST), NO_PATH).astype(np.int8)

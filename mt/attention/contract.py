@@ -25,11 +25,11 @@ class Rows(Protocol):
 class Mixer(nn.Module):
     """What every variant says of itself: its weights, and what it makes of the values that they mix.
 
-    A mixer that `wants` fields of `mt.attention.structure.Structure` takes them by name, None where they are not known,
-    in `weights` and `attend`, or in `summarize` where cross-attention is what they are for.
+    `needs_from_source` names fields of `mt.attention.structure.Structure`. The mixer takes them by name, None where
+    they are not known, in `weights` and `attend`, or in `summarize` where cross-attention is what they are for.
     """
 
-    wants: tuple[str, ...] = ()
+    needs_from_source: tuple[str, ...] = ()
 
     asks_queries = True  # False: the projection of queries is not learned, and several processes wait for no gradient
 
@@ -52,7 +52,7 @@ class Mixer(nn.Module):
 
 
 class EncoderMixer(Mixer):
-    """Encoder self-attention: every query looks at the keys that the mask leaves, before it and behind it; `attend`."""
+    """Encoder self-attention: every query looks at the keys that the mask leaves, before it and after it; `attend`."""
 
 
 class MemoryMixer(Mixer):
@@ -60,10 +60,11 @@ class MemoryMixer(Mixer):
 
     `read` takes more rows than the summary has sentences: with R = N * width rows, row r belongs to sentence
     r // width. The hypotheses of a sentence are then just more queries to the same keys, which are never repeated.
-    A mixer that `hears` fields of `mt.attention.reading.Reading` takes them by name in `read` and `read_weights`.
+    `needs_from_decoder` names fields of `mt.attention.reading.Reading`: the mixer takes them by name in `read` and
+    `read_weights`.
     """
 
-    hears: tuple[str, ...] = ()
+    needs_from_decoder: tuple[str, ...] = ()
 
     def summarize(self, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None) -> Any:
         """The Summary of a memory, one entry a sentence: this is cross-attention's cache."""

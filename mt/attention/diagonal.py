@@ -23,7 +23,7 @@ class Diagonal(KeyValueMemory):
     above 0.
     """
 
-    hears = ("position",)
+    needs_from_decoder = ("position",)
 
     def __init__(self, num_heads: int, head_size: int, *, reach: float = 8.0, dropout: float = 0.0):
         super().__init__(num_heads, head_size, dropout=dropout)

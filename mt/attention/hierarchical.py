@@ -42,7 +42,7 @@ class Hierarchical(EncoderMixer, MemoryMixer):
     are those of dense attention with max_sentences + 1 more keys. Raises ValueError for `max_sentences` below 1.
     """
 
-    wants = ("segments_BS",)
+    needs_from_source = ("segments_BS",)
 
     def __init__(self, num_heads: int, head_size: int, *, max_sentences: int = 16, dropout: float = 0.0):
         super().__init__()

@@ -22,9 +22,11 @@ class MultiHead(nn.Module):
 
     A slot uses one of: `attend` (encoder self-attention), `summarize` and `read` (cross-attention), `start` and
     `extend` (decoder self-attention). `mixer` is a factory called with (num_heads, head_size). With num_kv_heads <
-    num_heads, key-value heads are shared (grouped-query attention, Ainslie et al. 2023). `key_dropout` and
-    `head_dropout` are rates of mt.attention.dropout that need nothing of the mixer: a key whose value is zero is not
-    heard, whoever looks at it.
+    num_heads, key-value heads are shared (grouped-query attention, Ainslie et al. 2023). `head_size` is dim / num_heads
+    where it is None: a smaller one makes scores of low rank, and heads can be fewer or more than fit into `dim`.
+    `memory_dim` is the width of what keys and values are made of, where that is not `dim`. `key_dropout` and
+    `head_dropout` are rates of mt.attention.dropout that need nothing of the mixer: a zeroed value contributes nothing
+    to any query.
 
     Raises ValueError, naming slot and mixer, when the mixer lacks the role that the slot needs.
     """
@@ -38,15 +40,17 @@ class MultiHead(nn.Module):
         mixer: Callable[..., Mixer],
         role: type[Mixer],
         slot: str,
+        head_size: int | None = None,
+        memory_dim: int | None = None,
         rotary: bool = False,
         key_dropout: float = 0.0,
         head_dropout: float = 0.0,
     ):
         super().__init__()
-        self.num_heads, self.num_kv_heads, self.head_size = num_heads, num_kv_heads, dim // num_heads
-        self.query = nn.Linear(dim, dim)
-        self.key_value = nn.Linear(dim, 2 * num_kv_heads * self.head_size)
-        self.output = nn.Linear(dim, dim)
+        self.num_heads, self.num_kv_heads, self.head_size = num_heads, num_kv_heads, head_size or dim // num_heads
+        self.query = nn.Linear(dim, num_heads * self.head_size)
+        self.key_value = nn.Linear(memory_dim or dim, 2 * num_kv_heads * self.head_size)
+        self.output = nn.Linear(num_heads * self.head_size, dim)
         self.rotary = Rotary(self.head_size) if rotary else NoRotary()
         self.mixer = mixer(num_heads, self.head_size)
         self.key_dropout = WholeDropout(key_dropout, dims=1)  # of B G S K
@@ -56,16 +60,18 @@ class MultiHead(nn.Module):
 
     def attend(self, x_BSD: Tensor, mask: Tensor | None, structure: Structure = UNKNOWN) -> Tensor:
         """out_BSD: every position looks at all positions that the mask leaves."""
-        known = structure.of(self.mixer.wants)
+        known = structure.of(self.mixer.needs_from_source)
         return self._out(self.mixer.attend(*self._queries_keys_values(x_BSD, 0), mask, **known))
 
     def summarize(self, memory_BSD: Tensor, mask: Tensor | None, structure: Structure = UNKNOWN) -> Any:
         """The mixer's Summary of the memory: computed once a sentence, read at every step."""
-        return self.mixer.summarize(*self._keys_values(memory_BSD, 0), mask, **structure.of(self.mixer.wants))
+        return self.mixer.summarize(
+            *self._keys_values(memory_BSD, 0), mask, **structure.of(self.mixer.needs_from_source)
+        )
 
     def read(self, x_RTD: Tensor, summary: Any, reading: Reading = FIRST) -> Tensor:
         """out_RTD read from the summary by positions of the target, of which `reading` says more."""
-        return self._out(self.mixer.read(self._queries(x_RTD, 0), summary, **reading.of(self.mixer.hears)))
+        return self._out(self.mixer.read(self._queries(x_RTD, 0), summary, **reading.of(self.mixer.needs_from_decoder)))
 
     def read_weights(self, x_RTD: Tensor, summary: Any, reading: Reading = FIRST) -> Tensor:
         """weights_RHTS of the same read, recomputed beside the kernel."""
@@ -73,10 +79,10 @@ class MultiHead(nn.Module):
 
     def weights_of(self, q_RHTK: Tensor, summary: Any, reading: Reading = FIRST) -> Tensor:
         """weights_RHTS for queries that somebody else made."""
-        return self.mixer.read_weights(q_RHTK, summary, **reading.of(self.mixer.hears))
+        return self.mixer.read_weights(q_RHTK, summary, **reading.of(self.mixer.needs_from_decoder))
 
     def value_norms(self, memory_BSD: Tensor) -> Tensor:
-        """norms_BHS = |f(x)|: how long each head's value is behind the output projection (Kobayashi et al. 2020)."""
+        """norms_BHS = |f(x)|: how long each head's value is after the output projection (Kobayashi et al. 2020)."""
         _, v_BGSK = self._keys_values(memory_BSD, 0)
         v_BHSK = repeat_heads(v_BGSK, self.num_heads)
         nothing_BHSK = torch.zeros_like(v_BHSK)

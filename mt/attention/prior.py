@@ -29,7 +29,7 @@ class Prior(KeyValueMemory):
     and memory are those of dense attention, unfused. Raises ValueError for a floor that is not above 0.
     """
 
-    hears = ("prior_RTS",)
+    needs_from_decoder = ("prior_RTS",)
 
     def __init__(self, num_heads: int, head_size: int, *, floor: float = 1e-3, dropout: float = 0.0):
         super().__init__(num_heads, head_size, dropout=dropout)

@@ -1,4 +1,4 @@
-"""What may be known of the queries that read a memory. A mixer names what it hears; others hear nothing."""
+"""What may be known of the queries that read a memory. A mixer names what it needs; others get nothing."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class Sections(KeyValueEncoder, KeyValueMemory):
     Time and memory are those of dense attention, unfused. Raises ValueError for `furthest` below 1.
     """
 
-    wants = ("segments_BS",)
+    needs_from_source = ("segments_BS",)
 
     def __init__(self, num_heads: int, head_size: int, *, furthest: int = 4, dropout: float = 0.0):
         super().__init__(num_heads, head_size, dropout=dropout)

@@ -1,4 +1,4 @@
-"""What may be known of a batch of sources beside their states. A mixer names what it wants; others see nothing."""
+"""What may be known of a batch of sources beside their states. A mixer names what it needs; others get nothing."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 # B batch, S source length
+
+NO_PIECE = -1  # the id of a place that is no piece
 
 
 @dataclass(frozen=True)
@@ -17,18 +20,38 @@ class Structure:
 
     pieces_BS    ids of the pieces (int64)
     segments_BS  the sentence that a piece belongs to: 0 is the one to be translated, -1 the one before it, 1 the one
-                 behind it, and so on (int64)
-    climbs_BSS   steps from the word of the first piece up its tree to the lowest word that is, or is above, the word of
-                 the second; -1 where there is none such (int8). Transposed, the way down to the second piece.
+                 after it, and so on (int64)
+    tree_distance_BSS  steps from the word of the first piece up its tree to the lowest word that is, or is above, the
+                 word of the second; -1 where there is no such word (int8). Transposed: steps down to the second piece.
     """
 
     pieces_BS: Tensor | None = None
     segments_BS: Tensor | None = None
-    climbs_BSS: Tensor | None = None
+    tree_distance_BSS: Tensor | None = None
 
     def of(self, names: Sequence[str]) -> dict[str, Any]:
         """Some fields by name, as a mixer takes them."""
         return {name: getattr(self, name) for name in names}
+
+    @classmethod
+    def joined(cls, structures: Sequence[Structure], places: Sequence[Tensor]) -> Structure:
+        """What is known of several sources side by side; `places` are BS, any tensor over the places of each.
+
+        A place of which something is not known has no piece, stands in sentence 0 and is in no tree.
+        """
+
+        def side_by_side(name: str, unknown: int) -> Tensor | None:
+            known = [getattr(one, name) for one in structures]
+            if all(value is None for value in known):
+                return None
+            filled = [
+                of.new_full(of.shape, unknown, dtype=torch.long) if value is None else value
+                for value, of in zip(known, places, strict=True)
+            ]
+            return torch.cat(filled, dim=1)
+
+        # the trees of one source say nothing of another, and only the encoder of each asks for them
+        return cls(side_by_side("pieces_BS", NO_PIECE), side_by_side("segments_BS", 0))
 
 
 UNKNOWN = Structure()

@@ -23,7 +23,7 @@ class Structured(KeyValueEncoder):
     trees. Time and memory are those of dense attention, unfused. Raises ValueError for `most_steps` below 1.
     """
 
-    wants = ("climbs_BSS",)
+    needs_from_source = ("tree_distance_BSS",)
 
     def __init__(self, num_heads: int, head_size: int, *, most_steps: int = 3, dropout: float = 0.0):
         super().__init__(num_heads, head_size, dropout=dropout)
@@ -32,16 +32,18 @@ class Structured(KeyValueEncoder):
         self.most_steps = most_steps
         self.bias_HUD = nn.Parameter(torch.zeros(num_heads, most_steps + 1, most_steps + 1))
 
-    def bias(self, climbs_BSS: Tensor) -> Tensor:
+    def bias(self, tree_distance_BSS: Tensor) -> Tensor:
         """bias_BHSS of the ways from each piece to each other."""
-        up_BSS = climbs_BSS.long()
+        up_BSS = tree_distance_BSS.long()
         way_BSS = up_BSS.clamp(0, self.most_steps) * (self.most_steps + 1)
         way_BSS = way_BSS + up_BSS.transpose(1, 2).clamp(0, self.most_steps)
         bias_BHSS = bias_at(self.bias_HUD.flatten(1), way_BSS)
         return bias_BHSS.masked_fill((up_BSS < 0)[:, None], 0.0)
 
-    def weights(self, q_BHTK: Tensor, k_BGSK: Tensor, mask: Tensor | None, climbs_BSS: Tensor | None = None) -> Tensor:
+    def weights(
+        self, q_BHTK: Tensor, k_BGSK: Tensor, mask: Tensor | None, tree_distance_BSS: Tensor | None = None
+    ) -> Tensor:
         scores_BHTS = self.scores(q_BHTK, k_BGSK, mask).float()
-        if climbs_BSS is not None:
-            scores_BHTS = scores_BHTS + self.bias(climbs_BSS)
+        if tree_distance_BSS is not None:
+            scores_BHTS = scores_BHTS + self.bias(tree_distance_BSS)
         return scores_BHTS.softmax(dim=-1)

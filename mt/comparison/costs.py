@@ -139,20 +139,20 @@ def _whole_length(
 
 def _known(mixer: Any, length: int, device: torch.device) -> dict[str, Any]:
     """What a model would know of the source: a document, in each of whose sentences every piece hangs on the next."""
-    if not mixer.wants:
+    if not mixer.needs_from_source:
         return {}
     places = torch.arange(length, device=device)
     segments = places // SENTENCE
-    climbs = (places - places[:, None]).clamp_min(0).to(torch.int8)
-    climbs = climbs.masked_fill(segments != segments[:, None], -1)
-    return Structure(segments_BS=segments[None], climbs_BSS=climbs[None]).of(mixer.wants)
+    distances = (places - places[:, None]).clamp_min(0).to(torch.int8)
+    distances = distances.masked_fill(segments != segments[:, None], -1)
+    return Structure(segments_BS=segments[None], tree_distance_BSS=distances[None]).of(mixer.needs_from_source)
 
 
 def _heard(mixer: Any, num_queries: int, num_keys: int, device: torch.device) -> dict[str, Any]:
     """What the decoder would say to the mixer: made once for all layers, and so not measured."""
-    if not mixer.hears:
+    if not mixer.needs_from_decoder:
         return {}
-    return Reading(prior_RTS=torch.rand(1, num_queries, num_keys, device=device)).of(mixer.hears)
+    return Reading(prior_RTS=torch.rand(1, num_queries, num_keys, device=device)).of(mixer.needs_from_decoder)
 
 
 def _train(whole: Callable[..., Tensor], inputs: Sequence[Tensor]) -> None:

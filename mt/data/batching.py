@@ -19,6 +19,7 @@ from mt.data.pair import Pair
 from mt.data.permutation import mix, permuted
 from mt.data.plan import Plan, plan_batches
 from mt.data.sampling import SubwordSampling
+from mt.data.source import Source, Text, moved
 from mt.data.store import Store
 from mt.data.tokenizer import BOS, EOS, PAD, TokenizerPair
 
@@ -29,27 +30,25 @@ BLOCK_PAIRS = 1 << 20
 # (numbers of the pairs in the store, the pairs, source_BS, target_out_BT) -> guide_BTS, where each row should look
 Guiding = Callable[[np.ndarray, Sequence[Pair], np.ndarray, np.ndarray], np.ndarray]
 
-# (sources, their trees as in `Pair`, source_BS) -> climbs_BSS, the ways between their pieces (`mt.attention.structure`)
-Treeing = Callable[[Sequence[str], "Sequence[str | None]", np.ndarray], np.ndarray]
+# (numbers of the pairs in the store, the pairs, the pieces of their sources) -> what the encoder reads of them
+MakeSource = Callable[[np.ndarray, Sequence[Pair], Text], Source]
 
 
 @dataclass(frozen=True)
 class Batch:
-    """One batch of pairs, right-padded with PAD (0); all tensors of ids are int64.
+    """One batch of pairs; targets are int64, right-padded with PAD (0).
 
-    source_BS ends each sentence with EOS; target_in_BT starts with BOS, target_out_BT ends with EOS and is target_in_BT
+    `source` is what the encoder reads. target_in_BT starts with BOS, target_out_BT ends with EOS and is target_in_BT
     moved by one. `num_tokens` counts the real target tokens including EOS. `indices` (B) are the pairs' numbers in the
-    store, and stay on the CPU. `guide_BTS` (float32) says where the decoder should look, for batches that are guided;
-    `climbs_BSS` (int8) are the sources' trees, for models that ask for them.
+    store, and stay on the CPU. `guide_BTS` (float32) says where the decoder should look, for batches that are guided.
     """
 
-    source_BS: torch.Tensor
+    source: Source
     target_in_BT: torch.Tensor
     target_out_BT: torch.Tensor
     num_tokens: int
     indices: torch.Tensor
     guide_BTS: torch.Tensor | None = None
-    climbs_BSS: torch.Tensor | None = None
 
     @cached_property
     def real_N(self) -> torch.Tensor:
@@ -60,11 +59,10 @@ class Batch:
         """The same batch on another device. Nothing waits for the copy to a GPU, which goes on meanwhile."""
         batch = replace(
             self,
-            source_BS=moved(self.source_BS, device),
+            source=self.source.to(device),
             target_in_BT=moved(self.target_in_BT, device),
             target_out_BT=moved(self.target_out_BT, device),
             guide_BTS=None if self.guide_BTS is None else moved(self.guide_BTS, device),
-            climbs_BSS=None if self.climbs_BSS is None else moved(self.climbs_BSS, device),
         )
         # looked for before the move: how many there are is not known without waiting for a GPU
         vars(batch)["real_N"] = moved(self.real_N, device)
@@ -72,20 +70,21 @@ class Batch:
 
     def idle(self) -> Batch:
         """The first sentence with nothing to learn from: a target of nothing but padding."""
+        source = self.source.rows(slice(1))
+        guide_BTS = None if self.guide_BTS is None else self.guide_BTS[:1, :, : source.padded_length]
         return Batch(
-            source_BS=self.source_BS[:1],
+            source=source,
             target_in_BT=self.target_in_BT[:1],
             target_out_BT=torch.full_like(self.target_out_BT[:1], PAD),
             num_tokens=0,
             indices=self.indices[:1],
-            guide_BTS=None if self.guide_BTS is None else torch.zeros_like(self.guide_BTS[:1]),
-            climbs_BSS=None if self.climbs_BSS is None else self.climbs_BSS[:1],
+            guide_BTS=None if guide_BTS is None else torch.zeros_like(guide_BTS),
         )
 
     @property
     def padded_tokens(self) -> int:
         """B * (S + T)."""
-        return self.source_BS.numel() + self.target_in_BT.numel()
+        return len(self.source) * self.source.padded_length + self.target_in_BT.numel()
 
     def within(self, max_tokens: float) -> list[Batch]:
         """This batch in parts of at most `max_tokens` padded tokens, or of one sentence; their losses add up to its."""
@@ -95,28 +94,18 @@ class Batch:
         return [part for half in (slice(middle), slice(middle, None)) for part in self._rows(half).within(max_tokens)]
 
     def _rows(self, rows: slice) -> Batch:
-        source_BS, target_out_BT = self.source_BS[rows], self.target_out_BT[rows]
-        source_length = int((source_BS != PAD).sum(dim=1).max())
+        source, target_out_BT = self.source.rows(rows), self.target_out_BT[rows]
         target_lengths = (target_out_BT != PAD).sum(dim=1)
         target_length = int(target_lengths.max())
-        guide_BTS = None if self.guide_BTS is None else self.guide_BTS[rows, :target_length, :source_length]
-        climbs_BSS = None if self.climbs_BSS is None else self.climbs_BSS[rows, :source_length, :source_length]
+        guide_BTS = None if self.guide_BTS is None else self.guide_BTS[rows, :target_length, : source.padded_length]
         return Batch(
-            source_BS=source_BS[:, :source_length],
+            source=source,
             target_in_BT=self.target_in_BT[rows, :target_length],
             target_out_BT=target_out_BT[:, :target_length],
             num_tokens=int(target_lengths.sum()),
             indices=self.indices[rows],
             guide_BTS=guide_BTS,
-            climbs_BSS=climbs_BSS,
         )
-
-
-def moved(tensor: torch.Tensor, device: torch.device | str) -> torch.Tensor:
-    """A CPU tensor on `device`; through pinned memory, so that nobody waits for a GPU."""
-    if torch.device(device).type == "cuda":
-        return tensor.pin_memory().to(device, non_blocking=True)
-    return tensor.to(device)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,7 +143,8 @@ class TokenBatches:
 
     A corpus of more than 1,048,576 pairs is read in blocks of that many. One in shards is read shard by shard.
 
-    `guide` makes the batches' `guide_BTS` of the pieces that they have, sampled ones too; `trees` their `climbs_BSS`.
+    `guide` makes the batches' `guide_BTS` of the pieces that they have, sampled ones too. `make_source` makes of pairs
+    and pieces what the encoder reads; without it, this is the pieces.
     """
 
     def __init__(
@@ -169,7 +159,7 @@ class TokenBatches:
         shuffle: bool = True,
         max_sentences: int | None = None,
         guide: Guiding | None = None,
-        trees: Treeing | None = None,
+        make_source: MakeSource | None = None,
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
@@ -198,12 +188,12 @@ class TokenBatches:
         self.seed = seed
         self.sampling = sampling
         self.shuffle = shuffle
-        self.guide, self.trees = guide, trees
+        self.guide, self.make_source = guide, make_source
         self.rank, self.world_size = rank, world_size
         self._block: tuple[tuple[int, int, int], _Block] | None = None  # one at a time is enough
 
     def read(self, cursor: Cursor, *, step: int = 0) -> tuple[Batch, Cursor]:
-        """The batch at `cursor`, and the place behind it; nothing before is read.
+        """The batch at `cursor`, and the place after it; nothing before is read.
 
         `step` counts the updates done: where it enters another stage of the mixture's schedule, a new epoch begins.
         """
@@ -211,7 +201,7 @@ class TokenBatches:
         block = self._open(cursor)
         if not 0 <= cursor.batch < block.plan.num_batches:
             raise IndexError(f"batch ({cursor.batch}) must be below {block.plan.num_batches}, the batches of its block")
-        return self._batch(block, cursor), self._behind(cursor, block)
+        return self._batch(block, cursor), self._after(cursor, block)
 
     def pairs(self, cursor: Cursor, *, step: int = 0) -> np.ndarray:
         """The store numbers of the pairs of the whole batch at `cursor`, without making it."""
@@ -234,7 +224,7 @@ class TokenBatches:
         return cursor.epoch - cursor.unread + (cursor.block + share) / self._num_blocks(cursor.stage)
 
     def texts(self, cursor: Cursor, numbers: np.ndarray) -> list:
-        """The sentences (`Pair`) behind the store numbers of a batch at `cursor`."""
+        """The sentences (`Pair`) of the store numbers of a batch at `cursor`."""
         store = self._open(cursor).store
         return [store.text(int(number)) for number in numbers]
 
@@ -246,7 +236,7 @@ class TokenBatches:
         epoch = math.ceil(self.epochs(cursor) + cursor.unread)
         return Cursor(stage=stage, epoch=epoch, unread=epoch - self.epochs(cursor))
 
-    def _behind(self, cursor: Cursor, block: _Block) -> Cursor:
+    def _after(self, cursor: Cursor, block: _Block) -> Cursor:
         if cursor.batch + 1 < block.plan.num_batches:
             return replace(cursor, batch=cursor.batch + 1)
         if cursor.block + 1 < self._num_blocks(cursor.stage):
@@ -309,28 +299,28 @@ class TokenBatches:
         numbers = block.pairs[places[rows]]
         source, target = self._sides(block.store, numbers, rows, cursor)
         source_BS, target_out_BT = _padded(*source, last=EOS), _padded(*target, last=EOS)
-        guide_BTS = climbs_BSS = None
-        if self.guide is not None or self.trees is not None:
-            texts = [block.store.text(int(number)) for number in numbers]
+        pieces = Text(torch.from_numpy(source_BS))
+        read: Source = pieces
+        guide_BTS = None
+        if self.guide is not None or self.make_source is not None:
+            pairs = [block.store.text(int(number)) for number in numbers]
             if self.guide is not None:
-                guide_BTS = torch.from_numpy(self.guide(numbers, texts, source_BS, target_out_BT))
-            if self.trees is not None:
-                sources, trees = [pair.source for pair in texts], [pair.tree for pair in texts]
-                climbs_BSS = torch.from_numpy(self.trees(sources, trees, source_BS))
+                guide_BTS = torch.from_numpy(self.guide(numbers, pairs, source_BS, target_out_BT))
+            if self.make_source is not None:
+                read = self.make_source(numbers, pairs, pieces)
         batch = Batch(
-            source_BS=torch.from_numpy(source_BS),
+            source=read,
             target_in_BT=torch.from_numpy(_padded(*target, first=BOS)),
             target_out_BT=torch.from_numpy(target_out_BT),
             num_tokens=int(target[1].sum()) + len(numbers),
             indices=torch.from_numpy(numbers.astype(np.int64)),
             guide_BTS=guide_BTS,
-            climbs_BSS=climbs_BSS,
         )
         return batch.idle() if is_idle else batch
 
     def _sides(self, store: Store, numbers: np.ndarray, rows: np.ndarray, cursor: Cursor) -> tuple[tuple, tuple]:
-        source = _gathered(store.source_ids, store.source_index, numbers)
-        target = _gathered(store.target_ids, store.target_index, numbers)
+        source = _concatenated(store.source_ids, store.source_index, numbers)
+        target = _concatenated(store.target_ids, store.target_index, numbers)
         sampling = self.sampling
         if sampling is None or not sampling.is_on:
             return source, target
@@ -361,7 +351,7 @@ def _lengths(index: np.ndarray, numbers: np.ndarray) -> np.ndarray:
     return index[numbers + 1] - index[numbers]
 
 
-def _gathered(ids: np.ndarray, index: np.ndarray, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _concatenated(ids: np.ndarray, index: np.ndarray, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The ids of some sentences one after the other, and their lengths."""
     starts = index[indices]
     lengths = index[indices + 1] - starts

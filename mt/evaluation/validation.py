@@ -90,7 +90,7 @@ class Validator:
         for batch in self.batches.once():
             batch = batch.to(translator.device)
             with mixed_precision(translator.device, translator.dtype):
-                logits_BTV = model.output(model(batch.source_BS, batch.target_in_BT, climbs_BSS=batch.climbs_BSS))
+                logits_BTV = model.output(model(batch.source, batch.target_in_BT))
             nats += float(
                 nn.functional.cross_entropy(
                     logits_BTV.float().flatten(0, 1),

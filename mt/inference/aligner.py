@@ -20,6 +20,7 @@ from mt.alignment.tap import Tap
 from mt.alignment.words import by_words
 from mt.checkpoint.folder import load_checkpoint
 from mt.data.document import num_words_after, num_words_before
+from mt.data.source import Text, stacked
 from mt.data.tokenizer import BOS, EOS
 from mt.inference.tags import numbered, tagged
 from mt.inference.translator import Translation, Translator, batches_by_length, padded
@@ -103,10 +104,9 @@ class Aligner:
             "signal": signal or self.choice.signal,
             "direction": self.direction,
         }
-        ids = self.ids(sources, targets, search, batch_tokens, trees=trees, tag=tag)
-        climbs = self.climbs(sources, trees, ids[0], tag)
+        encoded = self.encoded(sources, targets, search, batch_tokens, trees=trees, tag=tag)
         norms, has_tag = how["signal"] == "norms", tag is not None
-        raws = self._attentions(*ids, climbs, norms=norms, batch_tokens=batch_tokens, has_tag=has_tag)
+        raws = self._attentions(*encoded, norms=norms, batch_tokens=batch_tokens, has_tag=has_tag)
         return _in_order((number, Alignment.from_attention(raw, **how)) for number, raw in raws)
 
     def attention(
@@ -125,10 +125,9 @@ class Aligner:
         They take 4 bytes for each layer, head, target and source piece: megabytes for a long pair. `trees` are the
         sources' trees (`mt.data.pair.Pair`). `tag` goes before each source; its column is left out.
         """
-        ids = self.ids(sources, targets, search, batch_tokens, trees=trees, tag=tag)
-        climbs = self.climbs(sources, trees, ids[0], tag)
+        encoded = self.encoded(sources, targets, search, batch_tokens, trees=trees, tag=tag)
         has_tag = tag is not None
-        return _in_order(self._attentions(*ids, climbs, norms=norms, batch_tokens=batch_tokens, has_tag=has_tag))
+        return _in_order(self._attentions(*encoded, norms=norms, batch_tokens=batch_tokens, has_tag=has_tag))
 
     def word_links(self, translations: Sequence[Translation], rank: int = 0) -> list[list[Link]]:
         """Links of words (`mt.words`) of each source line and its candidate of that rank (the last if fewer).
@@ -149,13 +148,13 @@ class Aligner:
         ]
         translator = self.translator
         source_ids = translator.tokenizers.source.encode_many([text for text, _, _ in flat])
-        climbs = [
+        sources = [
             # what has a tree is one segment
-            translator.climbs(t.segments[0], t.tree, ids, t.tag)
+            translator.source(t.segments[0], t.tree, ids, t.tag)
             for (_, _, t), ids in zip(flat, source_ids, strict=True)
         ]
         target_ids = [ids for _, ids, _ in flat]
-        raws = self._attentions(source_ids, target_ids, climbs, norms=self.choice.signal == "norms")
+        raws = self._attentions(sources, target_ids, norms=self.choice.signal == "norms")
         found = iter(_in_order((number, self._part(raw, *flat[number])) for number, raw in raws))
         texts = map(translator.text, target_ids)
         return [
@@ -185,38 +184,37 @@ class Aligner:
         found = [not of_word or (len(of_word) == 1 and is_common(of_word[0], NUM_COMMON)) for of_word in ids]
         return np.array(found, dtype=bool)
 
-    def portions(self, source_ids: Sequence[Sequence[int]], target_ids: Sequence[Sequence[int]]) -> Iterator[range]:
+    def portions(self, sources: Sequence[Text], target_ids: Sequence[Sequence[int]]) -> Iterator[range]:
         """The numbers of the pairs, in runs whose maps have MAX_CELLS at most together; a larger pair stands alone."""
         decoder = self.translator.model.decoder
         num_maps = decoder.num_maps * decoder.layers[0].cross_attention.num_heads
         start, held = 0, 0
-        for number, (source, target) in enumerate(zip(source_ids, target_ids, strict=True)):
-            cells = num_maps * (len(source) + 1) * (len(target) + 1)  # each with </s>
+        for number, (source, target) in enumerate(zip(sources, target_ids, strict=True)):
+            cells = num_maps * source.padded_length * (len(target) + 1)  # each with </s>
             if number > start and held + cells > MAX_CELLS:
                 yield range(start, number)
                 start, held = number, 0
             held += cells
-        if len(source_ids) > start:
-            yield range(start, len(source_ids))
+        if len(sources) > start:
+            yield range(start, len(sources))
 
-    def attention_of_ids(
+    def attention_of_encoded(
         self,
-        source_ids: Sequence[Sequence[int]],
+        sources: Sequence[Text],
         target_ids: Sequence[Sequence[int]],
-        climbs: Sequence[np.ndarray | None] | None = None,
         *,
         norms: bool = False,
         batch_tokens: int | None = None,
         has_tag: bool = False,
     ) -> list[RawAttention]:
-        """The same for pairs that are encoded already (pieces without BOS and EOS), and `climbs` of their trees.
+        """The same for pairs that are `encoded` already.
 
         `has_tag`: the first piece of each source is a tag, and is left out.
         """
         how = {"norms": norms, "batch_tokens": batch_tokens, "has_tag": has_tag}
-        return _in_order(self._attentions(source_ids, target_ids, climbs, **how))
+        return _in_order(self._attentions(sources, target_ids, **how))
 
-    def ids(
+    def encoded(
         self,
         sources: Sequence[str],
         targets: Sequence[str] | None = None,
@@ -225,17 +223,20 @@ class Aligner:
         *,
         trees: Sequence[str | None] | None = None,
         tag: str | None = None,
-    ) -> tuple[list[list[int]], list[list[int]]]:
-        """Pieces of the sources with their tag, and of the targets, or of the model's own translations."""
+    ) -> tuple[list[Text], list[list[int]]]:
+        """Each source with its tag, and the pieces of the targets, or of the model's own translations, without EOS."""
         translator = self.translator
         translator.tags.check(tag)
         translator.tags.check_lines(numbered(sources), tag)
         source_ids = translator.tokenizers.source.encode_many([tagged(source, tag) for source in sources])
+        read = [
+            translator.source(source, tree, ids, tag)
+            for source, tree, ids in zip(sources, trees or [None] * len(sources), source_ids, strict=True)
+        ]
         if targets is not None:
-            return source_ids, translator.tokenizers.target.encode_many(list(targets))
-        climbs = self.climbs(sources, trees, source_ids, tag)
-        found = translator.search_ids(source_ids, search or translator.search, batch_tokens, climbs=climbs)
-        return source_ids, [list(hypotheses[0].ids) for hypotheses in found]
+            return read, translator.tokenizers.target.encode_many(list(targets))
+        found = translator.search_ids(read, search or translator.search, batch_tokens)
+        return read, [list(hypotheses[0].ids) for hypotheses in found]
 
     def misfit(
         self, source: str, target: str | None = None, *, max_pieces: int | None = None, tag: str | None = None
@@ -256,24 +257,10 @@ class Aligner:
                 return f"left out, its {side} has {num_pieces} pieces: more than {max_pieces} (--max-pieces)"
         return None
 
-    def climbs(
-        self,
-        sources: Sequence[str],
-        trees: Sequence[str | None] | None,
-        source_ids: Sequence[Sequence[int]],
-        tag: str | None = None,
-    ) -> list[np.ndarray | None]:
-        """climbs_PP of each source's pieces (`mt.alignment.tree`); None without a tree, or a model that asks."""
-        return [
-            self.translator.climbs(source, tree, ids, tag)
-            for source, tree, ids in zip(sources, trees or [None] * len(sources), source_ids, strict=True)
-        ]
-
     def _attentions(
         self,
-        source_ids: Sequence[Sequence[int]],
+        sources: Sequence[Text],
         target_ids: Sequence[Sequence[int]],
-        climbs: Sequence[np.ndarray | None] | None = None,
         *,
         norms: bool = False,
         batch_tokens: int | None = None,
@@ -282,18 +269,18 @@ class Aligner:
         """(number, attention) of every pair, those of a batch at a time: all at once they may not fit in memory."""
         translator = self.translator
         model, tokenizers = translator.model, translator.tokenizers
-        lengths = [len(s) + len(t) + 2 for s, t in zip(source_ids, target_ids, strict=True)]
+        lengths = [s.padded_length + len(t) + 1 for s, t in zip(sources, target_ids, strict=True)]
         for indices in batches_by_length(lengths, translator.batch_tokens(batch_tokens)):
-            tap = Tap()
+            tap, together = Tap(), stacked([sources[i] for i in indices])
             with torch.inference_mode(), translator.precision():
-                source_BS = padded([[*source_ids[i], EOS] for i in indices]).to(translator.device)
-                memory = model.encode(source_BS, translator.stacked_climbs(climbs, indices, source_BS.shape[1]))
+                memory = model.encode(together.to(translator.device))
                 state = model.decoder.start(memory)
                 model.extend(padded([[BOS, *target_ids[i]] for i in indices]).to(translator.device), state, tap=tap)
-                norms_LBHS = self._norms(memory.states_BSD) if norms else []
-                weights_BLHTS = tap.weights().float().cpu().numpy()
-            for number, i in enumerate(indices):
-                source, target = [*source_ids[i], EOS], [*target_ids[i], EOS]
+                text = memory.places("text")  # what the pieces name; no link leads to a picture
+                norms_LBHS = self._norms(memory.states_BSD[:, text]) if norms else []
+                weights_BLHTS = tap.weights()[..., text].float().cpu().numpy()
+            for number, (i, source) in enumerate(zip(indices, together.pieces(), strict=True)):
+                target = [*target_ids[i], EOS]
                 columns = slice(int(has_tag), len(source))
                 yield (
                     i,

@@ -19,6 +19,7 @@ from mt.model.seq2seq import Seq2Seq
 
 # B batch, T positions, D inputs, O outputs, H heads, G key-value heads
 
+SELF_ATTENTION = ("attention", "self_attention")  # parts of a layer, of the encoder and of the decoder
 NUM_KEPT = 512  # positions whose sinusoids are computed once
 HAVE_METHODS = (nn.Embedding, Mixer)  # or weights that somebody reads
 DO_NOTHING = (Dropout, NoRotary, nn.Identity)  # in inference
@@ -40,10 +41,10 @@ def pack(model: Seq2Seq, dtype: torch.dtype) -> None:
     if dtype != torch.int8 and not has_onednn(dtype):
         model.to(dtype)
         return
-    halves = ((model.encoder.layers, "attention"), (model.decoder.layers, "self_attention"))
-    for layer, name in ((layer, name) for layers, name in halves for layer in layers):
-        if isinstance(attention := getattr(layer, name), MultiHead):
-            setattr(layer, name, OneProjection(attention, dtype))
+    for layer in list(model.modules()):
+        for name in SELF_ATTENTION:
+            if isinstance(attention := getattr(layer, name, None), MultiHead):
+                setattr(layer, name, OneProjection(attention, dtype))
     for module in model.modules():
         for name, child in list(module.named_children()):
             if isinstance(child, nn.Linear):

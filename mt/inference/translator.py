@@ -16,11 +16,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
-from mt.alignment.tree import Trees, parsed_heads, stacked
+from mt.alignment.tree import Trees, parsed_heads
 from mt.checkpoint.folder import LoadedModel, load_checkpoint
 from mt.data.document import apart, tree_alone, tree_in_context
+from mt.data.source import Text, stacked
 from mt.data.sources import moved_tree
-from mt.data.tokenizer import BOS, EOS, PAD, UNK, TokenizerPair
+from mt.data.tokenizer import BOS, PAD, UNK, TokenizerPair
 from mt.data.visible import is_visible
 from mt.device import PACKED_PRECISIONS, choose_device, choose_precision, keep_freed_memory, mixed_precision
 from mt.inference.packed import pack, product_with
@@ -103,7 +104,7 @@ class Translator:
         self.is_packed = False
         self._shortlist: tuple[Shortlist, Tensor] | None = None  # and the whole output matrix, output_VD
         source = tokenizers.source
-        self._trees = Trees(source.pieces(range(source.size))) if model.wants_trees else None
+        self._trees = Trees(source.pieces(range(source.size))) if model.needs_trees else None
 
     @classmethod
     def load(
@@ -217,8 +218,8 @@ class Translator:
         ]
         ids = source.encode_many([tagged(part, tag) for part, _, _ in parts])
         generators = sentence_generators(seed, [number for _, number, _ in parts])
-        climbs = [self.climbs(part, tree, of_part, tag) for (part, _, tree), of_part in zip(parts, ids, strict=True)]
-        found = iter(self.search_ids(ids, search, batch_tokens, generators, climbs))
+        sources = [self.source(part, tree, of_part, tag) for (part, _, tree), of_part in zip(parts, ids, strict=True)]
+        found = iter(self.search_ids(sources, search, batch_tokens, generators))
         for line, (_, num_left_out), segments, tree, fault in zip(lines, fitted, split, used, faults, strict=True):
             if segments is None:
                 yield Translation(line, (Candidate(line, 0.0, 0.0),))
@@ -239,14 +240,17 @@ class Translator:
 
     def check_trees(self, path: str | Path, checkpoint: str | Path) -> None:
         """Raises ValueError, naming the file of trees and the checkpoint, for a model that asks for none."""
-        if not self.model.wants_trees:
+        if not self.model.needs_trees:
             raise ValueError(f"--trees ({path}) is for a model with structured attention: {checkpoint} has none")
 
-    def climbs(self, text: str, tree: str | None, ids: Sequence[int], tag: str | None = None) -> np.ndarray | None:
-        """climbs_PP of a line's pieces, its tag's before them; None where it has no tree or the model asks for none."""
+    def source(self, text: str, tree: str | None, ids: Sequence[int], tag: str | None = None) -> Text:
+        """What the model reads of a line: its pieces, its tag's before them; and its tree, where the model needs it."""
+        source = Text.of([ids])
         if self._trees is None or not tree:
-            return None
-        return self._trees.climbs(tagged(text, tag), tree if tag is None else moved_tree(tree), np.asarray(ids))
+            return source
+        tree = tree if tag is None else moved_tree(tree)
+        distance_PP = self._trees.tree_distance(tagged(text, tag), tree, np.asarray(ids))
+        return source if distance_PP is None else source.with_trees([distance_PP])
 
     def text(self, ids: Sequence[int]) -> str:
         """The text of target pieces, in one line."""
@@ -271,43 +275,34 @@ class Translator:
     @torch.inference_mode()
     def search_ids(
         self,
-        sources: Sequence[Sequence[int]],
+        sources: Sequence[Text],
         search: Search,
         batch_tokens: int | None = None,
         generators: Sequence[torch.Generator] | None = None,
-        climbs: Sequence[np.ndarray | None] | None = None,
     ) -> list[list[Hypothesis]]:
-        """Hypotheses for encoded sources (pieces without EOS), in their order; batched by length inside.
+        """Hypotheses for sources of one sentence each, in their order; batched by length inside.
 
-        `generators`, one a source, are what sampling draws from; `climbs` the sources' trees.
+        `generators`, one a source, are what sampling draws from.
         """
         results: list[list[Hypothesis]] = [[] for _ in sources]
-        lengths = [len(source) + 1 for source in sources]
+        lengths = [source.padded_length for source in sources]
         for indices in batches_by_length(lengths, self.batch_tokens(batch_tokens, getattr(search, "size", 1))):
             chosen = [sources[index] for index in indices]
-            candidates = CandidateLists(self._shortlist[0], chosen) if self._shortlist else None
+            together = stacked(chosen)
+            pieces = [of_sentence[:-1] for of_sentence in together.pieces()]  # without EOS
+            candidates = CandidateLists(self._shortlist[0], pieces) if self._shortlist else None
             with self.precision():
-                source_BS = padded([[*source, EOS] for source in chosen]).to(self.device)
-                state = self.model.start(source_BS, self.stacked_climbs(climbs, indices, source_BS.shape[1]))
+                state = self.model.start(together.to(self.device))
                 found = search(
                     self._shortened(candidates) if candidates else self.model.step,
                     candidates.start(state) if candidates else state,
-                    max_lengths=[longest_target(len(source), self.model.max_length) for source in chosen],
+                    max_lengths=[longest_target(len(of_sentence), self.model.max_length) for of_sentence in pieces],
                     banned_ids=BANNED,
                     generator=[generators[index] for index in indices] if generators else None,
                 )
             for place, (index, hypotheses) in enumerate(zip(indices, found, strict=True)):
                 results[index] = candidates.whole_ids(place, hypotheses) if candidates else hypotheses
         return results
-
-    def stacked_climbs(
-        self, climbs: Sequence[np.ndarray | None] | None, indices: Sequence[int], length: int
-    ) -> Tensor | None:
-        """climbs_BSS of some sources in rows of `length`; None where none of them has a tree."""
-        chosen = [climbs[index] for index in indices] if climbs else []
-        if all(climbs_PP is None for climbs_PP in chosen):
-            return None
-        return torch.from_numpy(stacked(chosen, length)).to(self.device)
 
     def _shortened(self, candidates: CandidateLists) -> Callable:
         """The step of a search among these candidates."""

@@ -18,12 +18,15 @@ from mt.model.seq2seq import Seq2Seq
 
 
 class AlignmentHead(nn.Module):
-    """Reads the states behind decoder layer `layer`; a tap sees its heads as one layer more, behind all others."""
+    """Reads the states after decoder layer `layer`; a tap sees its heads as one layer more, after all others.
 
-    def __init__(self, dim: int, layer: int):
+    `dim` is the width of the states, `size` that of the queries of all heads together.
+    """
+
+    def __init__(self, dim: int, size: int, layer: int):
         super().__init__()
         self.layer = layer
-        self.norm, self.query = nn.LayerNorm(dim), nn.Linear(dim, dim)
+        self.norm, self.query = nn.LayerNorm(dim), nn.Linear(dim, size)
 
     def forward(self, states_RTD: Tensor, attention: MultiHead, summary: Any, reading: Reading) -> Tensor:
         """weights_RHTS: where the heads look in the memory that `attention` summarized."""
@@ -33,7 +36,7 @@ class AlignmentHead(nn.Module):
 
 
 def add_alignment_head(model: Seq2Seq, *, layer: int) -> Seq2Seq:
-    """The model with a fresh alignment head behind decoder layer `layer`, from 0; it translates as before.
+    """The model with a fresh alignment head after decoder layer `layer`, from 0; it translates as before.
 
     Raises ValueError for a layer that is not there, and where there is a head already.
     """
@@ -42,5 +45,6 @@ def add_alignment_head(model: Seq2Seq, *, layer: int) -> Seq2Seq:
         raise ValueError(f"alignment head: layer ({layer}) must be from 0 to {len(decoder.layers) - 1}")
     if decoder.alignment_head is not None:
         raise ValueError("alignment head: the model has one already")
-    decoder.alignment_head = AlignmentHead(decoder.layers[layer].cross_attention.query.in_features, layer)
+    query = decoder.layers[layer].cross_attention.query
+    decoder.alignment_head = AlignmentHead(query.in_features, query.out_features, layer)
     return model

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from mt.attention.contract import CausalMixer, MemoryMixer, Mixer
 from mt.attention.reading import Reading
-from mt.model.encoder import Memory
 from mt.model.layer import MOST_LAYERS, LayerSettings, Residual, checkpointed
+from mt.model.memory import Memory
 
 # B batch, R rows (hypotheses), N sentences, T target positions, S source length, D model, H heads
 
@@ -42,21 +42,21 @@ class DecoderState:
 
 
 class AttentionTap(Protocol):
-    """Takes cross-attention weights of the layers that it wants, recomputed beside the kernel, before dropout."""
+    """Takes cross-attention weights of the layers that it needs, recomputed beside the kernel, before dropout."""
 
-    def wants(self, layer: int) -> bool: ...
+    def needs(self, layer: int) -> bool: ...
 
     def record(self, layer: int, weights_RHTS: Tensor) -> None: ...
 
 
 class NoTap:
-    """Wants nothing."""
+    """Needs nothing."""
 
-    def wants(self, layer: int) -> bool:
+    def needs(self, layer: int) -> bool:
         return False
 
     def record(self, layer: int, weights_RHTS: Tensor) -> None:
-        raise AssertionError("a tap that wants nothing was handed weights")
+        raise AssertionError("a tap that needs nothing was handed weights")
 
 
 class DecoderLayer(nn.Module):
@@ -67,10 +67,14 @@ class DecoderLayer(nn.Module):
         settings: LayerSettings,
         self_attention: Callable[..., Mixer],
         cross_attention: Callable[..., Mixer],
+        *,
+        memory_dim: int | None = None,
     ):
         super().__init__()
         self.self_attention = settings.make_attention(self_attention, CausalMixer, "decoder.self_attention")
-        self.cross_attention = settings.make_attention(cross_attention, MemoryMixer, "decoder.cross_attention")
+        self.cross_attention = settings.make_attention(
+            cross_attention, MemoryMixer, "decoder.cross_attention", memory_dim=memory_dim
+        )
         self.feed_forward = settings.make_feed_forward()
         self.self_residual, self.cross_residual = Residual(settings), Residual(settings)
         self.feed_forward_residual = Residual(settings)
@@ -89,7 +93,7 @@ class DecoderLayer(nn.Module):
         y_RTD, past = self.self_attention.extend(self.self_residual.before(x_RTD), past, reading.position)
         x_RTD = self.self_residual.after(x_RTD, y_RTD)
         query_RTD = self.cross_residual.before(x_RTD)
-        if tap.wants(layer):
+        if tap.needs(layer):
             tap.record(layer, self.cross_attention.read_weights(query_RTD, summary, reading))
         y_RTD = self.cross_attention.read(query_RTD, summary, reading)
         return self.cross_residual.after(x_RTD, y_RTD), past
@@ -98,7 +102,7 @@ class DecoderLayer(nn.Module):
 class Decoder(nn.Module):
     """`num_layers` layers; the two slots are filled by mixer factories.
 
-    `layer` makes a layer of the settings and those factories.
+    `layer` makes a layer of the settings, those factories and `memory_dim`, the width of the memory (None: `dim`).
     """
 
     def __init__(
@@ -108,6 +112,7 @@ class Decoder(nn.Module):
         num_layers: int,
         self_attention: Callable[..., Mixer],
         cross_attention: Callable[..., Mixer],
+        memory_dim: int | None = None,
         layer: Callable[..., DecoderLayer] = DecoderLayer,
     ):
         super().__init__()
@@ -115,13 +120,15 @@ class Decoder(nn.Module):
             raise ValueError(f"decoder.num_layers ({num_layers}) must be at least 1")
         if num_layers > MOST_LAYERS:
             raise ValueError(f"decoder.num_layers ({num_layers}) must be at most {MOST_LAYERS}")
-        self.layers = nn.ModuleList(layer(settings, self_attention, cross_attention) for _ in range(num_layers))
+        self.layers = nn.ModuleList(
+            layer(settings, self_attention, cross_attention, memory_dim=memory_dim) for _ in range(num_layers)
+        )
         self.norm = settings.make_final_norm()
         self.alignment_head: nn.Module | None = None  # see mt.model.alignment_head
 
     @property
     def num_maps(self) -> int:
-        """Layers that a tap can ask for: those of the decoder, and behind them the alignment head's, if it has one."""
+        """Layers that a tap can ask for: those of the decoder, then the alignment head's, if it has one."""
         return len(self.layers) + (self.alignment_head is not None)
 
     def start(self, memory: Memory) -> DecoderState:
@@ -149,6 +156,6 @@ class Decoder(nn.Module):
             x_RTD, past = checkpointed(layer, *arguments) if recompute else layer(*arguments)
             pasts.append(past)
             head = self.alignment_head
-            if head is not None and head.layer == index and tap.wants(len(self.layers)):
+            if head is not None and head.layer == index and tap.needs(len(self.layers)):
                 tap.record(len(self.layers), head(x_RTD, layer.cross_attention, state.summaries[index], reading))
         return self.norm(x_RTD), replace(state, pasts=tuple(pasts), position=state.position + x_RTD.shape[1])

@@ -1,29 +1,34 @@
-"""The encoder: source embeddings to memory."""
+"""The encoder: a source to memory."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor, nn
 
 from mt.attention.contract import EncoderMixer, Mixer
 from mt.attention.structure import UNKNOWN, Structure
 from mt.model.layer import MOST_LAYERS, LayerSettings, Residual, checkpointed
+from mt.model.memory import Memory
+from mt.model.source_embedding import Embed
 
 # B batch, S source length, D model
 
 
-@dataclass(frozen=True)
-class Memory:
-    """What the decoder attends to: states and a mask (True means "may look"; None when nothing is padded).
+class SourceEncoder(nn.Module):
+    """What reads one kind of source: of text `Encoder`, of another kind its own. Made of the shared layer settings.
 
-    `structure` is what is known of the source beside them.
+    `width` is that of its memory. Where it `reads_pieces`, the model makes it an embedding of source pieces, which the
+    decoder and the output may share; else `embed` is None.
     """
 
-    states_BSD: Tensor
-    mask_B11S: Tensor | None
-    structure: Structure = UNKNOWN
+    width: int
+    reads_pieces = False
+
+    def forward(self, source: Any, embed: Embed | None, *, recompute: bool = False) -> Memory:
+        """The memory of a source; `recompute` saves activation memory by gradient checkpointing."""
+        raise NotImplementedError
 
 
 class EncoderLayer(nn.Module):
@@ -42,11 +47,14 @@ class EncoderLayer(nn.Module):
         return residual.after(x_BSD, self.feed_forward(residual.before(x_BSD)))
 
 
-class Encoder(nn.Module):
-    """`num_layers` layers; `self_attention` is a mixer factory for the slot encoder.self_attention.
+class Encoder(SourceEncoder):
+    """The encoder of text.
 
-    `layer` makes a layer of the settings and that factory.
+    It has `num_layers` layers; `self_attention` is a mixer factory for the slot encoder.self_attention, and `layer`
+    makes a layer of the settings and that factory.
     """
+
+    reads_pieces = True
 
     def __init__(
         self,
@@ -63,12 +71,13 @@ class Encoder(nn.Module):
             raise ValueError(f"encoder.num_layers ({num_layers}) must be at most {MOST_LAYERS}")
         self.layers = nn.ModuleList(layer(settings, self_attention) for _ in range(num_layers))
         self.norm = settings.make_final_norm()
+        self.width = settings.dim
 
-    def forward(
-        self, x_BSD: Tensor, mask: Tensor | None, structure: Structure = UNKNOWN, *, recompute: bool = False
-    ) -> Memory:
-        """The memory of embedded sources; `recompute` saves activation memory by gradient checkpointing."""
+    def forward(self, source: Any, embed: Embed | None, *, recompute: bool = False) -> Memory:
+        """The memory of a source of text; `recompute` saves activation memory by gradient checkpointing."""
+        assert embed is not None
+        x_BSD, mask, structure = embed(source)
         for layer in self.layers:
             arguments = (x_BSD, mask, structure)
             x_BSD = checkpointed(layer, *arguments) if recompute else layer(*arguments)
-        return Memory(self.norm(x_BSD), mask, structure)
+        return Memory.of("text", self.norm(x_BSD), mask, structure)

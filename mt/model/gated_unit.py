@@ -82,7 +82,9 @@ class GatedUnit(nn.Module):
 
     def attend(self, x_BSD: Tensor, mask: Tensor | None, structure: Structure = UNKNOWN) -> Tensor:
         """out_BSD: every position looks at all positions that the mask leaves."""
-        return self._out(x_BSD, *self._queries_keys_values(x_BSD, 0), mask, **structure.of(self.mixer.wants))
+        return self._out(
+            x_BSD, *self._queries_keys_values(x_BSD, 0), mask, **structure.of(self.mixer.needs_from_source)
+        )
 
     def start(self) -> GatedPast:
         """The Past before the first position."""
@@ -153,6 +155,7 @@ class GatedDecoderLayer(DecoderLayer):
         *,
         expansion: int,
         shared_size: int,
+        memory_dim: int | None = None,
     ):
         nn.Module.__init__(self)  # the other's parts are what this one does without
         self.self_attention = GatedUnit(
@@ -163,7 +166,9 @@ class GatedDecoderLayer(DecoderLayer):
             expansion=expansion,
             shared_size=shared_size,
         )
-        self.cross_attention = settings.make_attention(cross_attention, MemoryMixer, "decoder.cross_attention")
+        self.cross_attention = settings.make_attention(
+            cross_attention, MemoryMixer, "decoder.cross_attention", memory_dim=memory_dim
+        )
         self.self_residual, self.cross_residual = Residual(settings), Residual(settings)
 
     def forward(self, *arguments: Tensor | GatedPast | Reading | int | AttentionTap) -> tuple[Tensor, GatedPast]:
@@ -185,8 +190,10 @@ class GatedLayers:
         settings: LayerSettings,
         self_attention: Callable[..., Mixer],
         cross_attention: Callable[..., Mixer] | None = None,
+        *,
+        memory_dim: int | None = None,
     ) -> GatedEncoderLayer | GatedDecoderLayer:
         sizes = {"expansion": self.expansion, "shared_size": self.shared_size}
         if cross_attention is None:
             return GatedEncoderLayer(settings, self_attention, **sizes)
-        return GatedDecoderLayer(settings, self_attention, cross_attention, **sizes)
+        return GatedDecoderLayer(settings, self_attention, cross_attention, memory_dim=memory_dim, **sizes)

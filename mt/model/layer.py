@@ -28,6 +28,7 @@ class LayerSettings:
     num_heads: int
     num_kv_heads: int  # key-value heads; fewer than num_heads shares them (grouped-query attention)
     feed_forward_dim: int
+    head_size: int | None = None  # width of a head's queries, keys and values; None: dim / num_heads
     activation: str = "relu"
     norm: str = "layer"
     norm_position: str = "pre"
@@ -41,7 +42,9 @@ class LayerSettings:
         for name in ("dim", "num_heads", "num_kv_heads", "feed_forward_dim"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} ({getattr(self, name)}) must be at least 1")
-        if self.dim % self.num_heads:
+        if self.head_size is not None and self.head_size < 1:
+            raise ValueError(f"head_size ({self.head_size}) must be at least 1, or null for dim / num_heads")
+        if self.head_size is None and self.dim % self.num_heads:
             raise ValueError(f"dim ({self.dim}) must be a multiple of num_heads ({self.num_heads})")
         if self.num_heads % self.num_kv_heads:
             raise ValueError(f"num_heads ({self.num_heads}) must be a multiple of num_kv_heads ({self.num_kv_heads})")
@@ -70,8 +73,13 @@ class LayerSettings:
         """The rate of everything that attention may drop, by its name in DROPPED."""
         return dict.fromkeys(DROPPED, 0.0) | {self.attention_dropout_of: self.attention_dropout}
 
-    def make_attention(self, mixer: Callable[..., Mixer], role: type[Mixer], slot: str) -> MultiHead:
-        """The attention of `slot`; rotary positions turn self-attention only: memory and target share no ruler."""
+    def make_attention(
+        self, mixer: Callable[..., Mixer], role: type[Mixer], slot: str, *, memory_dim: int | None = None
+    ) -> MultiHead:
+        """The attention of `slot`; `memory_dim` is the width of the memory that cross-attention reads, if not `dim`.
+
+        Rotary positions turn self-attention only: memory and target share no ruler.
+        """
         rates = self.attention_dropout_rates
         return MultiHead(
             self.dim,
@@ -80,6 +88,8 @@ class LayerSettings:
             mixer=partial(mixer, dropout=rates["weights"]),
             role=role,
             slot=slot,
+            head_size=self.head_size,
+            memory_dim=memory_dim,
             rotary=self.positions == "rotary" and not slot.endswith("cross_attention"),
             key_dropout=rates["keys"],
             head_dropout=rates["heads"],

@@ -1,4 +1,4 @@
-"""Which source pieces a target piece is linked to: what attention that asks for it is told (`mt.attention.prior`)."""
+"""Which source pieces a target piece is linked to, for attention that needs to know it (`mt.attention.prior`)."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ class GuidedHead:
         self.layer, self.head = layer, head
         self.passes: list[Tensor] = []  # weights_BTS of each
 
-    def wants(self, layer: int) -> bool:
+    def needs(self, layer: int) -> bool:
         return layer == self.layer
 
     def record(self, layer: int, weights_BHTS: Tensor) -> None:

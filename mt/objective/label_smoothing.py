@@ -72,10 +72,10 @@ class _FusedLoss(torch.autograd.Function):
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else states_ND.dtype
         states, weight = states_ND.detach().to(dtype), weight_VD.detach().to(dtype)
         vocab_size = weight.shape[0]
-        wants_gradient = any(context.needs_input_grad)
+        needs_gradient = any(context.needs_input_grad)
         smoothed, plain = states_ND.new_zeros((), dtype=torch.float32), states_ND.new_zeros((), dtype=torch.float32)
-        states_gradient = torch.empty_like(states) if wants_gradient else None
-        weight_gradient = torch.zeros_like(weight, dtype=torch.float32) if wants_gradient else None
+        states_gradient = torch.empty_like(states) if needs_gradient else None
+        weight_gradient = torch.zeros_like(weight, dtype=torch.float32) if needs_gradient else None
         with torch.autocast(device, enabled=False):
             for start in range(0, len(states), chunk_tokens):
                 chunk_CD = states[start : start + chunk_tokens]
@@ -91,14 +91,14 @@ class _FusedLoss(torch.autograd.Function):
                     uniform_part = log_sum - scores_RV.sum() / vocab_size
                     plain += plain_part
                     smoothed += (1.0 - smoothing) * plain_part + smoothing * uniform_part
-                    if wants_gradient:
+                    if needs_gradient:
                         # softmax - (1 - smoothing) * one-hot - smoothing / V, of which the last term comes below
                         probs_RV.scatter_add_(1, targets_R1, probs_RV.new_full(targets_R1.shape, smoothing - 1.0))
                         logits_RV.copy_(probs_RV)
-                if wants_gradient:
+                if needs_gradient:
                     torch.mm(gradient_CV, weight, out=states_gradient[start : start + chunk_tokens])
                     weight_gradient += gradient_CV.T @ chunk_CD
-            if wants_gradient and smoothing:
+            if needs_gradient and smoothing:
                 # a constant in all logits' gradients needs no pass over them: its products are sums of rows
                 states_gradient -= (smoothing / vocab_size * weight.float().sum(dim=0)).to(dtype)
                 weight_gradient -= smoothing / vocab_size * states.float().sum(dim=0)

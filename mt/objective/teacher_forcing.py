@@ -12,6 +12,6 @@ from mt.model.seq2seq import Seq2Seq
 
 def teacher_forcing(model: Seq2Seq, batch: Batch) -> tuple[Tensor, Tensor]:
     """states_ND of the decoder, before the output projection, and targets_N, the tokens that they must predict."""
-    states_BTD = model(batch.source_BS, batch.target_in_BT, climbs_BSS=batch.climbs_BSS)
+    states_BTD = model(batch.source, batch.target_in_BT)
     states_ND = states_BTD.flatten(0, 1).index_select(0, batch.real_N)
     return states_ND, batch.target_out_BT.flatten().index_select(0, batch.real_N)

@@ -21,7 +21,7 @@ class _HeadMaps:
         self.layer = layer
         self.weights_BTS: Tensor | None = None
 
-    def wants(self, layer: int) -> bool:
+    def needs(self, layer: int) -> bool:
         return layer == self.layer
 
     def record(self, layer: int, weights_BHTS: Tensor) -> None:
@@ -55,7 +55,7 @@ def teach_alignment_head(
         assert batch.guide_BTS is not None
         tap = _HeadMaps(len(model.decoder.layers))
         with mixed_precision(device, dtype):
-            model(batch.source_BS, batch.target_in_BT, tap=tap)
+            model(batch.source, batch.target_in_BT, tap=tap)
         loss = guided_nats(tap.weights_BTS, batch.guide_BTS) / batch.guide_BTS.sum().clamp_min(1)
         loss.backward()
         optimizer.step()

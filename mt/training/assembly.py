@@ -19,7 +19,7 @@ from torch import nn
 
 from mt.checkpoint.folder import ModelCard, check_search
 from mt.checkpoint.rebuild import build, find_target
-from mt.data.batching import TokenBatches, Treeing
+from mt.data.batching import MakeSource, TokenBatches
 from mt.data.prepare import Prepared, check_preparable, corpus_fingerprint, prepare
 from mt.data.settings import DataSettings
 from mt.data.sources import reads_untagged, sources_of, target_languages
@@ -238,7 +238,7 @@ class Assembly:
     prepared: Prepared
     card: ModelCard
     model: Seq2Seq  # with fresh weights until `take_first_weights`; without gradients where frozen
-    trees: Treeing | None
+    make_source: MakeSource | None
 
     @classmethod
     def of(cls, parts: Parts, prepared: Prepared) -> Assembly:
@@ -250,7 +250,7 @@ class Assembly:
         model = build(node, **vocabularies)
         check_sentences(model)
         check_fits_corpus(model, tokenizers, max_pieces=data.max_pieces)
-        trees = source_trees(model, prepared)
+        make_source = source_trees(model, prepared)
         freeze(model, parts.frozen)
         examples = (pair.source for pair in prepared.train.sample(EXAMPLES))
         card = ModelCard(
@@ -264,7 +264,7 @@ class Assembly:
         if card.reads_untagged is False:
             for held_out in (prepared.valid, *prepared.tests.values()):
                 check_tagged(held_out, tags_of_tokenizer(tokenizers.source))
-        return cls(parts=parts, prepared=prepared, card=card, model=model, trees=trees)
+        return cls(parts=parts, prepared=prepared, card=card, model=model, make_source=make_source)
 
     def take_first_weights(self, ranks: Ranks) -> None:
         """Those of the checkpoint to start from; and fills a lexicon that did not come with them.
@@ -287,7 +287,7 @@ class Assembly:
             seed=self.parts.trainer.seed,
             shuffle=shuffle,
             guide=guide_of(guidance, self.prepared),
-            trees=self.trees,
+            make_source=self.make_source,
             rank=ranks.rank,
             world_size=ranks.world_size,
         )
@@ -296,7 +296,9 @@ class Assembly:
         """The validation pairs once, by length, for the loss."""
         max_tokens = max(8192, 2 * self.parts.data.max_pieces + 2)  # a batch holds the longest pair at least
         store, tokenizers = self.prepared.valid_store, self.prepared.tokenizers
-        return TokenBatches(store, tokenizers, max_tokens=max_tokens, seed=0, shuffle=False, trees=self.trees)
+        return TokenBatches(
+            store, tokenizers, max_tokens=max_tokens, seed=0, shuffle=False, make_source=self.make_source
+        )
 
     def learner(self, ranks: Ranks | None = None) -> Learner:
         """Moves the model to the device, with an updater, an optimizer and the moving average."""

@@ -136,7 +136,7 @@ def sharded(module: nn.Module, model: nn.Module, ranks: Ranks, device: torch.dev
             for method in ATTENTION_METHODS:
                 if hasattr(attention, method):
                     register_fsdp_forward_method(attention, method)
-    for layer in (*model.encoder.layers, *model.decoder.layers):
+    for layer in (*getattr(model.encoder, "layers", ()), *model.decoder.layers):
         fully_shard(layer, mesh=mesh)
     return fully_shard(module, mesh=mesh)
 

@@ -1,4 +1,4 @@
-"""Where the sentences of a document end in a source, for attention that asks for them."""
+"""Where the sentences of a document end in a source, for attention that needs to know."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def with_separator(model: Mapping[str, Any], document: DocumentSettings, source:
 
 def check_sentences(model) -> None:
     """Says so where attention asks for sentences and every source is one."""
-    if model.wants_sentences and not model.sees_sentences:
+    if model.needs_sentences and not model.sees_sentences:
         log.warning(
             "attention sees one sentence in each source, though it asks for several:"
             " data.document.context_before or context_after"

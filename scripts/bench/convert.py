@@ -34,8 +34,11 @@ def convert(checkpoint: Path, work: Work, names: Iterable[str]) -> None:
     for name, value in NEEDED.items():
         if layer[name] != value:
             raise ValueError(f"model.layer.{name} ({layer[name]}) must be {value} to be converted for the benchmark")
-    if node["tie"] != "all" or loaded.card.changes or layer["num_kv_heads"] != layer["num_heads"]:
-        raise ValueError("the benchmark's model has model.tie=all, no changes, and as many key-value heads as heads")
+    has_own_heads = layer["num_kv_heads"] != layer["num_heads"] or layer.get("head_size") is not None
+    if node["tie"] != "all" or loaded.card.changes or has_own_heads:
+        raise ValueError(
+            "the benchmark's model has model.tie=all, no changes, as many key-value heads as heads, and no head_size"
+        )
     shutil.rmtree(work.converted, ignore_errors=True)
     work.converted.mkdir(parents=True)
     weights = {name: parameter.detach().numpy() for name, parameter in loaded.model.named_parameters()}

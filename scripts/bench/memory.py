@@ -40,11 +40,12 @@ def cache_bytes(run: Path) -> dict[str, float]:
     """Of a source token, and of a target token of one hypothesis, in all layers together."""
     import torch
 
+    from mt.data.source import Text
     from mt.inference.translator import Translator
 
     model = Translator.load(run, device="cpu").model
     with torch.inference_mode():
-        state = model.start(torch.full((1, SOURCE_LENGTH), 5))
+        state = model.start(Text(torch.full((1, SOURCE_LENGTH), 5)))
         for _ in range(TARGET_LENGTH):
             _, state = model.step(torch.tensor([5]), state)
     return {

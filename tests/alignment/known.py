@@ -13,6 +13,7 @@ from mt.alignment.gold import Gold
 from mt.alignment.links import Link, to_pharaoh
 from mt.checkpoint.folder import ModelCard, write_checkpoint
 from mt.checkpoint.rebuild import build
+from mt.data.source import Text
 from mt.data.tokenizer import BOS, EOS, PAD, TokenizerSettings, train_tokenizers
 from mt.inference.translator import padded
 
@@ -89,7 +90,7 @@ def train(task: Task, folder: Path) -> Path:
     rng = random.Random(1)
     for _ in range(STEPS):
         batch = rng.sample(ids, SENTENCES)
-        states_BTD = model(padded([[*s, EOS] for s, _ in batch]), padded([[BOS, *t] for _, t in batch]))
+        states_BTD = model(Text.of([s for s, _ in batch]), padded([[BOS, *t] for _, t in batch]))
         wanted_BT = padded([[*t, EOS] for _, t in batch])
         loss = torch.nn.functional.cross_entropy(model.output(states_BTD).mT, wanted_BT, ignore_index=PAD)
         optimizer.zero_grad()

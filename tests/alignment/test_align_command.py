@@ -32,7 +32,7 @@ class KnownAligner:
         self.calls = []
         self.translator = SimpleNamespace(tags=Tags(SimpleNamespace(reserved_symbols=())))
 
-    def ids(self, sources, targets=None, *, batch_tokens=None, trees=None, tag=None):
+    def encoded(self, sources, targets=None, *, batch_tokens=None, trees=None, tag=None):
         """Words, for a change."""
         if targets is None:
             targets = [" ".join(reversed(source.upper().split())) for source in sources]
@@ -44,10 +44,7 @@ class KnownAligner:
     def portions(self, source_ids, target_ids):
         yield range(len(source_ids))
 
-    def climbs(self, sources, trees, source_ids, tag=None):
-        return [None] * len(sources)
-
-    def attention_of_ids(self, source_ids, target_ids, climbs=None, *, norms, batch_tokens, has_tag):
+    def attention_of_encoded(self, source_ids, target_ids, *, norms, batch_tokens, has_tag):
         self.calls.append((len(source_ids), batch_tokens))
         return [self.one(*pair) for pair in zip(source_ids, target_ids, strict=True)]
 
@@ -388,7 +385,7 @@ class Mirror(KnownAligner):
     def align(self, sources, targets, *, batch_tokens=None, tag=None):
         found = []
         how = {"norms": False, "batch_tokens": batch_tokens, "has_tag": tag is not None}
-        for raw in self.attention_of_ids(*self.ids(sources, targets), **how):
+        for raw in self.attention_of_encoded(*self.encoded(sources, targets), **how):
             alignment = Alignment.from_attention(raw, **self.choice.where(), direction=self.direction)
             alignment.weights_TS[-1] = 0.0
             found.append(alignment)

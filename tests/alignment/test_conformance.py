@@ -20,9 +20,10 @@ from mt.alignment.error_rate import ErrorRate, error_rate
 from mt.alignment.links import argmax_links, to_pharaoh
 from mt.alignment.tap import Tap
 from mt.alignment.words import by_words
-from mt.data.tokenizer import BOS, EOS
+from mt.data.source import Text
+from mt.data.tokenizer import BOS
 from mt.inference.aligner import Aligner
-from mt.inference.translator import BANNED, padded
+from mt.inference.translator import BANNED
 from mt.search.beam import Beam
 from mt.search.greedy import Greedy
 from mt.translate import main as translate
@@ -147,7 +148,7 @@ def watched_search(model, source_ids, search):
 
     with torch.inference_mode():
         N = len(source_ids)
-        start = model.start(padded([[*ids, EOS] for ids in source_ids]))
+        start = model.start(Text.of(source_ids))
         nothing = torch.empty(N, 0, dtype=torch.long)
         found = search(step, Watched(start, Tap(), nothing, torch.arange(N)), max_lengths=[30] * N, banned_ids=BANNED)
     best = [hypotheses[0].ids for hypotheses in found]
@@ -158,7 +159,7 @@ def watched_search(model, source_ids, search):
 def test_forced_decoding_sees_what_a_search_saw_piece_by_piece(known, search):
     source_ids = known.aligner.translator.tokenizers.source.encode_many(known.sources[:9])
     found = watched_search(known.aligner.translator.model, source_ids, search)
-    forced = known.aligner.attention_of_ids(source_ids, [ids for ids, _ in found])
+    forced = known.aligner.attention_of_encoded([Text.of([ids]) for ids in source_ids], [ids for ids, _ in found])
     lengths = [len(ids) + 1 for ids in source_ids]  # padding lies behind
     seen = [weights_LHTS[..., :length].numpy() for (_, weights_LHTS), length in zip(found, lengths, strict=True)]
     assert is_same([raw.weights_LHTS for raw in forced], seen)
@@ -184,7 +185,7 @@ def test_forced_decoding_sees_what_every_prefix_sees_without_a_cache(known):
     with torch.inference_mode():
         for length in range(len(target) + 1):
             tap = Tap()
-            model.extend(torch.tensor([[BOS, *target[:length]]]), model.start(torch.tensor([[*source, EOS]])), tap=tap)
+            model.extend(torch.tensor([[BOS, *target[:length]]]), model.start(Text.of([source])), tap=tap)
             rows.append(tap.weights()[0, :, :, -1])
     (forced,) = known.aligner.attention(known.sources[:1], known.targets[:1])
     assert is_same([forced.weights_LHTS], [torch.stack(rows, dim=2).numpy()])

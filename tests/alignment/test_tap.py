@@ -16,7 +16,7 @@ def weights_BLHTS():
 def record(tap, weights_BLHTS, steps):
     for start, stop in steps:
         for layer in range(L):
-            if tap.wants(layer):
+            if tap.needs(layer):
                 tap.record(layer, weights_BLHTS[:, layer, :, start:stop])
 
 
@@ -32,7 +32,7 @@ def test_steps_join_to_what_one_step_gives(weights_BLHTS, steps):
 def test_only_the_chosen_layers_are_kept(weights_BLHTS):
     tap = Tap([1])
     record(tap, weights_BLHTS, [(0, 5)])
-    assert [tap.wants(0), tap.wants(1)] == [False, True]
+    assert [tap.needs(0), tap.needs(1)] == [False, True]
     assert torch.equal(tap.weights(), weights_BLHTS[:, 1:])
 
 

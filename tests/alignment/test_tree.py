@@ -1,17 +1,19 @@
-"""Heads of words become ways between pieces."""
+"""Heads of words become distances between pieces."""
 
 import logging
 
 import numpy as np
 import pytest
+import torch
 
-from mt.alignment.tree import Trees, climbs_of, parsed_heads
+from mt.alignment.tree import Trees, parsed_heads, tree_distance_of
+from mt.data.source import Text
 
 PIECES = ["<pad>", "<unk>", "<s>", "</s>", "▁the", "▁small", "▁c", "akes", "▁are", "▁good", "<2de>"]
 EOS, THE, SMALL, C, AKES, ARE, GOOD, TAG = 3, 4, 5, 6, 7, 8, 9, 10
 
 
-def climbs_one_by_one(heads):
+def distances_one_by_one(heads):
     """The definition, word by word."""
 
     def chain(word):
@@ -24,21 +26,22 @@ def climbs_one_by_one(heads):
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_climbs_of_random_forests_are_those_of_the_definition(seed):
+def test_tree_distance_of_random_forests_are_those_of_the_definition(seed):
     rng = np.random.default_rng(seed)
     order = rng.permutation(3 + seed)
     heads = np.full(len(order), -1)
     for place in range(1, len(order)):
         if rng.random() < 0.85:
             heads[order[place]] = order[rng.integers(place)]
-    assert climbs_of(heads).tolist() == climbs_one_by_one(heads)
+    assert tree_distance_of(heads).tolist() == distances_one_by_one(heads)
 
 
 def test_pieces_of_a_word_are_where_their_word_is_and_special_ones_are_nowhere():
     trees = Trees(PIECES)
     ids = np.array([[THE, SMALL, C, AKES, EOS, 0], [ARE, GOOD, EOS, 0, 0, 0]])
-    found = trees(["the small cakes", "are good"], ["3 3 0", None], ids)
-    assert found.dtype == np.int8 and found.shape == (2, 6, 6)
+    lines = zip(["the small cakes", "are good"], ["3 3 0", None], ids, strict=True)
+    found = Text(torch.from_numpy(ids)).with_trees([trees.tree_distance(*line) for line in lines]).tree_distance_BSS
+    assert found.dtype == torch.int8 and found.shape == (2, 6, 6)
     assert found[0, :4, :4].tolist() == [[0, 1, 1, 1], [1, 0, 1, 1], [0, 0, 0, 0], [0, 0, 0, 0]]
     assert (found[0, 4:] == -1).all() and (found[0, :, 4:] == -1).all() and (found[1] == -1).all()
     assert not trees.num_left_out
@@ -46,8 +49,8 @@ def test_pieces_of_a_word_are_where_their_word_is_and_special_ones_are_nowhere()
 
 def test_another_cut_into_pieces_is_the_same_tree():
     pieces = [*PIECES, "▁ca", "k", "es"]
-    cut = np.array([[THE, SMALL, 11, 12, 13, EOS]])
-    assert Trees(pieces)(["the small cakes"], ["3 3 0"], cut)[0, :5, :5].tolist() == [
+    cut = np.array([THE, SMALL, 11, 12, 13, EOS])
+    assert Trees(pieces).tree_distance("the small cakes", "3 3 0", cut).tolist() == [
         [0, 1, 1, 1, 1],
         [1, 0, 1, 1, 1],
         *[[0] * 5] * 3,
@@ -68,15 +71,16 @@ def test_another_cut_into_pieces_is_the_same_tree():
 def test_what_is_no_tree_of_its_sentence_is_refused_and_left_out_of_a_corpus(line, message, caplog):
     with pytest.raises(ValueError, match=message):
         parsed_heads(line, 3)
-    trees, ids = Trees(PIECES), np.array([[THE, SMALL, C, AKES, EOS]])
+    trees, ids = Trees(PIECES), np.array([THE, SMALL, C, AKES, EOS])
     with caplog.at_level(logging.WARNING):
         for _ in range(2):
-            assert (trees(["the small cakes"], [line], ids) == -1).all()
+            assert trees.tree_distance("the small cakes", line, ids) is None
     assert trees.num_left_out == 2 and caplog.text.count("left out; the first: heads") == 1
 
 
 def test_a_chain_of_any_length_is_a_tree_and_an_empty_sentence_has_none():
     heads = parsed_heads(" ".join(map(str, range(300))), 300)
-    assert climbs_of(heads)[299, 0] == 127 and climbs_of(heads)[130, 9] == 121 and not climbs_of(heads)[0].any()
+    distance = tree_distance_of(heads)
+    assert distance[299, 0] == 127 and distance[130, 9] == 121 and not distance[0].any()
     assert parsed_heads(" ", 0).shape == (0,)
-    assert (Trees(PIECES)([""], [" "], np.array([[EOS, 0]])) == -1).all()
+    assert Trees(PIECES).tree_distance("", " ", np.array([EOS, 0])) is None

@@ -7,6 +7,7 @@ import torch
 from mt.alignment.tap import Tap
 from mt.attention.dense import Dense
 from mt.attention.prior import Prior
+from mt.data.source import Text
 from mt.inference.packed import pack
 from mt.model.alignment_head import add_alignment_head
 from mt.model.lexicon import MOST, Lexicon
@@ -110,7 +111,7 @@ def test_a_row_looks_at_the_source_of_the_piece_that_it_reads_if_the_head_is_str
     target = torch.cat((torch.full((B, 1), BOS), source.flip(1)), dim=1)
     tap = Tap()
     with torch.no_grad():
-        model(source, target, tap=tap)
+        model(Text(source), target, tap=tap)
     weights = tap.weights()[:, :, :, 1:]
     places = torch.arange(SOURCE).flip(0)
     assert (weights.argmax(-1) == places).all() and weights.amax(-1).min() > 0.99
@@ -120,12 +121,12 @@ def test_a_row_looks_at_the_source_of_the_piece_that_it_reads_if_the_head_is_str
 def test_token_by_token_equals_all_at_once_also_packed_and_nothing_of_the_future_is_seen():
     model, (source, target) = cipher(), sentences()
     with torch.no_grad():
-        full = model.output(model(source, target))
+        full = model.output(model(Text(source), target))
         later = target.clone()
         later[:, 4:] = 5
-        torch.testing.assert_close(model.output(model(source, later))[:, :4], full[:, :4], rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(model.output(model(Text(source), later))[:, :4], full[:, :4], rtol=1e-4, atol=1e-5)
         pack(model, torch.float32)
-        state, logits = model.start(source), []
+        state, logits = model.start(Text(source)), []
         for t in range(target.shape[1]):
             now, state = model.step(target[:, t], state)
             logits.append(now)
@@ -134,8 +135,8 @@ def test_token_by_token_equals_all_at_once_also_packed_and_nothing_of_the_future
 
 def test_rows_of_a_state_stay_with_their_sentences():
     model, (source, target) = cipher(), sentences()
-    full = model.output(model(source, target))
-    _, state = model.step(target[:, 0], model.start(source))
+    full = model.output(model(Text(source), target))
+    _, state = model.step(target[:, 0], model.start(Text(source)))
     state = state.rows(torch.tensor([0, 0, 1, 1, 2, 2]))  # two hypotheses each
     _, state = model.step(target[:, 1].repeat_interleave(2), state)
     state = state.rows(torch.tensor([5, 4, 1, 0]), torch.tensor([2, 0]))  # sentence 1 leaves, the others change places
@@ -147,15 +148,15 @@ def test_a_beam_of_one_is_greedy_and_a_sentence_alone_is_what_it_is_in_a_batch()
     model, (source, _) = cipher(), sentences()
     with torch.inference_mode():
         greedy, beam, wide = (
-            [hypotheses[0].ids for hypotheses in search(model.step, model.start(source), max_lengths=[6] * B)]
+            [hypotheses[0].ids for hypotheses in search(model.step, model.start(Text(source)), max_lengths=[6] * B)]
             for search in (Greedy(), Beam(size=1), Beam(size=3))
         )
         assert greedy == beam
-        alone = Beam(size=3)(model.step, model.start(source[1:2, :5]), max_lengths=[6])[0][0].ids
+        alone = Beam(size=3)(model.step, model.start(Text(source[1:2, :5])), max_lengths=[6])[0][0].ids
     assert alone == wide[1]
 
 
-def test_an_alignment_head_hears_it_too():
+def test_an_alignment_head_needs_it_too():
     model, (source, target) = cipher(), sentences()
     taps = []
     for strength in (0.0, 20.0):
@@ -163,7 +164,7 @@ def test_an_alignment_head_hears_it_too():
         torch.nn.init.constant_(model.decoder.layers[1].cross_attention.mixer.strength_H, strength)
         taps.append(Tap())
         with torch.no_grad():
-            headed(source, target, tap=taps[-1])
+            headed(Text(source), target, tap=taps[-1])
     before, after = (tap.weights()[:, -1] for tap in taps)
     assert (before - after).abs().max() > 0.1
 
@@ -173,18 +174,18 @@ def test_an_empty_lexicon_is_dense_attention():
     plain, model = make(), make(cross_attention=Prior)
     missing = model.load_state_dict(plain.state_dict(), strict=False)
     assert all("strength_H" in name or "lexicon" in name for name in missing.missing_keys)
-    torch.testing.assert_close(model(source, target), plain(source, target), rtol=1e-4, atol=1e-5)
-    assert plain.lexicon is None and not plain.start(source).pieces_NS
+    torch.testing.assert_close(model(Text(source), target), plain(Text(source), target), rtol=1e-4, atol=1e-5)
+    assert plain.lexicon is None and not plain.start(Text(source)).pieces_NS
 
 
 @pytest.mark.parametrize("recompute", [False, True])
 def test_strengths_learn_whether_or_not_activations_are_kept(recompute):
     model, (source, target) = cipher(recompute=recompute), sentences()
-    model.train()(source, target).square().sum().backward()
+    model.train()(Text(source), target).square().sum().backward()
     gradients = [layer.cross_attention.mixer.strength_H.grad for layer in model.decoder.layers]
     assert all(gradient.abs().min() > 0 for gradient in gradients)
     if recompute:
         kept = cipher()
-        kept.train()(source, target).square().sum().backward()
+        kept.train()(Text(source), target).square().sum().backward()
         for layer, gradient in zip(kept.decoder.layers, gradients, strict=True):
             torch.testing.assert_close(layer.cross_attention.mixer.strength_H.grad, gradient)

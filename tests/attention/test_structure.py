@@ -9,6 +9,7 @@ from mt.attention.dense import Dense
 from mt.attention.hierarchical import Hierarchical
 from mt.attention.sections import Sections
 from mt.attention.structured import Structured
+from mt.data.source import Text
 from tests.attention.test_variants import B, H, K, S, inputs, learned, mask
 from tests.model.test_seq2seq import PAD, V, make, sentences
 from tests.model.test_seq2seq import S as SOURCE
@@ -30,8 +31,8 @@ def test_ways_through_the_tree_choose_the_bias_and_pieces_without_one_have_none(
 def test_far_ways_count_as_the_farthest_that_is_told_apart():
     mixer = learned(Structured, H, K, most_steps=2)
     chain = torch.arange(5)
-    climbs = (chain[:, None] - chain[None]).clamp_min(0).to(torch.int8)  # each the head of the next
-    bias = mixer.bias(climbs[None])[0]
+    distances = (chain[:, None] - chain[None]).clamp_min(0).to(torch.int8)  # each the head of the next
+    bias = mixer.bias(distances[None])[0]
     assert torch.equal(bias[:, 4, 0], mixer.bias_HUD[:, 2, 0]) and torch.equal(bias[:, 0, 3], mixer.bias_HUD[:, 0, 2])
 
 
@@ -39,15 +40,15 @@ def test_weights_with_trees_are_the_softmax_of_score_and_bias_and_without_are_de
     q, k, v = inputs(num_queries=S)
     mixer = learned(Structured, H, K, most_steps=2).eval()
     torch.manual_seed(2)
-    climbs = torch.randint(-1, 3, (B, S, S), dtype=torch.int8)
+    distances = torch.randint(-1, 3, (B, S, S), dtype=torch.int8)
     k_BHSK = k.repeat_interleave(2, dim=1)
-    scores = q @ k_BHSK.transpose(-1, -2) * K**-0.5 + mixer.bias(climbs)
+    scores = q @ k_BHSK.transpose(-1, -2) * K**-0.5 + mixer.bias(distances)
     expected = scores.masked_fill(~mask(), -torch.inf).softmax(-1)
-    weights = mixer.weights(q, k, mask(), climbs)
+    weights = mixer.weights(q, k, mask(), distances)
     torch.testing.assert_close(weights, expected)
-    heads = mixer.attend(q, k, v, mask(), climbs_BSS=climbs)
+    heads = mixer.attend(q, k, v, mask(), tree_distance_BSS=distances)
     torch.testing.assert_close(heads, expected @ v.repeat_interleave(2, dim=1))
-    unknown = torch.full_like(climbs, -1)
+    unknown = torch.full_like(distances, -1)
     for none in (unknown, None):
         torch.testing.assert_close(mixer.weights(q, k, mask(), none), Dense(H, K).weights(q, k, mask()))
     assert (weights - mixer.weights(q, k, mask())).abs().max() > 0.1
@@ -169,34 +170,36 @@ def test_separators_part_sentences_and_the_model_says_so_to_attention(slots):
     source, target = sentences()
     source[(source == SEPARATOR) | (source == AFTER)] = 6
     source[0, [0, 2]], source[0, [5, 7]] = SEPARATOR, AFTER
-    found = model.encode(source).structure.segments_BS
+    found = model.encode(Text(source)).structure.segments_BS
     assert found[0].tolist() == [-2, -1, -1, 0, 0, 1, 1, 2, 2] and not found[1:].any()
-    at_once = model.output(model(source, target))
-    state, logits = model.start(source), []
+    at_once = model.output(model(Text(source), target))
+    state, logits = model.start(Text(source)), []
     for t in range(target.shape[1]):
         now, state = model.step(target[:, t], state)
         logits.append(now)
     torch.testing.assert_close(torch.stack(logits, dim=1), at_once, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(model(source[1:2, :5], target[1:2]), model(source, target)[1:2], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        model(Text(source[1:2, :5]), target[1:2]), model(Text(source), target)[1:2], rtol=1e-4, atol=1e-5
+    )
     for seen in ({"separator": None}, {"separator_after": None}):
         other = make(**slots, **({"separator": SEPARATOR, "separator_after": AFTER} | seen)).eval()
-        assert (other.output(other(source, target)) - at_once)[0].abs().max() > 1e-3
-    model.separator = model.separator_after = None
-    assert model.encode(source).structure.segments_BS is None
-    assert (model.output(model(source, target)) - at_once)[0].abs().max() > 1e-3
+        assert (other.output(other(Text(source), target)) - at_once)[0].abs().max() > 1e-3
+    model.source_embedding.separator = model.source_embedding.separator_after = None
+    assert model.encode(Text(source)).structure.segments_BS is None
+    assert (model.output(model(Text(source), target)) - at_once)[0].abs().max() > 1e-3
 
 
 def test_the_model_says_the_trees_to_its_encoder_and_asks_for_them():
     model = make(encoder_attention=partial(learned, Structured)).eval()
-    assert model.wants_trees and not make().wants_trees
+    assert model.needs_trees and not make().needs_trees
     source, target = sentences()
     torch.manual_seed(3)
-    climbs = torch.randint(-1, 3, (B, SOURCE, SOURCE), dtype=torch.int8)
-    with_trees, without = model(source, target, climbs_BSS=climbs), model(source, target)
+    distances = torch.randint(-1, 3, (B, SOURCE, SOURCE), dtype=torch.int8)
+    with_trees, without = model(Text(source, distances), target), model(Text(source), target)
     assert (with_trees - without).abs().max() > 1e-3
-    climbs[1, 5:], climbs[1, :, 5:] = 7, 7  # padding
-    torch.testing.assert_close(model(source, target, climbs_BSS=climbs), with_trees, rtol=1e-4, atol=1e-5)
-    alone = model(source[1:2, :5], target[1:2], climbs_BSS=climbs[1:2, :5, :5])
+    distances[1, 5:], distances[1, :, 5:] = 7, 7  # padding
+    torch.testing.assert_close(model(Text(source, distances), target), with_trees, rtol=1e-4, atol=1e-5)
+    alone = model(Text(source[1:2, :5], distances[1:2, :5, :5]), target[1:2])
     torch.testing.assert_close(alone, with_trees[1:2], rtol=1e-4, atol=1e-5)
 
 
@@ -211,10 +214,10 @@ def test_the_model_says_the_trees_to_its_encoder_and_asks_for_them():
 def test_trees_and_sentences_come_through_gradient_checkpointing(slots):
     source, target = sentences()
     gradients = []
-    climbs = torch.zeros(B, SOURCE, SOURCE, dtype=torch.int8)
+    distances = torch.zeros(B, SOURCE, SOURCE, dtype=torch.int8)
     for recompute in (False, True):
         model = make(recompute=recompute, **slots, separator=7)
-        model.train()(source, target, climbs_BSS=climbs).square().sum().backward()
+        model.train()(Text(source, distances), target).square().sum().backward()
         gradients.append([p.grad for p in model.parameters() if p.grad is not None])
     for plain, recomputed in zip(*gradients, strict=True):
         torch.testing.assert_close(plain, recomputed)
@@ -232,4 +235,4 @@ def test_padding_is_a_sentence_of_nobody(slots):
     model = make(**slots, separator=SEPARATOR).eval()
     source, target = sentences()
     padded = torch.cat((source, torch.full((B, 2), PAD)), dim=1)
-    torch.testing.assert_close(model(padded, target), model(source, target), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(model(Text(padded), target), model(Text(source), target), rtol=1e-4, atol=1e-5)

@@ -69,7 +69,7 @@ def batches_of(store, **settings) -> TokenBatches:
 
 def same(one, other) -> bool:
     return (
-        torch.equal(one.source_BS, other.source_BS)
+        torch.equal(one.source.ids_BS, other.source.ids_BS)
         and torch.equal(one.target_in_BT, other.target_in_BT)
         and torch.equal(one.target_out_BT, other.target_out_BT)
         and torch.equal(one.indices, other.indices)
@@ -82,11 +82,11 @@ def test_rows_are_the_padded_pairs():
     (batch,) = batches_of(store, shuffle=False).once()
     rows = {int(index): row for row, index in enumerate(batch.indices)}
     order = [rows[0], rows[1], rows[2]]
-    assert batch.source_BS[order].tolist() == [[7, 8, EOS], [9, EOS, PAD], [EOS, PAD, PAD]]
+    assert batch.source.ids_BS[order].tolist() == [[7, 8, EOS], [9, EOS, PAD], [EOS, PAD, PAD]]
     assert batch.target_in_BT[order].tolist() == [[BOS, 5, PAD, PAD], [BOS, PAD, PAD, PAD], [BOS, 6, 7, 8]]
     assert batch.target_out_BT[order].tolist() == [[5, EOS, PAD, PAD], [EOS, PAD, PAD, PAD], [6, 7, 8, EOS]]
     assert batch.num_tokens == 2 + 1 + 4
-    assert batch.source_BS.dtype == batch.indices.dtype == torch.int64
+    assert batch.source.ids_BS.dtype == batch.indices.dtype == torch.int64
 
 
 @pytest.mark.parametrize("shuffle", [True, False], ids=["shuffled", "by-length"])
@@ -98,13 +98,13 @@ def test_every_pair_comes_once_in_an_epoch_within_the_budget(shuffle, max_senten
         seen = []
         for batch in batches.once(epoch):
             seen += batch.indices.tolist()
-            assert batch.source_BS.numel() + batch.target_in_BT.numel() <= 400
+            assert batch.source.ids_BS.numel() + batch.target_in_BT.numel() <= 400
             assert len(batch.indices) <= (max_sentences or 400)
             for row, index in enumerate(batch.indices.tolist()):
                 source, target = store.source_rows[index], store.target_rows[index]
-                assert batch.source_BS[row, : len(source) + 1].tolist() == [*source, EOS]
+                assert batch.source.ids_BS[row, : len(source) + 1].tolist() == [*source, EOS]
                 assert batch.target_out_BT[row, : len(target) + 1].tolist() == [*target, EOS]
-                assert not batch.source_BS[row, len(source) + 1 :].any()
+                assert not batch.source.ids_BS[row, len(source) + 1 :].any()
             assert batch.num_tokens == int((batch.target_out_BT != PAD).sum())
         assert sorted(seen) == list(range(len(store)))
         assert len(seen) == len(store)
@@ -141,7 +141,7 @@ def test_epochs_and_seeds_differ_in_order_and_company():
 
 
 def test_batches_do_not_come_by_length():
-    lengths = [batch.source_BS.shape[1] for batch in batches_of(random_store(2000)).once()]
+    lengths = [batch.source.ids_BS.shape[1] for batch in batches_of(random_store(2000)).once()]
     correlation = np.corrcoef(lengths, np.arange(len(lengths)))[0, 1]
     assert abs(correlation) < 0.3
 
@@ -153,7 +153,7 @@ def test_sampled_batches_hold_the_same_pairs_in_other_pieces():
     for one, other in zip(plain.once(), sampled.once(), strict=True):
         assert torch.equal(one.indices, other.indices)
         assert torch.equal(one.target_in_BT, other.target_in_BT)
-        longer += other.source_BS.numel() > one.source_BS.numel()
+        longer += other.source.ids_BS.numel() > one.source.ids_BS.numel()
         num_batches += 1
     assert longer > num_batches / 2
     assert not same(sampled.read(Cursor())[0], sampled.read(Cursor(epoch=1))[0])
@@ -162,7 +162,7 @@ def test_sampled_batches_hold_the_same_pairs_in_other_pieces():
 def test_a_sample_over_max_pieces_gives_way_to_the_best_segmentation():
     store = random_store(max_pieces=30)
     for batch in batches_of(store, sampling=SubwordSampling(source=1.0), max_tokens=70).once():
-        for row, index in zip(batch.source_BS, batch.indices, strict=True):
+        for row, index in zip(batch.source.ids_BS, batch.indices, strict=True):
             source = store.source_rows[int(index)]
             doubled = [id_ for id_ in source for _ in range(2)]
             expected = doubled if len(doubled) <= 30 else source
@@ -191,9 +191,13 @@ def test_a_batch_moves_and_is_frozen():
         batch.num_tokens = 3
 
 
-def first_ids(sources, trees, source_BS):
+def first_ids(numbers, pairs, pieces):
     """A tree that can be told from others: the first id of the sentence, everywhere between its pieces."""
-    assert trees == [None] * len(sources)
+    assert [pair.tree for pair in pairs] == [None] * len(numbers)
+    return pieces.with_trees(list(of_first_ids(pieces.ids_BS.numpy())))
+
+
+def of_first_ids(source_BS):
     real_BS = source_BS != PAD
     return ((source_BS[:, :1, None] + 1) * (real_BS[:, :, None] & real_BS[:, None]) - 1).astype(np.int8)
 
@@ -201,12 +205,13 @@ def first_ids(sources, trees, source_BS):
 @pytest.mark.parametrize("sampling", [None, SubwordSampling(source=0.5)], ids=str)
 def test_trees_are_made_of_the_pieces_that_a_batch_has_and_go_with_its_parts(sampling):
     store = random_store(40)
-    with_trees, without = (batches_of(store, sampling=sampling, trees=trees).once() for trees in (first_ids, None))
+    with_trees, without = (batches_of(store, sampling=sampling, make_source=make).once() for make in (first_ids, None))
     for batch, plain in zip(with_trees, without, strict=True):
-        assert same(batch, plain) and plain.climbs_BSS is None
+        assert same(batch, plain) and plain.source.tree_distance_BSS is None
         for part in (batch, *batch.within(100)):
-            expected = first_ids([0] * len(part.indices), [None] * len(part.indices), part.source_BS.numpy())
-            assert part.climbs_BSS.dtype == torch.int8 and part.climbs_BSS.tolist() == expected.tolist()
+            expected = of_first_ids(part.source.ids_BS.numpy())
+            found = part.source.tree_distance_BSS
+            assert found.dtype == torch.int8 and found.tolist() == expected.tolist()
 
 
 def test_a_batch_in_parts_holds_the_same_sentences_within_the_budget():
@@ -218,7 +223,10 @@ def test_a_batch_in_parts_holds_the_same_sentences_within_the_budget():
         assert [row for part in parts for row in part.indices.tolist()] == batch.indices.tolist()
         for part in parts:
             for row, index in enumerate(part.indices.tolist()):
-                assert [id_ for id_ in part.source_BS[row].tolist() if id_ != PAD] == [*store.source_rows[index], EOS]
+                assert [id_ for id_ in part.source.ids_BS[row].tolist() if id_ != PAD] == [
+                    *store.source_rows[index],
+                    EOS,
+                ]
                 assert [id_ for id_ in part.target_out_BT[row].tolist() if id_ != PAD] == [
                     *store.target_rows[index],
                     EOS,
@@ -237,7 +245,7 @@ def test_the_batches_of_all_ranks_together_are_those_of_one(world_size, sampling
     ]
 
     def rows(batch):
-        texts = zip(batch.source_BS.tolist(), batch.target_out_BT.tolist(), strict=True)
+        texts = zip(batch.source.ids_BS.tolist(), batch.target_out_BT.tolist(), strict=True)
         return [tuple(tuple(id_ for id_ in side if id_ != PAD) for side in pair) for pair in texts]
 
     for whole, *shares in zip(alone, *by_rank, strict=True):

@@ -182,7 +182,7 @@ def test_an_epoch_reads_every_shard_and_goes_on_anywhere_though_the_shard_has_to
         found = []
         for _ in range(count):
             batch, cursor = reader.read(cursor)
-            found.append(batch.source_BS)
+            found.append(batch.source.ids_BS)
         return found, cursor
 
     whole = list(batches(opened).once())
@@ -195,7 +195,7 @@ def test_an_epoch_reads_every_shard_and_goes_on_anywhere_though_the_shard_has_to
     after, cursor = read(batches(resumed), cursor, len(whole) - len(before))
     resumed.train.close()
     assert cursor == Cursor(epoch=1)
-    assert all(torch.equal(one, batch.source_BS) for one, batch in zip(before + after, whole, strict=True))
+    assert all(torch.equal(one, batch.source.ids_BS) for one, batch in zip(before + after, whole, strict=True))
 
 
 def test_sources_are_cut_into_shards_together():

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from mt.attention.dynamic_heads import DynamicHeads
+from mt.data.source import Text
 from mt.inference.heads_used import heads_used
 from tests.attention.test_variants import some_off
 from tests.model.test_seq2seq import LAYERS, B, make, sentences
@@ -17,13 +18,13 @@ def test_shares_are_those_of_the_routers_whatever_the_batches():
     for batches in ([slice(0, B)], [slice(0, 1), slice(1, B)]):
         with torch.no_grad(), heads_used(model) as shares:
             for part in batches:
-                model(source[part], target[part])
+                model(Text(source[part]), target[part])
         seen.append(shares)
     names = {f"encoder_layer{n}" for n in range(LAYERS)} | {f"cross_layer{n}" for n in range(LAYERS + 1)}
     assert seen[0].keys() == names and 0 < min(seen[0].values()) < max(seen[0].values()) <= 1
     assert seen[1] == pytest.approx(seen[0])
     with torch.no_grad():
-        summaries = model.start(source).summaries
+        summaries = model.start(Text(source)).summaries
     assert [seen[0][f"cross_layer{n}"] for n in range(LAYERS + 1)] == pytest.approx(
         [float(summary.gate_NH.mean()) for summary in summaries]
     )
@@ -32,5 +33,5 @@ def test_shares_are_those_of_the_routers_whatever_the_batches():
 def test_a_model_without_routers_says_nothing():
     model = make().eval()
     with heads_used(model) as shares:
-        model(*sentences())
+        model(Text(sentences()[0]), sentences()[1])
     assert shares == {}

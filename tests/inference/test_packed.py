@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from mt.attention.contract import CausalMixer, EncoderMixer, MemoryMixer
+from mt.data.source import Text
 from mt.inference.packed import pack
 from tests.attention.test_variants import VARIANTS
 from tests.model.test_seq2seq import SHAPES, B, T, make, sentences
@@ -18,7 +19,7 @@ SLOTS = {"encoder_attention": EncoderMixer, "self_attention": CausalMixer, "cros
 def stepwise(model):
     """logits of a search that reorders its hypotheses: two of each sentence, then other two."""
     source, target = sentences()
-    state = model.start(source)
+    state = model.start(Text(source))
     logits, state = model.step(target[:, 0], state)
     found, state = [logits], state.rows(torch.arange(B).repeat_interleave(2))
     for t in range(1, T):
@@ -44,7 +45,7 @@ def test_a_packed_model_equals_the_plain_one(shape, kind, tie):
         expected, found = stepwise(model), stepwise(twin)
         assert found.dtype == torch.float32
         assert (found - expected).abs().max() <= tolerance * expected.abs().max()
-        expected, found = (m.output(m(*sentences())) for m in (model, twin))
+        expected, found = (m.output(m(Text(sentences()[0]), sentences()[1])) for m in (model, twin))
         assert (found.float() - expected).abs().max() <= tolerance * expected.abs().max()
 
 
@@ -59,8 +60,8 @@ def test_a_packed_model_equals_the_plain_one_with_every_variant_in_every_slot(va
         expected = stepwise(model)
         assert (stepwise(packed(model, torch.float32)) - expected).abs().max() <= 1e-4 * expected.abs().max()
         source, target = sentences()
-        at_once = model.output(model(source, target))
-        state, found = model.start(source), []
+        at_once = model.output(model(Text(source), target))
+        state, found = model.start(Text(source)), []
         for t in range(T):
             logits, state = model.step(target[:, t], state)
             found.append(logits)
@@ -71,7 +72,7 @@ def test_a_packed_model_equals_the_plain_one_with_every_variant_in_every_slot(va
 def test_norms_of_values_are_those_of_the_definition(shape):
     model = make(**SHAPES[shape]).eval()
     with torch.inference_mode():
-        states_BSD = model.encode(sentences()[0]).states_BSD
+        states_BSD = model.encode(Text(sentences()[0])).states_BSD
         for plain, twin in zip(model.decoder.layers, packed(model, torch.float32).decoder.layers, strict=True):
             attention = plain.cross_attention
             H, G, K = attention.num_heads, attention.num_kv_heads, attention.head_size

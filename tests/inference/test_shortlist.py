@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 
 from mt import evaluate, translate
 from mt import shortlist as command
+from mt.data.source import Text
 from mt.inference.shortlist import FILE_NAME, Shortlist
 from mt.inference.translator import Translator
 from mt.search.beam import Beam
@@ -68,7 +69,7 @@ def test_nothing_but_what_is_on_the_list_comes_out(trained_run, lines, monkeypat
     few = Shortlist(np.zeros(plain.tokenizers.source.size + 1, dtype=int), np.zeros(0, dtype=int), np.array(kept))
     monkeypatch.setattr(Shortlist, "load", lambda folder, **sizes: few)
     short = Translator.load(trained_run, device="cpu", shortlist=True)
-    ids = short.search_ids(short.tokenizers.source.encode_many(lines), Beam(size=4))
+    ids = short.search_ids([Text.of([ids]) for ids in short.tokenizers.source.encode_many(lines)], Beam(size=4))
     assert {id_ for found in ids for hypothesis in found for id_ in hypothesis.ids} <= set(kept)
 
 
@@ -82,7 +83,7 @@ def test_a_sentence_is_translated_by_its_own_candidates_whatever_its_neighbours(
 
     def found(order, batch_tokens):
         own = sentence_generators(7, [generators[n] for n in order])
-        results = short.search_ids([sources[n] for n in order], search, batch_tokens, own)
+        results = short.search_ids([Text.of([sources[n]]) for n in order], search, batch_tokens, own)
         return {n: [one.ids for one in of_line] for n, of_line in zip(order, results, strict=True)}
 
     together = found(range(len(lines)), None)
@@ -106,7 +107,7 @@ def test_a_neighbours_candidates_are_not_those_of_a_sentence(trained_run, monkey
     own = Shortlist(starts, pieces, np.zeros(0, dtype=int))
     monkeypatch.setattr(Shortlist, "load", lambda folder, **sizes: own)
     short = Translator.load(trained_run, device="cpu", shortlist=True)
-    first, second = short.search_ids([[eins] * 3, [zwei] * 3], Beam(size=3))
+    first, second = short.search_ids([Text.of([[eins] * 3]), Text.of([[zwei] * 3])], Beam(size=3))
     assert {id_ for found in first for id_ in found.ids} <= {one}
     assert {id_ for found in second for id_ in found.ids} <= {two}
 

@@ -182,11 +182,13 @@ def test_align_writes_the_links_of_words_of_the_line(tagged_run, files):
 def test_each_part_of_a_split_line_has_it_and_still_fits(tagged_run, monkeypatch):
     translator = Translator.load(tagged_run, device="cpu")
     searched, search_ids = [], translator.search_ids
-    monkeypatch.setattr(translator, "search_ids", lambda ids, *rest: searched.extend(ids) or search_ids(ids, *rest))
+    monkeypatch.setattr(
+        translator, "search_ids", lambda sources, *rest: searched.extend(sources) or search_ids(sources, *rest)
+    )
     tag = translator.tokenizers.source.encode("<2en>")[0]
     (translation,) = translator.translate([LINE], tag="<2en>", max_pieces=4)
     assert len(searched) == len(translation.segments) > 1
-    assert all(ids[0] == tag and len(ids) <= 4 for ids in searched)
+    assert all(ids[0] == tag and len(ids) <= 4 + 1 for source in searched for ids in source.pieces())  # with EOS
     assert " ".join(translation.segments) == LINE
 
 

@@ -6,6 +6,7 @@ import torch
 
 from mt.alignment.alignment import RawAttention
 from mt.attention.dense import Dense
+from mt.data.source import Text
 from mt.inference.aligner import Aligner
 from mt.inference.translator import Translator, batches_by_length, longest_target, one_line, padded
 from mt.model.decoder import Decoder
@@ -85,7 +86,7 @@ def test_log_prob_is_what_the_model_says(translator):
     source = translator.tokenizers.source.encode("eins zwei drei")
     ids = list(candidate.parts[0].ids)
     with torch.inference_mode():
-        logits = translator.model.output(translator.model(padded([[*source, 3]]), padded([[2, *ids]])))[0]
+        logits = translator.model.output(translator.model(Text.of([source]), padded([[2, *ids]])))[0]
     expected = logits.log_softmax(-1)[torch.arange(len(ids) + 1), torch.tensor([*ids, 3])].sum()
     assert candidate.log_prob == pytest.approx(float(expected), abs=1e-4)
 

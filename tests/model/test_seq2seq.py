@@ -7,6 +7,7 @@ from mt.alignment.tap import Tap
 from mt.attention.contract import CausalMixer, EncoderMixer, MemoryMixer, Mixer
 from mt.attention.dense import Dense
 from mt.attention.rectified import Rectified
+from mt.data.source import Text
 from mt.model.decoder import Decoder, DecoderLayer
 from mt.model.encoder import Encoder, EncoderLayer
 from mt.model.gated_unit import GatedLayers
@@ -26,6 +27,7 @@ SHAPES = {
     "randomized": {"positions": "randomized"},
     "grouped queries": {"num_kv_heads": 2, "positions": "rotary"},
     "one key-value head": {"num_kv_heads": 1},
+    "heads of their own size": {"num_kv_heads": 2, "head_size": 10, "positions": "rotary"},
     "gated units": {
         "encoder_layer": GatedLayers(shared_size=6),
         "decoder_layer": GatedLayers(shared_size=6),
@@ -99,8 +101,8 @@ def model(request):
 
 def test_token_by_token_equals_all_at_once(model):
     source, target = sentences()
-    full = model.output(model(source, target))
-    state, logits = model.start(source), []
+    full = model.output(model(Text(source), target))
+    state, logits = model.start(Text(source)), []
     for t in range(T):
         now, state = model.step(target[:, t], state)
         logits.append(now)
@@ -110,21 +112,21 @@ def test_token_by_token_equals_all_at_once(model):
 
 def test_alone_equals_within_a_padded_batch(model):
     source, target = sentences()
-    together = model(source, target)
-    torch.testing.assert_close(model(source[1:2, :5], target[1:2]), together[1:2], rtol=1e-4, atol=1e-5)
+    together = model(Text(source), target)
+    torch.testing.assert_close(model(Text(source[1:2, :5]), target[1:2]), together[1:2], rtol=1e-4, atol=1e-5)
 
 
 def test_no_position_sees_what_comes_later(model):
     source, target = sentences()
-    before = model(source, target)
+    before = model(Text(source), target)
     target[:, 4:] = 5
-    torch.testing.assert_close(model(source, target)[:, :4], before[:, :4], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(model(Text(source), target)[:, :4], before[:, :4], rtol=1e-4, atol=1e-5)
 
 
 def test_hypotheses_can_be_repeated_reordered_and_sentences_dropped(model):
     source, target = sentences()
-    full = model.output(model(source, target))
-    _, state = model.step(target[:, 0], model.start(source))
+    full = model.output(model(Text(source), target))
+    _, state = model.step(target[:, 0], model.start(Text(source)))
     state = state.rows(torch.tensor([0, 0, 1, 1, 2, 2]))  # two hypotheses each
     _, state = model.step(target[:, 1].repeat_interleave(2), state)
     state = state.rows(torch.tensor([5, 4, 1, 0]), torch.tensor([2, 0]))  # sentence 1 leaves, the others change places
@@ -134,22 +136,24 @@ def test_hypotheses_can_be_repeated_reordered_and_sentences_dropped(model):
 
 def test_beam_search_finds_hypotheses_as_likely_as_the_whole_target_says(model):
     source, eos = sentences()[0], 3
-    for sentence, found in enumerate(Beam(size=3, n_best=3)(model.step, model.start(source), max_lengths=[6] * B)):
+    for sentence, found in enumerate(
+        Beam(size=3, n_best=3)(model.step, model.start(Text(source)), max_lengths=[6] * B)
+    ):
         assert len(found) == 3
         for one in found:
             target = torch.tensor([[BOS, *one.ids]])
             with torch.inference_mode():
-                log_probs = model.output(model(source[sentence : sentence + 1], target))[0].log_softmax(-1)
+                log_probs = model.output(model(Text(source[sentence : sentence + 1]), target))[0].log_softmax(-1)
             expected = log_probs[torch.arange(len(one.ids) + 1), torch.tensor([*one.ids, eos])].sum()
             assert one.log_prob == pytest.approx(float(expected), abs=1e-4)
 
 
 def test_tapped_attention_is_the_same_forced_and_step_by_step_and_leaves_the_output_alone(model):
     source, target = sentences()
-    plain, tap = model(source, target), Tap()
-    states, _ = model.extend(target, model.start(source), tap=tap)
+    plain, tap = model(Text(source), target), Tap()
+    states, _ = model.extend(target, model.start(Text(source)), tap=tap)
     assert states.equal(plain)
-    stepwise, state = Tap(), model.start(source)
+    stepwise, state = Tap(), model.start(Text(source))
     for t in range(T):
         _, state = model.extend(target[:, t : t + 1], state, tap=stepwise)
     assert tap.weights().shape == (B, LAYERS + 1, 4, T, S)
@@ -163,7 +167,7 @@ def test_gradient_checkpointing_gives_the_same_gradients():
     for recompute in (False, True):
         model = make(recompute=recompute, dropout=0.1, attention_dropout=0.1).train()
         torch.manual_seed(5)
-        model(source, target).square().sum().backward()
+        model(Text(source), target).square().sum().backward()
         gradients.append([p.grad for p in model.parameters() if p.grad is not None])
     assert len(gradients[0]) == len(gradients[1]) > 10
     for plain, recomputed in zip(*gradients, strict=True):
@@ -182,7 +186,7 @@ def test_tying_shares_matrices_and_the_count_says_so(tie, matrices):
 def test_padding_is_never_learned():
     model = make()
     source, target = sentences()
-    model(source, target).sum().backward()
+    model(Text(source), target).sum().backward()
     assert model.source_embedding.tokens.weight[PAD].abs().sum() == 0
 
 
@@ -198,6 +202,8 @@ def test_padding_is_never_learned():
         ({"tie": "some"}, r"tie \(some\) must be one of"),
         ({"target_vocab_size": 50}, r"tie \(all\) needs one joint vocabulary, not 37 source and 50 target"),
         ({"feed_forward_dim": 0}, r"feed_forward_dim \(0\) must be at least 1"),
+        ({"head_size": 0}, r"head_size \(0\) must be at least 1, or null for dim / num_heads"),
+        ({"head_size": 5, "positions": "rotary"}, r"head size \(5\) must be even for rotary positions"),
     ],
 )
 def test_impossible_settings_are_refused_by_name_rule_and_value(layer, message):
@@ -221,15 +227,15 @@ def test_randomized_positions_are_those_of_both_sides_in_training_and_plain_ones
     for embedding in (model.source_embedding, model.target_embedding):
         at = embedding.positions.at
         monkeypatch.setattr(embedding.positions, "at", lambda x, places, at=at: seen.append(places) or at(x, places))
-    trained = model.train()(source, target)
+    trained = model.train()(Text(source), target)
     assert [places.shape for places in seen] == [(B, S), (B, T)]
     assert seen[0][:, :T].equal(seen[1])
-    used = model.eval()(source, target)
-    assert used.equal(plain.eval()(source, target)) and not used.allclose(trained)
+    used = model.eval()(Text(source), target)
+    assert used.equal(plain.eval()(Text(source), target)) and not used.allclose(trained)
     assert len(seen) == 2
 
 
 def test_learned_positions_refuse_what_is_too_long():
     model = make(positions="learned")
     with pytest.raises(ValueError, match=r"sequence length \(33\) must be at most max_positions \(32\)"):
-        model.encode(torch.full((1, 33), 5))
+        model.encode(Text(torch.full((1, 33), 5)))

@@ -92,7 +92,7 @@ def test_the_gradient_is_that_of_the_weighted_sum_of_both_losses(prepared, guidi
     batch = TokenBatches(prepared.train, prepared.tokenizers, max_tokens=300, seed=1, guide=guiding).read(Cursor())[0]
     model = make_model(prepared, dropout=0.0)
     tap = GuidedHead(0, 1)
-    states_BTD = model(batch.source_BS, batch.target_in_BT, tap=tap)
+    states_BTD = model(batch.source, batch.target_in_BT, tap=tap)
     logits_BTV = model.output(states_BTD)
     log_probs = logits_BTV.log_softmax(-1)
     real_BT = batch.target_out_BT != 0
@@ -152,6 +152,6 @@ def test_the_first_batch_is_the_same_with_guidance(prepared, guiding):
         TokenBatches(prepared.train, prepared.tokenizers, max_tokens=300, seed=1, guide=guide).read(Cursor())[0]
         for guide in (guiding, None)
     )
-    assert torch.equal(with_guide.source_BS, without.source_BS) and without.guide_BTS is None
+    assert torch.equal(with_guide.source.ids_BS, without.source.ids_BS) and without.guide_BTS is None
     rows = with_guide.guide_BTS.sum(dim=2)
     assert ((rows - 1).abs().min(rows.abs()) < 1e-5).all() and not rows[:, 0].any()  # <s> reads no piece

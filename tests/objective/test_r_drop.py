@@ -36,7 +36,7 @@ def value_and_gradients(prepared, objective):
 def the_paper(model, batch):
     """Half of the loss in the paper, from all logits at once."""
     real_BT = batch.target_out_BT != model.pad
-    one, other = (model.output(model(batch.source_BS, batch.target_in_BT))[real_BT] for _ in range(2))
+    one, other = (model.output(model(batch.source, batch.target_in_BT))[real_BT] for _ in range(2))
     targets = batch.target_out_BT[real_BT]
     smoothed = [nn.functional.cross_entropy(x, targets, label_smoothing=0.1, reduction="sum") for x in (one, other)]
     p, q = (logits.log_softmax(dim=-1) for logits in (one, other))

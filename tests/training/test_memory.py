@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from mt.data.batching import Batch
+from mt.data.source import Text
 from mt.training.memory import LiveTensors, state_bytes, update_bytes
 
 MEBIBYTE = 2**20
@@ -15,7 +16,7 @@ MEBIBYTE = 2**20
 def batch_of(rows, length):
     ids_BS = torch.arange(rows * length).reshape(rows, length) % 50 + 4
     return Batch(
-        source_BS=ids_BS,
+        source=Text(ids_BS),
         target_in_BT=ids_BS,
         target_out_BT=ids_BS,
         num_tokens=rows * length,
@@ -31,7 +32,7 @@ def update():
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.0, fused=True)
 
     def run(batch):
-        model(batch.source_BS).square().sum().backward()
+        model(batch.source.ids_BS).square().sum().backward()
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
 

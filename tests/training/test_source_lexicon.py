@@ -40,7 +40,10 @@ def test_it_says_where_rows_that_read_a_piece_are_guided_to_on_average(prepared,
     batches = TokenBatches(prepared.train, prepared.tokenizers, max_tokens=5000, seed=0, shuffle=False, guide=guide)
     for batch in batches.once():
         for b, t, s in batch.guide_BTS.nonzero().tolist():
-            pieces, count = (int(batch.target_in_BT[b, t]), int(batch.source_BS[b, s])), float(batch.guide_BTS[b, t, s])
+            pieces, count = (
+                (int(batch.target_in_BT[b, t]), int(batch.source.ids_BS[b, s])),
+                float(batch.guide_BTS[b, t, s]),
+            )
             counted[pieces] += count
             totals[pieces[0]] += count
     size = prepared.tokenizers.source.size

@@ -42,6 +42,6 @@ def test_attention_that_sees_one_sentence_where_it_asks_for_several_is_told_of(p
     check_sentences(model)
     assert ("one sentence in each source" in caplog.text) == is_told
     caplog.clear()
-    model.separator = 4
+    model.source_embedding.separator = 4
     check_sentences(model)
     assert not caplog.text

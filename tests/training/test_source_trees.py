@@ -22,16 +22,19 @@ def structured(prepared):
     return model
 
 
-def chains(sources, trees, source_BS):
+def chains(numbers, pairs, pieces):
     """Each piece hangs on the next."""
+    source_BS = pieces.ids_BS.numpy()
     places = np.arange(source_BS.shape[1])
-    climbs_SS = (places - places[:, None]).clip(min=0).astype(np.int8)
-    return np.where((source_BS > 3)[:, :, None] & (source_BS > 3)[:, None], climbs_SS, np.int8(-1))
+    distance_SS = (places - places[:, None]).clip(min=0).astype(np.int8)
+    return pieces.with_trees(
+        list(np.where((source_BS > 3)[:, :, None] & (source_BS > 3)[:, None], distance_SS, np.int8(-1)))
+    )
 
 
 def test_an_update_with_trees_is_the_same_in_parts_and_differs_from_one_without(prepared):
     settings = {"max_tokens": 300, "seed": 1}
-    batch = TokenBatches(prepared.train, prepared.tokenizers, **settings, trees=chains).read(Cursor())[0]
+    batch = TokenBatches(prepared.train, prepared.tokenizers, **settings, make_source=chains).read(Cursor())[0]
     plain = TokenBatches(prepared.train, prepared.tokenizers, **settings).read(Cursor())[0]
     gradients = []
     for chosen, max_tokens in ((batch, 10_000), (batch, 60), (plain, 10_000)):

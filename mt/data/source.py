@@ -1,0 +1,132 @@
+"""A source is a value: what an encoder reads of some sentences, pictures or sounds, and what is known of them.
+
+Batches and requests make sources, the encoder of the model reads them. Nobody between the two looks inside: length,
+rows, padding and device are methods here. `Text` is one kind; another kind is a class with the same methods, and an
+encoder that reads it (`mt.model.encoder.SourceEncoder`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mt.data.tokenizer import EOS, PAD
+
+# B sources, S source length, P pieces of a sentence
+
+NO_PATH = -1  # between two pieces of which at least one is in no tree, or in another one
+Rows = slice | Sequence[int] | Tensor
+Kind = TypeVar("Kind", bound="Source")
+
+
+class Source(Protocol):
+    """B sources side by side, each padded to the longest of them."""
+
+    def __len__(self) -> int:
+        """B."""
+        ...
+
+    @property
+    def padded_length(self) -> int:
+        """S: places of each source, padding included; what memory and time of the encoder grow with."""
+        ...
+
+    def rows(self: Kind, rows: Rows) -> Kind:
+        """Some of the sources, which may be repeated and in another order, padded to the longest of these."""
+        ...
+
+    def to(self: Kind, device: torch.device | str) -> Kind:
+        """The same sources on another device. A GPU is not waited for."""
+        ...
+
+    @classmethod
+    def stacked(cls: type[Kind], sources: Sequence[Kind]) -> Kind:
+        """All sources of several values of this kind, one after the other, as one value."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Text:
+    """Sentences as pieces: `ids_BS` (int64) ends each with EOS, then pads it with PAD.
+
+    `tree_distance_BSS` (int8): steps from the word of the first piece up its dependency tree to the lowest word that
+    is, or is above, the word of the second; -1 where there is no such word. None where no sentence has a tree.
+    """
+
+    ids_BS: Tensor
+    tree_distance_BSS: Tensor | None = None
+
+    @classmethod
+    def of(cls, sentences: Sequence[Sequence[int]]) -> Text:
+        """Sentences of these pieces, to which EOS is added."""
+        return cls(_side_by_side([torch.tensor([*pieces, EOS]) for pieces in sentences]))
+
+    def with_trees(self, distances: Sequence[np.ndarray | None]) -> Text:
+        """The same sentences with `tree_distance_PP` of the first P pieces of each; None: it has no tree."""
+        tree_distance_BSS = self._no_paths(len(self), self.padded_length)
+        for row, tree_distance_PP in enumerate(distances):
+            if tree_distance_PP is not None:
+                size = len(tree_distance_PP)
+                tree_distance_BSS[row, :size, :size] = torch.from_numpy(tree_distance_PP)
+        return Text(self.ids_BS, tree_distance_BSS)
+
+    def __len__(self) -> int:
+        return len(self.ids_BS)
+
+    @property
+    def padded_length(self) -> int:
+        return self.ids_BS.shape[1]
+
+    def pieces(self) -> list[list[int]]:
+        """The ids of each sentence with its EOS, without padding."""
+        return [[id_ for id_ in ids if id_ != PAD] for ids in self.ids_BS.tolist()]
+
+    def rows(self, rows: Rows) -> Text:
+        ids_BS = self.ids_BS[rows]
+        longest = int((ids_BS != PAD).sum(dim=1).max())
+        tree_distance_BSS = self.tree_distance_BSS
+        if tree_distance_BSS is not None:
+            tree_distance_BSS = tree_distance_BSS[rows][:, :longest, :longest]
+        return Text(ids_BS[:, :longest], tree_distance_BSS)
+
+    def to(self, device: torch.device | str) -> Text:
+        tree_distance_BSS = self.tree_distance_BSS
+        return Text(moved(self.ids_BS, device), None if tree_distance_BSS is None else moved(tree_distance_BSS, device))
+
+    @classmethod
+    def stacked(cls, sources: Sequence[Text]) -> Text:
+        ids_BS = _side_by_side([ids_S for source in sources for ids_S in source.ids_BS])
+        if all(source.tree_distance_BSS is None for source in sources):
+            return cls(ids_BS)
+        tree_distance_BSS, start = cls._no_paths(*ids_BS.shape), 0
+        for source in sources:
+            if source.tree_distance_BSS is not None:
+                end, size = start + len(source), source.padded_length
+                tree_distance_BSS[start:end, :size, :size] = source.tree_distance_BSS
+            start += len(source)
+        return cls(ids_BS, tree_distance_BSS)
+
+    @staticmethod
+    def _no_paths(num_sentences: int, length: int) -> Tensor:
+        return torch.full((num_sentences, length, length), NO_PATH, dtype=torch.int8)
+
+
+def stacked(sources: Sequence[Kind]) -> Kind:
+    """Several sources of the same kind as one value."""
+    return type(sources[0]).stacked(sources)
+
+
+def moved(tensor: Tensor, device: torch.device | str) -> Tensor:
+    """A CPU tensor on `device`; through pinned memory, so that nobody waits for a GPU."""
+    if torch.device(device).type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
+
+
+def _side_by_side(rows: Sequence[Tensor]) -> Tensor:
+    return torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True, padding_value=PAD)

@@ -1,0 +1,73 @@
+"""What the decoder attends to: the states of one source, or of several side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from mt.attention.structure import UNKNOWN, Structure
+
+# B batch, S places of the memory, D width
+
+
+class Part(NamedTuple):
+    """Places of a memory that belong to one source."""
+
+    name: str
+    length: int
+
+
+@dataclass(frozen=True)
+class Memory:
+    """States and a mask (True means "may look"; None when nothing is padded); `structure` is what is known beside them.
+
+    `parts` say of which source each place is, in order; their lengths add up to S. A memory may be wider or narrower
+    than the decoder: its width is that of the encoder (`mt.model.encoder.SourceEncoder`).
+    """
+
+    states_BSD: Tensor
+    mask_B11S: Tensor | None
+    parts: tuple[Part, ...]
+    structure: Structure = UNKNOWN
+
+    @classmethod
+    def of(cls, name: str, states_BSD: Tensor, mask_B11S: Tensor | None, structure: Structure = UNKNOWN) -> Memory:
+        """The memory of one source."""
+        return cls(states_BSD, mask_B11S, (Part(name, states_BSD.shape[1]),), structure)
+
+    @classmethod
+    def joined(cls, memories: Sequence[Memory]) -> Memory:
+        """Memories of the same sentences side by side, so that one attention chooses among all of their places.
+
+        Raises ValueError for memories of different widths, and for two parts of one name.
+        """
+        parts = tuple(part for memory in memories for part in memory.parts)
+        names = [part.name for part in parts]
+        if len(set(names)) < len(names):
+            raise ValueError(f"memories ({', '.join(names)}) must have different names to be joined")
+        widths = [memory.states_BSD.shape[2] for memory in memories]
+        if len(set(widths)) > 1:
+            raise ValueError(f"memories ({', '.join(names)}) must have one width to be joined, not {widths}")
+        places = [memory.states_BSD[..., 0] for memory in memories]
+        mask_B11S = None
+        if any(memory.mask_B11S is not None for memory in memories):
+            masks = [
+                torch.ones_like(of, dtype=torch.bool)[:, None, None] if memory.mask_B11S is None else memory.mask_B11S
+                for memory, of in zip(memories, places, strict=True)
+            ]
+            mask_B11S = torch.cat(masks, dim=3)
+        structure = Structure.joined([memory.structure for memory in memories], places)
+        return cls(torch.cat([memory.states_BSD for memory in memories], dim=1), mask_B11S, parts, structure)
+
+    def places(self, name: str) -> slice:
+        """Where the part of this name stands along S. Raises ValueError for a part that is not there."""
+        start = 0
+        for part in self.parts:
+            if part.name == name:
+                return slice(start, start + part.length)
+            start += part.length
+        raise ValueError(f"memory has no part {name}: {', '.join(part.name for part in self.parts)}")

@@ -160,6 +160,7 @@ def run_hydra(main: Callable[[dict[str, Any]], float | None], config_name: str) 
         check_typed(overrides)
         try:
             hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=config_name)(job)()
+            sys.stdout.flush()  # here, where a closed pipe is still noticed in order
         except (HydraException, OmegaConfBaseException) as error:
             if debug:
                 raise

@@ -84,7 +84,7 @@ def main() -> int:
             elif kills % 3 == 0:
                 code = until_it_writes(process, args.work / "killed", moments.uniform(0.0, 0.05))
             else:
-                code = until(process, moments.uniform(2.0, max(4.0, seconds / 3)))
+                code = until(process, moments.uniform(min(2.0, seconds / 4), max(min(4.0, 0.8 * seconds), seconds / 3)))
             if code is None:
                 process.send_signal(signal.SIGKILL)
                 process.wait()

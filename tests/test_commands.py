@@ -12,6 +12,7 @@ import pytest
 
 from mt.command_line import config_folder, config_groups, hydra_help, run, run_hydra
 from tests.children import PATIENCE_SECONDS
+from tests.children import run as run_fork
 
 ROOT = Path(__file__).resolve().parents[1]
 TOOLS = ["translate", "evaluate", "align", "shortlist"]
@@ -146,7 +147,7 @@ def test_every_flag_that_may_have_no_effect_is_in_the_table():
 
 def test_a_flag_without_effect_ends_the_command_with_code_2(tmp_path):
     flags = ["--source", "s", "--output", "o", "--symmetrize", "union"]
-    refused = call(tmp_path, "-m", "mt.align", *flags)
+    refused = run_fork(["-m", "mt.align", *flags], cwd=tmp_path, capture_output=True, text=True)
     assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (2, "", 1)
     assert "--symmetrize has no effect without --reverse" in refused.stderr
     assert not list(tmp_path.iterdir())
@@ -154,7 +155,7 @@ def test_a_flag_without_effect_ends_the_command_with_code_2(tmp_path):
 
 @pytest.mark.parametrize("command", TOOLS + HYDRA_COMMANDS)
 def test_an_unknown_flag_is_refused_without_a_traceback(command, tmp_path):
-    refused = call(tmp_path, "-m", f"mt.{command}", "--no-such-flag")
+    refused = run_fork(["-m", f"mt.{command}", "--no-such-flag"], cwd=tmp_path, capture_output=True, text=True)
     assert refused.returncode == 2
     assert "Traceback" not in refused.stderr
     assert refused.stderr.startswith(f"{command}: error: ") and refused.stderr.count("\n") == 1

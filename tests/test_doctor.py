@@ -1,9 +1,6 @@
 """The doctor finds what is wrong with a corpus, says what to do, and leaves with a code that scripts understand."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +10,7 @@ from omegaconf import OmegaConf
 from mt.command_line import config_folder
 from mt.data.bundled.source import Bundled
 from mt.doctor import main
+from tests.children import run
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZES = {"train": 1200, "valid": 120, "test": 120}
@@ -160,10 +158,7 @@ def test_a_sample_is_said_to_be_one(tmp_path, capsys):
 def test_the_command_prints_the_report_alone_and_leaves_with_1(tmp_path):
     write(tmp_path / "corpus", valid=[])
     settings = ["data=text", "data.folder=corpus", "data.source_language=en", "data.target_language=de", *TINY]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, "-m", "mt.doctor", *settings], cwd=tmp_path, env=environment, capture_output=True, text=True
-    )
+    done = run(["-m", "mt.doctor", *settings], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 1, done.stderr
     assert done.stdout.startswith("corpus text: en to de\n")
     assert done.stdout.endswith("not ready: 1 thing must be mended first\n")

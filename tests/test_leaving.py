@@ -1,7 +1,6 @@
 """How every command leaves when something is wrong with its files, its pipe or its user's patience: never in pieces."""
 
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
@@ -12,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.children import PATIENCE_SECONDS, wait_for
+from tests.children import PATIENCE_SECONDS, Fork, give_powers_away, run, wait_for
 from tests.conftest import reversed_pairs, train_overrides
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -69,27 +68,18 @@ def write_corpus(files: Files, num_pairs: int) -> None:
 
 
 def start(command, *arguments, **more):
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | more.pop("env", {})
+    environment = os.environ | more.pop("env", {})
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | more
-    return subprocess.Popen([sys.executable, "-m", f"mt.{command}", *arguments], env=environment, text=True, **pipes)
-
-
-def without_powers() -> None:
-    """Lets root, as which many containers run their tests, be refused like anybody else from the next program on."""
-    if os.geteuid() == 0:
-        drop_from_bounding_set, read_and_write_anything = 24, (1, 2)
-        for capability in read_and_write_anything:
-            if ctypes.CDLL(None).prctl(drop_from_bounding_set, capability, 0, 0, 0):
-                raise OSError("root cannot give its powers away here")
+    return Fork(["-m", f"mt.{command}", *arguments], env=environment, text=True, **pipes)
 
 
 @pytest.fixture(scope="module")
-def refusable():
+def refusable(tmp_path_factory):
     """Skips where nobody is refused a file."""
-    try:
-        denied = "import os, sys; sys.exit(os.access('/', os.W_OK) and os.geteuid() != 0)"
-        subprocess.run([sys.executable, "-c", denied], preexec_fn=without_powers, check=True)
-    except (subprocess.SubprocessError, AttributeError, OSError):
+    closed = tmp_path_factory.mktemp("closed") / "file"
+    closed.touch(mode=0)
+    asked = ["-c", f"import os, sys; sys.exit(os.access({str(closed)!r}, os.R_OK))"]
+    if run(asked, setup=give_powers_away, stderr=subprocess.DEVNULL).returncode:
         pytest.skip("root cannot give its powers away here")
 
 
@@ -111,14 +101,14 @@ def test_a_missing_file_is_named(command, files):
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_file_that_may_not_be_read_is_named(command, files, refusable):
     files.source.chmod(0)
-    said = refusal(start(command, *files.arguments(command), preexec_fn=without_powers), command)
+    said = refusal(start(command, *files.arguments(command), setup=give_powers_away), command)
     assert said == f"{command}: error: {files.source}: Permission denied\n"
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_folder_that_may_not_be_written_is_named(command, files, refusable):
     files.work.chmod(0o555)
-    said = refusal(start(command, *files.arguments(command), preexec_fn=without_powers), command)
+    said = refusal(start(command, *files.arguments(command), setup=give_powers_away), command)
     assert str(files.output) in said and "Permission denied" in said
     assert not list(files.work.iterdir())
 
@@ -128,7 +118,7 @@ def test_a_checkpoint_that_may_not_be_read_is_named(command, files, refusable, t
     closed = tmp_path / "closed"
     closed.mkdir(mode=0)
     files.checkpoint = closed / "run"
-    said = refusal(start(command, *files.arguments(command), preexec_fn=without_powers), command)
+    said = refusal(start(command, *files.arguments(command), setup=give_powers_away), command)
     assert str(closed) in said and "Permission denied" in said
     assert not files.output.exists()
 
@@ -166,7 +156,7 @@ def interrupted(process) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize("command", ["evaluate", "align"])
 def test_ctrl_c_leaves_no_file_that_looks_finished(command, files):
-    write_corpus(files, 100_000)
+    write_corpus(files, 20_000)
     process = start(command, *files.arguments(command))
     names = ["out"] if command == "evaluate" else ["out/alignments.jsonl"]
     unfinished = files.work / f"{names[0]}.unfinished"
@@ -213,7 +203,7 @@ def test_ctrl_c_is_what_is_told_where_a_library_made_another_error_of_it(tmp_pat
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="no /proc to look for processes in")
 def test_ctrl_c_while_a_corpus_is_prepared_leaves_nothing_half_done_and_nobody_behind(files):
-    write_corpus(files, 400_000)
+    write_corpus(files, 150_000)
     mark = str(uuid4())
     process = start("prepare", *files.arguments("prepare"), "num_processes=2", env={"MT_TEST_MARK": mark})
     prepared = files.output / "data"

@@ -1,22 +1,23 @@
 """The short form of scripts/resume_proof.py: a training that is killed twice ends where an undisturbed one does."""
 
-import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.children import ForkOfCommand
+
+SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "resume_proof.py"
 
 
 @pytest.mark.slow
-def test_a_run_that_is_killed_ends_as_if_it_had_not_been(tmp_path):
-    command = [sys.executable, str(ROOT / "scripts" / "resume_proof.py"), "--kills", "2", "--work", str(tmp_path)]
-    settings = ["trainer.max_steps=24"]
-    done = subprocess.run(
-        [*command, *settings], capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    assert re.search(r"^2 kills, \d starts: weights, optimizer state and metrics are identical$", done.stdout, re.M)
+def test_a_run_that_is_killed_ends_as_if_it_had_not_been(tmp_path, monkeypatch, capsys):
+    prove = runpy.run_path(str(SCRIPT))["main"]
+    monkeypatch.setattr(subprocess, "Popen", ForkOfCommand)
+    monkeypatch.setattr(sys, "argv", [str(SCRIPT), "--kills", "2", "--work", str(tmp_path), "trainer.max_steps=24"])
+    code, (said, errors) = prove(), capsys.readouterr()
+    assert code == 0, said[-3000:] + errors[-3000:]
+    assert re.search(r"^2 kills, \d starts: weights, optimizer state and metrics are identical$", said, re.M)

@@ -20,7 +20,7 @@ from mt.search.greedy import Greedy
 from mt.search.sampling import Sampling
 from mt.translate import main, parser
 from mt.words import num_words
-from tests.children import PATIENCE_SECONDS, wait_for
+from tests.children import PATIENCE_SECONDS, Fork, run_ranks, wait_for
 from tests.conftest import reversed_pairs
 from tests.hostile import file, lines
 
@@ -160,14 +160,11 @@ def test_a_kill_costs_what_was_under_way_and_no_more(trained_run, tmp_path, capl
 
 
 @pytest.mark.slow
-def test_under_torchrun_every_process_does_a_part(trained_run, tmp_path):
+def test_of_several_processes_each_does_a_part(trained_run, tmp_path):
     (tmp_path / "in").write_text("".join(f"{line}\n" for line in reversed_pairs(50, 5)[0]), "utf-8")
     flags = ["--checkpoint", str(trained_run), "--device", "cpu", "--input", str(tmp_path / "in")]
     main([*flags, "--output", str(tmp_path / "alone")])
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m"]
-    command = [*torchrun, "mt.translate", *flags, "--output", str(tmp_path / "together")]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    subprocess.run(command, env=environment, check=True, capture_output=True, timeout=PATIENCE_SECONDS)
+    run_ranks(2, ["-m", "mt.translate", *flags, "--output", tmp_path / "together"])
     assert (tmp_path / "together").read_bytes() == (tmp_path / "alone").read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["alone", "in", "together"]
 
@@ -411,8 +408,7 @@ def test_a_missing_input_file_is_named(trained_run):
 
 
 def start(*arguments, **more):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([sys.executable, "-m", "mt.translate", *arguments], env=environment, text=True, **more)
+    return Fork(["-m", "mt.translate", *arguments], text=True, **more)
 
 
 def test_a_writer_that_waits_for_its_answer_gets_it(trained_run):

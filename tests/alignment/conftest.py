@@ -9,6 +9,7 @@ from mt.checkpoint.folder import ModelCard, write_checkpoint
 from mt.checkpoint.rebuild import build
 from mt.data.tokenizer import TokenizerSettings, train_tokenizers
 from tests.alignment.known import Task, train
+from tests.conftest import made_once
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +51,7 @@ def model_of(tmp_path_factory):
 
     @cache
     def folder(task: Task):
-        return train(task, tmp_path_factory.mktemp(task.name) / "step_000001")
+        learned = made_once(tmp_path_factory, task.name, lambda folder: train(task, folder / "step_000001"))
+        return learned / "step_000001"
 
     return folder

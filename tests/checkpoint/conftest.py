@@ -18,6 +18,7 @@ from mt.checkpoint.run_folder import RunFolder
 from mt.data.tokenizer import TokenizerSettings, train_tokenizers
 from tests.conftest import composed_settings, reversed_pairs
 
+FAST_YAML = (yaml.CSafeLoader, yaml.CSafeDumper) if yaml.__with_libyaml__ else (yaml.SafeLoader, yaml.SafeDumper)
 TOY = ["model=tiny", "model.layer.dim=8", "model.layer.num_heads=2", "model.layer.feed_forward_dim=12"]
 TOY.append("model.encoder.num_layers=1")
 
@@ -135,7 +136,7 @@ def edited(step):
 
     def edit(name, **changes):
         path = step / name
-        body = yaml.safe_load(path.read_text("utf-8")) if path.exists() else {}
-        path.write_text(yaml.safe_dump({**body, **changes}, sort_keys=False), "utf-8")
+        body = yaml.load(path.read_text("utf-8"), FAST_YAML[0]) if path.exists() else {}
+        path.write_text(yaml.dump({**body, **changes}, Dumper=FAST_YAML[1], sort_keys=False), "utf-8")
 
     return edit

@@ -1,14 +1,12 @@
 """Names and folders in settings: refused before anything is touched, and kept as they were typed."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from mt.checkpoint.names import as_typed, check_places, check_typed, job_folder, sweep_folder
+from tests.children import run
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = ["train", "doctor", "prepare", "compare_attention"]
@@ -104,10 +102,7 @@ run_hydra(main, sys.argv[0])
 
 
 def call(folder, *arguments):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(
-        [sys.executable, "-c", STAND_IN, *arguments], cwd=folder, env=environment, capture_output=True, text=True
-    )
+    return run(["-c", STAND_IN, *arguments], cwd=folder, capture_output=True, text=True)
 
 
 def test_names_reach_the_commands_as_they_were_typed(tmp_path):

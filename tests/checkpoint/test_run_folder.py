@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from copy import deepcopy
 
 import pytest
@@ -16,7 +15,7 @@ from mt.checkpoint.manifest import FILE_NAME
 from mt.checkpoint.moved import MOVED
 from mt.checkpoint.run_folder import RunFolder
 from tests.checkpoint.conftest import SETTINGS, in_child, opened, save, tree
-from tests.children import wait_for
+from tests.children import Fork, wait_for
 
 
 @pytest.fixture
@@ -186,7 +185,7 @@ def test_a_killed_process_is_not_in_the_way(tmp_path):
         "import sys, time; from pathlib import Path; from mt.data import lock\n"
         "held = lock.lock(Path(sys.argv[1])); print('held', flush=True); time.sleep(3600)"
     )
-    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE) as other:
+    with Fork(["-c", code, tmp_path], stdout=subprocess.PIPE) as other:
         assert other.stdout.readline() == b"held\n"
         with pytest.raises(ValueError, match=rf"is in use by another run \(process {other.pid} on .* since 20"):
             opened(tmp_path)

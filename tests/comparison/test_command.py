@@ -12,6 +12,8 @@ from omegaconf import OmegaConf
 
 from mt.command_line import config_folder
 from mt.compare_attention import main
+from mt.comparison import runs
+from tests.children import ForkOfCommand
 from tests.conftest import train_overrides
 
 pytestmark = pytest.mark.slow
@@ -33,6 +35,13 @@ def settings(corpus_folder, tmp_path_factory):
     overrides = [one for one in train_overrides(corpus_folder, work) if not one.startswith(("folder", "trainer.max"))]
     overrides = [one for one in overrides if not one.startswith("trainer.validate_every")] + steps
     return made | {"variants": kept, "folder": str(work / "out"), "tasks": {"numbers": {"overrides": overrides}}}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _trainings_are_forks():
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(runs.subprocess, "Popen", ForkOfCommand)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from hydra import compose, initialize_config_dir
 from mt.command_line import config_folder
 from mt.comparison.runs import environment_of
 from mt.cores import available_cores
-from tests.children import PATIENCE_SECONDS, wait_for
+from tests.children import PATIENCE_SECONDS, Fork, wait_for
 from tests.conftest import train_overrides
 
 
@@ -45,7 +45,7 @@ def test_who_is_ended_ends_its_trainings_first(corpus_folder, tmp_path):
             f"~variants.{name}" for name in compose("compare_attention").variants if name not in ("dense", "top_k")
         ]
     command = ["-m", "mt.compare_attention", f"folder={tmp_path}", "jobs=2", f"tasks.bundled.overrides={overrides}"]
-    process = subprocess.Popen([sys.executable, *command, *others], stderr=subprocess.PIPE, text=True)
+    process = Fork([*command, *others], stderr=subprocess.PIPE, text=True)
     logs = [tmp_path / "runs" / "bundled" / name / "seed-1.log" for name in ("dense", "top_k")]
     wait_for(lambda: all(log.is_file() and "step 1" in log.read_text("utf-8") for log in logs), process)
     process.terminate()

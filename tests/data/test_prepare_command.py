@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from mt.checkpoint.rebuild import build
 from mt.command_line import config_folder
 from mt.data.prepare import prepare
 from mt.data.settings import DataSettings
-from tests.children import PATIENCE_SECONDS, wait_for
+from tests.children import PATIENCE_SECONDS, Fork, run, wait_for
 
 CORPORA = Path(os.environ.get("MT_CORPORA", Path(__file__).parents[2].parent / "shared" / "corpora"))
 LANGUAGES = ["data.source_language=en", "data.target_language=de"]
@@ -86,17 +85,13 @@ def corpus(tmp_path):
     return folder
 
 
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(config_folder().parent)}
-
-
 def prepare_arguments(corpus, *overrides):
     languages = ("data.source_language=en", "data.target_language=de")
-    return [sys.executable, "-m", "mt.prepare", f"data.folder={corpus}", *languages, *overrides]
+    return ["-m", "mt.prepare", f"data.folder={corpus}", *languages, *overrides]
 
 
 def prepare_command(tmp_path, corpus, *overrides):
-    command = prepare_arguments(corpus, *overrides)
-    return subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    return run(prepare_arguments(corpus, *overrides), cwd=tmp_path, capture_output=True, text=True)
 
 
 @pytest.mark.parametrize("kind", ["text", "tsv"])
@@ -194,7 +189,7 @@ def test_a_broken_corpus_is_one_line_and_exit_code_2(tmp_path, corpus, harm, mes
 def large_corpus(corpus):
     """Enough to take a few seconds, so that one can get in between."""
     for language, text in (("en", "dog number {} runs and {} barks"), ("de", "Hund Nummer {} rennt und {} bellt")):
-        (corpus / f"train.{language}").write_text("".join(text.format(n, n * n) + "\n" for n in range(300_000)))
+        (corpus / f"train.{language}").write_text("".join(text.format(n, n * n) + "\n" for n in range(100_000)))
     return corpus
 
 
@@ -217,9 +212,7 @@ def begun(tmp_path, large_corpus):
     if not Path("/proc/self/task").exists():
         pytest.skip("needs /proc, to see the workers")
     command = prepare_arguments(large_corpus, *OF_SEVERAL)
-    with subprocess.Popen(
-        command, cwd=tmp_path, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with Fork(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         wait_for(is_under_way, process)
         yield process, children(process)
         process.kill()

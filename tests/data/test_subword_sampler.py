@@ -5,8 +5,6 @@ import itertools
 import json
 import math
 import pickle
-import subprocess
-import sys
 import threading
 from collections import Counter
 
@@ -18,6 +16,7 @@ from hypothesis import strategies as st
 from mt.data.bundled.source import Bundled
 from mt.data.subword_sampler import CACHED_STRENGTHS, SubwordSampler
 from mt.data.tokenizer import UNK, Tokenizer, TokenizerSettings, train_tokenizers
+from tests.children import run
 
 PAIRS = list(Bundled("train", size=1000))
 LINES = [text for pair in PAIRS[:100] for text in (pair.source, pair.target)]
@@ -185,10 +184,7 @@ def test_another_process_draws_the_same(kind, strength, tmp_path):
         "print(json.dumps(Tokenizer.load(path).sample(texts, strength, range(7, 7 + len(texts)))))"
     )
     argument = json.dumps([str(tmp_path / "model"), LINES[:50], strength])
-    outputs = [
-        subprocess.run([sys.executable, "-c", program, argument], capture_output=True, text=True, check=True).stdout
-        for _ in range(2)
-    ]
+    outputs = [run(["-c", program, argument], capture_output=True, text=True, check=True).stdout for _ in range(2)]
     here = tokenizer.sample(LINES[:50], strength, seeds(50, start=7))
     assert [json.loads(output) for output in outputs] == [here, here]
 

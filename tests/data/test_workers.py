@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mt.data.workers import Workers, map_in_order
-from tests.children import wait_for
+from tests.children import Fork, wait_for
 
 ROOT = Path(__file__).parents[2]
 
@@ -108,9 +108,7 @@ def test_workers_of_a_killed_process_end_with_it():
         "print(*(worker._process.pid for worker in workers._workers), flush=True)\n"
         "time.sleep(300)\n"
     )
-    with subprocess.Popen(
-        [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
-    ) as parent:
+    with Fork(["-c", code], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True) as parent:
         workers = [int(process) for process in parent.stdout.readline().split()]
         time.sleep(1)  # they are at work
         assert len(workers) == 2 and all(map(is_there, workers))

@@ -16,7 +16,7 @@ import mt.inference.translator
 from mt.evaluate import main
 from mt.inference.tags import Tags
 from mt.search.beam import Beam
-from tests.children import PATIENCE_SECONDS
+from tests.children import PATIENCE_SECONDS, run
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -60,14 +60,14 @@ def files(tmp_path):
     return {name: str(tmp_path / name) for name in contents}
 
 
-def test_it_translates_and_scores(shouter, files, capsys, tmp_path):
+def test_it_translates_and_scores(shouter, files, capsys, caplog, tmp_path):
     output = tmp_path / "out.de"
     arguments = ["--checkpoint", "run", "--source", files["source.en"], "--reference", files["reference.de"]]
     assert main([*arguments, "--output", str(output)]) == 0
     out, err = capsys.readouterr()
     assert out.splitlines()[1].split()[:4] == ["source.en", "100.00", "100.00", "100.00"]
     assert "sentences/s" in out and "version:" in out
-    assert "line 3: split into 2 parts" in err
+    assert "line 3: split into 2 parts" in err + caplog.text
     assert output.read_text("utf-8") == Path(files["reference.de"]).read_text("utf-8")
 
 
@@ -120,14 +120,9 @@ def test_mistakes_are_one_line(files, flags, message):
     assert "\n" not in str(error.value)
 
 
-def run_command(*arguments):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "mt.evaluate", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=PATIENCE_SECONDS)
-
-
 def test_a_missing_file_is_one_line_and_code_2(files):
-    done = run_command("--hypotheses", files["short.de"], "--reference", "nowhere.de")
+    flags = ["--hypotheses", files["short.de"], "--reference", "nowhere.de"]
+    done = run(["-m", "mt.evaluate", *flags], capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1 and "nowhere.de" in done.stderr

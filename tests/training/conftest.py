@@ -2,9 +2,11 @@
 
 import pytest
 
+from tests.conftest import made_once
 from tests.training.runs import prepare_numbers
 
 
 @pytest.fixture(scope="session")
 def prepared(corpus_folder, tmp_path_factory):
-    return prepare_numbers(corpus_folder, tmp_path_factory.mktemp("prepared"))
+    folder = made_once(tmp_path_factory, "prepared", lambda folder: prepare_numbers(corpus_folder, folder))
+    return prepare_numbers(corpus_folder, folder)

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,26 +15,13 @@ from mt.objective.r_drop import RDrop
 from mt.training.distributed import Ranks
 from mt.training.parameters import freeze
 from mt.training.source_lexicon import LexiconSettings, fill_lexicon
-from tests.children import PATIENCE_SECONDS, wait_for
+from tests.children import PATIENCE_SECONDS, Fork, run_ranks, wait_for
 from tests.conftest import train_overrides
 from tests.training.on_ranks import FROZEN
 from tests.training.runs import WithPassesThatDiffer, assert_same, make_model, make_trainer, metrics, weights
 
 ROOT = Path(__file__).resolve().parents[2]
-TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-
-
-def torchrun(*arguments, **more):
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        [*TORCHRUN, *arguments],
-        cwd=ROOT,
-        env=environment,
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        **more,
-    )
+TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +30,7 @@ def work(corpus_folder, prepared, tmp_path_factory):
     folder = tmp_path_factory.mktemp("ranks")
     for name in ("from_one", "sharded_from_one"):
         one(prepared, folder / name, ema_decay=0.9, max_steps=5)
-    process = torchrun(str(ROOT / "tests/training/on_ranks.py"), str(corpus_folder), str(folder))
-    _, errors = process.communicate(timeout=PATIENCE_SECONDS)
-    assert process.returncode == 0, errors[-3000:]
+    run_ranks(2, [ROOT / "tests/training/on_ranks.py", corpus_folder, folder])
     return folder
 
 
@@ -164,7 +148,8 @@ def test_processes_are_told_apart_by_the_environment(monkeypatch):
 
 def test_a_process_that_dies_ends_the_job_and_the_run_goes_on_afterwards(corpus_folder, tmp_path):
     overrides = [*train_overrides(corpus_folder, tmp_path), "trainer.max_steps=60", "trainer.validate_every=20"]
-    process = torchrun("-m", "mt.train", *overrides, "trainer.max_steps=100000")
+    command = [*TORCHRUN, "-m", "mt.train", *overrides, "trainer.max_steps=100000"]
+    process = Fork(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     lines = tmp_path / "run" / "metrics.jsonl"
     wait_for((tmp_path / "run" / "last").exists, process)
     workers = [int(pid) for pid in subprocess.check_output(["pgrep", "-P", str(process.pid)], text=True).split()]
@@ -174,7 +159,5 @@ def test_a_process_that_dies_ends_the_job_and_the_run_goes_on_afterwards(corpus_
     assert (
         subprocess.run(["pgrep", "-f", str(tmp_path / "run")], stdout=subprocess.DEVNULL).returncode == 1
     )  # none left
-    process = torchrun("-m", "mt.train", *overrides, "trainer.max_steps=20000", "trainer.time_budget=1s")
-    _, errors = process.communicate(timeout=PATIENCE_SECONDS)
-    assert process.returncode == 0, errors[-3000:]
+    errors = run_ranks(2, ["-m", "mt.train", *overrides, "trainer.max_steps=20000", "trainer.time_budget=1s"])
     assert "going on at step" in errors

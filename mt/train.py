@@ -34,11 +34,12 @@ def main(settings: dict[str, Any]) -> float | None:
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
     import torch
 
+    from mt.checkpoint.changes import settings_to_resume
     from mt.checkpoint.folder import ModelCard
     from mt.checkpoint.rebuild import build
     from mt.checkpoint.run_folder import RunFolder
     from mt.data.batching import TokenBatches
-    from mt.data.prepare import corpus_fingerprint, prepare
+    from mt.data.prepare import corpus_fingerprint, former_fingerprints, prepare
     from mt.data.sources import reads_untagged, target_languages
     from mt.device import choose_device, give_back_freed_memory, keep_freed_memory, peak_memory_mib
     from mt.evaluation.choose_alignment import Reference
@@ -62,6 +63,7 @@ def main(settings: dict[str, Any]) -> float | None:
     for name in settings:
         if name not in SETTINGS:  # from a settings file: the command line's are checked already
             raise ValueError(f"there is no setting {name}{did_you_mean(name, SETTINGS)}")
+    settings = settings_to_resume(settings)
     parts = Parts.of(settings)
     trainer_settings, data, guidance = parts.trainer, parts.data, parts.guidance
     held_out = {"valid": data.valid, **data.tests}
@@ -79,14 +81,15 @@ def main(settings: dict[str, Any]) -> float | None:
         log.warning(note)
     # files that changed under the same settings are a change too
     seen = {**settings, "corpus": corpus_fingerprint(data, parts.tokenizer)}
-    opened = ranks.first_alone(
-        lambda: RunFolder.open(settings["folder"], seen, fresh=settings["fresh"], allow=settings["resume"]["allow"])
-    )
+    how = {"fresh": settings["fresh"], "allow": settings["resume"]["allow"]}
+    same_corpus = former_fingerprints(data, parts.tokenizer)
+    opened = ranks.first_alone(lambda: RunFolder.open(settings["folder"], seen, same_corpus=same_corpus, **how))
     run = opened or RunFolder(Path(settings["folder"]))
 
     ranks.first_alone(lambda: prepare(data, parts.tokenizer))
     prepared = prepare(data, parts.tokenizer)  # there already, unless another machine has folders of its own
     tokenizers = prepared.tokenizers
+    run.check_tokenizers(tokenizers)
     if ranks.is_first:
         prepared.ledger.save(run.path / "ledger.json")
     torch.manual_seed(trainer_settings.seed)

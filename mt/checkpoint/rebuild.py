@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from mt.checkpoint.moved import current_target
+from mt.checkpoint.migrations import current_target
 
 # what a value must be, by the words of an annotation; anything else is left to the target
 PLAIN = {"int": "a whole number", "float": "a number", "str": "text", "bool": "true or false", "None": "null"}

@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
+from mt.checkpoint.changes import read_settings
 from mt.checkpoint.rebuild import build
-from mt.checkpoint.small_file import read_yaml
 from mt.data.batching import Batch, Cursor, TokenBatches
 from mt.data.prepare import Prepared, prepare
 from mt.device import choose_device, choose_precision
@@ -58,7 +58,7 @@ def speeds_of(runs: Mapping[str, Path], settings: SpeedSettings) -> dict[str, di
 
 
 def _turn(run: Path, settings: SpeedSettings, known: dict[str, Prepared]) -> dict[str, float]:
-    config = read_yaml(run / "config.yaml")
+    config = read_settings(run)
     of_corpus = {name: config[name] for name in ("data", "tokenizer")}
     key = json.dumps(of_corpus, sort_keys=True)
     if key not in known:

@@ -35,11 +35,14 @@ log = logging.getLogger("mt.train")
 
 def main(settings: dict[str, Any]) -> float | None:
     """Prepares the data, trains, and finishes: settings -> parts -> one call each. Gives the best validation metric."""
+    from mt.checkpoint.changes import settings_to_resume
     from mt.evaluation.choose_alignment import Reference
     from mt.evaluation.final import final_table
-    from mt.training.assembly import Assembly, Parts
+    from mt.training.assembly import Assembly, Parts, check_names
     from mt.training.distributed import Ranks
 
+    check_names(settings)
+    settings = settings_to_resume(settings)
     parts = Parts.of(settings)
     ranks = Ranks.join(parts.set_up_process().type)
     if not ranks.is_first:
@@ -48,6 +51,7 @@ def main(settings: dict[str, Any]) -> float | None:
     run = _open_run(parts, settings, ranks)
     ranks.on_first_rank(parts.prepare)
     prepared = parts.prepare()  # there already, unless another machine has folders of its own
+    run.check_tokenizers(prepared.tokenizers)
     if ranks.is_first:
         prepared.ledger.save(run.path / "ledger.json")
     assembly = Assembly.of(parts, prepared)
@@ -91,9 +95,8 @@ def _open_run(parts: Parts, settings: dict[str, Any], ranks: Ranks) -> RunFolder
 
     # files that changed under the same settings are a change too
     seen = {**settings, "corpus": parts.fingerprint()}
-    opened = ranks.on_first_rank(
-        lambda: RunFolder.open(settings["folder"], seen, fresh=settings["fresh"], allow=settings["resume"]["allow"])
-    )
+    how = {"fresh": settings["fresh"], "allow": settings["resume"]["allow"], "same_corpus": parts.former_fingerprints()}
+    opened = ranks.on_first_rank(lambda: RunFolder.open(settings["folder"], seen, **how))
     return opened or RunFolder(Path(settings["folder"]))
 
 

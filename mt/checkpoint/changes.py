@@ -1,13 +1,20 @@
-"""What differs between the settings of a run's earlier start and those of this one, and what of it is allowed."""
+"""The settings of a run's earlier start, what differs from those of this one, and what of it is allowed."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from mt.checkpoint.moved import current_target
+from mt.checkpoint.folder import numbered_steps
+from mt.checkpoint.migrations import as_begun, lifted
+from mt.checkpoint.small_file import read_yaml
+from mt.listing import MOST, listed
+
+CONFIG = "config.yaml"  # of a run folder
+MAX_CONFIG_BYTES = 2**26  # it may list the files of a corpus
 
 # What may always differ when a run goes on: how long it runs and what is shown, not what it computes.
 MAY_CHANGE = (
@@ -26,6 +33,25 @@ MAY_CHANGE = (
 )
 
 
+def read_settings(run: Path) -> dict[str, Any]:
+    """The settings of a run, in the format of today, and `begun`, the format in which its first start wrote them.
+
+    Raises ValueError for a file that is damaged, or that a newer version of this program wrote.
+    """
+    path = run / CONFIG
+    settings = lifted(CONFIG, read_yaml(path, max_bytes=MAX_CONFIG_BYTES), path)
+    return {name: value for name, value in settings.items() if name != "format"}
+
+
+def settings_to_resume(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The settings of this start; where a run in their `folder` began when defaults were others, with those (a warning
+    says which), so that the same command resumes it."""
+    run, allow = Path(settings["folder"]), settings["resume"]["allow"]
+    if settings["fresh"] or not (run / CONFIG).is_file() or not numbered_steps(run):
+        return settings
+    return as_begun(read_settings(run), settings, allow if isinstance(allow, (list, tuple)) else ())
+
+
 @dataclass(frozen=True)
 class Change:
     """A setting by its full name, with what it was and is; None where it was or is not there."""
@@ -39,9 +65,7 @@ class Change:
 
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
-    """Every setting that differs, by name; a run from before there was `scores` goes on with whatever they are now."""
-    if "scores" not in old:
-        new = {name: value for name, value in new.items() if name != "scores"}
+    """Every setting that differs, by name, of settings in the format of today (`mt.checkpoint.migrations`)."""
     before, now = dict(_flat(old)), dict(_flat(new))
     found = (Change(name, before.get(name), now.get(name)) for name in sorted(before.keys() | now.keys()))
     return [change for change in found if change.old != change.new]
@@ -50,6 +74,29 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
 def is_among(name: str, beginnings: Sequence[str]) -> bool:
     """Whether a setting is one of those named, or stands below one: `optimizer` covers `optimizer.betas`."""
     return any(name == beginning or name.startswith(f"{beginning}.") for beginning in beginnings)
+
+
+def check_changes(run: Path, found: Sequence[Change], allow: Sequence[str]) -> None:
+    """Raises ValueError naming each change that is neither in MAY_CHANGE nor in `allow`, and what to do."""
+    refused = [change for change in found if not is_among(change.name, (*MAY_CHANGE, *allow))]
+    if not refused:
+        return
+    can_be_given = [
+        change for change in refused if change.name != "corpus" and not isinstance(change.old, (list, tuple))
+    ]
+    given = " ".join(f"{change.name}={_as_override(change.old)}" for change in can_be_given)
+    names = [change.name for change in refused]
+    # a group covers all that stands below it
+    named = names if len(names) <= MOST else dict.fromkeys(name.partition(".")[0] for name in names)
+    raise ValueError(
+        f"{run} was started with other settings ({listed(refused, between='; ', longest=300)}): choose another name=…,"
+        f" or fresh=true to delete it and start again, or resume.allow=[{','.join(named)}] to go on with these"
+        + (f", or, to go on as it was, {given}" if given and len(names) <= MOST else "")
+    )
+
+
+def _as_override(value: Any) -> str:
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def check_allowed(allow: Any, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
@@ -68,8 +115,6 @@ def _flat(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     if isinstance(node, Mapping):
         for key, value in node.items():
             yield from _flat(value, f"{prefix}.{key}" if prefix else str(key))
-    elif prefix.rpartition(".")[2] == "_target_":
-        yield prefix, current_target(str(node))  # the same class at another place is no change
     else:
         yield prefix, node
 

@@ -25,6 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from mt.checkpoint.manifest import check_listed, has_manifest, verify, verify_sizes, write_manifest
+from mt.checkpoint.migrations import FORMATS, NewerFormat, lifted, with_current_targets
 from mt.checkpoint.outline import Shape, Unfilled, check_memory, check_weights, kept_tensors, outline_of
 from mt.checkpoint.rebuild import build, find_target, targets
 from mt.checkpoint.small_file import check_files, read_json, read_yaml, yaml_text
@@ -36,7 +37,6 @@ from mt.data.whole_folder import json_text, whole_folder
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
 WEIGHTS, TRAINING = "model.safetensors", ("training.safetensors", "training.json")
 SMALL_FILES = (
     *("manifest.json", "model.yaml", "tokenizer.model", "source.model", "target.model"),
@@ -101,7 +101,7 @@ def write_checkpoint(
     with whole_folder(folder) as new:
         marks = {WEIGHTS: write_tensors(new / WEIGHTS, weights)}
         body = {
-            "format": FORMAT,
+            "format": FORMATS["model.yaml"],
             "source_language": card.source_language,
             "target_language": card.target_language,
             "model": card.model,
@@ -115,7 +115,8 @@ def write_checkpoint(
         (new / "scores.json").write_text(json_text(scores), "utf-8")
         if training is not None:
             marks[TRAINING[0]] = write_tensors(new / TRAINING[0], training.tensors)
-            (new / TRAINING[1]).write_text(json_text(training.numbers), "utf-8")
+            numbers = {"format": FORMATS[TRAINING[1]], **training.numbers}
+            (new / TRAINING[1]).write_text(json_text(numbers), "utf-8")
         write_manifest(new, marks)
 
 
@@ -186,16 +187,15 @@ def read_card(folder: Path) -> ModelCard:
     path = folder / "model.yaml"
     body = read_yaml(path)
     try:
-        if body["format"] > FORMAT:
-            raise ValueError(f"{path} has format {body['format']}, this program reads up to {FORMAT}: update it")
+        body = lifted("model.yaml", body, path)
         card = ModelCard(
             model=body["model"],
             source_language=body["source_language"],
             target_language=body["target_language"],
             changes=body["changes"],
-            max_pieces=body.get("max_pieces"),  # not said before there were documents
-            document=DocumentSettings(**body.get("document", {})),
-            reads_untagged=body.get("reads_untagged"),
+            max_pieces=body["max_pieces"],
+            document=DocumentSettings(**body["document"]),
+            reads_untagged=body["reads_untagged"],
         )
         if card.reads_untagged not in (True, False, None):
             raise ValueError(f"{path}: reads_untagged ({card.reads_untagged}) must be true, false or null")
@@ -220,7 +220,7 @@ def _read_search(path: Path) -> Any:
     """The search in search.yaml, built; None where there is none."""
     if not path.exists():
         return None
-    node = read_yaml(path)
+    node = with_current_targets(read_yaml(path))  # of the format of model.yaml; nothing in it has changed yet
     _refuse_strangers(path, node, SEARCHES)
     try:
         search = build(node)
@@ -282,8 +282,11 @@ def read_training(folder: Path) -> TrainingState:
         tensors = dict(TensorFile(folder / TRAINING[0]))
         if not any(name.startswith("weights.") for name in tensors):
             tensors |= {f"weights.{name}": tensor for name, tensor in TensorFile(folder / WEIGHTS).items()}
-        return TrainingState(tensors=tensors, numbers=read_json(folder / TRAINING[1]))
-    except (OSError, ValueError) as error:
+        numbers = lifted(TRAINING[1], read_json(folder / TRAINING[1]), folder / TRAINING[1])
+        return TrainingState(tensors=tensors, numbers={key: numbers[key] for key in numbers if key != "format"})
+    except NewerFormat:
+        raise
+    except (KeyError, TypeError, OSError, ValueError) as error:
         raise ValueError(f"{folder} cannot be resumed from: {error}") from error
 
 

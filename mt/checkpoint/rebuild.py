@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
-from mt.checkpoint.moved import current_target
+from mt.checkpoint.migrations import current_target
 from mt.listing import listed
 
 Made = TypeVar("Made")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
 from collections.abc import Collection, Mapping, Sequence
@@ -12,19 +11,25 @@ from typing import Any
 
 from torch import Tensor
 
-from mt.checkpoint.changes import MAY_CHANGE, Change, changes, check_allowed, is_among
+from mt.checkpoint.changes import (
+    CONFIG,
+    MAX_CONFIG_BYTES,
+    Change,
+    changes,
+    check_allowed,
+    check_changes,
+    is_among,
+    read_settings,
+)
 from mt.checkpoint.folder import (
-    SMALL_FILES,
-    TRAINING,
-    WEIGHTS,
     ModelCard,
     TrainingState,
     numbered_steps,
-    read_training,
     step_number,
     write_checkpoint,
 )
-from mt.checkpoint.manifest import has_manifest, verify
+from mt.checkpoint.manifest import has_manifest
+from mt.checkpoint.migrations import FORMATS
 from mt.checkpoint.run_contents import (
     LINKS,
     STEP,
@@ -35,15 +40,14 @@ from mt.checkpoint.run_contents import (
     written_by_runs,
 )
 from mt.checkpoint.small_file import read_json, read_yaml, yaml_text
+from mt.checkpoint.sound_step import has_tokenizers, is_stripped, problem_of_model, read_sound, was_validated
 from mt.data.lock import FILE_NAME as LOCK
 from mt.data.lock import Lock, alone, lock
 from mt.data.tokenizer import TokenizerPair
 from mt.data.whole_folder import link_whole, remove_unfinished, remove_whole, write_json, write_whole
-from mt.listing import MOST, listed
+from mt.listing import listed
 
 log = logging.getLogger(__name__)
-
-MAX_CONFIG_BYTES = 2**26  # it may list the files of a corpus
 
 
 class RunFolder:
@@ -58,16 +62,24 @@ class RunFolder:
         self._tokenizers: TokenizerPair | None = None
         self._lock: Lock | None = None
         self._spared: set[Path] = set()  # steps with files of others, which has been said
+        self._may_change_tokenizer = False
 
     @classmethod
     def open(
-        cls, path: str | Path, settings: Mapping[str, Any], *, fresh: bool = False, allow: Sequence[str] = ()
+        cls,
+        path: str | Path,
+        settings: Mapping[str, Any],
+        *,
+        fresh: bool = False,
+        allow: Sequence[str] = (),
+        same_corpus: Collection[str] = (),
     ) -> RunFolder:
         """Makes the folder, or finds the one of an earlier start; `fresh` deletes what that one wrote first.
 
         Settings that `allow` names, in full or by their beginning, may have changed since; their old values are kept in
-        changes.jsonl. Raises ValueError when others have, naming each with its old and new value; when another process
-        has the folder open; and when files that no run wrote would be deleted or written over.
+        changes.jsonl. `same_corpus`: what older versions called the corpus of `settings`. Raises ValueError when others
+        have changed, naming each with its old and new value; when another process has the folder open; and when files
+        that no run wrote would be deleted or written over.
         """
         run = cls(Path(path))
         run.path.mkdir(parents=True, exist_ok=True)
@@ -76,7 +88,7 @@ class RunFolder:
         try:
             if fresh:
                 run._clear()
-            run._start(settings, allow)
+            run._start(settings, allow, same_corpus)
         except BaseException:
             run.close()
             raise
@@ -153,7 +165,7 @@ class RunFolder:
             return []
         return [str(name) for name in tests] if isinstance(tests, dict) else []
 
-    def _start(self, settings: Mapping[str, Any], allow: Sequence[str]) -> None:
+    def _start(self, settings: Mapping[str, Any], allow: Sequence[str], same_corpus: Collection[str]) -> None:
         remove_unfinished(self.path, is_name_of_run)
         for folder in (*numbered_steps(self.path), *([self.best] if self.best else [])):
             with alone(folder):
@@ -161,8 +173,12 @@ class RunFolder:
         for name in LINKS:
             if (self.path / name).is_dir() and not (self.path / name).is_symlink():
                 raise ValueError(f"{self.path / name} must be a link to a step, not a folder: copy runs with cp -a")
-        before = read_yaml(self._config, max_bytes=MAX_CONFIG_BYTES) if self._config.exists() else {}
+        before = read_settings(self.path) if self._config.exists() else {}
+        begun = before.pop("begun", FORMATS[CONFIG])
+        if before and before.get("corpus", None if begun == 1 else "") in (None, *same_corpus):
+            before["corpus"] = settings.get("corpus")
         check_allowed(allow, before, settings)
+        self._may_change_tokenizer = any(name.split(".")[0] in ("tokenizer", "data", "corpus") for name in allow)
         if numbered_steps(self.path):
             if not self._config.exists():
                 raise ValueError(
@@ -170,22 +186,14 @@ class RunFolder:
                     " choose another name=…, or fresh=true to delete them"
                 )
             self._accept(changes(before, settings), allow)
-        rescored = "scores" in before and before["scores"] != settings.get("scores")  # before there was a choice: left
-        if rescored or any(before.get(name) != settings.get(name) for name in ("search", "final")):
+        else:
+            begun = FORMATS[CONFIG]
+        if any(before.get(name) != settings.get(name) for name in ("search", "final", "scores")):
             self.reopen()  # what comes after training comes again, with these
-        write_whole(self._config, yaml_text(dict(settings)))
+        write_whole(self._config, yaml_text({"format": FORMATS[CONFIG], "begun": begun, **settings}))
 
     def _accept(self, found: Sequence[Change], allow: Sequence[str]) -> None:
-        refused = [change for change in found if not is_among(change.name, (*MAY_CHANGE, *allow))]
-        if refused:
-            names = [change.name for change in refused]
-            # a group covers all that stands below it
-            named = names if len(names) <= MOST else dict.fromkeys(name.partition(".")[0] for name in names)
-            raise ValueError(
-                f"{self.path} was started with other settings ({listed(refused, between='; ', longest=300)}): choose"
-                " another name=…, or fresh=true to delete it and start again, or resume.allow="
-                f"[{','.join(named)}] to go on with these"
-            )
+        check_changes(self.path, found, allow)
         allowed = [change for change in found if is_among(change.name, allow)]
         if not allowed:
             return
@@ -200,6 +208,15 @@ class RunFolder:
     def describe(self, card: ModelCard, tokenizers: TokenizerPair) -> None:
         """Tells what model the steps hold, once it is built."""
         self._card, self._tokenizers = card, tokenizers
+
+    def check_tokenizers(self, tokenizers: TokenizerPair) -> None:
+        """Raises ValueError where the steps hold other ones, unless settings that change them were allowed to."""
+        if self._may_change_tokenizer or self.last is None or has_tokenizers(self.last, tokenizers):
+            return
+        raise ValueError(
+            f"{self.last}: its tokenizer differs from the one in the prepared corpus (data.prepared), which another"
+            " version of this program or of its libraries made: choose another name=…, or fresh=true to start again"
+        )
 
     @property
     def last(self) -> Path | None:
@@ -220,10 +237,10 @@ class RunFolder:
         """
         problems: dict[Path, str] = {}
         for folder in self._candidates():
-            problem, state = _read_sound(folder)
+            problem, state = read_sound(folder)
             if state is not None:
                 for other, why in problems.items():
-                    if _is_stripped(other):  # and perhaps as good a model as before
+                    if is_stripped(other):  # and perhaps as good a model as before
                         log.warning("%s: %s is taken instead", why, folder.name)
                     else:
                         self._set_aside(other, why, folder)
@@ -258,13 +275,13 @@ class RunFolder:
     def _mend_best(self, resumed: Path) -> None:
         """Lets `best` point to a sound folder: where its own is lost, to the newest that was validated."""
         best = self.best
-        problem = _problem_of_model(best) if best is not None and has_manifest(best) else ""
+        problem = problem_of_model(best) if best is not None and has_manifest(best) else ""
         if best is not None and not problem:
             return
         sound = (
             step
             for step in self.steps()[::-1]
-            if step != best and step_number(step) <= step_number(resumed) and not _problem_of_model(step)
+            if step != best and step_number(step) <= step_number(resumed) and not problem_of_model(step)
         )
         instead = next(sound, None)
         if problem:
@@ -300,7 +317,7 @@ class RunFolder:
 
     def steps(self) -> list[Path]:
         """The numbered step folders that were validated, oldest first; those that a signal left were not."""
-        return [folder for folder in numbered_steps(self.path) if _was_validated(folder)]
+        return [folder for folder in numbered_steps(self.path) if was_validated(folder)]
 
     def prune(self, keep_last: int) -> None:
         """Deletes step folders but the newest `keep_last` that were validated, `last` and `best`."""
@@ -329,7 +346,7 @@ class RunFolder:
 
     @property
     def _config(self) -> Path:
-        return self.path / "config.yaml"
+        return self.path / CONFIG
 
     def _point(self, names: Sequence[str], folder: Path) -> None:
         link_whole([self.path / name for name in names], folder.name)
@@ -338,44 +355,3 @@ class RunFolder:
         """Where a link leads, if to a folder in the run: what is written and deleted there must be the run's own."""
         folder = (self.path / name).resolve()
         return folder if folder.is_dir() and folder.parent == self.path.resolve() else None
-
-
-def _was_validated(folder: Path) -> bool:
-    try:
-        return bool(read_json(folder / "scores.json"))
-    except (OSError, ValueError):  # damaged: found out, and told, when it is resumed from
-        return False
-
-
-def _problem(folder: Path, names: Collection[str] | None = None) -> str:
-    """What is wrong with files of a folder (None: with any), by its manifest; empty when they are sound."""
-    try:
-        verify(folder, names)
-    except ValueError as error:
-        return str(error)
-    except OSError as error:
-        if error.errno != errno.EIO:  # a disk that lost it; anything else may pass, and is for people to mend
-            raise
-        return str(error)
-    return ""
-
-
-def _problem_of_model(folder: Path) -> str:
-    """The same without what only resuming needs, which people may delete to have room."""
-    return _problem(folder, (*SMALL_FILES, WEIGHTS))
-
-
-def _is_stripped(folder: Path) -> bool:
-    """Whether somebody deleted what only resuming needs."""
-    return not any((folder / name).exists() for name in TRAINING)
-
-
-def _read_sound(folder: Path) -> tuple[str, TrainingState | None]:
-    """The training state of a sound folder, or what is wrong."""
-    problem = _problem(folder)
-    if problem:
-        return problem, None
-    try:
-        return "", read_training(folder)
-    except ValueError as error:
-        return str(error), None

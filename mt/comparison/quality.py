@@ -16,8 +16,9 @@ from mt.alignment.error_rate import ErrorRate
 from mt.alignment.gold import from_lines
 from mt.alignment.statistics import statistics as map_statistics
 from mt.alignment.words import by_words
+from mt.checkpoint.changes import read_settings
 from mt.checkpoint.rebuild import build
-from mt.checkpoint.small_file import read_json, read_yaml
+from mt.checkpoint.small_file import read_json
 from mt.data.held_out import HeldOut
 from mt.data.prepare import prepare
 from mt.data.sources import target_languages
@@ -41,7 +42,7 @@ def quality_of(run: Path) -> dict[str, Any]:
     parameters, updates, peak_memory_mib of the whole process
     """
     scores = read_json(run / "scores.json")
-    settings = read_yaml(run / "config.yaml")
+    settings = read_settings(run)
     prepared = prepare(build(settings["data"]), build(settings["tokenizer"]))
     aligner = Aligner.load(run, device=settings["trainer"]["device"], precision=settings["trainer"]["precision"])
     sets = list(prepared.tests.values()) or [prepared.valid]
@@ -98,12 +99,10 @@ class _Joint:
 @cache
 def _test_of(run: Path, test: str) -> tuple[list[str], Tokenization]:
     """References and how they are scored. Asked for once a variant, of the baseline's run."""
-    settings = read_yaml(run / "config.yaml")
+    settings = read_settings(run)
     data = build(settings["data"])
-    tokenization = Tokenization()  # of runs from before there was a choice
-    if "scores" in settings:
-        languages = target_languages(data.tests[test], data.target_language)
-        tokenization = build(settings["scores"]).fitting(*languages).tokenization
+    languages = target_languages(data.tests[test], data.target_language)
+    tokenization = build(settings["scores"]).fitting(*languages).tokenization
     return prepare(data, build(settings["tokenizer"])).tests[test].targets, tokenization
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from mt.checkpoint.small_file import read_yaml
+from mt.checkpoint.changes import read_settings
 from mt.data.batching import Batch, Cursor, TokenBatches
 from mt.data.prepare import Prepared
 from mt.inference.translator import Translator
@@ -54,7 +54,7 @@ def speeds_of(runs: Mapping[str, Path], settings: SpeedSettings) -> dict[str, di
 
 
 def _turn(run: Path, settings: SpeedSettings, known: dict[str, Prepared]) -> dict[str, float]:
-    config = read_yaml(run / "config.yaml")
+    config = read_settings(run)
     parts = _parts_of(run, config)
     key = json.dumps([config.get(name) for name in OF_CORPUS], sort_keys=True)
     if key not in known:
@@ -69,7 +69,7 @@ def _turn(run: Path, settings: SpeedSettings, known: dict[str, Prepared]) -> dic
 
 def _parts_of(run: Path, config: Mapping[str, Any]) -> Parts:
     """The parts of a run, wherever its folder is now."""
-    settings = {name: value for name, value in config.items() if name != "corpus"}
+    settings = {name: value for name, value in config.items() if name not in ("corpus", "begun")}
     return Parts.of({**settings, "folder": str(run), "fresh": False}).without_guidance()
 
 

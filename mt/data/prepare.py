@@ -138,16 +138,28 @@ def _symbols_of(data: DataSettings) -> list[str]:
     return [*tags_of(data.train, data.valid, *data.tests.values()), *data.document.symbols]
 
 
+def former_fingerprints(data: DataSettings, tokenizer: TokenizerSettings) -> list[str]:
+    """What `corpus_fingerprint` was in older versions, for the same settings and files, newest first.
+
+    Their cleaning differed in little (VERSION), so that it depends on the corpus whether it comes out as it did.
+    """
+    data = data.in_documents()
+    tokenizer = _with_symbols(tokenizer, data)
+    return [_fingerprints(data, tokenizer, None, version)["encode"] for version in range(VERSION - 1, 1, -1)]
+
+
 def _with_symbols(tokenizer: TokenizerSettings, data: DataSettings) -> TokenizerSettings:
     missing = [symbol for symbol in _symbols_of(data) if symbol not in tokenizer.reserved_symbols]
     return replace(tokenizer, reserved_symbols=(*tokenizer.reserved_symbols, *missing))
 
 
-def _fingerprints(data: DataSettings, tokenizer: TokenizerSettings, kept: TokenizerPair | None) -> dict[str, str]:
+def _fingerprints(
+    data: DataSettings, tokenizer: TokenizerSettings, kept: TokenizerPair | None, version: int = VERSION
+) -> dict[str, str]:
     """A fingerprint a stage; each includes the one before, so that a change rebuilds what depends on it."""
     tests = {name: test.fingerprint() for name, test in data.tests.items()}
     clean_inputs = [data.train.fingerprint(), data.valid.fingerprint(), tests, data.cleaning, data.keep_shards is None]
-    cleaned = fingerprint_of(VERSION, clean_inputs, data.source_language, data.target_language)
+    cleaned = fingerprint_of(version, clean_inputs, data.source_language, data.target_language)
     trained = fingerprint_of(cleaned, tokenizer if kept is None else kept.digests())
     return {"clean": cleaned, "tokenizer": trained, "encode": fingerprint_of(trained, data.max_pieces)}
 

@@ -20,7 +20,7 @@ from torch import nn
 from mt.checkpoint.folder import ModelCard, check_search
 from mt.checkpoint.rebuild import build, find_target
 from mt.data.batching import MakeSource, TokenBatches
-from mt.data.prepare import Prepared, check_preparable, corpus_fingerprint, prepare
+from mt.data.prepare import Prepared, check_preparable, corpus_fingerprint, former_fingerprints, prepare
 from mt.data.settings import DataSettings
 from mt.data.sources import reads_untagged, sources_of, target_languages
 from mt.data.tags import check_tagged, tags_of_tokenizer
@@ -145,6 +145,10 @@ class Parts:
     def fingerprint(self) -> str:
         """Of the corpus with its tokenizers: changes with anything that would change what is read."""
         return corpus_fingerprint(self.data, self.tokenizer, kept=self.kept_tokenizers)
+
+    def former_fingerprints(self) -> list[str]:
+        """What the fingerprint of the same corpus was in older versions, newest first."""
+        return former_fingerprints(self.data, self.tokenizer)
 
     def prepare(self) -> Prepared:
         """The corpus, prepared where it is not yet."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from mt.data.batching import Cursor
@@ -47,13 +47,16 @@ class Position:
 
     @classmethod
     def from_dict(cls, numbers: Mapping[str, Any]) -> Position:
-        """The position that `asdict` made plain. Raises ValueError for that of another version."""
-        try:
-            return cls(**{**numbers, "cursor": Cursor(**numbers["cursor"])})
-        except (KeyError, TypeError) as error:
-            raise ValueError(
-                f"the checkpoint's training state is another version's ({error}): use fresh=true"
-            ) from None
+        """The position that `asdict` made plain. Raises ValueError where something is missing or unknown."""
+        for kind, found in ((cls, numbers), (Cursor, numbers.get("cursor"))):
+            names = {one.name for one in fields(kind)}
+            if not isinstance(found, Mapping) or found.keys() != names:
+                wrong = sorted(names ^ found.keys()) if isinstance(found, Mapping) else [type(found).__name__]
+                raise ValueError(
+                    f"the checkpoint's training state must hold {', '.join(sorted(names))}"
+                    f" (not so: {', '.join(wrong)}): choose another name=…, or fresh=true to start again"
+                )
+        return cls(**{**numbers, "cursor": Cursor(**numbers["cursor"])})
 
 
 class Limits:

@@ -12,7 +12,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
+from mt.checkpoint.migrations import lifted
 from mt.data.whole_folder import write_whole
+
+WANDB_ID = "wandb_id.txt"  # in the run folder: the run's id there and the last step that was sent, a line each
 
 log = logging.getLogger(__name__)
 
@@ -156,7 +159,7 @@ class Wandb:
         if mode == "auto":
             mode = "online" if os.environ.get("WANDB_API_KEY") else "offline"
             log.info("wandb: %s%s", mode, "" if mode == "online" else " (no WANDB_API_KEY is set)")
-        self._file = folder / "wandb_id.txt"
+        self._file = folder / WANDB_ID
         self._id, self._last = self._read()
         self._known = self._last
         how = {
@@ -200,8 +203,9 @@ class Wandb:
         """The run's id, which stays when the run goes on (a fresh run has another), and the last step that was sent."""
         if not self._file.exists():
             write_whole(self._file, f"{uuid.uuid4().hex[:12]}\n")
-        id_, *last = self._file.read_text("utf-8").split()
-        return id_, int(last[0]) if last else 0
+        lines = self._file.read_text("utf-8").split()
+        known = lifted(WANDB_ID, dict(zip(("id", "last_step"), lines, strict=False)), self._file)
+        return known["id"], int(known["last_step"])
 
 
 def _check_package(name: str, tracker: str) -> None:

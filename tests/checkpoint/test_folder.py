@@ -45,7 +45,7 @@ def test_a_step_folder_says_all_that_is_needed_and_nothing_is_pickled(trained_ru
         "training.safetensors", "training.json", "manifest.json",
     }  # fmt: skip
     card = yaml.safe_load((step / "model.yaml").read_text())
-    assert (card["format"], card["source_language"], card["target_language"]) == (1, "de", "en")
+    assert (card["format"], card["source_language"], card["target_language"]) == (2, "de", "en")
     assert card["changes"] == []
     assert set(json.loads((step / "scores.json").read_text())) >= {"step", "loss", "bleu", "chrf"}
 
@@ -70,7 +70,7 @@ def test_writing_is_whole_or_not_at_all(parts, tmp_path, monkeypatch):
 def test_a_newer_format_is_refused(step, edited):
     edited("model.yaml", format=99)
     write_manifest(step, {})
-    with pytest.raises(ValueError, match=r"has format 99, this program reads up to 1"):
+    with pytest.raises(ValueError, match=r"has format 99, this program reads up to 2"):
         load_checkpoint(step)
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from mt.checkpoint.moved import MOVED
+from mt.checkpoint.migrations import MOVED
 from mt.checkpoint.rebuild import build, find_target
 from mt.search.beam import Beam
 

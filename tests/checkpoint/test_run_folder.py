@@ -11,11 +11,18 @@ import pytest
 import torch
 import yaml
 
+from mt.checkpoint.changes import read_settings, settings_to_resume
 from mt.checkpoint.manifest import FILE_NAME
-from mt.checkpoint.moved import MOVED
+from mt.checkpoint.migrations import MOVED
 from mt.checkpoint.run_folder import RunFolder
 from tests.checkpoint.conftest import SETTINGS, in_child, opened, save, tree
 from tests.children import Fork, wait_for
+
+
+def of_format_1(run, settings):
+    """Writes a run's settings as format 1 did; gives those that say the same today."""
+    (run.path / "config.yaml").write_text(yaml.safe_dump(settings))
+    return {name: value for name, value in read_settings(run.path).items() if name != "begun"}
 
 
 @pytest.fixture
@@ -50,17 +57,17 @@ def test_another_setting_in_a_started_run_is_refused_with_old_and_new_value_and_
     assert "(optimizer.betas was [0.9, 0.98], is [0.5]; optimizer.peak was 0.1, is 0.2)" in said
     for way in ("name=…", "fresh=true", "resume.allow=[optimizer.betas,optimizer.peak]"):
         assert way in said
-    assert yaml.safe_load((run.path / "config.yaml").read_text()) == SETTINGS
+    assert "or, to go on as it was, optimizer.peak=0.1" in said
+    assert yaml.safe_load((run.path / "config.yaml").read_text()) == {"format": 2, "begun": 2, **SETTINGS}
     assert RunFolder.open(run.path, changed(peak=0.2), fresh=True).last is None
 
 
 def test_a_run_whose_settings_name_a_class_by_its_old_place_resumes_and_another_class_is_refused(run):
     old, new = next(iter(MOVED.items()))
-    path = run.path / "config.yaml"
-    path.write_text(yaml.safe_dump({**SETTINGS, "objective": {"_target_": old}}))
+    now = of_format_1(run, {**SETTINGS, "objective": {"_target_": old}})
     with pytest.raises(ValueError, match=rf"\(objective._target_ was {new}, is mt.search.beam.Beam\)"):
-        RunFolder.open(run.path, {**SETTINGS, "objective": {"_target_": "mt.search.beam.Beam"}})
-    assert RunFolder.open(run.path, {**SETTINGS, "objective": {"_target_": new}}).last is not None
+        RunFolder.open(run.path, {**now, "objective": {"_target_": "mt.search.beam.Beam"}})
+    assert RunFolder.open(run.path, {**now, "objective": {"_target_": new}}).last is not None
     assert not (run.path / "changes.jsonl").exists()
 
 
@@ -121,14 +128,17 @@ def test_other_settings_for_what_comes_after_training_unfinish_a_run(run):
     assert RunFolder.open(run.path, {**SETTINGS, "search": {"size": 2}}).scores is None
 
 
-def test_a_run_from_before_scores_were_settings_goes_on_and_stays_finished(run):
+def test_a_run_from_before_scores_were_settings_goes_on_as_it_scored_and_stays_finished(run):
     run.finish({"bleu": 1.0})
-    auto = {"tokenize": "auto", "ter": "auto"}
-    again = RunFolder.open(run.path, {**SETTINGS, "scores": auto})
+    now = of_format_1(run, SETTINGS)
+    auto = {**now["scores"], "tokenize": "auto", "ter": "auto"}
+    resumed = settings_to_resume({**now, "folder": str(run.path), "fresh": False, "scores": auto})
+    assert resumed["scores"] == now["scores"] == {**auto, "tokenize": "13a", "ter": "tercom"}
+    again = RunFolder.open(run.path, now)
     assert again.scores == {"bleu": 1.0}
     again.close()
-    other = {**SETTINGS, "scores": {**auto, "tokenize": "char"}}
-    with pytest.raises(ValueError, match=r"scores.tokenize was auto, is char"):
+    other = {**now, "scores": {**now["scores"], "tokenize": "char"}}
+    with pytest.raises(ValueError, match=r"scores.tokenize was 13a, is char"):
         RunFolder.open(run.path, other)
     assert RunFolder.open(run.path, other, allow=["scores"]).scores is None, "the tests are scored again"
 

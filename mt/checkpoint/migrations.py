@@ -1,0 +1,211 @@
+"""Formats have migrations: files that an older version of this program wrote are lifted to what this one writes.
+
+Every kind of file has a format, a whole number from 1. `LIFTS` has for each kind one function a step: the first one
+makes format 2 of format 1, and so on; what is read is lifted as often as needed, so that no reader knows old formats.
+
+To change a format: write the new one, add the function that lifts the old one at the end of its row, and store a file
+of the old one in tests/checkpoint/fixtures. A class that moves gets a line in `MOVED`; a setting whose default changes
+one in `DEFAULTS`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+Body = dict[str, Any]
+
+# Classes that have moved inside the package: settings, checkpoints and users' own YAML files may name the old place.
+MOVED = {
+    "mt.training.objective.LabelSmoothedCrossEntropy": "mt.objective.label_smoothing.LabelSmoothedCrossEntropy",
+    "mt.training.guidance.Guidance": "mt.objective.guided.Guidance",
+    "mt.model.gated_unit.gated_layer": "mt.model.gated_unit.GatedLayers",
+    "mt.data.cleaning.CleaningSettings": "mt.data.cleaning.settings.CleaningSettings",
+    "mt.data.hub.HubDataset": "mt.data.formats.hub.HubDataset",
+    "mt.data.jsonl.JsonLines": "mt.data.formats.jsonl.JsonLines",
+    "mt.data.parquet.Parquet": "mt.data.formats.parquet.Parquet",
+    "mt.data.po.Po": "mt.data.formats.po.Po",
+    "mt.data.text_files.TextFiles": "mt.data.formats.text_files.TextFiles",
+    "mt.data.tmx.Tmx": "mt.data.formats.tmx.Tmx",
+    "mt.data.tsv.Tsv": "mt.data.formats.tsv.Tsv",
+    "mt.data.xliff.Xliff": "mt.data.formats.xliff.Xliff",
+}
+
+
+def current_target(path: str) -> str:
+    """The place of a `_target_` today."""
+    return MOVED.get(path, path)
+
+
+def with_current_targets(node: Any) -> Any:
+    """The same plain values with every `_target_`, however deep, at its place of today."""
+    if isinstance(node, Mapping):
+        return {
+            key: current_target(value) if key == "_target_" and isinstance(value, str) else with_current_targets(value)
+            for key, value in node.items()
+        }
+    return [with_current_targets(item) for item in node] if isinstance(node, (list, tuple)) else node
+
+
+class NewerFormat(ValueError):
+    """A file that a newer version of this program wrote: sound, but not to be read here."""
+
+
+def _model_1(body: Body) -> Body:
+    """model.yaml 1: in its course came documents, attention that knows sentences, kinds of dropout, and tags."""
+    model = body["model"]
+    if _is(model, "mt.model.seq2seq.Seq2Seq"):
+        layer = model.get("layer")
+        if _is(layer, "mt.model.layer.LayerSettings"):
+            model = {**model, "layer": {"attention_dropout_of": "weights", **layer}}
+        model = {"separator": None, "separator_after": None, **model}
+    # null: it is not known of these how long their sources were, and whether some came without a tag
+    new = {"max_pieces": None, "document": {"context_before": 0, "context_after": 0}, "reads_untagged": None}
+    return {**new, **body, "model": model}
+
+
+def _training_1(body: Body) -> Body:
+    """training.json 1: a place was an epoch and a batch of an order that is no more, so the epoch begins again."""
+    new = {key: value for key, value in body.items() if key not in ("epoch", "batch")}
+    return {**new, "cursor": {"stage": 0, "epoch": body["epoch"], "block": 0, "batch": 0}}
+
+
+def _training_2(body: Body) -> Body:
+    """training.json 2 did not say its format, and in its course came more that is counted."""
+    counts = {"skipped": 0, "skipped_in_a_row": 0, "rollbacks": 0, "logged_loss_nats": 0.0, "logged_tokens": 0}
+    return {**counts, **body, "cursor": {"unread": 0.0, **body["cursor"]}}
+
+
+# What settings of format 1 did not say: a value that does what was done then. What is null today need not stand here.
+_UNSAID: dict[str, Body] = {
+    "data.cleaning": {
+        **{"malformed": "refuse", "drop_html": False, "drop_address_mismatch": False, "drop_mojibake": False},
+        **{"drop_control_characters": False, "numbers": "any", "drop_wrong_language": False},
+    },
+    "data.document": {"_target_": "mt.data.document.DocumentSettings", "context_before": 0, "context_after": 0},
+    "tokenizer": {"max_megabytes": 1_000_000},
+    "model.layer": {"attention_dropout_of": "weights"},
+    "resume": {"allow": []},
+    "batches.mixture": {"_target_": "mt.data.mixture.Mixture", "temperature": 1.0},
+    "guidance": {
+        **{"_target_": "mt.objective.guided.Guidance", "links": None, "weight": 0.05},
+        **{"layer": None, "head": 0, "shift": 1},
+    },
+    "lexicon": {"links": None},
+    "scores": {"_target_": "mt.evaluation.tokenization.ScoreSettings", "tokenize": "13a", "ter": "tercom"},
+    "trainer": {"skip_limit": 5, "shard": False},  # runs whose updates were all finite never came to the limit
+    "validation": {"attention_lines": 100},  # changes no number of a run but those that it adds
+}
+
+
+def _settings_1(body: Body) -> Body:
+    """config.yaml 1: in its course came all that is in `_UNSAID`, and the corpus's fingerprint."""
+    for path, values in _UNSAID.items():
+        body = _filled(body, path.split("."), values)
+    return {"begun": 1, **body}
+
+
+def _wandb_1(body: Body) -> Body:
+    """wandb_id.txt 1: the id alone. Not known is what was sent; W&B itself ignores steps that it has."""
+    return {**body, "last_step": 0}
+
+
+LIFTS: Mapping[str, tuple[Callable[[Body], Body], ...]] = {
+    "model.yaml": (_model_1,),
+    "training.json": (_training_1, _training_2),
+    "config.yaml": (_settings_1,),
+    "wandb_id.txt": (_wandb_1,),
+}
+FORMATS = {kind: len(lifts) + 1 for kind, lifts in LIFTS.items()}  # that this program writes
+
+# Settings whose default is another one since a format of config.yaml, as (default then, default today).
+DEFAULTS: Mapping[int, Mapping[str, tuple[Any, Any]]] = {
+    1: {
+        **{f"data.cleaning.{name}": (False, True) for name in ("drop_html", "drop_address_mismatch", "drop_mojibake")},
+        **{f"data.cleaning.{name}": (False, True) for name in ("drop_control_characters", "drop_wrong_language")},
+        "data.cleaning.max_foreign_letters": (None, 0.6),
+        "tokenizer.normalization": ("identity", "nfc"),
+        "tokenizer.max_sentences": (2_000_000, 1_000_000),
+        "tokenizer.max_megabytes": (1_000_000, 64),
+        "scores.tokenize": ("13a", "auto"),
+        "scores.ter": ("tercom", "auto"),
+    }
+}
+
+
+def lifted(kind: str, body: Mapping[str, Any], path: Path) -> Body:
+    """What a file of this kind (a name in `LIFTS`) says, in the format of today, its `_target_`s at today's places.
+
+    Raises NewerFormat, naming `path`, where this program is too old for it, and ValueError for a format that is none.
+    """
+    newest = FORMATS[kind]
+    found = format_of(kind, body)
+    if not isinstance(found, int) or isinstance(found, bool) or found < 1:
+        raise ValueError(f"{path}: format ({found}) must be a whole number from 1 to {newest}")
+    if found > newest:
+        raise NewerFormat(f"{path} has format {found}, this program reads up to {newest}: update it")
+    new = with_current_targets(body)
+    for lift in LIFTS[kind][found - 1 :]:
+        new = lift(new)
+    return {**new, "format": newest}
+
+
+def as_begun(old: Mapping[str, Any], settings: Mapping[str, Any], allow: Sequence[str] = ()) -> Body:
+    """The settings for going on with a run whose settings were `old` (lifted): where only a default has changed since
+    the run began, and `settings` have the new one, the run's own value, with a warning.
+
+    Settings that `allow` names, in full or by their beginning, are left as they are.
+    """
+    new, kept = with_current_targets(settings), []
+    for since, defaults in DEFAULTS.items():
+        for name, (then, now) in defaults.items() if old.get("begun", FORMATS["config.yaml"]) <= since else ():
+            is_allowed = any(f"{name}.".startswith(f"{beginning}.") for beginning in map(str, allow))
+            if not is_allowed and _at(old, name) == then and _at(new, name, default=then) == now:
+                *around, last = name.split(".")
+                new = _put(new, around, last, then)
+                kept.append(f"{name}={'null' if then is None else str(then).lower()}")
+    if kept:
+        log.warning("the run goes on with what were the defaults when it began: %s", " ".join(kept))
+    return new
+
+
+def format_of(kind: str, body: Mapping[str, Any]) -> Any:
+    """The format of a file, as it says; only the oldest ones do not say it."""
+    if "format" in body:
+        return body["format"]
+    if kind == "training.json":
+        return 2 if "cursor" in body else 1
+    if kind == "wandb_id.txt":
+        return 2 if "last_step" in body else 1
+    return 1 if kind != "model.yaml" else None
+
+
+def _is(node: Any, target: str) -> bool:
+    return isinstance(node, Mapping) and node.get("_target_") == current_target(target)
+
+
+def _filled(node: Any, path: Sequence[str], values: Body) -> Any:
+    """The node with those of the values that it lacks at this path; what lies on the way is made where it is absent."""
+    if not isinstance(node, Mapping):
+        return node
+    if not path:
+        return {**values, **node}
+    return {**node, path[0]: _filled(node.get(path[0], {}), path[1:], values)}
+
+
+def _at(node: Any, name: str, default: Any = None) -> Any:
+    for key in name.split("."):
+        if not isinstance(node, Mapping) or key not in node:
+            return default
+        node = node[key]
+    return node
+
+
+def _put(node: Mapping[str, Any], path: Sequence[str], last: str, value: Any) -> Body:
+    if not path:
+        return {**node, last: value}
+    return {**node, path[0]: _put(node[path[0]], path[1:], last, value)}

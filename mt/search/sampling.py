@@ -41,20 +41,21 @@ class Sampling(Search):
             raise ValueError(f"top_p ({self.top_p}) must be above 0 and at most 1")
 
     @torch.inference_mode()
-    def __call__(self, step, state, *, max_lengths, banned_ids=(), generator=None) -> list[list[Hypothesis]]:
+    def __call__(self, step, state, *, max_lengths, banned_ids=(), rules=(), generator=None) -> list[list[Hypothesis]]:
         """As for every `Search`. `generator` may be one torch.Generator (CPU), torch's own where it is None, or N.
 
         With one of its own for every sentence (`sentence_generators`), what is drawn does not depend on the batch.
         """
-        limits_N = self.limits(max_lengths, banned_ids)
+        rules = self.rules(max_lengths, banned_ids, rules)
         W = self.n_best
-        uniform_NWT = _uniform(limits_N.tolist(), W, generator)
+        uniform_NWT = _uniform(rules.limit.limits_N.tolist(), W, generator)
         drawn: list[list[Hypothesis]] = [[] for _ in max_lengths]
         sentences_N = torch.arange(len(drawn))  # number in the caller's batch of each sentence still here
         tokens_NW = first_tokens(state, len(drawn), self.bos)
         totals_NW = tokens_NW.new_zeros(len(drawn), W, dtype=torch.float32)
         is_over_NW = tokens_NW.new_zeros(len(drawn), W, dtype=torch.bool)
         history_NWT = tokens_NW.new_empty(len(drawn), 1, 0)
+        totals_NWT = totals_NW.new_empty(len(drawn), W, 0)  # log-probability after each token
         workspace = Workspace()
 
         while len(sentences_N):
@@ -64,7 +65,8 @@ class Sampling(Search):
             logits_RV, state = step(tokens_NW.flatten(), state)
             device = logits_RV.device
             history_NWT, totals_NW, is_over_NW = history_NWT.to(device), totals_NW.to(device), is_over_NW.to(device)
-            log_probs_NWV, is_cut_NW = self.allowed(logits_RV, history_NWT, limits_N, banned_ids, workspace)
+            totals_NWT = totals_NWT.to(device)
+            log_probs_NWV, is_cut_NW = self.allowed(logits_RV, history_NWT, sentences_N, rules, workspace)
             rows_NW = torch.arange(N * width, device=device).view(N, width).expand(N, W)
             history_NWT, is_cut_NW = history_NWT.expand(N, W, length), is_cut_NW.expand(N, W)
             log_probs_NWV = log_probs_NWV.expand(N, W, -1)
@@ -74,20 +76,20 @@ class Sampling(Search):
             log_prob_NW = log_probs_NWV.gather(-1, tokens_NW.unsqueeze(-1)).squeeze(-1)
             tokens_NW = tokens_NW.masked_fill(is_over_NW, self.eos)
             totals_NW = totals_NW + log_prob_NW.masked_fill(is_over_NW, 0.0)
+            totals_NWT = torch.cat([totals_NWT, totals_NW.unsqueeze(-1)], dim=-1)
             check_is_number(totals_NW.amax(-1, keepdim=True))
 
             # 3. Keep the samples that end here.
             ends_NW = ((tokens_NW == self.eos) | (totals_NW == -torch.inf)) & ~is_over_NW
             n_of, w_of = ends_NW.nonzero(as_tuple=True)
-            for n, ids, log_prob, is_cut in zip(
+            for n, ids, totals, is_cut in zip(
                 n_of.tolist(),
                 history_NWT[n_of, w_of].tolist(),
-                totals_NW[n_of, w_of].tolist(),
+                totals_NWT[n_of, w_of].tolist(),
                 is_cut_NW[n_of, w_of].tolist(),
                 strict=True,
             ):
-                is_finished = not is_cut and log_prob > -torch.inf
-                drawn[sentences_N[n]].append(self.hypothesis(ids, log_prob, is_finished=is_finished))
+                drawn[sentences_N[n]].append(self.ended(ids, totals, is_cut=is_cut))
             is_over_NW = is_over_NW | ends_NW
             history_NWT = torch.cat([history_NWT, tokens_NW.unsqueeze(-1)], dim=-1)
 
@@ -96,12 +98,14 @@ class Sampling(Search):
             if is_open_N.all():
                 if width != W:
                     state = state.rows(rows_NW.flatten())
+                rules = rules.rows(rows_NW % width)
                 continue
             stay_M = is_open_N.nonzero()[:, 0]
             on_cpu_M = stay_M.cpu()
-            sentences_N, limits_N, uniform_NWT = sentences_N[on_cpu_M], limits_N[on_cpu_M], uniform_NWT[on_cpu_M]
+            sentences_N, uniform_NWT = sentences_N[on_cpu_M], uniform_NWT[on_cpu_M]
             tokens_NW, totals_NW, is_over_NW = tokens_NW[stay_M], totals_NW[stay_M], is_over_NW[stay_M]
-            history_NWT = history_NWT[stay_M]
+            history_NWT, totals_NWT = history_NWT[stay_M], totals_NWT[stay_M]
+            rules = rules.rows(rows_NW[stay_M] % width, stay_M)
             if len(stay_M):
                 state = state.rows(rows_NW[stay_M].flatten(), stay_M)
         for samples in drawn:

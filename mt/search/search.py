@@ -11,7 +11,11 @@ from torch import Tensor
 
 from mt.search.hypothesis import Hypothesis
 from mt.search.length_penalty import check_alpha, length_penalty
-from mt.search.repetition import forbid_repeated_ngrams
+from mt.search.rules.banned import Banned
+from mt.search.rules.length import LeastLength, Limit
+from mt.search.rules.repetition import Repetition
+from mt.search.rules.rule import Rule
+from mt.search.rules.together import Rules
 
 # N sentences in the batch, W hypotheses of each, R = N * W rows, T tokens so far, V vocabulary
 
@@ -64,7 +68,14 @@ class Search:
             raise ValueError(f"no_repeat_ngram ({self.no_repeat_ngram}) must be at least 0")
 
     def __call__(
-        self, step: Step, state: State, *, max_lengths: Sequence[int], banned_ids: Sequence[int] = (), generator=None
+        self,
+        step: Step,
+        state: State,
+        *,
+        max_lengths: Sequence[int],
+        banned_ids: Sequence[int] = (),
+        rules: Sequence[Rule] = (),
+        generator=None,
     ) -> list[list[Hypothesis]]:
         """The n best hypotheses of each of N sentences, best first.
 
@@ -72,6 +83,7 @@ class Search:
                      tokens can only go on with EOS, at the probability that the model gives it there, so the step
                      function is asked at most max_length + 1 times.
         banned_ids   tokens that never appear
+        rules        more rules about which token may come next (`mt.search.rules`), for these N sentences
         generator    source of random numbers, for methods that draw any
 
         The first tokens are on `state.device` if the state has one, else on the CPU. What is found for a sentence
@@ -80,51 +92,67 @@ class Search:
         """
         raise NotImplementedError
 
-    def limits(self, max_lengths: Sequence[int], banned_ids: Sequence[int]) -> Tensor:
-        """Most tokens for each sentence (N integers on the CPU), after checking what the caller asks."""
+    def rules(self, max_lengths: Sequence[int], banned_ids: Sequence[int], others: Sequence[Rule]) -> Rules:
+        """The rules of one search: those of the settings and `others`; checks what the caller asks."""
         if self.eos in banned_ids:
             raise ValueError(f"banned_ids holds {self.eos}, the id of EOS: no hypothesis could end")
         if min(max_lengths, default=0) < 0:
             raise ValueError(f"max_lengths ({min(max_lengths)}) must be at least 0")
         limits_N = torch.tensor(list(max_lengths), dtype=torch.long)
-        return limits_N if self.max_length is None else limits_N.clamp(max=self.max_length)
+        if self.max_length is not None:
+            limits_N = limits_N.clamp(max=self.max_length)
+        own: list[Rule] = [Banned(banned_ids)] if banned_ids else []
+        if self.no_repeat_ngram:
+            own.append(Repetition(self.no_repeat_ngram))
+        if self.min_length:
+            own.append(LeastLength(self.min_length, limits_N, self.eos))
+        return Rules((*own, *others), Limit(limits_N, self.eos))
 
     def allowed(
         self,
         logits_RV: Tensor,
         history_NWT: Tensor,
-        limits_N: Tensor,
-        banned_ids: Sequence[int],
+        sentences_N: Tensor,
+        rules: Rules,
         workspace: Workspace,
+        *,
+        shares_places: bool = False,
     ) -> tuple[Tensor, Tensor]:
         """Log-probabilities of the next token, -inf where it is forbidden, and which hypotheses are being cut.
+
+        `shares_places`: the search keeps places for hypotheses that have what the rules demand. Where it does not, a
+        hypothesis goes on as the model likes, but takes a demanded token where the model would end, and where there is
+        only room for what is demanded.
 
         Returns (log_probs_NWV in float32, which hold until the workspace's next use,
         is_cut_NW: True at the length limit where EOS is not the likeliest token).
         """
-        N, W, T = history_NWT.shape
-        log_probs_RV = workspace.log_softmax(logits_RV)
-        eos_NW = log_probs_RV[:, self.eos].view(N, W).clone()
-        if banned_ids:
-            log_probs_RV[:, list(banned_ids)] = -torch.inf
-        forbid_repeated_ngrams(log_probs_RV, history_NWT.view(N * W, T), self.no_repeat_ngram)
-        log_probs_NWV = log_probs_RV.view(N, W, -1)
-
-        is_cut_NW = torch.zeros(N, W, dtype=torch.bool, device=logits_RV.device)
-        at_limit = (limits_N == T).nonzero()[:, 0].to(logits_RV.device)
-        if len(at_limit):
-            is_cut_NW[at_limit] = (log_probs_NWV.amax(-1) > eos_NW)[at_limit]
-        if self.min_length > T:
-            log_probs_NWV[..., self.eos] = -torch.inf
-        if len(at_limit):
-            log_probs_NWV[at_limit] = -torch.inf
-            log_probs_NWV[at_limit, :, self.eos] = eos_NW[at_limit]
+        N, W, _ = history_NWT.shape
+        log_probs_NWV = workspace.log_softmax(logits_RV).view(N, W, -1)
+        if shares_places or not rules.demands:
+            return log_probs_NWV, rules.forbid(log_probs_NWV, history_NWT, sentences_N)
+        ends_NW = log_probs_NWV[..., self.eos] == log_probs_NWV.amax(-1)
+        is_cut_NW = rules.forbid(log_probs_NWV, history_NWT, sentences_N)
+        rules.bring_forward(log_probs_NWV, history_NWT, sentences_N, ends_NW)
         return log_probs_NWV, is_cut_NW
 
-    def hypothesis(self, ids: Sequence[int], log_prob: float, *, is_finished: bool) -> Hypothesis:
-        """The hypothesis of these ids, scored."""
+    def hypothesis(self, ids: Sequence[int], totals: Sequence[float], *, is_finished: bool) -> Hypothesis:
+        """The hypothesis of these ids, scored; `totals` are its log-probabilities after each token, EOS included."""
+        log_prob = totals[-1]
+        steps = (after - before for before, after in zip((0.0, *totals), totals, strict=False))
         score = log_prob / length_penalty(len(ids) + 1, self.length_penalty)
-        return Hypothesis(tuple(ids), log_prob, score, is_finished)
+        return Hypothesis(tuple(ids), log_prob, score, is_finished, tuple(steps))
+
+    def ended(self, ids: Sequence[int], totals: Sequence[float], *, is_cut: bool) -> Hypothesis:
+        """The hypothesis of these ids, which ends here: by EOS, or because nothing was allowed."""
+        return (
+            self.impossible(ids) if totals[-1] == -torch.inf else self.hypothesis(ids, totals, is_finished=not is_cut)
+        )
+
+    def impossible(self, ids: Sequence[int]) -> Hypothesis:
+        """What there is to say of a sentence for which nothing was allowed."""
+        score = -torch.inf / length_penalty(len(ids) + 1, self.length_penalty)
+        return Hypothesis(tuple(ids), -torch.inf, score, is_finished=False)
 
 
 class Workspace:

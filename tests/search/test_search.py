@@ -115,8 +115,9 @@ def test_a_wide_beam_lists_every_hypothesis_that_there_is():
 class NeverStops(Beam):
     """The same beam, going on to the length limit."""
 
-    def _set_aside(self, is_new, best, history, is_cut, sentences, pools, to_beat):
-        super()._set_aside(is_new, best, history, is_cut, sentences, pools, to_beat.clone())
+    def _set_aside(self, *found):
+        *rest, to_beat = found
+        super()._set_aside(*rest, to_beat.clone())
 
 
 @pytest.mark.parametrize("alpha", [-1.0, 0.0, 0.6, 1.0, 2.0])

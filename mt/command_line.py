@@ -8,7 +8,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from difflib import get_close_matches
 from inspect import cleandoc
 from pathlib import Path
@@ -331,9 +331,19 @@ def quoted_override(override: str) -> str | None:
     return shlex.quote(quoted) if is_same and is_one_line and "${" not in value else None
 
 
+def config_search() -> AbstractContextManager[Any]:
+    """In it Hydra composes from our settings files; within a command that Hydra runs it does so anyway."""
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+
+    if GlobalHydra.instance().is_initialized():
+        return nullcontext()
+    return initialize_config_dir(version_base="1.3", config_dir=str(config_folder()))
+
+
 def composed(config_name: str, overrides: Sequence[str]) -> dict[str, Any]:
     """The settings that a command would get from these overrides. Raises ValueError for those that it would refuse."""
-    from hydra import compose, initialize_config_dir
+    from hydra import compose
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
@@ -341,7 +351,7 @@ def composed(config_name: str, overrides: Sequence[str]) -> dict[str, Any]:
     typed = list(map(as_typed, overrides))
     check_typed(typed)
     try:
-        with initialize_config_dir(version_base="1.3", config_dir=str(config_folder())):
+        with config_search():
             made = compose(config_name, overrides=typed)
         settings = OmegaConf.to_container(made, resolve=True, throw_on_missing=True)
     except (HydraException, OmegaConfBaseException) as error:
@@ -361,7 +371,7 @@ def did_you_mean(name: str, known: Sequence[str]) -> str:
 
 def setting_names(config_name: str, overrides: list[str]) -> list[str]:
     """All settings by their full names, and the groups, under the groups chosen in `overrides`."""
-    from hydra import compose, initialize_config_dir
+    from hydra import compose
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
 
@@ -373,7 +383,7 @@ def setting_names(config_name: str, overrides: list[str]) -> list[str]:
     groups = config_groups(config_name)
     choices = [choice for choice in overrides if choice.partition("=")[0] in groups and "," not in choice]
     try:
-        with initialize_config_dir(version_base="1.3", config_dir=str(config_folder())):
+        with config_search():
             config = compose(config_name, overrides=choices)
     except HydraException:
         return list(groups)

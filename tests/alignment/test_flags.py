@@ -207,6 +207,7 @@ ALIGN = {
         "--symmetrize intersection",
     ),
     "--batch-tokens": Case("--batch-tokens 77", lambda run: run.batch_tokens, {77}),
+    "--max-pieces": Case("--max-pieces 2", lambda run: run.links, ""),
     "--device": Case("--device abacus", lambda run: "device (abacus) must be" in run.error, True),
     "--precision": Case("--precision int8", weights, lambda world: world.weights(precision="int8")),
     "--output": Case("--output {elsewhere}", lambda run: run.has("elsewhere/about.json"), True),

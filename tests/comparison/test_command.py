@@ -153,10 +153,17 @@ def test_what_cannot_be_compared_is_refused_before_anything_runs(settings, tmp_p
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("override", ["jobs=abc", "seeds=3", "tasks.bundled.overrides=[experiment=nothing]"])
-def test_the_command_refuses_it_in_one_line(override, tmp_path):
+@pytest.mark.parametrize(
+    "override, reason",
+    [
+        ("jobs=abc", "jobs (abc) must be a whole number"),
+        ("tasks.bundled.overrides=['experiment=nothing']", "tasks.bundled: experiment has no option nothing"),
+        ("tasks.bundled.overrides=['trainer.max_step=3']", "tasks.bundled: there is no setting trainer.max_step"),
+    ],
+)
+def test_the_command_refuses_it_in_one_line(override, reason, tmp_path):
     command = [sys.executable, "-m", "mt.compare_attention", f"folder={tmp_path}/out", override]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=os.environ | {"PYTHONPATH": ROOT})
     assert done.returncode == 2
-    assert done.stderr.count("\n") == 1 and done.stderr.startswith("compare_attention: error: ")
+    assert done.stderr.count("\n") == 1 and done.stderr.startswith(f"compare_attention: error: {reason}")
     assert not (tmp_path / "out").exists()

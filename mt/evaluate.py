@@ -287,11 +287,15 @@ def parser() -> argparse.ArgumentParser:
     report.add_argument(
         "--samples",
         metavar="N",
-        type=int,
+        type=Number(int, least=1),
         help="of the bootstrap, or trials of the randomization (default: 1000, and 10000)",
     )
     report.add_argument(
-        "--seed", metavar="N", type=int, default=12345, help="of --confidence and --paired (default: %(default)s)"
+        "--seed",
+        metavar="N",
+        type=Number(int, least=1, most=2**32 - 1),
+        default=12345,
+        help="of --confidence and --paired (default: %(default)s)",
     )
     report.add_argument(
         "--comet-model",

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from mt.checkpoint.manifest import check_listed, has_manifest, verify, verify_sizes, write_manifest
-from mt.checkpoint.migrations import FORMATS, NewerFormat, lifted, with_current_targets
+from mt.checkpoint.migrations import FORMATS, NewerFormat, lifted, lifted_tensors, with_current_targets
 from mt.checkpoint.outline import Shape, Unfilled, check_memory, check_weights, kept_tensors, outline_of
 from mt.checkpoint.rebuild import build, find_target, targets
 from mt.checkpoint.small_file import check_files, read_json, read_yaml, yaml_text
@@ -279,10 +279,11 @@ def read_training(folder: Path) -> TrainingState:
     """
     try:
         check_files(folder, (WEIGHTS, *TRAINING))
-        tensors = dict(TensorFile(folder / TRAINING[0]))
+        said = read_json(folder / TRAINING[1])
+        numbers = lifted(TRAINING[1], said, folder / TRAINING[1])
+        tensors = lifted_tensors(TensorFile(folder / TRAINING[0]), said)
         if not any(name.startswith("weights.") for name in tensors):
             tensors |= {f"weights.{name}": tensor for name, tensor in TensorFile(folder / WEIGHTS).items()}
-        numbers = lifted(TRAINING[1], read_json(folder / TRAINING[1]), folder / TRAINING[1])
         return TrainingState(tensors=tensors, numbers={key: numbers[key] for key in numbers if key != "format"})
     except NewerFormat:
         raise

@@ -80,6 +80,11 @@ def _training_2(body: Body) -> Body:
     return {**counts, **body, "cursor": {"unread": 0.0, **body["cursor"]}}
 
 
+def _tensors_1(tensors: Mapping[str, Any]) -> dict[str, Any]:
+    """training.safetensors of format 1 held states of random generators; every update is seeded by its number now."""
+    return {name: tensor for name, tensor in tensors.items() if not name.startswith("random.")}
+
+
 # What settings of format 1 did not say: a value that does what was done then. What is null today need not stand here.
 _UNSAID: dict[str, Body] = {
     "data.cleaning": {
@@ -120,6 +125,8 @@ LIFTS: Mapping[str, tuple[Callable[[Body], Body], ...]] = {
     "config.yaml": (_settings_1,),
     "wandb_id.txt": (_wandb_1,),
 }
+# training.safetensors has the format of the training.json beside it; by the format that is lifted, where tensors change
+TENSOR_LIFTS: Mapping[int, Callable[[Mapping[str, Any]], dict[str, Any]]] = {1: _tensors_1}
 FORMATS = {kind: len(lifts) + 1 for kind, lifts in LIFTS.items()}  # that this program writes
 
 # Settings whose default is another one since a format of config.yaml, as (default then, default today).
@@ -152,6 +159,14 @@ def lifted(kind: str, body: Mapping[str, Any], path: Path) -> Body:
     for lift in LIFTS[kind][found - 1 :]:
         new = lift(new)
     return {**new, "format": newest}
+
+
+def lifted_tensors(tensors: Mapping[str, Any], training: Mapping[str, Any]) -> dict[str, Any]:
+    """The tensors beside `training`, which is what training.json says before it is lifted, as they are named today."""
+    new = dict(tensors)
+    for number in range(format_of("training.json", training), FORMATS["training.json"]):
+        new = TENSOR_LIFTS.get(number, dict)(new)
+    return new
 
 
 def as_begun(old: Mapping[str, Any], settings: Mapping[str, Any], allow: Sequence[str] = ()) -> Body:

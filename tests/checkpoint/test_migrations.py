@@ -80,6 +80,7 @@ def test_an_old_training_state_holds_all_that_training_counts(old):
     position = Position.from_dict(state.numbers)
     assert (position.step, position.cursor.epoch, position.skipped) == (2, 0, 0)
     assert position.cursor.batch == (0 if old.name == "started" else 2), "an epoch of another order begins again"
+    assert {name.partition(".")[0] for name in state.tensors} == {"weights", "optimizer"}
     weights = {name.removeprefix("weights.") for name in state.tensors if name.startswith("weights.")}
     assert weights == dict(load_checkpoint(step_of(old)).model.named_parameters()).keys()
 

@@ -12,6 +12,7 @@ from mt.data.fingerprint import file_stamp, fingerprint_of
 from mt.data.formats.compressed import plain_ending
 from mt.data.formats.fields import WrongField, keys_to, pair_at
 from mt.data.formats.lines import scan_lines
+from mt.data.formats.table import format_of
 from mt.data.formats.undecoded import UNDECODED, UNDECODED_ERRORS
 from mt.data.pair import Fault, Pair
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     import datasets
 
 FILE_ENDINGS = (".csv", ".arrow")  # of local files; each is the name of a loader, too
-OTHER_READERS = {".json": "jsonl", ".jsonl": "jsonl", ".parquet": "parquet", ".tsv": "tsv", ".tmx": "tmx"}  # data=...
 BATCH_ROWS = 1000
 CSV_OPTIONS = {"na_filter": False, "keep_default_na": False, "encoding_errors": UNDECODED_ERRORS}  # "NA" is text
 
@@ -44,10 +44,10 @@ class HubDataset:
     revision: str | None = None
 
     def __post_init__(self) -> None:
-        option = OTHER_READERS.get(plain_ending(self.path))
-        if option is not None and not Path(self.path).is_dir():
+        other = format_of(self.path)
+        if other is not None and not Path(self.path).is_dir():
             rule = "a name on the hub, a folder, a CSV or an Arrow file"
-            raise ValueError(f"path ({self.path}) must be {rule}: data={option} reads this one")
+            raise ValueError(f"path ({self.path}) must be {rule}: data={other.name} reads this one")
 
     def __iter__(self) -> Iterator[Pair]:
         dataset = self._load()

@@ -283,13 +283,13 @@ class _PoReader:
         plural = PLURAL_FORMS.search(text)
         if plural and "EXPRESSION" not in plural[1]:  # as above
             try:
-                self._form_of = _plural_rule(plural[1])
+                self._form_of = plural_rule(plural[1])
             except ValueError as error:
                 message = f"{self._path} line {entry.line}: its Plural-Forms cannot be read ({error})"
                 yield Pair("", in_one_line(text), fault=Fault(NOT_PO, message))
 
 
-def _plural_rule(text: str) -> Callable[[int], int]:
+def plural_rule(text: str) -> Callable[[int], int]:
     """The function from a number to its plural form that a header names. Raises ValueError."""
     rule, num_forms = PLURAL.search(text), NUM_PLURALS.search(text)
     if rule is None or num_forms is None:

@@ -1,0 +1,254 @@
+"""Writers of TMX and XLIFF."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from xml.parsers import expat
+from xml.sax.saxutils import escape
+
+from mt.data.formats.charsets import is_charset
+from mt.data.formats.writing import Edit, Markup, Segment, Slot, Writer
+from mt.data.formats.xml_content import FIRST_BYTES, encoding_of
+from mt.data.formats.xml_units import CODES, in_one_line, language_match
+
+UNITS = frozenset(["trans-unit", "segment"])
+SIDES = ("source", "seg-source", "target")
+
+
+@dataclass
+class _Text:
+    """The content of an element that holds a text, in bytes of the UTF-8 form, and its parts by name."""
+
+    start: int
+    end: int = 0
+    text: list[str] = field(default_factory=list)
+    is_empty_tag: bool = False  # <target/>: `start` to `end` is all of it
+    name: str = ""  # with its prefix
+    parts: dict[str, _Text] = field(default_factory=dict)
+
+
+@dataclass
+class _Unit:
+    line: int
+    texts: dict[str, _Text] = field(default_factory=dict)  # of its sides, or of its languages
+    ends: dict[str, int] = field(default_factory=dict)  # where those elements end
+
+
+class _Units:
+    """The units of a file with their texts: the events of a parser put together."""
+
+    def __init__(self, content: bytes, units: frozenset[str], name: str) -> None:
+        self.units: list[_Unit] = []
+        self.languages: list[tuple[str, str | None]] = []
+        self._content, self._kinds, self._name = content, units, name
+        self._unit: _Unit | None = None
+        self._language = ""
+        self._side: tuple[str, int] | None = None
+        self._depth = self._codes = 0
+        self._open: list[tuple[_Text, int, str | None]] = []
+        self._parser = parser = expat.ParserCreate("utf-8")
+        parser.buffer_text = False
+        parser.StartElementHandler, parser.EndElementHandler = self._start, self._end
+        parser.CharacterDataHandler = self._data
+        parser.EntityDeclHandler = self._refuse
+        try:
+            parser.Parse(content, True)
+        except expat.ExpatError as error:
+            raise ValueError(f"{name}: not well-formed XML: {error}") from None
+
+    def _refuse(self, entity: str, *_: Any) -> None:
+        raise ValueError(
+            f"{self._name}: the entity {entity[:100]} is declared, and files that declare entities are not read"
+        )
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        self._depth += 1
+        full, name = name, name.rpartition(":")[2]
+        if self._side is not None:
+            if name in CODES:
+                self._codes = self._codes or self._depth
+            part = attributes.get("mid") if name == "mrk" and attributes.get("mtype") == "seg" else None
+            if part is not None:
+                self._open.append((self._text_here(full), self._depth, part))
+            return
+        if name == "file" and "source-language" in attributes:
+            self.languages.append((attributes["source-language"], attributes.get("target-language")))
+        elif "srcLang" in attributes:
+            self.languages.append((attributes["srcLang"], attributes.get("trgLang")))
+        if name in self._kinds:
+            self._unit = _Unit(self._parser.CurrentLineNumber)
+            self.units.append(self._unit)
+            self._unit_depth = self._depth
+        elif name == "tuv":
+            self._language = attributes.get("xml:lang") or attributes.get("lang", "")
+        elif self._unit is not None and (name == "seg" or (name in SIDES and self._depth == self._unit_depth + 1)):
+            self._side = (self._language if name == "seg" else name, self._depth)
+            self._open.append((self._text_here(full), self._depth, None))
+
+    def _text_here(self, name: str) -> _Text:
+        start = self._parser.CurrentByteIndex
+        end = _tag_end(self._content, start)
+        is_empty = self._content[end - 2 : end] == b"/>"
+        return _Text(start if is_empty else end, end, is_empty_tag=is_empty, name=name)
+
+    def _data(self, text: str) -> None:
+        if self._side is not None and not self._codes:
+            for one, _, _ in self._open:
+                one.text.append(text)
+
+    def _end(self, name: str) -> None:
+        if self._side is not None and self._open and self._open[-1][1] == self._depth:
+            text, _, part = self._open.pop()
+            place = self._parser.CurrentByteIndex
+            if not text.is_empty_tag:
+                text.end = place
+            assert self._unit is not None
+            if part is not None:
+                if part in self._open[0][0].parts:
+                    raise ValueError(f"{self._name} line {self._unit.line}: each mid must stand once")
+                self._open[0][0].parts[part] = text
+            else:
+                side = self._side[0]
+                self._unit.texts.setdefault(side, text)
+                self._unit.ends.setdefault(side, text.end if text.is_empty_tag else _tag_end(self._content, place))
+                self._side = None
+        elif name.rpartition(":")[2] in self._kinds and self._side is None:
+            self._unit = None
+        if self._codes == self._depth:
+            self._codes = 0
+        self._depth -= 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class _XmlWriter(Writer):
+    """Inline elements: the text of a segment is what readers give, without codes. Where another text is written, it
+    takes the place of the whole content, inline elements included, unless it is `Markup` and brings its own; where the
+    text stays, so do they. XML's special characters are escaped, and characters that the file's encoding does not have
+    are written as character references.
+    """
+
+    source_language: str
+    target_language: str
+    one_line = staticmethod(in_one_line)
+
+    def decoded(self, content: bytes, name: str) -> tuple[bytes, Callable[[bytes], bytes]]:
+        encoding = encoding_of(content[:1000])
+        if encoding not in FIRST_BYTES.values() and not is_charset(encoding):
+            raise ValueError(f"{name}: its encoding ({encoding}) is not known here")
+        if encoding == "utf-8":
+            return content, bytes
+        if encoding == "utf-16":
+            encoding = "utf-16le" if content.startswith(codecs.BOM_UTF16_LE) else "utf-16be"
+        try:
+            text = content.decode(encoding)
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{name}: not {encoding.upper()} at byte {error.start}") from None
+        if text.encode(encoding) != content:
+            raise ValueError(f"{name}: {encoding} cannot be written back byte for byte: make it UTF-8 first")
+        return text.encode(), lambda new: new.decode().encode(encoding, "xmlcharrefreplace")
+
+
+class TmxWriter(_XmlWriter):
+    """TMX: a segment for each unit with a variant of both languages, found as `mt.data.formats.tmx.Tmx` does.
+
+    Of several variants of a language in a unit the first of the best ones counts. A unit without a variant in the
+    target language is no segment: nothing is added. Inline elements are as `_XmlWriter` says.
+    """
+
+    def slots(self, content: bytes, name: str) -> list[Slot]:
+        slots = []
+        for unit in _Units(content, frozenset(["tu"]), name).units:
+            sides = [self._best(unit, wanted) for wanted in (self.source_language, self.target_language)]
+            source, target = sides
+            if source is not None and target is not None and source is not target:
+                segment = Segment("".join(source.text), "".join(target.text))
+                slots.append(Slot(segment, f"line {unit.line}", _putting(content, target)))
+        return slots
+
+    def _best(self, unit: _Unit, wanted: str) -> _Text | None:
+        other = self.target_language if wanted == self.source_language else self.source_language
+        fits = {
+            language: fit
+            for language in unit.texts
+            if (fit := language_match(language, wanted)) and fit >= language_match(language, other)
+        }
+        return unit.texts[max(fits, key=lambda language: fits[language])] if fits else None
+
+
+class XliffWriter(_XmlWriter):
+    """XLIFF 1.2 and 2.0: a segment for each unit, or each `mid` where both sides are cut into segments.
+
+    A unit without a target is a segment, too, and gets one after its source (1.2: its seg-source), with the line end
+    and blanks before that; states stay as they are. Files must be in these languages, in this direction. Inline
+    elements are as `_XmlWriter` says.
+    """
+
+    def slots(self, content: bytes, name: str) -> list[Slot]:
+        found = _Units(content, UNITS, name)
+        for source, target in found.languages:
+            if not language_match(source, self.source_language) or (
+                target is not None and not language_match(target, self.target_language)
+            ):
+                wanted = f"{self.source_language} > {self.target_language}"
+                raise ValueError(f"{name}: must be {wanted}, it is {source[:100]} > {(target or 'none named')[:100]}")
+        slots = []
+        for unit in found.units:
+            source, target = unit.texts.get("source"), unit.texts.get("target")
+            if source is None:
+                continue
+            parts = (unit.texts.get("seg-source") or source).parts
+            pairs = [(source, target)]
+            if target is not None and parts and target.parts:
+                pairs = [(parts[mid], target.parts[mid]) for mid in parts if mid in target.parts]
+            for one, other in pairs:
+                segment = Segment("".join(one.text), "".join(other.text) if other else "")
+                put = _putting(content, other) if other else _adding(content, unit)
+                slots.append(Slot(segment, f"line {unit.line}", put))
+        return slots
+
+
+def _putting(content: bytes, text: _Text) -> Callable[[str], list[Edit]]:
+    def put(new: str) -> list[Edit]:
+        raw = _as_xml(new)
+        if not text.is_empty_tag:
+            return [Edit(text.start, text.end, raw)]
+        tag = content[text.start : text.end - 2].rstrip()
+        return [Edit(text.start, text.end, tag + b">" + raw + f"</{text.name}>".encode())]
+
+    return put
+
+
+def _adding(content: bytes, unit: _Unit) -> Callable[[str], list[Edit]]:
+    last = "seg-source" if "seg-source" in unit.ends else "source"
+    place, source = unit.ends[last], unit.texts["source"]
+    prefix = f"{source.name.rpartition(':')[0]}:" if ":" in source.name else ""
+    begin = content.rfind(b"<", 0, source.start) if not source.is_empty_tag else source.start
+    blanks = re.search(rb"\s*\Z", content[max(begin - 1000, 0) : begin])
+
+    def put(new: str) -> list[Edit]:
+        tag = f"{prefix}target".encode()
+        return [Edit(place, place, (blanks[0] if blanks else b"") + b"<%b>%b</%b>" % (tag, _as_xml(new), tag))]
+
+    return put
+
+
+def _as_xml(text: str) -> bytes:
+    """The text as an element's content; a carriage return, which a parser would make a line end, as a reference."""
+    if not isinstance(text, Markup):
+        return escape(text, {"\r": "&#13;"}).encode()
+    try:
+        expat.ParserCreate("utf-8").Parse(f"<x>{text}</x>".encode(), True)
+    except expat.ExpatError as error:
+        raise ValueError(f"not well-formed XML: {expat.ErrorString(error.code)}") from None
+    return text.encode()
+
+
+def _tag_end(content: bytes, start: int) -> int:
+    """The place after the tag that begins at `start`; a ">" may stand in an attribute's value."""
+    found = re.compile(rb"""<[^"'>]*(?:"[^"]*"[^"'>]*|'[^']*'[^"'>]*)*>""").match(content, start)
+    assert found is not None, "the parser has read a tag here"
+    return found.end()

@@ -22,7 +22,7 @@ def run(corpus_folder, tmp_path_factory):
 
 def test_cross_attention_learns_which_sentence_is_to_be_translated(run):
     translator = Translator.load(run, device="cpu")
-    assert translator.tokenizers.source.pieces([translator.model.separator]) == [BEFORE]
+    assert translator.tokenizers.source.pieces([translator.model.source_embedding.separator]) == [BEFORE]
     for layer in translator.model.decoder.layers:
         mixer = layer.cross_attention.mixer
         further, before, own, later = mixer.bias_HD.split((mixer.furthest - 1, 1, 1, mixer.furthest), dim=1)

@@ -213,14 +213,14 @@ def test_a_sentence_of_a_document_is_translated_with_its_own_tree(document_run, 
     flags = ["--checkpoint", str(document_run), "--device", "cpu", "--document", "--trees", str(tmp_path / "trees")]
     assert main([*flags, "eins zwei", "drei vier acht", "", "acht zwei"]) == 0
     [first], [second], [third] = (source.pieces() for source in asked)
-    alone, in_context, none = (source.tree_distance_BSS for source in asked)
+    alone, in_context, _ = (source.tree_distance_BSS for source in asked)
     assert [first, second, third] == [
         [*encode(text), EOS] for text in ("eins zwei", "eins zwei <|before|> drei vier acht", "acht zwei")
     ]
     assert alone.equal(translator.source("eins zwei", "2 0", first[:-1]).tree_distance_BSS)
     own = translator.source("drei vier acht", "2 0 2", encode("drei vier acht")).tree_distance_BSS
     size, start = len(second), len(second) - own.shape[1]
-    assert in_context.shape == (1, size, size) and in_context[:, start:, start:].equal(own) and none is None
+    assert in_context.shape == (1, size, size) and in_context[:, start:, start:].equal(own)
     assert (in_context[:, :start, start:] == -1).all() and (in_context[:, start:, :start] == -1).all()
 
 

@@ -73,6 +73,16 @@ def test_it_has_the_weights_and_the_tokenizer_of_the_checkpoint(parent, other_co
         assert torch.equal(own[name], tensor), name
 
 
+def test_the_doctor_tries_it_as_well(parent, other_corpus, tmp_path, capsys):
+    more = [f"start_from={parent}", "freeze=[encoder]", "tokenizer.vocab_size=5"]  # which is not used
+    said_by_doctor(other_corpus, tmp_path, more, capsys)  # so few pairs are not ready
+    found = json.loads((tmp_path / "doctor" / "doctor.json").read_text())
+    assert found["training"]["parameters"]["total"] == sum(
+        parameter.numel() for parameter in load_checkpoint(parent).model.parameters()
+    )
+    assert "training cannot begin" not in str(found["findings"])
+
+
 def test_a_run_goes_on_without_the_checkpoint_and_says_where_it_started(parent, other_corpus, tmp_path):
     old = tmp_path / "old"
     shutil.copytree(parent, old, symlinks=True)

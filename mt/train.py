@@ -4,6 +4,7 @@
     python -m mt.train experiment=multi30k           a published setting (configs/experiment)
     python -m mt.train data=text data.train.source=train.en data.train.target=train.de …    your own text
     python -m mt.train model=base trainer.time_budget=30m batches.max_tokens=8192
+    python -m mt.train start_from=checkpoints/demo name=mine data=text …     from another run's weights
 
 The same command again goes on where the run stopped.
 """

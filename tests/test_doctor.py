@@ -178,3 +178,13 @@ def test_a_wrong_setting_is_told_in_one_line(tmp_path, capsys, override, words):
     with pytest.raises(ValueError, match=r"doctor\.") as told:
         examined(tmp_path, capsys, override)
     assert words in str(told.value)
+
+
+def test_the_trial_has_what_training_has_guidance_a_lexicon_and_frozen_parts(tmp_path, capsys):
+    write(tmp_path / "corpus")
+    more = ["guidance.links=learned", "attention@model.decoder.cross_attention=prior", "freeze=[encoder]"]
+    code, report, numbers = examined(tmp_path, capsys, *more, "doctor.trial_seconds=0.1")
+    assert code == 0 and "time: " in report
+    memory = numbers["training"]["memory"]["parts"]
+    trained = numbers["training"]["parameters"]["total"] - numbers["training"]["parameters"]["encoder"]
+    assert 0 < memory["optimizer"] - 2 * 4 * trained < 4 * 1000  # Adam's two moments, and a step count a tensor

@@ -69,8 +69,8 @@ HANDED_TO = {
 }
 
 
-def check_names(settings: Mapping[str, Any]) -> None:
-    """Raises ValueError for a setting that is missing, or that there is not."""
+def check_settings(settings: Mapping[str, Any]) -> None:
+    """Raises ValueError for a setting that is missing, or that there is not, or for a wrong one of the run's folder."""
     for name in SETTINGS:
         if name not in settings:
             raise ValueError(f"the setting {name} is missing")
@@ -79,6 +79,12 @@ def check_names(settings: Mapping[str, Any]) -> None:
         if name not in known:  # from a settings file: the command line's are checked already
             near = get_close_matches(name, known, n=1)
             raise ValueError(f"there is no setting {name}{f'; did you mean {near[0]}?' if near else ''}")
+    if not isinstance(settings["folder"], str) or not settings["folder"].strip():
+        raise ValueError(f"folder ({settings['folder']}) must name a folder")
+    if not isinstance(settings["fresh"], bool):  # a word such as "no" would count as true, and delete a run
+        raise ValueError(f"fresh ({settings['fresh']}) must be true or false")
+    if "allow" not in _node("resume", settings):
+        raise ValueError("resume needs the setting allow")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +115,7 @@ class Parts:
 
         What is used last is checked, too: the search, what comes after training, the tracker, the model's sizes.
         """
-        check_names(settings)
+        check_settings(settings)
         names = ("data", "tokenizer", "trainer", "objective", "optimizer", "schedule", "guidance", "tracker")
         parts = {name: _part(name, settings.get(name)) for name in (*names, "search", "scores", "final")}
         lexicon, make_batches, make_validator = (

@@ -31,6 +31,7 @@ ROWS_OF_PIECES = {
     "target_embedding.tokens.weight": "target",
     "output.weight": "target",
 }
+MOST_NAMED = 5  # settings that differ, in a message
 LEXICON = "lexicon."  # counted in a corpus, never learned: kept where the pieces stay, else counted anew
 
 
@@ -121,10 +122,12 @@ class StartingPoint:
         try:
             check_weights(needed, given, Path(self._origin))
         except ValueError as error:
-            differ = "; ".join(
-                f"model.{one.name} was {one.old}, is {one.new}" for one in changes(self.checkpoint.card.model, node)
-            )
-            raise ValueError(f"{error}{f' ({differ})' if differ else ''}") from error
+            found = changes(self.checkpoint.card.model, node)
+            differ = [f"model.{one.name} was {one.old}, is {one.new}" for one in found[:MOST_NAMED]]
+            if more := len(found) - len(differ):
+                differ.append(f"and {more} more")
+            named = f" ({'; '.join(differ)})" if differ else ""
+            raise ValueError(f"{error}{named}") from error
 
     def load_weights(self, model: nn.Module, tokenizers: TokenizerPair) -> bool:
         """Copies the checkpoint's weights into the model; gives whether its lexicon came with them.

@@ -28,5 +28,5 @@ def test_a_run_goes_on_exactly_with_every_attention_in_all_its_slots(prepared, t
     resumed = trainer("parts", 7, max_steps=4, resume=True)
     resumed.run()
     assert_same(weights(resumed), weights(whole))
-    assert_same(dict(resumed.model.named_buffers()), dict(whole.model.named_buffers()))
-    assert_same(resumed.average.tensors(), whole.average.tensors())
+    assert_same(dict(resumed.learner.model.named_buffers()), dict(whole.learner.model.named_buffers()))
+    assert_same(resumed.learner.average.tensors(), whole.learner.average.tensors())

@@ -103,9 +103,9 @@ def test_a_run_goes_on_exactly_with_the_lexicon_of_its_checkpoint(prepared, lexi
     whole.run()
     trainer("cut", max_steps=3).run()
     resumed = trainer("cut", max_steps=8, resume=True, is_filled=False)
-    assert torch.equal(resumed.model.lexicon.pieces_VM, lexicon.pieces_VM)
+    assert torch.equal(resumed.learner.model.lexicon.pieces_VM, lexicon.pieces_VM)
     resumed.run()
-    assert_same(kept_tensors(whole.model), kept_tensors(resumed.model))
+    assert_same(kept_tensors(whole.learner.model), kept_tensors(resumed.learner.model))
     saved = load_file(tmp_path / "cut" / "last" / "model.safetensors")
     for name, table in zip(TABLE, (lexicon.pieces_VM, lexicon.shares_VM), strict=True):
         assert torch.equal(saved[name], table) and saved[name].dtype == table.dtype

@@ -12,13 +12,14 @@ import pytest
 from tests import children
 
 STARTS_PROCESSES = (subprocess, children.Fork, children.ForkOfCommand, children.run, children.run_ranks)
-TRAINS = {
+TAKES_LONG = {
     ("mt.train", "main"),
     ("mt.compare_attention", "main"),
     ("mt.doctor", "main"),
     ("tests.alignment.known", "train"),
+    ("tests.browser", "chromium"),
 }
-FIXTURES = {"trained_run", "model_of", "browser", "torchrun"}  # these import what they need when they run
+FIXTURES = {"trained_run", "model_of"}  # these import what they need when they run
 
 
 def is_slow(item: pytest.Function) -> bool:
@@ -38,11 +39,11 @@ def _takes_long(function: Any, seen: set[FunctionType]) -> bool:
     used = [function.__globals__.get(name) for name in _names(function.__code__)]
     if any(one is slow for one in used for slow in STARTS_PROCESSES):
         return True
-    if any((getattr(one, "__module__", None), getattr(one, "__name__", None)) in TRAINS for one in used):
+    if any((getattr(one, "__module__", None), getattr(one, "__name__", None)) in TAKES_LONG for one in used):
         return True
-    if any(isinstance(one, ModuleType) and (one.__name__, "main") in TRAINS for one in used):
+    if any(isinstance(one, ModuleType) and (one.__name__, "main") in TAKES_LONG for one in used):
         return True
-    return any(_takes_long(one, seen) for one in used if getattr(one, "__module__", "").startswith("tests"))
+    return any(_takes_long(one, seen) for one in used if str(getattr(one, "__module__", "")).startswith("tests"))
 
 
 def _names(code: CodeType) -> Iterator[str]:

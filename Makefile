@@ -16,10 +16,10 @@ INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo train test browser lint lock docs clean
+.PHONY: help setup demo train test test-fast browser lint lock docs clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED)  ## make .venv with the locked dependencies and this package (PYTHON=python3.12 chooses the Python)
 	@echo "set up in $(VENV): try \`make demo\`"
@@ -35,6 +35,9 @@ demo: $(INSTALLED)  ## train on the corpus that comes with the project, then tra
 train: $(INSTALLED)  ## train with the settings in ARGS, as in: make train ARGS='experiment=demo trainer.seed=2'
 	@$(RUN) -m mt.train $(ARGS)
 
+test-fast: $(INSTALLED)  ## the tests that need no training, no process and no browser, in less than a minute
+	@$(RUN) -m pytest -n auto --dist loadfile -m "not slow" $(ARGS)
+
 test: $(INSTALLED) lint browser  ## lint, then run the tests (ARGS='-k beam' chooses some); as root on Debian it first installs Chromium
 	@$(RUN) -m pytest -n auto --dist loadfile $(ARGS)
 
@@ -47,8 +50,9 @@ browser:
 	    apt-get -qq -o Acquire::http::Timeout=30 install -y --no-install-recommends chromium chromium-driver; } >/dev/null 2>&1; } || \
 	    echo "no Chromium with its driver here: the tests in a browser are skipped (on Debian: apt-get install chromium chromium-driver)"
 
-lint: $(INSTALLED)  ## check the style of the code
+lint: $(INSTALLED)  ## check the style of the code and its types
 	@$(RUN) -m ruff check .
+	@$(RUN) -m mypy
 
 lock: $(INSTALLED)  ## write requirements.lock anew from pyproject.toml (ARGS=--upgrade takes the newest versions)
 	@$(PIP) install --quiet uv
@@ -62,7 +66,7 @@ docs: $(INSTALLED)  ## build the documents as a site in outputs/site (installs t
 	@echo "open outputs/site/index.html in a browser; search needs a server: $(RUN) -m http.server --directory outputs/site"
 
 clean:  ## delete .venv and what tools left behind (data/, checkpoints/ and outputs/ stay)
-	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find mt tests scripts -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 $(INSTALLED): requirements.lock pyproject.toml

@@ -1,6 +1,7 @@
 """What reaches the terminal: text without control characters and of bounded length, and streams that may be closed."""
 
 import errno
+import io
 import logging
 import os
 import re
@@ -97,7 +98,8 @@ def settle_streams() -> None:
         sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
     if is_stdout_closed:
         raise ValueError("standard output is closed")
-    sys.stdout.reconfigure(encoding="utf-8", newline="\n")
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a notebook's is none
+        sys.stdout.reconfigure(encoding="utf-8", newline="\n")
 
 
 def log_to_stderr() -> None:

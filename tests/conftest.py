@@ -18,6 +18,7 @@ from filelock import FileLock
 
 from mt.command_line import config_folder
 from tests.children import give_clean_signals
+from tests.slow import is_slow
 
 torch.set_num_threads(1)
 give_clean_signals()
@@ -30,6 +31,12 @@ def reversed_pairs(count, seed):
     rng = random.Random(seed)
     lines = [rng.choices(list(WORDS), k=rng.randint(2, 6)) for _ in range(count)]
     return [" ".join(line) for line in lines], [" ".join(WORDS[word] for word in reversed(line)) for line in lines]
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if is_slow(item):
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_collection_finish():

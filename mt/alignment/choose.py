@@ -184,7 +184,7 @@ def rank_both(
 
 def candidates(raw: RawAttention, source_text: str | None, target_text: str | None) -> tuple[list[Choice], np.ndarray]:
     """What can be chosen for a sentence, always in the same order, and weights_CTS of words for each."""
-    heads = [(head,) for head in range(raw.num_heads)]
+    heads: list[tuple[int, ...]] = [(head,) for head in range(raw.num_heads)]
     heads += combinations(range(raw.num_heads), 2) if raw.num_heads > 2 else []
     heads += [tuple(range(raw.num_heads))] if raw.num_heads > 1 else []
     mean_CH = np.array([[(head in chosen) / len(chosen) for head in range(raw.num_heads)] for chosen in heads])
@@ -219,7 +219,7 @@ def _counted(links_CTS: np.ndarray, gold: Gold, is_partial: bool) -> np.ndarray:
         for source, target in links:
             matrix_TS[target, source] = True
     if is_partial:
-        links_CTS = links_CTS & possible_TS.any(axis=1)[:, None]
+        links_CTS = links_CTS & possible_TS.any(axis=1, keepdims=True)
     each = (links_CTS, np.broadcast_to(sure_TS, (C, T, S)), links_CTS & sure_TS, links_CTS & possible_TS)
     return np.stack([links.sum(axis=(1, 2)) for links in each], axis=1)
 

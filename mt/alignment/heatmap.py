@@ -12,6 +12,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib import ft2font
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.cm import ScalarMappable
@@ -114,7 +115,7 @@ def _save(
 ) -> list[Path]:
     first, paths = rows[0][0], []
     families = families_for([title, *first.source_pieces, *first.target_pieces])
-    settings = {
+    settings: dict[Any, Any] = {
         "font.family": [*families, "sans-serif"],  # the last is for whoever looks at an SVG without these fonts
         "font.sans-serif": families[:1],
         "svg.fonttype": "none",
@@ -200,8 +201,9 @@ def _draw_map(axes: Axes, alignment: Alignment, style: Style, gold: Gold | None,
     for spine in axes.spines.values():
         spine.set(color="#9aa0a6", linewidth=0.6)
     unit = style.cell * POINTS
-    for link in sorted(gold.possible if gold else ()):
-        is_sure = link in gold.sure
+    sure, possible = (gold.sure, gold.possible) if gold else (set(), set())
+    for link in sorted(possible):
+        is_sure = link in sure
         axes.add_patch(
             Rectangle(
                 (link[0] + 0.08, link[1] + 0.08), 0.84, 0.84, fill=False, clip_on=False, zorder=3,
@@ -247,7 +249,9 @@ def _ems(label: str) -> float:
 def _fit(text: Text, words: str, inches: float, right_to_left: Callable[[str], str]) -> None:
     """Writes as much of `words` as there is room for, with an ellipsis where it had to be cut."""
     text.set_text(right_to_left(words))
-    width = text.get_window_extent().width / text.get_figure().dpi
+    figure = text.get_figure()
+    assert figure is not None
+    width = text.get_window_extent().width / figure.dpi
     if width > inches:
         text.set_text(right_to_left(words[: int(len(words) * inches / width) - 2].rstrip() + "…"))
 
@@ -265,7 +269,7 @@ def _write_over_map(axes: Axes, text: str, style: Style) -> None:
 
 def _draw_key(figure: Figure, top: float, gold: Gold | None, links: tuple[Link, ...]) -> None:
     """What outlines and dots mean, below the maps."""
-    marks = []
+    marks: list[Artist] = []
     if links:
         marks.append(Line2D([], [], marker="o", ls="", mfc="white", mec=INK, ms=5, label="link"))
     if gold:

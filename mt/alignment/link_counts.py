@@ -15,7 +15,8 @@ class LinkCounts:
 
     def __init__(self, size: int, other_size: int):
         self._size, self._other_size = size, other_size
-        self._keys_K, self._counts_K = np.zeros(0, dtype=np.int64), np.zeros(0)
+        self._keys_K: np.ndarray = np.zeros(0, dtype=np.int64)
+        self._counts_K: np.ndarray = np.zeros(0)
         self._waiting: list[tuple[np.ndarray, np.ndarray]] = []
         self._num_waiting = 0
 

@@ -105,9 +105,9 @@ def _words_of_letters(spelled: Sequence[tuple[str, range]], words: Sequence[str]
         for (_, at), (_, word) in zip(have, want, strict=True):
             found[at] = word
         return _filled(found)
-    by_blanks: list[int | None] = [*_words_by_blanks(spelled)]
+    by_blanks = [*_words_by_blanks(spelled)]
     if max(by_blanks, default=-1) + 1 == len(words):
-        return by_blanks
+        return [*by_blanks]
     return _words_by_letters(have, want, len(letters))
 
 

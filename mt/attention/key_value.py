@@ -73,7 +73,8 @@ class KeyValuePast:
             torch.index_select(old_S2BGK, 2, self.index, out=both_S2BGK[:S])
         both_2BGSK = both_S2BGK.permute(1, 2, 3, 0, 4)
         both_2BGSK[0, :, :, S:], both_2BGSK[1, :, :, S:] = k_BGTK, v_BGTK
-        return KeyValuePast(*both_2BGSK.unbind(), both_S2BGK)
+        k_BGSK, v_BGSK = both_2BGSK.unbind()
+        return KeyValuePast(k_BGSK, v_BGSK, both_S2BGK)
 
     def rows(self, index: Tensor) -> KeyValuePast:
         if self.k_BGSK is None:
@@ -142,6 +143,7 @@ class KeyValueCausal(KeyValue, CausalMixer):
     def extend(self, q_BHTK: Tensor, k_BGTK: Tensor, v_BGTK: Tensor, past: KeyValuePast) -> tuple[Tensor, KeyValuePast]:
         now = past.append(k_BGTK, v_BGTK)
         mask = causal_mask(q_BHTK.shape[2], past.length, q_BHTK.device)
+        assert now.k_BGSK is not None and now.v_BGSK is not None  # something was appended
         return self.attend(q_BHTK, now.k_BGSK, now.v_BGSK, mask), now
 
 

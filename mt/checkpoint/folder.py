@@ -255,7 +255,9 @@ def _refuse_strangers(
             raise ValueError(f"{path}: {error}") from error
         is_ours = found is not None and found.__module__ == target.rpartition(".")[0]  # not merely used there
         is_change = node.get("_target_") == target and target.startswith(functions)
-        is_wanted = inspect.isclass(found) or (is_change and "model" in inspect.signature(found).parameters)
+        is_wanted = inspect.isclass(found) or (
+            is_change and found is not None and "model" in inspect.signature(found).parameters
+        )
         if not (is_ours and is_wanted):
             known = ", ".join(package.rstrip(".") for package in packages)
             raise ValueError(f"{path}: _target_ ({target}) must be a public class inside {known}")

@@ -6,6 +6,7 @@ and accidents, not against people: who can change a file can change the manifest
 
 from __future__ import annotations
 
+import builtins
 import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
@@ -30,7 +31,7 @@ class Mark:
     sha256: str
 
     @classmethod
-    def of_content(cls, content: bytes) -> Mark:
+    def of_content(cls, content: builtins.bytes) -> Mark:
         """The mark of a file with this content."""
         return cls(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
 

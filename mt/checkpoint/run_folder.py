@@ -264,7 +264,7 @@ class RunFolder:
         last = step_number(link.readlink()) if link.is_symlink() else None
         if link.is_symlink() and not link.exists():
             log.warning("%s points to %s, which is not there", link, link.readlink())
-        return found if last is None else sorted(found, key=lambda folder: step_number(folder) > last)
+        return found if last is None else sorted(found, key=lambda folder: (step_number(folder) or 0) > last)
 
     def _set_aside(self, folder: Path, problem: str, instead: Path) -> None:
         """Renames a folder, so that nobody takes it for a good one, and says so."""
@@ -278,13 +278,14 @@ class RunFolder:
         problem = problem_of_model(best) if best is not None and has_manifest(best) else ""
         if best is not None and not problem:
             return
+        newest = step_number(resumed) or 0
         sound = (
             step
             for step in self.steps()[::-1]
-            if step != best and step_number(step) <= step_number(resumed) and not problem_of_model(step)
+            if step != best and (step_number(step) or 0) <= newest and not problem_of_model(step)
         )
         instead = next(sound, None)
-        if problem:
+        if problem and best is not None:
             self._set_aside(best, problem, instead or resumed)
         if instead is not None:
             log.warning("%s: the newest sound step is taken for it, %s", self.path / "best", instead.name)

@@ -62,7 +62,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> Mark:
         for name in names:
             whole = tensors[name].detach().cpu().contiguous()
             if whole.numel():
-                put(memoryview(whole.view(-1).view(torch.uint8).numpy()))
+                put(whole.view(-1).view(torch.uint8).numpy().data)
     return Mark(bytes=8 + len(text) + end, sha256=digest.hexdigest())
 
 
@@ -84,8 +84,8 @@ class TensorFile(Mapping[str, Tensor]):
                 f" {MAX_HEADER_BYTES} are read)"
             )
         try:
-            file = safe_open(path, framework="pt")
-            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118  it is no mapping
+            tensors = safe_open(path, framework="pt")
+            slices = {name: tensors.get_slice(name) for name in tensors.keys()}  # noqa: SIM118  it is no mapping
             self.shapes = {name: tuple(part.get_shape()) for name, part in slices.items()}
             self.dtypes = {name: DTYPES[part.get_dtype()] for name, part in slices.items()}
         except (SafetensorError, OSError, RuntimeError) as error:

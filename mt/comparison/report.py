@@ -6,8 +6,9 @@ import csv
 import html
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from mt.comparison.comparison import COSTS, NOTICEABLE, ROUNDING, SIGNIFICANT, Comparison, in_slot
 from mt.comparison.plots import cost_plot, quality_plot
@@ -28,7 +29,8 @@ class Table:
     rows: Sequence[Sequence[str]]
 
 
-Block = str | Table | bytes  # a paragraph or "# heading", a table, a picture (SVG)
+# a paragraph or "# heading", a table, a picture (SVG) that takes half a second to draw
+Block = str | Table | Callable[[], bytes]
 
 
 def markdown(comparison: Comparison) -> str:
@@ -50,8 +52,8 @@ def page(comparison: Comparison) -> str:
     for block in _blocks(comparison):
         if isinstance(block, Table):
             body.append(_html_table(block))
-        elif isinstance(block, bytes):
-            body.append(f"<figure>{_inline(block)}</figure>")
+        elif callable(block):
+            body.append(f"<figure>{_inline(block())}</figure>")
         elif heading := re.match(r"(#+) (.*)", block):
             level = len(heading[1])
             body.append(f"<h{level}>{html.escape(heading[2])}</h{level}>")
@@ -190,7 +192,7 @@ def _task(comparison: Comparison, task: Task) -> Iterator[Block]:
         return
     yield f"## Trained on {task.name}"
     yield f"`python -m mt.train {' '.join(task.overrides)}`"
-    yield quality_plot(comparison, task)
+    yield partial(quality_plot, comparison, task)
     tests = list(comparison.runs(task, comparison.baseline or trained[0])[0]["tests"]) if trained else []
     heads = ["variant", "slot"]
     for test in tests:
@@ -264,7 +266,7 @@ def _costs(comparison: Comparison) -> Iterator[Block]:
             f"One sentence, as many target as source positions, float32; the mixer alone, without its projections."
             f"{f' Measured on: {where}.' if where else ''}"
         )
-        yield cost_plot(comparison, slot, measured)
+        yield partial(cost_plot, comparison, slot, measured)
         for name, (what, unit, divisor) in COSTS.items():
             rows = []
             for variant in measured:

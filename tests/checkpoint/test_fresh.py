@@ -117,6 +117,7 @@ def test_pruning_keeps_a_step_with_files_of_others(tmp_path, caplog):
         assert caplog.text.count("step_000005 is kept: it holds notes.txt") == 1
 
 
+@pytest.mark.slow
 def test_a_deletion_that_fails_half_way_says_so_and_leaves_a_run_that_loads_or_has_no_step(run, tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
     for number in range(1, 300, 3):

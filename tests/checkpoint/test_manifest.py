@@ -104,6 +104,7 @@ def test_processes_that_add_files_at_once_lose_nothing(step, monkeypatch):
     assert {f"added_{number}.json" for number in range(4)} <= set(json.loads((step / FILE_NAME).read_text())["files"])
 
 
+@pytest.mark.slow
 def test_a_kill_while_a_file_is_added_leaves_no_file_that_the_manifest_does_not_know(step, tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
     add_file(step, "alignment.json", "old")

@@ -75,6 +75,15 @@ def comparison(tmp_path):
     )
 
 
+@pytest.mark.parametrize("write, draws", [(markdown, False), (values_as_csv, False), (page, True)])
+def test_plots_are_drawn_for_the_page_alone(comparison, monkeypatch, write, draws):
+    drawn = []
+    monkeypatch.setattr("mt.comparison.report.cost_plot", lambda *_: drawn.append("cost") or b"<svg></svg>")
+    monkeypatch.setattr("mt.comparison.report.quality_plot", lambda *_: drawn.append("quality") or b"<svg></svg>")
+    write(comparison)
+    assert bool(drawn) == draws
+
+
 def by_name(comparison, name):
     return next(one for one in comparison.variants if one.name == name)
 

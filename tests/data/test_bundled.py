@@ -71,6 +71,7 @@ def test_a_split_that_cannot_be_filled_is_given_up_in_one_line(monkeypatch):
     )
 
 
+@pytest.mark.slow
 def test_no_sentence_of_either_side_stands_in_two_splits(train, held_out_splits):
     everything = {"train": train, **held_out_splits}
     for side in (0, 1):

@@ -171,6 +171,7 @@ def test_an_interrupted_stage_is_run_again(data, monkeypatch, stages_run, stage,
     assert [again.train.text(number) for number in range(300)] == list(data.train)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_large", [False, True], ids=["small", "large"])
 def test_the_folder_is_the_same_for_any_number_of_processes(data, monkeypatch, is_large):
     monkeypatch.setattr("mt.data.workers.INPUTS_ALONE", 0)

@@ -433,6 +433,7 @@ def test_one_language_for_both_sides_is_refused():
         Tmx(path="x", source_language="EN", target_language="en")
 
 
+@pytest.mark.slow
 def test_a_large_file_is_read_in_little_memory(tmp_path):
     path = tmp_path / "memory.tmx"
     with open(path, "w") as file:

@@ -13,6 +13,8 @@ from mt.model.gated_unit import GatedLayers
 from tests.model.test_seq2seq import BOS, make
 from tests.variants import variants
 
+pytestmark = pytest.mark.slow
+
 FIRST, SYMBOLS = 4, 8  # ids of the words
 
 

@@ -1,0 +1,53 @@
+"""Which tests are slow: those that start a process, train a model or drive a browser, themselves or in a fixture."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+import pytest
+
+from tests import children
+
+STARTS_PROCESSES = (subprocess, children.Fork, children.ForkOfCommand, children.run, children.run_ranks)
+TAKES_LONG = {
+    ("mt.train", "main"),
+    ("mt.compare_attention", "main"),
+    ("mt.doctor", "main"),
+    ("tests.alignment.known", "train"),
+    ("tests.browser", "chromium"),
+}
+FIXTURES = {"trained_run", "model_of"}  # these import what they need when they run
+
+
+def is_slow(item: pytest.Function) -> bool:
+    """Whether a test, a fixture of it, or a function of the tests that one of them calls does what takes long."""
+    if FIXTURES & set(item.fixturenames):
+        return True
+    definitions = item._fixtureinfo.name2fixturedefs.values()
+    seen: set[FunctionType] = set()
+    fixtures = [definition.func for each in definitions for definition in each]
+    return any(_takes_long(function, seen) for function in (item.function, *fixtures))
+
+
+def _takes_long(function: Any, seen: set[FunctionType]) -> bool:
+    if not isinstance(function, FunctionType) or function in seen:
+        return False
+    seen.add(function)
+    used = [function.__globals__.get(name) for name in _names(function.__code__)]
+    if any(one is slow for one in used for slow in STARTS_PROCESSES):
+        return True
+    if any((getattr(one, "__module__", None), getattr(one, "__name__", None)) in TAKES_LONG for one in used):
+        return True
+    if any(isinstance(one, ModuleType) and (one.__name__, "main") in TAKES_LONG for one in used):
+        return True
+    return any(_takes_long(one, seen) for one in used if str(getattr(one, "__module__", "")).startswith("tests"))
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names(constant)

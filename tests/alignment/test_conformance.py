@@ -22,7 +22,8 @@ from mt.alignment.tap import Tap
 from mt.alignment.words import by_words
 from mt.data.tokenizer import BOS, EOS
 from mt.inference.aligner import Aligner
-from mt.inference.translator import BANNED, padded
+from mt.inference.batches import padded
+from mt.inference.decodable import BANNED
 from mt.search.beam import Beam
 from mt.search.greedy import Greedy
 from mt.translate import main as translate

@@ -7,7 +7,8 @@ import torch
 from mt.alignment.alignment import RawAttention
 from mt.attention.dense import Dense
 from mt.inference.aligner import Aligner
-from mt.inference.translator import Translator, batches_by_length, longest_target, one_line, padded
+from mt.inference.batches import batches_by_length, longest_target, padded
+from mt.inference.translator import Translator, one_line
 from mt.model.decoder import Decoder
 from mt.model.encoder import Encoder
 from mt.model.layer import LayerSettings

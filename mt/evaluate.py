@@ -58,20 +58,21 @@ def main(argv: list[str] | None = None) -> int:
         from tqdm import tqdm
 
         from mt.checkpoint.folder import newest_run
-        from mt.data.document import contexts, tree_in_context
+        from mt.data.document import contexts
         from mt.evaluation.alignment_input import read_trees
         from mt.inference.document import document_of
+        from mt.inference.request import NO_CONTEXT, Request
         from mt.inference.tags import numbered
         from mt.inference.translator import Translator
         from mt.search.beam import adjusted
 
         # opened first: a wrong path should not wait for the translations
         with whole_file(flags.output) if flags.output else nullcontext() as output:
-            checkpoint = flags.checkpoint or str(newest_run())
-            tokenization = _tokenization(settings, flags, checkpoint)
-            document = document_of(Path(checkpoint)) if flags.document else None
+            checkpoints = flags.checkpoint or [str(newest_run())]
+            tokenization = _tokenization(settings, flags, checkpoints[0])
+            document = document_of(Path(checkpoints[0])) if flags.document else None
             translator = Translator.load(
-                checkpoint, device=flags.device, precision=flags.precision, shortlist=flags.shortlist
+                *checkpoints, device=flags.device, precision=flags.precision, shortlist=flags.shortlist
             )
             translator.tags.check(flags.tag)
             translator.tags.check_lines(numbered(lines), flags.tag)  # all of them before minutes of translating
@@ -79,16 +80,16 @@ def main(argv: list[str] | None = None) -> int:
                 translator.search, beam_size=flags.beam_size, length_penalty=flags.length_penalty, n_best=1
             )
             start = time.perf_counter()
-            sources, trees = lines, None
+            trees: Sequence[str | None] = [None] * len(lines)
             if flags.trees:
-                trees = read_trees(flags.trees, lines, first, translator=translator, checkpoint=checkpoint)
-            if document is not None:
-                of_lines = contexts(lines, document)
-                sources = [context.around(line) for context, line in zip(of_lines, lines, strict=True)]
-                trees = trees and list(map(tree_in_context, trees, sources))
-            translations = translator.translate(
-                sources, search=search, batch_tokens=flags.batch_tokens, tag=flags.tag, trees=trees
-            )
+                named = " and ".join(checkpoints)
+                trees = read_trees(flags.trees, lines, first, translator=translator, checkpoint=named)
+            of_lines = [NO_CONTEXT] * len(lines) if document is None else contexts(lines, document)
+            asked = [
+                Request(line, tag=flags.tag, tree=tree, context=context)
+                for line, tree, context in zip(lines, trees, of_lines, strict=True)
+            ]
+            translations = translator.translate(asked, search=search, batch_tokens=flags.batch_tokens)
             translations = list(tqdm(translations, total=len(lines), unit="line", disable=None))
             seconds = time.perf_counter() - start
             hypotheses = [translation.text for translation in translations]
@@ -96,7 +97,7 @@ def main(argv: list[str] | None = None) -> int:
                 output.writelines(f"{line}\n" for line in hypotheses)
         notes = [f"line {n}: {note}" for n, one in enumerate(translations, start=1) for note in one.notes]
         how = {
-            "checkpoint": checkpoint,
+            "checkpoint": checkpoints[0] if len(checkpoints) == 1 else checkpoints,
             **({"tag": flags.tag} if flags.tag else {}),
             "search": str(search),
             "device": str(translator.device),
@@ -206,7 +207,9 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument(
         "--checkpoint",
         metavar="FOLDER",
-        help="a run, such as checkpoints/demo, or one step in it (default: the newest finished run in checkpoints)",
+        nargs="+",
+        help="a run, such as checkpoints/demo, or one step in it; several: their mean probabilities, with the search "
+        "of the first (default: the newest finished run in checkpoints)",
     )
     how.add_argument(
         "--beam-size",

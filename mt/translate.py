@@ -9,7 +9,7 @@ import queue
 import stat
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from itertools import islice
@@ -33,7 +33,13 @@ WINDOW_CHARACTERS = 1 << 23  # a window ends here, too
 PORTIONS = 4  # that are read ahead; each is what one block of the input holds
 PAUSE_SECONDS = 0.05  # of a writer, after which the lines so far are translated
 ALL = range(sys.maxsize)  # lines of an input
-NOT_IN_THE_LINES = {"input", "output", "checkpoint", "workers"}  # flags that change nothing in what is written
+NOT_IN_THE_LINES = {
+    "input",
+    "output",
+    "checkpoint",
+    "workers",
+    "glossary",
+}  # flags that change nothing in what is written
 
 
 def parser() -> argparse.ArgumentParser:
@@ -48,7 +54,11 @@ def parser() -> argparse.ArgumentParser:
     )
     flags.add_argument("sentences", nargs="*", help="sentences to translate; none: lines of --input or standard input")
     flags.add_argument(
-        "--checkpoint", type=Path, help="run or step folder (default: the newest finished run in checkpoints/)"
+        "--checkpoint",
+        nargs="+",
+        metavar="FOLDER",
+        help="run or step folder; several: their mean probabilities, with the search of the first, in which "
+        "--alignment, --markup and --coverage read attention (default: the newest finished run in checkpoints/)",
     )
     flags.add_argument("--input", type=Path, help="file to translate, a sentence a line (UTF-8)")
     flags.add_argument(
@@ -61,6 +71,22 @@ def parser() -> argparse.ArgumentParser:
         help="file with a dependency tree a line, for a model with structured attention: the position of each word's "
         "head, 0 for a root ('2 3 0'); an empty line: none; of the line alone, with --document, too (default: "
         "sentences are translated without)",
+    )
+    flags.add_argument("--prefix", metavar="TEXT", default="", help="what each translation must begin with")
+    flags.add_argument(
+        "--prefix-column",
+        metavar="N",
+        type=Number(int, least=2),
+        help="the lines have columns between tabs: the first is translated, column N says what its translation must "
+        "begin with",
+    )
+    flags.add_argument(
+        "--terms",
+        metavar="FILE",
+        type=Path,
+        help="terms: source, tab, target, one a line; where a source stands in a line (as whole words, in upper or "
+        "lower case), its target must stand in the translation, as often; a note says where it does not, and --json "
+        "has all of them",
     )
     flags.add_argument(
         "--beam-size",
@@ -165,6 +191,10 @@ def main(argv: list[str] | None = None) -> int:
     """Reads, translates, writes; every line in has its line out."""
     flags = parser()
     args = flags.parse_args(argv)
+    args.checkpoint, left = folders_and_rest(args.checkpoint)
+    args.sentences += left
+    if args.prefix and args.prefix_column:
+        raise ValueError("--prefix and --prefix-column: give one of them, not both")
     if args.sentences and args.input:
         raise ValueError("sentences and --input: give one of them, not both")
     if args.sample and args.beam_size is not None:
@@ -174,13 +204,15 @@ def main(argv: list[str] | None = None) -> int:
     if args.coverage and not args.json:
         raise ValueError("--coverage needs --json, which has the place for it")
     from mt.data.formats.compressed import find_file
+    from mt.inference.terms import Glossary
 
     # files first: a wrong path should not wait for the model
-    for name in ("input", "trees"):
+    for name in ("input", "trees", "terms"):
         if path := getattr(args, name):
             setattr(args, name, find_file(path))
             if find_file(path).is_file():  # a pipe is opened once
                 open(find_file(path), "rb").close()
+    args.glossary = Glossary.load(args.terms) if args.terms else None
     if args.input and args.output and args.output.exists() and args.output.samefile(args.input):
         raise ValueError(f"--output ({args.output}) must be another file than --input: it would be emptied first")
     if os.environ.get("WORLD_SIZE", "1") != "1":
@@ -193,19 +225,27 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
+def folders_and_rest(words: Sequence[str] | None) -> tuple[list[Path], list[str]]:
+    """The checkpoints of --checkpoint, and the sentences that follow: all from the first word that is no folder."""
+    words = list(words or [])
+    count = next((place for place, word in enumerate(words) if place and not os.path.isdir(word)), len(words))
+    return list(map(Path, words[:count])), words[count:]
+
+
 def _translate(args: argparse.Namespace, output: TextIO, lines: range = ALL) -> None:
     """Writes what the flags ask for; of a file or standard input, of its `lines` alone."""
     from mt.checkpoint.folder import newest_run
     from mt.device import choose_device
     from mt.inference.document import document_of, in_documents, with_neighbours
     from mt.inference.job import Job
+    from mt.inference.options import Options
     from mt.inference.spread import in_order
     from mt.inference.window import Window
 
-    job = Job(args.checkpoint or newest_run(), args)
-    if args.checkpoint is None:
-        log.info("checkpoint: %s", job.checkpoint)
-    document = document_of(job.checkpoint) if args.document else None
+    job = Job(args.checkpoint or [newest_run()], Options.of(vars(args), terms=args.glossary))
+    if not args.checkpoint:
+        log.info("checkpoint: %s", job.checkpoints[0])
+    document = document_of(job.checkpoints[0]) if args.document else None
     is_cpu = choose_device(args.device).type == "cpu"
     if not is_cpu and args.workers not in (None, 1):
         raise ValueError(f"--workers ({args.workers}) is for the CPU: a GPU is busy with one, --device cpu has cores")
@@ -250,9 +290,10 @@ def _translate_file(args: argparse.Namespace, path: Path, lines: range = ALL, *,
     from mt.data.unfinished import Unfinished
 
     flags = {name: str(value) for name, value in vars(args).items() if name not in NOT_IN_THE_LINES}
-    model = [file_stamp(file) for file in sorted(find_step(args.checkpoint or newest_run()).iterdir())]
-    trees = [file_stamp(args.trees)] if args.trees else []
-    made_by = fingerprint_of(file_stamp(args.input), model, flags, str(lines), *trees)
+    folders = map(find_step, args.checkpoint or [newest_run()])
+    model = [file_stamp(file) for folder in folders for file in sorted(folder.iterdir())]
+    others = [file_stamp(path) for path in (args.trees, args.terms) if path]
+    made_by = fingerprint_of(file_stamp(args.input), model, flags, str(lines), *others)
     unfinished = Unfinished(path, made_by, is_numbered=args.n_best > 1 and not args.json, is_part=is_part)
     if is_part and unfinished.is_whole():
         return

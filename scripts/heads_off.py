@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from mt.attention import Dense, DynamicHeads
+from mt.attention.contract import read_side_by_side
 
 HEADS, HEAD_SIZE, BEAM = 8, 64, 5
 SENTENCES = {32: 16, 128: 16, 512: 16, 2048: 4, 8192: 1}  # source positions: sentences at once
@@ -50,7 +51,7 @@ def main() -> None:
 def reading(mixer: Dense | DynamicHeads, q_RHTK: Tensor, k_NHSK: Tensor, v_NHSK: Tensor) -> Callable[[], Tensor]:
     """One more step of decoding: the summary is made before."""
     summary = mixer.summarize(k_NHSK, v_NHSK, None)
-    return lambda: mixer.read(q_RHTK, summary)
+    return lambda: read_side_by_side(mixer, q_RHTK, summary)
 
 
 def without(num_off: int) -> DynamicHeads:

@@ -18,6 +18,7 @@ from mt.data.store import Store
 from mt.data.text_store import TextStore
 from mt.data.tokenizer import EOS, TokenizerPair
 from mt.inference.aligner import Aligner
+from mt.inference.request import Request, requests
 from mt.inference.translator import Translator
 from mt.train import main as train
 from mt.training.source_trees import with_trees
@@ -180,8 +181,10 @@ def test_trees_for_a_model_that_asks_for_none_are_refused(trained_run, tmp_path)
 def test_a_line_does_not_depend_on_its_batch(run):
     translator = Translator.load(run, device="cpu")
     lines, trees = ["eins zwei drei", "vier", "acht sechs", "zwei drei vier eins"], ["2 0 2", None, "", "4 4 4 0"]
-    together = [each.text for each in translator.translate(lines, trees=trees)]
-    assert together == [next(translator.translate([a], trees=[b])).text for a, b in zip(lines, trees, strict=True)]
+    together = [each.text for each in translator.translate(requests(lines, trees=trees))]
+    assert together == [
+        next(translator.translate([Request(a, tree=b)])).text for a, b in zip(lines, trees, strict=True)
+    ]
 
 
 @pytest.fixture(scope="module")

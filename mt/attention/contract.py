@@ -11,9 +11,13 @@ Every query may look at one key at least.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol
 
 from torch import Tensor, nn
+
+from mt.attention.reading import FIRST, Reading
 
 
 class Rows(Protocol):
@@ -58,8 +62,9 @@ class EncoderMixer(Mixer):
 class MemoryMixer(Mixer):
     """Cross-attention: the memory is summarized once per sentence and read at every step.
 
-    `read` takes more rows than the summary has sentences: with R = N * width rows, row r belongs to sentence
-    r // width. The hypotheses of a sentence are then just more queries to the same keys, which are never repeated.
+    A summary says by `len` how many sentences it has. The hypotheses of a sentence are just more queries to the same
+    keys, which are never repeated: `read_side_by_side` puts them side by side, so that U = W * T queries of each of N
+    sentences come to `read`, those of a hypothesis together.
     `needs_from_decoder` names fields of `mt.attention.reading.Reading`: the mixer takes them by name in `read` and
     `read_weights`.
     """
@@ -70,12 +75,12 @@ class MemoryMixer(Mixer):
         """The Summary of a memory, one entry a sentence: this is cross-attention's cache."""
         raise NotImplementedError
 
-    def read(self, q_RHTK: Tensor, summary: Any) -> Tensor:
-        """heads_RHTK."""
+    def read(self, q_NHUK: Tensor, summary: Any) -> Tensor:
+        """heads_NHUK."""
         raise NotImplementedError
 
-    def read_weights(self, q_RHTK: Tensor, summary: Any) -> Tensor:
-        """weights_RHTS of the same read, before dropout, for the alignment tap."""
+    def read_weights(self, q_NHUK: Tensor, summary: Any) -> Tensor:
+        """weights_NHUS of the same read, before dropout, for the alignment tap."""
         raise NotImplementedError
 
 
@@ -115,6 +120,27 @@ def scatter_hypotheses(x_NHUK: Tensor, rows: int) -> Tensor:
     width = rows // sentences
     x = x_NHUK.view(sentences, heads, width, queries // width, size).transpose(1, 2)
     return x.reshape(rows, heads, queries // width, size)
+
+
+def read_side_by_side(mixer: MemoryMixer, q_RHTK: Tensor, summary: Any, reading: Reading = FIRST) -> Tensor:
+    """heads_RHTK read by the hypotheses of the summary's N sentences: row r belongs to sentence r // (R / N)."""
+    return _side_by_side(mixer.read, mixer, q_RHTK, summary, reading)
+
+
+def weights_side_by_side(mixer: MemoryMixer, q_RHTK: Tensor, summary: Any, reading: Reading = FIRST) -> Tensor:
+    """weights_RHTS of the same read."""
+    return _side_by_side(mixer.read_weights, mixer, q_RHTK, summary, reading)
+
+
+def _side_by_side(
+    method: Callable[..., Tensor], mixer: MemoryMixer, q_RHTK: Tensor, summary: Any, reading: Reading
+) -> Tensor:
+    (R, _, T, _), N = q_RHTK.shape, len(summary)
+    prior_RTS = reading.prior_RTS
+    if R != N and prior_RTS is not None and "prior_RTS" in mixer.hears:
+        prior_RTS = gather_hypotheses(prior_RTS[:, None], N)[:, 0]
+    known = replace(reading, prior_RTS=prior_RTS, period=T).of(mixer.hears) if mixer.hears else {}
+    return scatter_hypotheses(method(gather_hypotheses(q_RHTK, N), summary, **known), R)
 
 
 ROLES: dict[type[Mixer], str] = {

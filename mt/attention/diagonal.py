@@ -7,7 +7,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mt.attention.contract import gather_hypotheses, scatter_hypotheses
 from mt.attention.key_value import KeyValueMemory, KeyValueSummary
 from mt.attention.local import bell, num_real
 
@@ -23,7 +22,7 @@ class Diagonal(KeyValueMemory):
     above 0.
     """
 
-    needs_from_decoder = ("position",)
+    needs_from_decoder = ("position", "period")
 
     def __init__(self, num_heads: int, head_size: int, *, reach: float = 8.0, dropout: float = 0.0):
         super().__init__(num_heads, head_size, dropout=dropout)
@@ -40,12 +39,10 @@ class Diagonal(KeyValueMemory):
         centres_B1T1 = torch.minimum(places_T1, num_real(k_BGSK, mask) - 1)
         return (self.scores(q_BHTK, k_BGSK, mask).float() + bell(centres_B1T1, k_BGSK.shape[2], self.reach)).softmax(-1)
 
-    def read(self, q_RHTK: Tensor, summary: KeyValueSummary, position: int = 0) -> Tensor:
-        return scatter_hypotheses(self.mix(self._weights(q_RHTK, summary, position), summary.v_NGSK), len(q_RHTK))
+    def read(self, q_NHUK: Tensor, summary: KeyValueSummary, position: int = 0, period: int | None = None) -> Tensor:
+        return self.mix(self.read_weights(q_NHUK, summary, position, period), summary.v_NGSK)
 
-    def read_weights(self, q_RHTK: Tensor, summary: KeyValueSummary, position: int = 0) -> Tensor:
-        return scatter_hypotheses(self._weights(q_RHTK, summary, position), len(q_RHTK))
-
-    def _weights(self, q_RHTK: Tensor, summary: KeyValueSummary, position: int) -> Tensor:
-        q_NHUK = gather_hypotheses(q_RHTK, summary.k_NGSK.shape[0])
-        return self.weights(q_NHUK, summary.k_NGSK, summary.mask_N11S, position, q_RHTK.shape[2])
+    def read_weights(
+        self, q_NHUK: Tensor, summary: KeyValueSummary, position: int = 0, period: int | None = None
+    ) -> Tensor:
+        return self.weights(q_NHUK, summary.k_NGSK, summary.mask_N11S, position, period)

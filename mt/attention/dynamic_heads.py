@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from mt.attention.contract import EncoderMixer, MemoryMixer, gather_hypotheses, repeat_heads, scatter_hypotheses
+from mt.attention.contract import EncoderMixer, MemoryMixer, repeat_heads
 from mt.attention.dense import Dense
 from mt.attention.key_value import KeyValueSummary
 
@@ -35,6 +35,10 @@ class DynamicSummary:
     full: KeyValueSummary
     gate_NH: Tensor
     pairs: PairsOn | None
+
+    def __len__(self) -> int:
+        """How many sentences there are."""
+        return len(self.gate_NH)
 
     def rows(self, index: Tensor) -> DynamicSummary:
         return summary_of(self.full.rows(index), self.gate_NH[index])
@@ -67,9 +71,8 @@ class DynamicHeads(EncoderMixer, MemoryMixer):
         full = self.dense.summarize(k_BGSK, v_BGSK, mask)
         return summary_of(full, self.router(k_BGSK, full.mask_N11S))
 
-    def read(self, q_RHTK: Tensor, summary: DynamicSummary) -> Tensor:
+    def read(self, q_NHUK: Tensor, summary: DynamicSummary) -> Tensor:
         pairs = summary.pairs
-        q_NHUK = gather_hypotheses(q_RHTK, len(summary.gate_NH))
         if pairs is None:
             full = summary.full
             heads_NHUK = self.dense.attend(q_NHUK, full.k_NGSK, full.v_NGSK, full.mask_N11S)
@@ -79,10 +82,10 @@ class DynamicHeads(EncoderMixer, MemoryMixer):
             heads_X1UK = self.dense.attend(q_X1UK, pairs.k_X1SK, pairs.v_X1SK, pairs.mask_X11S)
             heads_NHUK = heads_X1UK.new_zeros(q_NHUK.shape)
             heads_NHUK[pairs.n_X, pairs.h_X] = heads_X1UK.squeeze(1)
-        return scatter_hypotheses(heads_NHUK, len(q_RHTK))
+        return heads_NHUK
 
-    def read_weights(self, q_RHTK: Tensor, summary: DynamicSummary) -> Tensor:
-        return self.dense.read_weights(q_RHTK, summary.full)
+    def read_weights(self, q_NHUK: Tensor, summary: DynamicSummary) -> Tensor:
+        return self.dense.read_weights(q_NHUK, summary.full)
 
 
 class Router(nn.Module):

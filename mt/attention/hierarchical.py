@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from mt.attention.contract import EncoderMixer, MemoryMixer, gather_hypotheses, repeat_heads, scatter_hypotheses
+from mt.attention.contract import EncoderMixer, MemoryMixer, repeat_heads
 from mt.attention.dropout import Dropout
 from mt.attention.mask import real_keys
 
@@ -27,6 +27,10 @@ class HierarchicalSummary:
     v_NGMK: Tensor
     mask_N11M: Tensor
     means_NCS: Tensor
+
+    def __len__(self) -> int:
+        """How many sentences there are."""
+        return len(self.k_NGMK)
 
     def rows(self, index: Tensor) -> HierarchicalSummary:
         return HierarchicalSummary(self.k_NGMK[index], self.v_NGMK[index], self.mask_N11M[index], self.means_NCS[index])
@@ -78,13 +82,11 @@ class Hierarchical(EncoderMixer, MemoryMixer):
         k_BGMK, v_BGMK = (torch.cat((x, means_B1CS @ x), dim=2) for x in (k_BGSK, v_BGSK))
         return HierarchicalSummary(k_BGMK, v_BGMK, mask_BM[:, None, None], means_BCS)
 
-    def read(self, q_RHTK: Tensor, summary: HierarchicalSummary) -> Tensor:
-        q_NHUK = gather_hypotheses(q_RHTK, len(summary.k_NGMK))
-        return scatter_hypotheses(self._attend(q_NHUK, summary), len(q_RHTK))
+    def read(self, q_NHUK: Tensor, summary: HierarchicalSummary) -> Tensor:
+        return self._attend(q_NHUK, summary)
 
-    def read_weights(self, q_RHTK: Tensor, summary: HierarchicalSummary) -> Tensor:
-        q_NHUK = gather_hypotheses(q_RHTK, len(summary.k_NGMK))
-        return scatter_hypotheses(self._weights(q_NHUK, summary), len(q_RHTK))
+    def read_weights(self, q_NHUK: Tensor, summary: HierarchicalSummary) -> Tensor:
+        return self._weights(q_NHUK, summary)
 
     def _means(self, real_BS: Tensor, segments_BS: Tensor) -> Tensor:
         """means_BCS: rows that take the mean of each sentence's pieces, or of none, and of the whole document's."""

@@ -12,9 +12,7 @@ from mt.attention.contract import (
     EncoderMixer,
     MemoryMixer,
     Mixer,
-    gather_hypotheses,
     repeat_heads,
-    scatter_hypotheses,
 )
 from mt.attention.dropout import Dropout
 from mt.attention.mask import causal_mask, mask_of_keys
@@ -31,6 +29,10 @@ class KeyValueSummary:
     k_NGSK: Tensor
     v_NGSK: Tensor
     mask_N11S: Tensor | None
+
+    def __len__(self) -> int:
+        """How many sentences there are."""
+        return len(self.k_NGSK)
 
     def rows(self, index: Tensor) -> KeyValueSummary:
         mask = None if self.mask_N11S is None else self.mask_N11S[index]
@@ -125,13 +127,11 @@ class KeyValueMemory(KeyValue, MemoryMixer):
             k_BGSK, v_BGSK = k_BGSK.contiguous(), v_BGSK.contiguous()
         return KeyValueSummary(k_BGSK, v_BGSK, mask_of_keys(mask, k_BGSK))
 
-    def read(self, q_RHTK: Tensor, summary: KeyValueSummary) -> Tensor:
-        q_NHUK = gather_hypotheses(q_RHTK, summary.k_NGSK.shape[0])
-        return scatter_hypotheses(self.attend(q_NHUK, summary.k_NGSK, summary.v_NGSK, summary.mask_N11S), len(q_RHTK))
+    def read(self, q_NHUK: Tensor, summary: KeyValueSummary) -> Tensor:
+        return self.attend(q_NHUK, summary.k_NGSK, summary.v_NGSK, summary.mask_N11S)
 
-    def read_weights(self, q_RHTK: Tensor, summary: KeyValueSummary) -> Tensor:
-        q_NHUK = gather_hypotheses(q_RHTK, summary.k_NGSK.shape[0])
-        return scatter_hypotheses(self.weights(q_NHUK, summary.k_NGSK, summary.mask_N11S), len(q_RHTK))
+    def read_weights(self, q_NHUK: Tensor, summary: KeyValueSummary) -> Tensor:
+        return self.weights(q_NHUK, summary.k_NGSK, summary.mask_N11S)
 
 
 class KeyValueCausal(KeyValue, CausalMixer):

@@ -12,14 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from mt.attention.contract import (
-    CausalMixer,
-    EncoderMixer,
-    MemoryMixer,
-    gather_hypotheses,
-    repeat_heads,
-    scatter_hypotheses,
-)
+from mt.attention.contract import CausalMixer, EncoderMixer, MemoryMixer, repeat_heads
 from mt.attention.dropout import refuse_weight_dropout
 from mt.attention.mask import mask_of_keys
 from mt.attention.precision import full_precision
@@ -49,6 +42,10 @@ class LinearSummary:
     sums: Sums
     k_NGSK: Tensor
     mask_N11S: Tensor | None
+
+    def __len__(self) -> int:
+        """How many sentences there are."""
+        return len(self.k_NGSK)
 
     def rows(self, index: Tensor) -> LinearSummary:
         mask = None if self.mask_N11S is None else self.mask_N11S[index]
@@ -116,13 +113,11 @@ class Linear(EncoderMixer, MemoryMixer, CausalMixer):
         mask = mask_of_keys(mask, k_BGSK)
         return LinearSummary(_summed(self._heard(k_BGSK, mask), v_BGSK), k_BGSK, mask)
 
-    def read(self, q_RHTK: Tensor, summary: LinearSummary) -> Tensor:
-        q_NHUK = gather_hypotheses(q_RHTK, len(summary.k_NGSK))
-        return scatter_hypotheses(self._read(q_NHUK, summary.sums), len(q_RHTK)).to(q_RHTK.dtype)
+    def read(self, q_NHUK: Tensor, summary: LinearSummary) -> Tensor:
+        return self._read(q_NHUK, summary.sums).to(q_NHUK.dtype)
 
-    def read_weights(self, q_RHTK: Tensor, summary: LinearSummary) -> Tensor:
-        q_NHUK = gather_hypotheses(q_RHTK, len(summary.k_NGSK))
-        return scatter_hypotheses(self.weights(q_NHUK, summary.k_NGSK, summary.mask_N11S), len(q_RHTK))
+    def read_weights(self, q_NHUK: Tensor, summary: LinearSummary) -> Tensor:
+        return self.weights(q_NHUK, summary.k_NGSK, summary.mask_N11S)
 
     def start(self) -> Sums | None:
         return None

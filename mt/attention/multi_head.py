@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mt.attention.contract import Mixer, repeat_heads, require_role
+from mt.attention.contract import Mixer, read_side_by_side, repeat_heads, require_role, weights_side_by_side
 from mt.attention.dropout import WholeDropout
 from mt.attention.reading import FIRST, Reading
 from mt.attention.rotary import NoRotary, Rotary
@@ -71,7 +71,7 @@ class MultiHead(nn.Module):
 
     def read(self, x_RTD: Tensor, summary: Any, reading: Reading = FIRST) -> Tensor:
         """out_RTD read from the summary by positions of the target, of which `reading` says more."""
-        return self._out(self.mixer.read(self._queries(x_RTD, 0), summary, **reading.of(self.mixer.needs_from_decoder)))
+        return self._out(read_side_by_side(self.mixer, self._queries(x_RTD, 0), summary, reading))
 
     def read_weights(self, x_RTD: Tensor, summary: Any, reading: Reading = FIRST) -> Tensor:
         """weights_RHTS of the same read, recomputed beside the kernel."""
@@ -79,7 +79,7 @@ class MultiHead(nn.Module):
 
     def weights_of(self, q_RHTK: Tensor, summary: Any, reading: Reading = FIRST) -> Tensor:
         """weights_RHTS for queries that somebody else made."""
-        return self.mixer.read_weights(q_RHTK, summary, **reading.of(self.mixer.needs_from_decoder))
+        return weights_side_by_side(self.mixer, q_RHTK, summary, reading)
 
     def value_norms(self, memory_BSD: Tensor) -> Tensor:
         """norms_BHS = |f(x)|: how long each head's value is after the output projection (Kobayashi et al. 2020)."""

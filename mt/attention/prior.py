@@ -12,7 +12,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from mt.attention.contract import gather_hypotheses, scatter_hypotheses
 from mt.attention.key_value import KeyValueMemory, KeyValueSummary
 
 # B batch, H heads, G key-value heads, T queries, S keys, K head size, N sentences, R rows, U = R / N x T
@@ -46,14 +45,9 @@ class Prior(KeyValueMemory):
             scores_BHTS = scores_BHTS.float() + self.strength_H.float()[:, None, None] * bias_B1TS
         return scores_BHTS.softmax(dim=-1, dtype=torch.float32)
 
-    def read(self, q_RHTK: Tensor, summary: KeyValueSummary, prior_RTS: Tensor | None = None) -> Tensor:
-        return scatter_hypotheses(self.mix(self._weights(q_RHTK, summary, prior_RTS), summary.v_NGSK), len(q_RHTK))
+    def read(self, q_NHUK: Tensor, summary: KeyValueSummary, prior_RTS: Tensor | None = None) -> Tensor:
+        return self.mix(self.read_weights(q_NHUK, summary, prior_RTS), summary.v_NGSK)
 
-    def read_weights(self, q_RHTK: Tensor, summary: KeyValueSummary, prior_RTS: Tensor | None = None) -> Tensor:
-        return scatter_hypotheses(self._weights(q_RHTK, summary, prior_RTS), len(q_RHTK))
-
-    def _weights(self, q_RHTK: Tensor, summary: KeyValueSummary, prior_RTS: Tensor | None) -> Tensor:
-        num_sentences = summary.k_NGSK.shape[0]
-        prior_N1US = None if prior_RTS is None else gather_hypotheses(prior_RTS[:, None], num_sentences)
-        q_NHUK = gather_hypotheses(q_RHTK, num_sentences)
+    def read_weights(self, q_NHUK: Tensor, summary: KeyValueSummary, prior_RTS: Tensor | None = None) -> Tensor:
+        prior_N1US = None if prior_RTS is None else prior_RTS[:, None]
         return self.weights(q_NHUK, summary.k_NGSK, summary.mask_N11S, prior_N1US)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from mt.attention.contract import EncoderMixer, MemoryMixer, gather_hypotheses, repeat_heads, scatter_hypotheses
+from mt.attention.contract import EncoderMixer, MemoryMixer, repeat_heads
 from mt.attention.dropout import Dropout
 from mt.attention.mask import real_keys
 
@@ -30,6 +30,10 @@ class ReducedSummary:
     v_NGMK: Tensor
     mask_N11M: Tensor
     real_NS: Tensor
+
+    def __len__(self) -> int:
+        """How many sentences there are."""
+        return len(self.k_NGMK)
 
     def rows(self, index: Tensor) -> ReducedSummary:
         return ReducedSummary(self.k_NGMK[index], self.v_NGMK[index], self.mask_N11M[index], self.real_NS[index])
@@ -66,13 +70,11 @@ class Reduced(EncoderMixer, MemoryMixer):
         k_BGMK, v_BGMK = self.mix(torch.cat((k_BGSK, v_BGSK), dim=1), real_BS).chunk(2, dim=1)
         return ReducedSummary(k_BGMK, v_BGMK, self.filled(real_BS)[:, None, None], real_BS)
 
-    def read(self, q_RHTK: Tensor, summary: ReducedSummary) -> Tensor:
-        q_NHUK = gather_hypotheses(q_RHTK, len(summary.k_NGMK))
-        return scatter_hypotheses(self._attend(q_NHUK, summary), len(q_RHTK))
+    def read(self, q_NHUK: Tensor, summary: ReducedSummary) -> Tensor:
+        return self._attend(q_NHUK, summary)
 
-    def read_weights(self, q_RHTK: Tensor, summary: ReducedSummary) -> Tensor:
-        q_NHUK = gather_hypotheses(q_RHTK, len(summary.k_NGMK))
-        return scatter_hypotheses(self._weights(q_NHUK, summary), len(q_RHTK))
+    def read_weights(self, q_NHUK: Tensor, summary: ReducedSummary) -> Tensor:
+        return self._weights(q_NHUK, summary)
 
     def _attend(self, q_NHUK: Tensor, summary: ReducedSummary) -> Tensor:
         shares_NHUM = self.dropout(self._shares(q_NHUK, summary).to(summary.v_NGMK.dtype))

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from mt.attention.contract import gather_hypotheses, scatter_hypotheses
 from mt.attention.key_value import KeyValueEncoder, KeyValueMemory, KeyValueSummary, bias_at
 
 # B batch, H heads, G key-value heads, T queries, S keys, K head size, D distances, N documents, R rows (hypotheses)
@@ -22,6 +21,10 @@ class SectionsSummary:
 
     plain: KeyValueSummary
     bias_NH1S: Tensor
+
+    def __len__(self) -> int:
+        """How many sentences there are."""
+        return len(self.plain)
 
     def rows(self, index: Tensor) -> SectionsSummary:
         return SectionsSummary(self.plain.rows(index), self.bias_NH1S[index])
@@ -65,15 +68,11 @@ class Sections(KeyValueEncoder, KeyValueMemory):
             super().summarize(k_BGSK, v_BGSK, mask), self.bias(torch.zeros_like(segments_BS[:, :1]), segments_BS)
         )
 
-    def read(self, q_RHTK: Tensor, summary: SectionsSummary) -> Tensor:
-        return scatter_hypotheses(self.mix(self._read_weights(q_RHTK, summary), summary.plain.v_NGSK), len(q_RHTK))
+    def read(self, q_NHUK: Tensor, summary: SectionsSummary) -> Tensor:
+        return self.mix(self.read_weights(q_NHUK, summary), summary.plain.v_NGSK)
 
-    def read_weights(self, q_RHTK: Tensor, summary: SectionsSummary) -> Tensor:
-        return scatter_hypotheses(self._read_weights(q_RHTK, summary), len(q_RHTK))
-
-    def _read_weights(self, q_RHTK: Tensor, summary: SectionsSummary) -> Tensor:
+    def read_weights(self, q_NHUK: Tensor, summary: SectionsSummary) -> Tensor:
         plain = summary.plain
-        q_NHUK = gather_hypotheses(q_RHTK, len(plain.k_NGSK))
         return self._weights(q_NHUK, plain.k_NGSK, plain.mask_N11S, summary.bias_NH1S)
 
     def _weights(self, q_BHTK: Tensor, k_BGSK: Tensor, mask: Tensor | None, bias_BHTS: Tensor) -> Tensor:

@@ -27,6 +27,7 @@ from mt.evaluation.report import table
 from mt.evaluation.scores import Scores, score, ter_without_moves, zero_bleu
 from mt.evaluation.tokenization import Tokenization
 from mt.inference.aligner import Aligner
+from mt.inference.request import requests
 from mt.inference.translator import Translator
 from mt.search.length_penalty import check_alpha
 from mt.search.search import Search
@@ -124,7 +125,7 @@ def _choose_length_penalty(
     tried = {}
     for alpha in alphas:
         attempt = replace(search, length_penalty=alpha)
-        translations = translator.translate(valid.sources, trees=valid.trees, search=attempt)
+        translations = translator.translate(requests(valid.sources, trees=valid.trees), search=attempt)
         texts = [translation.text for translation in translations]
         tried[alpha] = score(texts, [valid.targets], metrics=("bleu",), **asdict(tokenization)).bleu
         log.info("length penalty %g: validation BLEU %.2f", alpha, tried[alpha])
@@ -153,7 +154,8 @@ def _score_test(
     test: HeldOut, translator: Translator, search: Search, path: Path, tokenization: Tokenization
 ) -> dict[str, Any]:
     start = time.perf_counter()
-    texts = [translation.text for translation in translator.translate(test.sources, trees=test.trees, search=search)]
+    of_lines = translator.translate(requests(test.sources, trees=test.trees), search=search)
+    texts = [translation.text for translation in of_lines]
     seconds = time.perf_counter() - start
     path.parent.mkdir(exist_ok=True)
     write_whole(path, "".join(text + "\n" for text in texts))

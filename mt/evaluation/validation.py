@@ -20,6 +20,7 @@ from mt.evaluation.attention_probe import AttentionProbe
 from mt.evaluation.choose_alignment import Reference
 from mt.evaluation.scores import score, zero_bleu
 from mt.evaluation.tokenization import Tokenization
+from mt.inference.request import requests
 from mt.inference.translator import Translator
 from mt.search.search import Search
 
@@ -61,7 +62,7 @@ class Validator:
         """Loss in nats a target token, perplexity, bleu, chrf, share of copied sources, alignment error (0 to 100)."""
         loss = self.loss(translator)
         held_out = self.held_out
-        translations = translator.translate(held_out.sources, trees=held_out.trees, search=self.search)
+        translations = translator.translate(requests(held_out.sources, trees=held_out.trees), search=self.search)
         texts = [translation.text for translation in translations]
         scores = score(texts, [held_out.targets], metrics=("bleu", "chrf"), **asdict(self.tokenization))
         warning = zero_bleu(scores)

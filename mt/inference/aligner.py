@@ -22,8 +22,10 @@ from mt.checkpoint.folder import load_checkpoint
 from mt.data.document import num_words_after, num_words_before
 from mt.data.source import Text, stacked
 from mt.data.tokenizer import BOS, EOS
+from mt.inference.batches import batches_by_length, padded
 from mt.inference.tags import numbered, tagged
-from mt.inference.translator import Translation, Translator, batches_by_length, padded
+from mt.inference.translation import Translation
+from mt.inference.translator import Translator
 from mt.search.search import Search
 from mt.words import num_words, split_words, word_starts
 

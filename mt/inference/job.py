@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import math
 import re
-from argparse import Namespace
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +14,17 @@ import numpy as np
 
 from mt.alignment.links import to_pharaoh
 from mt.alignment.omission import is_omitted
-from mt.data.document import Context, tree_in_context
+from mt.data.document import Context
 from mt.inference.aligner import Aligner, Part, links_of
 from mt.inference.loops import loops
 from mt.inference.markup import Marked, parse
 from mt.inference.markup_transfer import restore_all
-from mt.inference.translator import Candidate, Translation
+from mt.inference.options import Options
+from mt.inference.request import NO_CONTEXT, Request
+from mt.inference.terms import Glossary
+from mt.inference.translation import Candidate, Translation
+from mt.inference.translator import Translator
 from mt.inference.window import Rows, Window
-from mt.search.beam import adjusted
-from mt.search.sampling import Sampling
-from mt.search.search import Search
 from mt.words import num_words, split_words
 
 # what some tool takes for the end of a line, as JSON and other languages write it
@@ -34,58 +34,69 @@ SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Job:
-    """A checkpoint and the flags of `translate`. It can be pickled, and loads the model where it is first called."""
+    """Checkpoints and what to do with them. It can be pickled, and loads the models where it is first called.
 
-    def __init__(self, checkpoint: Path, flags: Namespace):
-        self.checkpoint, self.flags = checkpoint, flags
-        self._aligner: Aligner | None = None
+    Several checkpoints translate together (`mt.inference.ensemble`); attention is read in the first one.
+    """
+
+    def __init__(self, checkpoints: Sequence[Path], options: Options):
+        self.checkpoints, self.options = tuple(checkpoints), options
+        self._loaded: tuple[Translator, Aligner] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_aligner": None}
+        return {**vars(self), "_loaded": None}
 
-    def load(self) -> Aligner:
-        """The model at work, as the flags want it. Raises ValueError for what they ask in vain."""
-        if self._aligner is None:
-            flags = self.flags
-            aligner = Aligner.load(
-                self.checkpoint, device=flags.device, precision=flags.precision, shortlist=flags.shortlist
-            )
-            aligner.translator.tags.check(self.flags.tag)
-            if flags.trees:
-                aligner.translator.check_trees(flags.trees, self.checkpoint)
-            aligner.translator.search = search_of(self.flags, aligner.translator.search)
-            self._aligner = aligner
-        return self._aligner
+    def load(self) -> tuple[Translator, Aligner]:
+        """The models at work, as the options want them. Raises ValueError for what they ask in vain."""
+        if self._loaded is None:
+            options = self.options
+            how = {"device": options.device, "precision": options.precision, "shortlist": options.shortlist}
+            aligner = Aligner.load(self.checkpoints[0], **how)
+            others = [Translator.load(checkpoint, **how) for checkpoint in self.checkpoints[1:]]
+            translator = Translator.ensemble([aligner.translator, *others], list(map(str, self.checkpoints)))
+            translator.tags.check(options.tag)
+            if options.trees:
+                translator.check_trees(options.trees, " and ".join(map(str, self.checkpoints)))
+            translator.search = options.search(translator.search)
+            self._loaded = translator, aligner
+        return self._loaded
 
     def __call__(self, window: Window) -> Rows:
-        aligner, flags = self.load(), self.flags
-        marked = [parse(line) if flags.markup else None for line in window.lines]
-        plain = [line if found is None else found.text for line, found in zip(window.lines, marked, strict=True)]
+        (_, aligner), options = self.load(), self.options
+        lines, prefixes = zip(*map(options.columns, window.lines), strict=True) if window.lines else ((), ())
+        marked = [parse(line) if options.markup else None for line in lines]
+        plain = [line if found is None else found.text for line, found in zip(lines, marked, strict=True)]
         # texts of branches of messages, which are translated by themselves
         more = [[] if found is None else list(found.texts())[1:] for found in marked]
-        contexts = [_plain(context) if flags.markup else context for context in window.contexts]
-        sources, trees = plain, window.trees
-        if contexts:
-            sources = [context.around(line) for context, line in zip(contexts, plain, strict=True)]
-            trees = list(map(tree_in_context, trees, sources))
-        translations = self._translated(sources, window.first, trees or None)
+        contexts = [self._without_columns(context) for context in window.contexts] or [NO_CONTEXT] * len(lines)
+        contexts = [_plain(context) if options.markup else context for context in contexts]
+        trees = window.trees or [None] * len(lines)
+        asked = [
+            Request(text, tag=options.tag, tree=tree, context=context, prefix=prefix, terms=options.terms)
+            for text, tree, context, prefix in zip(plain, trees, contexts, prefixes, strict=True)
+        ]
+        translations = self._translated(asked, window.first)
         of_branches = self._branches(more, contexts, window.first)
-        needs_parts = flags.alignment or flags.markup or flags.coverage
-        parts = [aligner.parts(translations, rank) if needs_parts else None for rank in range(flags.n_best)]
+        needs_parts = options.alignment or options.markup or options.coverage
+        parts = [aligner.parts(translations, rank) if needs_parts else None for rank in range(options.n_best)]
         text, notes = [], []
-        for index, (line, translation) in enumerate(zip(window.lines, translations, strict=True)):
+        for index, (line, translation) in enumerate(zip(lines, translations, strict=True)):
             translation = replace(translation, source=plain[index])  # without its context
             number, found = window.first + index + 1, marked[index]
             of_line = [Text(translation, [[] if of_rank is None else of_rank[index] for of_rank in parts])]
             of_line += of_branches[index]
-            translation = together(of_line, () if found is None else found.notes)
+            more_notes = () if found is None else found.notes
+            translation = together(of_line, (*more_notes, *_missed_terms(of_line, options.terms)))
             notes += [f"line {number}: {note}" for note in translation.notes]
             bodies = [
-                body(candidate, [text.ranked(rank) for text in of_line], found, flags)
+                body(candidate, [text.ranked(rank) for text in of_line], found, options)
                 for rank, candidate in enumerate(translation.candidates)
             ]
-            text += rows(number, line, translation, bodies, flags)
+            text += rows(number, line, translation, bodies, options)
         return Rows("".join(f"{row}\n" for row in text), notes)
+
+    def _without_columns(self, context: Context) -> Context:
+        return Context(*(tuple(self.options.columns(line)[0] for line in lines) for lines in context))
 
     def _branches(
         self, lines: Sequence[Sequence[Marked]], contexts: Sequence[Context], first_line: int
@@ -94,31 +105,30 @@ class Job:
         found: list[list[Text]] = [[] for _ in lines]
         with_branches = [number for number, branches in enumerate(lines) if branches]
         # what sampling draws for a line may not depend on its neighbours: each such line by itself
-        groups = [[number] for number in with_branches] if self.flags.sample else [with_branches]
+        groups = [[number] for number in with_branches] if self.options.sample else [with_branches]
         for numbers in filter(None, groups):
             # in a message a doubled apostrophe is one
             of_texts = [(number, branch.text.replace("''", "'")) for number in numbers for branch in lines[number]]
-            sources = [contexts[number].around(text) if contexts else text for number, text in of_texts]
-            translations = self._translated(sources, first_line + numbers[0])
-            parts = [self.load().parts(translations, rank) for rank in range(self.flags.n_best)]
+            asked = [
+                Request(text, tag=self.options.tag, context=contexts[number], terms=self.options.terms)
+                for number, text in of_texts
+            ]
+            translations = self._translated(asked, first_line + numbers[0])
+            parts = [self.load()[1].parts(translations, rank) for rank in range(self.options.n_best)]
             for place, ((number, text), translation) in enumerate(zip(of_texts, translations, strict=True)):
                 of_ranks = [of_rank[place] for of_rank in parts]
                 found[number].append(Text(replace(translation, source=text), of_ranks))
         return found
 
-    def _translated(
-        self, sources: Sequence[str], first_line: int, trees: Sequence[str | None] | None = None
-    ) -> list[Translation]:
-        """Translations as the flags want them."""
-        flags = self.flags
-        found = self.load().translator.translate(
-            sources,
-            batch_tokens=flags.batch_tokens,
-            max_pieces=flags.max_pieces,
-            seed=flags.seed,
+    def _translated(self, asked: Sequence[Request], first_line: int) -> list[Translation]:
+        """Translations as the options want them."""
+        translator, options = self.load()[0], self.options
+        found = translator.translate(
+            asked,
+            batch_tokens=options.batch_tokens,
+            max_pieces=options.max_pieces,
+            seed=options.seed,
             first_line=first_line,
-            tag=flags.tag,
-            trees=trees,
         )
         return list(found)
 
@@ -166,7 +176,7 @@ def _one_text(texts: Iterable[str]) -> str:
 
 
 def body(
-    candidate: Candidate, texts: Sequence[tuple[str, str, Sequence[Part]]], marked: Marked | None, flags: Namespace
+    candidate: Candidate, texts: Sequence[tuple[str, str, Sequence[Part]]], marked: Marked | None, options: Options
 ) -> dict[str, Any]:
     """What is said of a translation of a line that had this markup; `texts` are those of `Text.ranked`."""
     parts, num_source, num_target = [], 0, 0
@@ -183,9 +193,25 @@ def body(
         **({} if marked is None else {"plain_text": candidate.text}),
         "score": round(candidate.score, 4),
         "log_prob": round(candidate.log_prob, 4),
-        **({"links": to_pharaoh(links)} if flags.alignment else {}),
-        **(coverage(candidate, parts) if flags.coverage else {}),
+        **({"links": to_pharaoh(links)} if options.alignment else {}),
+        **(coverage(candidate, parts) if options.coverage else {}),
+        **({} if options.terms is None else {"terms": _terms_of(texts, options.terms)}),
     }
+
+
+def _terms_of(texts: Sequence[tuple[str, str, Sequence[Part]]], glossary: Glossary) -> list[dict[str, Any]]:
+    """The terms of a line's texts, and whether their translations have them."""
+    uses = [use for source, target, _ in texts for use in glossary.uses(source, target)]
+    return [{**asdict(use), "is_honoured": use.is_honoured} for use in uses]
+
+
+def _missed_terms(texts: Sequence[Text], glossary: Glossary | None) -> Iterator[str]:
+    """A note for each term that the best translation lacks."""
+    for text in texts if glossary is not None else ():
+        source, target, _ = text.ranked(0)
+        for use in glossary.uses(source, target):
+            if not use.is_honoured:
+                yield f"term not honoured: {use.source} -> {use.target} ({use.found} of {use.times})"
 
 
 def coverage(candidate: Candidate, parts: Sequence[Part]) -> dict[str, Any]:
@@ -218,20 +244,20 @@ def coverage(candidate: Candidate, parts: Sequence[Part]) -> dict[str, Any]:
 
 
 def rows(
-    number: int, line: str, translation: Translation, bodies: Sequence[dict[str, Any]], flags: Namespace
+    number: int, line: str, translation: Translation, bodies: Sequence[dict[str, Any]], options: Options
 ) -> list[str]:
     """What is written for one line: its number, itself, and what is said of its translations."""
-    if flags.json:
-        plain = {"plain_source": translation.source} if flags.markup else {}
+    if options.json:
+        plain = {"plain_source": translation.source} if options.markup else {}
         record = {"line": number, "source": line, **plain, "translations": bodies, "notes": translation.notes}
         return [json_line(record)]
     found = []
     for of_candidate in bodies:
-        columns = [str(number)] if flags.n_best > 1 else []
-        columns += [f"{of_candidate['score']:.4f}"] if flags.scores else []
+        columns = [str(number)] if options.n_best > 1 else []
+        columns += [f"{of_candidate['score']:.4f}"] if options.scores else []
         text = of_candidate["text"]
-        columns += [in_column(text) if len(columns) or flags.alignment else text]
-        columns += [of_candidate["links"]] if flags.alignment else []
+        columns += [in_column(text) if len(columns) or options.alignment else text]
+        columns += [of_candidate["links"]] if options.alignment else []
         found.append("\t".join(columns))
     return found
 
@@ -256,16 +282,3 @@ def _plain_numbers(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain_numbers(item) for key, item in value.items()}
     return [_plain_numbers(item) for item in value] if isinstance(value, (list, tuple)) else value
-
-
-def search_of(flags: Namespace, default: Search) -> Search:
-    """The search that the flags ask for, the checkpoint's own where they are silent."""
-    names = ("max_length", "min_length", "no_repeat_ngram", "length_penalty", "n_best")
-    wanted = {name: getattr(flags, name) for name in names if getattr(flags, name) is not None}
-    if flags.sample:
-        return Sampling(**wanted, temperature=flags.temperature, top_k=flags.top_k, top_p=flags.top_p)
-    size = flags.beam_size
-    if size is None and flags.n_best > getattr(default, "size", 1) and not isinstance(default, Sampling):
-        size = flags.n_best
-    # both at once: n_best may not exceed the size
-    return replace(adjusted(default, beam_size=size, n_best=flags.n_best), **wanted)

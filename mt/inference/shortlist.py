@@ -21,12 +21,15 @@ from mt.checkpoint.folder import SHORTLIST as FILE_NAME
 from mt.checkpoint.manifest import check_listed, has_manifest, verify
 from mt.checkpoint.tensor_file import TensorFile
 from mt.data.lock import shared
+from mt.data.source import Text
 from mt.data.tokenizer import NUM_SPECIAL, PAD
+from mt.inference.decodable import SingleModel
 from mt.model.decoder import DecoderState
 from mt.search.hypothesis import Hypothesis
 
-# N sentences in a batch, R rows (hypotheses), C candidates of a sentence, U candidates of the batch together
+# N sentences in a batch, R rows (hypotheses), T tokens, C candidates of a sentence, U candidates of the batch together
 
+FIELDS = ("starts", "pieces", "frequent")
 MOST_BEST = 1000  # target pieces of a source piece: bounds what is read of somebody's file
 
 
@@ -115,48 +118,23 @@ class Shortlist:
         return found
 
 
-FIELDS = ("starts", "pieces", "frequent")
-
-
-class CandidateLists:
-    """The candidates of each sentence of a batch, and of all of them together: what is multiplied once for the batch.
+@dataclass(frozen=True, eq=False)
+class ShortlistState:
+    """A decoder's state, and the candidates of each sentence that is still searched.
 
     A sentence may only be given its own candidates, so that its translation does not depend on its neighbours. Its
     token t is the t-th of its candidates, ascending; PAD, UNK, BOS and EOS keep their ids. Shorter lists end in places
-    that are never allowed.
+    that are never allowed. `product` multiplies with the output rows of the candidates of all sentences together.
+
+    `is_spread`: tokens are ids of the vocabulary, as rules need them, and what is no candidate is as good as forbidden.
     """
-
-    def __init__(self, shortlist: Shortlist, sources: Sequence[Sequence[int]]):
-        lists = [shortlist.candidates(source) for source in sources]
-        together_U = np.unique(np.concatenate(lists))
-        longest = max(map(len, lists))
-        self.ids_NC = np.full((len(lists), longest), PAD)
-        self.is_own_NC = np.zeros((len(lists), longest), dtype=bool)
-        for n, of_sentence in enumerate(lists):
-            self.ids_NC[n, : len(of_sentence)] = of_sentence
-            self.is_own_NC[n, : len(of_sentence)] = True
-        self.together_U = torch.from_numpy(together_U)
-        self.places_NC = np.searchsorted(together_U, self.ids_NC)  # among those of the batch
-
-    def start(self, state: DecoderState) -> ShortlistState:
-        """The state of a search that has one row a sentence."""
-        own = (torch.from_numpy(of).to(state.device) for of in (self.ids_NC, self.places_NC, self.is_own_NC))
-        return ShortlistState(state, *own)
-
-    def whole_ids(self, sentence: int, hypotheses: Sequence[Hypothesis]) -> list[Hypothesis]:
-        """The hypotheses of a sentence, with ids of the whole vocabulary."""
-        ids_C = self.ids_NC[sentence].tolist()
-        return [replace(one, ids=tuple(ids_C[token] for token in one.ids)) for one in hypotheses]
-
-
-@dataclass(frozen=True, eq=False)
-class ShortlistState:
-    """A decoder's state, and the candidates of each sentence that is still searched."""
 
     decoder: DecoderState
     ids_NC: Tensor
     places_NC: Tensor
     is_own_NC: Tensor
+    product: Callable[[Tensor], Tensor]
+    is_spread: bool
 
     @property
     def device(self) -> torch.device:
@@ -167,26 +145,71 @@ class ShortlistState:
         decoder = self.decoder.rows(index_R, sentences_M)
         if sentences_M is None:
             return replace(self, decoder=decoder)
-        own = (of[sentences_M] for of in (self.ids_NC, self.places_NC, self.is_own_NC))
-        return ShortlistState(decoder, *own)
+        own = {name: getattr(self, name)[sentences_M] for name in ("ids_NC", "places_NC", "is_own_NC")}
+        return replace(self, decoder=decoder, **own)
 
 
-def shortlist_step(
-    extend: Callable[[Tensor, DecoderState], tuple[Tensor, DecoderState]],
-    product: Callable[[Tensor], Tensor],
-) -> Callable[[Tensor, ShortlistState], tuple[Tensor, ShortlistState]]:
-    """A step for a search over each sentence's candidates.
+class ShortlistedModel:
+    """A model that looks only at the target pieces which its shortlist has for a source (`Decodable`).
 
-    `extend` is the model's own; `product` multiplies states with the output rows of the candidates together.
+    `output_VD` is the whole output matrix; `product` makes a multiplication of some of its rows.
     """
 
-    def step(tokens_R: Tensor, state: ShortlistState) -> tuple[Tensor, ShortlistState]:
-        N, C = state.ids_NC.shape
-        ids_R = state.ids_NC.gather(1, tokens_R.view(N, -1)).flatten()
-        states_R1D, decoder = extend(ids_R[:, None], state.decoder)
-        logits_NWU = product(states_R1D[:, 0]).float().view(N, len(ids_R) // N, -1)
-        places_NWC = state.places_NC[:, None].expand(-1, logits_NWU.shape[1], -1)
-        logits_NWC = logits_NWU.gather(2, places_NWC).masked_fill_(~state.is_own_NC[:, None], -torch.inf)
-        return logits_NWC.view(-1, C), replace(state, decoder=decoder)
+    def __init__(
+        self,
+        model: SingleModel,
+        shortlist: Shortlist,
+        output_VD: Tensor,
+        product: Callable[[Tensor], Callable[[Tensor], Tensor]],
+    ):
+        self._model, self.shortlist, self._output_VD, self._product = model, shortlist, output_VD, product
+        self.max_length, self.banned, self.needs_trees = model.max_length, model.banned, model.needs_trees
 
-    return step
+    def start(
+        self,
+        source: Text,
+        *,
+        needed: Sequence[Sequence[int]] | None = None,
+    ) -> ShortlistState:
+        lists = [self.shortlist.candidates(pieces[:-1]) for pieces in source.pieces()]  # without EOS
+        if needed is not None:
+            lists = [
+                np.unique(np.concatenate([own, np.array(ids, dtype=own.dtype)]))
+                for own, ids in zip(lists, needed, strict=True)
+            ]
+        together_U = np.unique(np.concatenate(lists))
+        longest = max(map(len, lists))
+        ids_NC = np.full((len(lists), longest), PAD)
+        is_own_NC = np.zeros((len(lists), longest), dtype=bool)
+        for n, of_sentence in enumerate(lists):
+            ids_NC[n, : len(of_sentence)] = of_sentence
+            is_own_NC[n, : len(of_sentence)] = True
+        places_NC = np.searchsorted(together_U, ids_NC)  # among those of the batch
+        decoder = self._model.start(source)
+        own = (torch.from_numpy(of).to(decoder.device) for of in (ids_NC, places_NC, is_own_NC))
+        output_UD = self._output_VD[torch.from_numpy(together_U).to(self._output_VD.device)]
+        return ShortlistState(decoder, *own, self._product(output_UD), is_spread=needed is not None)
+
+    def step(self, tokens_R: Tensor, state: ShortlistState) -> tuple[Tensor, ShortlistState]:
+        logits_R1C, state = self.extend(tokens_R[:, None], state)
+        return logits_R1C[:, 0], state
+
+    def extend(self, tokens_RT: Tensor, state: ShortlistState) -> tuple[Tensor, ShortlistState]:
+        (N, C), (R, T) = state.ids_NC.shape, tokens_RT.shape
+        ids_RT = tokens_RT if state.is_spread else state.ids_NC.gather(1, tokens_RT.view(N, -1)).view(R, T)
+        states_RTD, decoder = self._model.states(ids_RT, state.decoder)
+        logits_NXU = state.product(states_RTD.flatten(0, 1)).float().view(N, R * T // N, -1)  # X: W times T
+        places_NXC = state.places_NC[:, None].expand(-1, logits_NXU.shape[1], -1)
+        logits_NXC = logits_NXU.gather(2, places_NXC).masked_fill_(~state.is_own_NC[:, None], -torch.inf)
+        state = replace(state, decoder=decoder)
+        if not state.is_spread:
+            return logits_NXC.view(R, T, C), state
+        logits_NXV = logits_NXC.new_full((*logits_NXC.shape[:2], len(self._output_VD)), -torch.inf)
+        logits_NXV.scatter_(2, state.ids_NC[:, None].expand_as(logits_NXC), logits_NXC)
+        return logits_NXV.view(R, T, -1), state
+
+    def in_vocabulary(self, state: ShortlistState, sentence: int, hypotheses: Sequence[Hypothesis]) -> list[Hypothesis]:
+        if state.is_spread:
+            return list(hypotheses)
+        ids_C = state.ids_NC[sentence].tolist()
+        return [replace(one, ids=tuple(ids_C[token] for token in one.ids)) for one in hypotheses]

@@ -6,9 +6,8 @@ import logging
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from functools import partial
-from itertools import islice, repeat
+from functools import cached_property, partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -16,67 +15,39 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
-from mt.alignment.tree import Trees, parsed_heads
+from mt.alignment.tree import Trees
 from mt.checkpoint.folder import LoadedModel, load_checkpoint
-from mt.data.document import apart, tree_alone, tree_in_context
-from mt.data.source import Text, stacked
+from mt.data.source import Source, Text, stacked
 from mt.data.sources import moved_tree
-from mt.data.tokenizer import BOS, PAD, UNK, TokenizerPair
-from mt.data.visible import is_visible
+from mt.data.tokenizer import TokenizerPair
 from mt.device import PACKED_PRECISIONS, choose_device, choose_precision, keep_freed_memory, mixed_precision
+from mt.inference.batches import batches_by_length, longest_target
+from mt.inference.decodable import Decodable, SingleModel
+from mt.inference.ensemble import Ensemble, check_vocabularies
+from mt.inference.line import Line
 from mt.inference.packed import pack, product_with
-from mt.inference.segmenter import Segments, joined, split_long
-from mt.inference.shortlist import CandidateLists, Shortlist, shortlist_step
+from mt.inference.request import Request
+from mt.inference.segmenter import joined
+from mt.inference.shortlist import Shortlist, ShortlistedModel
 from mt.inference.tags import Tags, tagged
+from mt.inference.terms import continuing_pieces
+from mt.inference.translation import Candidate, Translation
+from mt.inference.wish import Wish, rules_of
 from mt.model.seq2seq import Seq2Seq
 from mt.search.beam import Beam
 from mt.search.hypothesis import Hypothesis
 from mt.search.sampling import sentence_generators
 from mt.search.search import Search
-from mt.words import num_words
 
 log = logging.getLogger(__name__)
 
-BANNED = (PAD, UNK, BOS)
 MAX_PIECES = 200  # of a source, where nobody knows on what a model was trained
+LEAST_ROOM = 20  # target pieces beside those that must stand there
 CPU_BATCH_TOKENS, GPU_BATCH_TOKENS = 10_240, 40_960  # of all hypotheses; on a CPU more is no faster
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """One translation of a line: `log_prob` in nats and `score` (length penalty applied), summed over its parts."""
-
-    text: str
-    log_prob: float
-    score: float
-    parts: tuple[Hypothesis, ...] = ()  # of each part of a split line
-
-
-@dataclass(frozen=True)
-class Translation:
-    """A line's translations, best first, and what had to be done to it (`notes`: split, cut, never ended).
-
-    `tree` is the tree (`mt.data.pair.Pair`) of what was translated, if it was with one.
-    """
-
-    source: str
-    candidates: tuple[Candidate, ...]
-    segments: tuple[str, ...] = ()  # what was translated: the line, or its parts
-    notes: tuple[str, ...] = ()
-    tag: str | None = None  # that was put before each segment
-    tree: str | None = None
-
-    @property
-    def text(self) -> str:
-        return self.candidates[0].text
-
-    @property
-    def score(self) -> float:
-        return self.candidates[0].score
-
-
 class Translator:
-    """Translates with a model and its tokenizers; holds no state between calls.
+    """Translates with a model, or with whatever else is `Decodable`, and its tokenizers; holds no state between calls.
 
     `search` is what is used where a call names none: the checkpoint's own choice, or beam search.
     `precision` is float32 by default, so that a sentence's translation is the same in whatever batch it comes.
@@ -86,7 +57,7 @@ class Translator:
 
     def __init__(
         self,
-        model: Seq2Seq,
+        model: Seq2Seq | Decodable,
         tokenizers: TokenizerPair,
         *,
         search: Search | None = None,
@@ -98,20 +69,26 @@ class Translator:
         self.max_pieces = max_pieces or MAX_PIECES
         self.device = choose_device(str(device))
         self.dtype = choose_precision(precision, self.device)
-        self.model, self.tokenizers = model.to(self.device), tokenizers
+        self._model = model.to(self.device) if isinstance(model, Seq2Seq) else None
+        self.decodable: Decodable = SingleModel(model) if isinstance(model, Seq2Seq) else model
+        self.tokenizers = tokenizers
         self.tags = tags or Tags(tokenizers.source)
         self.search = search or Beam()
         self.is_packed = False
-        self._shortlist: tuple[Shortlist, Tensor] | None = None  # and the whole output matrix, output_VD
         source = tokenizers.source
-        self._trees = Trees(source.pieces(range(source.size))) if model.needs_trees else None
+        self._trees = Trees(source.pieces(range(source.size))) if self.decodable.needs_trees else None
 
     @classmethod
     def load(
-        cls, checkpoint: str | Path, *, device: str = "auto", precision: str = "float32", shortlist: bool = False
+        cls, *checkpoints: str | Path, device: str = "auto", precision: str = "float32", shortlist: bool = False
     ) -> Translator:
-        """The translator of a run folder (its best step) or a step folder. Raises ValueError in one line."""
-        return cls.of(load_checkpoint(checkpoint), device=device, precision=precision, shortlist=shortlist)
+        """The translator of a run folder (its best step) or a step folder; of several, by their mean (`ensemble`).
+
+        Raises ValueError in one line.
+        """
+        how = {"device": device, "precision": precision, "shortlist": shortlist}
+        members = [cls.of(load_checkpoint(checkpoint), **how) for checkpoint in checkpoints]
+        return cls.ensemble(members, list(map(str, checkpoints)))
 
     @classmethod
     def of(
@@ -135,8 +112,42 @@ class Translator:
             translator = cls(model, tokenizers, **how)
             translator.dtype, translator.is_packed = dtype, True
         if shortened:
-            translator._shortlist = shortened[0], shortened[1].to(translator.device)
+            is_packed, dtype = translator.is_packed, translator.dtype
+
+            def product(output_UD: Tensor) -> Callable[[Tensor], Tensor]:
+                return product_with(output_UD, dtype) if is_packed else partial(linear, weight=output_UD)
+
+            plain, output_VD = SingleModel(model), shortened[1].to(translator.device)
+            translator.decodable = ShortlistedModel(plain, shortened[0], output_VD, product)
         return translator
+
+    @classmethod
+    def ensemble(cls, members: Sequence[Translator], names: Sequence[str]) -> Translator:
+        """One that averages the members' probabilities; search, lengths and tags are those of the first.
+
+        Raises ValueError, with the members' names, where their vocabularies differ.
+        """
+        first = members[0]
+        if len(members) == 1:
+            return first
+        check_vocabularies([member.tokenizers for member in members], names)
+        together = cls(
+            Ensemble([member.decodable for member in members]),
+            first.tokenizers,
+            search=first.search,
+            device=first.device,
+            max_pieces=min(member.max_pieces for member in members),
+            tags=first.tags,
+        )
+        together.dtype, together.is_packed = first.dtype, first.is_packed
+        return together
+
+    @property
+    def model(self) -> Seq2Seq:
+        """The one model behind it, for whoever reads its attention. Raises ValueError for several models."""
+        if self._model is None:
+            raise ValueError("attention is that of one model: give one checkpoint, not several")
+        return self._model
 
     def precision(self) -> AbstractContextManager:
         """What the model is asked in: autocast, unless its products are packed in their precision."""
@@ -144,7 +155,7 @@ class Translator:
 
     def translate(
         self,
-        lines: Iterable[str],
+        lines: Iterable[str | Request],
         *,
         search: Search | None = None,
         batch_tokens: int | None = None,
@@ -152,95 +163,76 @@ class Translator:
         window: int = 2048,
         seed: int = 1,
         first_line: int = 0,
-        tag: str | None = None,
-        trees: Iterable[str | None] | None = None,
     ) -> Iterator[Translation]:
         """A Translation for every line, in order, streaming in windows of `window` lines.
 
-        A line with nothing to see passes through untouched. A line of more than `max_pieces` source pieces (None: of
-        what the model was trained on) loses its context (`mt.data.document`), the farthest sentences first, and is
-        then split at sentence ends, then clauses, then blanks. `batch_tokens` bounds sentences x longest source of a
-        batch (None: so many that their hypotheses come to 10,240 on a CPU, 40,960 on a GPU). What sampling draws for a
-        line depends on `seed` and the line's number, counted from `first_line`, alone.
+        A text is a request for itself alone. A line with nothing to see passes through untouched. A line of more than
+        `max_pieces` source pieces (None: of what the model was trained on) loses its context (`mt.data.document`), the
+        farthest sentences first, and is then split at sentence ends, then clauses, then blanks. `batch_tokens` bounds
+        sentences x longest source of a batch (None: so many that their hypotheses come to 10,240 on a CPU, 40,960 on a
+        GPU). What sampling draws for a line depends on `seed` and the line's number, counted from `first_line`, alone.
 
-        `tag`, such as <2de>, goes before each line, and before each part of a split one. Raises ValueError for one that
-        is no symbol of the tokenizer, and for a line without any where the model knows lines with a tag alone.
-
-        `trees` are the lines' trees (`mt.data.pair.Pair`; None or blank: it has none), for a model that asks for them.
-        A line that is split, or that its tree does not fit, is translated without.
+        Raises ValueError for a tag that is no symbol of the tokenizer, for a line without any where the model knows
+        lines with a tag alone, and for a prefix or a term that the vocabulary cannot spell. A line that is split, or
+        that its tree does not fit, is translated without its tree; a split one has its prefix in its first part. Where
+        no translation with all terms can be found, one without them is given.
         """
         search = search or self.search
-        self.tags.check(tag)
         max_pieces = max_pieces or self.max_pieces
-        if self.model.max_length is not None:
-            max_pieces = min(max_pieces, self.model.max_length - 1)  # EOS takes one
-        lines, trees = iter(lines), repeat(None) if trees is None or self._trees is None else iter(trees)
-        while chunk := list(islice(lines, window)):
-            of_chunk = list(islice(trees, len(chunk)))
-            yield from self._window(chunk, of_chunk, search, batch_tokens, max_pieces, seed, first_line, tag)
+        if self.decodable.max_length is not None:
+            max_pieces = min(max_pieces, self.decodable.max_length - 1)  # EOS takes one
+        asked = (Request(line) if isinstance(line, str) else line for line in lines)
+        while chunk := list(islice(asked, window)):
+            yield from self._window(chunk, search, batch_tokens, max_pieces, seed, first_line)
             first_line += len(chunk)
 
     def _window(
         self,
-        lines: list[str],
-        trees: list[str | None],
+        requests: list[Request],
         search: Search,
         batch_tokens: int | None,
         max_pieces: int,
         seed: int,
         first_line: int,
-        tag: str | None,
     ) -> Iterator[Translation]:
         source = self.tokenizers.source
-        encode = source.encode
-
-        def count(part: str) -> int:
-            return len(encode(tagged(part, tag)))
-
-        lines = [source.composed(line) if is_visible(line) else line for line in lines]
-        fitted = [_with_context_that_fits(line, max_pieces=max_pieces, count=count) for line in lines]
-        how = {"max_pieces": max_pieces, "count": count}
-        split = [split_long(line, **how) if is_visible(line) else None for line, _ in fitted]
+        for tag in {request.tag for request in requests}:
+            self.tags.check(tag)
+        how = {"max_pieces": max_pieces, "needs_trees": self._trees is not None}
+        lines = [Line.of(request, self.tokenizers, **how) for request in requests]
         numbers = range(first_line + 1, first_line + 1 + len(lines))
-        filled = [(number, line) for number, line, segments in zip(numbers, lines, split, strict=True) if segments]
-        self.tags.check_lines(filled, tag)
-        own = [tree and tree_alone(tree, line) for line, tree in zip(lines, trees, strict=True)]
-        faults = [tree_fault(apart(line)[1], *of_line) for line, *of_line in zip(lines, own, split, strict=True)]
-        used = [
-            None if fault else tree and tree_in_context(tree, line)
-            for (line, _), tree, fault in zip(fitted, own, faults, strict=True)
+        untagged = [
+            (number, line.source)
+            for number, line in zip(numbers, lines, strict=True)
+            if line.segments and line.request.tag is None
         ]
+        self.tags.check_lines(untagged, None)
         parts = [
-            (part, f"{line} {index}", tree)
-            for line, (segments, tree) in enumerate(zip(split, used, strict=True), start=first_line)
-            if segments
-            for index, part in enumerate(segments.parts)
+            (part, f"{number} {index}", line)
+            for number, line in enumerate(lines, start=first_line)
+            if line.segments
+            for index, part in enumerate(line.segments.parts)
         ]
-        ids = source.encode_many([tagged(part, tag) for part, _, _ in parts])
+        ids = source.encode_many([tagged(part, line.request.tag) for part, _, line in parts])
         generators = sentence_generators(seed, [number for _, number, _ in parts])
-        sources = [self.source(part, tree, of_part, tag) for (part, _, tree), of_part in zip(parts, ids, strict=True)]
-        found = iter(self.search_ids(sources, search, batch_tokens, generators))
-        for line, (_, num_left_out), segments, tree, fault in zip(lines, fitted, split, used, faults, strict=True):
-            if segments is None:
-                yield Translation(line, (Candidate(line, 0.0, 0.0),))
+        sources = [
+            self.source(part, line.tree, of_part, line.request.tag)
+            for (part, _, line), of_part in zip(parts, ids, strict=True)
+        ]
+        wishes = [wish for line in lines for wish in line.wishes]
+        found = iter(self.search_ids(sources, search, batch_tokens, generators, *([wishes] if any(wishes) else [])))
+        for line in lines:
+            if line.segments is None:
+                yield Translation(line.source, (Candidate(line.source, 0.0, 0.0),))
                 continue
-            of_parts = list(islice(found, len(segments.parts)))
-            notes = []
-            if num_left_out:
-                notes.append(f"{num_left_out} sentences of context left out: more than {max_pieces} pieces with them")
-            if len(segments.parts) > 1:
-                notes.append(f"split into {len(segments.parts)} parts of at most {max_pieces} pieces")
-            if segments.is_cut:
-                notes.append("cut inside a word that is longer than a part may be")
-            if not all(hypotheses[0].is_finished for hypotheses in of_parts):
-                notes.append("stopped at the length limit before the model was done")
-            if fault:
-                notes.append(f"translated without its tree: {fault}")
-            yield Translation(line, self._join(of_parts, segments.parts), segments.parts, tuple(notes), tag, tree)
+            of_parts = list(islice(found, len(line.segments.parts)))
+            candidates = self._join(of_parts, line.segments.parts)
+            notes = line.notes(max_pieces, of_parts)
+            yield Translation(line.source, candidates, line.segments.parts, notes, line.request.tag, line.tree)
 
     def check_trees(self, path: str | Path, checkpoint: str | Path) -> None:
         """Raises ValueError, naming the file of trees and the checkpoint, for a model that asks for none."""
-        if not self.model.needs_trees:
+        if not self.decodable.needs_trees:
             raise ValueError(f"--trees ({path}) is for a model with structured attention: {checkpoint} has none")
 
     def source(self, text: str, tree: str | None, ids: Sequence[int], tag: str | None = None) -> Text:
@@ -275,91 +267,77 @@ class Translator:
     @torch.inference_mode()
     def search_ids(
         self,
-        sources: Sequence[Text],
+        sources: Sequence[Source],
         search: Search,
         batch_tokens: int | None = None,
         generators: Sequence[torch.Generator] | None = None,
+        wishes: Sequence[Wish] | None = None,
     ) -> list[list[Hypothesis]]:
         """Hypotheses for sources of one sentence each, in their order; batched by length inside.
 
-        `generators`, one a source, are what sampling draws from.
+        `generators`, one a source, are what sampling draws from; `wishes` what the targets must hold. Phrases that no
+        hypothesis can hold are given up, those of that source alone.
         """
         results: list[list[Hypothesis]] = [[] for _ in sources]
         lengths = [source.padded_length for source in sources]
         for indices in batches_by_length(lengths, self.batch_tokens(batch_tokens, getattr(search, "size", 1))):
-            chosen = [sources[index] for index in indices]
-            together = stacked(chosen)
-            pieces = [of_sentence[:-1] for of_sentence in together.pieces()]  # without EOS
-            candidates = CandidateLists(self._shortlist[0], pieces) if self._shortlist else None
-            with self.precision():
-                state = self.model.start(together.to(self.device))
-                found = search(
-                    self._shortened(candidates) if candidates else self.model.step,
-                    candidates.start(state) if candidates else state,
-                    max_lengths=[longest_target(len(of_sentence), self.model.max_length) for of_sentence in pieces],
-                    banned_ids=BANNED,
-                    generator=[generators[index] for index in indices] if generators else None,
-                )
-            for place, (index, hypotheses) in enumerate(zip(indices, found, strict=True)):
-                results[index] = candidates.whole_ids(place, hypotheses) if candidates else hypotheses
+            # alike for every line in any batch: those with wishes are searched by themselves
+            plain = [index for index in indices if not (wishes and wishes[index])]
+            wished = [index for index in indices if wishes and wishes[index]]
+            for some, own in ((plain, None), (wished, wishes)):
+                if some:
+                    self._search_batch(some, sources, search, generators, own, results)
+            again = [index for index in wished if wishes and wishes[index].fails(results[index])]
+            if again:
+                without = [wish.without_phrases for wish in wishes or ()]
+                self._search_batch(again, sources, search, generators, without, results)
         return results
 
-    def _shortened(self, candidates: CandidateLists) -> Callable:
-        """The step of a search among these candidates."""
-        assert self._shortlist is not None
-        output_UD = self._shortlist[1][candidates.together_U.to(self.device)]
-        product = product_with(output_UD, self.dtype) if self.is_packed else partial(linear, weight=output_UD)
-        return shortlist_step(self.model.extend, product)
+    def _search_batch(
+        self,
+        indices: Sequence[int],
+        sources: Sequence[Source],
+        search: Search,
+        generators: Sequence[torch.Generator] | None,
+        wishes: Sequence[Wish] | None,
+        results: list[list[Hypothesis]],
+    ) -> None:
+        """Searches one batch, and puts what it finds into `results`."""
+        decodable, own = self.decodable, None if wishes is None else [wishes[index] for index in indices]
+        limits = [longest_target(sources[index].padded_length - 1, decodable.max_length) for index in indices]  # no EOS
+        if own is not None:
+            limits = [self._room(wish, limit, search) for wish, limit in zip(own, limits, strict=True)]
+        with self.precision():
+            state = decodable.start(
+                stacked([sources[index] for index in indices]).to(self.device),
+                needed=None if own is None else [wish.needed for wish in own],
+            )
+            found = search(
+                decodable.step,
+                state,
+                max_lengths=limits,
+                banned_ids=decodable.banned,
+                rules=() if own is None else rules_of(own, self._continuing_V),
+                generator=[generators[index] for index in indices] if generators else None,
+            )
+        for place, (index, hypotheses) in enumerate(zip(indices, found, strict=True)):
+            results[index] = decodable.in_vocabulary(state, place, hypotheses)
 
+    def _room(self, wish: Wish, limit: int, search: Search) -> int:
+        """The limit of a target with what it must hold. Raises ValueError where its prefix is too long for it."""
+        limit = max(limit, len(wish.needed) + LEAST_ROOM)
+        if self.decodable.max_length is not None:
+            limit = min(limit, self.decodable.max_length - 1)
+        at_most = min(limit, search.max_length or limit)
+        if len(wish.prefix) > at_most:
+            raise ValueError(
+                f"prefix must be at most as long as a translation ({at_most} pieces), not {len(wish.prefix)}"
+            )
+        return limit
 
-def _with_context_that_fits(line: str, *, max_pieces: int, count: Callable[[str], int]) -> tuple[str, int]:
-    """The line with as much of its context as fits beside it, and how many sentences of it were left out."""
-    wanted, sentence = apart(line)
-    context, fitted = wanted, line
-    while context and count(fitted) > max_pieces:
-        context = context.without_farthest()
-        fitted = context.around(sentence)
-    return fitted, wanted.num_sentences - context.num_sentences
-
-
-def tree_fault(sentence: str, tree: str | None, segments: Segments | None) -> str | None:
-    """Why a sentence cannot be translated with its tree, if it has one."""
-    if not tree or not tree.strip() or segments is None:
-        return None
-    if len(segments.parts) > 1:
-        return "it was split"
-    try:
-        parsed_heads(tree, num_words(sentence))
-    except ValueError as error:
-        return str(error)
-    return None
-
-
-def longest_target(source_pieces: int, max_length: int | None = None) -> int:
-    """Most target pieces for a source: twice as many and twenty more, beyond what any translation needs.
-
-    `max_length` bounds them with the BOS before them.
-    """
-    wanted = 2 * source_pieces + 20
-    return wanted if max_length is None else min(wanted, max_length - 1)
-
-
-def batches_by_length(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
-    """Indices in batches of similar length, longest first, each with count x longest <= batch_tokens (or one index)."""
-    batch: list[int] = []
-    for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        if batch and (len(batch) + 1) * lengths[batch[0]] > batch_tokens:
-            yield batch
-            batch = []
-        batch.append(index)
-    if batch:
-        yield batch
-
-
-def padded(rows: Sequence[Sequence[int]]) -> Tensor:
-    """ids_BT, right-padded with PAD."""
-    longest = max(len(row) for row in rows)
-    return torch.tensor([[*row, *[PAD] * (longest - len(row))] for row in rows])
+    @cached_property
+    def _continuing_V(self) -> Tensor:
+        return continuing_pieces(self.tokenizers.target)
 
 
 def one_line(text: str) -> str:

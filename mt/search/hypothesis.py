@@ -7,12 +7,11 @@ from dataclasses import dataclass
 class Hypothesis:
     """Token ids that a search found for one sentence.
 
-    ids          tokens without BOS and EOS
-    token_log_probs  natural logarithm of the model's probability of each id and, last, of EOS; empty where nothing was
-                 allowed
-    log_prob     of all of them together; -inf where nothing was allowed
-    score        log_prob / length_penalty(number of ids + 1, alpha): what hypotheses are ranked by
-    is_finished  False where the length limit ended it although another token was more likely than EOS
+    ids              tokens without BOS and EOS
+    log_prob         natural logarithm of the model's probability of the ids and EOS; -inf where nothing was allowed
+    score            log_prob / length_penalty(number of ids + 1, alpha): what hypotheses are ranked by
+    is_finished      False where the length limit ended it although another token was more likely than EOS
+    token_log_probs  of each id and, last, of EOS; they sum to log_prob; empty where nothing was allowed
     """
 
     ids: tuple[int, ...]

@@ -23,7 +23,7 @@ from mt.alignment.words import by_words
 from mt.data.source import Text
 from mt.data.tokenizer import BOS
 from mt.inference.aligner import Aligner
-from mt.inference.translator import BANNED
+from mt.inference.decodable import BANNED
 from mt.search.beam import Beam
 from mt.search.greedy import Greedy
 from mt.translate import main as translate

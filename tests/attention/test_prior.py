@@ -5,8 +5,10 @@ import pytest
 import torch
 
 from mt.alignment.tap import Tap
+from mt.attention.contract import read_side_by_side, weights_side_by_side
 from mt.attention.dense import Dense
 from mt.attention.prior import Prior
+from mt.attention.reading import Reading
 from mt.data.source import Text
 from mt.inference.packed import pack
 from mt.model.alignment_head import add_alignment_head
@@ -75,8 +77,9 @@ def test_each_hypothesis_of_a_sentence_hears_its_own_prior():
     mixer = learned(Prior, H, K).eval()
     repeated = mixer.summarize(*(x.repeat_interleave(width, dim=0) for x in (k, v, mask())))
     summary = mixer.summarize(k, v, mask())
-    for method in (mixer.read, mixer.read_weights):
-        torch.testing.assert_close(method(q, summary, prior_RTS=prior), method(q, repeated, prior_RTS=prior))
+    for read in (read_side_by_side, weights_side_by_side):
+        reading = Reading(prior_RTS=prior)
+        torch.testing.assert_close(read(mixer, q, summary, reading), read(mixer, q, repeated, reading))
 
 
 def test_half_of_the_heads_start_as_the_prior_itself_and_rows_of_which_nothing_is_known_as_dense():

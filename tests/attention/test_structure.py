@@ -5,6 +5,7 @@ from functools import partial
 import pytest
 import torch
 
+from mt.attention.contract import read_side_by_side
 from mt.attention.dense import Dense
 from mt.attention.hierarchical import Hierarchical
 from mt.attention.sections import Sections
@@ -127,7 +128,8 @@ def test_cross_attention_to_sections_counts_from_the_one_to_be_translated():
     torch.testing.assert_close(heads, weights @ v.repeat_interleave(2, dim=1))
     index = torch.tensor([2, 0, 2])
     torch.testing.assert_close(mixer.read(q[index], summary.rows(index)), heads[index])
-    torch.testing.assert_close(mixer.read(q.repeat_interleave(2, dim=0), summary), heads.repeat_interleave(2, dim=0))
+    twice = read_side_by_side(mixer, q.repeat_interleave(2, dim=0), summary)
+    torch.testing.assert_close(twice, heads.repeat_interleave(2, dim=0))
 
 
 def test_a_document_of_one_sentence_is_read_by_dense_attention():

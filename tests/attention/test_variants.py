@@ -16,8 +16,10 @@ from mt.attention.contract import (
     MemoryMixer,
     Mixer,
     gather_hypotheses,
+    read_side_by_side,
     repeat_heads,
     scatter_hypotheses,
+    weights_side_by_side,
 )
 from mt.attention.dense import Dense
 from mt.attention.diagonal import Diagonal
@@ -224,8 +226,9 @@ def test_hypotheses_of_a_sentence_read_one_summary(memory_mixer, width):
     q = torch.randn(B * width, H, T, K)
     repeated = [x.repeat_interleave(width, dim=0) for x in (k, v, mask())]
     summary = memory_mixer.summarize(k, v, mask())
-    torch.testing.assert_close(memory_mixer.read(q, summary), memory_mixer.attend(q, *repeated))
-    torch.testing.assert_close(memory_mixer.read_weights(q, summary), memory_mixer.weights(q, repeated[0], repeated[2]))
+    torch.testing.assert_close(read_side_by_side(memory_mixer, q, summary), memory_mixer.attend(q, *repeated))
+    weights = weights_side_by_side(memory_mixer, q, summary)
+    torch.testing.assert_close(weights, memory_mixer.weights(q, repeated[0], repeated[2]))
 
 
 @pytest.mark.parametrize("chunks", [[7], [1] * 7, [3, 1, 3]], ids=str)

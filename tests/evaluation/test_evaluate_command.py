@@ -28,13 +28,14 @@ class Shouter:
     tags = Tags(SimpleNamespace(reserved_symbols=("<2de>",)))
 
     @classmethod
-    def load(cls, checkpoint, *, device, precision, shortlist=False):
+    def load(cls, checkpoint, *others, device, precision, shortlist=False):
         cls.calls = (checkpoint, device, precision)
         return cls()
 
-    def translate(self, lines, *, search, batch_tokens, tag, trees):
+    def translate(self, requests, *, search, batch_tokens):
+        (tag,) = {request.tag for request in requests}
         Shouter.calls = (*Shouter.calls, search, batch_tokens, tag)
-        for line in lines:
+        for line in (request.text for request in requests):
             yield SimpleNamespace(text=line.upper(), notes=("split into 2 parts",) if len(line) > 20 else ())
 
 

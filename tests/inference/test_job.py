@@ -1,17 +1,17 @@
 """What `translate` writes for a line: columns that hold any text, JSON that every parser takes, texts put together."""
 
 import json
-from argparse import Namespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mt.inference.job import Text, in_column, json_line, rows, together
-from mt.inference.translator import Candidate, Translation
+from mt.inference.options import Options
+from mt.inference.translation import Candidate, Translation
 
 ANY_TEXT = st.text(alphabet=st.sampled_from("ab \t\n\r\\n\\t\x0b\x0c\x1c\x85\u2028\u2029\ud800é{}\"'"), max_size=12)
-FLAGS = Namespace(json=False, n_best=2, scores=True, alignment=True, markup=False)
+OPTIONS = Options(n_best=2, scores=True, alignment=True)
 
 
 def unescaped(column):
@@ -38,15 +38,14 @@ def test_any_text_comes_back_out_of_its_column(text):
 @given(ANY_TEXT)
 def test_a_line_has_as_many_columns_as_it_should_whatever_the_text(text):
     body = {"text": text, "score": -1.5, "links": "0-0"}
-    (row,) = rows(7, "line", Translation("line", ()), [body], FLAGS)
+    (row,) = rows(7, "line", Translation("line", ()), [body], OPTIONS)
     number, score, column, links = row.split("\t")
     assert (number, score, links) == ("7", "-1.5000", "0-0")
     assert unescaped(column) == text
 
 
 def test_a_line_without_columns_is_its_text():
-    flags = Namespace(json=False, n_best=1, scores=False, alignment=False)
-    assert rows(1, "x", Translation("x", ()), [{"text": "a\tb\\n"}], flags) == ["a\tb\\n"]
+    assert rows(1, "x", Translation("x", ()), [{"text": "a\tb\\n"}], Options()) == ["a\tb\\n"]
 
 
 def refuse(name):

@@ -90,7 +90,7 @@ def test_a_sentence_is_translated_by_its_own_candidates_whatever_its_neighbours(
     rng = np.random.default_rng(1)
     for batch_tokens in (1, 20, 70, 500):
         assert found(rng.permutation(len(lines)).tolist(), batch_tokens) == together
-    shortlist = short._shortlist[0]
+    shortlist = short.decodable.shortlist
     for source, hypotheses in zip(sources, map(together.get, range(len(lines))), strict=True):
         assert {id_ for ids in hypotheses for id_ in ids} <= set(shortlist.candidates(source).tolist())
 

@@ -11,6 +11,7 @@ from mt.data.formats.text_files import TextFiles
 from mt.data.sources import Source, Sources, reads_untagged
 from mt.evaluate import main as evaluate
 from mt.inference.aligner import Aligner
+from mt.inference.request import Request, requests
 from mt.inference.translator import Translator
 from mt.train import main as train
 from mt.translate import main as translate
@@ -64,9 +65,9 @@ def earlier_run(tagged_run, tmp_path):
 
 def test_a_tag_is_put_before_a_line(tagged_run):
     translator = Translator.load(tagged_run, device="cpu")
-    (with_flag,) = translator.translate([LINE], tag="<2en>")
+    (with_flag,) = translator.translate([Request(LINE, tag="<2en>")])
     (by_hand,) = translator.translate([f"<2en> {LINE}"])
-    (another,) = translator.translate([LINE], tag="<bt>")
+    (another,) = translator.translate([Request(LINE, tag="<bt>")])
     assert with_flag.source == LINE and with_flag.segments == (LINE,)
     assert with_flag.candidates == by_hand.candidates
     assert with_flag.score != another.score
@@ -186,7 +187,7 @@ def test_each_part_of_a_split_line_has_it_and_still_fits(tagged_run, monkeypatch
         translator, "search_ids", lambda sources, *rest: searched.extend(sources) or search_ids(sources, *rest)
     )
     tag = translator.tokenizers.source.encode("<2en>")[0]
-    (translation,) = translator.translate([LINE], tag="<2en>", max_pieces=4)
+    (translation,) = translator.translate([Request(LINE, tag="<2en>")], max_pieces=4)
     assert len(searched) == len(translation.segments) > 1
     assert all(ids[0] == tag and len(ids) <= 4 + 1 for source in searched for ids in source.pieces())  # with EOS
     assert " ".join(translation.segments) == LINE
@@ -195,7 +196,8 @@ def test_each_part_of_a_split_line_has_it_and_still_fits(tagged_run, monkeypatch
 @pytest.mark.parametrize("max_pieces", [200, 4])
 def test_it_is_no_word_in_an_alignment(tagged_run, max_pieces):
     aligner = Aligner.load(tagged_run, device="cpu")
-    translations = list(aligner.translator.translate([LINE, "  ", "acht"], tag="<2en>", max_pieces=max_pieces))
+    asked = requests([LINE, "  ", "acht"], tag="<2en>")
+    translations = list(aligner.translator.translate(asked, max_pieces=max_pieces))
     links = aligner.word_links(translations)
     for translation, of_line in zip(translations, links, strict=True):
         assert {source for source, _ in of_line} <= set(range(len(translation.source.split())))

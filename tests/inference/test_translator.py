@@ -8,7 +8,8 @@ from mt.alignment.alignment import RawAttention
 from mt.attention.dense import Dense
 from mt.data.source import Text
 from mt.inference.aligner import Aligner
-from mt.inference.translator import Translator, batches_by_length, longest_target, one_line, padded
+from mt.inference.batches import batches_by_length, longest_target, padded
+from mt.inference.translator import Translator, one_line
 from mt.model.decoder import Decoder
 from mt.model.encoder import Encoder
 from mt.model.layer import LayerSettings

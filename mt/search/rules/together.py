@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -13,12 +13,16 @@ from mt.search.rules.rule import Demand, Rule
 # N sentences still searched, W hypotheses of each, K hypotheses after this step, T tokens so far, V vocabulary
 
 
-@dataclass(frozen=True)
+@dataclass
 class Rules:
-    """The rules, and the limit of length, which goes before all of them."""
+    """The rules, and the limit of length, which goes before all of them.
+
+    `is_due_NW`: hypotheses that were given a demanded token by the last `bring_forward`.
+    """
 
     rules: tuple[Rule, ...]
     limit: Limit
+    is_due_NW: Tensor | None = None
 
     @property
     def demands(self) -> tuple[Demand, ...]:
@@ -39,12 +43,15 @@ class Rules:
 
     def rows(self, parents_NK: Tensor, stay_M: Tensor | None = None) -> Rules:
         """The rules for the next step; see `Rule.rows`."""
-        return replace(self, rules=tuple(rule.rows(parents_NK, stay_M) for rule in self.rules))
+        is_due_NK = self.is_due_NW
+        if is_due_NK is not None:
+            is_due_NK = (is_due_NK if stay_M is None else is_due_NK[stay_M]).gather(1, parents_NK)
+        return Rules(tuple(rule.rows(parents_NK, stay_M) for rule in self.rules), self.limit, is_due_NK)
 
     def bring_forward(self, log_probs_NWV: Tensor, history_NWT: Tensor, sentences_N: Tensor, ends_NW: Tensor) -> None:
         """Leaves only demanded tokens, in place, where the model would end (`ends_NW`) or room is short.
 
-        For searches without places to share.
+        A phrase that was begun so is ended, too. For searches without places to share.
         """
         device, V = log_probs_NWV.device, log_probs_NWV.shape[-1]
         (N, W, T), where = history_NWT.shape, (history_NWT, sentences_N)
@@ -56,11 +63,16 @@ class Rules:
         parents_NW = torch.arange(W, device=device).expand(N, W)
         # what would be missing after another token, for which EOS stands here
         rest_NW = needed_N1 - self.progress_after(*where, parents_NW, torch.full_like(parents_NW, self.limit.eos))
-        is_due_NW = (needed_N1 > self.progress(*where)) & (ends_NW | (room_N1 <= rest_NW))
+        missing_NW = needed_N1 - self.progress(*where)
+        is_due_NW = ends_NW | (room_N1 <= rest_NW)
+        if self.is_due_NW is not None:
+            is_due_NW = is_due_NW | (self.is_due_NW & (rest_NW > missing_NW))
+        is_due_NW &= missing_NW > 0
+        self.is_due_NW = is_due_NW
         if not is_due_NW.any():
             return
         values_NWC = log_probs_NWV.gather(-1, next_NWC.clamp(min=0)).masked_fill(next_NWC < 0, -torch.inf)
-        is_due_NW &= (values_NWC > -torch.inf).any(-1)  # other rules may forbid all of them
+        is_due_NW = is_due_NW & (values_NWC > -torch.inf).any(-1)  # other rules may forbid all of them
         # those that bring it furthest: a phrase that is begun goes on
         parents_NC = parents_NW.repeat_interleave(C, dim=1)
         progress_NWC = self.progress_after(*where, parents_NC, next_NWC.clamp(min=0).flatten(1)).view(N, W, C)

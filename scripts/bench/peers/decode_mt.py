@@ -9,6 +9,7 @@ from decode_common import measure, specification
 
 from mt.data.workers import Workers
 from mt.inference.job import Job
+from mt.inference.options import Options
 from mt.inference.spread import pieces
 from mt.inference.window import Window
 from mt.translate import parser
@@ -24,7 +25,7 @@ def main():
         flags = {"precision": spec["precision"], "beam-size": beam_size}
         flags |= {"length-penalty": spec["length_penalty"], "max-length": spec["max_length"]}
         arguments = [f"--{name}={value}" for name, value in flags.items()] + ["--shortlist"] * spec["shortlist"]
-        return Job(spec["checkpoint"], parser().parse_args(arguments))
+        return Job([spec["checkpoint"]], Options.of(vars(parser().parse_args(arguments))))
 
     def end_workers():
         while workers:

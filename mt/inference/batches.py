@@ -1,0 +1,37 @@
+"""Encoded sources in batches of similar length, and how long a target may become."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from mt.data.tokenizer import PAD
+
+
+def longest_target(source_pieces: int, max_length: int | None = None) -> int:
+    """Most target pieces for a source: twice as many and twenty more, beyond what any translation needs.
+
+    `max_length` bounds them with the BOS before them.
+    """
+    wanted = 2 * source_pieces + 20
+    return wanted if max_length is None else min(wanted, max_length - 1)
+
+
+def batches_by_length(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
+    """Indices in batches of similar length, longest first, each with count x longest <= batch_tokens (or one index)."""
+    batch: list[int] = []
+    for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        if batch and (len(batch) + 1) * lengths[batch[0]] > batch_tokens:
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch
+
+
+def padded(rows: Sequence[Sequence[int]]) -> Tensor:
+    """ids_BT, right-padded with PAD."""
+    longest = max(len(row) for row in rows)
+    return torch.tensor([[*row, *[PAD] * (longest - len(row))] for row in rows])

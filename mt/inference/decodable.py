@@ -1,0 +1,84 @@
+"""What a search and a translator ask of a model at work: one model, one with a shortlist, or several models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from mt.data.source import Source
+from mt.data.tokenizer import BOS, PAD, UNK
+from mt.model.decoder import DecoderState
+from mt.model.seq2seq import Seq2Seq
+from mt.search.hypothesis import Hypothesis
+
+# N sentences, R rows (hypotheses), T target length, V vocabulary
+
+BANNED = (PAD, UNK, BOS)
+
+
+class Decodable(Protocol):
+    """A model at work. Its state is a value that the caller holds (`mt.search.search.State`).
+
+    max_length   most ids of a target, BOS or EOS included; None where there is no limit
+    banned       ids that no target may hold
+    needs_trees  whether it asks for the trees of its sources
+    """
+
+    max_length: int | None
+    banned: tuple[int, ...]
+    needs_trees: bool
+
+    def start(
+        self,
+        source: Source,
+        *,
+        needed: Sequence[Sequence[int]] | None = None,
+    ) -> Any:
+        """The state before the first token of each sentence of the source.
+
+        `needed`: target ids that rules need for each sentence. Where it is given, tokens are ids of the vocabulary;
+        where it is None, they may be numbers of its own, which `in_vocabulary` translates.
+        """
+
+    def step(self, tokens_R: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """logits_RV for the token after `tokens_R`, and the next state: what a search calls."""
+
+    def extend(self, tokens_RT: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """logits_RTV for the tokens after each of `tokens_RT`, in one go, and the state after all of them."""
+
+    def in_vocabulary(self, state: Any, sentence: int, hypotheses: Sequence[Hypothesis]) -> list[Hypothesis]:
+        """What a search that began with `state` found for a sentence, in ids of the vocabulary."""
+
+
+class SingleModel:
+    """One model, with all of its vocabulary."""
+
+    banned = BANNED
+
+    def __init__(self, model: Seq2Seq):
+        self._model = model
+        self.max_length, self.needs_trees = model.max_length, model.needs_trees
+
+    def start(
+        self,
+        source: Source,
+        *,
+        needed: Sequence[Sequence[int]] | None = None,
+    ) -> DecoderState:
+        return self._model.start(source)
+
+    def step(self, tokens_R: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
+        return self._model.step(tokens_R, state)
+
+    def extend(self, tokens_RT: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
+        states_RTD, state = self._model.extend(tokens_RT, state)
+        return self._model.output(states_RTD).float(), state
+
+    def states(self, tokens_RT: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
+        """states_RTD before the output projection, for a projection of the caller's own."""
+        return self._model.extend(tokens_RT, state)
+
+    def in_vocabulary(self, state: DecoderState, sentence: int, hypotheses: Sequence[Hypothesis]) -> list[Hypothesis]:
+        return list(hypotheses)

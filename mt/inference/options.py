@@ -1,0 +1,72 @@
+"""What a job of translating is asked to do, and how it writes what it finds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from mt.inference.terms import Glossary
+from mt.search.beam import adjusted
+from mt.search.sampling import Sampling
+from mt.search.search import Search
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The options of `translate`, by the names of its flags; None leaves the choice to the checkpoint.
+
+    `prefix_column`: the column (from 2) of an input line that has its prefix; the first one is the line itself.
+    """
+
+    device: str = "auto"
+    precision: str = "float32"
+    shortlist: bool = False
+    tag: str | None = None
+    trees: Any = None  # the file, for messages; the trees themselves come with the lines
+    prefix: str = ""
+    prefix_column: int | None = None
+    terms: Glossary | None = None
+    beam_size: int | None = None
+    length_penalty: float | None = None
+    max_length: int | None = None
+    min_length: int | None = None
+    no_repeat_ngram: int | None = None
+    n_best: int = 1
+    sample: bool = False
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    seed: int = 1
+    batch_tokens: int | None = None
+    max_pieces: int | None = None
+    scores: bool = False
+    alignment: bool = False
+    json: bool = False
+    coverage: bool = False
+    markup: bool = False
+
+    @classmethod
+    def of(cls, flags: Mapping[str, Any], **more: Any) -> Options:
+        """Those of the flags that are options; `more` replaces some."""
+        names = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in flags.items() if name in names} | more)
+
+    def search(self, default: Search) -> Search:
+        """The search that is asked for, the checkpoint's own where nothing is said."""
+        names = ("max_length", "min_length", "no_repeat_ngram", "length_penalty", "n_best")
+        changes = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        if self.sample:
+            return Sampling(**changes, temperature=self.temperature, top_k=self.top_k, top_p=self.top_p)
+        size = self.beam_size
+        if size is None and self.n_best > getattr(default, "size", 1) and not isinstance(default, Sampling):
+            size = self.n_best
+        # both at once: n_best may not exceed the size
+        return replace(adjusted(default, beam_size=size, n_best=self.n_best), **changes)
+
+    def columns(self, line: str) -> tuple[str, str]:
+        """The line to translate, and its prefix."""
+        if self.prefix_column is None:
+            return line, self.prefix
+        text, *others = line.split("\t")
+        return text, others[self.prefix_column - 2] if len(others) > self.prefix_column - 2 else ""

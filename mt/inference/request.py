@@ -1,0 +1,50 @@
+"""A line to translate, with all that is asked for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import repeat
+
+from mt.data.document import Context, tree_in_context
+from mt.inference.terms import Glossary
+
+NO_CONTEXT = Context()
+
+
+@dataclass(frozen=True)
+class Request:
+    """One line to translate.
+
+    text     the line; it may hold its context itself (`mt.data.document`)
+    tag      such as <2de>, goes before it and before each part of a split one
+    tree     its tree (`mt.data.pair.Pair`); None or blank: it has none
+    context  the sentences around it; the tree is of the line alone then
+    prefix   what its translation must begin with; blanks at its ends do not count
+    terms    terms that are enforced where the line holds them
+    """
+
+    text: str
+    tag: str | None = None
+    tree: str | None = None
+    context: Context = NO_CONTEXT
+    prefix: str = ""
+    terms: Glossary | None = None
+
+    @property
+    def source(self) -> str:
+        """The line in its context."""
+        return self.context.around(self.text) if self.context else self.text
+
+    @property
+    def source_tree(self) -> str | None:
+        """The tree of `source`."""
+        return tree_in_context(self.tree, self.source) if self.tree and self.context else self.tree
+
+
+def requests(
+    lines: Iterable[str], *, tag: str | None = None, trees: Iterable[str | None] | None = None
+) -> Iterator[Request]:
+    """A request for each line; the tag is that of all of them."""
+    for line, tree in zip(lines, repeat(None) if trees is None else trees):  # noqa: B905 (an endless repeat)
+        yield Request(line, tag=tag, tree=tree)

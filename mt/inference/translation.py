@@ -1,0 +1,40 @@
+"""What a translator says of a line: its translations, best first, and what had to be done to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mt.search.hypothesis import Hypothesis
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One translation of a line: `log_prob` in nats and `score` (length penalty applied), summed over its parts."""
+
+    text: str
+    log_prob: float
+    score: float
+    parts: tuple[Hypothesis, ...] = ()  # of each part of a split line
+
+
+@dataclass(frozen=True)
+class Translation:
+    """A line's translations, best first, and what had to be done to it (`notes`: split, cut, never ended).
+
+    `tree` is the tree (`mt.data.pair.Pair`) of what was translated, if it was with one.
+    """
+
+    source: str
+    candidates: tuple[Candidate, ...]
+    segments: tuple[str, ...] = ()  # what was translated: the line, or its parts
+    notes: tuple[str, ...] = ()
+    tag: str | None = None  # that was put before each segment
+    tree: str | None = None
+
+    @property
+    def text(self) -> str:
+        return self.candidates[0].text
+
+    @property
+    def score(self) -> float:
+        return self.candidates[0].score

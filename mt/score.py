@@ -1,0 +1,141 @@
+"""Scores given translations: the log-probability that a model gives each of them, in total and token by token.
+
+Lines have columns between tabs: a source, then one or several targets. A line out for each line in: the total in nats
+for each target, between tabs; with --json all of it. Natural logarithms, end of sentence included, no length penalty.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from itertools import repeat
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from mt.command_line import Flags, add_tag, command_name, run
+from mt.data.whole_folder import whole_file
+from mt.number import Number
+
+if TYPE_CHECKING:
+    from mt.inference.request import Request
+    from mt.inference.scorer import Scored
+
+log = logging.getLogger("mt.score")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The flags; nothing heavy is imported for them."""
+    flags = Flags(prog=command_name(), description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    flags.add_argument(
+        "--checkpoint",
+        nargs="+",
+        metavar="FOLDER",
+        help="run or step folder; several: their mean probabilities (default: the newest finished run in checkpoints/)",
+    )
+    flags.add_argument(
+        "--input", metavar="FILE", help="source and targets, a line each (UTF-8, plain or .gz; default: standard input)"
+    )
+    flags.add_argument("--output", metavar="FILE", type=Path, help="file to write (default: standard output)")
+    add_tag(flags)
+    flags.add_argument(
+        "--trees",
+        metavar="FILE",
+        help="the sources' trees, for a model with structured attention: see translate --help",
+    )
+    flags.add_argument(
+        "--json",
+        action="store_true",
+        help="a JSON object a line: line, source, and for each target its text, log_prob (the total), "
+        "log_prob_per_token (the mean) and tokens (piece and log_prob of each)",
+    )
+    flags.add_argument("--batch-tokens", metavar="N", type=Number(int, least=1), help="padded pieces of a batch")
+    flags.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
+    flags.add_argument(
+        "--precision", default="float32", help="float32, bfloat16, on a CPU int8, or auto (default: %(default)s)"
+    )
+    return flags
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command; returns its exit code, raises ValueError or OSError for what a user can mend."""
+    flags = parser().parse_args(argv)
+    from mt.checkpoint.folder import newest_run
+    from mt.data.formats.compressed import find_file
+    from mt.data.formats.lines import STDIN
+
+    path = flags.input or STDIN
+    for name in filter(None, (flags.input, flags.trees)):
+        if find_file(name).is_file():
+            open(find_file(name), "rb").close()  # a wrong path should not wait for the model
+    if flags.input and flags.output and flags.output.exists() and flags.output.samefile(find_file(flags.input)):
+        raise ValueError(f"--output ({flags.output}) must be another file than --input: it would be emptied first")
+    checkpoints = flags.checkpoint or [str(newest_run())]
+    if not flags.checkpoint:
+        log.info("checkpoint: %s", checkpoints[0])
+    from mt.inference.scorer import Scorer
+    from mt.inference.translator import Translator
+
+    translator = Translator.load(*checkpoints, device=flags.device, precision=flags.precision)
+    translator.tags.check(flags.tag)
+    if flags.trees:
+        translator.check_trees(flags.trees, " and ".join(checkpoints))
+    with whole_file(flags.output) if flags.output else nullcontext(sys.stdout) as output:
+        scored = Scorer(translator).score(_pairs(path, flags), batch_tokens=flags.batch_tokens)
+        for number, (request, targets) in enumerate(scored, start=1):
+            output.write(f"{_row(number, request, targets, flags.json)}\n")
+    return 0
+
+
+def _pairs(path: str, flags: argparse.Namespace) -> Iterator[tuple[Request, list[str]]]:
+    """The sources and targets of the input; a blank line has none. Raises ValueError for a source without targets."""
+    from mt.data.formats.lines import STANDARD_INPUT, STDIN, read_lines
+    from mt.data.visible import is_visible
+    from mt.inference.request import Request
+
+    name = STANDARD_INPUT if path == STDIN else path
+    trees = read_lines(flags.trees) if flags.trees else repeat("")
+    for number, line in enumerate(read_lines(path), start=1):
+        source, *targets = line.split("\t")
+        tree = next(trees, None)
+        if tree is None:
+            raise ValueError(
+                f"--trees ({flags.trees}) has {number - 1} lines, fewer than there are sources: one for each"
+            )
+        if not targets and is_visible(source):
+            raise ValueError(f"{name}, line {number}: a source, a tab and a target are needed, there is no tab")
+        yield Request(source, tag=flags.tag, tree=tree), targets
+    if flags.trees and next(trees, None) is not None:
+        raise ValueError(f"--trees ({flags.trees}) has more lines than there are sources: one for each")
+
+
+def _row(number: int, request: Request, targets: Sequence[Scored], as_json: bool) -> str:
+    """What is written for a line."""
+    if not as_json:
+        return "\t".join(f"{target.log_prob:.4f}" for target in targets)
+    bodies: list[dict[str, Any]] = [
+        {
+            "text": target.target,
+            "log_prob": round(target.log_prob, 4),
+            "log_prob_per_token": round(target.log_prob_per_token, 4),
+            "tokens": [
+                {"piece": piece, "log_prob": round(log_prob, 4)}
+                for piece, log_prob in zip(target.pieces, target.token_log_probs, strict=True)
+            ],
+        }
+        for target in targets
+    ]
+    from mt.inference.job import json_line
+
+    return json_line({"line": number, "source": request.text, "targets": bodies})
+
+
+def cli() -> NoReturn:
+    """The command, also as the script `mt-score`."""
+    run(main)
+
+
+if __name__ == "__main__":
+    cli()

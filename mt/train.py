@@ -39,10 +39,10 @@ def main(settings: dict[str, Any]) -> float | None:
     from mt.checkpoint.changes import settings_to_resume
     from mt.evaluation.choose_alignment import Reference
     from mt.evaluation.final import final_table
-    from mt.training.assembly import Assembly, Parts, check_names
+    from mt.training.assembly import Assembly, Parts, check_settings
     from mt.training.distributed import Ranks
 
-    check_names(settings)
+    check_settings(settings)
     settings = settings_to_resume(settings)
     parts = Parts.of(settings)
     ranks = Ranks.join(parts.set_up_process().type)

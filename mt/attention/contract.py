@@ -137,9 +137,9 @@ def _side_by_side(
 ) -> Tensor:
     (R, _, T, _), N = q_RHTK.shape, len(summary)
     prior_RTS = reading.prior_RTS
-    if R != N and prior_RTS is not None and "prior_RTS" in mixer.hears:
+    if R != N and prior_RTS is not None and "prior_RTS" in mixer.needs_from_decoder:
         prior_RTS = gather_hypotheses(prior_RTS[:, None], N)[:, 0]
-    known = replace(reading, prior_RTS=prior_RTS, period=T).of(mixer.hears) if mixer.hears else {}
+    known = replace(reading, prior_RTS=prior_RTS, period=T).of(mixer.needs_from_decoder) if mixer.needs_from_decoder else {}
     return scatter_hypotheses(method(gather_hypotheses(q_RHTK, N), summary, **known), R)
 
 

@@ -15,7 +15,7 @@ from mt.checkpoint.folder import ModelCard, write_checkpoint
 from mt.checkpoint.rebuild import build
 from mt.data.source import Text
 from mt.data.tokenizer import BOS, EOS, PAD, TokenizerSettings, train_tokenizers
-from mt.inference.translator import padded
+from mt.inference.batches import padded
 
 NUMBERS = "eins zwei drei vier fünf sechs sieben acht neun zehn".split()
 NOUNS = {"Haus": "house", "Boot": "boat", "Hund": "dog", "Vogel": "bird"}

@@ -31,7 +31,7 @@ from mt.number import Number
 
 if TYPE_CHECKING:
     from mt.alignment.alignment import Alignment, RawAttention
-    from mt.alignment.choose import Choice
+    from mt.alignment.choice import Choice
     from mt.alignment.gold import Gold
     from mt.alignment.links import Link
     from mt.inference.aligner import Aligner

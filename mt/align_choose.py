@@ -18,7 +18,7 @@ from mt.data.visible import is_visible
 from mt.number import Number
 
 if TYPE_CHECKING:
-    from mt.alignment.choose import Choice
+    from mt.alignment.choice import Choice
     from mt.inference.aligner import Aligner
 
 log = logging.getLogger("mt.align")
@@ -67,7 +67,7 @@ def main(argv: list[str]) -> int:
     sources, targets = [sources[n] for n in filled], [targets[n] for n in filled]
     gold, trees = (of if of is None else [of[n] for n in filled] for of in (gold, trees))
     if flags.reverse:
-        from mt.evaluation.choose_alignment import ranked_both
+        from mt.evaluation.alignment_reference import ranked_both
 
         reverse = load_reverse(flags.reverse, aligner, flags.device)
         reverse.translator.tags.check(flags.reverse_tag)
@@ -80,7 +80,7 @@ def main(argv: list[str]) -> int:
             keep(each, choice, flags)
         return 0
 
-    from mt.evaluation.choose_alignment import Reference, ranked
+    from mt.evaluation.alignment_reference import Reference, ranked
 
     choices = ranked(aligner, Reference.of(sources, targets, gold, corpus=corpus, trees=trees), tag=flags.tag)
     for choice in choices[: flags.show]:
@@ -91,7 +91,7 @@ def main(argv: list[str]) -> int:
 
 def keep(aligner: Aligner, choice: Choice, flags: argparse.Namespace) -> None:
     """Writes the choice into the checkpoint, unless only a look was asked for."""
-    from mt.alignment.choose import FILE_NAME
+    from mt.alignment.choice import FILE_NAME
     from mt.checkpoint.manifest import add_file
 
     if flags.dry_run:

@@ -30,7 +30,7 @@ def main(argv: list[str]) -> int:
 
     from mt.alignment.error_rate import ErrorRate
     from mt.alignment.links import to_pharaoh
-    from mt.alignment.statistical import THRESHOLD, StatisticalAligner, links_of, soft_links
+    from mt.alignment.statistical_aligner import THRESHOLD, StatisticalAligner, links_of, soft_links
     from mt.alignment.symmetrize import SYMMETRIZATIONS
     from mt.evaluation.alignment_input import check_count, read, read_gold
     from mt.words import split_words

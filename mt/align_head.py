@@ -85,7 +85,7 @@ def teach(loaded: LoadedModel, pairs: Sequence[Pair], flags: argparse.Namespace)
     """Adds the head to the checkpoint's model, teaches it, and writes the checkpoint with it."""
     import torch
 
-    from mt.alignment.choose import FILE_NAME, Choice
+    from mt.alignment.choice import FILE_NAME, Choice
     from mt.checkpoint.folder import write_checkpoint
     from mt.checkpoint.manifest import add_file
     from mt.checkpoint.outline import kept_tensors

@@ -1,8 +1,8 @@
-"""Dependency trees: heads of words become distances between pieces, for whatever pieces the words are cut into.
+"""Dependency trees: heads of words become distances between pieces, for any segmentation of the words into pieces.
 
-A tree is kept as a line of heads, as CoNLL has them: "2 3 0" says that the first word hangs on the second, that one on
-the third, and the third on none. Several roots are several trees. As with links (`mt.alignment.guide`), lines are
-mapped to pieces when a batch is made, so that subword sampling and another tokenizer need no trees of their own.
+A tree is a line of heads in CoNLL style: in "2 3 0" the head of word 1 is word 2, the head of word 2 is word 3, and
+word 3 is the root. Several roots are several trees. Lines are mapped to pieces when a batch is made, so they stay valid
+with subword sampling or another tokenizer (as links are: `mt.alignment.attention_from_links`).
 """
 
 from __future__ import annotations

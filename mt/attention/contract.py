@@ -25,8 +25,8 @@ class Rows(Protocol):
 class Mixer(nn.Module):
     """What every variant says of itself: its weights, and what it makes of the values that they mix.
 
-    `needs_from_source` names fields of `mt.attention.structure.Structure`. The mixer takes them by name, None where
-    they are not known, in `weights` and `attend`, or in `summarize` where cross-attention is what they are for.
+    `needs_from_source` names fields of `mt.attention.source_facts.SourceFacts`. The mixer takes them as keyword
+    arguments (None: not known) of `weights` and `attend`; for cross-attention, of `summarize`.
     """
 
     needs_from_source: tuple[str, ...] = ()

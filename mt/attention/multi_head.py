@@ -12,7 +12,7 @@ from mt.attention.contract import Mixer, repeat_heads, require_role
 from mt.attention.dropout import WholeDropout
 from mt.attention.reading import FIRST, Reading
 from mt.attention.rotary import NoRotary, Rotary
-from mt.attention.structure import UNKNOWN, Structure
+from mt.attention.source_facts import UNKNOWN, SourceFacts
 
 # B batch, T queries, S keys, D model, H heads, G key-value heads, K head size
 
@@ -58,15 +58,15 @@ class MultiHead(nn.Module):
         require_role(self.mixer, role, slot)
         self.query.requires_grad_(self.mixer.asks_queries)
 
-    def attend(self, x_BSD: Tensor, mask: Tensor | None, structure: Structure = UNKNOWN) -> Tensor:
+    def attend(self, x_BSD: Tensor, mask: Tensor | None, source_facts: SourceFacts = UNKNOWN) -> Tensor:
         """out_BSD: every position looks at all positions that the mask leaves."""
-        known = structure.of(self.mixer.needs_from_source)
+        known = source_facts.of(self.mixer.needs_from_source)
         return self._out(self.mixer.attend(*self._queries_keys_values(x_BSD, 0), mask, **known))
 
-    def summarize(self, memory_BSD: Tensor, mask: Tensor | None, structure: Structure = UNKNOWN) -> Any:
+    def summarize(self, memory_BSD: Tensor, mask: Tensor | None, source_facts: SourceFacts = UNKNOWN) -> Any:
         """The mixer's Summary of the memory: computed once a sentence, read at every step."""
         return self.mixer.summarize(
-            *self._keys_values(memory_BSD, 0), mask, **structure.of(self.mixer.needs_from_source)
+            *self._keys_values(memory_BSD, 0), mask, **source_facts.of(self.mixer.needs_from_source)
         )
 
     def read(self, x_RTD: Tensor, summary: Any, reading: Reading = FIRST) -> Tensor:

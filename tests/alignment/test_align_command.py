@@ -11,7 +11,7 @@ import pytest
 
 from mt import align
 from mt.alignment.alignment import Alignment, RawAttention
-from mt.alignment.choose import Choice
+from mt.alignment.choice import Choice
 from mt.alignment.gold import check_gold, from_pharaoh
 from mt.checkpoint.manifest import add_file
 from mt.evaluation import alignment_input
@@ -499,7 +499,9 @@ def test_pairs_that_are_left_out_are_counted(tmp_path, caplog):
 
 
 def test_a_wrong_output_is_told_before_a_corpus_is_learned_from(tmp_path, monkeypatch):
-    monkeypatch.setattr("mt.alignment.statistical.StatisticalAligner.fit", lambda *_, **__: pytest.fail("it learned"))
+    monkeypatch.setattr(
+        "mt.alignment.statistical_aligner.StatisticalAligner.fit", lambda *_, **__: pytest.fail("it learned")
+    )
     (tmp_path / "text").write_text("eins zwei\n")
     files = [f"--{name}={tmp_path / 'text'}" for name in ("source", "target")]
     with pytest.raises(FileNotFoundError):

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 # B sentences, S source and T target positions (EOS and padding included), V vocabulary, P pieces of a sentence, W words
 
 
-class Guide:
+class AttentionFromLinks:
     """Makes target attention of word links; `source_pieces` and `target_pieces` are the vocabularies, by id.
 
     `shift` says which row is guided (`mt.alignment.alignment`): 1, the one that reads a piece, knows which word it is

@@ -14,7 +14,7 @@ NAMES = ("entropy", "sparsity", "sink_mass", "coverage")
 HARDLY = 0.01  # of a row: a piece with less is not looked at
 
 
-def statistics(attentions: Iterable[RawAttention]) -> dict[str, np.ndarray]:
+def map_statistics(attentions: Iterable[RawAttention]) -> dict[str, np.ndarray]:
     """A number a layer for each of NAMES, the mean over heads and sentences.
 
     entropy    of a row, in nats: 0 looks at one piece alone, log(S) at all S alike

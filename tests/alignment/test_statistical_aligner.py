@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from mt.alignment.statistical import NULL, StatisticalAligner, _Direction, _exp_digamma, _hmm, links_of
+from mt.alignment.statistical_aligner import NULL, StatisticalAligner, _Direction, _exp_digamma, _hmm, links_of
 
 
 def corpus(rng, count, *, reorder):

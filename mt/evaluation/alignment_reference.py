@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from mt.alignment.alignment import RawAttention
-from mt.alignment.choose import Choice, rank, rank_both
+from mt.alignment.choice import Choice
 from mt.alignment.gold import Gold, from_lines
-from mt.alignment.statistical import StatisticalAligner, links_of
+from mt.alignment.rank_choices import rank, rank_both
+from mt.alignment.statistical_aligner import StatisticalAligner, links_of
 from mt.data.document import alone
 from mt.data.pair import Pair
 from mt.data.prepare import Prepared

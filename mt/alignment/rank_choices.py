@@ -28,13 +28,13 @@ def rank(
     targets: Iterable[str] | None = None,
     is_partial: bool = False,
 ) -> list[Choice]:
-    """Every choice of signal, layer, heads, shift and rule for links, least error rate first.
+    """Every choice of signal, layer, heads, shift and link rule, lowest error rate first.
 
-    Heads are tried alone, in pairs, and all together; norms where the attentions have them. Gold links count words:
-    those of `sources` and `targets` where given, else of the text that the pieces spell. With `is_partial` gold, only
-    target words that have a gold link are judged. One sentence is held at a time. Equal choices stay in order: weights
-    before norms, lower layer, shift 1 before 0, more heads, the best word alone before thresholds. Raises ValueError
-    when the sentences and gold lines are not equally many, or there are none.
+    Heads are tried alone, in pairs, and all together; norms if the attentions have them. Gold links are between the
+    words of `sources` and `targets`; without these, between the words that the pieces spell. With `is_partial` gold,
+    only target words that have a gold link are judged. Sentences are read one at a time. Ties are ordered: weights
+    before norms, lower layer, shift 1 before 0, more heads, best word before thresholds. Raises ValueError for
+    different numbers of sentences and gold lines, and for none.
     """
     gold = list(gold)
     texts = ([None] * len(gold) if lines is None else lines for lines in (sources, targets))
@@ -45,7 +45,7 @@ def rank(
         of_rules = (_best(weights_CTS), *(weights_CTS >= threshold for threshold in THRESHOLDS))
         counts = counts + np.concatenate([_counted(links, sentence_gold, is_partial) for links in of_rules])
     if not keys:
-        raise ValueError("sentences with gold links (0) must be 1 at least, to choose by them")
+        raise ValueError("sentences with gold links (0) must be at least 1, to choose by them")
     keys = [replace(key, threshold=threshold) for threshold in (None, *THRESHOLDS) for key in keys]
     rates = (ErrorRate(*(int(count) for count in row)) for row in counts)
     choices = [replace(key, error_rate=round(rate.aer, 6)) for key, rate in zip(keys, rates, strict=True)]
@@ -58,10 +58,10 @@ def rank_both(
     sources: Sequence[str],
     targets: Sequence[str],
 ) -> Iterator[tuple[Choice, Choice]]:
-    """Choices for two models, of either direction, those that agree best first: no gold is needed.
+    """Choices for two models, one of each direction, best agreement first: no gold links are needed.
 
-    `forward` attends from `targets` to `sources`, `backward` the other way. The error rate is 1 - F1 of the one's links
-    against the other's. Pairs are made as they are asked for: large models have millions.
+    `forward` attends from `targets` to `sources`, `backward` the other way. The error rate is 1 - F1 of the links
+    of one model against those of the other. Pairs are generated lazily: large models have millions.
     """
     both: Any = 0
     sizes: list[Any] = [0, 0]
@@ -74,7 +74,7 @@ def rank_both(
         both = both + flat[0] @ flat[1].T
         sizes = [size + each.sum(axis=1) for size, each in zip(sizes, flat, strict=True)]
     if not keys[0]:
-        raise ValueError("sentences (0) must be 1 at least, to choose by the agreement of two models")
+        raise ValueError("sentences (0) must be at least 1, to choose by the agreement of two models")
     error_CC = 1 - 2 * both / np.maximum(sizes[0][:, None] + sizes[1][None, :], 1)
     for place in np.argsort(error_CC, axis=None, kind="stable"):
         pair = np.unravel_index(place, error_CC.shape)
@@ -83,7 +83,7 @@ def rank_both(
 
 
 def candidates(raw: RawAttention, source_text: str | None, target_text: str | None) -> tuple[list[Choice], np.ndarray]:
-    """What can be chosen for a sentence, always in the same order, and weights_CTS of words for each."""
+    """All candidates, always in the same order, and weights_CTS of words for each."""
     heads = [(head,) for head in range(raw.num_heads)]
     heads += combinations(range(raw.num_heads), 2) if raw.num_heads > 2 else []
     heads += [tuple(range(raw.num_heads))] if raw.num_heads > 1 else []
@@ -102,7 +102,7 @@ def candidates(raw: RawAttention, source_text: str | None, target_text: str | No
 
 
 def _best(weights_CTS: np.ndarray) -> np.ndarray:
-    """links_CTS: for each target word the source word with most weight, as `argmax_links` has it."""
+    """links_CTS: for each target word the source word with most weight, like `argmax_links`."""
     C, T, S = weights_CTS.shape
     if S == 0 or T == 0:
         return np.zeros((C, T, S), dtype=bool)

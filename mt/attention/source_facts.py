@@ -1,4 +1,4 @@
-"""What may be known of a batch of sources beside their states. A mixer names what it needs; others get nothing."""
+"""What may be known of a batch of sources beside their states. A mixer names the fields that it needs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NO_PIECE = -1  # the id of a place that is no piece
 
 @dataclass(frozen=True)
 class SourceFacts:
-    """Each field is None where it is not known, or nobody asked.
+    """Each field is None where it is not known or not needed.
 
     pieces_BS    ids of the pieces (int64)
     segments_BS  the sentence that a piece belongs to: 0 is the one to be translated, -1 the one before it, 1 the one
@@ -30,7 +30,7 @@ class SourceFacts:
     tree_distance_BSS: Tensor | None = None
 
     def of(self, names: Sequence[str]) -> dict[str, Any]:
-        """Some fields by name, as a mixer takes them."""
+        """The named fields, as keyword arguments for a mixer."""
         return {name: getattr(self, name) for name in names}
 
     @classmethod

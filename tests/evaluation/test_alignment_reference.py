@@ -98,7 +98,7 @@ def test_a_validation_set_without_a_pair_to_look_at_ends_no_run(tmp_path, caplog
     long = " ".join(["w0"] * 300)
     store = SimpleNamespace(sample=lambda most: [Pair(long, long)])
     reference = Reference.of_validation(SimpleNamespace(valid=HeldOut("valid", [long], [long]), train=store))
-    assert not reference.sources and not reference.has_links and "must be 1 at least" in caplog.text
+    assert not reference.sources and not reference.has_links and "must be at least 1" in caplog.text
     assert AttentionProbe(lambda: reference, lines=5, folder=tmp_path)(None, 1) is None
 
 

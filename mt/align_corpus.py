@@ -1,7 +1,7 @@
 """Aligns the words of a parallel corpus without a model: learns from the pairs themselves, and writes their links.
 
-IBM Model 1 and an HMM, both directions trained to agree. Words are what blanks (U+0020) part; "0-0 1-2" is
-source-target, from 0, a line a line. Pairs with a blank side or over 200 words on one have no links.
+IBM Model 1 and an HMM, both directions trained to agree. Words are separated by blanks (U+0020). Each output line has
+the links of one pair, "0-0 1-2": source-target, from 0. Pairs with a blank side or a side over 200 words have none.
 """
 
 from __future__ import annotations
@@ -12,15 +12,14 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 
-from mt.command_line import Flags
 from mt.data.visible import is_visible
 from mt.data.whole_folder import whole_file
+from mt.flags import SYMMETRIZATIONS, Flags, add_corpus, add_gold, add_symmetrize
 from mt.number import Number
 
 log = logging.getLogger("mt.align")
 
-SOFT = "soft-product"
-METHODS = ("forward", "backward", "intersection", "union", "grow-diag", "grow-diag-final", "grow-diag-final-and", SOFT)
+SOFT_PRODUCT = SYMMETRIZATIONS[-1]
 
 
 def main(argv: list[str]) -> int:
@@ -30,7 +29,7 @@ def main(argv: list[str]) -> int:
 
     from mt.alignment.error_rate import ErrorRate
     from mt.alignment.links import to_pharaoh
-    from mt.alignment.statistical import THRESHOLD, StatisticalAligner, links_of, soft_links
+    from mt.alignment.statistical_aligner import THRESHOLD, StatisticalAligner, links_of, soft_links
     from mt.alignment.symmetrize import SYMMETRIZATIONS
     from mt.evaluation.alignment_input import check_count, read, read_gold
     from mt.words import split_words
@@ -44,11 +43,11 @@ def main(argv: list[str]) -> int:
         log.info("%d of %d pairs have no links: a side is blank or too long", aligner.num_left_out, len(sources))
     rate, threshold = ErrorRate(), THRESHOLD if flags.threshold is None else flags.threshold
     to_standard = flags.output == "-"
-    # opened first: a wrong path should not wait for what is learned
+    # opened first: a wrong path is reported before learning
     with nullcontext(sys.stdout) if to_standard else whole_file(Path(flags.output)) as output:
         aligner.fit(model1_iterations=flags.model1_iterations, hmm_iterations=flags.hmm_iterations, tell=log.info)
         for number, posteriors in enumerate(aligner.posteriors()):
-            if flags.symmetrize == SOFT:
+            if flags.symmetrize == SOFT_PRODUCT:
                 links = soft_links(posteriors, threshold)
             else:
                 links = SYMMETRIZATIONS[flags.symmetrize](*links_of(posteriors))
@@ -61,7 +60,7 @@ def main(argv: list[str]) -> int:
 
 
 def check(flags: argparse.Namespace) -> None:
-    """Refuses what cannot be meant."""
+    """Raises ValueError for flags that contradict each other."""
     iterations = flags.model1_iterations, flags.hmm_iterations
     if sum(iterations) == 0:
         raise ValueError(f"--model1-iterations and --hmm-iterations {iterations}: one of them must be at least 1")
@@ -70,16 +69,10 @@ def check(flags: argparse.Namespace) -> None:
 def parser() -> argparse.ArgumentParser:
     """The flags; nothing heavy is imported for them."""
     parser = Flags(prog="align corpus", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--source", metavar="FILE", required=True, help="sentences, a line each (plain or .gz)")
-    parser.add_argument("--target", metavar="FILE", required=True, help="their translations")
+    add_corpus(parser)
     parser.add_argument("--output", metavar="FILE", required=True, help="where the links go (- for standard output)")
-    parser.add_argument("--gold", metavar="FILE", help="links of the first lines that people drew: prints AER")
-    parser.add_argument(
-        "--gold-base", type=Number(int), choices=(0, 1), default=0, help="of Pharaoh positions (default: 0)"
-    )
-    parser.add_argument(
-        "--symmetrize", choices=METHODS, default=SOFT, help="how two directions become one (default: %(default)s)"
-    )
+    add_gold(parser, prints=", of the first lines: prints AER")
+    add_symmetrize(parser, default=SOFT_PRODUCT, more=("forward", "backward"))
     parser.add_argument(
         "--threshold",
         metavar="SHARE",
@@ -92,6 +85,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--hmm-iterations", metavar="N", type=Number(int, least=0), default=5, help="(default: %(default)s)"
     )
-    parser.refuse_idle("--gold-base", "without --gold", lambda flags: not flags.gold)
-    parser.refuse_idle("--threshold", f"without --symmetrize {SOFT}", lambda flags: flags.symmetrize != SOFT)
+    parser.refuse_idle(
+        "--threshold", f"without --symmetrize {SOFT_PRODUCT}", lambda flags: flags.symmetrize != SOFT_PRODUCT
+    )
     return parser

@@ -1,9 +1,8 @@
-"""Teaches an alignment head on a finished checkpoint, which stands still and translates as before (Shift-AET).
+"""Trains an alignment head on a finished checkpoint, whose other weights stay the same, as its translations do.
 
-The head learns where each target word looks from word links: those of --links, such as another aligner's or those that
-`align` wrote for both directions of a model, else the statistical aligner's, found in --source and --target themselves.
---output gets the checkpoint with the head, and with alignment.json naming it; `align` and `translate --alignment` read
-it from there.
+The head learns from word links (Shift-AET): those of --links, such as another aligner's or those of `align` for both
+directions of a model, else links of the statistical aligner, which learns from --source and --target. --output gets
+the checkpoint with the head and an alignment.json that names it; `align` and `translate --alignment` then use the head.
 """
 
 from __future__ import annotations
@@ -16,9 +15,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from mt.command_line import Flags, add_tag
 from mt.data.visible import is_visible
 from mt.data.whole_folder import remove_unfinished
+from mt.flags import Flags, add_checkpoint, add_corpus, add_device, add_tag
 from mt.number import Number
 
 if TYPE_CHECKING:
@@ -29,8 +28,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("mt.align")
 
-MAX_PIECES = 200  # of a side: longer pairs do not teach
-SHIFT = 1  # the row that reads a piece: what the state behind a layer knows
+MAX_PIECES = 200  # of a side: longer pairs are left out
+SHIFT = 1  # the row that reads a piece: its state after a layer knows the piece
 
 
 def main(argv: list[str]) -> int:
@@ -67,7 +66,7 @@ def main(argv: list[str]) -> int:
     pairs = [Pair(*both) for both in zip(sources, targets, links, strict=True) if all(map(is_visible, both))]
     pairs = [with_tag(pair, flags.tag) for pair in pairs]
     if not pairs:
-        raise ValueError(f"{flags.source} and {flags.target} have no pair of lines with a link to learn from")
+        raise ValueError(f"{flags.source} and {flags.target} have no pair of lines to learn from")
     with only_process(output):
         check_new(output)  # another process may have written it by now
         remove_unfinished(output.parent, output.name.__eq__)  # left by one that was killed
@@ -76,16 +75,16 @@ def main(argv: list[str]) -> int:
 
 
 def check_new(output: Path) -> None:
-    """Raises ValueError unless there is nothing at `output`, or an empty folder, such as a kill leaves."""
+    """Raises ValueError unless `output` does not exist or is an empty folder, which a killed process leaves."""
     if output.is_symlink() or (output.exists() and not (output.is_dir() and not any(output.iterdir()))):
-        raise ValueError(f"--output ({output}) must be a new folder: this one is there")
+        raise ValueError(f"--output ({output}) must be a new folder: this one exists")
 
 
 def teach(loaded: LoadedModel, pairs: Sequence[Pair], flags: argparse.Namespace) -> None:
-    """Adds the head to the checkpoint's model, teaches it, and writes the checkpoint with it."""
+    """Adds the head to the checkpoint's model, trains it, and writes the checkpoint with it."""
     import torch
 
-    from mt.alignment.choose import FILE_NAME, Choice
+    from mt.alignment.choice import FILE_NAME, Choice
     from mt.checkpoint.folder import write_checkpoint
     from mt.checkpoint.manifest import add_file
     from mt.checkpoint.outline import kept_tensors
@@ -130,7 +129,7 @@ def teach(loaded: LoadedModel, pairs: Sequence[Pair], flags: argparse.Namespace)
 def batches_of(
     pairs: Sequence[Pair], tokenizers: TokenizerPair, folder: Path, flags: argparse.Namespace
 ) -> TokenBatches:
-    """Guided batches of the pairs, by way of files in `folder`."""
+    """Batches of the pairs with target attention, stored in files in `folder`."""
     from mt.data.batching import TokenBatches
     from mt.data.encode import write_store
     from mt.data.ledger import Ledger
@@ -144,7 +143,7 @@ def batches_of(
     text, counts = TextStore(folder / "text"), Ledger("pairs", len(pairs), len(pairs))
     write_store(folder / "encoded", text, tokenizers, max_pieces=MAX_PIECES, ledgers={"train": counts})
     if counts.num_dropped:
-        log.warning("%d of %d pairs are over %d pieces: they do not teach", counts.num_dropped, len(pairs), MAX_PIECES)
+        log.warning("%d of %d pairs are over %d pieces and left out", counts.num_dropped, len(pairs), MAX_PIECES)
     return TokenBatches(
         Store(folder / "encoded", text),
         tokenizers,
@@ -157,17 +156,16 @@ def batches_of(
 def parser() -> argparse.ArgumentParser:
     """The flags; nothing heavy is imported for them."""
     parser = Flags(prog="align head", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--source", metavar="FILE", required=True, help="sentences, a line each (plain or .gz)")
-    parser.add_argument("--target", metavar="FILE", required=True, help="their translations")
+    add_corpus(parser)
     parser.add_argument("--output", metavar="FOLDER", required=True, help="where the checkpoint with the head goes")
-    parser.add_argument("--checkpoint", metavar="FOLDER", help="a run or a step (default: the newest finished run)")
+    add_checkpoint(parser)
     add_tag(parser)
     parser.add_argument("--links", metavar="FILE", help="Pharaoh links from 0, a line a line (default: learned)")
     parser.add_argument(
         "--layer",
         metavar="N",
         type=Number(int, least=0),
-        help="decoder layer behind which it reads, from 0 (default: the last but one)",
+        help="decoder layer after which it reads, from 0 (default: the last but one)",
     )
     parser.add_argument(
         "--steps", metavar="N", type=Number(int, least=1), default=1200, help="updates (default: %(default)s)"
@@ -187,9 +185,13 @@ def parser() -> argparse.ArgumentParser:
         help="a batch, padded, both sides (default: %(default)s)",
     )
     parser.add_argument(
-        "--seed", metavar="N", type=Number(int, least=0), default=1, help="of the head and the order (default: 1)"
+        "--seed",
+        metavar="N",
+        type=Number(int, least=0),
+        default=1,
+        help="of the random numbers (default: 1)",
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
+    add_device(parser)
     parser.add_argument(
         "--precision", default="auto", help="auto, float32 or bfloat16: of the products (default: %(default)s)"
     )

@@ -1,6 +1,5 @@
 """What all commands share: where the settings are, how mistakes are told, how Hydra is started. Never imports torch."""
 
-import argparse
 import atexit
 import os
 import re
@@ -45,38 +44,6 @@ flags:
   MT_DEBUG=1          (in the environment) tracebacks instead of one-line errors"""
 
 
-class Flags(argparse.ArgumentParser):
-    """Flags whose mistakes are ValueErrors, so that they are told in one line like all others."""
-
-    def __init__(self, **how: Any):
-        super().__init__(**how)
-        self.idle: list[tuple[str, str, Callable[[argparse.Namespace], bool]]] = []
-
-    def refuse_idle(self, flag: str, when: str, is_so: Callable[[argparse.Namespace], bool]) -> None:
-        """From now on `flag` is refused, in the words of `when`, where it is given and the flags leave it no effect."""
-        self.idle.append((flag, when, is_so))
-
-    def parse_args(self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None) -> Any:
-        flags = super().parse_args(args, namespace)
-        # once more without defaults: what is not None then, was given
-        given = super().parse_args(args, argparse.Namespace(**dict.fromkeys(vars(flags))))
-        for flag, when, is_so in self.idle:
-            if getattr(given, flag.removeprefix("--").replace("-", "_")) is not None and is_so(flags):
-                raise ValueError(f"{flag} has no effect {when}")
-        return flags
-
-    def error(self, message: str) -> NoReturn:
-        refused = re.fullmatch(r"argument (?:\S+/)?(\S+): (\(.*\) must be .*)", message, re.S)
-        raise ValueError(f"{refused[1]} {refused[2]}" if refused else f"{message} (--help lists the flags)")
-
-
-def add_tag(flags: argparse._ActionsContainer, name: str = "--tag", of: str = "each source line") -> None:
-    """Adds `--tag`, which means the same to every command."""
-    flags.add_argument(
-        name, metavar="TAG", help=f"goes before {of}, for a model that was trained with tags: '<2de>' (default: none)"
-    )
-
-
 def config_folder() -> Path:
     """The folder with the settings files: inside an installed package, or at the top of a checkout."""
     package = Path(__file__).resolve().parent
@@ -96,16 +63,13 @@ def run(main: Callable[[], int | None]) -> NoReturn:
 
 @contextmanager
 def leaving_at_once() -> Iterator[None]:
-    """Ends the process where a tool has ended: to take an interpreter with torch in it apart costs a third of a second.
-
-    What was registered for the end is done; there is nothing behind it.
-    """
+    """Ends the process at once, after its exit handlers: taking down an interpreter with torch costs 0.3 seconds."""
     try:
         yield
     except SystemExit as end:
         atexit._run_exitfuncs()
         for stream in filter(None, (sys.stdout, sys.stderr)):
-            with suppress(OSError, ValueError):  # closed by whoever reads it, which has been said by now
+            with suppress(OSError, ValueError):  # closed by its reader, which was reported before
                 stream.flush()
         os._exit(int(end.code or 0))
 
@@ -114,7 +78,7 @@ def run_hydra(main: Callable[[dict[str, Any]], float | None], config_name: str) 
     """Runs `main` on `config_name`.yaml and the overrides on the command line, made plain dicts, lists and values.
 
     Mistakes in overrides, and ValueError or OSError from `main`, are one line on stderr and code 2. With --multirun
-    the jobs behind a failed one still run.
+    the jobs after a failed one still run.
     """
     with one_line_errors():
         settle_streams()
@@ -143,7 +107,7 @@ def run_hydra(main: Callable[[dict[str, Any]], float | None], config_name: str) 
             check_numbers(settings)
             check_places(settings)
             if alone:
-                refuse_unheard(HydraConfig.get().runtime.choices)
+                refuse_unused_plugin(HydraConfig.get().runtime.choices)
             elif "folder" in settings:
                 # each job in a folder of its own, or they would go on with one another's work
                 job_name = job_folder(HydraConfig.get().job.override_dirname)
@@ -171,7 +135,7 @@ def run_hydra(main: Callable[[dict[str, Any]], float | None], config_name: str) 
             raise ValueError(worded_by_launcher(error)) from error
 
 
-def refuse_unheard(choices: Mapping[str, str]) -> None:
+def refuse_unused_plugin(choices: Mapping[str, str]) -> None:
     """Raises ValueError where a launcher or a sweeper is chosen for a command that Hydra does not ask them for."""
     for group in ("hydra/launcher", "hydra/sweeper"):
         if choices[group] != "basic":
@@ -193,7 +157,7 @@ def worded_by_launcher(error: Exception) -> str:
 @contextmanager
 def one_line_errors() -> Iterator[None]:
     """Turns what a user can cause into an exit code, and one line on stderr where there is something to say."""
-    ctrl_c = CtrlC.heard()
+    ctrl_c = CtrlC.installed()
     try:
         with ctrl_c.first():
             yield
@@ -230,7 +194,7 @@ class CtrlC:
             raise SystemExit(INTERRUPTED) from None
 
     @classmethod
-    def heard(cls) -> "CtrlC":
+    def installed(cls) -> "CtrlC":
         """The one that handles SIGINT from now on; where it is ignored (a shell's background job) it stays so."""
         now = signal.getsignal(signal.SIGINT)
         if isinstance(now, cls):

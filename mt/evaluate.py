@@ -13,8 +13,9 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from mt.command_line import Flags, add_tag, command_name, run
+from mt.command_line import command_name, run
 from mt.data.whole_folder import whole_file
+from mt.flags import Flags, add_batch_tokens, add_checkpoint, add_device, add_precision, add_tag, add_trees
 from mt.number import Number
 from mt.search.length_penalty import LEAST_ALPHA, MOST_ALPHA
 
@@ -204,13 +205,7 @@ def parser() -> argparse.ArgumentParser:
     text.add_argument("--output", metavar="FILE", help="keep the translations here")
 
     how = parser.add_argument_group("how it is translated")
-    how.add_argument(
-        "--checkpoint",
-        metavar="FOLDER",
-        nargs="+",
-        help="a run, such as checkpoints/demo, or one step in it; several: their mean probabilities, with the search "
-        "of the first (default: the newest finished run in checkpoints)",
-    )
+    add_checkpoint(how, several=True)
     how.add_argument(
         "--beam-size",
         metavar="N",
@@ -224,24 +219,10 @@ def parser() -> argparse.ArgumentParser:
         help="more favours longer, 0 is off (default: the checkpoint's)",
     )
     add_tag(how)
-    how.add_argument(
-        "--trees",
-        metavar="FILE",
-        help="their trees, for a model with structured attention: see translate --help",
-    )
-    how.add_argument(
-        "--batch-tokens",
-        metavar="N",
-        type=Number(int, least=1),
-        help="sentences times longest source, in a batch (default: 10240 by the size of the beam; GPU: 40960)",
-    )
-    how.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
-    how.add_argument(
-        "--precision",
-        default="float32",
-        help="float32, bfloat16, on a CPU int8, or auto: bfloat16 where the device has it (default: %(default)s)",
-    )
-
+    add_trees(how)
+    add_batch_tokens(how)
+    add_device(how)
+    add_precision(how)
     how.add_argument(
         "--document",
         action="store_true",

@@ -10,8 +10,9 @@ import argparse
 import logging
 from typing import NoReturn
 
-from mt.command_line import Flags, run
+from mt.command_line import run
 from mt.data.visible import is_visible
+from mt.flags import Flags, add_checkpoint, add_corpus
 from mt.number import Number
 
 log = logging.getLogger("mt.shortlist")
@@ -22,9 +23,8 @@ LONGEST = 200  # pieces of a side
 def parser() -> argparse.ArgumentParser:
     """The flags."""
     flags = Flags(prog="shortlist", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    flags.add_argument("--source", metavar="FILE", required=True, help="sentences, a line each (plain or .gz)")
-    flags.add_argument("--target", metavar="FILE", required=True, help="their translations")
-    flags.add_argument("--checkpoint", metavar="FOLDER", help="a run or a step (default: the newest finished run)")
+    add_corpus(flags)
+    add_checkpoint(flags)
     flags.add_argument(
         "--best",
         metavar="N",

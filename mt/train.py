@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from mt.checkpoint.run_folder import RunFolder
     from mt.checkpoint.validation import Validation
-    from mt.evaluation.choose_alignment import Reference
+    from mt.evaluation.alignment_reference import Reference
     from mt.evaluation.tokenization import Tokenization
     from mt.training.assembly import Assembly, Parts
     from mt.training.distributed import Ranks
@@ -37,7 +37,7 @@ log = logging.getLogger("mt.train")
 def main(settings: dict[str, Any]) -> float | None:
     """Prepares the data, trains, and finishes: settings -> parts -> one call each. Gives the best validation metric."""
     from mt.checkpoint.changes import settings_to_resume
-    from mt.evaluation.choose_alignment import Reference
+    from mt.evaluation.alignment_reference import Reference
     from mt.evaluation.final import final_table
     from mt.training.assembly import Assembly, Parts, check_settings
     from mt.training.distributed import Ranks

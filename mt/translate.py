@@ -16,9 +16,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
-from mt.command_line import Flags, add_tag, leaving_at_once, run
+from mt.command_line import leaving_at_once, run
 from mt.cores import num_threads
 from mt.data.whole_folder import whole_file
+from mt.flags import Flags, add_batch_tokens, add_device, add_precision, add_tag
 from mt.number import Number
 from mt.search.length_penalty import LEAST_ALPHA, MOST_ALPHA
 from mt.search.temperature import COLDEST, HOTTEST
@@ -156,11 +157,7 @@ def parser() -> argparse.ArgumentParser:
         help="the lines are sentences of documents, each ended by a blank line: translate each in the context of its "
         "neighbours, as the checkpoint was trained to (data.document)",
     )
-    flags.add_argument(
-        "--batch-tokens",
-        type=Number(int, least=1),
-        help="padded source pieces of a batch (default: 10240 by the size of the beam; GPU: 40960)",
-    )
+    add_batch_tokens(flags)
     flags.add_argument(
         "--max-pieces",
         type=Number(int, least=1),
@@ -176,12 +173,8 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="look only at the target pieces that the checkpoint's shortlist has for a source (python -m mt.shortlist)",
     )
-    flags.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
-    flags.add_argument(
-        "--precision",
-        default="float32",
-        help="float32, bfloat16, on a CPU int8, or auto (default: float32, the same in any batch)",
-    )
+    add_device(flags)
+    add_precision(flags)
     for flag in ("--temperature", "--top-k", "--top-p", "--seed"):
         flags.refuse_idle(flag, "without --sample", lambda given: not given.sample)
     return flags

@@ -38,10 +38,10 @@ sys.path.insert(0, str(ROOT))
 from mt.alignment.alignment import Alignment, RawAttention  # noqa: E402 - found by the line above
 from mt.alignment.gold import Gold  # noqa: E402
 from mt.alignment.omission import is_omitted, left_over  # noqa: E402
-from mt.alignment.statistical import StatisticalAligner  # noqa: E402
+from mt.alignment.statistical_aligner import StatisticalAligner  # noqa: E402
 from mt.alignment.words import by_words, words_of  # noqa: E402
 from mt.evaluation.alignment_input import check_count, read, read_gold  # noqa: E402
-from mt.evaluation.choose_alignment import learned_links  # noqa: E402
+from mt.evaluation.alignment_reference import learned_links  # noqa: E402
 from mt.inference.aligner import Aligner  # noqa: E402
 from mt.words import split_words  # noqa: E402
 

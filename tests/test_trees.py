@@ -153,7 +153,7 @@ def test_blank_trees_are_none_and_those_that_do_not_fit_are_said(translate, tmp_
     assert (
         "line 3: translated without its tree: heads (2) must be as many as the words of the sentence (3)" in caplog.text
     )
-    assert "line 4: translated without its tree: heads: word 1 hangs on itself, in a circle" in caplog.text
+    assert "line 4: translated without its tree: heads: word 1 is above itself, in a circle" in caplog.text
     assert "line 1:" not in caplog.text and "line 2:" not in caplog.text
     (tmp_path / "long").write_text("0" + " 1" * 29 + "\n", encoding="utf-8")
     translate("--trees", tmp_path / "long", "--max-pieces", 20, "eins " * 30)

@@ -4,15 +4,15 @@ Rows, with target pieces y_0 ... y_{n-1} and decoder input <s> y_0 ... y_{n-1}:
 
     row 0      row 1      ...  row n-1        row n
     reads <s>  reads y_0       reads y_{n-2}  reads y_{n-1}
-    gives y_0  gives y_1       gives y_{n-1}  gives </s>
+    predicts   predicts        predicts       predicts
+    y_0        y_1             y_{n-1}        </s>
 
-shift 0 takes for y_i the row that gives it (row i); shift 1 the next one, which reads it (row i + 1): there the decoder
-knows which word it is about (Shift-Att, Chen et al. 2020, "Accurate Word Alignment Induction from Neural Machine
+shift 0 takes for y_i the row that predicts it (row i); shift 1 the next row, which reads it (row i + 1): there the
+decoder knows the word (Shift-Att, Chen et al. 2020, "Accurate Word Alignment Induction from Neural Machine
 Translation").
 
-Signals: `weights` are the attention weights a; `norms` are |a f(x)|, weights times the length of what they bring in, so
-that a column which is looked at for want of anything better counts for the little that it holds (Kobayashi et al. 2020,
-"Attention is Not Only a Weight").
+Signals: `weights` are the attention weights a; `norms` are |a f(x)|, weights times the length of the value vectors: a
+column that takes weight but adds little counts little (Kobayashi et al. 2020, "Attention is Not Only a Weight").
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ SIGNALS = ("weights", "norms")
 
 @dataclass(frozen=True, eq=False)
 class RawAttention:
-    """Cross-attention of one sentence as the decoder has it: all layers and heads, before dropout.
+    """Cross-attention of one sentence: all layers and heads, before dropout.
 
-    `weights_LHTS`: one row per decoder step, the one that gives "</s>" included; one column per source piece, "</s>"
-    included. The piece lists name those columns, and what each row gives. Padding may follow on both axes.
-    `norms_LHS`: the lengths |f(x)| of the columns' values, where the signal `norms` is wanted.
+    `weights_LHTS`: one row per decoder step, including the one that predicts "</s>"; one column per source piece,
+    including "</s>". `source_pieces` name the columns, `target_pieces` what each row predicts. Padding may follow on
+    both axes. `norms_LHS`: the lengths |f(x)| of the columns' values, needed for the signal `norms`.
     """
 
     weights_LHTS: np.ndarray
@@ -44,11 +44,11 @@ class RawAttention:
     norms_LHS: np.ndarray | None = None
 
     def signal(self, name: str = "weights") -> np.ndarray:
-        """weights_LHTS, or the same by norms, rows summing to one. Raises ValueError for a signal that is not there."""
+        """weights_LHTS, or these times norms with rows summing to one. Raises ValueError for an unknown signal."""
         if name == "weights":
             return self.weights_LHTS
         if name not in SIGNALS or self.norms_LHS is None:
-            raise ValueError(f"signal ({name}) must be one of {', '.join(SIGNALS)}, and norms must have been asked for")
+            raise ValueError(f"signal ({name}) must be one of {', '.join(SIGNALS)}, and norms need norms_LHS")
         S = self.norms_LHS.shape[-1]
         return renormalise(self.weights_LHTS[..., :S] * self.norms_LHS[:, :, None, :])
 
@@ -63,7 +63,7 @@ class RawAttention:
 
 @dataclass(frozen=True, eq=False)
 class Alignment:
-    """How much each target token looks at each source token, and where that was read.
+    """How much each target token attends to each source token, and where that was read.
 
     `weights_TS`: one row per target token, one column per source token, no special pieces; a row sums to one, or is
     all zero when everything it held lay on the special columns. The tokens are pieces or words, as `unit` says.
@@ -96,8 +96,8 @@ class Alignment:
     ) -> Alignment:
         """The mean of `heads` (None: all) of one layer, special pieces dropped, rows renormalised.
 
-        Heads are averaged as they are and renormalised together: a head that parks its mass on "</s>" thus counts for
-        little. Raises ValueError for a layer, head or shift that is not there.
+        Heads are averaged before rows are renormalised, so a head with its mass on "</s>" counts little. Raises
+        ValueError for a layer, head or shift that does not exist.
         """
         heads = check_choice(raw.num_layers, raw.num_heads, layer=layer, heads=heads, shift=shift)
         weights_TS = raw.signal(signal)[layer, list(heads)].mean(axis=0)
@@ -135,12 +135,12 @@ class Alignment:
 
 
 def describe(layer: int, heads: Sequence[int], shift: int, signal: str) -> str:
-    """Where an alignment is read, in words."""
+    """Where an alignment is read, as text."""
     return f"layer {layer}, {describe_heads(heads)}, {describe_row(shift, signal)}"
 
 
 def describe_row(shift: int, signal: str) -> str:
-    """ "shift 1", or "shift 1, by norms": which row is taken, and what of it."""
+    """ "shift 1", or "shift 1, by norms": which row is read, and which signal."""
     return f"shift {shift}{', by norms' if signal == 'norms' else ''}"
 
 
@@ -165,14 +165,14 @@ def check_choice(
     if not 0 <= layer < num_layers:
         raise ValueError(f"layer ({layer}) must be from 0 to {num_layers - 1}: the decoder has {num_layers} layers")
     if not heads:
-        raise ValueError("heads () must name one head at least")
+        raise ValueError("heads () must name at least one head")
     for head in heads:
         if not 0 <= head < num_heads:
             raise ValueError(f"head ({head}) must be from 0 to {num_heads - 1}: a layer has {num_heads} heads")
     if len(set(heads)) < len(heads):
         raise ValueError(f"heads {heads} must differ from each other")
     if shift not in SHIFTS:
-        raise ValueError(f"shift ({shift}) must be 0 (the row that gives a piece) or 1 (the next, which reads it)")
+        raise ValueError(f"shift ({shift}) must be 0 (the row that predicts a piece) or 1 (the next, which reads it)")
     return heads
 
 

@@ -1,4 +1,4 @@
-"""Error rates in parts: by the length of the source, and by the direction that the links were read in."""
+"""Error rates by source length, and by the direction that the links come from."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from mt.alignment.error_rate import ErrorRate
 from mt.alignment.gold import Gold
 from mt.alignment.links import Link
 
-LONGEST = (10, 20, 30)  # source words of each bucket but the last, which has no end
+LONGEST = (10, 20, 30)  # upper limits of the buckets, in source words; the last bucket has none
 RATES = {"aer": "AER", "precision": "precision", "recall": "recall", "f1": "F1"}
 LABEL = 19  # columns of text: as wide as the longest name of a symmetrisation
 
 
 @dataclass
 class Part:
-    """Some of the sentences, or one way to read all of them."""
+    """Some of the sentences, or the links of one direction."""
 
     num_sentences: int = 0
     rate: ErrorRate = field(default_factory=ErrorRate)
@@ -27,7 +27,7 @@ class Part:
 
 
 class Breakdown:
-    """The error rate of a set of sentences, which are added one by one, and of its parts."""
+    """The error rate of a set of sentences, added one by one, and of its parts."""
 
     def __init__(self) -> None:
         self.total = Part()
@@ -37,7 +37,7 @@ class Breakdown:
     def add(
         self, links: Set[Link], gold: Gold, num_source_words: int, directions: Mapping[str, Set[Link]] | None = None
     ) -> None:
-        """Counts a sentence; `directions` names the links of each direction where there are several."""
+        """Counts a sentence; `directions`: the links of each direction by name, if there are several."""
         self.total.add(links, gold)
         if num_source_words:  # a blank line has no link to find
             self.by_length.setdefault(length_bucket(num_source_words), Part()).add(links, gold)

@@ -1,11 +1,11 @@
-"""Alignment error rate: how far a system's links are from those that people drew.
+"""Alignment error rate: how far a system's links are from links made by people.
 
 With A the system's links, S the sure and P the possible links (S is part of P), each count summed over the whole set:
 
     precision = |A and P| / |A|        recall = |A and S| / |S|        F1 = 2 precision recall / (precision + recall)
     AER = 1 - (|A and S| + |A and P|) / (|A| + |S|)                    (Och and Ney 2003)
 
-A ratio of nothing to nothing is 1: nothing was claimed, nothing missed.
+0 / 0 counts as 1: no link is wrong and none is missing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mt.alignment.links import Link
 
 @dataclass(frozen=True)
 class ErrorRate:
-    """Counts that can be added, and what follows from them: rates from 0 to 1."""
+    """Counts that can be added, and the rates computed from them, from 0 to 1."""
 
     num_links: int = 0  # |A|
     num_sure: int = 0  # |S|

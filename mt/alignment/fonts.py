@@ -1,4 +1,4 @@
-"""Fonts for labels in any script: which of the installed ones have the characters, and a word when none has."""
+"""Fonts for labels in any script: which installed fonts have the characters, and a warning if none has."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from matplotlib import font_manager
 log = logging.getLogger(__name__)
 
 FIRST = "DejaVu Sans"  # comes with matplotlib: Latin, Greek, Cyrillic, Arabic, Hebrew, Armenian, Georgian
-# asked first, in this order, before the rest of what is installed
+# tried first, in this order, before other installed fonts
 PREFERRED = (
     "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans CJK KR", "Noto Sans SC", "Noto Sans JP", "Noto Sans KR",
     "Source Han Sans SC", "PingFang SC", "Hiragino Sans", "Hiragino Sans GB", "Apple SD Gothic Neo",
@@ -22,8 +22,8 @@ PREFERRED = (
     "Noto Sans Tamil", "Noto Sans Telugu", "Noto Sans Thai", "Noto Sans Ethiopic", "Nirmala UI", "Leelawadee UI",
     "Noto Sans", "FreeSans", "Arial Unicode MS", "Unifont", "Noto Sans Symbols2", "Noto Emoji", "Segoe UI Symbol",
 )  # fmt: skip
-LAST_RESORT = "Last Resort"  # has a box for everything, and so nothing
-_told: set[str] = set()  # scripts that were warned about: once in a process is enough
+LAST_RESORT = "Last Resort"  # has only boxes
+_warned: set[str] = set()  # scripts that were reported: one warning in a process
 INSTALL = "Noto Sans covers most scripts, Noto Sans CJK those of East Asia"
 
 
@@ -47,7 +47,7 @@ def families_for(texts: Iterable[str]) -> list[str]:
 
 
 def script_of(letter: str) -> str:
-    """The script's name as the Unicode database has it, "CJK" or "Thai"; "symbols" for what is no letter."""
+    """The script's name in the Unicode database, "CJK" or "Thai"; "symbols" for characters that are no letters."""
     category = unicodedata.category(letter)
     if category[0] == "P" and unicodedata.east_asian_width(letter) in "WF":
         return "CJK"
@@ -58,9 +58,9 @@ def script_of(letter: str) -> str:
 
 
 def _warn_once(script: str, example: str) -> None:
-    if script in _told:
+    if script in _warned:
         return
-    _told.add(script)
+    _warned.add(script)
     log.warning("no installed font has %s characters (such as %s), PNG labels show boxes: %s", script, example, INSTALL)
 
 
@@ -77,5 +77,5 @@ def _characters_of(family: str) -> frozenset[int]:
     plain = min(faces, key=lambda face: (face.style != "normal", str(face.weight) not in ("400", "normal", "regular")))
     try:
         return frozenset(font_manager.get_font(plain.fname).get_charmap())
-    except RuntimeError:  # a file that FreeType cannot read draws nothing
+    except RuntimeError:  # FreeType cannot read the file
         return frozenset()

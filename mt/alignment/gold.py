@@ -1,10 +1,10 @@
-"""Links that people drew, in the formats they come in.
+"""Links made by people, in three formats.
 
 Pharaoh   a line a sentence, "0-0 1?2": i-j sure, i?j or ipj possible only; positions from 0, in some sets from 1
-NAACL     a line a link, "1 1 1 S": sentence, source and target position, all from 1; S sure (also where nothing
-          stands there), P possible only; a confidence may follow and is left alone (Mihalcea and Pedersen 2003)
-Blinker   a folder of files samp1.SentPair0, samp1.SentPair1, ...: a line a link, "1 1", from 1; a 0 is no word, so
-          that such a line is no link; all sure (Melamed 1998)
+NAACL     a line a link, "1 1 1 S": sentence, source and target position, all from 1; S sure (the
+          default), P possible only; a confidence may follow and is ignored (Mihalcea and Pedersen 2003)
+Blinker   a folder of files samp1.SentPair0, samp1.SentPair1, ...: a line a link, "1 1", from 1; lines
+          with a 0 (no word) are no links; all links are sure (Melamed 1998)
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Gold:
 def from_pharaoh(line: str, base: int = 0) -> Gold:
     """The links of a line such as "0-0 1?2 1-3", positions counted from `base`.
 
-    Raises ValueError with the entry that is none.
+    Raises ValueError naming a malformed entry.
     """
     sure: set[Link] = set()
     possible: set[Link] = set()
@@ -55,10 +55,10 @@ def from_pharaoh(line: str, base: int = 0) -> Gold:
 
 
 def from_lines(lines: Sequence[str], count: int, *, base: int = 0, is_beginning: bool = False) -> list[Gold]:
-    """The links of `count` sentences in Pharaoh or NAACL format, whichever the first line that is not blank is in.
+    """The links of `count` sentences in Pharaoh or NAACL format, recognised by the first line that is not blank.
 
-    With `is_beginning` they may end with the last sentence that they speak of. Raises ValueError, with the
-    number of the line, for what is in neither, or in a sentence that is not there.
+    With `is_beginning` there may be links of the first sentences only. Raises ValueError, with the number of the line,
+    for a line in neither format and for a sentence that does not exist.
     """
     first = next((line for line in lines if line.strip()), "")
     if NAACL.fullmatch(first.strip()):
@@ -87,7 +87,7 @@ def _from_naacl(lines: Sequence[str], count: int, is_beginning: bool) -> list[Go
             )
         sentence, source, target = (int(position) for position in found.groups()[:3])
         if sentence > count:
-            raise ValueError(f"line {number}: sentence ({sentence}) must be at most {count}, the sentences there are")
+            raise ValueError(f"line {number}: sentence ({sentence}) must be at most {count}, the number of sentences")
         links[sentence - 1][found[4] == "P"].add((source - 1, target - 1))
         last = max(last, sentence)
     return [Gold.of(*both) for both in links[: last if is_beginning else count]]
@@ -96,7 +96,7 @@ def _from_naacl(lines: Sequence[str], count: int, is_beginning: bool) -> list[Go
 def from_blinker(
     folder: Path, count: int, *, read: Callable[[Path], Iterable[str]], is_beginning: bool = False
 ) -> list[Gold]:
-    """The links of `count` sentences in the files of a folder, with `is_beginning` of as many of them as it has.
+    """The links of `count` sentences in the files of a folder; with `is_beginning`, of as many as there are files.
 
     `read` gives the lines of a file. Raises ValueError for a file or a line that is wrong.
     """
@@ -125,5 +125,5 @@ def check_gold(gold: Gold, num_source: int, num_target: int) -> None:
         if source >= num_source or target >= num_target:
             raise ValueError(
                 f"link ({source}-{target}) must lie within the pair's {num_source} source and {num_target} target "
-                "words, which only blanks (U+0020) part"
+                "words, which are separated by blanks (U+0020)"
             )

@@ -90,7 +90,7 @@ def save_grid(
 
 
 def shown(token: str, *, right_to_left: Callable[[str], str] = str) -> str:
-    """A token as a label: what cannot be printed becomes U+FFFD, what is too long ends in an ellipsis."""
+    """A token as a label: unprintable characters become U+FFFD, long labels end in an ellipsis."""
     printable = _printable(token)
     if len(printable) > LONGEST_LABEL:
         printable = printable[: LONGEST_LABEL - 1] + "…"
@@ -116,7 +116,7 @@ def _save(
     first, paths = rows[0][0], []
     families = families_for([title, *first.source_pieces, *first.target_pieces])
     settings: dict[Any, Any] = {
-        "font.family": [*families, "sans-serif"],  # the last is for whoever looks at an SVG without these fonts
+        "font.family": [*families, "sans-serif"],  # the last is for viewers of the SVG without these fonts
         "font.sans-serif": families[:1],
         "svg.fonttype": "none",
         "svg.hashsalt": "alignment",  # with no date: the same alignment gives the same file
@@ -145,13 +145,13 @@ def _draw(
     links: tuple[Link, ...],
     right_to_left: Callable[[str], str],
 ) -> tuple[Figure, Bbox]:
-    """The figure, and the box in inches that holds all of it: the maps have a fixed size, labels stand out of them."""
+    """The figure, and the box in inches around all of it: maps have a fixed size, labels are outside them."""
     first, is_grid = rows[0][0], len(rows) * len(rows[0]) > 1
     source = [shown(token, right_to_left=right_to_left) for token in first.source_pieces]
     target = [shown(token, right_to_left=right_to_left) for token in first.target_pieces]
     width, height = max(len(source), 1) * style.cell, max(len(target), 1) * style.cell
     num_columns, pitch = max(len(row) for row in rows), width + style.gap
-    if is_grid:  # room for what stands over a map of few words
+    if is_grid:  # room for the title above a narrow map
         longest = max(_ems(_panel_title(alignment)) for row in rows for alignment in row)
         pitch = max(pitch, longest * style.label_points / POINTS)
     whole = ((num_columns - 1) * pitch + width, len(rows) * (height + style.gap) - style.gap)
@@ -176,7 +176,7 @@ def _draw(
 
     box = figure.get_tightbbox(renderer)
     _draw_key(figure, (box.y0 - 0.06) / whole[1], gold, links)
-    # labels on the right push the scale away; those on top lean out above it
+    # labels on the right push the scale away; labels on top may reach above it
     _draw_scale(figure, max(box.x1, whole[0]) if len(target) > LONG_SENTENCE else whole[0], whole, height)
     box = _with_new(figure, box, renderer)
     _write_title(figure, rows, title, box, whole, style, right_to_left)
@@ -184,7 +184,7 @@ def _draw(
 
 
 def _with_new(figure: Figure, box: Bbox, renderer: RendererAgg) -> Bbox:
-    """The box with what has been drawn round the maps since: hundreds of labels are not measured again for that."""
+    """The box, extended by what was drawn since: hundreds of labels are not measured again."""
     new = [*figure.legends, *figure.texts, *figure.axes[-1].texts]  # the last axes are the scale's
     return Bbox.union([box, figure.get_tightbbox(renderer, bbox_extra_artists=new)])
 
@@ -242,12 +242,12 @@ def _label_columns(axes: Axes, labels: Sequence[str], style: Style, *, top: bool
 
 
 def _ems(label: str) -> float:
-    """About how wide a label is, in units of its size: East Asian letters are square."""
+    """The approximate width of a label in ems: East Asian letters are square."""
     return sum(1 if unicodedata.east_asian_width(letter) in "WF" else 0.62 for letter in label)
 
 
 def _fit(text: Text, words: str, inches: float, right_to_left: Callable[[str], str]) -> None:
-    """Writes as much of `words` as there is room for, with an ellipsis where it had to be cut."""
+    """Writes as much of `words` as fits, with an ellipsis if it is cut."""
     text.set_text(right_to_left(words))
     figure = text.get_figure()
     assert figure is not None

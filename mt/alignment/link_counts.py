@@ -1,13 +1,13 @@
-"""How often pieces were linked over a corpus: what lexicons and shortlists are made of."""
+"""How often pieces are linked in a corpus, for lexicons and shortlists."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-# L links, K kinds of them (pairs of pieces), V vocabulary
+# L links, K distinct links (pairs of pieces), V vocabulary
 
-MERGED_AT = 1 << 22  # links that wait before they are summed by kind
+MERGED_AT = 1 << 22  # links that are buffered before equal ones are summed
 
 
 class LinkCounts:
@@ -21,7 +21,7 @@ class LinkCounts:
         self._num_waiting = 0
 
     def add(self, pieces_L: ArrayLike, others_L: ArrayLike, counts_L: np.ndarray | None = None) -> None:
-        """Takes in links from `pieces` to `others`, as many as `counts` says, or one each."""
+        """Adds links from `pieces` to `others`, each `counts` times (None: once)."""
         pieces_L, others_L = (np.asarray(ids_L, dtype=np.int64) for ids_L in (pieces_L, others_L))
         keys_L = pieces_L * self._other_size + others_L
         self._waiting.append((keys_L, np.ones(len(keys_L)) if counts_L is None else counts_L))

@@ -32,13 +32,13 @@ def threshold_links(weights_TS: np.ndarray, threshold: float) -> set[Link]:
 
 
 def mutual_links(weights_TS: np.ndarray) -> set[Link]:
-    """The pairs in which each is the other's best: largest of its row and of its column."""
+    """The pairs that are the largest of their row and of their column."""
     column_best = {(source, target) for target, source in argmax_links(weights_TS.T)}
     return argmax_links(weights_TS) & column_best
 
 
 def link_rule(method: str = "argmax", threshold: float = THRESHOLD) -> LinkRule:
-    """The rule weights_TS -> links of that name. Raises ValueError for another name, or a threshold outside (0, 1]."""
+    """The rule weights_TS -> links of that name. Raises ValueError for another name or a threshold outside (0, 1]."""
     if method not in METHODS:
         raise ValueError(f"method ({method}) must be one of {', '.join(METHODS)}")
     if not 0 < threshold <= 1:

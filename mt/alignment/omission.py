@@ -1,13 +1,14 @@
 """Source words that a translation seems to leave out: two signals in the attention, measured by `scripts/omissions.py`.
 
-Read: what a word gets from all target words together (its column of the alignment). What a model leaves out of its own
-translation it has hardly read: below UNREAD. The commonest words are not judged by it: that an article or an auxiliary
-verb is read by nobody says nothing.
+Read: the attention of all target words to a source word (the sum of its column of the alignment). A word that a model
+leaves out of its own translation has little: less than UNREAD. The commonest words are excluded, because articles and
+auxiliary verbs often get no attention.
 
-Left over: what the step that gives "</s>" gives a word beyond the most that any step before gave it, in the mean of all
-layers and heads, over the pieces of the word that have a letter or a digit. Where a translation is cut, or ends against
-the model's will (a given one, a sampled one), that step looks at what has not been said: at least LEFT_OVER. There the
-first signal fails, for the step that should have given a word has read it, whatever was given in its place.
+Left over: the attention of the step that predicts "</s>" to a word, minus the largest of any earlier step, in the mean
+of all layers and heads, over the pieces of the word that have a letter or a digit. If a translation is cut, or does not
+end where the model would end it (given or sampled text), that step attends to the words that are not yet translated: at
+least LEFT_OVER. The first signal fails there: the step that should have translated a word has attended to it, even if
+another word was given.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from mt.alignment.words import words_of
 
 # L layers, H heads, T target pieces, P source pieces, S source words
 
-UNREAD = 0.1  # target words that read it
+UNREAD = 0.1  # attention summed over target words
 LEFT_OVER = 0.15  # of a step's attention
-NUM_COMMON = 200  # pieces of the vocabulary that are the commonest words
+NUM_COMMON = 200  # pieces of the vocabulary that count as common words
 
 
 def is_omitted(read_S: np.ndarray, left_S: np.ndarray, is_common_S: np.ndarray) -> np.ndarray:
@@ -30,7 +31,7 @@ def is_omitted(read_S: np.ndarray, left_S: np.ndarray, is_common_S: np.ndarray) 
 
 
 def left_over(raw: RawAttention, source_text: str | None = None) -> np.ndarray:
-    """score_S of being left out, 0 to 1, of each word (`mt.words`) of the text, or of what the pieces spell."""
+    """score_S, 0 to 1: signs that each word (`mt.words`) of the text (None: that the pieces spell) is left out."""
     places = [place for place, piece in enumerate(raw.source_pieces) if piece not in SPECIAL_PIECES]
     pieces = [raw.source_pieces[place] for place in places]
     has_text_P = np.array([any(character.isalnum() for character in piece) for piece in pieces], dtype=float)

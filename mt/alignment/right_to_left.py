@@ -38,7 +38,7 @@ def joined(text: str) -> str:
     forms, drawn, before = _forms(), [], False  # before: whether the letter before reaches out to this one
     letters = re.findall(r"\u0644[\u0622\u0623\u0625\u0627]|.", text, re.DOTALL)
     for at, letter in enumerate(letters):
-        if unicodedata.category(letter[0]) == "Mn":  # a vowel sign stands on its letter and parts nobody
+        if unicodedata.category(letter[0]) == "Mn":  # a vowel sign does not break the joining of letters
             drawn.append(letter)
             continue
         known = forms.get(letter, {})

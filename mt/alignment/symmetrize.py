@@ -1,4 +1,4 @@
-"""Links of two directions made one: a model of each direction sees what the other cannot.
+"""Combines the links of two models, one of each direction.
 
 `forward` holds the links of the model source -> target, `backward` those of the model target -> source, both already as
 (source position, target position). Grown and final links: Och and Ney 2003; Koehn et al. 2003, 2005.
@@ -14,22 +14,23 @@ from mt.alignment.links import Link
 
 # T target tokens, S source tokens
 
+SOFT_PRODUCT = "soft-product"  # the name of the rule that multiplies weights, beside SYMMETRIZATIONS, which join links
 NEIGHBOURS = ((-1, 0), (0, -1), (1, 0), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1))
 Symmetrization = Callable[["Set[Link]", "Set[Link]"], "set[Link]"]
 
 
 def intersection(forward: Set[Link], backward: Set[Link]) -> set[Link]:
-    """What both say: few links, and right."""
+    """Links of both: few, with high precision."""
     return set(forward & backward)
 
 
 def union(forward: Set[Link], backward: Set[Link]) -> set[Link]:
-    """What either says: many links."""
+    """Links of either: many, with high recall."""
     return set(forward | backward)
 
 
 def grow_diag(forward: Set[Link], backward: Set[Link]) -> set[Link]:
-    """The intersection, and links of the union beside what is there whose source or target is still alone."""
+    """The intersection, grown by neighbouring links of the union whose source or target has no link yet."""
     links, either = intersection(forward, backward), union(forward, backward)
     sources, targets = {source for source, _ in links}, {target for _, target in links}
     is_growing = True
@@ -47,12 +48,12 @@ def grow_diag(forward: Set[Link], backward: Set[Link]) -> set[Link]:
 
 
 def grow_diag_final(forward: Set[Link], backward: Set[Link]) -> set[Link]:
-    """`grow_diag`, and then any link whose source or target is still alone."""
+    """`grow_diag`, then any link whose source or target has no link yet."""
     return _final(grow_diag(forward, backward), forward, backward, lambda source, target: source or target)
 
 
 def grow_diag_final_and(forward: Set[Link], backward: Set[Link]) -> set[Link]:
-    """`grow_diag`, and then any link whose source and target are both still alone."""
+    """`grow_diag`, then any link whose source and target both have no link yet."""
     return _final(grow_diag(forward, backward), forward, backward, lambda source, target: source and target)
 
 
@@ -80,9 +81,9 @@ SYMMETRIZATIONS: dict[str, Symmetrization] = {
 
 
 def soft_product(forward_TS: np.ndarray, backward_ST: np.ndarray) -> np.ndarray:
-    """weights_TS = the geometric mean of what both directions give a pair of words, 0 to 1 (Liang et al. 2006).
+    """weights_TS = the geometric mean of both directions' weights of a pair of words, 0 to 1 (Liang et al. 2006).
 
-    forward_TS: rows sum to one over the source; backward_ST: rows sum to one over the target. A pair is certain where
-    both are; unlike a choice of links it loses nothing, so a threshold on it trades precision for recall.
+    forward_TS: rows sum to one over the source; backward_ST: rows sum to one over the target. A threshold
+    on the product trades precision for recall, which is not possible after links are chosen.
     """
     return np.sqrt(forward_TS * backward_ST.T)

@@ -1,8 +1,8 @@
-"""Dependency trees: heads of words become distances between pieces, for whatever pieces the words are cut into.
+"""Dependency trees: heads of words become distances between pieces, for any segmentation of the words into pieces.
 
-A tree is kept as a line of heads, as CoNLL has them: "2 3 0" says that the first word hangs on the second, that one on
-the third, and the third on none. Several roots are several trees. As with links (`mt.alignment.guide`), lines are
-mapped to pieces when a batch is made, so that subword sampling and another tokenizer need no trees of their own.
+A tree is a line of heads in CoNLL style: in "2 3 0" the head of word 1 is word 2, the head of word 2 is word 3, and
+word 3 is the root. Several roots are several trees. Lines are mapped to pieces when a batch is made, so they stay valid
+with subword sampling or another tokenizer (as links are: `mt.alignment.attention_from_links`).
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ log = logging.getLogger(__name__)
 
 # B sentences, S source positions (EOS and padding included), P pieces of a sentence, W words
 
-FARTHEST = 127  # steps that are told apart; more count as so many
+FARTHEST = 127  # more steps count as 127, the largest int8
 NO_PATH = -1
 
 
 class Trees:
-    """Makes distances between pieces of lines of heads; `source_pieces` is the vocabulary, by id.
+    """Makes distances between pieces from lines of heads; `source_pieces` is the vocabulary, by id.
 
-    A line that does not fit its sentence gives no tree: counted in `num_left_out`, and warned of once.
+    A line that does not fit its sentence gives no tree: counted in `num_left_out`, and reported once.
     """
 
     def __init__(self, source_pieces: Sequence[str]):
@@ -34,7 +34,7 @@ class Trees:
         self.num_left_out = 0
 
     def tree_distance(self, text: str, line: str | None, ids: np.ndarray) -> np.ndarray | None:
-        """tree_distance_PP int8 of the pieces of one sentence, special ones left out; None where it has no tree."""
+        """tree_distance_PP int8 of the pieces of one sentence, without special pieces; None without a tree."""
         if not line or not line.strip():
             return None
         try:
@@ -49,7 +49,7 @@ class Trees:
 
 
 def parsed_heads(line: str, num_words: int) -> np.ndarray:
-    """The places of the heads, from 0, and -1 for roots. Raises ValueError for what is no forest over the words."""
+    """The positions of the heads, from 0, and -1 for roots. Raises ValueError if it is no forest over the words."""
     numbers = line.split()
     if len(numbers) != num_words:
         raise ValueError(f"heads ({len(numbers)}) must be as many as the words of the sentence ({num_words})")
@@ -62,22 +62,22 @@ def parsed_heads(line: str, num_words: int) -> np.ndarray:
         if (above_W == -1).all():
             return heads_W
         above_W = np.where(above_W == -1, -1, heads_W[above_W])
-    raise ValueError(f"heads: word {int((above_W != -1).argmax()) + 1} hangs on itself, in a circle")
+    raise ValueError(f"heads: word {int((above_W != -1).argmax()) + 1} is above itself, in a circle")
 
 
 def tree_distance_of(heads_W: np.ndarray) -> np.ndarray:
-    """tree_distance_WW int8: steps from each word up to the lowest that is, or is above, the other; -1: none is."""
+    """tree_distance_WW int8: steps from a word up to the lowest one that is, or is above, the other; -1: none is."""
     num_words = len(heads_W)
     words_W = roots_W = np.arange(num_words)
-    ancestors = [words_W]  # of every word, so many steps above it; -1: there is none
+    ancestors = [words_W]  # entry n: the word n steps above each word; -1: there is none
     while ((above_W := np.where(ancestors[-1] == -1, -1, heads_W[ancestors[-1]])) != -1).any():
         ancestors.append(above_W)
         roots_W = np.where(above_W == -1, roots_W, above_W)
     is_above_WW = np.zeros((num_words + 1, num_words), dtype=bool)
     for above_W in ancestors:
         is_above_WW[above_W, words_W] = True
-    is_above_WW[-1] = True  # what is above the roots, where nobody takes a step
-    # as many steps as there are words above that are not above the other
+    is_above_WW[-1] = True  # row -1 is above the roots: no steps are counted there
+    # the number of words above the first that are not above the second
     steps_WW = sum((~is_above_WW[above_W]).astype(np.int16) for above_W in ancestors)
     is_one_tree_WW = roots_W[:, None] == roots_W
     return np.where(is_one_tree_WW, np.minimum(steps_WW, FARTHEST), NO_PATH).astype(np.int8)

@@ -14,7 +14,7 @@ from mt.words import split_words
 
 
 class WordPieces:
-    """What the pieces of a vocabulary say about where words begin."""
+    """Where words begin, by the pieces of a vocabulary."""
 
     def __init__(self, pieces: Sequence[str]):
         self._pieces = pieces

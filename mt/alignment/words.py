@@ -2,14 +2,14 @@
 
 The rule, in sentencepiece's notation ("▁" is a blank), character by character:
 - a word is a run of characters without U+0020; "▁" ends it (the tokenizer may write it for another blank: see below);
-- a piece belongs to the word of its characters: "▁house" opens one, "s" goes on with it;
-- a piece of blanks alone ("▁") belongs to the word that follows, at the end of a sentence to the last one;
+- a piece belongs to the word of its characters: "▁house" begins one, "s" continues it;
+- a piece of blanks only ("▁") belongs to the next word, at the end of a sentence to the last word;
 - byte pieces ("<0xE2>") are read as UTF-8 together; all bytes of a character belong to the word of that character;
-- a piece that spans several words ("▁of▁the") is shared out by the number of its characters in each;
+- a piece that spans several words ("▁of▁the") is divided by the number of its characters in each word;
 - text written without blanks (Chinese, Japanese, Thai) is therefore one word: align it by pieces, or segment it first.
 
 Where the tokenizer's normalisation moved a blank (it makes two words of a zero-width or a no-break space, or writes "½"
-in three characters), pieces and the words of the text are brought together by their characters.
+in three characters), pieces and words are matched by their characters.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def characters(pieces: Sequence[str]) -> list[tuple[str, range]]:
 
 def _characters_of_bytes(pieces: list[tuple[int, str]]) -> Iterator[tuple[str, range]]:
     start = pieces[0][0]
-    # a byte that is no UTF-8 becomes a lone surrogate, shown as U+FFFD
+    # invalid UTF-8 becomes a lone surrogate, shown as U+FFFD
     for character in bytes(int(piece[3:5], 16) for _, piece in pieces).decode("utf-8", errors="surrogateescape"):
         is_broken = "\udc80" <= character <= "\udcff"
         stop = start + (1 if is_broken else len(character.encode("utf-8")))
@@ -90,7 +90,7 @@ def words_of(pieces: Sequence[str], text: str | None = None) -> Words:
 
 
 def is_written_without_blanks(text: str) -> bool:
-    """Whether the text is one long word because its script parts words by nothing (Chinese, Japanese, Thai...)."""
+    """Whether the text is one long word because its script has no blanks between words (Chinese, Japanese, Thai)."""
     letters = [unicodedata.name(letter, "").split(" ")[0] for letter in text if letter.isalpha()]
     return num_words(text) == 1 and sum(name in UNSPACED for name in letters) > max(len(letters) / 2, 3)
 
@@ -100,7 +100,7 @@ def _words_of_letters(spelled: Sequence[tuple[str, range]], words: Sequence[str]
     letters = [letter for letter, _ in spelled if not letter.isspace()]
     have = [(part, at) for at, letter in enumerate(letters) for part in _folded(letter)]
     want = [(part, word) for word, text in enumerate(words) for letter in text for part in _folded(letter)]
-    if [part for part, _ in have] == [part for part, _ in want]:  # the same text, whatever became of its blanks
+    if [part for part, _ in have] == [part for part, _ in want]:  # the same text except for blanks
         found: list[int | None] = [None] * len(letters)
         for (_, at), (_, word) in zip(have, want, strict=True):
             found[at] = word
@@ -125,7 +125,7 @@ def _words_by_blanks(spelled: Sequence[tuple[str, range]]) -> Iterator[int]:
 def _words_by_letters(
     have: Sequence[tuple[str, int]], want: Sequence[tuple[str, int]], num_letters: int
 ) -> list[int | None]:
-    """The word of each letter by the longest common runs; a letter without a partner goes with the one before it.
+    """The word of each letter by the longest common runs; a letter without a match takes the word of the one before it.
 
     `have`: what each letter is folded to, with its number; `want`: the same of the words, with the number of the word.
     """
@@ -138,7 +138,7 @@ def _words_by_letters(
 
 
 def _filled(found: list[int | None]) -> list[int | None]:
-    """Letters without a word have that of the letter before them; at the start, of the first that has one."""
+    """Letters without a word take that of the letter before; at the start, of the first letter that has one."""
     last = next((word for word in found if word is not None), None)
     for at, word in enumerate(found):
         found[at] = last = last if word is None else word

@@ -25,11 +25,11 @@ class AveragePast:
 
 
 class Average(CausalMixer):
-    """Every position takes the mean of all values up to its own: queries and keys are not asked.
+    """Every position takes the mean of all values up to its own; queries and keys are not used.
 
-    A step of decoding takes the same time and memory however much went before. The paper's gate and feed-forward part
-    belong to its layer, not to the mixing. In an encoder, where nothing is hidden, every position would get the same
-    mean: there it is refused. Raises ValueError for dropout of weights.
+    Time and memory of a decoding step do not grow with the position. The paper's gate and feed-forward part belong to
+    the layer, not to the mixer. It is refused in an encoder, where every position would get the same mean. Raises
+    ValueError for dropout of weights.
     """
 
     asks_queries = False

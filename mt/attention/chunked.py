@@ -1,4 +1,4 @@
-"""Exact softmax attention in blocks of queries and keys, which never holds a map of all (Rabe and Staats 2021,
+"""Exact softmax attention in blocks of queries and keys, which never stores a whole map (Rabe and Staats 2021,
 "Self-attention Does Not Need O(n²) Memory"; Dao et al. 2022, "FlashAttention").
 """
 
@@ -16,10 +16,10 @@ from mt.attention.key_value import KeyValuePast
 
 
 class Chunked(Dense):
-    """Dense attention to rounding by torch's fused kernel, in blocks of queries and keys, also backward.
+    """Dense attention, up to rounding, by torch's fused kernel, which works in blocks, also in the backward pass.
 
-    Peak memory grows with T + S in place of T x S. Dropout of weights is dense attention's alone: raises ValueError for
-    it.
+    Peak memory grows with T + S in place of T x S. Raises ValueError for dropout of weights, which only dense attention
+    has.
     """
 
     def __init__(self, num_heads: int, head_size: int, *, dropout: float = 0.0):
@@ -35,5 +35,5 @@ class Chunked(Dense):
     def extend(self, q_BHTK: Tensor, k_BGTK: Tensor, v_BGTK: Tensor, past: KeyValuePast) -> tuple[Tensor, KeyValuePast]:
         if past.length or q_BHTK.shape[2] == 1:
             return super().extend(q_BHTK, k_BGTK, v_BGTK, past)
-        # whole targets: the kernel is told that they are causal, for a mask would have T x T places itself
+        # whole targets: is_causal, because a mask would itself have T x T places
         return self.attend(q_BHTK, k_BGTK, v_BGTK, None, is_causal=True), past.append(k_BGTK, v_BGTK)

@@ -1,12 +1,12 @@
-"""What an attention variant is: one definition of its weights, and the three roles that a slot may ask of it.
+"""What an attention variant is: one definition of its weights, and up to three roles, one for each slot.
 
 An encoder-decoder has three slots. Encoder self-attention *attends*; cross-attention *summarizes* the memory once per
 sentence and *reads* it at every step; decoder self-attention *extends* a past. A variant is a mixer: queries, keys and
 values come in already projected and split into heads, and it says how they mix.
 
 Shapes: B batch, H heads, G key-value heads (H is a multiple of G), T queries, S keys, K head size, R rows (hypotheses).
-A mask is boolean, broadcastable to B H T S, and True means "may look"; of a memory that is summarized, to B 1 1 S.
-Every query may look at one key at least.
+A mask is boolean and broadcastable to B H T S (for `summarize`: to B 1 1 S); True means "may look". Every query may
+look at one key at least.
 """
 
 from __future__ import annotations
@@ -21,51 +21,53 @@ from mt.attention.reading import FIRST, Reading
 
 
 class Rows(Protocol):
-    """A value with one entry a row that can be reordered, repeated and thinned out: `Summary` and `Past` are such."""
+    """A value with one entry a row; `rows` reorders, repeats or drops entries: a `Summary` or a `Past`."""
 
     def rows(self, index: Tensor) -> Rows: ...
 
 
 class Mixer(nn.Module):
-    """What every variant says of itself: its weights, and what it makes of the values that they mix.
+    """What every variant defines: its weights, and what happens to the values that they mix.
 
-    `needs_from_source` names fields of `mt.attention.structure.Structure`. The mixer takes them by name, None where
-    they are not known, in `weights` and `attend`, or in `summarize` where cross-attention is what they are for.
+    `needs_from_source` names fields of `mt.attention.source_facts.SourceFacts`. The mixer takes them as keyword
+    arguments (None: not known) of `weights` and `attend`; for cross-attention, of `summarize`.
     """
 
     needs_from_source: tuple[str, ...] = ()
 
-    asks_queries = True  # False: the projection of queries is not learned, and several processes wait for no gradient
+    asks_queries = (
+        True  # False: queries are not used, so their projection is not trained (DDP would wait for its gradient)
+    )
 
     def weights(self, q_BHTK: Tensor, k_BGSK: Tensor, mask: Tensor | None) -> Tensor:
         """weights_BHTS, rows summing to one, before dropout: this *is* the variant."""
         raise NotImplementedError
 
     def gate(self, q_BHTK: Tensor, k_BGSK: Tensor, mask: Tensor | None) -> Tensor | float:
-        """How much of each head, or of each of its elements, is let through: B H T or 1, 1 or K; 1 is all of it."""
+        """Factor for each head (B H T 1) or each of its elements (B H T K); T may be 1. 1 leaves it unchanged."""
         return 1.0
 
     def activation(self, mixed_BHTK: Tensor) -> Tensor:
-        """What becomes of the mixed values, element by element: they stay as they are."""
+        """The function applied to each element of the mixed values; the default is the identity."""
         return mixed_BHTK
 
     def attend(self, q_BHTK: Tensor, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None) -> Tensor:
-        """heads_BHTK = gate * activation(weights @ values). A fast kernel may override it; the tests hold it equal."""
+        """heads_BHTK = gate * activation(weights @ values). A faster override must give the same; tests check it."""
         mixed_BHTK = self.weights(q_BHTK, k_BGSK, mask) @ repeat_heads(v_BGSK, q_BHTK.shape[1])
         return self.gate(q_BHTK, k_BGSK, mask) * self.activation(mixed_BHTK)
 
 
 class EncoderMixer(Mixer):
-    """Encoder self-attention: every query looks at the keys that the mask leaves, before it and after it; `attend`."""
+    """Encoder self-attention: `attend`; every query may look at all keys that the mask allows, before and after it."""
 
 
 class MemoryMixer(Mixer):
     """Cross-attention: the memory is summarized once per sentence and read at every step.
 
-    A summary says by `len` how many sentences it has. The hypotheses of a sentence are just more queries to the same
-    keys, which are never repeated: `read_side_by_side` puts them side by side, so that U = W * T queries of each of N
+    A summary says by `len` how many sentences it has. The hypotheses of a sentence are more queries to the same keys,
+    so that keys are not copied: `read_side_by_side` puts them side by side, so that U = W * T queries of each of N
     sentences come to `read`, those of a hypothesis together.
-    `needs_from_decoder` names fields of `mt.attention.reading.Reading`: the mixer takes them by name in `read` and
+    `needs_from_decoder` names fields of `mt.attention.reading.Reading`: keyword arguments of `read` and
     `read_weights`.
     """
 
@@ -85,7 +87,7 @@ class MemoryMixer(Mixer):
 
 
 class CausalMixer(Mixer):
-    """Decoder self-attention: new positions are added to a past and look at it and at each other, never ahead."""
+    """Decoder self-attention: new positions are added to a past; each looks at the past and at itself, never ahead."""
 
     def start(self) -> Any:
         """The Past before the first position."""
@@ -139,7 +141,9 @@ def _side_by_side(
     prior_RTS = reading.prior_RTS
     if R != N and prior_RTS is not None and "prior_RTS" in mixer.needs_from_decoder:
         prior_RTS = gather_hypotheses(prior_RTS[:, None], N)[:, 0]
-    known = replace(reading, prior_RTS=prior_RTS, period=T).of(mixer.needs_from_decoder) if mixer.needs_from_decoder else {}
+    known = (
+        replace(reading, prior_RTS=prior_RTS, period=T).of(mixer.needs_from_decoder) if mixer.needs_from_decoder else {}
+    )
     return scatter_hypotheses(method(gather_hypotheses(q_RHTK, N), summary, **known), R)
 
 
@@ -151,7 +155,7 @@ ROLES: dict[type[Mixer], str] = {
 
 
 def require_role(mixer: Mixer, role: type[Mixer], slot: str) -> None:
-    """Raises ValueError naming slot and mixer, and what it is for, when it cannot play the role that the slot needs."""
+    """Raises ValueError, naming slot and mixer and the mixer's own roles, if it lacks the role of the slot."""
     if not isinstance(mixer, role):
         played = [what for other, what in ROLES.items() if isinstance(mixer, other)]
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Scaled dot-product attention (Vaswani et al. 2017): the dense mixer, first of the variants and their yardstick."""
+"""Scaled dot-product attention (Vaswani et al. 2017): the dense mixer, with which all variants are compared."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from mt.attention.key_value import KeyValueMixer
 
 # B batch, H heads, G key-value heads, T queries, S keys, K head size
 
-MANY_PRODUCTS = 100  # of a batch, from which several passes over all of them beat a fused kernel on each
-SMALLEST_PRODUCT = 400  # below so many multiplications each, torch does products of a batch one by one in a plain loop
+MANY_PRODUCTS = 100  # from so many sentences x heads on, a few batched products beat the fused kernel
+SMALLEST_PRODUCT = 400  # below so many multiplications a product, torch loops over the batch, which is slow
 
 
 class Dense(KeyValueMixer):
@@ -30,8 +30,8 @@ class Dense(KeyValueMixer):
             )
         if not self.training and not torch.is_grad_enabled():
             return attend_without_gradients(q_BHTK, k_BHSK, v_BHSK, mask, self.scale)
-        # For the short sequences of translation, plain products in bfloat16 take a fifth of the time of the CPU's fused
-        # kernel; where that is faster, from thousands of pieces on, it is `Chunked`.
+        # For short sequences, plain products in bfloat16 take a fifth of the time of the CPU's fused kernel, which is
+        # faster from thousands of pieces on (`Chunked`).
         return super().attend(q_BHTK, k_BHSK, v_BHSK, mask)
 
 

@@ -16,10 +16,9 @@ from mt.attention.local import bell, num_real
 class Diagonal(KeyValueMemory):
     """softmax(q kᵀ / sqrt(K) - (s - p)² / (2 σ²)), with the centre p = t, the target position, or the last real key.
 
-    σ is half of `reach`, in keys; the paper cuts a window there, and has no bell round this centre. Source and target
-    are taken to keep step: what stands elsewhere is out of reach, which `mt.attention.local.Local` with its predicted
-    centre is the cure for. Time and memory are those of dense attention. Raises ValueError for a reach that is not
-    above 0.
+    σ is half of `reach`, in keys; the paper cuts a window at the reach and has no bell around this centre. It assumes
+    the same order in source and target: words in other places are out of reach. `mt.attention.local.Local` predicts the
+    centre instead. Time and memory are those of dense attention. Raises ValueError for a reach that is not above 0.
     """
 
     needs_from_decoder = ("position", "period")
@@ -33,7 +32,7 @@ class Diagonal(KeyValueMemory):
     def weights(
         self, q_BHTK: Tensor, k_BGSK: Tensor, mask: Tensor | None, position: int = 0, period: int | None = None
     ) -> Tensor:
-        """Queries stand at `position` and behind it; with a `period`, so many of them, and then again from there."""
+        """The first query is at `position`; after each `period` queries, positions start at `position` again."""
         length = q_BHTK.shape[2]
         places_T1 = position + torch.arange(length, device=q_BHTK.device)[:, None] % (period or max(1, length))
         centres_B1T1 = torch.minimum(places_T1, num_real(k_BGSK, mask) - 1)

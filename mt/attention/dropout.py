@@ -1,9 +1,9 @@
 """Dropout from random bytes: on the CPU, comparing bytes with a threshold is far cheaper than Bernoulli draws.
 
-What attention may drop (one of DROPPED) is said here; none is dropped in inference, and in training the rest is scaled.
-weights  each weight for itself (Vaswani et al. 2017); only a mixer that holds weights can do it
-keys     a key from all queries of a head: its value is not heard (DropAttention by columns, Zehui et al. 2019)
-heads    a head from the whole sentence (DropHead, Zhou et al. 2020)
+Attention can drop one of DROPPED, in training only; what is kept is scaled:
+weights  single weights (Vaswani et al. 2017); only for mixers that compute weights
+keys     the value of a key, for all queries of a head (DropAttention by columns, Zehui et al. 2019)
+heads    a head of the whole sentence (DropHead, Zhou et al. 2020)
 """
 
 import torch
@@ -13,7 +13,7 @@ DROPPED = ("weights", "keys", "heads")
 
 
 class Dropout(nn.Module):
-    """Sets values to zero with probability `rate` in training and scales the rest, so that the expectation is kept.
+    """In training sets values to zero with probability `rate` and scales the rest to keep the expectation.
 
     On the CPU the rate is rounded to a multiple of 1/256 and the scale follows the rounded rate.
     """
@@ -36,7 +36,7 @@ class Dropout(nn.Module):
 
 
 class WholeDropout(Dropout):
-    """Dropout of what the last `dims` dimensions hold together: all of it is set to zero, or all of it is scaled."""
+    """Dropout of whole slices over the last `dims` dimensions: a slice is set to zero or scaled as one."""
 
     def __init__(self, rate: float, *, dims: int):
         super().__init__(rate)
@@ -49,7 +49,7 @@ class WholeDropout(Dropout):
 
 
 def refuse_weight_dropout(rate: float, name: str) -> None:
-    """Raises ValueError for a `rate` above 0 in the name of a mixer that never holds its weights."""
+    """Raises ValueError for a `rate` above 0, for a mixer (`name`) that never computes its weights."""
     if rate:
         raise ValueError(f"attention_dropout ({rate}) must be 0, or of keys or heads: {name} has no weights to drop")
 

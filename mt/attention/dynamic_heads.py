@@ -1,4 +1,4 @@
-"""Heads that a router switches on and off for each sentence, so that an easy one costs less than a hard one."""
+"""Heads that a router switches on and off for each sentence, so that easy sentences cost less."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from mt.attention.key_value import KeyValueSummary
 # B batch, H heads, G key-value heads, T queries, S keys, K head size, N sentences, R rows (hypotheses),
 # X pairs of a sentence and a head that is on for it
 
-OPEN = 2.0  # of the router's bias at the start: all heads are on
+OPEN = 2.0  # initial bias of the router: all heads are on
 
 
 @dataclass(frozen=True)
 class PairsOn:
-    """Keys and values of the pairs that are on, each as if it were a sentence with one head."""
+    """Keys and values of the (sentence, head) pairs that are on, each stored like a sentence with one head."""
 
     n_X: Tensor
     h_X: Tensor
@@ -47,10 +47,10 @@ class DynamicSummary:
 class DynamicHeads(EncoderMixer, MemoryMixer):
     """Dense attention times the gates of a `Router`, which sees the mean of the sentence's keys: 0 or 1 for each head.
 
-    Without gradients only heads that are on are computed, sentence by sentence, so that time falls with their share;
-    keys and values are kept twice where a head is on. With gradients all are, or none that is off could come back. The
-    weights of a head that is off are those that it would have. The keys of the whole sentence decide: decoder
-    self-attention, which may not look ahead, is refused. `price` is explained in `Router`.
+    Without gradients, only the heads that are on are computed for each sentence, so time falls with their share; keys
+    and values of these heads are stored twice. With gradients all heads are computed, so that a head that is off can be
+    switched on again. `weights` of a head that is off are those that it would have. The router reads the keys of the
+    whole sentence, so decoder self-attention is refused. For `price` see `Router`.
     """
 
     def __init__(self, num_heads: int, head_size: int, *, price: float = 0.1, dropout: float = 0.0):
@@ -91,10 +91,10 @@ class DynamicHeads(EncoderMixer, MemoryMixer):
 class Router(nn.Module):
     """on = 1 where w . mean(keys) / sqrt(K) + b > 0, with w and b of each head; gradients are those of its sigmoid.
 
-    So a straight-through threshold (Bengio et al. 2013): training and decoding do the same. Nothing would ever be
-    switched off for its own sake, so the backward pass lets a head cost `price` times what the heads of the batch
-    change in the loss on the mean: below that, its gate is pressed towards 0. 0 is free; the unit falls out, so that
-    neither the loss's scale nor the number of tokens matters. Raises ValueError for a price below 0.
+    This is a straight-through threshold (Bengio et al. 2013): training and decoding compute the same. No head would be
+    switched off without a cost, so the backward pass adds `price` times the mean absolute gradient of the batch's gates
+    to the gradient of each gate: a head whose effect on the loss is smaller is pushed towards 0. The price has no unit,
+    so neither the scale of the loss nor the number of tokens matters. Raises ValueError for a price below 0.
     """
 
     def __init__(self, num_heads: int, head_size: int, *, price: float):
@@ -120,7 +120,7 @@ class Router(nn.Module):
 
 
 def summary_of(full: KeyValueSummary, gate_NH: Tensor) -> DynamicSummary:
-    """The summary with its pairs, which gradients have no use for."""
+    """The summary with its pairs; with gradients there are none."""
     if torch.is_grad_enabled():
         return DynamicSummary(full, gate_NH, None)
     n_X, h_X = gate_NH.nonzero(as_tuple=True)
@@ -131,7 +131,7 @@ def summary_of(full: KeyValueSummary, gate_NH: Tensor) -> DynamicSummary:
 
 
 class _Priced(torch.autograd.Function):
-    """The identity, whose gradient says that more of it costs something."""
+    """The identity, whose gradient has the price added."""
 
     @staticmethod
     def forward(context, share, price):

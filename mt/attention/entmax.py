@@ -1,7 +1,7 @@
-"""Sparsemax and 1.5-entmax: weights that are sparse of themselves, and still have useful gradients.
+"""Sparsemax and 1.5-entmax: weights with exact zeros and useful gradients.
 
-Sparsemax (alpha 2) is the point of the simplex that is nearest to the scores (Martins and Astudillo 2016); 1.5-entmax
-lies between it and softmax (Peters et al. 2019, "Sparse Sequence-to-Sequence Models"). Both are computed by sorting.
+Sparsemax (alpha 2) is the point of the simplex nearest to the scores (Martins and Astudillo 2016); 1.5-entmax
+is between it and softmax (Peters et al. 2019, "Sparse Sequence-to-Sequence Models"). Both are computed by sorting.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from mt.attention.key_value import KeyValueMixer
 # B batch, H heads, G key-value heads, T queries, S keys, K head size
 
 ALPHAS = (1.5, 2.0)
-FAR = -2.0  # from the largest score, scaled by alpha - 1: what is a whole 1 below it has no weight
+FAR = -2.0  # below the largest score, scaled by alpha - 1: weights are zero from 1 below it on
 
 
 class Entmax(KeyValueMixer):
-    """alpha-entmax of the scores in place of softmax. Time: a sort of every row beside dense attention's.
+    """alpha-entmax of the scores in place of softmax. Time: that of dense attention and a sort of every row.
 
     Raises ValueError for an alpha that is not in ALPHAS.
     """
@@ -38,7 +38,7 @@ class _Entmax(torch.autograd.Function):
     @staticmethod
     def forward(context, scores, alpha):
         z = (scores - scores.amax(dim=-1, keepdim=True)) * (alpha - 1)
-        z = z.clamp_min(FAR)  # minus infinity could not be summed
+        z = z.clamp_min(FAR)  # minus infinity cannot be summed
         threshold = _sparsemax_threshold(z) if alpha == 2.0 else _entmax15_threshold(z)
         weights = (z - threshold).clamp_min(0) ** (1 / (alpha - 1))
         context.save_for_backward(weights)

@@ -1,4 +1,4 @@
-"""Gated attention: what a head brings is let through, or not, by its query (Qiu et al. 2025, "Gated Attention for Large
+"""Gated attention: a gate of the query scales the output of each head (Qiu et al. 2025, "Gated Attention for Large
 Language Models"; there the gate reads the layer's input, of which the query is a projection).
 """
 
@@ -12,15 +12,15 @@ from mt.attention.dense import Dense
 # B batch, H heads, G key-value heads, T queries, S keys, K head size
 
 PER = ("head", "element")
-OPEN = 2.0  # of the gate's bias at the start: sigmoid(2) = 0.88
+OPEN = 2.0  # initial bias of the gate: sigmoid(2) = 0.88
 
 
 class Gated(Dense):
-    """sigmoid(q W + b) * dense attention, with W and b of each head: one gate `per` head, or one per element of it.
+    """sigmoid(q W + b) * dense attention, each head has its W and b: one gate `per` "head" or per "element" of it.
 
-    A head that has nothing to say need not park its weights on "</s>": it closes its gate. Time and memory are those of
-    dense attention. With rotary positions the gate reads queries that are turned, and so hears where they stand.
-    Raises ValueError for a `per` that is not in PER.
+    A head without a useful value closes its gate; it need not put its weights on "</s>". Time and memory are those of
+    dense attention. With rotary positions the gate reads rotated queries, so it depends on the position. Raises
+    ValueError for a `per` that is not in PER.
     """
 
     def __init__(self, num_heads: int, head_size: int, *, per: str = "element", dropout: float = 0.0):

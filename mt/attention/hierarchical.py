@@ -1,5 +1,5 @@
-"""Attention over a document's levels: pieces, sentences and the whole of it (after Werlen et al. 2018, "Document-Level
-Neural Machine Translation with Hierarchical Attention Networks").
+"""Attention over three levels of a document: pieces, sentences, the whole document (after Werlen et al. 2018,
+"Document-Level Neural Machine Translation with Hierarchical Attention Networks").
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LEVELS = 3  # pieces, sentences, the document
 
 @dataclass(frozen=True)
 class HierarchicalSummary:
-    """Keys and values of N documents, behind them those of their sentences and of the whole, and what these are of."""
+    """Keys and values of N documents, then those of their sentences and of the whole; `means` makes these of pieces."""
 
     k_NGMK: Tensor
     v_NGMK: Tensor
@@ -39,11 +39,11 @@ class HierarchicalSummary:
 class Hierarchical(EncoderMixer, MemoryMixer):
     """sum over levels l of g_l softmax(q k_lᵀ / sqrt(K)) v_l, with the gate g = softmax(q W + b) of each head.
 
-    k and v of a sentence, and of the document, are the means over their pieces, and so are the weights that they are
-    read with when a map is asked for. Where sentences end is the model's to say (`separator`, `separator_after`); a
-    source without any is one sentence. In the paper a gate mixes two levels of earlier sentences into a state; here the
-    gate is over three levels of one memory. Sentences behind the first max_sentences - 1 count as one. Time and memory
-    are those of dense attention with max_sentences + 1 more keys. Raises ValueError for `max_sentences` below 1.
+    k and v of a sentence, and of the document, are means over their pieces; in a map their weight is spread evenly over
+    these pieces. The model knows where sentences end (`separator`, `separator_after`); a source without separators is
+    one sentence. In the paper a gate mixes two levels of earlier sentences into a state; here the gate is over three
+    levels of one memory. Sentences after the first max_sentences - 1 count as one. Time and memory are those of dense
+    attention with max_sentences + 1 more keys. Raises ValueError for `max_sentences` below 1.
     """
 
     needs_from_source = ("segments_BS",)
@@ -89,7 +89,7 @@ class Hierarchical(EncoderMixer, MemoryMixer):
         return self._weights(q_NHUK, summary)
 
     def _means(self, real_BS: Tensor, segments_BS: Tensor) -> Tensor:
-        """means_BCS: rows that take the mean of each sentence's pieces, or of none, and of the whole document's."""
+        """means_BCS: rows that take the mean over a sentence's pieces (zero: no such sentence), and over all pieces."""
         sentences = torch.arange(self.max_sentences, device=real_BS.device)
         from_first_BS = segments_BS - segments_BS.amin(dim=1, keepdim=True)
         is_inside_BJS = from_first_BS.clamp_max(self.max_sentences - 1)[:, None] == sentences[:, None]
@@ -106,7 +106,7 @@ class Hierarchical(EncoderMixer, MemoryMixer):
         return of_pieces + of_means @ summary.means_NCS[:, None]
 
     def _shares(self, q_NHUK: Tensor, summary: HierarchicalSummary) -> Tensor:
-        """How much each piece, sentence and the document is read; rows sum to one over all of them."""
+        """shares_NHUM of each piece, each sentence and the document; rows sum to one over all of them."""
         num_means, num_keys = summary.means_NCS.shape[1:]
         scores_NHUM = (q_NHUK * self.scale) @ repeat_heads(summary.k_NGMK, q_NHUK.shape[1]).transpose(-1, -2)
         scores_NHUM = scores_NHUM.float().masked_fill(~summary.mask_N11M, float("-inf"))

@@ -1,4 +1,4 @@
-"""Mixers that keep keys and values as they are: the caches that most variants share, roles made of `weights` alone."""
+"""Mixers that cache keys and values unchanged: the caches of most variants, and roles that need only `weights`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mt.attention.mask import causal_mask, mask_of_keys
 
 # B batch, H heads, G key-value heads, T queries, S keys, K head size, N sentences, R rows (hypotheses)
 
-BLOCK = 16  # positions that a cache takes memory for at a time
+BLOCK = 16  # positions by which the memory of a cache grows
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,8 @@ class KeyValueSummary:
 class KeyValuePast:
     """Self-attention's cache: keys and values of the positions so far; None before the first.
 
-    Without gradients both lie in one tensor, positions first, and `index` says which of its rows are meant (None: all,
-    as they are). They are picked when the next positions are written: a beam that is reordered at every step is copied
-    once a step, in one go.
+    Without gradients both are stored in one tensor, positions first, and `index` selects its rows (None: all). Rows are
+    selected when the next positions are written, so a beam that is reordered at every step is copied once a step.
     """
 
     k_BGSK: Tensor | None = None
@@ -60,14 +59,14 @@ class KeyValuePast:
     def append(self, k_BGTK: Tensor, v_BGTK: Tensor) -> KeyValuePast:
         if self.k_BGSK is None or self.v_BGSK is None:
             return KeyValuePast(k_BGTK, v_BGTK)
-        if torch.is_grad_enabled():  # nothing may be written into what the backward pass will read
+        if torch.is_grad_enabled():  # no writing into tensors that the backward pass reads
             old_k, old_v = (x if self.index is None else x[self.index] for x in (self.k_BGSK, self.v_BGSK))
             return KeyValuePast(torch.cat((old_k, k_BGTK), dim=2), torch.cat((old_v, v_BGTK), dim=2))
         old_S2BGK = self.both_S2BGK
         if old_S2BGK is None:
             old_S2BGK = torch.stack((self.k_BGSK, self.v_BGSK)).permute(3, 0, 1, 2, 4)
         (B, G, T, K), S = k_BGTK.shape, self.length
-        # in sizes that come again, so that memory which is freed can be used by the next step
+        # rounded sizes, so that the next step can reuse freed memory
         both_S2BGK = k_BGTK.new_empty(-(-(S + T) // BLOCK) * BLOCK, 2, B, G, K)[: S + T]
         if self.index is None:
             both_S2BGK[:S] = old_S2BGK
@@ -85,14 +84,14 @@ class KeyValuePast:
 
 
 def bias_at(bias_HN: Tensor, places_BTS: Tensor) -> Tensor:
-    """bias_BHTS: of each head's N biases those at `places`, in float32."""
+    """bias_BHTS in float32: for each head, its bias number places_BTS of N."""
     (B, T, S), (H, N) = places_BTS.shape, bias_HN.shape
-    # the gradient of bias_HN[:, places_BTS] would add up B x T x S repeats of few places one after the other
+    # not bias_HN[:, places_BTS]: its gradient adds B x T x S numbers to a few places, one after the other
     return bias_HN.float()[None, :, None].expand(B, H, T, N).gather(-1, places_BTS[:, None].expand(B, H, T, S))
 
 
 class KeyValue(Mixer):
-    """A variant that says its `weights`, and attends with them."""
+    """A variant that defines its `weights`, and attends with them."""
 
     def __init__(self, num_heads: int, head_size: int, *, dropout: float = 0.0):
         super().__init__()
@@ -105,7 +104,7 @@ class KeyValue(Mixer):
         return scores_BHTS if mask is None else scores_BHTS.masked_fill(~mask, float("-inf"))
 
     def mix(self, weights_BHTS: Tensor, v_BGSK: Tensor) -> Tensor:
-        """heads_BHTK = weights @ values, without the weights that training drops."""
+        """heads_BHTK = weights @ values, with dropout of weights in training."""
         v_BHSK = repeat_heads(v_BGSK, weights_BHTS.shape[1])
         return self.dropout(weights_BHTS.to(v_BHSK.dtype)) @ v_BHSK
 
@@ -116,14 +115,14 @@ class KeyValue(Mixer):
 
 
 class KeyValueEncoder(KeyValue, EncoderMixer):
-    """A variant that says its `weights`, for encoder self-attention."""
+    """A variant that defines its `weights`, for encoder self-attention."""
 
 
 class KeyValueMemory(KeyValue, MemoryMixer):
-    """A variant that says its `weights`, and gets the role of cross-attention from them. Its cache: all keys."""
+    """A variant that defines its `weights`, for cross-attention. The cache holds all keys and values."""
 
     def summarize(self, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None) -> KeyValueSummary:
-        if not torch.is_grad_enabled():  # laid out once for all the steps that read them
+        if not torch.is_grad_enabled():  # once, for all steps that read them
             k_BGSK, v_BGSK = k_BGSK.contiguous(), v_BGSK.contiguous()
         return KeyValueSummary(k_BGSK, v_BGSK, mask_of_keys(mask, k_BGSK))
 
@@ -135,7 +134,7 @@ class KeyValueMemory(KeyValue, MemoryMixer):
 
 
 class KeyValueCausal(KeyValue, CausalMixer):
-    """A variant that says its `weights`, and gets the role of decoder self-attention from them; its past grows."""
+    """A variant that defines its `weights`, for decoder self-attention. The cache grows with the positions."""
 
     def start(self) -> KeyValuePast:
         return KeyValuePast()
@@ -148,4 +147,4 @@ class KeyValueCausal(KeyValue, CausalMixer):
 
 
 class KeyValueMixer(KeyValueEncoder, KeyValueMemory, KeyValueCausal):
-    """A variant that says its `weights`, and gets every role from them. Its caches grow with the positions."""
+    """A variant that defines its `weights`, for every slot. The caches grow with the positions."""

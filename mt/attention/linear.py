@@ -1,4 +1,4 @@
-"""Linear attention: the exponential of a score becomes a product of features, so that sums take the place of caches.
+"""Linear attention: a product of features replaces the exponential of a score, so that sums replace caches.
 
 weights_ts = phi(q_t) . phi(k_s) / sum over s' of phi(q_t) . phi(k_s'), and so heads_t = phi(q_t) A / (phi(q_t) . z)
 with A = sum over s of phi(k_s) v_sᵀ and z = sum over s of phi(k_s) (Katharopoulos et al. 2020, "Transformers are
@@ -20,13 +20,13 @@ from mt.attention.precision import full_precision
 # B batch, H heads, G key-value heads, T queries, S keys, K head size, F features, N sentences, R rows (hypotheses)
 
 FEATURES = ("elu", "relu", "hedgehog", "random")
-BLOCK = 64  # target positions that look at one another at once in training
-LEAST = 1e-6  # of a feature, so that no row is empty
+BLOCK = 64  # target positions computed at once in training
+LEAST = 1e-6  # added to every feature, so that no row is zero
 
 
 @dataclass(frozen=True)
 class Sums:
-    """All that keys and values leave behind, in float32: sum_BGFK of phi(k) vᵀ and total_BGF of phi(k)."""
+    """The sums over keys, in float32: sum_BGFK of phi(k) vᵀ and total_BGF of phi(k)."""
 
     sum_BGFK: Tensor
     total_BGF: Tensor
@@ -37,7 +37,7 @@ class Sums:
 
 @dataclass(frozen=True)
 class LinearSummary:
-    """Cross-attention's cache: all that is read are the sums, the keys are there for whoever asks for weights."""
+    """Cross-attention's cache: the sums; keys and mask are kept only for `read_weights`."""
 
     sums: Sums
     k_NGSK: Tensor
@@ -55,16 +55,14 @@ class LinearSummary:
 class Linear(EncoderMixer, MemoryMixer, CausalMixer):
     """phi(q) (phi(k)ᵀ v) by `features`: elu(x) + 1, relu(x), "hedgehog", or positive "random" ones.
 
-    Hedgehog features are softmax(W x) beside softmax(-W x) over the rows of a W that each head learns: weights can be
-    as sharp as those of softmax attention (Zhang et al. 2024, "The Hedgehog & the Porcupine", where W is square and
-    begins as the identity; one that begins at random and has more rows tells more keys apart). Where query heads share
-    keys, the features of the keys are each one's own.
-    Random features: exp(w . x - |x|² / 2) / sqrt(F) with orthogonal Gaussian rows w; their products are exp(q . k) in
-    expectation (Choromanski et al. 2021, "Rethinking Attention with Performers"; the sines and cosines and the gate of
-    RFA, Peng et al. 2021, are not here). Time grows with T + S, a step of decoding takes the same time and memory
-    however much went before. Under autocast, too, sums are kept in float32: in bfloat16 what is added soon no longer
-    counts. Raises ValueError for features that are not known, fewer than one of them, and for dropout of weights, which
-    are not there.
+    Hedgehog features are softmax(W x) and softmax(-W x) over the rows of a W that each head learns: weights can be as
+    sharp as those of softmax attention (Zhang et al. 2024, "The Hedgehog & the Porcupine", where W is square and starts
+    as the identity; a random start with more rows distinguishes more keys). Where query heads share keys, each head
+    still has its own features of them. Random features: exp(w . x - |x|² / 2) / sqrt(F) with orthogonal Gaussian rows
+    w; their products are exp(q . k) in expectation (Choromanski et al. 2021, "Rethinking Attention with Performers";
+    the sines and cosines and the gate of RFA, Peng et al. 2021, are not used). Time grows with T + S; time and memory
+    of a decoding step do not grow with the position. Sums stay in float32 also under autocast: in bfloat16 small
+    addends get lost. Raises ValueError for unknown features, for num_features below 1, and for dropout of weights.
     """
 
     def __init__(
@@ -77,11 +75,11 @@ class Linear(EncoderMixer, MemoryMixer, CausalMixer):
             raise ValueError(f"num_features ({num_features}) must be at least 1")
         refuse_weight_dropout(dropout, "linear attention")
         self.num_features = {"random": num_features, "hedgehog": 2 * num_features}.get(features, head_size)
-        # of queries and keys alike, so that their product is divided by sqrt(K), unless each has a softmax of its own
+        # queries and keys are each scaled, so that their product is divided by sqrt(K); hedgehog has a softmax instead
         self.features, self.scale = features, 1.0 if features == "hedgehog" else head_size**-0.25
         if features == "hedgehog":
             self.map_HFK = nn.Parameter(torch.randn(num_heads, num_features, head_size) * head_size**-0.5)
-        if features == "random":  # kept with the weights, so that a loaded model has the same
+        if features == "random":  # saved with the weights, so that a loaded model has the same
             self.directions_FK = nn.Parameter(_orthogonal_gaussian(num_features, head_size), requires_grad=False)
 
     def phi(self, x_BHTK: Tensor) -> Tensor:
@@ -103,15 +101,15 @@ class Linear(EncoderMixer, MemoryMixer, CausalMixer):
 
     def attend(self, q_BHTK: Tensor, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None) -> Tensor:
         T, S, K, F = q_BHTK.shape[2], *k_BGSK.shape[2:], self.num_features
-        is_short = T * S * (F + K) < (T + S) * F * K  # products of each with each are fewer than those of the sums
-        if is_short or (mask is not None and mask.shape[-2] > 1):  # queries that see different keys share no sums
+        is_short = T * S * (F + K) < (T + S) * F * K  # then all pairs cost less than the sums
+        if is_short or (mask is not None and mask.shape[-2] > 1):  # queries that see different keys have different sums
             v_BHSK = repeat_heads(v_BGSK, q_BHTK.shape[1])
             return (self.weights(q_BHTK, k_BGSK, mask) @ v_BHSK.float()).to(v_BGSK.dtype)
-        return self._read(q_BHTK, _summed(self._heard(k_BGSK, mask), v_BGSK)).to(v_BGSK.dtype)
+        return self._read(q_BHTK, _summed(self._masked_features(k_BGSK, mask), v_BGSK)).to(v_BGSK.dtype)
 
     def summarize(self, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None) -> LinearSummary:
         mask = mask_of_keys(mask, k_BGSK)
-        return LinearSummary(_summed(self._heard(k_BGSK, mask), v_BGSK), k_BGSK, mask)
+        return LinearSummary(_summed(self._masked_features(k_BGSK, mask), v_BGSK), k_BGSK, mask)
 
     def read(self, q_NHUK: Tensor, summary: LinearSummary) -> Tensor:
         return self._read(q_NHUK, summary.sums).to(q_NHUK.dtype)
@@ -131,7 +129,7 @@ class Linear(EncoderMixer, MemoryMixer, CausalMixer):
         return torch.cat(heads, dim=2).to(v_BGTK.dtype), past
 
     def _extend(self, q_BHTK: Tensor, k_BGTK: Tensor, v_BGTK: Tensor, past: Sums | None) -> tuple[Tensor, Sums]:
-        """A block: its positions look at one another as far as they may, and at the sums of those before."""
+        """One block: its positions look at earlier ones in the block, and at the sums of all positions before it."""
         features_BGTF = self.phi(k_BGTK)
         new = _summed(features_BGTF, v_BGTK)
         now = new if past is None else Sums(past.sum_BGFK + new.sum_BGFK, past.total_BGF + new.total_BGF)
@@ -146,7 +144,7 @@ class Linear(EncoderMixer, MemoryMixer, CausalMixer):
             below_BHT1 = below_BHT1 + phi_BHTF @ repeat_heads(past.total_BGF, num_heads).unsqueeze(-1)
         return above_BHTK / below_BHT1, now
 
-    def _heard(self, k_BGSK: Tensor, mask: Tensor | None) -> Tensor:
+    def _masked_features(self, k_BGSK: Tensor, mask: Tensor | None) -> Tensor:
         """Features of the keys, zero where the mask hides them. mask: B 1 1 S"""
         features_BGSF = self.phi(k_BGSK)
         return features_BGSF if mask is None else features_BGSF * mask.transpose(-1, -2)

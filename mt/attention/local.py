@@ -1,4 +1,4 @@
-"""Cross-attention round a place that the query predicts: "local-p" (Luong et al. 2015, "Effective Approaches to
+"""Cross-attention around a place that the query predicts: "local-p" (Luong et al. 2015, "Effective Approaches to
 Attention-based Neural Machine Translation").
 """
 
@@ -16,7 +16,7 @@ from mt.attention.precision import full_precision
 class Local(KeyValueMemory):
     """softmax(q kᵀ / sqrt(K) - (s - p)² / (2 σ²)), with the centre p = (S - 1) sigmoid(u . tanh(W q)) of S real keys.
 
-    W and u are each head's own; σ is half of `reach`, in keys. The bell stands inside the softmax, so that rows sum to
+    Each head has its own W and u; σ is half of `reach`, in keys. The bell is inside the softmax, so that rows sum to
     one and the centre has a gradient; the paper cuts at the reach and multiplies afterwards. Time and memory are those
     of dense attention. Raises ValueError for a reach that is not above 0.
     """
@@ -31,7 +31,7 @@ class Local(KeyValueMemory):
 
     def centres(self, q_BHTK: Tensor, real_B111: Tensor) -> Tensor:
         """centres_BHT1, from 0 to the last of the real keys, of which there are `real_B111`."""
-        with full_precision(q_BHTK):  # among thousands of keys, 8 bits would tell few places apart
+        with full_precision(q_BHTK):  # the 8 bits of bfloat16 cannot tell thousands of places apart
             inner_BHTK = (q_BHTK.float() @ self.inner_HKK.float()).tanh()
             return (real_B111 - 1) * (inner_BHTK @ self.outer_HK1.float()).sigmoid()
 
@@ -41,13 +41,13 @@ class Local(KeyValueMemory):
 
 
 def num_real(k_BGSK: Tensor, mask: Tensor | None) -> Tensor:
-    """How many keys each sentence has, padding not counted: B 1 1 1, or 1 1 1 1 for all alike."""
+    """The number of keys of each sentence, without padding: B 1 1 1, or 1 1 1 1 if all are the same."""
     if mask is None:
         return torch.full((1, 1, 1, 1), float(k_BGSK.shape[2]), device=k_BGSK.device)
     return mask.sum(dim=-1, keepdim=True).float()
 
 
 def bell(centres_BHT1: Tensor, num_keys: int, reach: float) -> Tensor:
-    """-(s - p)² / (2 σ²) for each key s, with σ half of `reach`: what falls off round a centre p, before a softmax."""
+    """-(s - p)² / (2 σ²) for each key s and centre p, with σ half of `reach`: added to scores before the softmax."""
     distances_BHTS = torch.arange(num_keys, device=centres_BHT1.device) - centres_BHT1
     return -distances_BHTS.square() / (2 * (reach / 2) ** 2)

@@ -1,4 +1,4 @@
-"""The frame round a mixer: projections into heads and back (Vaswani et al. 2017), the same for every slot."""
+"""The frame around a mixer: projections into heads and back (Vaswani et al. 2017), the same for every slot."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mt.attention.contract import Mixer, read_side_by_side, repeat_heads, requir
 from mt.attention.dropout import WholeDropout
 from mt.attention.reading import FIRST, Reading
 from mt.attention.rotary import NoRotary, Rotary
-from mt.attention.structure import UNKNOWN, Structure
+from mt.attention.source_facts import UNKNOWN, SourceFacts
 
 # B batch, T queries, S keys, D model, H heads, G key-value heads, K head size
 
@@ -23,10 +23,10 @@ class MultiHead(nn.Module):
     A slot uses one of: `attend` (encoder self-attention), `summarize` and `read` (cross-attention), `start` and
     `extend` (decoder self-attention). `mixer` is a factory called with (num_heads, head_size). With num_kv_heads <
     num_heads, key-value heads are shared (grouped-query attention, Ainslie et al. 2023). `head_size` is dim / num_heads
-    where it is None: a smaller one makes scores of low rank, and heads can be fewer or more than fit into `dim`.
-    `memory_dim` is the width of what keys and values are made of, where that is not `dim`. `key_dropout` and
-    `head_dropout` are rates of mt.attention.dropout that need nothing of the mixer: a zeroed value contributes nothing
-    to any query.
+    if None: a smaller one makes scores of low rank; num_heads * head_size may differ from `dim`.
+    `memory_dim` is the input width of keys and values, if it is not `dim`. `key_dropout` and
+    `head_dropout` are dropout rates (mt.attention.dropout) that work with any mixer: a zeroed value contributes
+    nothing to any query.
 
     Raises ValueError, naming slot and mixer, when the mixer lacks the role that the slot needs.
     """
@@ -58,27 +58,27 @@ class MultiHead(nn.Module):
         require_role(self.mixer, role, slot)
         self.query.requires_grad_(self.mixer.asks_queries)
 
-    def attend(self, x_BSD: Tensor, mask: Tensor | None, structure: Structure = UNKNOWN) -> Tensor:
-        """out_BSD: every position looks at all positions that the mask leaves."""
-        known = structure.of(self.mixer.needs_from_source)
+    def attend(self, x_BSD: Tensor, mask: Tensor | None, source_facts: SourceFacts = UNKNOWN) -> Tensor:
+        """out_BSD: every position looks at all positions that the mask allows."""
+        known = source_facts.of(self.mixer.needs_from_source)
         return self._out(self.mixer.attend(*self._queries_keys_values(x_BSD, 0), mask, **known))
 
-    def summarize(self, memory_BSD: Tensor, mask: Tensor | None, structure: Structure = UNKNOWN) -> Any:
+    def summarize(self, memory_BSD: Tensor, mask: Tensor | None, source_facts: SourceFacts = UNKNOWN) -> Any:
         """The mixer's Summary of the memory: computed once a sentence, read at every step."""
         return self.mixer.summarize(
-            *self._keys_values(memory_BSD, 0), mask, **structure.of(self.mixer.needs_from_source)
+            *self._keys_values(memory_BSD, 0), mask, **source_facts.of(self.mixer.needs_from_source)
         )
 
     def read(self, x_RTD: Tensor, summary: Any, reading: Reading = FIRST) -> Tensor:
-        """out_RTD read from the summary by positions of the target, of which `reading` says more."""
+        """out_RTD read from the summary by target positions; `reading` holds what else the mixer may need of them."""
         return self._out(read_side_by_side(self.mixer, self._queries(x_RTD, 0), summary, reading))
 
     def read_weights(self, x_RTD: Tensor, summary: Any, reading: Reading = FIRST) -> Tensor:
-        """weights_RHTS of the same read, recomputed beside the kernel."""
+        """weights_RHTS of the same read, computed again: a fused kernel does not give them."""
         return self.weights_of(self._queries(x_RTD, 0), summary, reading)
 
     def weights_of(self, q_RHTK: Tensor, summary: Any, reading: Reading = FIRST) -> Tensor:
-        """weights_RHTS for queries that somebody else made."""
+        """weights_RHTS for given queries."""
         return weights_side_by_side(self.mixer, q_RHTK, summary, reading)
 
     def value_norms(self, memory_BSD: Tensor) -> Tensor:
@@ -88,7 +88,7 @@ class MultiHead(nn.Module):
         nothing_BHSK = torch.zeros_like(v_BHSK)
         bias_BSD = self._out(nothing_BHSK)
         norms = []
-        for head in range(self.num_heads):  # each alone, so that the projection may be packed in whatever way
+        for head in range(self.num_heads):  # one head at a time: works for any packing of the projection
             alone_BHSK = nothing_BHSK.clone()
             alone_BHSK[:, head] = v_BHSK[:, head]
             norms.append((self._out(alone_BHSK) - bias_BSD).float().norm(dim=-1))

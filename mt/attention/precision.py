@@ -1,11 +1,9 @@
-"""Where attention keeps the precision of its numbers, whatever autocast would make of matrix products."""
+"""Full precision for the few products of attention that bfloat16 would spoil."""
 
 import torch
 from torch import Tensor
 
 
 def full_precision(x: Tensor) -> torch.autocast:
-    """A context in which autocast rounds no product to bfloat16, which has 8 bits: too few for places among thousands,
-    and for what becomes an exponent.
-    """
+    """A context without autocast: the 8 bits of bfloat16 are too few for large positions and for exponents."""
     return torch.autocast(x.device.type, enabled=False)

@@ -1,4 +1,4 @@
-"""What may be known of the queries that read a memory. A mixer names what it needs; others get nothing."""
+"""What may be known of the queries that read a memory. A mixer names the fields that it needs."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Reading:
-    """What a step of the decoder says to cross-attention.
+    """What a decoder step passes to cross-attention beside queries.
 
     position   of the first query in the target, from 0
     period     after so many queries the next hypothesis begins, at `position` again; None: there is one
-    prior_RTS  P(source piece of key s | target piece that row t reads); 0 where nothing is known of it, None of any
+    prior_RTS  P(source piece of key s | target piece that row t reads); 0 for unknown pieces, None if nothing is known
     """
 
     position: int = 0
@@ -25,7 +25,7 @@ class Reading:
     period: int | None = None
 
     def of(self, names: Sequence[str]) -> dict[str, Any]:
-        """Some fields by name, as a mixer takes them."""
+        """The named fields, as keyword arguments for a mixer."""
         return {name: getattr(self, name) for name in names}
 
 

@@ -10,10 +10,10 @@ from mt.attention.key_value import KeyValueMixer
 
 
 class Rectified(KeyValueMixer):
-    """relu(scores) ** power, each row divided by its sum; a row without a positive score looks at its best key.
+    """relu(scores) ** power, each row divided by its sum; a row without a positive score takes its best key.
 
-    The paper leaves rows undivided and normalises what comes out of the heads; here rows sum to one as in every
-    variant, so that weights can be compared and read as alignments. Power 2 is that of gated attention units (Hua et
+    The paper does not normalise rows but the output of the heads; here rows sum to one as in every variant, so that
+    weights can be compared and read as alignments. Power 2 is that of gated attention units (Hua et
     al. 2022). Time and memory are those of dense attention. Raises ValueError for a power below 1.
     """
 
@@ -27,7 +27,7 @@ class Rectified(KeyValueMixer):
         scores_BHTS = self.scores(q_BHTK, k_BGSK, mask).float()
         best_BHT1 = scores_BHTS.amax(dim=-1, keepdim=True)
         positive_BHTS = scores_BHTS.clamp_min(0)
-        if self.power > 1:  # of shares of the best, which cannot all vanish; rows come out the same
+        if self.power > 1:  # relative to the best score, so that powers do not underflow; rows stay the same
             positive_BHTS = (positive_BHTS / best_BHT1.where(best_BHT1 > 0, 1.0)) ** self.power
         alone_BHTS = (scores_BHTS == best_BHT1).to(positive_BHTS.dtype)
         kept_BHTS = positive_BHTS.where(best_BHT1 > 0, alone_BHTS)

@@ -1,5 +1,5 @@
-"""Self-attention that knows how far apart two places are: a learned bias by distance (Shaw et al. 2018, "Self-Attention
-with Relative Position Representations", as one number in place of a vector: Raffel et al. 2020, "T5").
+"""Self-attention with a learned bias by the distance between query and key (Shaw et al. 2018, "Self-Attention
+with Relative Position Representations"; one number in place of a vector as in Raffel et al. 2020, "T5").
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from mt.attention.key_value import KeyValueCausal, KeyValueEncoder
 
 
 class Relative(KeyValueEncoder, KeyValueCausal):
-    """softmax(q kᵀ / sqrt(K) + b[bucket(s - t)]), b being each head's own and zero at the start.
+    """softmax(q kᵀ / sqrt(K) + b[bucket(s - t)]); each head has its own b, zero at the start.
 
-    Half of the `buckets` are for keys ahead, which a decoder has not. Of each half the first half stand for a distance
-    each, the others for stretches that grow with their logarithm; all distances from `furthest` on share the last.
-    Time and memory are those of dense attention, whose fused kernel it cannot use. For self-attention alone: memory
-    and target have no ruler in common. Raises ValueError for buckets that are no multiple of 4, and for a `furthest`
-    that the single distances reach already.
+    Half of the `buckets` are for keys after the query, which a decoder does not use. In each half, the first half of
+    the buckets are single distances, the others are logarithmic ranges; all distances from `furthest` on share the
+    last. Time and memory are those of dense attention, without its fused kernel. For self-attention only: source and
+    target positions have no common distance. Raises ValueError for buckets that are no multiple of 4, and for a
+    `furthest` that is not above the single distances.
     """
 
     def __init__(self, num_heads: int, head_size: int, *, buckets: int = 32, furthest: int = 128, dropout: float = 0.0):
@@ -43,7 +43,7 @@ class Relative(KeyValueEncoder, KeyValueCausal):
 
     def weights(self, q_BHTK: Tensor, k_BGSK: Tensor, mask: Tensor | None) -> Tensor:
         num_queries, num_keys = q_BHTK.shape[2], k_BGSK.shape[2]
-        # the last query stands where the last key does
+        # the last query is at the position of the last key
         positions_T = torch.arange(num_keys - num_queries, num_keys, device=q_BHTK.device)
         distances_TS = torch.arange(num_keys, device=q_BHTK.device)[None] - positions_T[:, None]
         bias_HTS = self.bias_HN.float()[:, self.bucket(distances_TS)]

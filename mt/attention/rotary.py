@@ -1,4 +1,4 @@
-"""Rotary position embedding (Su et al. 2021, arXiv 2104.09864): positions turn queries and keys."""
+"""Rotary position embedding (Su et al. 2021, arXiv 2104.09864): positions rotate queries and keys."""
 
 import torch
 from torch import Tensor, nn
@@ -7,7 +7,7 @@ from mt.attention.precision import full_precision
 
 
 class Rotary(nn.Module):
-    """Turns each pair (x_i, x_{i + K/2}) by position * base ** (-2i / K), so that scores see distances only."""
+    """Rotates each pair (x_i, x_{i + K/2}) by position * base ** (-2i / K), so that scores depend on distances only."""
 
     def __init__(self, head_size: int, *, base: float = 10000.0):
         super().__init__()
@@ -16,7 +16,7 @@ class Rotary(nn.Module):
         self.head_size, self.base = head_size, base
 
     def forward(self, x_BHTK: Tensor, position: int) -> Tensor:
-        """x_BHTK turned; its first entry along T stands at `position`."""
+        """x_BHTK rotated; its first entry along T is at `position`."""
         half = self.head_size // 2
         with full_precision(x_BHTK):
             steps = torch.arange(position, position + x_BHTK.shape[2], device=x_BHTK.device, dtype=torch.float32)
@@ -28,7 +28,7 @@ class Rotary(nn.Module):
 
 
 class NoRotary(nn.Module):
-    """Leaves queries and keys as they are: positions come in with the embeddings, or not at all (cross-attention)."""
+    """Leaves queries and keys unchanged: positions are in the embeddings, or not used (cross-attention)."""
 
     def forward(self, x_BHTK: Tensor, position: int) -> Tensor:
         return x_BHTK

@@ -1,6 +1,6 @@
-"""Attention that knows the sentences of a document: a learned bias by how many of them lie between query and key
-(sentence distances as in Bai et al. 2021, "Segatron: Segment-Aware Transformer"; a soft form of the groups of Bao et
-al. 2021, "G-Transformer for Document-level Machine Translation").
+"""Attention over a document with a learned bias by the number of sentences between query and key (sentence
+distances as in Bai et al. 2021, "Segatron: Segment-Aware Transformer"; a soft form of the groups of Bao et al. 2021,
+"G-Transformer for Document-level Machine Translation").
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mt.attention.key_value import KeyValueEncoder, KeyValueMemory, KeyValueSumm
 
 @dataclass(frozen=True)
 class SectionsSummary:
-    """Keys and values of N documents as they are, and the bias of each key."""
+    """Keys and values of N documents, and the bias of each key."""
 
     plain: KeyValueSummary
     bias_NH1S: Tensor
@@ -31,13 +31,13 @@ class SectionsSummary:
 
 
 class Sections(KeyValueEncoder, KeyValueMemory):
-    """softmax(q kᵀ / sqrt(K) + b[j - i]), where the key stands in sentence j of its document, the query in sentence i.
+    """softmax(q kᵀ / sqrt(K) + b[j - i]), for a key in sentence j and a query in sentence i of the document.
 
-    b is each head's own and zero at the start; distances beyond `furthest` count as so many. So a head may keep to its
-    sentence (where G-Transformer's groups have others masked), or look at the one before. A query of the encoder stands
-    in its own sentence, one of cross-attention in sentence 0, the one to be translated. Where sentences end is the
-    model's to say (`separator`, `separator_after`); a source without any is one sentence, and this is dense attention.
-    Time and memory are those of dense attention, unfused. Raises ValueError for `furthest` below 1.
+    Each head has its own b, zero at the start; distances beyond `furthest` count as `furthest`. So a head can learn to
+    stay in its sentence (G-Transformer masks the others) or to look at the one before. Queries of the encoder are in
+    their own sentence, those of cross-attention in sentence 0, the one to be translated. The model knows where
+    sentences end (`separator`, `separator_after`); a source without separators is one sentence, and this is dense
+    attention. Time and memory are those of dense attention, unfused. Raises ValueError for `furthest` below 1.
     """
 
     needs_from_source = ("segments_BS",)
@@ -80,5 +80,5 @@ class Sections(KeyValueEncoder, KeyValueMemory):
 
 
 def one_sentence(k_BGSK: Tensor) -> Tensor:
-    """segments_B1 where nothing is known, however many keys there are."""
+    """segments_B1 (broadcast over keys) where no sentences are known."""
     return torch.zeros(len(k_BGSK), 1, dtype=torch.long, device=k_BGSK.device)

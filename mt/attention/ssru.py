@@ -27,14 +27,14 @@ class SsruPast:
 
 
 class Ssru(CausalMixer):
-    """relu(c_t), c_t = f_t * c_(t-1) + (1 - f_t) * v_t, where the key says what is forgotten: f_t = sigmoid(k_t).
+    """relu(c_t), c_t = f_t * c_(t-1) + (1 - f_t) * v_t, with the forget gate f_t = sigmoid(k_t) of the key.
 
-    `per` "element" is the paper; per "head" all elements share sigmoid(sum(k_t) / sqrt(K)). Queries are not asked, and
-    the first position has nothing to forget, c_1 = v_1, so that rows of weights sum to one: s weighs
-    (1 - f_s) * f_(s+1) * ... * f_t. With a gate per element every element has weights of its own, and `weights` are
-    their mean. Time grows with T log T in training; a step of decoding takes the same time and memory however much went
-    before. Rotary positions would turn the gates: sinusoidal or learned ones suit it. In an encoder, where nothing is
-    hidden, every position would get the last state: there it is refused. Raises ValueError for a `per` that is not in
+    `per` "element" is the paper; per "head" all elements share sigmoid(sum(k_t) / sqrt(K)). Queries are not used.
+    The first state is c_1 = v_1, so that rows of weights sum to one: the weight of s is
+    (1 - f_s) * f_(s+1) * ... * f_t. With a gate per element each element has its own weights, and `weights` are their
+    mean. Time grows with T log T in training; time and memory of a decoding step do not grow with the position. Use
+    sinusoidal or learned positions: rotary ones would rotate the gates. It is refused in an encoder, where every
+    position would get the last state. Raises ValueError for a `per` that is not in
     PER, and for dropout of weights.
     """
 
@@ -65,7 +65,7 @@ class Ssru(CausalMixer):
         scores_BGTE, v_BGTK32 = self._scores(k_BGTK), v_BGTK.float()
         keep_BGTK, new_BGTK = scores_BGTE.sigmoid().expand_as(v_BGTK32), (-scores_BGTE).sigmoid() * v_BGTK32
         before = v_BGTK32[:, :, :1] if past.state_BG1K is None else past.state_BG1K
-        first_BG1K = new_BGTK[:, :, :1] + keep_BGTK[:, :, :1] * before  # v_1 mixed with v_1 is v_1
+        first_BG1K = new_BGTK[:, :, :1] + keep_BGTK[:, :, :1] * before  # so that c_1 = v_1
         states_BGTK = scan(keep_BGTK, torch.cat((first_BG1K, new_BGTK[:, :, 1:]), dim=2))
         heads_BHTK = repeat_heads(self.activation(states_BGTK).to(v_BGTK.dtype), q_BHTK.shape[1])
         return heads_BHTK, SsruPast(states_BGTK[:, :, -1:])
@@ -76,7 +76,7 @@ class Ssru(CausalMixer):
         return k_BGSK if self.per == "element" else k_BGSK.sum(dim=-1, keepdim=True) * k_BGSK.shape[-1] ** -0.5
 
     def _shares(self, q_BHTK: Tensor, k_BGSK: Tensor, mask: Tensor | None) -> Tensor:
-        """shares_BHTSE by the definition, over the keys that each query may look at, in their order."""
+        """shares_BHTSE by the definition, over the keys that each query may look at, in order."""
         B, H, T, _ = q_BHTK.shape
         scores_BHSE = repeat_heads(self._scores(k_BGSK), H)
         seen_BHTS = torch.ones(B, H, T, scores_BHSE.shape[2], dtype=torch.bool, device=q_BHTK.device)
@@ -84,7 +84,7 @@ class Ssru(CausalMixer):
         is_first_BHTS = seen_BHTS & (seen_BHTS.cumsum(dim=-1) == 1)
         logsigmoid, scores_BH1SE = nn.functional.logsigmoid, scores_BHSE[:, :, None]
         kept_BHTSE = logsigmoid(scores_BH1SE) * seen_BHTS[..., None]
-        after_BHTSE = kept_BHTSE.flip(3).cumsum(dim=3).flip(3) - kept_BHTSE  # logarithm of what later keys leave
+        after_BHTSE = kept_BHTSE.flip(3).cumsum(dim=3).flip(3) - kept_BHTSE  # log of the product of later forget gates
         own_BHTSE = logsigmoid(-scores_BH1SE).masked_fill(is_first_BHTS[..., None], 0.0)
         return (after_BHTSE + own_BHTSE).exp() * seen_BHTS[..., None]
 
@@ -92,11 +92,11 @@ class Ssru(CausalMixer):
 def scan(keep_BGTK: Tensor, new_BGTK: Tensor) -> Tensor:
     """states_t = keep_t * states_(t-1) + new_t for all t at once, in log2(T) steps (Hillis and Steele 1986).
 
-    The state before the first is zero. Nothing is divided, and products of what is kept only fall: no T is too long.
+    The state before the first is zero. There is no division and products of gates are at most 1, so any T is stable.
     """
     length, step = new_BGTK.shape[2], 1
     while step < length:
-        # each place takes in what ends `step` before it, and so covers twice as many
+        # each position adds the sum that ends `step` before it, so it then covers twice as many
         later = keep_BGTK[:, :, step:]
         new_BGTK = torch.cat((new_BGTK[:, :, :step], new_BGTK[:, :, step:] + later * new_BGTK[:, :, :-step]), dim=2)
         keep_BGTK = torch.cat((keep_BGTK[:, :, :step], later * keep_BGTK[:, :, :-step]), dim=2)

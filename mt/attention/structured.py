@@ -1,6 +1,6 @@
-"""Encoder self-attention that knows the syntax of its sentence: a learned bias by the way through the tree from word to
-word (relative positions in the sense of Shaw et al. 2018, counted in a dependency tree: Wang et al. 2019,
-"Self-Attention with Structural Position Representations"; Omote et al. 2019).
+"""Encoder self-attention with a learned bias by the path through the dependency tree from word to word (relative
+ positions of Shaw et al. 2018 in a tree: Wang et al. 2019, "Self-Attention with Structural Position Representations";
+Omote et al. 2019).
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ from torch import Tensor, nn
 
 from mt.attention.key_value import KeyValueEncoder, bias_at
 
-# B batch, H heads, G key-value heads, T queries, S keys, K head size, U steps up and D steps down, N ways
+# B batch, H heads, G key-value heads, T queries, S keys, K head size, U steps up and D steps down, N paths
 
 
 class Structured(KeyValueEncoder):
     """softmax(q kᵀ / sqrt(K) + b[up, down]): the word of t reaches that of s by `up` steps up the tree, then `down`.
 
-    So b[0, 0] is of the pieces of one word, b[1, 0] of a word's head, b[0, 1] of its dependents, b[1, 1] of its
-    siblings; steps beyond `most_steps` count as so many. b is each head's own and zero at the start. The papers add
-    vectors to keys, and tell left from right; positions do so here. Between pieces without a way (of two trees, of
-    none, "</s>") the bias is 0: without trees this is dense attention. For the encoder alone: only the source has
-    trees. Time and memory are those of dense attention, unfused. Raises ValueError for `most_steps` below 1.
+    So b[0, 0] is for the pieces of one word, b[1, 0] for a word's head, b[0, 1] for its dependents, b[1, 1] for its
+    siblings; steps beyond `most_steps` count as `most_steps`. Each head has its own b, zero at the start. The papers
+    add vectors to keys and distinguish left from right; here positions do that. Between pieces without a path (in two
+    trees, in none, "</s>") the bias is 0: without trees this is dense attention. For the encoder only: only the source
+    has trees. Time and memory are those of dense attention, unfused. Raises ValueError for `most_steps` below 1.
     """
 
     needs_from_source = ("tree_distance_BSS",)
@@ -33,11 +33,11 @@ class Structured(KeyValueEncoder):
         self.bias_HUD = nn.Parameter(torch.zeros(num_heads, most_steps + 1, most_steps + 1))
 
     def bias(self, tree_distance_BSS: Tensor) -> Tensor:
-        """bias_BHSS of the ways from each piece to each other."""
+        """bias_BHSS of the path from each piece to each other."""
         up_BSS = tree_distance_BSS.long()
-        way_BSS = up_BSS.clamp(0, self.most_steps) * (self.most_steps + 1)
-        way_BSS = way_BSS + up_BSS.transpose(1, 2).clamp(0, self.most_steps)
-        bias_BHSS = bias_at(self.bias_HUD.flatten(1), way_BSS)
+        path_BSS = up_BSS.clamp(0, self.most_steps) * (self.most_steps + 1)
+        path_BSS = path_BSS + up_BSS.transpose(1, 2).clamp(0, self.most_steps)
+        bias_BHSS = bias_at(self.bias_HUD.flatten(1), path_BSS)
         return bias_BHSS.masked_fill((up_BSS < 0)[:, None], 0.0)
 
     def weights(

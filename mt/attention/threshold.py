@@ -1,4 +1,4 @@
-"""Attention without its tail: weights below a share of the row's largest are left out."""
+"""Attention without its tail: weights below a share of the row's largest weight are set to zero."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mt.attention.key_value import KeyValueMixer
 
 
 class Threshold(KeyValueMixer):
-    """softmax over the keys whose weight is at least `share` of the row's largest: one key at least is always kept.
+    """softmax over the keys whose weight is at least `share` of the row's largest: at least one key is kept.
 
     Time and memory are those of dense attention. Raises ValueError for a share outside (0, 1].
     """

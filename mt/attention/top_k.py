@@ -12,10 +12,10 @@ from mt.attention.key_value import KeyValueMixer
 
 
 class TopK(KeyValueMixer):
-    """softmax over the `k` best scores of a row; all other weights are exactly zero. Keys as good as the k-th stay too.
+    """softmax over the `k` best scores of a row; all other weights are exactly zero. Ties with the k-th key stay.
 
-    Time and memory are those of dense attention, and a search for the k-th score: what is gained is that the weights
-    are sparse. Raises ValueError for k below 1.
+    Time and memory are those of dense attention, plus a search for the k-th score: the gain is sparse weights, not
+    speed. Raises ValueError for k below 1.
     """
 
     def __init__(self, num_heads: int, head_size: int, *, k: int = 8, dropout: float = 0.0):

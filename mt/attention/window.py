@@ -1,4 +1,4 @@
-"""Sliding-window self-attention: each position sees its neighbours alone (Beltagy et al. 2020, "Longformer")."""
+"""Sliding-window self-attention: each position sees only its neighbours (Beltagy et al. 2020, "Longformer")."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Window(EncoderMixer, CausalMixer):
         self.dropout = Dropout(dropout)
 
     def weights(self, q_BHTK: Tensor, k_BGSK: Tensor, mask: Tensor | None) -> Tensor:
-        # the last query stands where the last key does
+        # the last query is at the position of the last key
         return self._weights(q_BHTK, k_BGSK, mask, k_BGSK.shape[2] - q_BHTK.shape[2])
 
     def attend(self, q_BHTK: Tensor, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None) -> Tensor:
@@ -63,7 +63,7 @@ class Window(EncoderMixer, CausalMixer):
     def _in_blocks(
         self, q_BHTK: Tensor, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None, *, is_causal: bool = False
     ) -> Tensor:
-        """heads_BHTK, a block of queries with the keys within their reach at a time."""
+        """heads_BHTK, computed for one block of queries and the keys within their reach at a time."""
         (T, S), block, heads = (q_BHTK.shape[2], k_BGSK.shape[2]), max(BLOCK, self.reach), []
         for start in range(0, T, block):
             end = min(T, start + block)
@@ -81,13 +81,13 @@ class Window(EncoderMixer, CausalMixer):
         return heads[0] if len(heads) == 1 else torch.cat(heads, dim=2)
 
     def _weights(self, q_BHTK: Tensor, k_BGSK: Tensor, mask: Tensor | None, first: int) -> Tensor:
-        """weights_BHTS of queries of which the first stands where key `first` does."""
+        """weights_BHTS; the first query is at the position of key `first`."""
         num_queries, num_keys = q_BHTK.shape[2], k_BGSK.shape[2]
         positions_T = torch.arange(first, first + num_queries, device=q_BHTK.device)
         distances_TS = (positions_T[:, None] - torch.arange(num_keys, device=q_BHTK.device)[None]).abs()
         seen = near = distances_TS <= self.reach
         if mask is not None:
-            # a padded position may have no real neighbour: it looks at all that is real, or there is, and nobody at it
+            # a padded query may have no real neighbour: it looks at all real keys, and nothing reads its result
             otherwise = mask | ~mask.any(dim=-1, keepdim=True)
             seen = torch.where((near & mask).any(dim=-1, keepdim=True), near & mask, otherwise)
         scores_BHTS = (q_BHTK * self.scale) @ repeat_heads(k_BGSK, q_BHTK.shape[1]).transpose(-1, -2)

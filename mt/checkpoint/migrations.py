@@ -21,6 +21,9 @@ Body = dict[str, Any]
 
 # Classes that have moved inside the package: settings, checkpoints and users' own YAML files may name the old place.
 MOVED = {
+    "mt.attention.reduced.LowRank": "mt.attention.low_rank.LowRank",
+    "mt.attention.reduced.MultiScale": "mt.attention.multi_scale.MultiScale",
+    "mt.attention.reduced.Pooled": "mt.attention.pooled.Pooled",
     "mt.training.objective.LabelSmoothedCrossEntropy": "mt.objective.label_smoothing.LabelSmoothedCrossEntropy",
     "mt.training.guidance.Guidance": "mt.objective.guided.Guidance",
     "mt.model.gated_unit.gated_layer": "mt.model.gated_unit.GatedLayers",

@@ -1,4 +1,4 @@
-"""What the measurements of a comparison say: means over seeds, differences to the baseline, and what to choose when."""
+"""The results of a comparison: means over seeds, differences to the baseline, and which variant to choose."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from mt.comparison.runs import Task
 from mt.comparison.variant import Variant
 
 SIGNIFICANT = 0.05
-NOTICEABLE = 0.05  # share by which one cost has to be below another to count: timings are no better than that
-ROUNDING = 1e-5  # of the largest value, in float32: what may lie between two ways to compute the same
+NOTICEABLE = 0.05  # a cost counts as lower from this share on: timings are not more accurate
+ROUNDING = 1e-5  # of the largest value, in float32: how far two ways to compute the same may differ
 COSTS = {  # name: (what it is, unit, divisor)
     "train_seconds": ("training: forward and backward", "ms", 1e-3),
     "train_bytes": ("training: peak memory", "MiB", 2**20),
@@ -37,7 +37,7 @@ class Difference:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """All that a report is made of. `p_values` are those of `quality.paired` by task, variant and test."""
+    """The data of a report. `p_values` are those of `quality.paired`, keyed by "task/variant/test"."""
 
     baseline: Variant
     variants: Sequence[Variant]  # with the baseline
@@ -49,17 +49,17 @@ class Comparison:
     p_values: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def runs(self, task: Task, variant: Variant) -> list[Any]:
-        """The finished runs of all seeds, or none where one of them is missing or failed."""
+        """The finished runs of all seeds; empty if one of them is missing or failed."""
         found = [self.results.run(task.name, variant.name, seed) for seed in self.seeds]
         return found if all(run and "failed" not in run for run in found) else []
 
     def failure(self, task: Task, variant: Variant) -> str | None:
-        """Why there is no run."""
+        """The error of the first failed run, if any."""
         runs = (self.results.run(task.name, variant.name, seed) for seed in self.seeds)
         return next((run["failed"] for run in runs if run and "failed" in run), None)
 
     def mean(self, task: Task, variant: Variant, *path: str) -> float | None:
-        """A number of the runs, the mean over seeds; None where there is none."""
+        """The mean over seeds of the number at `path` in the runs; None where it is missing."""
         values = []
         for run in self.runs(task, variant):
             for key in path:
@@ -68,7 +68,7 @@ class Comparison:
         return statistics.fmean(values) if values and None not in values else None
 
     def speed(self, task: Task, variant: Variant, name: str) -> float | None:
-        """What `speeds.speeds_of` found; None where that was not measured."""
+        """A speed by `speeds.speeds_of`; None where it was not measured."""
         return self.results.speeds.get(task.name, {}).get("found", {}).get(variant.name, {}).get(name)
 
     def differences(self, variant: Variant) -> list[Difference]:
@@ -76,14 +76,14 @@ class Comparison:
         return [difference for task in self.tasks for difference in self._on(task, variant)]
 
     def is_eligible(self, variant: Variant) -> bool:
-        """Whether its BLEU is nowhere more than the tolerance below the baseline's, and known; or it is exact."""
+        """Whether it is exact, or its BLEU is known and on every test set at most `tolerance` below the baseline's."""
         found = self.differences(variant)
         return variant.is_exact or (
             bool(found) and all(difference.bleu_difference >= -self.tolerance for difference in found)
         )
 
     def slots(self) -> list[str]:
-        """The slots that variants stand in, the baseline's first."""
+        """The slots of the variants, the baseline's first."""
         return list(dict.fromkeys([self.baseline.slot, *(variant.slot for variant in self.variants)]))
 
     def in_slot(self, slot: str) -> list[Variant]:
@@ -91,8 +91,8 @@ class Comparison:
         others = [one for one in self.variants if one.slot == slot and one.name != self.baseline.name]
         return [in_slot(self.baseline, slot), *others]
 
-    def is_told_what_it_is_measured_by(self, variant: Variant) -> bool:
-        """Whether its alignments are measured by links like those that it was told, and not by what people linked."""
+    def is_measured_by_its_own_links(self, variant: Variant) -> bool:
+        """Whether its alignments are measured by links of the kind that it trains with, not by gold links."""
         measured = [run["alignment"] for task in self.tasks for run in self.runs(task, variant)]
         return variant.knows_links and any(one and one["measured_on"] != "gold links" for one in measured)
 
@@ -101,7 +101,7 @@ class Comparison:
         return sorted({cost["how"]["machine"] for cost in self.results.costs.values() if "machine" in cost["how"]})
 
     def alone_in_slot(self, slot: str) -> list[Variant]:
-        """Those that differ in nothing but the slot's attention and can be measured alone, if any but the baseline."""
+        """Variants that differ only in the slot's attention, so can be measured alone; empty if only the baseline."""
         alone = [variant for variant in self.in_slot(slot) if not variant.overrides]
         return alone if len(alone) > 1 else []
 
@@ -110,11 +110,11 @@ class Comparison:
         return (self.results.cost(variant.slot, variant.name, length) or {}).get(name)
 
     def is_measured(self, variant: Variant) -> bool:
-        """Whether its costs are known, or why they cannot be, at any length."""
+        """Whether its costs, or the error of measuring them, are known at some length."""
         return any(self.results.cost(variant.slot, variant.name, length) for length in self.lengths)
 
     def greatest_difference(self, variant: Variant) -> float | None:
-        """The largest at any length between what it computes and what the baseline does; None where not measured."""
+        """The largest difference, over lengths, between its results and the baseline's; None where not measured."""
         found = [self.cost(variant, length, "difference") for length in self.lengths]
         return max((value for value in found if value is not None), default=None)
 
@@ -163,7 +163,7 @@ class Comparison:
         """The eligible variant with the least alignment error, the mean over tasks."""
         rates = {}
         for variant in self.in_slot(slot):
-            if variant.is_exact or self.is_told_what_it_is_measured_by(variant):
+            if variant.is_exact or self.is_measured_by_its_own_links(variant):
                 continue
             trained = self.baseline if variant.name == self.baseline.name else variant
             found = [self.mean(task, trained, "alignment", "error_rate") for task in self.tasks]

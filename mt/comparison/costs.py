@@ -20,7 +20,7 @@ from torch import Tensor
 
 from mt.attention.contract import CausalMixer, MemoryMixer, Mixer
 from mt.attention.reading import Reading
-from mt.attention.structure import Structure
+from mt.attention.source_facts import SourceFacts
 from mt.comparison.variant import ROLES, Variant
 from mt.device import choose_device, machine
 from mt.training.memory import LiveTensors
@@ -145,7 +145,7 @@ def _known(mixer: Any, length: int, device: torch.device) -> dict[str, Any]:
     segments = places // SENTENCE
     distances = (places - places[:, None]).clamp_min(0).to(torch.int8)
     distances = distances.masked_fill(segments != segments[:, None], -1)
-    return Structure(segments_BS=segments[None], tree_distance_BSS=distances[None]).of(mixer.needs_from_source)
+    return SourceFacts(segments_BS=segments[None], tree_distance_BSS=distances[None]).of(mixer.needs_from_source)
 
 
 def _heard(mixer: Any, num_queries: int, num_keys: int, device: torch.device) -> dict[str, Any]:

@@ -11,10 +11,10 @@ import numpy as np
 from sacrebleu.metrics.base import Metric
 
 from mt.alignment.alignment import RawAttention
-from mt.alignment.choose import FILE_NAME
+from mt.alignment.choice import FILE_NAME
 from mt.alignment.error_rate import ErrorRate
 from mt.alignment.gold import from_lines
-from mt.alignment.statistics import statistics as map_statistics
+from mt.alignment.map_statistics import map_statistics
 from mt.alignment.words import by_words
 from mt.checkpoint.changes import read_settings
 from mt.checkpoint.rebuild import build

@@ -1,4 +1,4 @@
-"""What the alignment commands read: sentences, the links that people drew, and the model of the other direction."""
+"""Input of the alignment commands: sentences, trees, gold links, and the model of the other direction."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def check_count(path: str, lines: Sequence[str], sources: Sequence[str], source_
 def read_trees(
     path: str, sources: Sequence[str], source_path: str, *, translator: Translator, checkpoint: str | Path
 ) -> list[str]:
-    """The tree of every source (blank: it has none), for a model that asks for them."""
+    """The tree of every source (blank: it has none), for a model that uses trees."""
     translator.check_trees(path, checkpoint)
     trees = list(read_lines(path))
     check_count(path, trees, sources, source_path)
@@ -41,7 +41,7 @@ def read_trees(
 def read_gold(
     path: str, sources: Sequence[str], targets: Sequence[str], *, base: int = 0, is_beginning: bool = False
 ) -> list[Gold]:
-    """The gold links of every line, or of as many as there are of the beginning, each within its sentence pair."""
+    """The gold links of every line, or with `is_beginning` of the first lines, checked against the sentences."""
     count = len(sources)
     try:
         if Path(path).is_dir():
@@ -70,7 +70,7 @@ def check_within(gold: Sequence[Gold], sources: Sequence[str], targets: Sequence
 
 
 def _warn_of_other_blanks(path: str, gold: Sequence[Gold], sources: Sequence[str], targets: Sequence[str]) -> None:
-    """Says that positions may be shifted where links were made by a tool that lets other blanks end words."""
+    """Warns that positions may be shifted if links come from a tool that splits words at other blanks, too."""
     pairs = [
         (number, blank)
         for number, (links, *pair) in enumerate(zip(gold, sources, targets, strict=False), start=1)
@@ -80,7 +80,7 @@ def _warn_of_other_blanks(path: str, gold: Sequence[Gold], sources: Sequence[str
         number, blank = pairs[0]
         log.warning(
             "%s: %d linked sentence pairs have blanks other than U+0020, the first is sentence %d with %s; such a "
-            "blank does not end a word here: links that were made with other words are shifted",
+            "blank does not separate words here: links that were made with other words are shifted",
             path,
             len(pairs),
             number,
@@ -89,16 +89,17 @@ def _warn_of_other_blanks(path: str, gold: Sequence[Gold], sources: Sequence[str
 
 
 def load_reverse(checkpoint: str, aligner: Aligner, device: str, precision: str = "float32") -> Aligner:
-    """The model of the other direction. Raises ValueError for one of another."""
+    """The model of the other direction. Raises ValueError if its direction is another one."""
     reverse = Aligner.load(checkpoint, device=device, precision=precision)
     if reverse.direction not in _turned(aligner.direction):
         raise ValueError(
-            f"--reverse ({checkpoint}) must translate the other way than {aligner.direction}, not {reverse.direction}"
+            f"--reverse ({checkpoint}) must translate in the other direction than {aligner.direction},"
+            f" not {reverse.direction}"
         )
     return reverse
 
 
 def _turned(direction: str) -> set[str]:
-    """Directions that "en-pt-BR" may be the other way round of: a hyphen may be part of a language's name."""
+    """Possible reverses of "en-pt-BR": a hyphen may be part of a language's name."""
     parts = direction.split("-")
     return {"-".join((*parts[at:], *parts[:at])) for at in range(1, len(parts))}

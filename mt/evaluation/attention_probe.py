@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from mt.alignment.alignment import Alignment, RawAttention
-from mt.alignment.choose import default_choice, rank
+from mt.alignment.choice import default_choice
 from mt.alignment.heatmap import save_grid
-from mt.alignment.statistics import change, statistics
+from mt.alignment.map_statistics import change, map_statistics
+from mt.alignment.rank_choices import rank
 from mt.alignment.words import by_words
-from mt.evaluation.choose_alignment import Reference
+from mt.evaluation.alignment_reference import Reference
 from mt.inference.aligner import Aligner
 from mt.inference.heads_used import heads_used
 from mt.inference.translator import Translator
@@ -50,8 +51,8 @@ class AttentionProbe:
         return self._find().first(self._lines)
 
     def __call__(self, translator: Translator, step: int) -> Look | None:
-        """Entropy, sink mass and coverage of each layer (`mt.alignment.statistics`), and their change since the last;
-        where routers switch heads, the share that is on.
+        """Entropy, sink mass and coverage of each layer (`mt.alignment.map_statistics`) and their change since the last
+        call; with routers that switch heads, also the share of heads that is on.
 
         The first look of a run has nothing to compare with. None where there is no sentence to look at.
         """
@@ -67,7 +68,7 @@ class AttentionProbe:
         if reference.has_links:
             texts = {"sources": reference.sources, "targets": reference.targets}
             error = rank(raws, reference.links, **texts, is_partial=reference.is_learned)[0].error_rate
-        found = statistics(raws)
+        found = map_statistics(raws)
         maps = [raw.weights_LHTS.astype(np.float32) for raw in raws[:COMPARED_LINES]]
         if (before := self._before(step)) and [each.shape for each in before] == [each.shape for each in maps]:
             found["change"] = change(before, maps)

@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import nn
 
-from mt.alignment.choose import FILE_NAME
+from mt.alignment.choice import FILE_NAME
 from mt.checkpoint.average import average_weights
 from mt.checkpoint.folder import load_checkpoint, load_weights
 from mt.checkpoint.manifest import add_file
@@ -21,7 +21,7 @@ from mt.checkpoint.small_file import yaml_text
 from mt.data.held_out import HeldOut
 from mt.data.prepare import Prepared
 from mt.data.whole_folder import write_whole
-from mt.evaluation.choose_alignment import Reference, ranked
+from mt.evaluation.alignment_reference import Reference, ranked
 from mt.evaluation.curve import draw_curve
 from mt.evaluation.report import table
 from mt.evaluation.scores import Scores, score, ter_without_moves, zero_bleu

@@ -16,8 +16,8 @@ from mt.data.batching import TokenBatches
 from mt.data.document import apart
 from mt.data.held_out import HeldOut
 from mt.device import mixed_precision
+from mt.evaluation.alignment_reference import Reference
 from mt.evaluation.attention_probe import AttentionProbe
-from mt.evaluation.choose_alignment import Reference
 from mt.evaluation.scores import score, zero_bleu
 from mt.evaluation.tokenization import Tokenization
 from mt.inference.request import requests

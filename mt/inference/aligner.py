@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from mt.alignment.alignment import Alignment, RawAttention
-from mt.alignment.choose import Choice
+from mt.alignment.choice import Choice
 from mt.alignment.links import Link
 from mt.alignment.omission import NUM_COMMON, left_over
 from mt.alignment.tap import Tap

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from mt.alignment.link_counts import LinkCounts
-from mt.alignment.statistical import StatisticalAligner, soft_links
+from mt.alignment.statistical_aligner import StatisticalAligner, soft_links
 from mt.checkpoint.folder import SHORTLIST as FILE_NAME
 from mt.checkpoint.manifest import check_listed, has_manifest, verify
 from mt.checkpoint.tensor_file import TensorFile

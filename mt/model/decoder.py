@@ -133,11 +133,11 @@ class Decoder(nn.Module):
 
     def start(self, memory: Memory) -> DecoderState:
         """The state before the first token: the memory summarized once for every layer."""
-        arguments = (memory.states_BSD, memory.mask_B11S, memory.structure)
+        arguments = (memory.states_BSD, memory.mask_B11S, memory.source_facts)
         summaries = (layer.cross_attention.summarize(*arguments) for layer in self.layers)
         pasts = (layer.self_attention.start() for layer in self.layers)
         return DecoderState(
-            tuple(summaries), tuple(pasts), 0, memory.states_BSD.device, pieces_NS=memory.structure.pieces_BS
+            tuple(summaries), tuple(pasts), 0, memory.states_BSD.device, pieces_NS=memory.source_facts.pieces_BS
         )
 
     def extend(

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from mt.attention.contract import EncoderMixer, Mixer
-from mt.attention.structure import UNKNOWN, Structure
+from mt.attention.source_facts import UNKNOWN, SourceFacts
 from mt.model.layer import MOST_LAYERS, LayerSettings, Residual, checkpointed
 from mt.model.memory import Memory
 from mt.model.source_embedding import Embed
@@ -40,9 +40,9 @@ class EncoderLayer(nn.Module):
         self.feed_forward = settings.make_feed_forward()
         self.attention_residual, self.feed_forward_residual = Residual(settings), Residual(settings)
 
-    def forward(self, x_BSD: Tensor, mask: Tensor | None, structure: Structure = UNKNOWN) -> Tensor:
+    def forward(self, x_BSD: Tensor, mask: Tensor | None, source_facts: SourceFacts = UNKNOWN) -> Tensor:
         residual = self.attention_residual
-        x_BSD = residual.after(x_BSD, self.attention.attend(residual.before(x_BSD), mask, structure))
+        x_BSD = residual.after(x_BSD, self.attention.attend(residual.before(x_BSD), mask, source_facts))
         residual = self.feed_forward_residual
         return residual.after(x_BSD, self.feed_forward(residual.before(x_BSD)))
 
@@ -76,8 +76,8 @@ class Encoder(SourceEncoder):
     def forward(self, source: Any, embed: Embed | None, *, recompute: bool = False) -> Memory:
         """The memory of a source of text; `recompute` saves activation memory by gradient checkpointing."""
         assert embed is not None
-        x_BSD, mask, structure = embed(source)
+        x_BSD, mask, source_facts = embed(source)
         for layer in self.layers:
-            arguments = (x_BSD, mask, structure)
+            arguments = (x_BSD, mask, source_facts)
             x_BSD = checkpointed(layer, *arguments) if recompute else layer(*arguments)
-        return Memory.of("text", self.norm(x_BSD), mask, structure)
+        return Memory.of("text", self.norm(x_BSD), mask, source_facts)

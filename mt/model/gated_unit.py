@@ -15,7 +15,7 @@ from mt.attention.dropout import Dropout, WholeDropout
 from mt.attention.mask import causal_mask
 from mt.attention.reading import Reading
 from mt.attention.rotary import NoRotary, Rotary
-from mt.attention.structure import UNKNOWN, Structure
+from mt.attention.source_facts import UNKNOWN, SourceFacts
 from mt.model.decoder import AttentionTap, DecoderLayer
 from mt.model.layer import LayerSettings, Residual
 
@@ -80,10 +80,10 @@ class GatedUnit(nn.Module):
         self.head_dropout = WholeDropout(rates["heads"], dims=2)  # of B 1 T E
         self.dropout = Dropout(settings.activation_dropout)
 
-    def attend(self, x_BSD: Tensor, mask: Tensor | None, structure: Structure = UNKNOWN) -> Tensor:
+    def attend(self, x_BSD: Tensor, mask: Tensor | None, source_facts: SourceFacts = UNKNOWN) -> Tensor:
         """out_BSD: every position looks at all positions that the mask leaves."""
         return self._out(
-            x_BSD, *self._queries_keys_values(x_BSD, 0), mask, **structure.of(self.mixer.needs_from_source)
+            x_BSD, *self._queries_keys_values(x_BSD, 0), mask, **source_facts.of(self.mixer.needs_from_source)
         )
 
     def start(self) -> GatedPast:
@@ -139,9 +139,9 @@ class GatedEncoderLayer(nn.Module):
         )
         self.attention_residual = Residual(settings)
 
-    def forward(self, x_BSD: Tensor, mask: Tensor | None, structure: Structure = UNKNOWN) -> Tensor:
+    def forward(self, x_BSD: Tensor, mask: Tensor | None, source_facts: SourceFacts = UNKNOWN) -> Tensor:
         residual = self.attention_residual
-        return residual.after(x_BSD, self.attention.attend(residual.before(x_BSD), mask, structure))
+        return residual.after(x_BSD, self.attention.attend(residual.before(x_BSD), mask, source_facts))
 
 
 class GatedDecoderLayer(DecoderLayer):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mt.attention.structure import UNKNOWN, Structure
+from mt.attention.source_facts import UNKNOWN, SourceFacts
 
 # B batch, S places of the memory, D width
 
@@ -23,21 +23,22 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class Memory:
-    """States and a mask (True means "may look"; None when nothing is padded); `structure` is what is known beside them.
+    """States and a mask (True means "may look"; None when nothing is padded).
 
-    `parts` say of which source each place is, in order; their lengths add up to S. A memory may be wider or narrower
-    than the decoder: its width is that of the encoder (`mt.model.encoder.SourceEncoder`).
+    `source_facts` is what else is known of the source. `parts` say of which source each place is, in order; their
+    lengths add up to S. A memory may be wider or narrower than the decoder: its width is that of the encoder
+    (`mt.model.encoder.SourceEncoder`).
     """
 
     states_BSD: Tensor
     mask_B11S: Tensor | None
     parts: tuple[Part, ...]
-    structure: Structure = UNKNOWN
+    source_facts: SourceFacts = UNKNOWN
 
     @classmethod
-    def of(cls, name: str, states_BSD: Tensor, mask_B11S: Tensor | None, structure: Structure = UNKNOWN) -> Memory:
+    def of(cls, name: str, states_BSD: Tensor, mask_B11S: Tensor | None, source_facts: SourceFacts = UNKNOWN) -> Memory:
         """The memory of one source."""
-        return cls(states_BSD, mask_B11S, (Part(name, states_BSD.shape[1]),), structure)
+        return cls(states_BSD, mask_B11S, (Part(name, states_BSD.shape[1]),), source_facts)
 
     @classmethod
     def joined(cls, memories: Sequence[Memory]) -> Memory:
@@ -60,8 +61,8 @@ class Memory:
                 for memory, of in zip(memories, places, strict=True)
             ]
             mask_B11S = torch.cat(masks, dim=3)
-        structure = Structure.joined([memory.structure for memory in memories], places)
-        return cls(torch.cat([memory.states_BSD for memory in memories], dim=1), mask_B11S, parts, structure)
+        source_facts = SourceFacts.joined([memory.source_facts for memory in memories], places)
+        return cls(torch.cat([memory.states_BSD for memory in memories], dim=1), mask_B11S, parts, source_facts)
 
     def places(self, name: str) -> slice:
         """Where the part of this name stands along S. Raises ValueError for a part that is not there."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mt.attention.mask import padding_mask
-from mt.attention.structure import Structure
+from mt.attention.source_facts import SourceFacts
 from mt.model.embedding import Embedding
 from mt.model.layer import LayerSettings
 
@@ -31,7 +31,7 @@ class Embedded(NamedTuple):
 
     states_BSD: Tensor
     mask_B11S: Tensor | None
-    structure: Structure
+    source_facts: SourceFacts
 
 
 Embed = Callable[[Any], Embedded]  # of a source of text
@@ -70,12 +70,12 @@ class SourceEmbedding(Embedding):
     def read(self, source: Pieces, places_BS: Tensor | None = None) -> Embedded:
         """The embedded pieces of a source, where `places_BS` puts them (randomized positions; None: one by one)."""
         ids_BS = source.ids_BS
-        structure = Structure(
+        source_facts = SourceFacts(
             pieces_BS=ids_BS if self.keeps_pieces else None,
             segments_BS=self._segments(ids_BS),
             tree_distance_BSS=source.tree_distance_BSS,
         )
-        return Embedded(self(ids_BS, places_BT=places_BS), padding_mask(ids_BS, self.pad), structure)
+        return Embedded(self(ids_BS, places_BT=places_BS), padding_mask(ids_BS, self.pad), source_facts)
 
     def _segments(self, ids_BS: Tensor) -> Tensor | None:
         """The sentence of each piece, counted from the one to be translated; a separator belongs to the context."""

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mt.alignment.guide import Guide
+from mt.alignment.attention_from_links import AttentionFromLinks
 from mt.alignment.links import to_pharaoh
-from mt.alignment.statistical import StatisticalAligner, soft_links
+from mt.alignment.statistical_aligner import StatisticalAligner, soft_links
 from mt.data.batching import Guiding
 from mt.data.block import joined, line_ends
 from mt.data.document import apart, num_words_before
@@ -69,7 +69,7 @@ def guide_of(guidance: Guidance, prepared: Prepared) -> Guiding | None:
 def make_guide(tokenizers: TokenizerPair, *, shift: int, learned: LearnedLinks | None = None) -> Guiding:
     """What makes guides of the pairs' own links, or of the learned ones of their numbers."""
     vocabularies = (tokenizer.pieces(range(tokenizer.size)) for tokenizer in (tokenizers.source, tokenizers.target))
-    guide = Guide(*vocabularies, shift=shift)
+    guide = AttentionFromLinks(*vocabularies, shift=shift)
 
     def guiding(numbers: np.ndarray, pairs: Sequence[Pair], source_BS: np.ndarray, target_BT: np.ndarray) -> np.ndarray:
         links = [pair.links for pair in pairs] if learned is None else [learned[int(number)] for number in numbers]

@@ -11,7 +11,7 @@ import pytest
 
 from mt import align
 from mt.alignment.alignment import Alignment, RawAttention
-from mt.alignment.choose import Choice
+from mt.alignment.choice import Choice
 from mt.alignment.gold import check_gold, from_pharaoh
 from mt.checkpoint.manifest import add_file
 from mt.evaluation import alignment_input
@@ -166,7 +166,7 @@ def test_formats_and_limit_decide_what_is_written(aligner, files):
 
 
 def test_the_page_shows_the_first_lines_that_have_two_sides(aligner, files, caplog):
-    caplog.set_level("INFO", "mt.align")
+    caplog.set_level("INFO", "mt.evaluation.alignment_output")
     assert lines_of_page(call(files, "--formats", "html")) == [1, 3]
     assert not caplog.messages
     assert lines_of_page(call(files, "--formats", "html", "--limit", "1")) == [1]
@@ -293,7 +293,7 @@ def test_text_without_blanks_is_told_once(aligner, files, caplog):
         ("--heads 0,2", r"head \(2\) must be from 0 to 1"),
         ("--heads one", r"--heads \(one\)"),
         ("--formats pdf", r"--formats \(pdf\)"),
-        ("--formats ,", "--formats must name one"),
+        ("--formats ,", "--formats must name at least one"),
         ("--threshold 0.5 --method mutual", "goes with --method threshold, not mutual"),
         ("--method threshold --threshold 2", r"threshold \(2\)"),
         ("--gold {wa}", "--gold needs --target"),
@@ -437,7 +437,7 @@ def test_gold_judges_each_direction(both, files, capsys, symmetrize):
 
 def test_the_reverse_model_must_be_one(both, files):
     both["back"].direction = "de-fr"
-    with pytest.raises(ValueError, match=r"--reverse \(back\) must translate the other way than en-de, not de-fr"):
+    with pytest.raises(ValueError, match=r"--reverse \(back\) must .* other direction than en-de, not de-fr"):
         call(files, "--checkpoint", "there", "--reverse", "back")
     with pytest.raises(ValueError, match="--reverse needs --unit words"):
         call(files, "--checkpoint", "there", "--reverse", "back", "--unit", "pieces")
@@ -499,7 +499,9 @@ def test_pairs_that_are_left_out_are_counted(tmp_path, caplog):
 
 
 def test_a_wrong_output_is_told_before_a_corpus_is_learned_from(tmp_path, monkeypatch):
-    monkeypatch.setattr("mt.alignment.statistical.StatisticalAligner.fit", lambda *_, **__: pytest.fail("it learned"))
+    monkeypatch.setattr(
+        "mt.alignment.statistical_aligner.StatisticalAligner.fit", lambda *_, **__: pytest.fail("it learned")
+    )
     (tmp_path / "text").write_text("eins zwei\n")
     files = [f"--{name}={tmp_path / 'text'}" for name in ("source", "target")]
     with pytest.raises(FileNotFoundError):
@@ -575,7 +577,7 @@ def test_gold_that_may_count_other_words_is_said(tmp_path, caplog):
     align.main(["corpus", *files, f"--gold={tmp_path / 'gold'}"])
     assert "the first is sentence 2 with U+00A0 (NO-BREAK SPACE)" in caplog.text
     (tmp_path / "gold").write_text("0-0\n0-0 3-2\n")
-    with pytest.raises(ValueError, match=r"sentence 2: link \(3-2\) .* 3 source and 3 target words, which only blanks"):
+    with pytest.raises(ValueError, match=r"sentence 2: link \(3-2\) .* 3 source and 3 target words, which"):
         align.main(["corpus", *files, f"--gold={tmp_path / 'gold'}"])
 
 

@@ -15,9 +15,10 @@ from torch import Tensor
 
 from mt import align
 from mt.alignment.alignment import Alignment
-from mt.alignment.choose import Choice, rank
+from mt.alignment.choice import Choice
 from mt.alignment.error_rate import ErrorRate, error_rate
 from mt.alignment.links import argmax_links, to_pharaoh
+from mt.alignment.rank_choices import rank
 from mt.alignment.tap import Tap
 from mt.alignment.words import by_words
 from mt.data.source import Text

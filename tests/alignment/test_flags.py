@@ -17,9 +17,9 @@ import torch
 
 from mt import align, align_choose, align_corpus, align_head, shortlist
 from mt.alignment.alignment import Alignment
-from mt.alignment.choose import Choice
+from mt.alignment.choice import Choice
 from mt.alignment.links import Link, argmax_links, mutual_links, threshold_links, to_pharaoh
-from mt.alignment.statistical import THRESHOLD, StatisticalAligner, links_of
+from mt.alignment.statistical_aligner import THRESHOLD, StatisticalAligner, links_of
 from mt.alignment.symmetrize import soft_product
 from mt.checkpoint.folder import load_checkpoint
 from mt.data.pair import Pair

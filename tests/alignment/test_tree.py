@@ -64,8 +64,8 @@ def test_another_cut_into_pieces_is_the_same_tree():
         ("4 0 1", r"heads: 4 must be a word from 1 to 3, or 0 for a root"),
         ("2 -1 0", r"heads: -1 must be a word from 1 to 3, or 0 for a root"),
         ("2 x 0", r"heads: x must be"),
-        ("0 3 2", r"heads: word 2 hangs on itself, in a circle"),
-        ("1 0 0", r"heads: word 1 hangs on itself"),
+        ("0 3 2", r"heads: word 2 is above itself, in a circle"),
+        ("1 0 0", r"heads: word 1 is above itself"),
     ],
 )
 def test_what_is_no_tree_of_its_sentence_is_refused_and_left_out_of_a_corpus(line, message, caplog):

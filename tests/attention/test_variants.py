@@ -29,11 +29,13 @@ from mt.attention.gated import Gated
 from mt.attention.hierarchical import Hierarchical
 from mt.attention.linear import Linear
 from mt.attention.local import Local
+from mt.attention.low_rank import LowRank
 from mt.attention.mask import causal_mask, padding_mask
 from mt.attention.multi_head import MultiHead
+from mt.attention.multi_scale import MultiScale
+from mt.attention.pooled import Pooled
 from mt.attention.prior import Prior
 from mt.attention.rectified import Rectified
-from mt.attention.reduced import LowRank, MultiScale, Pooled
 from mt.attention.relative import Relative
 from mt.attention.sections import Sections
 from mt.attention.ssru import Ssru, scan

@@ -9,6 +9,7 @@ holds what that program's model gave. From oldest to newest:
     unmarked     the last before training.json and config.yaml said their format; composed text, tags
 """
 
+import copy
 import json
 import shutil
 from pathlib import Path
@@ -18,11 +19,12 @@ import torch
 import yaml
 
 from mt.checkpoint.changes import read_settings, settings_to_resume
-from mt.checkpoint.folder import load_checkpoint, read_training
+from mt.checkpoint.folder import ModelCard, load_checkpoint, read_training, write_checkpoint
 from mt.checkpoint.manifest import write_manifest
 from mt.checkpoint.migrations import DEFAULTS, FORMATS, LIFTS, MOVED, NewerFormat, as_begun, lifted
 from mt.checkpoint.rebuild import build, find_target
 from mt.checkpoint.run_folder import RunFolder
+from mt.data.source import Text
 from mt.data.tokenizer import BOS, EOS
 from mt.inference.translator import Translator
 from mt.search.greedy import Greedy
@@ -68,7 +70,8 @@ def test_an_old_checkpoint_gives_the_logits_and_translations_that_it_gave(old):
     target = torch.tensor([[BOS, *tokenizers.target.encode("one two")]])
     for source, of_source in zip(SOURCES, expected["logits"], strict=True):
         with torch.no_grad():
-            logits = model(torch.tensor([[*tokenizers.source.encode(source), EOS]]), target) @ model.output.weight.T
+            source = Text.of([tokenizers.source.encode(source)])
+            logits = model(source, target) @ model.output.weight.T
         torch.testing.assert_close(logits[0, -1], torch.tensor(of_source), rtol=1e-4, atol=1e-5)
     translator = Translator(loaded.model, tokenizers, device="cpu", precision="float32")
     found = translator.translate(list(SOURCES), search=Greedy(max_length=12))
@@ -173,6 +176,28 @@ def test_every_target_in_old_settings_is_found_where_it_is_now():
         assert f"{target.__module__}.{target.__name__}" == new
         node = {"_target_": old, "inner": [{"_target_": old}]}
         assert lifted("config.yaml", {"a": node}, Path("x"))["a"] == {"_target_": new, "inner": [{"_target_": new}]}
+
+
+@pytest.mark.parametrize("name", ["LowRank", "MultiScale", "Pooled"])
+def test_a_checkpoint_whose_attention_has_moved_loads_and_gives_the_same_logits(name, parts, tmp_path):
+    old = f"mt.attention.reduced.{name}"
+    new = MOVED[old]
+    node = copy.deepcopy(parts["card"].model)
+    node["decoder"]["cross_attention"] = {"_target_": new, "_partial_": True}
+    sizes = {f"{side}_vocab_size": getattr(parts["tokenizers"], side).size for side in ("source", "target")}
+    model = build(node, **sizes).eval()
+    folder = tmp_path / "step_000001"
+    card = ModelCard(model=node, source_language="de", target_language="en")
+    weights = dict(model.named_parameters())
+    write_checkpoint(folder, card=card, weights=weights, tokenizers=parts["tokenizers"], scores={})
+    text = (folder / "model.yaml").read_text("utf-8")
+    (folder / "model.yaml").write_text(text.replace(new, old), "utf-8")
+    assert old in (folder / "model.yaml").read_text("utf-8")
+    write_manifest(folder, {})
+    source, target = torch.tensor([[5, 6, 7, 8, EOS]]), torch.tensor([[BOS, 6, 5]])
+    loaded = load_checkpoint(folder).model.eval()
+    assert type(loaded.decoder.layers[0].cross_attention.mixer).__module__ == new.rpartition(".")[0]
+    torch.testing.assert_close(loaded(Text(source), target), model(Text(source), target), rtol=0, atol=0)
 
 
 def test_every_default_of_then_is_one_that_todays_settings_take():

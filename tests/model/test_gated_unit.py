@@ -6,9 +6,9 @@ import torch
 from mt.attention.contract import CausalMixer
 from mt.attention.dense import Dense
 from mt.attention.gated import Gated
+from mt.attention.low_rank import LowRank
 from mt.attention.mask import causal_mask
 from mt.attention.rectified import Rectified
-from mt.attention.reduced import LowRank
 from mt.attention.ssru import Ssru
 from mt.model.gated_unit import GatedUnit, is_weights_alone
 from mt.model.layer import LayerSettings

@@ -302,10 +302,10 @@ def test_a_decoder_attends_to_both_parts():
 def test_what_is_known_of_text_is_known_of_its_places_alone(cross_attention):
     model = make(SeveralEncoder, cross_attention=cross_attention, separator=7).eval()
     memory = model.encode(several((3, 1, 2)))
-    structure, vectors = memory.structure, memory.places("vectors")
-    assert structure.segments_BS[0].tolist() == [-1, -1, 0, 0, 0, *[0] * 4]
+    facts, vectors = memory.source_facts, memory.places("vectors")
+    assert facts.segments_BS[0].tolist() == [-1, -1, 0, 0, 0, *[0] * 4]
     if cross_attention is Prior:
-        assert (structure.pieces_BS[:, vectors] == -1).all() and structure.pieces_BS[0, 0] == 6
+        assert (facts.pieces_BS[:, vectors] == -1).all() and facts.pieces_BS[0, 0] == 6
     _, state = model.step(torch.tensor([BOS, BOS, BOS]), model.start(several((3, 1, 2))))
     assert state.position == 1
 

@@ -51,7 +51,7 @@ class Widened(SourceEncoder):
 
     def forward(self, source, embed, *, recompute=False):
         memory = self.text(source, embed, recompute=recompute)
-        return Memory.of("text", self.wide(memory.states_BSD), memory.mask_B11S, memory.structure)
+        return Memory.of("text", self.wide(memory.states_BSD), memory.mask_B11S, memory.source_facts)
 
 
 def make_wide(width=WIDTH, cross_attention=Dense, layer=DecoderLayer, tie="all", **settings):

@@ -1,8 +1,8 @@
 """Alignments of many sentences as one HTML page that opens from disk: every layer and head, links, gold.
 
-The page carries all it needs and asks nothing of any network. Its reading that was chosen shows the weights and links
-of alignments.jsonl to the last digit; readings that its reader chooses are worked out in the browser from attention in
-steps of 1/255 of its square root (at most 0.002 off at a weight of 0.3, 0.004 at 1; small weights are finer).
+The page contains all it needs and uses no network. For the chosen layer and heads it shows the weights and links of
+alignments.jsonl exactly; for others the browser computes them from attention whose square root is stored in steps of
+1/255 (error at most 0.002 at a weight of 0.3, 0.004 at 1; less for small weights).
 
     page.html   the skeleton: {{NAME}} is where a file of this folder goes, and {{data}} the sentences
     page.css    how it looks, light and dark
@@ -37,7 +37,7 @@ TEN_THOUSANDTHS = 10_000  # the digits of alignments.jsonl
 
 
 class Page:
-    """Takes sentences one by one, keeps them packed (a byte a weight before compression), and gives the page.
+    """Collects sentences, packed (one byte per weight before compression), and makes the page.
 
     All sentences are read at one place (layer, heads, shift, signal) in one unit, by one model. `method` and
     `threshold` are those of `link_rule`; `symmetrize` says how links of two directions became one, if they did.
@@ -59,7 +59,7 @@ class Page:
         links: Iterable[Link],
         gold: Gold | None = None,
     ) -> None:
-        """A pair of sentences, line `number` of its file; the alignment, its links and gold links as they were read."""
+        """Adds a pair of sentences, line `number` of its file, with its alignment, links and gold links."""
         if self.chosen is None:
             self.chosen = {
                 "layer": alignment.layer,
@@ -118,7 +118,7 @@ class Page:
 
 
 def side(text: str, pieces: list[str]) -> dict[str, Any]:
-    """A sentence's words and pieces, and what each piece has of which words."""
+    """A sentence's words and pieces, and how pieces are divided among words."""
     words = words_of(pieces, text)
     return {
         "words": words.words,
@@ -137,20 +137,20 @@ def shares(words: Words) -> list[list[list[float]]]:
 
 
 def runs_right_to_left(text: str) -> bool:
-    """Whether most letters of the text run from right to left: one Latin name at its start does not turn a line."""
+    """Whether most letters run from right to left: a Latin name at the start does not change that."""
     directions = [unicodedata.bidirectional(letter) for letter in text]
     return sum(name in ("R", "AL") for name in directions) > directions.count("L")
 
 
 def languages(direction: str) -> list[str]:
-    """The languages of a direction such as "en-de", for fonts and voices; empty strings where it does not say."""
+    """The languages of a direction such as "en-de", for fonts and voices; empty strings if unknown."""
     names = direction.split("-")
     is_known = len(names) == 2 and all(LANGUAGE.fullmatch(name) for name in names)
     return [name.replace("_", "-") for name in names] if is_known else ["", ""]
 
 
 def packed(raw: RawAttention, weights_TS: np.ndarray) -> str:
-    """What the browser unpacks: little-endian numbers, deflated (zlib), in base 64. In this order:
+    """The weights for the browser: little-endian numbers, zlib-compressed, in base 64. In this order:
 
     weights_TS in ten-thousandths, 16 bits; norms_LHS in 1/65535 of their largest, 16 bits, where there are norms;
     weights_LHTS, "</s>" included, in 1/255 of the square root, 8 bits.

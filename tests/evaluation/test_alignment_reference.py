@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 
 from mt.alignment.alignment import RawAttention
-from mt.alignment.choose import FILE_NAME, rank, rank_both
+from mt.alignment.choice import FILE_NAME
 from mt.alignment.gold import from_pharaoh
+from mt.alignment.rank_choices import rank, rank_both
 from mt.data.held_out import HeldOut
 from mt.data.pair import Pair
-from mt.evaluation import choose_alignment
+from mt.evaluation import alignment_reference
+from mt.evaluation.alignment_reference import AT_ONCE, LONGEST, Reference, ranked, ranked_both
 from mt.evaluation.attention_probe import AttentionProbe
-from mt.evaluation.choose_alignment import AT_ONCE, LONGEST, Reference, ranked, ranked_both
 from mt.evaluation.final import _choose_alignment
 
 LINES = [" ".join(f"w{place}" for place in range(1 + number % 4)) for number in range(2 * AT_ONCE + 3)]
@@ -64,7 +65,7 @@ def test_two_models_say_whom_they_agreed_with():
 def test_where_there_is_no_link_there_is_no_choice(monkeypatch):
     with pytest.raises(ValueError, match=r"links to choose by \(gold links\): there are none"):
         ranked(Known("xx-yy"), Reference.of(["a"], ["x"], [from_pharaoh("0?0")]))
-    monkeypatch.setattr(choose_alignment, "links_of", lambda _: (set(), set()))
+    monkeypatch.setattr(alignment_reference, "links_of", lambda _: (set(), set()))
     with pytest.raises(ValueError, match=r"\(links of the statistical aligner\): there are none"):
         ranked(Known("xx-yy"), Reference.of(["a"], ["x"]))
 
@@ -97,7 +98,7 @@ def test_a_validation_set_without_a_pair_to_look_at_ends_no_run(tmp_path, caplog
     long = " ".join(["w0"] * 300)
     store = SimpleNamespace(sample=lambda most: [Pair(long, long)])
     reference = Reference.of_validation(SimpleNamespace(valid=HeldOut("valid", [long], [long]), train=store))
-    assert not reference.sources and not reference.has_links and "must be 1 at least" in caplog.text
+    assert not reference.sources and not reference.has_links and "must be at least 1" in caplog.text
     assert AttentionProbe(lambda: reference, lines=5, folder=tmp_path)(None, 1) is None
 
 

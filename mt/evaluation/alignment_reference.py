@@ -1,4 +1,4 @@
-"""Where a model's alignments are best read: by gold links, by those of the statistical aligner, or by agreement."""
+"""References to choose where alignments are read: gold links, the statistical aligner's, or another model's."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from mt.alignment.alignment import RawAttention
-from mt.alignment.choose import Choice, rank, rank_both
+from mt.alignment.choice import Choice
 from mt.alignment.gold import Gold, from_lines
-from mt.alignment.statistical import StatisticalAligner, links_of
+from mt.alignment.rank_choices import rank, rank_both
+from mt.alignment.statistical_aligner import StatisticalAligner, links_of
 from mt.data.document import alone
 from mt.data.pair import Pair
 from mt.data.prepare import Prepared
@@ -21,8 +22,8 @@ log = logging.getLogger(__name__)
 
 LINES = 500  # of a validation set
 LONGEST = 100  # words on a side
-LEARNED_PAIRS = 50_000  # of the training text, for the statistical aligner to learn from: seconds
-AT_ONCE = 32  # lines whose maps of all layers and heads are held
+LEARNED_PAIRS = 50_000  # of the training text, from which the statistical aligner learns in seconds
+AT_ONCE = 32  # lines whose maps of all layers and heads are in memory at once
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,9 @@ class Reference:
         corpus: Iterable[tuple[str, str]] = (),
         trees: Sequence[str | None] | None = None,
     ) -> Reference:
-        """With the gold links, or else those on which both directions of the statistical aligner agree.
+        """With the gold links, or else with links on which both directions of the statistical aligner agree.
 
-        It learns from these sentences and the pairs of `corpus`.
+        The aligner learns from these sentences and the pairs of `corpus`.
         """
         links = learned_links(sources, targets, corpus) if gold is None else gold
         return cls(sources, targets, links, is_learned=gold is None, trees=trees)
@@ -69,7 +70,7 @@ class Reference:
                 check_within(gold, sources, targets)
                 return cls.of(sources, targets, gold, trees=trees)
             except ValueError as error:
-                log.warning("gold links of the validation set: %s; the statistical aligner's are taken", error)
+                log.warning("gold links of the validation set: %s; links of the statistical aligner are used", error)
         corpus = ((pair.source, pair.target) for pair in map(alone, prepared.train.sample(LEARNED_PAIRS)))
         try:
             return cls.of(sources, targets, corpus=corpus, trees=trees)
@@ -79,16 +80,16 @@ class Reference:
 
     @property
     def has_links(self) -> bool:
-        """Whether there is anything to measure by."""
+        """Whether there is a link to measure with."""
         return any(of_line.sure for of_line in self.links)
 
     @property
     def measured_on(self) -> str:
-        """In words."""
+        """The kind of links, as text."""
         return "links of the statistical aligner" if self.is_learned else "gold links"
 
     def first(self, lines: int) -> Reference:
-        """The first lines of it."""
+        """The reference with its first lines only."""
         columns = ("sources", "targets", "links", "trees")
         return replace(self, **{name: of and of[:lines] for name in columns for of in (getattr(self, name),)})
 
@@ -96,7 +97,7 @@ class Reference:
 def ranked(aligner: Aligner, reference: Reference, *, tag: str | None = None) -> list[Choice]:
     """Every choice, best first, with its error rate and what that was measured on; `tag` goes before each source.
 
-    Raises ValueError where there is not one link to measure by.
+    Raises ValueError if there is no link to measure with.
     """
     if not reference.has_links:
         raise ValueError(f"links to choose by ({reference.measured_on}): there are none")
@@ -116,7 +117,7 @@ def ranked_both(
     tag: str | None = None,
     reverse_tag: str | None = None,
 ) -> Iterator[tuple[Choice, Choice]]:
-    """Every pair of choices for two models of either direction, those that agree best first."""
+    """Every pair of choices for two models, one of each direction, best agreement first."""
     attentions = (
         _attentions(aligner, sources, targets, trees, tag),
         _attentions(reverse, targets, sources, tag=reverse_tag),

@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from mt.alignment.statistical import NULL, StatisticalAligner, _Direction, _exp_digamma, _hmm, links_of
+from mt.alignment.statistical_aligner import NULL, StatisticalAligner, _Direction, _exp_digamma, _hmm, links_of
 
 
 def corpus(rng, count, *, reorder):
@@ -62,7 +62,7 @@ def test_blank_and_endless_sentences_have_no_links():
 def test_what_cannot_be_learned_from_is_refused():
     with pytest.raises(ValueError, match=r"sources \(1\) and targets \(2\)"):
         StatisticalAligner([["a"]], [["x"], ["y"]])
-    with pytest.raises(ValueError, match=r"\(0\) must be 1 at least"):
+    with pytest.raises(ValueError, match=r"\(0\) must be at least 1"):
         StatisticalAligner([[]], [["x"]])
 
 

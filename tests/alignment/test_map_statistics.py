@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mt.alignment.alignment import RawAttention
-from mt.alignment.statistics import NAMES, change, statistics
+from mt.alignment.map_statistics import NAMES, change, map_statistics
 
 SOURCE, TARGET = ["▁a", "▁b", "▁c", "</s>"], ["▁x", "▁y", "</s>"]
 
@@ -21,7 +21,7 @@ SUNK = [[0, 0, 0, 1.0]] * 3
 
 
 def test_flat_sharp_and_sunken_layers_are_told_apart():
-    found = statistics([raw(FLAT, SHARP, SUNK)])
+    found = map_statistics([raw(FLAT, SHARP, SUNK)])
     assert tuple(found) == NAMES
     np.testing.assert_allclose(found["entropy"], [np.log(4), 0, 0], atol=1e-12)
     np.testing.assert_allclose(found["sink_mass"], [0.25, 0, 1])
@@ -32,16 +32,16 @@ def test_flat_sharp_and_sunken_layers_are_told_apart():
 def test_sentences_count_alike_and_padding_does_not():
     padded = np.zeros((1, 2, 5, 7))
     padded[:, :, :3, :4] = SHARP
-    both = statistics([RawAttention(padded, SOURCE, TARGET), raw(SUNK)])
+    both = map_statistics([RawAttention(padded, SOURCE, TARGET), raw(SUNK)])
     np.testing.assert_allclose(both["sink_mass"], [0.5])
     np.testing.assert_allclose(both["entropy"], [0.0], atol=1e-12)
 
 
 def test_sentences_without_a_piece_are_left_out():
     empty = RawAttention(np.ones((1, 2, 1, 1)), ["</s>"], ["</s>"])
-    np.testing.assert_allclose(statistics([empty, raw(FLAT)])["sink_mass"], [0.25])
+    np.testing.assert_allclose(map_statistics([empty, raw(FLAT)])["sink_mass"], [0.25])
     with pytest.raises(ValueError, match=r"sentences with pieces on both sides \(0\)"):
-        statistics([empty])
+        map_statistics([empty])
 
 
 def test_change_is_the_mass_that_moved():

@@ -1,4 +1,4 @@
-"""What may be known of a batch of sources beside their states. A mixer names what it needs; others get nothing."""
+"""What may be known of a batch of sources beside their states. A mixer names the fields that it needs."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ NO_PIECE = -1  # the id of a place that is no piece
 
 
 @dataclass(frozen=True)
-class Structure:
-    """Each field is None where it is not known, or nobody asked.
+class SourceFacts:
+    """Each field is None where it is not known or not needed.
 
     pieces_BS    ids of the pieces (int64)
     segments_BS  the sentence that a piece belongs to: 0 is the one to be translated, -1 the one before it, 1 the one
@@ -30,18 +30,18 @@ class Structure:
     tree_distance_BSS: Tensor | None = None
 
     def of(self, names: Sequence[str]) -> dict[str, Any]:
-        """Some fields by name, as a mixer takes them."""
+        """The named fields, as keyword arguments for a mixer."""
         return {name: getattr(self, name) for name in names}
 
     @classmethod
-    def joined(cls, structures: Sequence[Structure], places: Sequence[Tensor]) -> Structure:
+    def joined(cls, facts: Sequence[SourceFacts], places: Sequence[Tensor]) -> SourceFacts:
         """What is known of several sources side by side; `places` are BS, any tensor over the places of each.
 
         A place of which something is not known has no piece, stands in sentence 0 and is in no tree.
         """
 
         def side_by_side(name: str, unknown: int) -> Tensor | None:
-            known = [getattr(one, name) for one in structures]
+            known = [getattr(one, name) for one in facts]
             if all(value is None for value in known):
                 return None
             filled = [
@@ -54,4 +54,4 @@ class Structure:
         return cls(side_by_side("pieces_BS", NO_PIECE), side_by_side("segments_BS", 0))
 
 
-UNKNOWN = Structure()
+UNKNOWN = SourceFacts()

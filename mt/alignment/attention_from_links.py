@@ -1,7 +1,7 @@
-"""Where a model should look: links of words become target attention over pieces, for whatever pieces they are cut into.
+"""Target attention for guided training: links of words become attention over pieces, for any segmentation.
 
-Links are kept on words and mapped when a batch is made, so that subword sampling and another tokenizer need no links of
-their own (Garg et al. 2019, "Jointly Learning to Align and Translate with Transformer Models").
+Links are between words and are mapped to pieces when a batch is made, so they stay valid with subword sampling or
+another tokenizer (Garg et al. 2019, "Jointly Learning to Align and Translate with Transformer Models").
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ log = logging.getLogger(__name__)
 # B sentences, S source and T target positions (EOS and padding included), V vocabulary, P pieces of a sentence, W words
 
 
-class Guide:
-    """Makes target attention of word links; `source_pieces` and `target_pieces` are the vocabularies, by id.
+class AttentionFromLinks:
+    """Makes target attention from word links; `source_pieces` and `target_pieces` are the vocabularies, by id.
 
-    `shift` says which row is guided (`mt.alignment.alignment`): 1, the one that reads a piece, knows which word it is
-    about. Links that lie outside their sentences, or are none, are left out: counted in `num_left_out`, told once.
+    `shift` says which row is guided (`mt.alignment.alignment`); row 1 reads the piece, so it knows the word. Links that
+    are malformed or outside their sentences are left out and counted in `num_left_out`; the first gets a warning.
     """
 
     def __init__(self, source_pieces: Sequence[str], target_pieces: Sequence[str], *, shift: int = 1):
         if shift not in SHIFTS:
-            raise ValueError(f"shift ({shift}) must be 0 (the row that gives a piece) or 1 (the next, which reads it)")
+            raise ValueError(f"shift ({shift}) must be 0 (the row that predicts a piece) or 1 (the next row)")
         self._source, self._target, self.shift = WordPieces(source_pieces), WordPieces(target_pieces), shift
         self.num_left_out = 0
 
@@ -43,7 +43,7 @@ class Guide:
     ) -> np.ndarray:
         """guide_BTS float32: rows of pieces that have links sum to one, spread evenly over the linked source pieces.
 
-        `links` are Pharaoh lines ("0-0 1-2", positions of blank-separated words; possible ones, "0?1", do not guide);
+        `links` are Pharaoh lines ("0-0 1-2", positions of blank-separated words; possible links, "0?1", are ignored);
         `source_BS` and `target_BT` the ids of the sentences, each with EOS, then padding. All other rows are zero.
         """
         guide_BTS = np.zeros((*target_BT.shape, source_BS.shape[1]), dtype=np.float32)
@@ -80,5 +80,5 @@ class Guide:
 
     def _leave_out(self, what: str) -> None:
         if not self.num_left_out:
-            log.warning("links that lie outside their sentences, or are none, do not guide; the first: %s", what)
+            log.warning("links that are malformed or outside their sentences are left out; the first: %s", what)
         self.num_left_out += 1

@@ -172,7 +172,7 @@ def test_separators_part_sentences_and_the_model_says_so_to_attention(slots):
     source, target = sentences()
     source[(source == SEPARATOR) | (source == AFTER)] = 6
     source[0, [0, 2]], source[0, [5, 7]] = SEPARATOR, AFTER
-    found = model.encode(Text(source)).structure.segments_BS
+    found = model.encode(Text(source)).source_facts.segments_BS
     assert found[0].tolist() == [-2, -1, -1, 0, 0, 1, 1, 2, 2] and not found[1:].any()
     at_once = model.output(model(Text(source), target))
     state, logits = model.start(Text(source)), []
@@ -187,7 +187,7 @@ def test_separators_part_sentences_and_the_model_says_so_to_attention(slots):
         other = make(**slots, **({"separator": SEPARATOR, "separator_after": AFTER} | seen)).eval()
         assert (other.output(other(Text(source), target)) - at_once)[0].abs().max() > 1e-3
     model.source_embedding.separator = model.source_embedding.separator_after = None
-    assert model.encode(Text(source)).structure.segments_BS is None
+    assert model.encode(Text(source)).source_facts.segments_BS is None
     assert (model.output(model(Text(source), target)) - at_once)[0].abs().max() > 1e-3
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mt.alignment.alignment import renormalise
-from mt.alignment.guide import Guide
+from mt.alignment.attention_from_links import AttentionFromLinks
 from mt.alignment.words import words_of
 
 PIECES = ["<pad>", "<unk>", "<s>", "</s>", "▁", "▁a", "▁b", "b", "c", "▁of▁the", "<0xC3>", "<0xA4>", "▁ab", "<2de>"]
@@ -24,7 +24,7 @@ def ids(*sentences):
 
 def test_a_linked_word_looks_at_all_pieces_of_its_partners_in_equal_shares():
     # source words: ab | a | bc; target words: ac | b
-    guide = Guide(PIECES, PIECES)
+    guide = AttentionFromLinks(PIECES, PIECES)
     guide_BTS = guide(["ab a bc"], ["ac b"], ["0-0 2-0 1-1"], ids("▁ab ▁a ▁b c"), ids("▁a c ▁b"))
     third = 1 / 3
     np.testing.assert_allclose(
@@ -36,21 +36,24 @@ def test_a_linked_word_looks_at_all_pieces_of_its_partners_in_equal_shares():
 
 def test_shift_0_guides_the_row_before():
     arguments = ["a b"], ["b a"], ["0-1"], ids("▁a ▁b"), ids("▁b ▁a")
-    early, late = Guide(PIECES, PIECES, shift=0)(*arguments), Guide(PIECES, PIECES, shift=1)(*arguments)
+    early, late = (
+        AttentionFromLinks(PIECES, PIECES, shift=0)(*arguments),
+        AttentionFromLinks(PIECES, PIECES, shift=1)(*arguments),
+    )
     assert np.argwhere(early[0]).tolist() == [[1, 0]] and np.argwhere(late[0]).tolist() == [[2, 0]]
     with pytest.raises(ValueError, match=r"shift \(2\)"):
-        Guide(PIECES, PIECES, shift=2)
+        AttentionFromLinks(PIECES, PIECES, shift=2)
 
 
 def test_padding_pairs_without_links_and_possible_links_do_not_guide():
-    guide_BTS = Guide(PIECES, PIECES)(
+    guide_BTS = AttentionFromLinks(PIECES, PIECES)(
         ["a", "a b a", "a"], ["b", "b", "a"], ["0-0", None, "0?0"], ids("▁a", "▁a ▁b ▁a", "▁a"), ids("▁b", "▁b", "▁a")
     )
     assert guide_BTS.shape == (3, 2, 4) and guide_BTS[0].sum() == 1 and not guide_BTS[1:].any()
 
 
 def test_links_outside_their_sentences_are_left_out_counted_and_told_once(caplog):
-    guide = Guide(PIECES, PIECES)
+    guide = AttentionFromLinks(PIECES, PIECES)
     with caplog.at_level(logging.WARNING):
         guide_BTS = guide(
             ["a b"] * 2, ["a"] * 2, ["0-0 2-0 0-5", "1-0 nonsense"], ids(*["▁a ▁b"] * 2), ids(*["▁a"] * 2)
@@ -80,7 +83,7 @@ def test_whatever_the_pieces_the_guide_is_that_of_the_words(data, source, target
     source_pieces, target_pieces = cut(source, data.draw), cut(target, data.draw)
     links = data.draw(st.sets(st.tuples(st.integers(0, len(source) - 1), st.integers(0, len(target) - 1))))
     line = " ".join(f"{s}-{t}" for s, t in links)
-    guide_TS = Guide(PIECES, PIECES, shift=0)(
+    guide_TS = AttentionFromLinks(PIECES, PIECES, shift=0)(
         [" ".join(source)], [" ".join(target)], [line], ids(" ".join(source_pieces)), ids(" ".join(target_pieces))
     )[0]
     linked = np.array([[(s, t) in links for s in range(len(source))] for t in range(len(target))], dtype=float)
@@ -103,7 +106,7 @@ def test_whatever_the_pieces_the_guide_is_that_of_the_words(data, source, target
     ids=["two words", "bytes", "blank at the end", "tag"],
 )
 def test_odd_pieces_belong_to_their_words(text, pieces, owners):
-    guide_TS = Guide(PIECES, PIECES, shift=0)(
+    guide_TS = AttentionFromLinks(PIECES, PIECES, shift=0)(
         [text], [" ".join(["a"] * len(owners[0]))], [" ".join(f"{n}-{n}" for n in range(len(owners[0])))],
         ids(pieces), ids(" ".join(["▁a"] * len(owners[0]))),
     )[0]  # fmt: skip

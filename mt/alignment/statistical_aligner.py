@@ -1,13 +1,13 @@
-"""A statistical word aligner: IBM Model 1, then an HMM, both directions trained to agree, in numpy alone.
+"""A statistical word aligner in numpy: IBM Model 1, then an HMM, with both directions trained to agree.
 
-Model 1 (Brown et al. 1993): every target word comes from one source word, or from none, each as likely as the other.
-HMM (Vogel et al. 1996, with the empty words of Och and Ney 2003): and where it comes from depends on where the word
-before it came from: p(t | s) * p(jump). Agreement (Liang et al. 2006): what both directions expect of a pair of words
-is multiplied, p(link) = p(link | source -> target) * p(link | target -> source), and learned from by both. Translation
-probabilities are those of a sparse Dirichlet prior (variational Bayes, Riley and Gildea 2012).
+Model 1 (Brown et al. 1993): every target word comes from one source word or from none, all equally likely. HMM (Vogel
+et al. 1996, with the empty words of Och and Ney 2003): the source position also depends on that of the word before:
+p(t | s) * p(jump). Agreement (Liang et al. 2006): the expectations of both directions are multiplied,
+p(link) = p(link | source -> target) * p(link | target -> source), and both learn from the product. Translation
+probabilities have a sparse Dirichlet prior (variational Bayes, Riley and Gildea 2012).
 
-Words are compared without case and the punctuation round them. Training takes 12 bytes for each pair of words in each
-pair of sentences, and before it, for a moment, 32.
+Words are compared without case and surrounding punctuation. Training takes 12 bytes for each pair of words in each pair
+of sentences, and 32 for a short time before it.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ import numpy as np
 from mt.alignment.links import Link, argmax_links, threshold_links
 from mt.alignment.symmetrize import soft_product
 
-# B pairs of sentences of S source and T target words; K kinds of pairs of words; "from" and "into": for a direction,
-# the words that are given and those that they are made into
+# B pairs of sentences of S source and T target words; K distinct pairs of words; "from" and "into": the given and the
+# generated words of a direction
 
-NULL = 0.1  # share of words that come from none
+NULL = 0.1  # share of words that come from no word
 PRIOR = 0.2  # of the Dirichlet distribution: below 1 is sparse; chosen on 37 sentences of the Hansards
-UNIFORM = 0.05  # share of jumps that may go anywhere
+UNIFORM = 0.05  # share of jumps that are uniform over positions
 THRESHOLD = 0.4  # of the soft product of both directions, above which there is a link
 PUNCTUATION = ".,;:!?…\"'„“”»«()[]"
-AT_ONCE = 1 << 24  # word pairs that are counted in one go
+AT_ONCE = 1 << 24  # word pairs that are counted at once
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ class StatisticalAligner:
         for forward_TS, backward_ST in aligner.posteriors(): ...
 
     `sources` and `targets`: the words of each sentence. Sentences with a blank side have no links; pairs of more than
-    `longest` words on a side are left out likewise; `num_left_out` counts both. Raises ValueError where there are not
-    as many of one as of the other, or none at all.
+    `longest` words on a side are left out, too; `num_left_out` counts both. Raises ValueError for different numbers of
+    sources and targets, and if no pair is left.
     """
 
     def __init__(self, sources: Sequence[Sequence[str]], targets: Sequence[Sequence[str]], *, longest: int = 200):
@@ -67,7 +67,7 @@ class StatisticalAligner:
             if 0 < S <= longest and 0 < T <= longest:
                 members.setdefault((S, T), []).append(number)
         if not members:
-            raise ValueError(f"sentence pairs with 1 to {longest} words on each side (0) must be 1 at least")
+            raise ValueError(f"sentence pairs with 1 to {longest} words on each side (0) must be at least 1")
         self.num_left_out = len(sources) - sum(map(len, members.values()))
         self._groups, start = [], 0
         for (S, T), numbers in sorted(members.items()):
@@ -96,7 +96,7 @@ class StatisticalAligner:
         hmm_iterations: int = 5,
         tell: Callable[[str], None] | None = None,
     ) -> StatisticalAligner:
-        """Learns; `tell` hears of every iteration. The posteriors are those of the last model, of each direction."""
+        """Learns; `tell` is called with a line for every iteration. Posteriors are those of the last model."""
         for model, iterations in ((_model1, model1_iterations), (_hmm, hmm_iterations)):
             for number in range(1, iterations + 1):
                 self._expect(model)
@@ -107,9 +107,9 @@ class StatisticalAligner:
         return self
 
     def posteriors(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """(forward_TS, backward_ST) of every pair, in order: how likely each word comes from each.
+        """(forward_TS, backward_ST) of every pair, in order: the probability that a word comes from each other word.
 
-        Rows of either sum to at most one: the rest comes from no word. Pairs that were left out have zeros.
+        Rows sum to at most one: the rest is the probability of no word. Pairs that were left out have zeros.
         """
         of_pair = {int(number): (group, row) for group in self._groups for row, number in enumerate(group.numbers_B)}
         for number, (S, T) in enumerate(self.lengths):
@@ -164,7 +164,7 @@ class StatisticalAligner:
 
 
 def links_of(posteriors: tuple[np.ndarray, np.ndarray]) -> tuple[set[Link], set[Link]]:
-    """(forward, backward) links (source, target) of a pair: each word's likeliest, unless none is likelier."""
+    """(forward, backward) links (source, target) of a pair: each word's most likely, unless no word is more likely."""
     forward_TS, backward_ST = posteriors
     backward = _likeliest(backward_ST)
     return _likeliest(forward_TS), {(source, target) for target, source in backward}
@@ -181,7 +181,7 @@ def _likeliest(share: np.ndarray) -> set[Link]:
 
 
 class _Direction:
-    """What is learned of one direction: p(into | from) by kind of word pair, p(into | none), and how far jumps go."""
+    """The parameters of one direction: p(into | from) by word pair, p(into | none), and p(jump)."""
 
     def __init__(self, from_K: np.ndarray, num_from: int, num_into: int, longest: int):
         self.from_K, self.num_from, self.num_into = from_K, num_from, num_into
@@ -198,7 +198,7 @@ class _Direction:
 
 
 class _Jumps:
-    """How likely the next word comes from so many words further on (from before the first word for the first one)."""
+    """p(jump): the distance from the source of a word to the source of the next (first word: from position -1)."""
 
     def __init__(self, longest: int) -> None:
         self.share = np.ones(2 * longest + 3)
@@ -241,7 +241,7 @@ def _model1(_direction: _Direction, table_BTS: np.ndarray, null_BT: np.ndarray) 
 def _hmm(direction: _Direction, table_BTS: np.ndarray, null_BT: np.ndarray) -> np.ndarray:
     """The same of the HMM, by forward and backward passes; counts the jumps.
 
-    A word that comes from none stays where the word before it was (Och and Ney 2003).
+    A word that comes from no word keeps the position of the word before it (Och and Ney 2003).
     """
     B, T, S = table_BTS.shape
     first_S, next_SS = direction.jumps.of(S)
@@ -258,7 +258,7 @@ def _hmm(direction: _Direction, table_BTS: np.ndarray, null_BT: np.ndarray) -> n
         scale_BT1[:, t, 0] = (real_BS + null_BS).sum(axis=1)
         real_BTS[:, t], null_BTS[:, t] = real_BS / scale_BT1[:, t], null_BS / scale_BT1[:, t]
     after_BS = np.ones((B, S), dtype=np.float32)
-    ahead_BTS = np.empty_like(likely_BTS)  # of arriving at t from a jump, all that follows included
+    ahead_BTS = np.empty_like(likely_BTS)  # probability of word t at each position and of all later words
     found_BTS = np.empty_like(likely_BTS)
     for t in range(T - 1, -1, -1):
         found_BTS[:, t] = real_BTS[:, t] * after_BS

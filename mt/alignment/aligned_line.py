@@ -1,0 +1,61 @@
+"""One line of a corpus with its alignment: as a JSON record, and as a grid of heads for a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from mt.alignment.alignment import Alignment, RawAttention
+from mt.alignment.links import Link
+from mt.alignment.words import by_words
+
+GRIDS = ("heads", "layers", "all")
+GRID_COLUMNS = 4
+
+
+@dataclass(frozen=True)
+class AlignedLine:
+    """A source and target line; a line with a blank side has neither attention nor alignment.
+
+    With a model of the other direction, `forward` and `backward` are the alignments by each model alone, and
+    `alignment` is the one that links are read from.
+    """
+
+    number: int  # from 1
+    source: str
+    target: str
+    raw: RawAttention | None = None
+    alignment: Alignment | None = None
+    forward: Alignment | None = None
+    backward: Alignment | None = None
+
+    def to_json(self, links: Iterable[Link]) -> dict[str, Any]:
+        """A line of alignments.jsonl; links name their tokens beside their positions."""
+        if self.alignment is None:
+            return {"line": self.number, "source": [], "target": [], "weights": [], "links": []}
+        values = self.alignment.to_json()
+        values["links"] = [
+            {"source": source, "target": target, "tokens": [values["source"][source], values["target"][target]]}
+            for source, target in sorted(links)
+        ]
+        return {"line": self.number, **values}
+
+    def grid(self, which: str) -> list[list[Alignment]]:
+        """Rows of alignments, for `which` of GRIDS: the chosen layer's heads, each layer's mean, or each head."""
+        raw, chosen = self.raw, self.alignment
+        assert raw is not None and chosen is not None
+
+        def at(layer: int, heads: tuple[int, ...]) -> Alignment:
+            how = {"shift": chosen.shift, "signal": chosen.signal, "direction": chosen.direction}
+            one = Alignment.from_attention(raw, layer=layer, heads=heads, **how)
+            return by_words(one, self.source, self.target) if chosen.unit == "words" else one
+
+        heads = range(raw.num_heads)
+        if which == "all":
+            return [[at(layer, (head,)) for head in heads] for layer in range(raw.num_layers)]
+        if which == "heads":
+            cells = [at(chosen.layer, (head,)) for head in heads]
+        else:
+            cells = [at(layer, tuple(heads)) for layer in range(raw.num_layers)]
+        return [cells[start : start + GRID_COLUMNS] for start in range(0, len(cells), GRID_COLUMNS)]

@@ -1,0 +1,128 @@
+"""The parser of all commands with ordinary flags, and the flags that several of them share. Never imports torch."""
+
+import argparse
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from mt.number import Number
+
+SYMMETRIZATIONS = ("intersection", "union", "grow-diag", "grow-diag-final", "grow-diag-final-and", "soft-product")
+
+
+class Flags(argparse.ArgumentParser):
+    """A parser whose errors are ValueErrors, so that they are reported in one line like all others."""
+
+    def __init__(self, **how: Any):
+        super().__init__(**how)
+        self.idle: list[tuple[str, str, Callable[[argparse.Namespace], bool]]] = []
+
+    def refuse_idle(self, flag: str, when: str, is_so: Callable[[argparse.Namespace], bool]) -> None:
+        """From now on `flag` is refused where it is given without effect: `is_so` decides, `when` says it in words."""
+        self.idle.append((flag, when, is_so))
+
+    def parse_args(self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None) -> Any:
+        flags = super().parse_args(args, namespace)
+        # once more without defaults: what is not None then, was given
+        given = super().parse_args(args, argparse.Namespace(**dict.fromkeys(vars(flags))))
+        for flag, when, is_so in self.idle:
+            if getattr(given, flag.removeprefix("--").replace("-", "_")) is not None and is_so(flags):
+                raise ValueError(f"{flag} has no effect {when}")
+        return flags
+
+    def error(self, message: str) -> NoReturn:
+        refused = re.fullmatch(r"argument (?:\S+/)?(\S+): (\(.*\) must be .*)", message, re.S)
+        raise ValueError(f"{refused[1]} {refused[2]}" if refused else f"{message} (--help lists the flags)")
+
+
+Group = argparse._ActionsContainer  # a parser, or a group of its flags
+
+
+def add_corpus(flags: Group) -> None:
+    """Adds `--source` and `--target`: the files of a parallel corpus."""
+    flags.add_argument("--source", metavar="FILE", required=True, help="sentences, one a line (plain or .gz)")
+    flags.add_argument("--target", metavar="FILE", required=True, help="their translations")
+
+
+def add_checkpoint(flags: Group, *, several: bool = False) -> None:
+    """Adds `--checkpoint`; `several`: it takes more than one, which are then averaged."""
+    averaged = "; several: their mean probabilities, with the search of the first" if several else ""
+    flags.add_argument(
+        "--checkpoint",
+        metavar="FOLDER",
+        nargs="+" if several else None,
+        help=f"a run, such as checkpoints/demo, or one step in it{averaged}"
+        " (default: the newest finished run in checkpoints)",
+    )
+
+
+def add_device(flags: Group) -> None:
+    """Adds `--device`."""
+    flags.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
+
+
+def add_precision(flags: Group) -> None:
+    """Adds `--precision` of a finished model."""
+    flags.add_argument(
+        "--precision",
+        default="float32",
+        help="float32, bfloat16, on a CPU int8, or auto: bfloat16 where the device has it (default: %(default)s, the"
+        " same in any batch)",
+    )
+
+
+def add_batch_tokens(flags: Group, *, is_searched: bool = True) -> None:
+    """Adds `--batch-tokens`; `is_searched`: for translation, where a beam takes more memory."""
+    divided = "; divided by the beam size" if is_searched else ""
+    flags.add_argument(
+        "--batch-tokens",
+        metavar="N",
+        type=Number(int, least=1),
+        help=f"padded source pieces in a batch (default: 10240, on a GPU 40960{divided})",
+    )
+
+
+def add_tag(flags: Group, name: str = "--tag", of: str = "each source line") -> None:
+    """Adds `--tag`."""
+    flags.add_argument(
+        name, metavar="TAG", help=f"goes before {of}, for a model that was trained with tags: '<2de>' (default: none)"
+    )
+
+
+def add_trees(flags: Group) -> None:
+    """Adds `--trees` of the source sentences."""
+    flags.add_argument(
+        "--trees",
+        metavar="FILE",
+        help="their trees, for a model with structured attention: see translate --help",
+    )
+
+
+def add_gold(parser: Flags, flags: Group | None = None, *, prints: str = "") -> None:
+    """Adds `--gold` and `--gold-base`; `prints`: what the command does with the links."""
+    flags = flags or parser
+    flags.add_argument(
+        "--gold", metavar="FILE", help=f"links made by people (Pharaoh, NAACL, or a Blinker folder){prints}"
+    )
+    flags.add_argument(
+        "--gold-base", type=Number(int), choices=(0, 1), default=0, help="of Pharaoh positions (default: 0)"
+    )
+    parser.refuse_idle("--gold-base", "without --gold", lambda given: not given.gold)
+
+
+def add_reverse(parser: Flags, flags: Group | None = None, *, use: str) -> None:
+    """Adds `--reverse` and `--reverse-tag`: a model of the other direction, and its `use`."""
+    flags = flags or parser
+    flags.add_argument("--reverse", metavar="FOLDER", help=f"a checkpoint of the other direction, {use}")
+    add_tag(flags, "--reverse-tag", "each target line, which --reverse reads")
+    parser.refuse_idle("--reverse-tag", "without --reverse", lambda given: not given.reverse)
+
+
+def add_symmetrize(flags: Group, *, default: str, more: Sequence[str] = ()) -> None:
+    """Adds `--symmetrize`, which may also be one of `more`."""
+    flags.add_argument(
+        "--symmetrize",
+        choices=(*more, *SYMMETRIZATIONS),
+        default=default,
+        help="how the links of two directions become one; soft-product: weights are multiplied (default: %(default)s)",
+    )

@@ -21,7 +21,9 @@ class Flags(argparse.ArgumentParser):
         """From now on `flag` is refused where it is given without effect: `is_so` decides, `when` says it in words."""
         self.idle.append((flag, when, is_so))
 
-    def parse_args(self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None) -> Any:
+    def parse_args(  # type: ignore[override]  # one signature for the overloads of argparse
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> Any:
         flags = super().parse_args(args, namespace)
         # once more without defaults: what is not None then, was given
         given = super().parse_args(args, argparse.Namespace(**dict.fromkeys(vars(flags))))

@@ -15,9 +15,9 @@ from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from mt.command_line import Flags, add_tag, command_name, run
+from mt.command_line import command_name, run
 from mt.data.whole_folder import whole_file
-from mt.number import Number
+from mt.flags import Flags, add_batch_tokens, add_checkpoint, add_device, add_precision, add_tag, add_trees
 
 if TYPE_CHECKING:
     from mt.inference.request import Request
@@ -29,33 +29,22 @@ log = logging.getLogger("mt.score")
 def parser() -> argparse.ArgumentParser:
     """The flags; nothing heavy is imported for them."""
     flags = Flags(prog=command_name(), description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    flags.add_argument(
-        "--checkpoint",
-        nargs="+",
-        metavar="FOLDER",
-        help="run or step folder; several: their mean probabilities (default: the newest finished run in checkpoints/)",
-    )
+    add_checkpoint(flags, several=True)
     flags.add_argument(
         "--input", metavar="FILE", help="source and targets, a line each (UTF-8, plain or .gz; default: standard input)"
     )
     flags.add_argument("--output", metavar="FILE", type=Path, help="file to write (default: standard output)")
     add_tag(flags)
-    flags.add_argument(
-        "--trees",
-        metavar="FILE",
-        help="the sources' trees, for a model with structured attention: see translate --help",
-    )
+    add_trees(flags)
     flags.add_argument(
         "--json",
         action="store_true",
         help="a JSON object a line: line, source, and for each target its text, log_prob (the total), "
         "log_prob_per_token (the mean) and tokens (piece and log_prob of each)",
     )
-    flags.add_argument("--batch-tokens", metavar="N", type=Number(int, least=1), help="padded pieces of a batch")
-    flags.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
-    flags.add_argument(
-        "--precision", default="float32", help="float32, bfloat16, on a CPU int8, or auto (default: %(default)s)"
-    )
+    add_batch_tokens(flags, is_searched=False)
+    add_device(flags)
+    add_precision(flags)
     return flags
 
 

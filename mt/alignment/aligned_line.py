@@ -47,8 +47,14 @@ class AlignedLine:
         assert raw is not None and chosen is not None
 
         def at(layer: int, heads: tuple[int, ...]) -> Alignment:
-            how = {"shift": chosen.shift, "signal": chosen.signal, "direction": chosen.direction}
-            one = Alignment.from_attention(raw, layer=layer, heads=heads, **how)
+            one = Alignment.from_attention(
+                raw,
+                layer=layer,
+                heads=heads,
+                shift=chosen.shift,
+                signal=chosen.signal,
+                direction=chosen.direction,
+            )
             return by_words(one, self.source, self.target) if chosen.unit == "words" else one
 
         heads = range(raw.num_heads)

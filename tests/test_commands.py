@@ -14,7 +14,7 @@ from mt.command_line import config_folder, config_groups, hydra_help, run, run_h
 from tests.children import PATIENCE_SECONDS
 
 ROOT = Path(__file__).resolve().parents[1]
-TOOLS = ["translate", "evaluate", "align", "shortlist"]
+TOOLS = ["translate", "evaluate", "align", "score", "shortlist"]
 HYDRA_COMMANDS = ["train", "prepare", "doctor", "compare_attention"]
 TAKES_LONG_TO_IMPORT = {"torch", "numpy", "matplotlib", "datasets", "sacrebleu", "sentencepiece", "hydra", "omegaconf"}
 EXPERIMENTS = sorted(path.stem for path in (ROOT / "configs" / "experiment").glob("*.yaml"))

@@ -89,7 +89,7 @@ def test_metric_loss_means_less_is_better(prepared, tmp_path):
         tmp_path / "run",
         max_steps=15,
         metric="loss",
-        validate=lambda model: Validation(numbers={"loss": next(losses)}),
+        validate=lambda model, step: Validation(numbers={"loss": next(losses)}),
     )
     trainer.run()
     assert (tmp_path / "run" / "best").resolve().name == "step_000010"

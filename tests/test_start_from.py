@@ -74,8 +74,8 @@ def test_it_has_the_weights_and_the_tokenizer_of_the_checkpoint(parent, other_co
 
 
 def test_the_doctor_tries_it_as_well(parent, other_corpus, tmp_path, capsys):
-    more = [f"start_from={parent}", "freeze=[encoder]", "tokenizer.vocab_size=5"]  # which is not used
-    said_by_doctor(other_corpus, tmp_path, more, capsys)  # so few pairs are not ready
+    more = [f"start_from={parent}", "freeze=[encoder]", "tokenizer.vocab_size=5"]  # the last is not used
+    assert said_by_doctor(other_corpus, tmp_path, more, capsys) == ""
     found = json.loads((tmp_path / "doctor" / "doctor.json").read_text())
     assert found["training"]["parameters"]["total"] == sum(
         parameter.numel() for parameter in load_checkpoint(parent).model.parameters()

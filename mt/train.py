@@ -191,8 +191,8 @@ def _finish(
     from mt.device import peak_memory_mib
     from mt.evaluation.final import final_table, finish_run
     from mt.model.seq2seq import parameter_counts
+    from mt.training.settings import METRICS
     from mt.training.starting_point import noted_start
-    from mt.training.trainer import METRICS
 
     parts, prepared = assembly.parts, assembly.prepared
     if prepared.is_in_shards:

@@ -26,6 +26,7 @@ MOVED = {
     "mt.attention.reduced.Pooled": "mt.attention.pooled.Pooled",
     "mt.training.objective.LabelSmoothedCrossEntropy": "mt.objective.label_smoothing.LabelSmoothedCrossEntropy",
     "mt.training.guidance.Guidance": "mt.objective.guided.Guidance",
+    "mt.training.trainer.TrainerSettings": "mt.training.settings.TrainerSettings",
     "mt.model.gated_unit.gated_layer": "mt.model.gated_unit.GatedLayers",
     "mt.data.cleaning.CleaningSettings": "mt.data.cleaning.settings.CleaningSettings",
     "mt.data.hub.HubDataset": "mt.data.formats.hub.HubDataset",

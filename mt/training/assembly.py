@@ -33,12 +33,12 @@ from mt.training.distributed import Ranks
 from mt.training.ema import MovingAverage
 from mt.training.learner import Learner
 from mt.training.parameters import check_freeze, freeze
+from mt.training.settings import TrainerSettings
 from mt.training.source_lexicon import LexiconSettings, fill_lexicon
 from mt.training.source_sentences import check_sentences, with_separator
 from mt.training.source_trees import source_trees
 from mt.training.starting_point import StartingPoint
 from mt.training.tracker import Tracker
-from mt.training.trainer import TrainerSettings
 from mt.training.word_links import check_links, find_links, guide_of
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ KINDS = {
     "search": "mt.search.search.Search",
     "guidance": "mt.objective.guided.Guidance",
     "scores": "mt.evaluation.tokenization.ScoreSettings",
-    "trainer": "mt.training.trainer.TrainerSettings",
+    "trainer": "mt.training.settings.TrainerSettings",
     "final": "mt.evaluation.final.FinalSettings",
 }
 # settings without a `_target_` of their own, and what they are handed to

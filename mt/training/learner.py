@@ -17,7 +17,7 @@ from mt.training.ema import MovingAverage
 from mt.training.updater import Updater
 
 if TYPE_CHECKING:
-    from mt.training.trainer import TrainerSettings
+    from mt.training.settings import TrainerSettings
 
 
 @dataclass(frozen=True, kw_only=True)

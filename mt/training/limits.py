@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mt.data.batching import Cursor
-
-if TYPE_CHECKING:
-    from mt.training.trainer import TrainerSettings
-
-
-def parse_duration(text: str | float) -> float:
-    """Seconds of `90s`, `30m`, `1.5h` or a plain number of seconds. Raises ValueError."""
-    units = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-    body, unit = (text[:-1], units[text[-1]]) if str(text)[-1:] in units else (text, 1.0)
-    try:
-        seconds = float(body) * unit
-    except ValueError:
-        seconds = math.nan
-    if not 0.0 < seconds < math.inf:
-        raise ValueError(f"trainer.time_budget ({text}) must be a time such as 90s, 30m or 2h")
-    return seconds
+from mt.training.settings import TrainerSettings, parse_duration
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from mt.device import choose_device
 from mt.training.ema import MovingAverage
 from mt.training.learner import Learner
 from mt.training.memory import free_bytes, held_bytes, peak_bytes, state_bytes, update_bytes
-from mt.training.trainer import TrainerSettings
+from mt.training.settings import TrainerSettings
 
 WARM_UP = 1  # update that is not timed: kernels are made, memory is taken
 CANDIDATES = 8  # first batches of the run, of which the largest is measured beside that of the longest sentences

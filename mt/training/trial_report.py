@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from mt.data.diagnosis.section import Section
-from mt.training.limits import parse_duration
-from mt.training.trainer import TrainerSettings
+from mt.training.settings import TrainerSettings, parse_duration
 from mt.training.trial import Memory, Speed, Trial
 
 TIGHT = 0.85  # of what is free

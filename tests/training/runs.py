@@ -24,8 +24,9 @@ from mt.training.distributed import Ranks
 from mt.training.learner import Learner
 from mt.training.optimizer import adamw
 from mt.training.schedule import InverseSqrt
+from mt.training.settings import TrainerSettings
 from mt.training.tracker import NoTracker
-from mt.training.trainer import Trainer, TrainerSettings
+from mt.training.trainer import Trainer
 from mt.training.updater import Updater
 
 

@@ -10,9 +10,8 @@ from safetensors.torch import load_file
 
 from mt.checkpoint.validation import Validation
 from mt.data.batching import Cursor
-from mt.training.limits import parse_duration
 from mt.training.schedule import InverseSqrt
-from mt.training.trainer import TrainerSettings
+from mt.training.settings import TrainerSettings, parse_duration
 from tests.training.runs import assert_same, count_up, make_model, make_trainer, metrics, weights
 
 

@@ -13,7 +13,7 @@ from mt.training.distributed import Ranks
 from mt.training.learner import Learner
 from mt.training.optimizer import adamw
 from mt.training.schedule import InverseSqrt
-from mt.training.trainer import TrainerSettings
+from mt.training.settings import TrainerSettings
 from mt.training.trial import Memory, Speed, Trial, run_trial
 from mt.training.trial_report import trial_section
 from tests.training.runs import make_model

@@ -114,7 +114,7 @@ def test_guidance_by_links_that_are_not_there_is_told(settings, tmp_path, monkey
     with pytest.raises(ValueError, match=r"guidance.links \(given\) needs a corpus with word links"):
         main(settings(tmp_path / "run", "guidance.links=given"))
     with monkeypatch.context() as patch:
-        patch.setattr("mt.training.guiding_links.find_links", None)  # called, it would end the run in another way
+        patch.setattr("mt.training.word_links.find_links", None)  # called, it would end the run in another way
         with pytest.raises(ValueError, match=r"guidance.head \(2\) must be from 0 to 1"):
             main(settings(tmp_path / "run", "guidance.links=learned", "guidance.head=2"))
 

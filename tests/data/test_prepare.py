@@ -281,7 +281,7 @@ def test_nothing_left_is_one_line(data, change, message):
         ({"target_language": "en"}, "must differ, both are en"),
         ({"source_language": "../en"}, r"data.source_language \(../en\) must be letters"),
         ({"tests": {"valid": Phrases(1)}}, r"a name \(valid\) must be neither train nor valid"),
-        ({"max_pieces": 0}, r"data.max_pieces \(0\) must be at least 1"),
+        ({"max_pieces": 0}, r"data.max_pieces \(0\) must be from 1 to"),
     ],
 )
 def test_settings_are_checked(data, change, message):

@@ -127,7 +127,7 @@ def test_links_decide_the_list():
     found = Shortlist.learn(sources, targets, source_size=9, target_size=20, best=1, frequent=1)
     assert found.pieces.tolist() == [14, 15, 16, 17, 18] and found.starts.tolist() == [0, 0, 0, 0, 0, 1, 2, 3, 4, 5]
     for name in ("best", "frequent"):
-        with pytest.raises(ValueError, match=rf"{name} \(0\) must be at least 1"):
+        with pytest.raises(ValueError, match=rf"{name} \(0\) must be .*at least 1"):
             Shortlist.learn(sources, targets, source_size=9, target_size=20, **{name: 0})
 
 
@@ -166,7 +166,7 @@ def test_wrong_numbers_and_files_are_refused(trained_run, tmp_path):
         command.main(["--checkpoint", str(trained_run), *paths, *flags])
 
     for flag in ("--best", "--frequent", "--limit"):
-        with pytest.raises(ValueError, match=rf"{flag} \(0\) must be at least 1"):
+        with pytest.raises(ValueError, match=rf"{flag} \(0\) must be .*at least 1"):
             call("two", "two", flag, "0")
     with pytest.raises(ValueError, match="must have equally many lines: 2, 1"):
         call("two", "one")

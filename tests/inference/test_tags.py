@@ -58,6 +58,7 @@ def earlier_run(tagged_run, tmp_path):
     shutil.copytree((tagged_run / "best").resolve(), step)
     card = yaml.safe_load((step / "model.yaml").read_text())
     assert card.pop("reads_untagged") is False
+    card["format"] = 1
     (step / "model.yaml").write_text(yaml.safe_dump(card))
     (step / "manifest.json").unlink()
     return step

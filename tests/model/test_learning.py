@@ -9,6 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from mt.attention.contract import CausalMixer, MemoryMixer
 from mt.attention.rectified import Rectified
+from mt.data.source import Text
 from mt.model.gated_unit import GatedLayers
 from tests.model.test_seq2seq import BOS, make
 from tests.variants import variants
@@ -38,7 +39,7 @@ def loss_after(num_steps, task, *, skipped=0, **parts):
     def loss(num_lines):
         source, target = task(num_lines)
         target_in = torch.cat((torch.full((num_lines, 1), BOS), target[:, :-1]), dim=1)
-        logits = model.output(model(source, target_in))
+        logits = model.output(model(Text(source), target_in))
         return cross_entropy(logits[:, skipped:].flatten(0, 1), target[:, skipped:].flatten())
 
     for step in range(num_steps):

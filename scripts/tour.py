@@ -28,7 +28,8 @@ from mt.alignment.heatmap import save_heatmap  # noqa: E402
 from mt.alignment.words import by_words  # noqa: E402
 from mt.attention.key_value import BLOCK  # noqa: E402
 from mt.comparison.costs import held_bytes  # noqa: E402
-from mt.data.tokenizer import BOS, EOS  # noqa: E402
+from mt.data.source import Text  # noqa: E402
+from mt.data.tokenizer import BOS  # noqa: E402
 from mt.inference.aligner import Aligner  # noqa: E402
 
 # differences to configs/experiment/demo.yaml: fewer pairs, and a model that learns something in 300 updates
@@ -111,9 +112,9 @@ def text_of(words: Alignment) -> str:
 def caches(aligner: Aligner, source: str) -> None:
     """What decoding holds for one sentence: cross-attention's summary, and the past of the decoder's self-attention."""
     translator = aligner.translator
-    ids = [*translator.tokenizers.source.encode(source), EOS]
-    state = translator.model.start(torch.tensor([ids]))
-    print(f"  cross-attention, {len(ids)} source pieces: {held_bytes(state.summaries):,} bytes, made once")
+    pieces = Text.of([translator.tokenizers.source.encode(source)])
+    state = translator.model.start(pieces)
+    print(f"  cross-attention, {pieces.padded_length} source pieces: {held_bytes(state.summaries):,} bytes, made once")
     for position in range(1, POSITIONS[-1] + 1):
         _, state = translator.model.step(torch.tensor([BOS]), state)
         if position in POSITIONS:

@@ -14,12 +14,10 @@ from pathlib import Path
 
 from mt.data.visible import is_visible
 from mt.data.whole_folder import whole_file
-from mt.flags import SYMMETRIZATIONS, Flags, add_corpus, add_gold, add_symmetrize
+from mt.flags import SOFT_PRODUCT, Flags, add_corpus, add_gold, add_symmetrize
 from mt.number import Number
 
 log = logging.getLogger("mt.align")
-
-SOFT_PRODUCT = SYMMETRIZATIONS[-1]
 
 
 def main(argv: list[str]) -> int:

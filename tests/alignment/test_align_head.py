@@ -70,10 +70,10 @@ def test_given_links_teach_whatever_they_say(trained_run, corpus_folder, tmp_pat
 @pytest.mark.parametrize(
     "flags, message",
     [
-        ("--steps 0", r"--steps \(0\) must be at least 1"),
-        ("--max-tokens 9", r"--max-tokens \(9\) must be at least 402"),
-        ("--seed -1", r"--seed \(-1\) must be at least 0"),
-        ("--learning-rate 0", r"--learning-rate \(0.0\) must be above 0"),
+        ("--steps 0", r"--steps \(0\) must be .* at least 1"),
+        ("--max-tokens 9", r"--max-tokens \(9\) must be .* at least 402"),
+        ("--seed -1", r"--seed \(-1\) must be .* at least 0"),
+        ("--learning-rate 0", r"--learning-rate \(0\) must be a number, above 0"),
         ("--layer 7", r"layer \(7\) must be from 0 to 1"),
         ("--device abacus", r"device \(abacus\)"),
         ("--precision double", r"precision \(double\)"),
@@ -90,9 +90,9 @@ def test_what_cannot_be_is_refused_and_nothing_is_written(trained_run, corpus_fo
 
 def test_a_folder_that_is_there_and_text_without_links_are_refused(trained_run, corpus_folder, tmp_path):
     arguments = ["head", *files(corpus_folder, "test"), "--checkpoint", str(trained_run)]
+    (tmp_path / "links").write_text("\n" * 60)
     with pytest.raises(ValueError, match="must be a new folder"):
         align.main([*arguments, "--output", str(tmp_path)])
-    (tmp_path / "links").write_text("\n" * 60)
     with pytest.raises(ValueError, match="have no pair of lines with a link"):
         align.main([*arguments, "--links", str(tmp_path / "links"), "--output", str(tmp_path / "out")])
 

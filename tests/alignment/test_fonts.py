@@ -12,7 +12,7 @@ NOBODY_HAS = "\U00012000"  # a cuneiform sign
 @pytest.fixture
 def only_dejavu(monkeypatch):
     monkeypatch.setattr(fonts, "_installed", lambda: [])
-    monkeypatch.setattr(fonts, "_told", set())
+    monkeypatch.setattr(fonts, "_warned", set())
 
 
 def test_western_and_arabic_text_needs_one_font(only_dejavu, caplog):

@@ -33,7 +33,7 @@ SHIFT = 1  # the row that reads a piece: its state after a layer knows the piece
 
 
 def main(argv: list[str]) -> int:
-    """The command; returns its exit code, raises ValueError or OSError for what a user can mend."""
+    """The command; returns its exit code, raises ValueError or OSError for errors of the user."""
     flags = parser().parse_args(argv)
     output = Path(flags.output)
     check_new(output)

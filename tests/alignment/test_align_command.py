@@ -343,8 +343,8 @@ def test_lines_over_max_pieces_are_left_out_and_told(checkpoint, tmp_path, caplo
     if has_target:
         flags += ["--target", str(tmp_path / "de")]
     assert align.main([*flags, "--output", str(tmp_path / "out")]) == 0
-    told = [message for message in caplog.messages if "left out" in message]
-    assert len(told) == 1 and told[0].startswith("line 2: left out, its source has ")
+    warnings = [message for message in caplog.messages if "left out" in message]
+    assert len(warnings) == 1 and warnings[0].startswith("line 2: left out, its source has ")
     lines = (tmp_path / "out" / "links.pharaoh").read_text().split("\n")
     assert [bool(line) for line in lines] == [True, False, True, False]
     assert json.loads((tmp_path / "out" / "about.json").read_text())["too_long_lines"] == 1
@@ -498,7 +498,7 @@ def test_pairs_that_are_left_out_are_counted(tmp_path, caplog):
     assert caplog.records[0].getMessage() == "2 of 3 pairs have no links: a side is blank or too long"
 
 
-def test_a_wrong_output_is_told_before_a_corpus_is_learned_from(tmp_path, monkeypatch):
+def test_a_wrong_output_is_reported_before_a_corpus_is_learned_from(tmp_path, monkeypatch):
     monkeypatch.setattr(
         "mt.alignment.statistical_aligner.StatisticalAligner.fit", lambda *_, **__: pytest.fail("it learned")
     )

@@ -33,7 +33,7 @@ def error(checkpoint, corpus_folder, output, *flags):
 
 def test_the_head_aligns_a_held_out_set_and_is_what_the_checkpoint_says(taught, corpus_folder, tmp_path):
     choice = json.loads((taught / "alignment.json").read_text())
-    assert (choice["layer"], choice["heads"], choice["shift"]) == (2, [0, 1], 1)  # behind the decoder's two layers
+    assert (choice["layer"], choice["heads"], choice["shift"]) == (2, [0, 1], 1)  # after the decoder's two layers
     assert error(taught, corpus_folder, tmp_path / "out") < 0.1
 
 

@@ -29,6 +29,7 @@ from mt.search.beam import Beam
 from mt.search.greedy import Greedy
 from mt.translate import main as translate
 from tests.alignment.known import COMPOUNDS, COPY, DICTIONARY, HEADS, LAYERS, REVERSE, Task, as_gold
+from tests.alignment.made_up import error_rate
 
 BOUND = 0.02  # alignment error rate that a tiny model may have: it is trained for seconds
 SEARCHES = [Greedy(), Beam(size=3)]
@@ -55,10 +56,6 @@ class Known:
 
     def error_rate(self, alignments: list[Alignment]) -> ErrorRate:
         return error_rate(self.links_of(alignments), as_gold(self.links))
-
-
-def error_rate(links, gold):
-    return sum((ErrorRate.of(*pair) for pair in zip(links, gold, strict=True)), ErrorRate())
 
 
 @pytest.fixture(scope="module", params=[COPY, REVERSE, DICTIONARY], ids=lambda task: task.name)
@@ -165,7 +162,7 @@ def test_forced_decoding_sees_what_a_search_saw_piece_by_piece(known, search):
     source_ids = known.aligner.translator.tokenizers.source.encode_many(known.sources[:9])
     found = watched_search(known.aligner.translator.model, source_ids, search)
     forced = known.aligner.attention_of_encoded([Text.of([ids]) for ids in source_ids], [ids for ids, _ in found])
-    lengths = [len(ids) + 1 for ids in source_ids]  # padding lies behind
+    lengths = [len(ids) + 1 for ids in source_ids]  # padding follows
     seen = [weights_LHTS[..., :length].numpy() for (_, weights_LHTS), length in zip(found, lengths, strict=True)]
     assert is_same([raw.weights_LHTS for raw in forced], seen)
 

@@ -224,9 +224,9 @@ def test_the_table_of_heads_tells_and_picks(page, made):
     weights_TS = expected.weights_TS
     bits = -(weights_TS * np.log2(np.maximum(weights_TS, 1e-300))).sum(axis=1).mean()
     button = buttons[HEADS + 1]
-    head, told = button.get_attribute("title").split(": ")
+    head, values = button.get_attribute("title").split(": ")
     assert head == "layer 1, head 0"
-    sink, entropy = (float(part.split()[-2]) for part in told.split(", "))
+    sink, entropy = (float(part.split()[-2]) for part in values.split(", "))
     assert sink == pytest.approx(100 * expected.sink_mass, abs=1.5)
     assert entropy == pytest.approx(bits, abs=0.05)
     button.click()

@@ -49,7 +49,7 @@ PICTURES, SENTENCES = 20, 100  # drawn as pictures and on the page, unless --lim
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The command; returns its exit code, raises ValueError or OSError for what a user can mend."""
+    """The command; returns its exit code, raises ValueError or OSError for errors of the user."""
     arguments = sys.argv[1:] if argv is None else argv
     if arguments[:1] in (["choose"], ["corpus"], ["head"]):
         return import_module(f"mt.align_{arguments[0]}").main(arguments[1:])

@@ -14,16 +14,14 @@ from pathlib import Path
 
 from mt.data.visible import is_visible
 from mt.data.whole_folder import whole_file
-from mt.flags import SYMMETRIZATIONS, Flags, add_corpus, add_gold, add_symmetrize
+from mt.flags import SOFT_PRODUCT, Flags, add_corpus, add_gold, add_symmetrize
 from mt.number import Number
 
 log = logging.getLogger("mt.align")
 
-SOFT_PRODUCT = SYMMETRIZATIONS[-1]
-
 
 def main(argv: list[str]) -> int:
-    """The command; returns its exit code, raises ValueError or OSError for what a user can mend."""
+    """The command; returns its exit code, raises ValueError or OSError for errors of the user."""
     flags = parser().parse_args(argv)
     check(flags)
 

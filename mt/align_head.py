@@ -33,14 +33,8 @@ SHIFT = 1  # the row that reads a piece: its state after a layer knows the piece
 
 
 def main(argv: list[str]) -> int:
-    """The command; returns its exit code, raises ValueError or OSError for what a user can mend."""
+    """The command; returns its exit code, raises ValueError or OSError for errors of the user."""
     flags = parser().parse_args(argv)
-    for name, least in (("steps", 1), ("max_tokens", 2 * MAX_PIECES + 2), ("seed", 0)):
-        if getattr(flags, name) < least:
-            raise ValueError(f"--{name.replace('_', '-')} ({getattr(flags, name)}) must be at least {least}")
-    if not flags.learning_rate > 0:
-        raise ValueError(f"--learning-rate ({flags.learning_rate}) must be above 0")
-
     output = Path(flags.output)
     check_new(output)
 
@@ -66,7 +60,7 @@ def main(argv: list[str]) -> int:
     pairs = [Pair(*both) for both in zip(sources, targets, links, strict=True) if all(map(is_visible, both))]
     pairs = [with_tag(pair, flags.tag) for pair in pairs]
     if not pairs:
-        raise ValueError(f"{flags.source} and {flags.target} have no pair of lines to learn from")
+        raise ValueError(f"{flags.source} and {flags.target} have no pair of lines with a link to learn from")
     with only_process(output):
         check_new(output)  # another process may have written it by now
         remove_unfinished(output.parent, output.name.__eq__)  # left by one that was killed
@@ -180,7 +174,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--max-tokens",
         metavar="N",
-        type=Number(int, least=1),
+        type=Number(int, least=2 * MAX_PIECES + 2),  # a pair must fit into a batch
         default=4096,
         help="a batch, padded, both sides (default: %(default)s)",
     )

@@ -7,7 +7,8 @@ from typing import Any, NoReturn
 
 from mt.number import Number
 
-SYMMETRIZATIONS = ("intersection", "union", "grow-diag", "grow-diag-final", "grow-diag-final-and", "soft-product")
+SOFT_PRODUCT = "soft-product"
+SYMMETRIZATIONS = ("intersection", "union", "grow-diag", "grow-diag-final", "grow-diag-final-and", SOFT_PRODUCT)
 
 
 class Flags(argparse.ArgumentParser):
@@ -126,5 +127,5 @@ def add_symmetrize(flags: Group, *, default: str, more: Sequence[str] = ()) -> N
         "--symmetrize",
         choices=(*more, *SYMMETRIZATIONS),
         default=default,
-        help="how the links of two directions become one; soft-product: weights are multiplied (default: %(default)s)",
+        help=f"how links of two directions become one; {SOFT_PRODUCT}: weights are multiplied (default: %(default)s)",
     )

@@ -10,7 +10,6 @@ from mt.alignment.alignment import Alignment, RawAttention
 from mt.alignment.links import Link
 from mt.alignment.words import by_words
 
-GRIDS = ("heads", "layers", "all")
 GRID_COLUMNS = 4
 
 
@@ -42,7 +41,7 @@ class AlignedLine:
         return {"line": self.number, **values}
 
     def grid(self, which: str) -> list[list[Alignment]]:
-        """Rows of alignments, for `which` of GRIDS: the chosen layer's heads, each layer's mean, or each head."""
+        """Rows of alignments: "heads" of the chosen layer, the mean of each of the "layers", or "all" heads."""
         raw, chosen = self.raw, self.alignment
         assert raw is not None and chosen is not None
 

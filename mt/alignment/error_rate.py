@@ -10,7 +10,7 @@ With A the system's links, S the sure and P the possible links (S is part of P),
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
+from collections.abc import Set
 from dataclasses import dataclass
 
 from mt.alignment.gold import Gold
@@ -62,11 +62,6 @@ class ErrorRate:
             f"AER {100 * self.aer:.2f}  precision {100 * self.precision:.2f}  recall {100 * self.recall:.2f}  "
             f"F1 {100 * self.f1:.2f}  ({self.num_links} links, {self.num_sure} sure)"
         )
-
-
-def error_rate(links: Iterable[Set[Link]], gold: Iterable[Gold]) -> ErrorRate:
-    """The counts summed over a set; both must have as many sentences (else ValueError)."""
-    return sum((ErrorRate.of(*pair) for pair in zip(links, gold, strict=True)), ErrorRate())
 
 
 def _ratio(part: int, whole: int) -> float:

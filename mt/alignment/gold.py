@@ -33,10 +33,6 @@ class Gold:
     def of(cls, sure: set[Link], possible_only: set[Link]) -> Gold:
         return cls(frozenset(sure), frozenset(sure | possible_only))
 
-    def reversed(self) -> Gold:
-        """The same links for the other translation direction."""
-        return Gold(*(frozenset((target, source) for source, target in links) for links in (self.sure, self.possible)))
-
 
 def from_pharaoh(line: str, base: int = 0) -> Gold:
     """The links of a line such as "0-0 1?2 1-3", positions counted from `base`.

@@ -34,8 +34,8 @@ def visual_order(text: str) -> str:
 
 
 def joined(text: str) -> str:
-    """Arabic letters in the form that their neighbours ask for: isolated, final, initial or medial; lam-alef as one."""
-    forms, drawn, before = _forms(), [], False  # before: whether the letter before reaches out to this one
+    """Arabic letters in the form that fits their neighbours: isolated, final, initial or medial; lam-alef as one."""
+    forms, drawn, before = _forms(), [], False  # before: whether the letter before joins this one
     letters = re.findall(r"\u0644[\u0622\u0623\u0625\u0627]|.", text, re.DOTALL)
     for at, letter in enumerate(letters):
         if unicodedata.category(letter[0]) == "Mn":  # a vowel sign does not break the joining of letters

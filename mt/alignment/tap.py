@@ -1,4 +1,4 @@
-"""The tap: takes cross-attention weights while the decoder runs, and leaves the decoder's own kernel as it is."""
+"""The tap: collects cross-attention weights while the decoder runs; the decoder still uses its own kernel."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from torch import Tensor
 
 
 class Tap:
-    """Collects cross-attention weights for the chosen layers (None = all), recomputed beside the main kernel.
+    """Collects cross-attention weights for the chosen layers (None = all); they are computed in addition to the kernel.
 
-    The decoder asks `needs` and hands the weights of such a layer to `record` once per step; a step may be one token
-    or a whole sentence. What comes out is the same for both.
+    The decoder calls `needs`, and for such a layer `record` once per step; a step may be one token or a whole sentence.
+    The weights are the same for both.
     """
 
     def __init__(self, layers: Iterable[int] | None = None):
@@ -29,7 +29,7 @@ class Tap:
         self._steps.setdefault(layer, []).append(weights_BHTS.detach().float())
 
     def rows(self, index_B: Tensor) -> Tap:
-        """The tap of other rows (repeated, reordered, dropped), as `DecoderState.rows` does it to the past."""
+        """The tap of other rows (repeated, reordered, dropped), like `DecoderState.rows`."""
         tap = Tap(self.layers)
         tap._steps = {layer: [step[index_B] for step in steps] for layer, steps in self._steps.items()}
         return tap
@@ -37,7 +37,7 @@ class Tap:
     def weights(self) -> Tensor:
         """weights_BLHTS: float32, layers in ascending order, steps joined along T.
 
-        Raises ValueError naming the layers needed that the decoder never handed over.
+        Raises ValueError naming the needed layers that were never recorded.
         """
         missing = sorted((self.layers or frozenset()) - set(self._steps))
         if missing or not self._steps:

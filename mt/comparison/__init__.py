@@ -1,1 +1,1 @@
-"""Variants of attention side by side: trained alike, measured alone, told in one report."""
+"""Variants of attention side by side: trained alike, measured alone, in one report."""

@@ -1,7 +1,7 @@
 """What one attention slot costs at a length: time and memory of a training step, time and cache of a decoding step.
 
 A mixer is measured alone, on random queries, keys and values of one sentence: the other parts of a model, which are
-the same for every variant, would hide it.
+the same for every variant, would hide the differences.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from mt.comparison.variant import ROLES, Variant
 from mt.device import choose_device, machine
 from mt.training.memory import LiveTensors
 
-SECONDS_EACH = 2.0  # a measurement is repeated until so much time is spent, or often enough
-SENTENCE = 32  # pieces, where a variant asks for the sentences of a source
-STEPS = 2  # of one position, before and between measurements of a past
+SECONDS_EACH = 2.0  # a measurement is repeated for so long at most
+SENTENCE = 32  # pieces a sentence, for variants that need sentences of a source
+STEPS = 2  # decoding steps before the past is measured
 
 
 @dataclass(frozen=True, kw_only=True)
 class CostSettings:
     """How slots are measured. Raises ValueError naming the setting, its rule and value."""
 
-    lengths: Sequence[int]  # positions of source and target alike
+    lengths: Sequence[int]  # positions of source and target
     num_heads: int = 4
     head_size: int = 64
-    repeats: int = 20  # of which the median is taken
+    repeats: int = 20  # the median is taken
     device: str = "auto"
 
     def __post_init__(self):
@@ -48,7 +48,7 @@ class CostSettings:
             raise ValueError(f"costs.lengths ({list(self.lengths)}) must be at least 1 each")
 
     def how(self) -> dict[str, Any]:
-        """What a measurement at one length depends on: the settings, and the machine that they find."""
+        """What a measurement at one length depends on: the settings and the machine."""
         own = {name: value for name, value in asdict(self).items() if name not in ("lengths", "device")}
         return own | {"machine": machine(choose_device(self.device))}
 
@@ -56,7 +56,7 @@ class CostSettings:
 def measure_alone(
     variant: Variant, length: int, settings: CostSettings, exact: Variant | None = None
 ) -> dict[str, Any]:
-    """`measure` in a process of its own; {"failed": why} where that runs out of memory or the variant refuses."""
+    """`measure` in its own process; {"failed": why} if it runs out of memory or the variant refuses the length."""
     has_forkserver = "forkserver" in multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if has_forkserver else "spawn")
     if has_forkserver:
@@ -72,12 +72,12 @@ def measure(variant: Variant, length: int, settings: CostSettings, exact: Varian
     """Medians at `length` source and as many target positions, batch of one sentence, float32.
 
     train_seconds  forward and backward of the whole length
-    train_bytes    the most that its tensors held at once, inputs and gradients of the inputs included
+    train_bytes    peak memory of its tensors, including inputs and their gradients
     step_seconds   one more target position, with the cache that the role keeps (encoder: none)
-    cache_bytes    what that cache holds, once
-    difference     the largest to what `exact` makes of the same, as a share of its largest value; without it, none
+    cache_bytes    the size of that cache
+    difference     largest difference to the result of `exact`, divided by its largest value; missing without `exact`
 
-    {"failed": why} where the variant refuses the length, or there is too little memory.
+    {"failed": why} if the variant refuses the length or memory runs out.
     """
     device = choose_device(settings.device)
     torch.manual_seed(0)
@@ -90,7 +90,7 @@ def measure(variant: Variant, length: int, settings: CostSettings, exact: Varian
         with torch.inference_mode():
             found |= _decoding(mixer.eval(), ROLES[variant.slot], length, settings, device)
             if exact is not None:
-                # as in training: without gradients dense attention may be the same kernel
+                # with the code of training: without gradients dense attention may use the same kernel
                 other = exact.make_mixer(settings.num_heads, settings.head_size).to(device)
                 expected = _whole_length(other, ROLES[variant.slot], length, device)(*inputs)
                 found["difference"] = float((whole(*inputs) - expected).abs().max() / expected.abs().max())
@@ -127,18 +127,18 @@ def _inputs(length: int, settings: CostSettings, device: torch.device) -> tuple[
 def _whole_length(
     mixer: Any, role: type[Mixer], length: int, device: torch.device
 ) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
-    """heads_BHTK of all positions at once, as training has it in the slot of that role."""
+    """heads_BHTK of all positions at once, as in training in the slot of that role."""
     known = _known(mixer, length, device)
     if role is MemoryMixer:
-        heard = _heard(mixer, length, length, device)
-        return lambda q, k, v: mixer.read(q, mixer.summarize(k, v, None, **known), **heard)
+        from_decoder = _from_decoder(mixer, length, length, device)
+        return lambda q, k, v: mixer.read(q, mixer.summarize(k, v, None, **known), **from_decoder)
     if role is CausalMixer:
         return lambda q, k, v: mixer.extend(q, k, v, mixer.start())[0]
     return lambda q, k, v: mixer.attend(q, k, v, None, **known)
 
 
 def _known(mixer: Any, length: int, device: torch.device) -> dict[str, Any]:
-    """What a model would know of the source: a document, in each of whose sentences every piece hangs on the next."""
+    """Source facts that the mixer needs: of a document in whose sentences each piece's head is the next piece."""
     if not mixer.needs_from_source:
         return {}
     places = torch.arange(length, device=device)
@@ -148,8 +148,8 @@ def _known(mixer: Any, length: int, device: torch.device) -> dict[str, Any]:
     return SourceFacts(segments_BS=segments[None], tree_distance_BSS=distances[None]).of(mixer.needs_from_source)
 
 
-def _heard(mixer: Any, num_queries: int, num_keys: int, device: torch.device) -> dict[str, Any]:
-    """What the decoder would say to the mixer: made once for all layers, and so not measured."""
+def _from_decoder(mixer: Any, num_queries: int, num_keys: int, device: torch.device) -> dict[str, Any]:
+    """What the mixer needs from the decoder: made once for all layers, so not measured."""
     if not mixer.needs_from_decoder:
         return {}
     return Reading(prior_RTS=torch.rand(1, num_queries, num_keys, device=device)).of(mixer.needs_from_decoder)
@@ -161,7 +161,7 @@ def _train(whole: Callable[..., Tensor], inputs: Sequence[Tensor]) -> None:
 
 
 def _peak(whole: Callable[..., Tensor], inputs: Sequence[Tensor], device: torch.device) -> int:
-    """Counted tensor by tensor, so that it is the same in every run and on every device."""
+    """Peak bytes, counted tensor by tensor, so the same in every run and on every device."""
     with LiveTensors() as tensors:
         _train(whole, [x.clone() for x in inputs])
     return tensors.peak
@@ -173,12 +173,13 @@ def _decoding(
     q, k, v = _inputs(length, settings, device)
     one = _inputs(1, settings, device)
     if role is MemoryMixer:
-        summary, heard = mixer.summarize(k, v, None, **_known(mixer, length, device)), _heard(mixer, 1, length, device)
-        seconds = _median_seconds(lambda: mixer.read(one[0], summary, **heard), settings.repeats, device)
+        summary = mixer.summarize(k, v, None, **_known(mixer, length, device))
+        from_decoder = _from_decoder(mixer, 1, length, device)
+        seconds = _median_seconds(lambda: mixer.read(one[0], summary, **from_decoder), settings.repeats, device)
         return {"step_seconds": seconds, "cache_bytes": held_bytes(summary)}
     if role is CausalMixer:
         _, past = mixer.extend(q, k, v, mixer.start())
-        for _ in range(STEPS):  # what a long first step left behind is gone
+        for _ in range(STEPS):  # the past then has the layout of ordinary steps
             _, past = mixer.extend(*one, past)
         seconds = _median_seconds(lambda: mixer.extend(*one, past), settings.repeats, device)
         return {"step_seconds": seconds, "cache_bytes": held_bytes(past)}
@@ -186,7 +187,7 @@ def _decoding(
 
 
 def _median_seconds(work: Callable[[], object], repeats: int, device: torch.device) -> float:
-    work()  # whatever is made once
+    work()  # warm-up
     found: list[float] = []
     while not found or (len(found) < repeats and sum(found) < SECONDS_EACH):
         _wait(device)

@@ -1,4 +1,4 @@
-"""Does what is still to be done of a comparison, one measurement after another, and keeps each."""
+"""Runs the missing measurements of a comparison and saves each."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ log = logging.getLogger(__name__)
 
 
 def train_all(comparison: Comparison, folder: Path, jobs: int) -> None:
-    """Trains and scores each variant on each task with each seed, `jobs` at once, unless that was done already.
+    """Trains and scores each variant on each task with each seed, `jobs` at once, unless that is done already.
 
-    What fails is noted and the others go on; where the baseline has failed there is nothing to compare a task with.
+    Failures are recorded and the others continue; a task whose baseline fails is given up.
     """
     results = comparison.results
     with left_in_order(), closing(train(_to_train(comparison, folder), jobs)) as ended:
         for run, failure in ended:
             found = {"failed": failure} if failure else _quality(run.folder)
             results.add_run(run.task.name, run.variant.name, run.seed, {"overrides": run.overrides, **found})
-            log.info("%s: %s", run, _said(found))
+            log.info("%s: %s", run, _summary(found))
 
 
 def _to_train(comparison: Comparison, folder: Path) -> Iterator[Run]:
@@ -49,12 +49,12 @@ def _to_train(comparison: Comparison, folder: Path) -> Iterator[Run]:
 
 
 def run_folder(folder: Path, task: Task, variant: Variant, seed: int) -> Path:
-    """Where a run is kept."""
+    """The folder of a run."""
     return folder / "runs" / task.name / variant.name / f"seed-{seed}"
 
 
 def time_all(comparison: Comparison, settings: SpeedSettings, folder: Path) -> None:
-    """Times the finished runs of each task, those of the first seed, in turns: all of them anew where one is new."""
+    """Times the finished runs of each task, those of the first seed, in turns; all of them again if one is new."""
     seed = comparison.seeds[0]
     for task in comparison.tasks:
         trained = [variant for variant in comparison.variants if comparison.runs(task, variant)]
@@ -68,7 +68,7 @@ def time_all(comparison: Comparison, settings: SpeedSettings, folder: Path) -> N
 
 
 def measure_all(comparison: Comparison, settings: CostSettings) -> None:
-    """Measures each variant, and the baseline's attention in each slot that variants stand in, at each length."""
+    """Measures, at each length, each variant and the baseline's attention in each variant's slot."""
     for slot in comparison.slots():
         for variant in comparison.alone_in_slot(slot):
             for length in comparison.lengths:
@@ -83,7 +83,7 @@ def measure_all(comparison: Comparison, settings: CostSettings) -> None:
 
 
 def bootstrap_all(comparison: Comparison, folder: Path) -> dict[str, dict[str, float]]:
-    """p of the paired bootstrap against the baseline, by task, variant and test set."""
+    """p of the paired bootstrap against the baseline, keyed by "task/variant/test"."""
     found = {}
     for variant in comparison.variants[1:]:
         for one in comparison.differences(variant):
@@ -103,7 +103,7 @@ def _quality(run: Path) -> dict[str, Any]:
         return {"failed": " ".join(str(error).split())}
 
 
-def _said(run: dict[str, Any]) -> str:
+def _summary(run: dict[str, Any]) -> str:
     if "failed" in run:
         return run["failed"]
     return ", ".join(f"{name} BLEU {test['bleu']:.2f}" for name, test in run["tests"].items())

@@ -19,7 +19,7 @@ MARKERS = "osD^vPX*<>"
 
 
 def quality_plot(comparison: Comparison, task: Task) -> bytes:
-    """BLEU against the baseline's on each test set, one row a variant; filled where the bootstrap is sure."""
+    """Differences in BLEU to the baseline on each test set, one row per variant; filled markers are significant."""
     rows = [one for one in comparison.variants if one.name != comparison.baseline.name and comparison.runs(task, one)]
     figure = Figure(figsize=(8, 0.9 + 0.27 * max(1, len(rows))), layout="constrained")
     axes = figure.add_subplot()
@@ -53,7 +53,7 @@ def quality_plot(comparison: Comparison, task: Task) -> bytes:
 
 
 def cost_plot(comparison: Comparison, slot: str, variants: Sequence[Variant]) -> bytes:
-    """A panel a cost, against length, both logarithmic."""
+    """One panel per cost, over length, both logarithmic."""
     figure = Figure(figsize=(11, 7), layout="constrained")
     panels = figure.subplots(2, 2)
     for axes, (name, (what, unit, divisor)) in zip(panels.flat, COSTS.items(), strict=True):

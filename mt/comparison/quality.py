@@ -1,4 +1,4 @@
-"""What a finished run came to: its scores, how right its alignments are and what its maps are like."""
+"""The quality of a finished run: scores, alignment error rate and statistics of its maps."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from mt.evaluation.significance import p_values
 from mt.evaluation.tokenization import Tokenization
 from mt.inference.aligner import Aligner
 
-LINES = 200  # of a test set whose maps are looked at
+LINES = 200  # of a test set, for the statistics of maps
 METRICS = ("bleu", "chrf")
 
 
@@ -36,8 +36,8 @@ def quality_of(run: Path) -> dict[str, Any]:
 
     tests         each with BLEU and chrF (0 to 100)
     signatures    of these, by test
-    alignment     error rate in percent, `set` and `measured_on`: the first test set with gold links, or else what the
-                  validation set gave when the place to read was chosen
+    alignment     error rate in percent, `set` and `measured_on`: of the first test set with gold links, or else the
+                  rate on the validation set when layer and heads were chosen
     maps          entropy (nats), sparsity, sink_mass and coverage of cross-attention, means over layers and heads
     parameters, updates, peak_memory_mib of the whole process
     """
@@ -61,7 +61,7 @@ def quality_of(run: Path) -> dict[str, Any]:
 
 
 def paired(baseline: Sequence[Path], other: Sequence[Path], test: str) -> dict[str, float]:
-    """`p_of` what runs of both made of a test set, with the same seeds in the same order."""
+    """`p_of` the translations of a test set by runs of both, with the same seeds in the same order."""
     translations = [[_lines(run / "translations" / f"{test}.txt") for run in runs] for runs in (baseline, other)]
     return p_of(*translations, *_test_of(baseline[0], test))
 
@@ -72,10 +72,10 @@ def p_of(
     references: Sequence[str],
     tokenization: Tokenization = Tokenization(),  # noqa: B008 - frozen
 ) -> dict[str, float]:
-    """For "bleu" and "chrf", how often chance alone would make as large a difference: p of a paired bootstrap.
+    """p values of a paired bootstrap for "bleu" and "chrf" (Koehn 2004, as in sacrebleu).
 
-    Over the sentences of a test set (Koehn 2004, as sacrebleu has it), each with all that the runs of both made of it,
-    one run a seed: more seeds are no more sentences. The chance of training is not in it.
+    Sentences of a test set are resampled, each with its translations by all runs (one run per seed), so more seeds do
+    not count as more sentences. The chance of training is not in p.
     """
     base, others = list(zip(*baseline, strict=True)), {"other": list(zip(*other, strict=True))}
     metrics = {name: _Joint(metric(name, tokenization, [references])) for name in METRICS}
@@ -83,7 +83,7 @@ def p_of(
 
 
 class _Joint:
-    """A metric whose lines are what several runs made of a sentence: its statistics are the sum of theirs."""
+    """A metric over tuples of translations of a sentence by several runs: their statistics are summed."""
 
     def __init__(self, metric: Metric):
         self._metric = metric
@@ -98,7 +98,7 @@ class _Joint:
 
 @cache
 def _test_of(run: Path, test: str) -> tuple[list[str], Tokenization]:
-    """References and how they are scored. Asked for once a variant, of the baseline's run."""
+    """References and how they are scored; cached, since each variant needs those of the baseline's run."""
     settings = read_settings(run)
     data = build(settings["data"])
     languages = target_languages(data.tests[test], data.target_language)

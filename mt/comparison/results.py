@@ -1,4 +1,4 @@
-"""What a comparison has measured so far: one file, written after each measurement, so that nothing is done twice."""
+"""The measurements of a comparison so far: one file, written after each, so that nothing is measured twice."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Results:
 
     @classmethod
     def open(cls, folder: Path) -> Results:
-        """Those of the folder, or none so far."""
+        """The results in the folder, or empty ones."""
         path = folder / FILE_NAME
         body = read_json(path) if path.is_file() else {}
         return cls(path, body.get("runs", {}), body.get("speeds", {}), body.get("costs", {}))
@@ -37,7 +37,7 @@ class Results:
         self._save()
 
     def forget_run(self, task: str, variant: str, seed: int) -> None:
-        """It is measured anew."""
+        """Removes a run that is measured again."""
         self.runs.pop(f"{task}/{variant}/{seed}", None)
 
     def add_speeds(self, task: str, found: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Runs of a comparison: each a training of its own, in a process of its own, that goes on where it was stopped."""
+"""Runs of a comparison: each is a training in its own process, which resumes after an interruption."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PR_SET_PDEATHSIG = 1  # of prctl(2)
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What every variant is trained on, and how: overrides of `python -m mt.train`."""
+    """The corpus and budget of all variants: overrides of `python -m mt.train`."""
 
     name: str
     overrides: Sequence[str]
@@ -33,7 +33,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Run:
-    """One training of a comparison; what it tells is kept in `log`."""
+    """One training of a comparison; its output is written to `log`."""
 
     task: Task
     variant: Variant
@@ -42,7 +42,7 @@ class Run:
 
     @property
     def overrides(self) -> list[str]:
-        """All that training is told, but for where it puts what it makes."""
+        """All overrides of the training except its folder."""
         of_variant = self.variant.training_overrides()
         return [*self.task.overrides, *of_variant, f"trainer.seed={self.seed}", f"name={self.variant.name}"]
 
@@ -57,8 +57,8 @@ class Run:
 def train(planned: Iterator[Run], jobs: int) -> Generator[tuple[Run, str | None], None, None]:
     """Trains `jobs` runs at once, each in its folder, and yields each as it ends, with why it failed or None.
 
-    The next one is asked for when there is room for it. What is told on the way goes to the run's log. Trainings that
-    are under way when the caller goes no further finish their update and write a checkpoint, from which they go on.
+    The next run is taken from `planned` when there is room for it. Output goes to the run's log. If the caller stops
+    iterating, running trainings finish their update and write a checkpoint, from which they can resume.
     """
     running = dict[int, tuple[Run, subprocess.Popen[bytes]]]()
     try:
@@ -82,7 +82,7 @@ def train(planned: Iterator[Run], jobs: int) -> Generator[tuple[Run, str | None]
 
 @contextmanager
 def left_in_order() -> Iterator[None]:
-    """SIGTERM, which schedulers send, leaves as Ctrl-C does: what is under way inside is stopped first."""
+    """SIGTERM, which schedulers send, raises SystemExit: running trainings are stopped first, as with Ctrl-C."""
     before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         yield
@@ -91,9 +91,9 @@ def left_in_order() -> Iterator[None]:
 
 
 def environment_of(place: int, jobs: int) -> dict[str, str]:
-    """What training number `place` of `jobs` at once is given: its share of the cores, and one of the GPUs in turn.
+    """Environment of training `place` of `jobs` at once: its share of the cores, and one of the GPUs in turn.
 
-    Nothing where there is one training at a time; a number of threads that the environment names stays.
+    Empty for a single training; OMP_NUM_THREADS of the environment is kept.
     """
     if jobs == 1:
         return {}
@@ -114,14 +114,14 @@ def _start(run: Run, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
 
 
 def _end_with_parent() -> None:
-    """In a training: it is killed when the comparison is, or it would keep its folder from the next start."""
+    """In a training process: it is killed with the comparison, or it would block its folder for the next start."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _failure(run: Run, code: int) -> str | None:
-    """The last line of what a training said that ended with another code than 0."""
+    """The last line of the log of a training that failed; None for exit code 0."""
     if code == 0:
         return None
-    said = [line for line in run.log.read_text("utf-8").splitlines() if line.strip()] or ["nothing was said"]
+    said = [line for line in run.log.read_text("utf-8").splitlines() if line.strip()] or ["no output"]
     return f"training ended with {code}: {said[-1].strip()} ({run.log})"

@@ -1,4 +1,4 @@
-"""What `python -m mt.compare_attention` is asked to do, checked before anything runs."""
+"""The settings of `python -m mt.compare_attention`, checked before anything runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How fast finished runs train and translate, measured side by side: what a run saw of itself depends on the hour."""
+"""How fast finished runs train and translate, measured in turns: a run's own speed depends on other load."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from mt.inference.translator import Translator
 from mt.training.assembly import Assembly, Parts
 
 OF_CORPUS = ("data", "tokenizer", "start_from", "new_vocabulary")  # settings that decide what is prepared
-WARM_UP = 1  # update of a turn that is not timed: kernels are made, memory is taken
+WARM_UP = 1  # untimed updates at the start of a turn: kernels are compiled, memory is allocated
 
 
 @dataclass(frozen=True, kw_only=True)
 class SpeedSettings:
     """How runs are timed. Raises ValueError naming the setting, its rule and value."""
 
-    rounds: int = 3  # in each of which every run has its turn; the median of the turns counts
+    rounds: int = 3  # every run has a turn in each; the median of its turns counts
     updates: int = 10  # a turn, on the first batches of the run
-    lines: int = 100  # a turn, the first of the first test set, with the run's search
+    lines: int = 100  # a turn, the first lines of the first test set, with the run's search
 
     def __post_init__(self):
         for name, value in asdict(self).items():
@@ -39,8 +39,7 @@ class SpeedSettings:
 def speeds_of(runs: Mapping[str, Path], settings: SpeedSettings) -> dict[str, dict[str, float]]:
     """Medians of run folders by name: `training_tokens_per_second` (targets) and `sentences_per_second`.
 
-    The second is missing where there is no test set. Training begins afresh, on a model of the same making,
-    without guidance.
+    The second is missing without a test set. Training starts with new weights, without guidance.
     """
     turns: dict[str, dict[str, list[float]]] = {name: {} for name in runs}
     prepared: dict[str, Prepared] = {}  # once for all runs of the same corpus
@@ -68,7 +67,7 @@ def _turn(run: Path, settings: SpeedSettings, known: dict[str, Prepared]) -> dic
 
 
 def _parts_of(run: Path, config: Mapping[str, Any]) -> Parts:
-    """The parts of a run, wherever its folder is now."""
+    """The parts of a run whose folder may have moved."""
     settings = {name: value for name, value in config.items() if name not in ("corpus", "begun")}
     return Parts.of({**settings, "folder": str(run), "fresh": False}).without_guidance()
 

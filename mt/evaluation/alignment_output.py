@@ -77,7 +77,7 @@ def _write(file: Any, text: str) -> None:
 class Pictures:
     """Draws the first `most` lines that have weights, as 0001.png and the like; `formats` are png and svg.
 
-    `grid`: one of `mt.alignment.aligned_line.GRIDS`, also to be drawn (0001.grid.png).
+    `grid`: heads, layers or all (`AlignedLine.grid`), drawn in addition (0001.grid.png).
     """
 
     def __init__(self, folder: Path, formats: Sequence[str], most: int, grid: str | None = None):

@@ -8,7 +8,9 @@ import torch
 from mt.checkpoint.folder import ModelCard, write_checkpoint
 from mt.checkpoint.rebuild import build
 from mt.data.tokenizer import TokenizerSettings, train_tokenizers
+from mt.inference.aligner import Aligner
 from tests.alignment.known import Task, train
+from tests.alignment.known_aligner import KnownAligner
 from tests.conftest import made_once
 
 
@@ -55,3 +57,25 @@ def model_of(tmp_path_factory):
         return learned / "step_000001"
 
     return folder
+
+
+@pytest.fixture
+def aligner(monkeypatch):
+    """Loading any checkpoint gives the stand-in, which remembers how it was loaded."""
+    known = KnownAligner()
+
+    def load(checkpoint, **how):
+        known.loaded = (str(checkpoint), how)
+        return known
+
+    monkeypatch.setattr(Aligner, "load", load)
+    return known
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Three lines, the second blank; their mirrored translation."""
+    (tmp_path / "en").write_text("the old house\n \nyes\u2028 no $x <b>\n", encoding="utf-8")
+    (tmp_path / "de").write_text("Haus alte das\n\nb x nein ja\n", encoding="utf-8")
+    (tmp_path / "wa").write_text("0-2 1-1 2?0\n\n0-3\n", encoding="utf-8")
+    return tmp_path

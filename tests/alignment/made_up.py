@@ -3,6 +3,7 @@
 import numpy as np
 
 from mt.alignment.alignment import Alignment, RawAttention
+from mt.alignment.error_rate import ErrorRate
 from mt.alignment.links import argmax_links
 from mt.alignment.words import by_words
 
@@ -42,3 +43,8 @@ def add(page, number, source, target, gold=None, **where):
     links = argmax_links(alignment.weights_TS)
     page.add(number, source, target, raw, alignment, links, gold)
     return raw, alignment, links
+
+
+def error_rate(links, gold):
+    """The counts of a set of sentences."""
+    return sum((ErrorRate.of(*pair) for pair in zip(links, gold, strict=True)), ErrorRate())

@@ -4,97 +4,18 @@ import json
 import shutil
 import sys
 import weakref
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from mt import align
-from mt.alignment.alignment import Alignment, RawAttention
+from mt.alignment.alignment import RawAttention
 from mt.alignment.choice import Choice
-from mt.alignment.gold import check_gold, from_pharaoh
 from mt.checkpoint.manifest import add_file
 from mt.evaluation import alignment_input
 from mt.inference import aligner as inference
 from mt.inference.aligner import Aligner
-from mt.inference.tags import Tags
-
-LAYERS, HEADS = 3, 2
-
-
-class KnownAligner:
-    """One piece a word. Layer 1 at shift 1 looks at the word in the mirrored place; other layers at the first word."""
-
-    choice = Choice(1, (0, 1), 1)
-    direction = "en-de"
-
-    def __init__(self):
-        self.calls = []
-        self.translator = SimpleNamespace(tags=Tags(SimpleNamespace(reserved_symbols=())))
-
-    def encoded(self, sources, targets=None, *, batch_tokens=None, trees=None, tag=None):
-        """Words, for a change."""
-        if targets is None:
-            targets = [" ".join(reversed(source.upper().split())) for source in sources]
-        return tuple([text.split() for text in side] for side in (sources, targets))
-
-    def misfit(self, source, target=None, *, max_pieces=None, tag=None):
-        return None
-
-    def portions(self, source_ids, target_ids):
-        yield range(len(source_ids))
-
-    def attention_of_encoded(self, source_ids, target_ids, *, norms, batch_tokens, has_tag):
-        self.calls.append((len(source_ids), batch_tokens))
-        return [self.one(*pair) for pair in zip(source_ids, target_ids, strict=True)]
-
-    def one(self, source, target):
-        source, target = (["▁" + word for word in words] + ["</s>"] for words in (source, target))
-        weights = np.full((LAYERS, HEADS, len(target), len(source)), 0.1)
-        weights[..., 0] += 0.2
-        for t in range(len(target) - 1):
-            weights[1, :, t + 1] = 0.05
-            weights[1, 0, t + 1, max(len(source) - 2 - t, 0)] = 1.0
-            weights[1, 1, t + 1, max(len(source) - 2 - t, 0)] = 0.5
-        return RawAttention(weights / weights.sum(-1, keepdims=True), source, target)
-
-
-@pytest.fixture
-def aligner(monkeypatch):
-    from mt.inference.aligner import Aligner
-
-    known = KnownAligner()
-
-    def load(checkpoint, **how):
-        known.loaded = (str(checkpoint), how)
-        return known
-
-    monkeypatch.setattr(Aligner, "load", load)
-    return known
-
-
-@pytest.fixture
-def files(tmp_path):
-    """Three lines, the second blank; their mirrored translation."""
-    (tmp_path / "en").write_text("the old house\n \nyes\u2028 no $x <b>\n", encoding="utf-8")
-    (tmp_path / "de").write_text("Haus alte das\n\nb x nein ja\n", encoding="utf-8")
-    (tmp_path / "wa").write_text("0-2 1-1 2?0\n\n0-3\n", encoding="utf-8")
-    return tmp_path
-
-
-def call(files, *flags, source="en", output="out"):
-    arguments = ["--checkpoint", "run", "--source", str(files / source), "--output", str(files / output), *flags]
-    assert align.main(arguments) == 0
-    return files / output
-
-
-def records(folder):
-    return [json.loads(line) for line in (folder / "alignments.jsonl").read_text(encoding="utf-8").split("\n")[:-1]]
-
-
-def lines_of_page(folder):
-    data = (folder / "alignments.html").read_text("utf-8").split('id="data">')[1].split("</script>")[0]
-    return [sentence["line"] for sentence in json.loads(data)["sentences"]]
+from tests.alignment.known_aligner import call, lines_of_page, records
 
 
 def test_every_line_has_its_entry_in_every_file(aligner, files, capsys):
@@ -343,8 +264,8 @@ def test_lines_over_max_pieces_are_left_out_and_told(checkpoint, tmp_path, caplo
     if has_target:
         flags += ["--target", str(tmp_path / "de")]
     assert align.main([*flags, "--output", str(tmp_path / "out")]) == 0
-    told = [message for message in caplog.messages if "left out" in message]
-    assert len(told) == 1 and told[0].startswith("line 2: left out, its source has ")
+    warnings = [message for message in caplog.messages if "left out" in message]
+    assert len(warnings) == 1 and warnings[0].startswith("line 2: left out, its source has ")
     lines = (tmp_path / "out" / "links.pharaoh").read_text().split("\n")
     assert [bool(line) for line in lines] == [True, False, True, False]
     assert json.loads((tmp_path / "out" / "about.json").read_text())["too_long_lines"] == 1
@@ -377,150 +298,6 @@ def test_a_real_model_takes_its_choice_from_the_checkpoint(checkpoint, tmp_path)
     assert (values["layer"], values["heads"], values["shift"]) == (1, [1], 0)
 
 
-class Mirror(KnownAligner):
-    """The model of the other direction: right but for its last word, whose partner it does not know."""
-
-    direction = "de-en"
-
-    def align(self, sources, targets, *, batch_tokens=None, tag=None):
-        found = []
-        how = {"norms": False, "batch_tokens": batch_tokens, "has_tag": tag is not None}
-        for raw in self.attention_of_encoded(*self.encoded(sources, targets), **how):
-            alignment = Alignment.from_attention(raw, **self.choice.where(), direction=self.direction)
-            alignment.weights_TS[-1] = 0.0
-            found.append(alignment)
-        return found
-
-
-@pytest.fixture
-def both(monkeypatch):
-    from mt.inference.aligner import Aligner
-
-    models = {"there": KnownAligner(), "back": Mirror()}
-    monkeypatch.setattr(Aligner, "load", lambda checkpoint, **how: models[str(checkpoint)])
-    return models
-
-
-@pytest.mark.parametrize(
-    ("symmetrize", "expected"),
-    [
-        ("intersection", "0-2 1-1"),
-        ("union", "0-2 1-1 2-0"),
-        ("grow-diag", "0-2 1-1 2-0"),
-        ("soft-product --method threshold --threshold 0.4", "0-2 1-1"),
-    ],
-)
-def test_two_directions_become_one(both, files, symmetrize, expected):
-    symmetrize, *more = symmetrize.split()
-    flags = ["--checkpoint", "there", "--reverse", "back", "--formats", "pharaoh,json", "--symmetrize", symmetrize]
-    call(files, *flags, *more)
-    links = (files / "out" / "links.pharaoh").read_text().splitlines()
-    assert links[0] == expected and links[1] == ""
-    about = json.loads((files / "out" / "about.json").read_text())
-    assert (about["reverse"], about["symmetrize"]) == ("back", symmetrize)
-
-
-@pytest.mark.parametrize("symmetrize", ["intersection", "soft-product"])
-def test_gold_judges_each_direction(both, files, capsys, symmetrize):
-    (files / "gold").write_text("0-2 1-1 2-0\n\n0-3 1-2 2-1 3-0\n")
-    flags = ["--checkpoint", "there", "--reverse", "back", "--formats", "json", "--symmetrize", symmetrize]
-    folder = call(files, *flags, "--target", str(files / "de"), "--gold", str(files / "gold"))
-    parts = json.loads((folder / "about.json").read_text())["by_direction"]
-    assert {name: (part["sentences"], part["precision"], part["recall"]) for name, part in parts.items()} == {
-        "forward": (2, 1.0, 1.0),
-        "backward": (2, 1.0, round(5 / 7, 6)),  # its last words have no partner
-        symmetrize: (2, 1.0, round(5 / 7, 6)),
-    }
-    names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
-    assert names == ["layer", "AER", "source", "1-10", "direction", "forward", "backward", symmetrize]
-
-
-def test_the_reverse_model_must_be_one(both, files):
-    both["back"].direction = "de-fr"
-    with pytest.raises(ValueError, match=r"--reverse \(back\) must .* other direction than en-de, not de-fr"):
-        call(files, "--checkpoint", "there", "--reverse", "back")
-    with pytest.raises(ValueError, match="--reverse needs --unit words"):
-        call(files, "--checkpoint", "there", "--reverse", "back", "--unit", "pieces")
-
-
-def test_a_language_may_have_a_hyphen_in_its_name(both, files):
-    both["there"].direction, both["back"].direction = "en-pt-BR", "pt-BR-en"
-    call(files, "--checkpoint", "there", "--reverse", "back", "--formats", "pharaoh")
-    both["back"].direction = "BR-pt-en"
-    with pytest.raises(ValueError, match="than en-pt-BR, not BR-pt-en"):
-        call(files, "--checkpoint", "there", "--reverse", "back")
-
-
-def test_a_corpus_is_aligned_without_a_model(tmp_path, capsys):
-    rng = np.random.default_rng(1)
-    pairs = [[f"w{word}" for word in rng.permutation(30)[:5]] for _ in range(200)]
-    (tmp_path / "en").write_text("".join(" ".join(words) + "\n" for words in pairs) + "\n")
-    (tmp_path / "de").write_text("".join(" ".join(reversed(words)) + "\n" for words in pairs).upper() + "\n")
-    (tmp_path / "gold").write_text("1-5 2-4 3-3 4-2 5-1\n" * 7)
-    files = [f"--{name}={tmp_path / file}" for name, file in (("source", "en"), ("target", "de"), ("output", "links"))]
-    for more in ([], ["--symmetrize", "grow-diag"], ["--symmetrize", "backward"], ["--hmm-iterations", "0"]):
-        assert align.main(["corpus", *files, *more, f"--gold={tmp_path / 'gold'}", "--gold-base=1"]) == 0
-        assert (tmp_path / "links").read_text() == "0-4 1-3 2-2 3-1 4-0\n" * 200 + "\n"
-        assert capsys.readouterr().out.startswith("AER 0.00  precision 100.00  recall 100.00")
-
-
-def test_gold_of_the_beginning_of_a_corpus_counts_the_same_in_every_format(tmp_path, capsys):
-    lines = ["eins zwei", "zwei drei", "drei eins"] * 9
-    for name in ("source", "target"):
-        (tmp_path / name).write_text("".join(f"{line}\n" for line in lines))
-    (tmp_path / "pharaoh").write_text("0-0 1-1\n0-0\n1-1\n")
-    (tmp_path / "naacl").write_text("1 1 1\n1 2 2\n2 1 1\n3 2 2\n")
-    (tmp_path / "blinker").mkdir()
-    for number, text in enumerate(("1 1\n2 2\n", "1 1\n", "2 2\n")):
-        (tmp_path / "blinker" / f"samp1.SentPair{number}").write_text(text)
-    (tmp_path / "blinker" / "README").write_text("three pairs")
-    (tmp_path / "nothing").write_text("")
-    flags = [
-        "corpus",
-        *(f"--{name}={tmp_path / name}" for name in ("source", "target")),
-        f"--output={tmp_path / 'out'}",
-    ]
-    for name in ("pharaoh", "naacl", "blinker"):
-        assert align.main([*flags, f"--gold={tmp_path / name}"]) == 0
-        # of six links, four are gold and the other two wrong
-        assert capsys.readouterr().out == "AER 20.00  precision 66.67  recall 100.00  F1 80.00  (6 links, 4 sure)\n"
-    with pytest.raises(ValueError, match="nothing: there are no links"):
-        align.main([*flags, f"--gold={tmp_path / 'nothing'}"])
-
-
-def test_pairs_that_are_left_out_are_counted(tmp_path, caplog):
-    caplog.set_level("INFO", "mt.align")
-    for name in ("source", "target"):
-        (tmp_path / name).write_text("eins zwei\n\n" + "eins " * 201 + "\n")
-    files = [f"--{name}={tmp_path / name}" for name in ("source", "target")]
-    align.main(["corpus", *files, f"--output={tmp_path / 'links'}"])
-    assert (tmp_path / "links").read_text().split("\n")[1:] == ["", "", ""]
-    assert caplog.records[0].getMessage() == "2 of 3 pairs have no links: a side is blank or too long"
-
-
-def test_a_wrong_output_is_told_before_a_corpus_is_learned_from(tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        "mt.alignment.statistical_aligner.StatisticalAligner.fit", lambda *_, **__: pytest.fail("it learned")
-    )
-    (tmp_path / "text").write_text("eins zwei\n")
-    files = [f"--{name}={tmp_path / 'text'}" for name in ("source", "target")]
-    with pytest.raises(FileNotFoundError):
-        align.main(["corpus", *files, f"--output={tmp_path / 'nowhere' / 'links'}"])
-
-
-@pytest.mark.parametrize(
-    ("flags", "message"),
-    [
-        ("--hmm-iterations 0 --model1-iterations 0", r"--model1-iterations and --hmm-iterations \(0, 0\)"),
-        ("--threshold 0", r"--threshold \(0\)"),
-    ],
-)
-def test_what_a_corpus_cannot_be_aligned_with(tmp_path, flags, message):
-    files = [f"--{name}={tmp_path / 'text'}" for name in ("source", "target", "output")]
-    with pytest.raises(ValueError, match=message):
-        align.main(["corpus", *files, *flags.split()])
-
-
 @pytest.mark.parametrize("how", ["gold", "reverse", "statistical"])
 def test_the_choice_is_written_into_the_checkpoint(checkpoint, tmp_path, capsys, how, monkeypatch):
     run = shutil.copytree(checkpoint, tmp_path / "step_000001")
@@ -543,50 +320,3 @@ def test_the_choice_is_written_into_the_checkpoint(checkpoint, tmp_path, capsys,
         "statistical": "links of the statistical aligner",
     }
     assert choice.measured_on == wanted[how] and (back / "alignment.json").exists() == (how == "reverse")
-
-
-def test_links_of_a_corpus_lie_within_words_that_only_blanks_part(tmp_path):
-    french = [
-        "le prix\u00a0: bas",
-        "le prix\u00a0: haut",
-        "le prix bas",
-        "le haut",
-        "bas",
-        "haut\u3000!",
-        "le  prix\tbas",
-    ]
-    english = ["the price: low", "the price: high", "the price low", "the high", "low", "high!", "the price low"]
-    (tmp_path / "fr").write_text("".join(f"{line}\n" for line in french))
-    (tmp_path / "en").write_text("".join(f"{line}\n" for line in english))
-    files = [f"--source={tmp_path / 'fr'}", f"--target={tmp_path / 'en'}", f"--output={tmp_path / 'links'}"]
-    align.main(["corpus", *files, "--symmetrize=union"])
-    links = [from_pharaoh(line) for line in (tmp_path / "links").read_text().splitlines()]
-    for of_pair, source, target in zip(links, french, english, strict=True):
-        check_gold(of_pair, len(source.replace("  ", " ").split(" ")), len(target.split(" ")))
-    assert links[0].sure == {(0, 0), (1, 1), (2, 2)}
-
-
-def test_gold_that_may_count_other_words_is_said(tmp_path, caplog):
-    (tmp_path / "fr").write_text("le prix bas\nle prix\u00a0: bas\n")
-    (tmp_path / "en").write_text("the price low\nthe price: low\n")
-    files = [f"--{name}={tmp_path / file}" for name, file in (("source", "fr"), ("target", "en"), ("output", "links"))]
-    (tmp_path / "gold").write_text("0-0\n")
-    align.main(["corpus", *files, f"--gold={tmp_path / 'gold'}"])
-    assert "U+00A0" not in caplog.text
-    (tmp_path / "gold").write_text("0-0\n0-0 2-1\n")
-    align.main(["corpus", *files, f"--gold={tmp_path / 'gold'}"])
-    assert "the first is sentence 2 with U+00A0 (NO-BREAK SPACE)" in caplog.text
-    (tmp_path / "gold").write_text("0-0\n0-0 3-2\n")
-    with pytest.raises(ValueError, match=r"sentence 2: link \(3-2\) .* 3 source and 3 target words, which"):
-        align.main(["corpus", *files, f"--gold={tmp_path / 'gold'}"])
-
-
-def test_links_of_a_corpus_go_to_standard_output(tmp_path, capsys, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for name in ("source", "target"):
-        (tmp_path / name).write_text("eins zwei\nzwei\neins\n")
-    (tmp_path / "gold").write_text("0-0 1-1\n")
-    align.main(["corpus", "--source=source", "--target=target", "--output=-", "--gold=gold"])
-    captured = capsys.readouterr()
-    assert captured.out == "0-0 1-1\n0-0\n0-0\n"
-    assert "AER 0.00" in captured.err and not (tmp_path / "-").exists()

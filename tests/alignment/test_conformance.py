@@ -16,7 +16,7 @@ from torch import Tensor
 from mt import align
 from mt.alignment.alignment import Alignment
 from mt.alignment.choice import Choice
-from mt.alignment.error_rate import ErrorRate, error_rate
+from mt.alignment.error_rate import ErrorRate
 from mt.alignment.links import argmax_links, to_pharaoh
 from mt.alignment.rank_choices import rank
 from mt.alignment.tap import Tap
@@ -29,6 +29,7 @@ from mt.search.beam import Beam
 from mt.search.greedy import Greedy
 from mt.translate import main as translate
 from tests.alignment.known import COMPOUNDS, COPY, DICTIONARY, HEADS, LAYERS, REVERSE, Task, as_gold
+from tests.alignment.made_up import error_rate
 
 BOUND = 0.02  # alignment error rate that a tiny model may have: it is trained for seconds
 SEARCHES = [Greedy(), Beam(size=3)]
@@ -161,7 +162,7 @@ def test_forced_decoding_sees_what_a_search_saw_piece_by_piece(known, search):
     source_ids = known.aligner.translator.tokenizers.source.encode_many(known.sources[:9])
     found = watched_search(known.aligner.translator.model, source_ids, search)
     forced = known.aligner.attention_of_encoded([Text.of([ids]) for ids in source_ids], [ids for ids, _ in found])
-    lengths = [len(ids) + 1 for ids in source_ids]  # padding lies behind
+    lengths = [len(ids) + 1 for ids in source_ids]  # padding follows
     seen = [weights_LHTS[..., :length].numpy() for (_, weights_LHTS), length in zip(found, lengths, strict=True)]
     assert is_same([raw.weights_LHTS for raw in forced], seen)
 

@@ -35,7 +35,7 @@ LINE, TARGET = "eins zwei drei vier", "vier drei zwei eins"
 
 @dataclass(frozen=True)
 class World:
-    """A folder with texts, links and models, and what the functions behind the commands make of them."""
+    """A folder with texts, links and models, and the results of the functions that the commands call."""
 
     folder: Path
 
@@ -115,7 +115,7 @@ def as_lists(found: Shortlist) -> dict[str, list[int]]:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run of a command left behind."""
+    """The results of a run of a command."""
 
     world: World
     printed: list[str]
@@ -320,7 +320,7 @@ COMMANDS = {  # parser, cases, and the flags that every run starts with; one tha
         "--checkpoint {model} --source {many_source} --target {many_target} --best 2 --frequent 3",
     ),
 }
-MAINS = {"align": (align.main, []), "shortlist": (shortlist.main, [])}  # the others are words behind `align`
+MAINS = {"align": (align.main, []), "shortlist": (shortlist.main, [])}  # the others are subcommands of `align`
 
 
 @pytest.fixture(scope="module")
@@ -355,7 +355,7 @@ def world(model_of, tmp_path_factory):
 
 @pytest.fixture
 def run(world, tmp_path, monkeypatch, capsys):
-    """(command, flags) -> what it leaves behind in a world of its own."""
+    """(command, flags) -> its results, in a world of its own."""
     batch_tokens, batches_by_length = set(), inference.batches_by_length
 
     def watched(lengths, tokens):
@@ -390,7 +390,7 @@ def test_every_flag_has_its_case(command):
 @pytest.mark.parametrize(
     ("command", "flag"), [(command, flag) for command, (_, cases, _) in COMMANDS.items() for flag in cases]
 )
-def test_a_flag_is_heard(run, command, flag):
+def test_a_flag_has_an_effect(run, command, flag):
     _, cases, start = COMMANDS[command]
     case = cases[flag]
     found = run(command, f"{start} {case.beside} {case.given}")

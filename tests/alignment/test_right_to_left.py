@@ -18,7 +18,7 @@ def test_hebrew_is_reversed_with_its_points_before_their_letter():
 
 
 def test_arabic_letters_take_the_form_that_their_neighbours_ask_for():
-    # kaf initial, teh medial, alef final, beh isolated (alef reaches out to nobody)
+    # kaf initial, teh medial, alef final, beh isolated (alef does not join the next letter)
     assert joined("\u0643\u062a\u0627\u0628") == "\ufedb\ufe98\ufe8e\ufe8f"
     assert joined("\u0628") == "\ufe8f"
     assert joined("\u0648\u0631\u062f") == "\ufeed\ufead\ufea9"  # waw, reh, dal join to nothing after them

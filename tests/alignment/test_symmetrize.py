@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from mt.alignment.symmetrize import SYMMETRIZATIONS, soft_product
+from mt import flags
+from mt.alignment.symmetrize import SOFT_PRODUCT, SYMMETRIZATIONS, soft_product
 
 FORWARD = {(0, 0), (1, 1), (1, 2), (4, 4), (6, 1)}
 BACKWARD = {(0, 0), (1, 1), (2, 2), (3, 5)}
@@ -45,3 +46,7 @@ def test_the_soft_product_is_sure_where_both_are():
     forward_TS = np.array([[1.0, 0.0], [0.5, 0.5]])
     backward_ST = np.array([[1.0, 0.0], [0.0, 0.5]])
     assert np.allclose(soft_product(forward_TS, backward_ST), [[1.0, 0.0], [0.0, 0.5]])
+
+
+def test_the_names_on_the_command_line_are_those_of_the_rules():
+    assert {"forward", "backward", *flags.SYMMETRIZATIONS} == {*SYMMETRIZATIONS, SOFT_PRODUCT}

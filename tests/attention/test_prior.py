@@ -70,7 +70,7 @@ def test_weights_are_the_softmax_of_score_and_prior_by_each_heads_strength():
     torch.testing.assert_close(mixer.read(q[index], summary.rows(index), prior_RTS=prior[index]), heads[index])
 
 
-def test_each_hypothesis_of_a_sentence_hears_its_own_prior():
+def test_each_hypothesis_of_a_sentence_uses_its_own_prior():
     _, k, v = inputs()
     width = 3
     q, prior = torch.randn(B * width, H, T, K), prior_of(B * width)

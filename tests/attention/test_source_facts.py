@@ -1,4 +1,4 @@
-"""Attention that is told more of its source than a mask: trees and sentences."""
+"""Attention that uses trees and sentences of its source."""
 
 from functools import partial
 
@@ -93,9 +93,9 @@ def test_sentences_beyond_the_most_are_one():
 def test_padding_is_in_no_mean():
     q, k, v = inputs()
     mixer = learned(Hierarchical, H, K, max_sentences=4).eval()
-    heard = mixer.attend(q, k, v, mask(), SEGMENTS)
+    expected = mixer.attend(q, k, v, mask(), SEGMENTS)
     k[0, :, 6:], v[0, :, 6:] = 1e4, -1e4
-    torch.testing.assert_close(mixer.attend(q, k, v, mask(), SEGMENTS), heard)
+    torch.testing.assert_close(mixer.attend(q, k, v, mask(), SEGMENTS), expected)
 
 
 def by_distance(mixer, q, k, own, segments, real):
@@ -233,7 +233,7 @@ def test_a_separator_that_is_no_piece_is_refused(name, piece):
 
 
 @pytest.mark.parametrize("slots", OF_SENTENCES.values(), ids=OF_SENTENCES)
-def test_padding_is_a_sentence_of_nobody(slots):
+def test_padding_belongs_to_no_sentence(slots):
     model = make(**slots, separator=SEPARATOR).eval()
     source, target = sentences()
     padded = torch.cat((source, torch.full((B, 2), PAD)), dim=1)

@@ -205,11 +205,11 @@ def test_rows_of_weights_sum_to_one_and_give_padding_nothing(mixer):
     assert weights.masked_select(~mask().expand_as(weights)).abs().max() == 0
 
 
-def test_padded_keys_are_not_heard(mixer):
+def test_padded_keys_have_no_effect(mixer):
     q, k, v = inputs()
-    heard = mixer.attend(q, k, v, mask())
+    expected = mixer.attend(q, k, v, mask())
     k[0, :, 6:], v[0, :, 6:] = 1e4, -1e4
-    torch.testing.assert_close(mixer.attend(q, k, v, mask()), heard)
+    torch.testing.assert_close(mixer.attend(q, k, v, mask()), expected)
 
 
 def test_read_of_a_summary_equals_attend(memory_mixer):
@@ -298,7 +298,7 @@ def test_rows_of_a_past_commute_with_going_on(causal_mixer):
     torch.testing.assert_close(moved, causal_mixer.extend(q, k, v, past)[0][index])
 
 
-def test_a_past_without_gradients_is_written_into_by_nobody(causal_mixer):
+def test_a_past_without_gradients_is_never_overwritten(causal_mixer):
     """Two searches may go on from one past."""
     with torch.inference_mode():
         _, past = causal_mixer.extend(*inputs(num_keys=T), causal_mixer.start())
@@ -591,9 +591,9 @@ def test_a_router_learns_to_switch_off_what_is_not_worth_its_price(way):
 
 def test_relative_buckets_tell_near_distances_apart_and_far_ones_less_and_less():
     mixer = Relative(H, K, buckets=16, furthest=20)
-    behind = mixer.bucket(-torch.arange(40)[None])[0].tolist()
-    assert behind == [0, 1, 2, 3, 4, 4, 5, 5, 5, 6, 6, 6, 6, 6, *[7] * 26]
-    assert mixer.bucket(torch.arange(1, 40)[None])[0].tolist() == [bucket + 8 for bucket in behind[1:]]
+    before = mixer.bucket(-torch.arange(40)[None])[0].tolist()
+    assert before == [0, 1, 2, 3, 4, 4, 5, 5, 5, 6, 6, 6, 6, 6, *[7] * 26]
+    assert mixer.bucket(torch.arange(1, 40)[None])[0].tolist() == [bucket + 8 for bucket in before[1:]]
 
 
 def test_relative_attention_is_dense_at_the_start_and_then_the_bias_of_each_distance_decides(way):

@@ -87,7 +87,7 @@ def test_a_variant_that_cannot_be_trained_is_told_and_the_others_stay(compared, 
     assert "| window | decoder.self_attention |" in said
 
 
-def test_where_the_baseline_fails_nobody_else_is_trained(settings, tmp_path, capsys):
+def test_where_the_baseline_fails_no_other_variant_is_trained(settings, tmp_path, capsys):
     overrides = ["data=text", "data.source_language=de", "data.target_language=en", f"data.folder={tmp_path}/none"]
     nowhere = settings | {"tasks": {"nothing": {"overrides": overrides}}, "folder": str(tmp_path / "out")}
     main(nowhere | {"parts": ["train", "report"], "jobs": 1})

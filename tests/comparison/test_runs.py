@@ -38,8 +38,8 @@ def test_trainings_at_once_share_the_cores_and_take_gpus_in_turn(monkeypatch):
 
 @pytest.mark.slow
 def test_who_is_ended_ends_its_trainings_first(corpus_folder, tmp_path):
-    told = [one for one in train_overrides(corpus_folder, tmp_path) if not one.startswith("folder")]
-    overrides = json.dumps([*told, "trainer.max_steps=100000"])
+    given = [one for one in train_overrides(corpus_folder, tmp_path) if not one.startswith("folder")]
+    overrides = json.dumps([*given, "trainer.max_steps=100000"])
     with initialize_config_dir(str(config_folder()), version_base="1.3"):
         others = [
             f"~variants.{name}" for name in compose("compare_attention").variants if name not in ("dense", "top_k")

@@ -77,7 +77,7 @@ def test_where_there_is_no_link_there_is_no_choice(monkeypatch):
         (["0-0", "0:1"], r"line 2: link \(0:1\) must be i-j"),
     ],
 )
-def test_wrong_links_of_a_validation_set_are_told_and_learned_ones_taken(caplog, links, message):
+def test_wrong_links_of_a_validation_set_are_reported_and_learned_ones_used(caplog, links, message):
     store = SimpleNamespace(sample=lambda most: [Pair(line, line) for line in LINES])
     prepared = SimpleNamespace(valid=HeldOut("valid", LINES[:2], LINES[:2], links), train=store)
     reference = Reference.of_validation(prepared)

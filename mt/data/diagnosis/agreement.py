@@ -1,4 +1,4 @@
-"""Do the lines of both sides belong together? Long sentences have long translations, unless files are out of step."""
+"""Whether the lines of both sides belong together: lengths of translations correlate, unless files are misaligned."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from mt.data.diagnosis.section import Section
 
 FEWEST_PAIRS = 100  # for one correlation
 MOST_PARTS = 20
-UNRELATED = 0.2  # a correlation below which the lengths say nothing of each other; translations have 0.5 to 0.98
+UNRELATED = 0.2  # a correlation below this means unrelated lines; translations have 0.5 to 0.98
 RELATED = 0.4
-SHIFTS = (1, -1, 2, -2, 3, -3)  # lines by which one file may be ahead of the other
+SHIFTS = (1, -1, 2, -2, 3, -3)  # offsets in lines between the files that are tried
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """Correlation of the logarithms of both sides' lengths: of all pairs, and of parts one after the other.
+    """Correlation of the logarithms of both sides' lengths: of all pairs, and of consecutive parts.
 
-    `starts` are the numbers of the pairs at which the parts begin, with that behind the last pair.
+    `starts` are the numbers of the first pairs of the parts, and at the end the number after the last pair.
     """
 
-    overall: float | None  # None: too few pairs to say
+    overall: float | None  # None: too few pairs
     parts: list[float]
     starts: list[int]
-    shift: int | None = None  # pairs would agree with a target so many lines further on, where that is known
+    shift: int | None = None  # pairs agree if targets are taken so many lines later; None: unknown
 
     @classmethod
     def of(cls, source: np.ndarray, target: np.ndarray, numbers: Sequence[int]) -> Agreement:
-        """From the lengths in characters of pairs, and the numbers of these pairs in the corpus."""
+        """From the lengths of pairs in characters and the numbers of these pairs in the corpus."""
         count = len(numbers)
         if count < FEWEST_PAIRS:
             return cls(None, [], [])
@@ -45,16 +45,16 @@ class Agreement:
         return cls(_correlation(source, target), parts, starts, shift)
 
     def section(self) -> Section:
-        """What the correlations say of the corpus."""
+        """The correlations as a section of the report."""
         section = Section("agreement", "do the lines of both sides go together")
         section.numbers = {
             "correlation": self.overall, "parts": self.parts, "part starts": self.starts, "shift": self.shift
         }  # fmt: skip
         if self.overall is None:
-            section.lines = [f"too few pairs to say (under {FEWEST_PAIRS})"]
+            section.lines = [f"too few pairs to measure (under {FEWEST_PAIRS})"]
             return section
         section.lines = [
-            f"correlation of their lengths: {self.overall:.2f} (of lines out of step 0, of translations 0.5 to 0.98)"
+            f"correlation of their lengths: {self.overall:.2f} (0 for misaligned lines, 0.5 to 0.98 for translations)"
         ]
         bad = [number for number, part in enumerate(self.parts) if part < UNRELATED]
         if bad and max(self.parts) > RELATED:
@@ -82,14 +82,14 @@ class Agreement:
         if self.shift is None:
             return otherwise
         count = f"{abs(self.shift)} line{'s' if abs(self.shift) > 1 else ''}"
-        ahead, behind = ("source", "target") if self.shift > 0 else ("target", "source")
-        why = f"{ahead} lacks {count}, or {behind} has {count} too many"
-        return f"there each {ahead} goes with the {behind} {count} further down, so that {why}"
+        first, second = ("source", "target") if self.shift > 0 else ("target", "source")
+        why = f"{first} lacks {count}, or {second} has {count} too many"
+        return f"there each {first} goes with the {second} {count} further down: {why}"
 
 
 def _correlation(source: np.ndarray, target: np.ndarray) -> float:
     logarithms = np.log1p(source), np.log1p(target)
-    if min(side.std() for side in logarithms) == 0:  # all of one length: nothing to say
+    if min(side.std() for side in logarithms) == 0:  # all lengths are equal
         return 0.0
     return float(np.corrcoef(*logarithms)[0, 1])
 

@@ -11,12 +11,12 @@ from mt.data.diagnosis.survey import Survey
 FEWEST_TRAIN, FEW_TRAIN = 100, 10_000
 FEW_HELD_OUT = 100
 MANY_VALID = 5_000
-OTHER_ENCODING = 0.01  # of the lines; fewer are damage
+OTHER_ENCODING = 0.01  # of the lines: fewer are damage, more are another encoding
 
 
 def counts_section(surveys: Sequence[Survey], *, malformed: str, normalization: str = "nfc") -> Section:
     """Counts of every split, train first; `malformed` is the cleaning setting, `normalization` the tokenizer's."""
-    section = Section("counts", "what there is")
+    section = Section("counts", "what the corpus holds")
     rows = [["", "pairs", "cannot be read", "not NFC"]]
     for found in surveys:
         rows.append([found.name, f"{found.num_pairs:,}", f"{found.num_unreadable:,}", f"{found.num_not_nfc:,}"])
@@ -36,7 +36,7 @@ def counts_section(surveys: Sequence[Survey], *, malformed: str, normalization: 
     train = surveys[0]
     if not train.is_whole:
         drawn = f"{len(train.sample):,} of the {train.num_readable:,} train pairs"
-        section.note(f"what follows was measured on {drawn}, drawn at random (doctor.max_pairs)")
+        section.note(f"the measurements below are of {drawn}, drawn at random (doctor.max_pairs)")
     return section
 
 
@@ -46,27 +46,27 @@ def _readable(section: Section, found: Survey, malformed: str) -> None:
     for reason, one in found.unreadable.items():
         what = f"{one.count:,} line{'s' if one.count > 1 else ''} of {found.name} cannot be read, {reason}"
         what = f"{what} (first: {shortened(one.messages[0], 200)})"
-        remedy = "mend the file"
+        remedy = "repair the file"
         if "UTF-8" in reason and one.count > OTHER_ENCODING * found.num_pairs:
-            remedy = "is the file in another encoding? iconv -f LATIN1 -t UTF-8 would be one way"
+            remedy = "is the file in another encoding? iconv -f LATIN1 -t UTF-8 would convert it"
         if found.name != "train":
-            section.stop(what, f"{remedy}; of a held-out set nothing is dropped")
+            section.stop(what, f"{remedy}; nothing is dropped from held-out sets")
         elif malformed == "refuse":
             section.stop(what, f"{remedy}, or data.cleaning.malformed=drop leaves such lines out")
         else:
-            section.but(what, f"{remedy}; as it is, they are left out (data.cleaning.malformed)")
+            section.but(what, f"{remedy}; they are left out (data.cleaning.malformed)")
 
 
 def _canonical(section: Section, found: Survey, normalization: str) -> None:
     if not found.num_not_nfc:
         return
-    what = f"{_pairs(found.num_not_nfc)} of {found.name} are not in Unicode's form NFC (é may be e and a mark)"
+    what = f"{_pairs(found.num_not_nfc)} of {found.name} are not in Unicode normal form NFC (é may be e and a mark)"
     if normalization == "identity":
         section.but(
-            f"{what}: the same text in two forms has other pieces", "tokenizer.normalization=nfc makes them one"
+            f"{what}: the same text in another form gets other pieces", "tokenizer.normalization=nfc makes them one"
         )
     else:
-        section.note(f"{what}; the tokenizer reads them in it (tokenizer.normalization={normalization})")
+        section.note(f"{what}; the tokenizer converts them (tokenizer.normalization={normalization})")
 
 
 def _enough(section: Section, found: Survey) -> None:
@@ -77,14 +77,14 @@ def _enough(section: Section, found: Survey) -> None:
             section.stop(f"{name} has no pair", f"does data.{setting} name the right files?")
     elif name == "train":
         if number < FEWEST_TRAIN:
-            section.stop(f"train has {_pairs(number)}, too few to learn anything from", "10,000 are a beginning")
+            section.stop(f"train has {_pairs(number)}, too few to learn from", "10,000 are the least that makes sense")
         elif number < FEW_TRAIN:
             section.but(
-                f"train has {_pairs(number)}, which teach a model little",
+                f"train has {_pairs(number)}, which are few for a model",
                 "add more text, or take a small model (model=tiny) with much dropout (model.layer.dropout=0.3)",
             )
     elif number < FEW_HELD_OUT:
-        section.but(f"{name} has {_pairs(number)}: its scores will jump about by chance", "1,000 to 3,000 are usual")
+        section.but(f"{name} has {_pairs(number)}: its scores will vary a lot by chance", "1,000 to 3,000 are usual")
     elif name == "valid" and number > MANY_VALID:
         section.but(
             f"valid has {_pairs(number)}, and every validation translates them all", "1,000 to 3,000 are enough"

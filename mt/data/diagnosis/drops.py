@@ -1,4 +1,4 @@
-"""What cleaning drops, rule by rule with examples, and what the rules that are off would drop."""
+"""What each cleaning rule drops, with examples, and what the rules that are off would drop."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mt.data.diagnosis.survey import Drawn
 from mt.data.ledger import Ledger
 from mt.data.pair import Pair
 
-# the setting behind a reason, by the reason's beginning
+# the setting that causes a reason, by the start of the reason
 SETTING_OF = {
     "empty side": "drop_empty",
     "too long (over {max_words} words)": "max_words",
@@ -34,15 +34,15 @@ SETTING_OF = {
     "in valid or test": "held_out",
 }
 REMEDIES = {
-    "mojibake": "the file was read in a wrong encoding once: take it from where it was still right",
-    "control characters": "an encoding was read wrongly, or the text was cut out of a PDF: see the examples",
-    "left-over HTML": "take the tags out of the file first, and those lines stay",
-    "length ratio": "the two files may be out of step there: see the examples",
-    "identical sides": "lines that nobody translated: see the examples",
+    "mojibake": "the file was once read in a wrong encoding: use a copy from before that",
+    "control characters": "read in a wrong encoding, or copied from a PDF: see the examples",
+    "left-over HTML": "remove the tags from the file, and those lines stay",
+    "length ratio": "the two files may be misaligned there: see the examples",
+    "identical sides": "lines that were not translated: see the examples",
     "sides swapped": "exchange the sides of those lines in the files, and they stay",
-    "in valid or test": "the held-out sets were cut out of train, or train was added to them",
+    "in valid or test": "the held-out sets were taken from train, or train contains them",
 }
-# rules that look at one pair, as they would be turned on
+# rules for a single pair, with the values to try
 WORTH_TRYING = {
     "drop_empty": [True],
     "max_words": [250],
@@ -64,7 +64,7 @@ MUCH, MUCH_TOO_LONG, MUCH_HELD_OUT, MOST = 0.03, 0.01, 0.01, 0.5  # of the pairs
 def cleaning_section(
     ledger: Ledger, sample: Sequence[Drawn], settings: CleaningSettings, codes: dict[str, tuple[str, str]]
 ) -> Section:
-    """What `ledger` says of the sample; `codes` are the languages of each source."""
+    """What cleaning dropped from the sample, by its `ledger`; `codes` are the languages of each source."""
     section = Section("cleaning", "what cleaning drops from train")
     section.numbers = ledger.to_json()
     dropped = ledger.num_in - ledger.num_kept
@@ -92,7 +92,7 @@ def cleaning_section(
 def held_out_faults(
     section: Section, name: str, sample: Sequence[Drawn], settings: CleaningSettings, codes: dict[str, tuple[str, str]]
 ) -> None:
-    """Add what cleaning would say of a held-out set, of which nothing is dropped."""
+    """Add what cleaning would drop from a held-out set, where nothing is dropped."""
     reasons = Counter(broken_rule(drawn.pair, settings, *codes[drawn.source_name]) for drawn in sample)
     del reasons[None]
     section.numbers[f"in {name}"] = dict(reasons)
@@ -103,7 +103,7 @@ def held_out_faults(
     if reasons.total() > MUCH_HELD_OUT * len(sample):
         section.but(
             f"{share(reasons.total(), len(sample))} of {name} would be dropped if it were train ({listed})",
-            "mend those lines: they spoil its scores, and of a held-out set nothing is dropped",
+            "repair those lines: they make its scores wrong, and nothing is dropped from held-out sets",
         )
 
 
@@ -161,7 +161,7 @@ def _escapes(section: Section, sample: Sequence[Drawn]) -> None:
     section.numbers["escaped"] = len(escaped)
     if len(escaped) > 0.01 * len(sample):
         section.but(
-            f"{share(len(escaped), len(sample))} of the train pairs hold escapes such as &apos; and &quot;"
-            f" ({shortened(escaped[0].source, 40)}), and so will translations",
-            "write them as characters, in all files alike (Moses' deescape-special-chars does)",
+            f"{share(len(escaped), len(sample))} of the train pairs contain escapes such as &apos; and &quot;"
+            f" ({shortened(escaped[0].source, 40)}), and translations will, too",
+            "replace them by characters in all files (Moses' deescape-special-chars does that)",
         )

@@ -25,16 +25,16 @@ from mt.data.settings import DataSettings
 from mt.data.sources import Source, sources_of
 from mt.data.tokenizer import TokenizerPair, TokenizerSettings
 
-TOKENIZER_SENTENCES = 60_000  # a vocabulary for measuring needs no more
+TOKENIZER_SENTENCES = 60_000  # enough for a vocabulary to measure with
 
 
 @dataclass(frozen=True)
 class Examined:
-    """The sections of the report, and the sample prepared as the corpus would be; None where that failed."""
+    """The sections of the report, and the prepared sample; None if preparing failed."""
 
     sections: list[Section]
     prepared: Prepared | None
-    times_larger: float  # the corpus, than what was prepared
+    times_larger: float  # size of the corpus / size of the prepared sample
 
 
 def examine(
@@ -48,9 +48,7 @@ def examine(
 ) -> Examined:
     """Measure a corpus; `folder` is for prepared files, `picture` for the plot of lengths.
 
-    `kept` are tokenizers that are there already, in place of those that `tokenizer` describes.
-
-    What is wrong with the corpus becomes a finding, never an error.
+    `kept` are existing tokenizers to use in place of `tokenizer`. Faults of the corpus become findings, never errors.
     """
     held_out = {
         name: survey(name, sources_of(corpus, name), max_pairs)
@@ -139,7 +137,7 @@ def _prepare(
 ) -> tuple[Prepared | None, Section]:
     section = Section("preparing", "")
     tokenizer = replace(tokenizer, max_sentences=min(tokenizer.max_sentences, TOKENIZER_SENTENCES))
-    with _heard() as warnings:
+    with _captured_warnings() as warnings:
         try:
             prepared = prepare(data, tokenizer, kept=kept)
         except (ValueError, OSError) as error:
@@ -152,8 +150,8 @@ def _prepare(
 
 
 @contextmanager
-def _heard() -> Iterator[list[str]]:
-    """The warnings of a preparation, which says nothing meanwhile."""
+def _captured_warnings() -> Iterator[list[str]]:
+    """Collects the warnings of mt.data, which are not logged meanwhile."""
     messages: list[str] = []
 
     class Listener(logging.Handler):

@@ -1,4 +1,4 @@
-"""A part of a corpus that is a corpus itself, so that it can be prepared as the whole one would be."""
+"""A sample of a corpus as a corpus of its own, so that it can be prepared like the whole."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class Listed:
         return iter(self.pairs)
 
     def fingerprint(self) -> str:
-        """Changes with the number of pairs alone: a list lives no longer than its preparation."""
+        """Depends on the number of pairs only: the list exists for one preparation."""
         return fingerprint_of("Listed", len(self.pairs))
 
 
 def excerpt(data: DataSettings, surveys: dict[str, Survey], folder: str) -> DataSettings:
-    """The settings of a corpus that is made of the samples of `surveys`, and is prepared in `folder`.
+    """Settings of a corpus made of the samples of `surveys`, to be prepared in `folder`.
 
-    Where valid has no pair, some train pairs stand in for it; a test set without any is left out.
+    If valid has no pairs, some train pairs are used in its place; empty test sets are left out.
     """
     train, valid = surveys["train"], surveys["valid"]
     stand_in = Listed([drawn.pair for drawn in train.sample[:STAND_IN]])

@@ -1,4 +1,4 @@
-"""Is each side in the language that the settings say? Letters and small words tell, and what sets the sides apart."""
+"""Whether each side is in the language of the settings, by letters, function words and what distinguishes the sides."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from mt.data.pair import Pair
 
 LOOKED_AT = 3_000  # pairs of a split
 JUDGED = 20_000  # pairs of train whose sides are compared
-FEWEST_WORDS = 200  # of a side, before its small words say anything
-LEAST_SHARE = 0.12  # of small words in text; most languages have a third
-CLEARLY_MORE = 1.5  # times the small words of another language
-MARGIN_NATS = 3.0  # of evidence on each side that a pair is swapped; 900,000 good pairs had none
-VIEWS = "{views}"  # stands for their names until it is known which have the same fault
-MANY = 0.05  # pairs of which one side reads like the other; names and numbers do
+FEWEST_WORDS = 200  # of a side, to judge by its function words
+LEAST_SHARE = 0.12  # of function words in text; most languages have a third
+CLEARLY_MORE = 1.5  # times the function words of another language
+MARGIN_NATS = 3.0  # evidence on each side that a pair is swapped; 0 of 900,000 good pairs reached it
+VIEWS = "{views}"  # placeholder for the names of all views with the same finding
+MANY = 0.05  # pairs with a side that reads like the other side; names and numbers cause some
 MANY_SWAPPED = 0.1
 SHOWN = 0.05  # of the letters
-FEWEST_PAIRS = 200  # to learn from what sets the sides apart
+FEWEST_PAIRS = 200  # to learn what distinguishes the sides
 
 
 @dataclass(frozen=True)
 class SideLanguage:
-    """What one side of a split looks like."""
+    """The letters and function words of one side of a split."""
 
-    code: str  # what the settings say
-    scripts: dict[str, float]  # shares of its letters, the commonest first
-    own_words: float | None  # share of words that are small words of `code`; None where it has none here
-    other: str | None  # the language whose small words are the most, if that is not `code`
+    code: str  # of the settings
+    scripts: dict[str, float]  # share of the letters, the largest first
+    own_words: float | None  # share of function words of `code`; None if they are unknown
+    other: str | None  # the language with the most function words, if not `code`
     other_words: float
 
     @classmethod
     def of(cls, texts: Sequence[str], code: str) -> SideLanguage:
-        """Look at some sentences of a side."""
+        """From sentences of a side."""
         letters = script_counts("".join(texts))
         words = Counter(word for text in texts for word in text.lower().split())
         total = words.total()
@@ -55,28 +55,28 @@ class SideLanguage:
 
     @property
     def script(self) -> str | None:
-        """The script of most letters; None where there is none."""
+        """The script of most letters; None without letters."""
         return next(iter(self.scripts), None)
 
     @property
     def looks_like(self) -> str | None:
-        """Another language than `code` that the side is clearly in, where small words tell."""
+        """Another language that the side is clearly in, by its function words; None otherwise."""
         if self.other is None or self.other_words < CLEARLY_MORE * (self.own_words or 0.0):
             return None
-        # where nothing is known of the language itself, only its letters can speak against it
+        # if the function words of `code` are unknown, only letters can show that it is another language
         is_possible = self.own_words is None and (not scripts_of(self.code) or self.script in scripts_of(self.code))
         return None if is_possible else self.other
 
     @property
     def has_wrong_letters(self) -> bool:
-        """Whether most letters are of a script that the language is not written in."""
+        """Whether most letters are of a script that the language does not use."""
         expected = scripts_of(self.code)
         return bool(expected) and self.script is not None and self.script not in expected
 
 
 @dataclass(frozen=True)
 class View:
-    """Pairs of one source of a split, and the languages that they should be in."""
+    """Pairs of one source of a split, and their languages by the settings."""
 
     name: str
     pairs: Sequence[Pair]
@@ -84,13 +84,13 @@ class View:
 
 
 def languages_section(views: Sequence[View], *, num_compared: int = 1) -> Section:
-    """Both sides of every view against its language codes.
+    """Compares both sides of every view with its language codes.
 
-    In the first `num_compared` views, those of train, pairs are looked for whose sides seem to be swapped.
+    In the first `num_compared` views, those of train, it also looks for pairs with swapped sides.
     """
-    section = Section("languages", "are the languages what the settings say")
-    rows = [["", "letters", "small words of its own", "of the nearest other"]]
-    found: dict[Finding, list[str]] = {}  # the views that share it
+    section = Section("languages", "are the languages those of the settings")
+    rows = [["", "letters", "function words of its own", "of the nearest other"]]
+    found: dict[Finding, list[str]] = {}  # the views with that finding
     for view in views:
         pairs = _spread(view.pairs, LOOKED_AT)
         if not pairs:
@@ -140,7 +140,7 @@ def _judged(source: SideLanguage, target: SideLanguage) -> Iterator[Finding]:
             yield Finding(
                 Level.STOP,
                 f"the {place} side of {VIEWS} is written in {side.script} letters, which {side.code} is not{guess}",
-                f"is it the wrong file? If not, mend {setting}: cleaning judges by it",
+                f"is it the wrong file? If not, correct {setting}: cleaning uses it",
             )
         elif like is not None:
             yield Finding(
@@ -178,14 +178,14 @@ def _judge_pairs(section: Section, view: View) -> None:
         find(
             f"{share(len(swapped), len(pairs))} of the pairs of {view.name} look swapped"
             f' ("{shortened(swapped[0].source, 40)}" is on the source side)',
-            "exchange their sides; data.cleaning.drop_wrong_language drops those that it knows",
+            "exchange their sides; data.cleaning.drop_wrong_language drops those that it recognises",
         )
     for side, found in seen.items():
         if len(found) > MANY * len(pairs):
             section.but(
                 f"in {share(len(found), len(pairs))} of the pairs of {view.name} the {side} reads like the other side"
                 f' ("{shortened(getattr(found[0], side), 40)}")',
-                "was it not translated? data.cleaning.drop_identical and drop_wrong_language drop the clear cases",
+                "was it left untranslated? data.cleaning.drop_identical and drop_wrong_language drop the clear cases",
             )
 
 

@@ -1,4 +1,4 @@
-"""What a measurement hands to the report: lines to read, numbers to keep, and findings with what to do about them."""
+"""A section of the report: lines to read, numbers for doctor.json, and findings with remedies."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ class Level(IntEnum):
     """How bad a finding is."""
 
     NOTE = 0  # good to know
-    BUT = 1  # training will work, less well than it could
-    STOP = 2  # training would fail, or learn something else than wanted
+    BUT = 1  # training will work, but not as well as it could
+    STOP = 2  # training would fail, or learn something wrong
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that a person should know, and what to do about it (which names a setting where there is one)."""
+    """Something that a person should know, and what to do about it, with the setting's name if there is one."""
 
     level: Level
     what: str
@@ -40,15 +40,15 @@ class Section:
     numbers: dict[str, Any] = field(default_factory=dict)
 
     def note(self, what: str, remedy: str = "") -> None:
-        """Add what is good to know."""
+        """Adds a finding that is good to know."""
         self.findings.append(Finding(Level.NOTE, what, remedy))
 
     def but(self, what: str, remedy: str) -> None:
-        """Add what makes training worse than it could be."""
+        """Adds a finding that makes training worse than it could be."""
         self.findings.append(Finding(Level.BUT, what, remedy))
 
     def stop(self, what: str, remedy: str) -> None:
-        """Add what stands in the way of training."""
+        """Adds a finding that must be repaired before training."""
         self.findings.append(Finding(Level.STOP, what, remedy))
 
 
@@ -59,7 +59,7 @@ def verdict(findings: Iterable[Finding]) -> tuple[Level, str]:
     count = levels.count(worst)
     things = f"{count} thing{'s' if count > 1 else ''}"
     if worst == Level.STOP:
-        return worst, f"not ready: {things} must be mended first"
+        return worst, f"not ready: {things} must be repaired first"
     if worst == Level.BUT:
         return worst, f"ready, but {things} could be better"
     return worst, "ready"
@@ -72,7 +72,7 @@ def report(title: str, sections: Sequence[Section]) -> str:
         if section.lines:
             text += ["", section.title, *(f"  {line}" for line in section.lines)]
     findings = [finding for section in sections for finding in section.findings]
-    for level, heading in ((Level.STOP, "to mend first"), (Level.BUT, "to make better"), (Level.NOTE, "to know")):
+    for level, heading in ((Level.STOP, "to repair first"), (Level.BUT, "to improve"), (Level.NOTE, "to know")):
         lines = [f"  - {finding.line()}" for finding in findings if finding.level == level]
         if lines:
             text += ["", heading, *dict.fromkeys(lines)]
@@ -110,6 +110,6 @@ def share(count: float, total: float) -> str:
 
 
 def shortened(text: str, width: int = 60) -> str:
-    """A text that fits into a line of the report; what cannot be printed is shown by its code."""
+    """A text that fits into a line of the report; unprintable characters are shown by their codes."""
     text = "".join(letter if letter.isprintable() else f"<U+{ord(letter):04X}>" for letter in text)
     return text if len(text) <= width else f"{text[: width - 1]}…"

@@ -1,4 +1,4 @@
-"""Which side does a sentence belong to? Learned from the corpus itself, so that it works for any two languages."""
+"""Which side a sentence belongs to, learned from the corpus itself, so that it works for any two languages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mt.data.pair import Pair
 
 LEARN_FROM = 5_000  # pairs
 NUM_FEATURES = 4_000
-FEWEST_TIMES = 10  # a feature of one line would only tell where that line stands
+FEWEST_TIMES = 10  # a rarer feature would only identify single lines
 
 
 class SideModel:

@@ -1,4 +1,4 @@
-"""One walk through a corpus: how many pairs, what cannot be read, and an even sample of the rest to look at closely."""
+"""One pass over a corpus: the number of pairs, unreadable lines, and a uniform sample of the other pairs."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from mt.data.pair import Pair
 from mt.data.progress import Progress
 from mt.data.sources import Source
 
-MESSAGES_KEPT = 3  # of each reason why lines cannot be read
+MESSAGES_KEPT = 3  # for each reason
 
 
 class Drawn(NamedTuple):
-    """A pair of the sample: its number in the corpus (from 0), its source, its sentences with their ends stripped."""
+    """A pair of the sample: its number in the corpus (from 0), its source, its stripped sentences."""
 
     number: int
     source_name: str
@@ -25,7 +25,7 @@ class Drawn(NamedTuple):
 
 @dataclass
 class Unreadable:
-    """Lines that are no pairs, for one reason: how many, and what is said of the first of them."""
+    """Unreadable lines with one reason: how many, and the first messages."""
 
     count: int = 0
     messages: list[str] = field(default_factory=list)
@@ -33,14 +33,14 @@ class Unreadable:
 
 @dataclass
 class Survey:
-    """What was found on the walk."""
+    """The results of the pass."""
 
     name: str  # of the split: train, valid, test
     counts: dict[str, int] = field(default_factory=dict)  # pairs of each source, readable or not
     unreadable: dict[str, Unreadable] = field(default_factory=dict)  # by reason
-    problem: str | None = None  # why the walk ended early
-    num_not_nfc: int = 0  # readable pairs with a side that is not in Unicode's form NFC
-    sample: list[Drawn] = field(default_factory=list)  # of the readable pairs, in their order
+    problem: str | None = None  # why the pass ended early
+    num_not_nfc: int = 0  # readable pairs with a side that is not in Unicode normal form NFC
+    sample: list[Drawn] = field(default_factory=list)  # of the readable pairs, in order
 
     @property
     def num_pairs(self) -> int:
@@ -49,7 +49,7 @@ class Survey:
 
     @property
     def num_unreadable(self) -> int:
-        """Lines that are no pairs."""
+        """Unreadable lines."""
         return sum(one.count for one in self.unreadable.values())
 
     @property
@@ -66,9 +66,9 @@ class Survey:
 def survey(
     name: str, sources: Mapping[str, Source], max_pairs: int, see: Callable[[Pair], None] | None = None
 ) -> Survey:
-    """Walk through the sources of a split and draw at most `max_pairs` pairs; `see` is shown every readable one.
+    """Reads the sources of a split and draws at most `max_pairs` pairs; `see` is called with every readable pair.
 
-    Nothing is raised for what is wrong with the files. Memory holds the sample alone.
+    Faults of the files raise nothing. Only the sample is kept in memory.
     """
     found = Survey(name)
     random_ = random.Random(1)
@@ -91,7 +91,7 @@ def survey(
             if len(found.sample) < max_pairs:
                 found.sample.append(Drawn(number, source_name, pair))
             elif (place := int(random_.random() * num_readable)) < max_pairs:
-                # every pair so far has the same chance to be in the sample
+                # reservoir sampling: every pair so far is in the sample with the same probability
                 found.sample[place] = Drawn(number, source_name, pair)
     found.sample.sort(key=lambda drawn: drawn.number)
     return found

@@ -15,7 +15,7 @@ VALID = [
 TRAIN = [
     Pair("A cat.", "Die Katze."),  # the source
     Pair("A cat.", "Eine Katze."),  # and then the pair
-    Pair("a  DOG.", "ein hund."),  # the pair, but for capitals and blanks
+    Pair("a  DOG.", "ein hund."),  # the pair, except for case and blanks
     Pair("A cow.", "Ein Rind."),  # the source
     Pair("One hen.", "Ein Huhn."),  # the target
     Pair("A goose.", "Eine Gans."),
@@ -34,9 +34,9 @@ def test_lines_count_as_their_nearest():
     assert section.numbers["valid"] == {
         "lines": 4,
         "the same pair": 1,
-        "but for capitals and blanks": 1,
-        "the same source alone": 1,
-        "the same target alone": 1,
+        "except for case and blanks": 1,
+        "only the same source": 1,
+        "only the same target": 1,
     }
 
 
@@ -55,7 +55,7 @@ def test_what_cleaning_drops_is_no_fault(rule, levels):
 
 def test_test_lines_that_choose_the_checkpoint_are_told():
     (finding,) = overlap({"valid": VALID, "test": VALID[:2]}, train=[]).section("pair", VALID).findings
-    assert "100 % of the sources of test stand in valid" in finding.what
+    assert "100 % of the sources of test are in valid" in finding.what
 
 
 def test_nothing_in_common_is_nothing_to_say():

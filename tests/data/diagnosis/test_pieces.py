@@ -1,4 +1,4 @@
-"""What the tokenizer cannot write, loses or hardly learns is told, with the setting that mends it."""
+"""What the tokenizer cannot write, loses or hardly learns is reported, with the setting that repairs it."""
 
 import pytest
 
@@ -23,7 +23,7 @@ def test_known_text_is_written_without_bytes_and_comes_back():
     assert [len(side) for side in lengths] == [len(LEARNED)] * 2
 
 
-@pytest.mark.parametrize("vocab_size, words", [(900, "occur fewer than 10 times"), (330, "words are cut into")])
+@pytest.mark.parametrize("vocab_size, words", [(900, "occur fewer than 10 times"), (330, "words are split into")])
 def test_a_vocabulary_of_the_wrong_size_is_told(vocab_size, words):
     found, _ = section(LEARNED, vocab_size=vocab_size)
     assert all(
@@ -33,24 +33,22 @@ def test_a_vocabulary_of_the_wrong_size_is_told(vocab_size, words):
 
 
 @pytest.mark.parametrize(
-    "byte_fallback, words, mended_by",
+    "byte_fallback, words, remedy",
     [
         (True, "spelled in bytes (☃ 400x)", "character_coverage"),
         (False, "unknown to the model (☃ 400x)", "byte_fallback=true"),
     ],
 )
-def test_a_character_without_a_piece_is_named(byte_fallback, words, mended_by):
+def test_a_character_without_a_piece_is_named(byte_fallback, words, remedy):
     found, _ = section(WITH_RARE, byte_fallback=byte_fallback, vocab_size=900 if byte_fallback else 640)
-    assert any(words in finding.what and mended_by in finding.remedy for finding in found.findings)
+    assert any(words in finding.what and remedy in finding.remedy for finding in found.findings)
     assert found.numbers["en"]["spelled"] == 400 * (3 if byte_fallback else 1)
     assert found.numbers["en"]["changed"] == (0 if byte_fallback else 400)
 
 
 def test_a_normalization_that_changes_text_is_only_noted():
     found, _ = section([Pair("the ﬁsh", "die ﬁsche")] * 100, normalization="nfkc")
-    assert any(
-        "do not come back as they were, as tokenizer.normalization" in finding.what for finding in found.findings
-    )
+    assert any("after decoding, because of tokenizer.normalization" in finding.what for finding in found.findings)
 
 
 def test_tags_are_pieces_of_their_own_and_lack_none():

@@ -1,4 +1,4 @@
-"""What the align command writes: links in Pharaoh format, JSON lines, pictures, a page, and a summary of all lines."""
+"""The output of the align command: links in Pharaoh format, JSON lines, pictures, a page and a summary."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ Write = Callable[[AlignedLine, "set[Link]", "Gold | None"], None]  # a line, its
 
 @dataclass
 class Summary:
-    """What is known after all lines: of how many, where they were read, and error rates where there is gold."""
+    """Totals after all lines: their number, the layer and heads that were read, and error rates where there is gold."""
 
     num_lines: int = 0
-    alignment: Alignment | None = None  # of the last line that has one: all are read at one place
+    alignment: Alignment | None = None  # of the last line that has one: all use the same layer and heads
     sink_masses: list[float] = field(default_factory=list)
     errors: Breakdown = field(default_factory=Breakdown)
 
@@ -47,7 +47,7 @@ class Summary:
         return round(sum(self.sink_masses) / len(self.sink_masses), 4)
 
     def add(self, line: AlignedLine, links: set[Link], gold: Gold | None, directions: dict[str, set[Link]]) -> None:
-        """Counts a line; `directions` are its links by each model alone, where there are two."""
+        """Counts a line; `directions` are its links by each single model, where there are two."""
         self.num_lines += 1
         if gold:
             self.errors.add(links, gold, num_words(line.source), directions)
@@ -77,7 +77,7 @@ def _write(file: Any, text: str) -> None:
 class Pictures:
     """Draws the first `most` lines that have weights, as 0001.png and the like; `formats` are png and svg.
 
-    `grid`: one of `mt.alignment.aligned_line.GRIDS`, also to be drawn (0001.grid.png).
+    `grid`: one of `mt.alignment.aligned_line.GRIDS`, also drawn (0001.grid.png).
     """
 
     def __init__(self, folder: Path, formats: Sequence[str], most: int, grid: str | None = None):
@@ -108,7 +108,7 @@ class PageLines:
 
 
 class Output:
-    """Where the files go, in which `formats` (html, png, svg, json, pharaoh), and how many lines are drawn at most."""
+    """Where the files go, in which `formats` (html, png, svg, json, pharaoh), and the maximum of drawn lines."""
 
     def __init__(
         self, folder: Path, formats: Sequence[str], *, most_pictures: int, most_on_page: int, grid: str | None = None
@@ -121,7 +121,7 @@ class Output:
     def write(
         self, lines: Iterable[AlignedLine], finder: LinkFinder, gold: Sequence[Gold] | None
     ) -> tuple[Summary, Page]:
-        """Writes every line to every file but the page, and takes in the lines of the page."""
+        """Writes every line to every file except the page, and collects the lines of the page."""
         method, threshold = finder.rule
         page = Page(method=method, threshold=threshold, symmetrize=finder.symmetrize if finder.reverse else None)
         summary, writers = Summary(), [PageLines(page, self.most_on_page), self.pictures]
@@ -154,7 +154,7 @@ class Output:
 
 
 def page_facts(about: dict[str, Any], num_sentences: int) -> dict[str, str]:
-    """What the top of the page says, by name."""
+    """The facts at the top of the page, by name."""
     facts = {"checkpoint": about["checkpoint"]}
     if "reverse" in about:
         facts["joined with"] = f"{about['reverse']}, {about['symmetrize']}"

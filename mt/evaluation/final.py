@@ -65,7 +65,7 @@ def finish_run(
     device: str,
     precision: str,
 ) -> dict[str, Any]:
-    """Averages, chooses the length penalty and the alignment heads, scores the tests; writes results to the run's folder.
+    """Averages, chooses length penalty and alignment heads, scores the tests; writes results to the run's folder.
 
     `tokenizations` has one for "valid" and one for each test; `validate` gives what a step's `scores.json` holds.
     Returns what the run's `scores.json` holds: the tests' scores with their signatures, and `training`.

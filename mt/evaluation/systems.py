@@ -132,7 +132,7 @@ def ask(
 
 
 def languages_of_names(*paths: str) -> list[str]:
-    """The language that file names end in, such as test.zh or hyp.ja.txt.gz, if it needs special tokenization; or none."""
+    """The language in the ends of file names (test.zh, hyp.ja.txt.gz), if it needs special tokenization; or none."""
     for path in paths:
         for part in reversed(Path(path).name.split(".")[1:]):
             if is_special(part):

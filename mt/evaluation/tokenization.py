@@ -89,7 +89,7 @@ class ScoreSettings:
             check_ter(self.ter)
 
     def fitting(self, *languages: str) -> Fitting:
-        """The configured tokenization, else the one for the target languages; `char`, with a note, if that is missing."""
+        """The configured tokenization, else that of the target languages; `char`, with a note, if it is missing."""
         needed = {tokenizer_of(language) for language in languages} or {"13a"}
         best = needed.pop() if len(needed) == 1 else "zh" if needed == {"13a", "zh"} else "char"
         ter = self.ter

@@ -62,11 +62,10 @@ _IS_EMPTY_ELEMENT = re.compile(r"(?:^|[\s\"'])/$")  # not <a href=folder/>
 class Mark:
     """A tag or a placeholder.
 
-    `kind`: "open", "close" or "void" for tags (comments are void), "hole" for placeholders. `at`: how many
-    characters of the text are before it. `before`, `after`: its neighbours, "blank" (or the line's end), "sign",
-    "letter" or "leaf"; opening and closing tags between are ignored. `is_apart`: a blank was between it and the next
-
-    that was a mark. `partner`: among the line's marks, the tag that closes this one, or that this one closes; None: it
+    `kind`: "open", "close" or "void" for tags (comments are void), "hole" for placeholders. `at`: the number of
+    characters of the text before it. `before`, `after`: its neighbours, "blank" (or the line's end), "sign", "letter"
+    or "leaf"; opening and closing tags between are ignored. `is_apart`: a blank was between it and the next mark, if
+    that followed. `partner`: among the line's marks, the tag that closes this one, or that this one closes; None: it
     has no partner.
     """
 

@@ -171,7 +171,7 @@ class Seq2Seq(nn.Module):
 
 
 def parameter_counts(model: Seq2Seq) -> dict[str, int]:
-    """Parameters by part; a shared matrix is counted once, in the first part that has it, and the parts add up to `total`."""
+    """Parameters by part; a shared matrix is counted once, in its first part, so that the parts add up to `total`."""
     seen: set[int] = set()
     counts: dict[str, int] = {}
     for part in ("source_embedding", "target_embedding", "encoder", "decoder", "output"):

@@ -437,7 +437,7 @@ def test_gold_judges_each_direction(both, files, capsys, symmetrize):
 
 def test_the_reverse_model_must_be_one(both, files):
     both["back"].direction = "de-fr"
-    with pytest.raises(ValueError, match=r"--reverse \(back\) must .* other direction than en-de, not de-fr"):
+    with pytest.raises(ValueError, match=r"--reverse \(back\) must .* opposite direction of en-de, not de-fr"):
         call(files, "--checkpoint", "there", "--reverse", "back")
     with pytest.raises(ValueError, match="--reverse needs --unit words"):
         call(files, "--checkpoint", "there", "--reverse", "back", "--unit", "pieces")

@@ -85,7 +85,7 @@ def copied(folder):
     [
         (swap_all, "train, valid, test are swapped"),
         (lambda folder: write(folder, valid=turned(PAIRS["valid"])), "the sides of valid are swapped"),
-        (shifted, "there each target goes with the source 1 line further down"),
+        (shifted, "there each target corresponds to the source 1 line further down"),
         (in_latin_1, "iconv -f LATIN1 -t UTF-8"),
         (cut_short, "line counts must be equal"),
         (copied, "the target side of train is in en, like the other side"),
@@ -102,14 +102,14 @@ def test_a_spoiled_corpus_is_not_ready_and_the_report_says_why(tmp_path, capsys,
     code, report, numbers = examined(tmp_path, capsys)
     assert (code, numbers["ready"]) == (1, False)
     assert report.splitlines()[-1].startswith("not ready: ")
-    assert words in report.partition("to mend first")[2].partition("to make better")[0]
+    assert words in report.partition("to fix first")[2].partition("to improve")[0]
 
 
 @pytest.mark.parametrize(
     "overrides, words",
     [
         (["data.source_language=fr"], "looks like en rather than fr"),
-        (["data.cleaning.held_out=none"], "2 lines of test (1.7 %) stand in train as they are"),
+        (["data.cleaning.held_out=none"], "2 lines of test (1.7 %) are in train unchanged"),
         (["data.max_pieces=35"], "are too long (over 35 pieces) and dropped"),
     ],
 )
@@ -119,7 +119,7 @@ def test_what_could_be_better_does_not_stop_training(tmp_path, capsys, overrides
         file.with_suffix(".fr").write_bytes(file.read_bytes())
     code, report, numbers = examined(tmp_path, capsys, *overrides)
     assert (code, numbers["ready"]) == (0, True)
-    assert words in report.partition("to make better")[2]
+    assert words in report.partition("to improve")[2]
     assert report.splitlines()[-1].startswith("ready, but ")
 
 
@@ -136,7 +136,7 @@ def test_settings_that_training_would_refuse_are_findings(tmp_path, capsys, over
     write(tmp_path / "corpus")
     code, report, _ = examined(tmp_path, capsys, *overrides)
     assert code == 1
-    assert words in report.partition("to mend first")[2]
+    assert words in report.partition("to fix first")[2]
 
 
 def test_a_trial_tells_time_and_memory(tmp_path, capsys):
@@ -161,7 +161,7 @@ def test_the_command_prints_the_report_alone_and_leaves_with_1(tmp_path):
     done = run(["-m", "mt.doctor", *settings], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 1, done.stderr
     assert done.stdout.startswith("corpus text: en to de\n")
-    assert done.stdout.endswith("not ready: 1 thing must be mended first\n")
+    assert done.stdout.endswith("not ready: 1 thing must be fixed first\n")
     assert "data/text.doctor" in done.stderr and "Traceback" not in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["corpus", "data"]
 

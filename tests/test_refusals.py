@@ -125,7 +125,7 @@ def refused_by_train(corpus, work, more):
 
 
 def said_by_doctor(corpus, work, more, capsys):
-    """The doctor's refusal, or what its report says must be mended first."""
+    """The doctor's refusal, or what its report says must be fixed first."""
     how = [f"doctor.folder={work}/doctor", "doctor.trial_seconds=0"]
     with initialize_config_dir(str(config_folder()), version_base="1.3"):
         settings = compose("doctor", overrides=[*overrides_of(corpus, work, more), *how])
@@ -135,7 +135,7 @@ def said_by_doctor(corpus, work, more, capsys):
     if isinstance(end.value, ValueError):
         return " ".join(str(end.value).split())
     assert end.value.code == 1
-    return " ".join(capsys.readouterr().out.partition("to mend first")[2].split())
+    return " ".join(capsys.readouterr().out.partition("to fix first")[2].split())
 
 
 def names_of(value):

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from mt.cores import available_cores
 from mt.data.cleaning.clean import HeldOutPairs, clean_corpus
-from mt.data.cleaning.rules import sleeping_rules
+from mt.data.cleaning.rules import skipped_rules
 from mt.data.document import apart
 from mt.data.encode import encode_train, write_store
 from mt.data.fingerprint import fingerprint_of
@@ -168,7 +168,7 @@ def _clean(data: DataSettings, folder: Path, old_files: list[str], num_processes
     start = time.perf_counter()
     languages = data.source_language, data.target_language
     sources = sources_of(data.train).values()
-    warnings = [line for source in sources for line in sleeping_rules(data.cleaning, *source.languages(languages))]
+    warnings = [line for source in sources for line in skipped_rules(data.cleaning, *source.languages(languages))]
     for line in dict.fromkeys(warnings):
         log.warning("%s", line)
     held_out = [HeldOut.read("valid", data.valid), *(HeldOut.read(name, test) for name, test in data.tests.items())]

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from mt.data.tokenizer import BOS, EOS, TokenizerPair
+from mt.data.source import Text
+from mt.data.tokenizer import BOS, TokenizerPair
 from mt.evaluate import main as evaluate
-from mt.inference.batches import padded
 from mt.inference.decodable import SingleModel
 from mt.inference.ensemble import Ensemble, check_vocabularies
 from mt.inference.request import Request
@@ -65,7 +65,7 @@ def test_a_model_with_itself_translates_as_it_does_alone(trained_run, search, pr
 
 def test_probabilities_are_the_mean_of_the_members(trained_run, another):
     members = [SingleModel(Translator.load(folder, device="cpu").model) for folder in (trained_run, another)]
-    source, tokens = torch.tensor([[5, 6, EOS], [7, EOS, 0]]), torch.tensor([[BOS, 8], [BOS, 9]])
+    source, tokens = Text.of([[5, 6], [7]]), torch.tensor([[BOS, 8], [BOS, 9]])
     together = Ensemble(members)
     found = []
     with torch.inference_mode():
@@ -151,7 +151,7 @@ def test_rules_bring_their_pieces_onto_the_shortlist(trained_run, monkeypatch, s
 def test_a_shortlist_of_all_pieces_in_ids_of_the_vocabulary_is_the_model_itself(trained_run, monkeypatch):
     plain = Translator.load(trained_run, device="cpu")
     short = shortened(trained_run, monkeypatch, list(range(plain.tokenizers.target.size)))
-    source, tokens = padded([[5, 6, EOS], [7, EOS]]), torch.tensor([[BOS, 8], [BOS, 9]])
+    source, tokens = Text.of([[5, 6], [7]]), torch.tensor([[BOS, 8], [BOS, 9]])
     with torch.inference_mode():
         expected, _ = plain.decodable.extend(tokens, plain.decodable.start(source))
         found, _ = short.decodable.extend(tokens, short.decodable.start(source, needed=[(), ()]))

@@ -1,1 +1,1 @@
-"""What a corpus looks like before anyone trains on it: one kind of measurement a file, each a section of the report."""
+"""Measurements of a corpus before training: one kind per file, each a section of the report."""

@@ -1,4 +1,4 @@
-"""Do the lines of both sides belong together? Long sentences have long translations, unless files are out of step."""
+"""Do the lines of both sides correspond? Long sentences have long translations, unless files are misaligned."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from mt.data.diagnosis.section import Section
 
 FEWEST_PAIRS = 100  # for one correlation
 MOST_PARTS = 20
-UNRELATED = 0.2  # a correlation below which the lengths say nothing of each other; translations have 0.5 to 0.98
+UNRELATED = 0.2  # below this correlation, lengths are unrelated; translations have 0.5 to 0.98
 RELATED = 0.4
-SHIFTS = (1, -1, 2, -2, 3, -3)  # lines by which one file may be ahead of the other
+SHIFTS = (1, -1, 2, -2, 3, -3)  # lines by which one file may be shifted against the other
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """Correlation of the logarithms of both sides' lengths: of all pairs, and of parts one after the other.
+    """Correlation of the logarithms of both sides' lengths: of all pairs, and of consecutive parts.
 
-    `starts` are the numbers of the pairs at which the parts begin, with that behind the last pair.
+    `starts` are the numbers of the pairs at which the parts begin, and the number after the last pair.
     """
 
     overall: float | None  # None: too few pairs to say
     parts: list[float]
     starts: list[int]
-    shift: int | None = None  # pairs would agree with a target so many lines further on, where that is known
+    shift: int | None = None  # if known, how many lines further on the agreeing target is
 
     @classmethod
     def of(cls, source: np.ndarray, target: np.ndarray, numbers: Sequence[int]) -> Agreement:
@@ -45,16 +45,16 @@ class Agreement:
         return cls(_correlation(source, target), parts, starts, shift)
 
     def section(self) -> Section:
-        """What the correlations say of the corpus."""
-        section = Section("agreement", "do the lines of both sides go together")
+        """The section about the correlations."""
+        section = Section("agreement", "do the lines of both sides correspond")
         section.numbers = {
             "correlation": self.overall, "parts": self.parts, "part starts": self.starts, "shift": self.shift
         }  # fmt: skip
         if self.overall is None:
-            section.lines = [f"too few pairs to say (under {FEWEST_PAIRS})"]
+            section.lines = [f"too few pairs to judge (under {FEWEST_PAIRS})"]
             return section
         section.lines = [
-            f"correlation of their lengths: {self.overall:.2f} (of lines out of step 0, of translations 0.5 to 0.98)"
+            f"correlation of their lengths: {self.overall:.2f} (misaligned lines: 0, translations: 0.5 to 0.98)"
         ]
         bad = [number for number, part in enumerate(self.parts) if part < UNRELATED]
         if bad and max(self.parts) > RELATED:
@@ -63,7 +63,7 @@ class Agreement:
             )
         elif self.overall < UNRELATED:
             section.stop(
-                f"source and target lines do not go together: their lengths have a correlation of {self.overall:.2f}",
+                f"source and target lines do not correspond: their lengths have a correlation of {self.overall:.2f}",
                 self._remedy("is one of the files sorted, shuffled, or of another text?"),
             )
         return section
@@ -74,22 +74,22 @@ class Agreement:
         first = bad[0]
         if bad == list(range(first, len(self.parts))) and first > 0:
             between = f"from somewhere between pair {self.starts[first - 1] + 1:,} and {self.starts[first + 1]:,} on"
-            return f"{between} the lines do not go together {numbers}"
+            return f"{between} the lines do not correspond {numbers}"
         places = f"from about pair {self.starts[first] + 1:,} to {self.starts[bad[-1] + 1]:,}"
-        return f"{len(bad)} of {len(self.parts)} parts of train do not go together, {places} {numbers}"
+        return f"{len(bad)} of {len(self.parts)} parts of train do not correspond, {places} {numbers}"
 
     def _remedy(self, otherwise: str) -> str:
         if self.shift is None:
             return otherwise
         count = f"{abs(self.shift)} line{'s' if abs(self.shift) > 1 else ''}"
-        ahead, behind = ("source", "target") if self.shift > 0 else ("target", "source")
-        why = f"{ahead} lacks {count}, or {behind} has {count} too many"
-        return f"there each {ahead} goes with the {behind} {count} further down, so that {why}"
+        ahead, late = ("source", "target") if self.shift > 0 else ("target", "source")
+        why = f"{ahead} lacks {count}, or {late} has {count} too many"
+        return f"there each {ahead} corresponds to the {late} {count} further down, so that {why}"
 
 
 def _correlation(source: np.ndarray, target: np.ndarray) -> float:
     logarithms = np.log1p(source), np.log1p(target)
-    if min(side.std() for side in logarithms) == 0:  # all of one length: nothing to say
+    if min(side.std() for side in logarithms) == 0:  # all of one length: no correlation
         return 0.0
     return float(np.corrcoef(*logarithms)[0, 1])
 

@@ -16,7 +16,7 @@ OTHER_ENCODING = 0.01  # of the lines; fewer are damage
 
 def counts_section(surveys: Sequence[Survey], *, malformed: str, normalization: str = "nfc") -> Section:
     """Counts of every split, train first; `malformed` is the cleaning setting, `normalization` the tokenizer's."""
-    section = Section("counts", "what there is")
+    section = Section("counts", "size of the corpus")
     rows = [["", "pairs", "cannot be read", "not NFC"]]
     for found in surveys:
         rows.append([found.name, f"{found.num_pairs:,}", f"{found.num_unreadable:,}", f"{found.num_not_nfc:,}"])
@@ -36,7 +36,7 @@ def counts_section(surveys: Sequence[Survey], *, malformed: str, normalization: 
     train = surveys[0]
     if not train.is_whole:
         drawn = f"{len(train.sample):,} of the {train.num_readable:,} train pairs"
-        section.note(f"what follows was measured on {drawn}, drawn at random (doctor.max_pairs)")
+        section.note(f"the rest was measured on {drawn}, drawn at random (doctor.max_pairs)")
     return section
 
 
@@ -46,11 +46,11 @@ def _readable(section: Section, found: Survey, malformed: str) -> None:
     for reason, one in found.unreadable.items():
         what = f"{one.count:,} line{'s' if one.count > 1 else ''} of {found.name} cannot be read, {reason}"
         what = f"{what} (first: {shortened(one.messages[0], 200)})"
-        remedy = "mend the file"
+        remedy = "repair the file"
         if "UTF-8" in reason and one.count > OTHER_ENCODING * found.num_pairs:
             remedy = "is the file in another encoding? iconv -f LATIN1 -t UTF-8 would be one way"
         if found.name != "train":
-            section.stop(what, f"{remedy}; of a held-out set nothing is dropped")
+            section.stop(what, f"{remedy}; nothing is dropped from a held-out set")
         elif malformed == "refuse":
             section.stop(what, f"{remedy}, or data.cleaning.malformed=drop leaves such lines out")
         else:
@@ -77,14 +77,14 @@ def _enough(section: Section, found: Survey) -> None:
             section.stop(f"{name} has no pair", f"does data.{setting} name the right files?")
     elif name == "train":
         if number < FEWEST_TRAIN:
-            section.stop(f"train has {_pairs(number)}, too few to learn anything from", "10,000 are a beginning")
+            section.stop(f"train has {_pairs(number)}, too few to learn anything", "10,000 are a start")
         elif number < FEW_TRAIN:
             section.but(
                 f"train has {_pairs(number)}, which teach a model little",
                 "add more text, or take a small model (model=tiny) with much dropout (model.layer.dropout=0.3)",
             )
     elif number < FEW_HELD_OUT:
-        section.but(f"{name} has {_pairs(number)}: its scores will jump about by chance", "1,000 to 3,000 are usual")
+        section.but(f"{name} has {_pairs(number)}: its scores will vary by chance", "1,000 to 3,000 are usual")
     elif name == "valid" and number > MANY_VALID:
         section.but(
             f"valid has {_pairs(number)}, and every validation translates them all", "1,000 to 3,000 are enough"

@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from mt.data.cleaning.rules import broken_rule, sleeping_rules
+from mt.data.cleaning.rules import broken_rule, skipped_rules
 from mt.data.cleaning.settings import NO_RULES, CleaningSettings
 from mt.data.diagnosis.section import Section, share, shortened
 from mt.data.diagnosis.survey import Drawn
 from mt.data.ledger import Ledger
 from mt.data.pair import Pair
 
-# the setting behind a reason, by the reason's beginning
+# the setting for a reason, by the reason's beginning
 SETTING_OF = {
     "empty side": "drop_empty",
     "too long (over {max_words} words)": "max_words",
@@ -34,15 +34,15 @@ SETTING_OF = {
     "in valid or test": "held_out",
 }
 REMEDIES = {
-    "mojibake": "the file was read in a wrong encoding once: take it from where it was still right",
-    "control characters": "an encoding was read wrongly, or the text was cut out of a PDF: see the examples",
-    "left-over HTML": "take the tags out of the file first, and those lines stay",
-    "length ratio": "the two files may be out of step there: see the examples",
-    "identical sides": "lines that nobody translated: see the examples",
-    "sides swapped": "exchange the sides of those lines in the files, and they stay",
-    "in valid or test": "the held-out sets were cut out of train, or train was added to them",
+    "mojibake": "the file was once read in a wrong encoding: go back to a correct copy",
+    "control characters": "an encoding was read wrongly, or the text was extracted from a PDF: see the examples",
+    "left-over HTML": "remove the tags from the file first, then those lines are kept",
+    "length ratio": "the two files may be misaligned there: see the examples",
+    "identical sides": "lines that were not translated: see the examples",
+    "sides swapped": "exchange the sides of those lines in the files, then they are kept",
+    "in valid or test": "the held-out sets and train were not separated",
 }
-# rules that look at one pair, as they would be turned on
+# rules about single pairs, with the values that would turn them on
 WORTH_TRYING = {
     "drop_empty": [True],
     "max_words": [250],
@@ -64,12 +64,12 @@ MUCH, MUCH_TOO_LONG, MUCH_HELD_OUT, MOST = 0.03, 0.01, 0.01, 0.5  # of the pairs
 def cleaning_section(
     ledger: Ledger, sample: Sequence[Drawn], settings: CleaningSettings, codes: dict[str, tuple[str, str]]
 ) -> Section:
-    """What `ledger` says of the sample; `codes` are the languages of each source."""
+    """The section about what cleaning drops; `codes` are the languages of each source."""
     section = Section("cleaning", "what cleaning drops from train")
     section.numbers = ledger.to_json()
     dropped = ledger.num_in - ledger.num_kept
     section.lines = [
-        f"{dropped:,} of {ledger.num_in:,} pairs ({share(dropped, ledger.num_in)}); {ledger.num_kept:,} stay"
+        f"{dropped:,} of {ledger.num_in:,} pairs ({share(dropped, ledger.num_in)}); {ledger.num_kept:,} are kept"
     ]
     for reason, drop in sorted(ledger.drops.items(), key=lambda item: -item[1].count):
         section.lines.append(f"{drop.count:>9,}  {reason}{_setting(reason)}")
@@ -84,7 +84,7 @@ def cleaning_section(
         section.stop(f"cleaning drops {share(dropped, ledger.num_in)} of train, most of it for {most}", _remedy(most))
     _would_drop(section, sample, settings, codes)
     _escapes(section, sample)
-    for line in dict.fromkeys(line for pair in codes.values() for line in sleeping_rules(settings, *pair)):
+    for line in dict.fromkeys(line for pair in codes.values() for line in skipped_rules(settings, *pair)):
         section.note(line)
     return section
 
@@ -92,7 +92,7 @@ def cleaning_section(
 def held_out_faults(
     section: Section, name: str, sample: Sequence[Drawn], settings: CleaningSettings, codes: dict[str, tuple[str, str]]
 ) -> None:
-    """Add what cleaning would say of a held-out set, of which nothing is dropped."""
+    """Adds what cleaning would drop from a held-out set; nothing is dropped there."""
     reasons = Counter(broken_rule(drawn.pair, settings, *codes[drawn.source_name]) for drawn in sample)
     del reasons[None]
     section.numbers[f"in {name}"] = dict(reasons)
@@ -103,7 +103,7 @@ def held_out_faults(
     if reasons.total() > MUCH_HELD_OUT * len(sample):
         section.but(
             f"{share(reasons.total(), len(sample))} of {name} would be dropped if it were train ({listed})",
-            "mend those lines: they spoil its scores, and of a held-out set nothing is dropped",
+            "repair those lines: they falsify its scores, and nothing is dropped from a held-out set",
         )
 
 
@@ -142,7 +142,7 @@ def _would_drop(
             found[f"{name}={str(value).lower()}"] = broken
     section.numbers["rules that are off would drop"] = {rule: len(pairs) for rule, pairs in found.items()}
     if any(found.values()):
-        section.lines.append("rules that are off would drop, each by itself:")
+        section.lines.append("rules that are off would drop, each alone:")
         section.lines += [
             f"{len(pairs):>9,}  cleaning.{rule}{_example(pairs[0])}" for rule, pairs in found.items() if pairs
         ]
@@ -162,6 +162,6 @@ def _escapes(section: Section, sample: Sequence[Drawn]) -> None:
     if len(escaped) > 0.01 * len(sample):
         section.but(
             f"{share(len(escaped), len(sample))} of the train pairs hold escapes such as &apos; and &quot;"
-            f" ({shortened(escaped[0].source, 40)}), and so will translations",
-            "write them as characters, in all files alike (Moses' deescape-special-chars does)",
+            f" ({shortened(escaped[0].source, 40)}), and translations will too",
+            "write them as characters, in all files (Moses' deescape-special-chars does)",
         )

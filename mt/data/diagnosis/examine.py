@@ -25,16 +25,16 @@ from mt.data.settings import DataSettings
 from mt.data.sources import Source, sources_of
 from mt.data.tokenizer import TokenizerPair, TokenizerSettings
 
-TOKENIZER_SENTENCES = 60_000  # a vocabulary for measuring needs no more
+TOKENIZER_SENTENCES = 60_000  # enough to train a vocabulary for measuring
 
 
 @dataclass(frozen=True)
 class Examined:
-    """The sections of the report, and the sample prepared as the corpus would be; None where that failed."""
+    """The sections of the report, and the sample, prepared like the corpus; None where that failed."""
 
     sections: list[Section]
     prepared: Prepared | None
-    times_larger: float  # the corpus, than what was prepared
+    times_larger: float  # size of the corpus divided by that of the prepared sample
 
 
 def examine(
@@ -46,11 +46,11 @@ def examine(
     folder: Path,
     picture: Path,
 ) -> Examined:
-    """Measure a corpus; `folder` is for prepared files, `picture` for the plot of lengths.
+    """Measures a corpus; `folder` is for prepared files, `picture` for the plot of lengths.
 
-    `kept` are tokenizers that are there already, in place of those that `tokenizer` describes.
+    `kept` are existing tokenizers to use in place of those that `tokenizer` describes.
 
-    What is wrong with the corpus becomes a finding, never an error.
+    Faults of the corpus become findings, never errors.
     """
     held_out = {
         name: survey(name, sources_of(corpus, name), max_pairs)
@@ -153,7 +153,7 @@ def _prepare(
 
 @contextmanager
 def _heard() -> Iterator[list[str]]:
-    """The warnings of a preparation, which says nothing meanwhile."""
+    """Collects the warnings of a preparation, which logs nothing meanwhile."""
     messages: list[str] = []
 
     class Listener(logging.Handler):

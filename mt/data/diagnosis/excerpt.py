@@ -1,4 +1,4 @@
-"""A part of a corpus that is a corpus itself, so that it can be prepared as the whole one would be."""
+"""A part of a corpus as a corpus, so that it can be prepared like the whole one."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class Listed:
         return iter(self.pairs)
 
     def fingerprint(self) -> str:
-        """Changes with the number of pairs alone: a list lives no longer than its preparation."""
+        """Changes only with the number of pairs: a list is used for one preparation only."""
         return fingerprint_of("Listed", len(self.pairs))
 
 
 def excerpt(data: DataSettings, surveys: dict[str, Survey], folder: str) -> DataSettings:
-    """The settings of a corpus that is made of the samples of `surveys`, and is prepared in `folder`.
+    """The settings of a corpus made of the samples of `surveys`, prepared in `folder`.
 
-    Where valid has no pair, some train pairs stand in for it; a test set without any is left out.
+    Where valid has no pair, some train pairs replace it; a test set without any is left out.
     """
     train, valid = surveys["train"], surveys["valid"]
     stand_in = Listed([drawn.pair for drawn in train.sample[:STAND_IN]])

@@ -1,4 +1,4 @@
-"""Is each side in the language that the settings say? Letters and small words tell, and what sets the sides apart."""
+"""Is each side in its configured language? Judged by letters, function words, and a model of the two sides."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from mt.data.pair import Pair
 
 LOOKED_AT = 3_000  # pairs of a split
 JUDGED = 20_000  # pairs of train whose sides are compared
-FEWEST_WORDS = 200  # of a side, before its small words say anything
-LEAST_SHARE = 0.12  # of small words in text; most languages have a third
-CLEARLY_MORE = 1.5  # times the small words of another language
+FEWEST_WORDS = 200  # of a side, needed to judge by its function words
+LEAST_SHARE = 0.12  # of function words in text; most languages have a third
+CLEARLY_MORE = 1.5  # times the function words of another language
 MARGIN_NATS = 3.0  # of evidence on each side that a pair is swapped; 900,000 good pairs had none
-VIEWS = "{views}"  # stands for their names until it is known which have the same fault
-MANY = 0.05  # pairs of which one side reads like the other; names and numbers do
+VIEWS = "{views}"  # placeholder for their names until the views with the same fault are known
+MANY = 0.05  # share of pairs with one side that resembles the other; names and numbers do
 MANY_SWAPPED = 0.1
 SHOWN = 0.05  # of the letters
-FEWEST_PAIRS = 200  # to learn from what sets the sides apart
+FEWEST_PAIRS = 200  # to learn the difference of the sides from
 
 
 @dataclass(frozen=True)
 class SideLanguage:
     """What one side of a split looks like."""
 
-    code: str  # what the settings say
+    code: str  # from the settings
     scripts: dict[str, float]  # shares of its letters, the commonest first
-    own_words: float | None  # share of words that are small words of `code`; None where it has none here
-    other: str | None  # the language whose small words are the most, if that is not `code`
+    own_words: float | None  # share of words that are function words of `code`; None if no list is known
+    other: str | None  # the language with the most function words, if that is not `code`
     other_words: float
 
     @classmethod
     def of(cls, texts: Sequence[str], code: str) -> SideLanguage:
-        """Look at some sentences of a side."""
+        """Measures some sentences of a side."""
         letters = script_counts("".join(texts))
         words = Counter(word for text in texts for word in text.lower().split())
         total = words.total()
@@ -60,10 +60,10 @@ class SideLanguage:
 
     @property
     def looks_like(self) -> str | None:
-        """Another language than `code` that the side is clearly in, where small words tell."""
+        """The language, other than `code`, that the side is clearly in by its function words; or None."""
         if self.other is None or self.other_words < CLEARLY_MORE * (self.own_words or 0.0):
             return None
-        # where nothing is known of the language itself, only its letters can speak against it
+        # without function words of the language itself, only its letters can contradict it
         is_possible = self.own_words is None and (not scripts_of(self.code) or self.script in scripts_of(self.code))
         return None if is_possible else self.other
 
@@ -76,7 +76,7 @@ class SideLanguage:
 
 @dataclass(frozen=True)
 class View:
-    """Pairs of one source of a split, and the languages that they should be in."""
+    """Pairs of one source of a split, and their configured languages."""
 
     name: str
     pairs: Sequence[Pair]
@@ -84,13 +84,13 @@ class View:
 
 
 def languages_section(views: Sequence[View], *, num_compared: int = 1) -> Section:
-    """Both sides of every view against its language codes.
+    """Compares both sides of every view with its language codes.
 
-    In the first `num_compared` views, those of train, pairs are looked for whose sides seem to be swapped.
+    In the first `num_compared` views, those of train, it searches for pairs whose sides seem to be swapped.
     """
-    section = Section("languages", "are the languages what the settings say")
-    rows = [["", "letters", "small words of its own", "of the nearest other"]]
-    found: dict[Finding, list[str]] = {}  # the views that share it
+    section = Section("languages", "are the languages those of the settings")
+    rows = [["", "letters", "own function words", "of the nearest other"]]
+    found: dict[Finding, list[str]] = {}  # the views with this finding
     for view in views:
         pairs = _spread(view.pairs, LOOKED_AT)
         if not pairs:
@@ -139,8 +139,8 @@ def _judged(source: SideLanguage, target: SideLanguage) -> Iterator[Finding]:
             guess = f" (it looks like {side.other})" if side.other else ""
             yield Finding(
                 Level.STOP,
-                f"the {place} side of {VIEWS} is written in {side.script} letters, which {side.code} is not{guess}",
-                f"is it the wrong file? If not, mend {setting}: cleaning judges by it",
+                f"the {place} side of {VIEWS} is written in {side.script} letters, unlike {side.code}{guess}",
+                f"is it the wrong file? If not, correct {setting}: cleaning uses it",
             )
         elif like is not None:
             yield Finding(
@@ -171,19 +171,19 @@ def _judge_pairs(section: Section, view: View) -> None:
     section.numbers[f"pairs of {view.name}"] = {"looked at": len(pairs)} | {what: len(of) for what, of in seen.items()}
     section.lines.append(
         f"{view.name}: {len(seen['swapped']):,} of {len(pairs):,} pairs look swapped; {len(seen['source']):,} have"
-        f" a source and {len(seen['target']):,} a target that reads like the other side"
+        f" a source and {len(seen['target']):,} a target that resembles the other side"
     )
     if swapped := seen.pop("swapped"):
         find = section.stop if len(swapped) > MANY_SWAPPED * len(pairs) else section.but
         find(
             f"{share(len(swapped), len(pairs))} of the pairs of {view.name} look swapped"
             f' ("{shortened(swapped[0].source, 40)}" is on the source side)',
-            "exchange their sides; data.cleaning.drop_wrong_language drops those that it knows",
+            "exchange their sides; data.cleaning.drop_wrong_language drops the clear cases",
         )
     for side, found in seen.items():
         if len(found) > MANY * len(pairs):
             section.but(
-                f"in {share(len(found), len(pairs))} of the pairs of {view.name} the {side} reads like the other side"
+                f"in {share(len(found), len(pairs))} of the pairs of {view.name} the {side} resembles the other side"
                 f' ("{shortened(getattr(found[0], side), 40)}")',
                 "was it not translated? data.cleaning.drop_identical and drop_wrong_language drop the clear cases",
             )

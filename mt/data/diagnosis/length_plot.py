@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from mt.data.diagnosis.agreement import UNRELATED, Agreement
 
-# Okabe and Ito's colours, told apart by colour-blind readers
+# Okabe and Ito's colours, which colour-blind readers can distinguish
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#666666"
 
 
@@ -26,7 +26,7 @@ def draw_lengths(
     characters: tuple[np.ndarray, np.ndarray],
     agreement: Agreement,
 ) -> None:
-    """Write a picture; its suffix gives the format."""
+    """Writes a picture; its suffix gives the format."""
     figure = Figure(figsize=(11, 3.6), layout="constrained")
     figure.suptitle(title, parse_math=False)
     long, together, along = figure.subplots(1, 3)
@@ -71,11 +71,11 @@ def _draw_both(axes: Axes, codes: tuple[str, str], characters: tuple[np.ndarray,
 
 def _draw_parts(axes: Axes, agreement: Agreement) -> None:
     axes.set(
-        xlabel="pair of train", ylabel="correlation of lengths", title="are the lines in step, all along?",
+        xlabel="pair of train", ylabel="correlation of lengths", title="do the lines correspond everywhere?",
         ylim=(-0.35, 1.05),
     )  # fmt: skip
     axes.axhspan(-0.35, UNRELATED, color=ORANGE, alpha=0.12, linewidth=0)
-    axes.text(0.02, 0.02, "out of step", color=ORANGE, transform=axes.transAxes)
+    axes.text(0.02, 0.02, "misaligned", color=ORANGE, transform=axes.transAxes)
     if agreement.parts:
         axes.stairs(agreement.parts, agreement.starts, color=BLUE, linewidth=1.8, baseline=None)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda number, _: f"{number:,.0f}"))

@@ -11,7 +11,7 @@ from mt.data.diagnosis.section import Section, table
 from mt.data.pair import Pair
 
 PERCENTILES = (1, 50, 95, 99)
-OTHER_LENGTH = 2.0  # times as long, or as short
+OTHER_LENGTH = 2.0  # ratio of lengths that is reported
 WITHOUT_BLANKS = 8  # characters between blanks, on average, where blanks do not separate words
 
 
@@ -50,7 +50,7 @@ class Lengths:
 
 
 def held_out_lengths(section: Section, train: Lengths, name: str, pairs: Sequence[Pair]) -> None:
-    """Add whether the sentences of a held-out set are as long as those of train."""
+    """Adds a comparison of the sentence lengths of a held-out set with those of train."""
     if not pairs:
         return
     ours, theirs = (lengths.source["characters"].mean() for lengths in (train, Lengths.of(pairs)))
@@ -58,7 +58,7 @@ def held_out_lengths(section: Section, train: Lengths, name: str, pairs: Sequenc
     if not 1 / OTHER_LENGTH < (theirs + 1) / (ours + 1) < OTHER_LENGTH:
         section.but(
             f"source sentences of {name} have {theirs:.0f} characters on average, those of train {ours:.0f}",
-            "train on text of the kind that is to be translated",
+            "train on the same kind of text as you translate",
         )
 
 

@@ -1,4 +1,4 @@
-"""Which lines of valid and test stand in train too: scores on them measure memory, not translation."""
+"""Lines of valid and test that are also in train: scores on them measure memory, not translation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mt.data.canonical import composed
 from mt.data.diagnosis.section import Section, share, shortened, table
 from mt.data.pair import Pair
 
-# how near a training pair comes, the nearest last
+# degrees of similarity to a training pair, the closest last
 NOTHING, SAME_TARGET, SAME_SOURCE, SAME_PAIR_FOLDED, SAME_PAIR = range(5)
 KINDS = {
     SAME_PAIR: "the same pair",
@@ -22,7 +22,7 @@ MUCH = 0.01  # of a held-out set
 
 
 class Overlap:
-    """Held-out sets that look at training pairs as they go by; memory grows with the sets alone."""
+    """Compares held-out sets with a stream of training pairs; memory grows only with the sets."""
 
     def __init__(self, held_out: Mapping[str, Sequence[Pair]]) -> None:
         self._held_out = held_out
@@ -35,7 +35,7 @@ class Overlap:
                 self._by_target.setdefault(_folded(pair.target), []).append((name, line))
 
     def see(self, pair: Pair) -> None:
-        """Look at a training pair."""
+        """Compares a training pair."""
         with_source = self._by_source.get(_folded(pair.source))
         with_target = self._by_target.get(_folded(pair.target))
         for name, line in with_target or ():
@@ -46,12 +46,12 @@ class Overlap:
             self._come_near(name, line, SAME_PAIR if is_exact else SAME_PAIR_FOLDED if is_pair else SAME_SOURCE)
 
     def counts(self, name: str) -> dict[int, int]:
-        """How many lines of a set have come how near; each line counts once, as its nearest."""
+        """The number of lines of a set by degree of similarity; each line counts once, by its closest pair."""
         return {kind: int((self._nearest[name] == kind).sum()) for kind in KINDS}
 
     def section(self, held_out_rule: str, valid: Sequence[Pair]) -> Section:
-        """What the sets have seen; `held_out_rule` is the cleaning setting, `valid` what checkpoints are chosen by."""
-        section = Section("overlap", "lines of the held-out sets that stand in train")
+        """The section about overlaps; `held_out_rule` is the cleaning setting, `valid` chooses checkpoints."""
+        section = Section("overlap", "lines of the held-out sets that are also in train")
         rows = [["", "lines", *KINDS.values()]]
         for name, pairs in self._held_out.items():
             counts = self.counts(name)
@@ -68,8 +68,8 @@ class Overlap:
             section.numbers[f"{name} in valid"] = number
             if number > MUCH * len(pairs):
                 section.but(
-                    f"{share(number, len(pairs))} of the sources of {name} stand in valid, which chooses checkpoints",
-                    "take them out of valid",
+                    f"{share(number, len(pairs))} of the sources of {name} are in valid, which chooses checkpoints",
+                    "remove them from valid",
                 )
         return section
 
@@ -78,20 +78,20 @@ class Overlap:
         pairs = counts[SAME_PAIR] + counts[SAME_PAIR_FOLDED]
         if pairs and held_out_rule == "none":
             section.but(
-                f"{pairs:,} lines of {name} ({share(pairs, total)}) stand in train as they are",
+                f"{pairs:,} lines of {name} ({share(pairs, total)}) are in train unchanged",
                 "data.cleaning.held_out=pair keeps them out of train",
             )
         elif pairs:
             section.note(
-                f"{pairs:,} lines of {name} stand in train", "cleaning drops them there (data.cleaning.held_out)"
+                f"{pairs:,} lines of {name} are in train", "cleaning drops them there (data.cleaning.held_out)"
             )
         if counts[SAME_SOURCE] > MUCH * total and held_out_rule not in ("source", "either"):
             line = int(np.flatnonzero(self._nearest[name] == SAME_SOURCE)[0])
             example = shortened(self._held_out[name][line].source, 50)
             section.but(
-                f"{share(counts[SAME_SOURCE], total)} of the sources of {name} stand in train with another target"
+                f"{share(counts[SAME_SOURCE], total)} of the sources of {name} are in train with another target"
                 f' ("{example}")',
-                "scores flatter; data.cleaning.held_out=source drops them from train",
+                "scores are too high; data.cleaning.held_out=source drops them from train",
             )
 
     def _come_near(self, name: str, line: int, kind: int) -> None:

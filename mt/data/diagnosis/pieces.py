@@ -1,4 +1,4 @@
-"""How the tokenizer cuts the text: pieces per word, what it must spell in bytes, and whether text comes back."""
+"""How the tokenizer splits text: pieces per word, characters spelled in bytes, and whether decoding restores text."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from mt.data.pair import Pair
 from mt.data.tokenizer import NUM_BYTES, NUM_SPECIAL, UNK, Tokenizer, TokenizerPair, TokenizerSettings
 
 ENCODED = 50_000  # pairs of train
-RETURNED = 5_000  # pairs whose text is put together again
-FEWEST_PAIRS = 100  # to judge a tokenizer by
-RARE = 10  # occurrences below which a piece is hardly learned
+RETURNED = 5_000  # pairs that are encoded and decoded again
+FEWEST_PAIRS = 100  # to judge a tokenizer
+RARE = 10  # a piece with fewer occurrences is hardly learned
 MUCH_SPELLED, MANY_RARE, MUCH_LOST = 0.005, 0.3, 0.001
 MANY_PIECES_A_WORD = 3.0
-LARGE_VOCABULARY = 500  # learned pieces; a smaller one is not what makes pieces rare
+LARGE_VOCABULARY = 500  # learned pieces; with fewer, the size is not the reason for rare pieces
 SHOWN = 8  # characters
 
 
@@ -32,14 +32,14 @@ class Spelling:
     lengths: np.ndarray  # pieces of every sentence
     occurrences: np.ndarray  # of every piece of the vocabulary
     num_spelled: int  # pieces that are bytes, or unknown
-    missing: list[tuple[str, int]]  # characters that are spelled so, the commonest first, and how often they occur
-    num_changed: int  # sentences that came out differently, of those that were put together again
+    missing: list[tuple[str, int]]  # characters spelled in this way, the commonest first, with their counts
+    num_changed: int  # sentences that decoding does not restore, of those decoded
     num_returned: int
     changed: str | None  # the first of them
 
     @classmethod
     def of(cls, texts: Sequence[str], tokenizer: Tokenizer) -> Spelling:
-        """Encode some sentences."""
+        """Encodes some sentences."""
         ids = tokenizer.encode_many(texts)
         lengths = np.fromiter(map(len, ids), np.int64, count=len(ids))
         occurrences = np.bincount(np.fromiter(chain.from_iterable(ids), np.int64), minlength=tokenizer.size)
@@ -63,12 +63,12 @@ class Spelling:
 def _characters(texts: Sequence[str], tokenizer: Tokenizer) -> Counter[str]:
     text = "".join(texts)
     for symbol in tokenizer.reserved_symbols:
-        text = text.replace(symbol, "")  # one piece, whatever its characters
+        text = text.replace(symbol, "")  # a symbol is one piece
     return Counter(text)
 
 
 def spelling_ids(tokenizer: Tokenizer) -> list[int]:
-    """The ids that stand for what has no piece: unknown, and bytes where there are any."""
+    """The ids used for text without a piece: unknown, and bytes where there are any."""
     first = NUM_SPECIAL + len(tokenizer.reserved_symbols)
     has_bytes = tokenizer.size > first and tokenizer.pieces([first]) == ["<0x00>"]
     return [UNK, *(range(first, first + NUM_BYTES) if has_bytes else ())]
@@ -82,17 +82,17 @@ def pieces_section(
     *,
     is_whole: bool,
 ) -> tuple[Section, list[np.ndarray]]:
-    """What the tokenizer makes of the pairs, and the lengths of both sides in pieces.
+    """The section about the tokenizer, and the lengths of both sides in pieces.
 
-    `is_whole`: there are no other train pairs than these.
+    `is_whole`: these are all train pairs.
     """
-    section = Section("tokenizer", "how the tokenizer cuts them")
+    section = Section("tokenizer", "how the tokenizer splits them")
     each = (tokenizers.source, tokenizers.target)
     kind = "one joint vocabulary" if tokenizers.is_joint else "vocabularies"
     section.lines.append(
         f"{settings.model_type}, {kind} of {' and '.join(f'{one.size:,}' for one in dict.fromkeys(each))} pieces"
     )
-    rows = [["", "pieces", "pieces a word", "characters a piece", "spelled in bytes", "text comes back"]]
+    rows = [["", "pieces", "pieces a word", "characters a piece", "spelled in bytes", "text restored"]]
     sides = [Spelling.of([pair[side] for pair in pairs], tokenizer) for side, tokenizer in enumerate(each)]
     for side, (code, spelling) in enumerate(zip(codes, sides, strict=True)):
         numbers = _numbers(spelling, [pair[side] for pair in pairs])
@@ -147,15 +147,15 @@ def _judge(
         )
     if spelling.changed is not None and spelling.num_changed > MUCH_LOST * spelling.num_returned:
         lost = share(spelling.num_changed, spelling.num_returned)
-        changed = f"{lost} of the {code} sentences do not come back as they were"
+        changed = f"{lost} of the {code} sentences are changed by encoding and decoding"
         if settings.normalization not in ("nfc", "identity") or settings.collapse_blanks:
-            section.note(f"{changed}, as tokenizer.normalization and collapse_blanks want it")
+            section.note(f"{changed}, due to tokenizer.normalization and collapse_blanks")
         else:
             section.but(f'{changed} ("{shortened(spelling.changed, 50)}")', "tokenizer.byte_fallback=true")
     pieces_a_word = numbers["pieces"] / max(1, numbers["words"])
     if numbers["characters"] < WITHOUT_BLANKS * numbers["words"] and pieces_a_word > MANY_PIECES_A_WORD:
         section.but(
-            f"{code} words are cut into {pieces_a_word:.1f} pieces on average, which makes sentences long",
+            f"{code} words are split into {pieces_a_word:.1f} pieces on average, which makes sentences long",
             f"raise tokenizer.vocab_size ({settings.vocab_size}), or give each side its own with tokenizer.joint=false",
         )
 

@@ -1,4 +1,4 @@
-"""What a measurement hands to the report: lines to read, numbers to keep, and findings with what to do about them."""
+"""What a measurement adds to the report: lines to read, numbers to store, and findings with remedies."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ class Level(IntEnum):
 
     NOTE = 0  # good to know
     BUT = 1  # training will work, less well than it could
-    STOP = 2  # training would fail, or learn something else than wanted
+    STOP = 2  # training would fail, or learn something wrong
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that a person should know, and what to do about it (which names a setting where there is one)."""
+    """Something that a person should know, and a remedy (which names a setting where there is one)."""
 
     level: Level
     what: str
@@ -40,15 +40,15 @@ class Section:
     numbers: dict[str, Any] = field(default_factory=dict)
 
     def note(self, what: str, remedy: str = "") -> None:
-        """Add what is good to know."""
+        """Adds a note."""
         self.findings.append(Finding(Level.NOTE, what, remedy))
 
     def but(self, what: str, remedy: str) -> None:
-        """Add what makes training worse than it could be."""
+        """Adds a finding that makes training worse."""
         self.findings.append(Finding(Level.BUT, what, remedy))
 
     def stop(self, what: str, remedy: str) -> None:
-        """Add what stands in the way of training."""
+        """Adds a finding that prevents useful training."""
         self.findings.append(Finding(Level.STOP, what, remedy))
 
 
@@ -59,20 +59,20 @@ def verdict(findings: Iterable[Finding]) -> tuple[Level, str]:
     count = levels.count(worst)
     things = f"{count} thing{'s' if count > 1 else ''}"
     if worst == Level.STOP:
-        return worst, f"not ready: {things} must be mended first"
+        return worst, f"not ready: {things} must be fixed first"
     if worst == Level.BUT:
-        return worst, f"ready, but {things} could be better"
+        return worst, f"ready, but {things} could be improved"
     return worst, "ready"
 
 
 def report(title: str, sections: Sequence[Section]) -> str:
-    """All sections as text, then what was found, then the verdict."""
+    """All sections as text, then the findings, then the verdict."""
     text = [title]
     for section in sections:
         if section.lines:
             text += ["", section.title, *(f"  {line}" for line in section.lines)]
     findings = [finding for section in sections for finding in section.findings]
-    for level, heading in ((Level.STOP, "to mend first"), (Level.BUT, "to make better"), (Level.NOTE, "to know")):
+    for level, heading in ((Level.STOP, "to fix first"), (Level.BUT, "to improve"), (Level.NOTE, "notes")):
         lines = [f"  - {finding.line()}" for finding in findings if finding.level == level]
         if lines:
             text += ["", heading, *dict.fromkeys(lines)]
@@ -110,6 +110,6 @@ def share(count: float, total: float) -> str:
 
 
 def shortened(text: str, width: int = 60) -> str:
-    """A text that fits into a line of the report; what cannot be printed is shown by its code."""
+    """A text shortened for a line of the report; unprintable characters are shown by their codes."""
     text = "".join(letter if letter.isprintable() else f"<U+{ord(letter):04X}>" for letter in text)
     return text if len(text) <= width else f"{text[: width - 1]}…"

@@ -1,4 +1,4 @@
-"""How closely `mt.doctor` looks, and where it writes."""
+"""How much `mt.doctor` examines, and where it writes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dataclasses import dataclass
 class DoctorSettings:
     """Raises ValueError naming the setting, its rule and value."""
 
-    folder: str | None = None  # for doctor.json and lengths.png; None: data.prepared with .doctor behind it
-    max_pairs: int = 200_000  # of train that are looked at closely; of a larger corpus so many are drawn at random
-    trial_seconds: float = 10.0  # of real updates on the configured model, to tell time and memory; 0 leaves them out
+    folder: str | None = None  # for doctor.json and lengths.png; None: data.prepared + .doctor
+    max_pairs: int = 200_000  # of train that are examined; drawn at random from a larger corpus
+    trial_seconds: float = 10.0  # of real updates on the configured model, to estimate time and memory; 0: none
 
     def __post_init__(self) -> None:
         if self.max_pairs < 1:

@@ -1,4 +1,4 @@
-"""Which side does a sentence belong to? Learned from the corpus itself, so that it works for any two languages."""
+"""Predicts which side a sentence belongs to; learned from the corpus itself, so that it works for all languages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mt.data.pair import Pair
 
 LEARN_FROM = 5_000  # pairs
 NUM_FEATURES = 4_000
-FEWEST_TIMES = 10  # a feature of one line would only tell where that line stands
+FEWEST_TIMES = 10  # a feature of one line would only identify that line
 
 
 class SideModel:
@@ -33,7 +33,7 @@ class SideModel:
         }
 
     def odds(self, text: str) -> float:
-        """How much more likely, in nats, a text is on the source side: below 0 it is more likely on the target side."""
+        """Log-odds in nats that a text is on the source side: below 0 it is more likely on the target side."""
         return sum(self._odds.get(feature, 0.0) for feature in _features(text))
 
 

@@ -1,4 +1,4 @@
-"""One walk through a corpus: how many pairs, what cannot be read, and an even sample of the rest to look at closely."""
+"""One pass through a corpus: the number of pairs, unreadable lines, and an even sample of the rest."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Drawn(NamedTuple):
 
 @dataclass
 class Unreadable:
-    """Lines that are no pairs, for one reason: how many, and what is said of the first of them."""
+    """Unreadable lines with the same reason: their number, and the messages of the first of them."""
 
     count: int = 0
     messages: list[str] = field(default_factory=list)
@@ -33,12 +33,12 @@ class Unreadable:
 
 @dataclass
 class Survey:
-    """What was found on the walk."""
+    """The result of the pass."""
 
     name: str  # of the split: train, valid, test
     counts: dict[str, int] = field(default_factory=dict)  # pairs of each source, readable or not
     unreadable: dict[str, Unreadable] = field(default_factory=dict)  # by reason
-    problem: str | None = None  # why the walk ended early
+    problem: str | None = None  # why the pass ended early
     num_not_nfc: int = 0  # readable pairs with a side that is not in Unicode's form NFC
     sample: list[Drawn] = field(default_factory=list)  # of the readable pairs, in their order
 
@@ -49,7 +49,7 @@ class Survey:
 
     @property
     def num_unreadable(self) -> int:
-        """Lines that are no pairs."""
+        """The number of unreadable lines."""
         return sum(one.count for one in self.unreadable.values())
 
     @property
@@ -66,9 +66,9 @@ class Survey:
 def survey(
     name: str, sources: Mapping[str, Source], max_pairs: int, see: Callable[[Pair], None] | None = None
 ) -> Survey:
-    """Walk through the sources of a split and draw at most `max_pairs` pairs; `see` is shown every readable one.
+    """Reads the sources of a split and draws at most `max_pairs` pairs; `see` is called with every readable one.
 
-    Nothing is raised for what is wrong with the files. Memory holds the sample alone.
+    Faults of the files raise nothing. Memory holds only the sample.
     """
     found = Survey(name)
     random_ = random.Random(1)

@@ -55,7 +55,7 @@ def test_what_cleaning_drops_is_no_fault(rule, levels):
 
 def test_test_lines_that_choose_the_checkpoint_are_told():
     (finding,) = overlap({"valid": VALID, "test": VALID[:2]}, train=[]).section("pair", VALID).findings
-    assert "100 % of the sources of test stand in valid" in finding.what
+    assert "100 % of the sources of test are in valid" in finding.what
 
 
 def test_nothing_in_common_is_nothing_to_say():

@@ -49,7 +49,7 @@ def test_a_character_without_a_piece_is_named(byte_fallback, words, mended_by):
 def test_a_normalization_that_changes_text_is_only_noted():
     found, _ = section([Pair("the ﬁsh", "die ﬁsche")] * 100, normalization="nfkc")
     assert any(
-        "do not come back as they were, as tokenizer.normalization" in finding.what for finding in found.findings
+        "changed by encoding and decoding, due to tokenizer.normalization" in finding.what for finding in found.findings
     )
 
 

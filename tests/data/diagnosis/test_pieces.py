@@ -23,7 +23,7 @@ def test_known_text_is_written_without_bytes_and_comes_back():
     assert [len(side) for side in lengths] == [len(LEARNED)] * 2
 
 
-@pytest.mark.parametrize("vocab_size, words", [(900, "occur fewer than 10 times"), (330, "words are cut into")])
+@pytest.mark.parametrize("vocab_size, words", [(900, "occur fewer than 10 times"), (330, "words are split into")])
 def test_a_vocabulary_of_the_wrong_size_is_told(vocab_size, words):
     found, _ = section(LEARNED, vocab_size=vocab_size)
     assert all(

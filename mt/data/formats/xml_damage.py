@@ -40,7 +40,7 @@ class Structure:
         return re.compile(rb"<(/?)(?:[\w.-]{1,100}:)?(%s)(?=[\s/>])" % "|".join(self.ranks).encode())
 
     def open_at(self, is_end: bool, name: str, around: list[str]) -> list[str] | None:
-        """The elements that are open before a tag, of those open around the damage; None: reading cannot continue here."""
+        """The elements that are open before a tag, of those open around the damage; None: cannot continue here."""
         names = [one.rpartition(":")[2] for one in around]
         if is_end:
             return around[: len(names) - names[::-1].index(name)] if name in names else None

@@ -85,7 +85,7 @@ OF_THE_SETTINGS = [
     (["batches.mixture.weights={web:2}"], "mixture: there is no source web, there is train"),
     (["~batches.max_tokens"], "batches needs the setting max_tokens"),
     (["~data.train", BUNDLED, "data.keep_shards=2"], "data.keep_shards: data.train must be made of files in lists"),
-    (["freeze=[encodr]"], r"freeze \(encodr\) must name a parameter.*; did you mean encoder\?"),
+    (["freeze=[encodr]"], r"freeze \(encodr\) must be a parameter's name.*; did you mean encoder\?"),
     (["freeze=encoder"], r"freeze \(encoder\) must be a list of names: freeze=\[encoder\]"),
     (["start_from=/nowhere"], r"checkpoint \(/nowhere\) does not exist"),
     (["new_vocabulary=true"], r"new_vocabulary \(True\) needs start_from=CHECKPOINT"),
@@ -136,7 +136,7 @@ def said_by_doctor(corpus, work, more, capsys):
         return " ".join(str(refusal).split())
     except SystemExit as end:
         assert end.code == 1
-    return " ".join(capsys.readouterr().out.partition("to mend first")[2].split())
+    return " ".join(capsys.readouterr().out.partition("to repair first")[2].split())
 
 
 def names_of(value):

@@ -140,7 +140,7 @@ def test_trees_go_along_wherever_sentences_are_translated_scored_and_aligned(run
         assert align.main([*flags, "--device", "cpu"]) == 0
         ranked.append(capsys.readouterr().out)
     assert ranked[0] != ranked[1]
-    with pytest.raises(ValueError, match=r"test.en has 60 lines, .*source has 1: line n must belong"):
+    with pytest.raises(ValueError, match=r"test.en has 60 lines, .*source has 1: line n of both must correspond"):
         (tmp_path / "source").write_text("eins\n", encoding="utf-8")
         align.main([*how[:2], "--source", str(tmp_path / "source"), "--trees", str(texts["en"]), "--output", "none"])
 

@@ -1,1 +1,1 @@
-"""Checkpoint folders: written whole, explained by themselves, rebuilt safely."""
+"""Checkpoint folders: written completely or not at all, self-describing, safe to load."""

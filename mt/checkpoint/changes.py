@@ -1,4 +1,4 @@
-"""The settings of a run's earlier start, what differs from those of this one, and what of it is allowed."""
+"""The settings of a run's earlier start: how this start differs, and which differences are allowed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mt.listing import MOST, listed
 CONFIG = "config.yaml"  # of a run folder
 MAX_CONFIG_BYTES = 2**26  # it may list the files of a corpus
 
-# What may always differ when a run goes on: how long it runs and what is shown, not what it computes.
+# May always differ when a run is resumed: how long it runs and what is shown, not what it computes.
 MAY_CHANGE = (
     "trainer.max_steps",
     "trainer.max_epochs",
@@ -34,7 +34,7 @@ MAY_CHANGE = (
 
 
 def read_settings(run: Path) -> dict[str, Any]:
-    """The settings of a run, in the format of today, and `begun`, the format in which its first start wrote them.
+    """The settings of a run in the current format, and `begun`, the format in which its first start wrote them.
 
     Raises ValueError for a file that is damaged, or that a newer version of this program wrote.
     """
@@ -44,7 +44,7 @@ def read_settings(run: Path) -> dict[str, Any]:
 
 
 def settings_to_resume(settings: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The settings of this start; where a run in their `folder` began when defaults were others, with those (a warning
+    """The settings of this start; where the run in their `folder` began with other defaults, with those (a warning
     says which), so that the same command resumes it."""
     run, allow = Path(settings["folder"]), settings["resume"]["allow"]
     if settings["fresh"] or not (run / CONFIG).is_file() or not numbered_steps(run):
@@ -54,7 +54,7 @@ def settings_to_resume(settings: Mapping[str, Any]) -> Mapping[str, Any]:
 
 @dataclass(frozen=True)
 class Change:
-    """A setting by its full name, with what it was and is; None where it was or is not there."""
+    """A setting by its full name, with its old and new value; None where it is absent."""
 
     name: str
     old: Any
@@ -65,14 +65,14 @@ class Change:
 
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
-    """Every setting that differs, by name, of settings in the format of today (`mt.checkpoint.migrations`)."""
+    """Every setting that differs, by name, of settings in the current format (`mt.checkpoint.migrations`)."""
     before, now = dict(_flat(old)), dict(_flat(new))
     found = (Change(name, before.get(name), now.get(name)) for name in sorted(before.keys() | now.keys()))
     return [change for change in found if change.old != change.new]
 
 
 def is_among(name: str, beginnings: Sequence[str]) -> bool:
-    """Whether a setting is one of those named, or stands below one: `optimizer` covers `optimizer.betas`."""
+    """Whether a setting is one of those named, or inside one: `optimizer` covers `optimizer.betas`."""
     return any(name == beginning or name.startswith(f"{beginning}.") for beginning in beginnings)
 
 
@@ -86,12 +86,12 @@ def check_changes(run: Path, found: Sequence[Change], allow: Sequence[str]) -> N
     ]
     given = " ".join(f"{change.name}={_as_override(change.old)}" for change in can_be_given)
     names = [change.name for change in refused]
-    # a group covers all that stands below it
+    # a group covers all settings inside it
     named = names if len(names) <= MOST else dict.fromkeys(name.partition(".")[0] for name in names)
     raise ValueError(
         f"{run} was started with other settings ({listed(refused, between='; ', longest=300)}): choose another name=…,"
-        f" or fresh=true to delete it and start again, or resume.allow=[{','.join(named)}] to go on with these"
-        + (f", or, to go on as it was, {given}" if given and len(names) <= MOST else "")
+        f" or fresh=true to delete it and start again, or resume.allow=[{','.join(named)}] to continue with these"
+        + (f", or, to continue unchanged, {given}" if given and len(names) <= MOST else "")
     )
 
 
@@ -100,7 +100,7 @@ def _as_override(value: Any) -> str:
 
 
 def check_allowed(allow: Any, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
-    """Raises ValueError unless `allow` is a list of settings, or beginnings of settings, that are or were there."""
+    """Raises ValueError unless `allow` is a list of names, or groups, of settings that the run has or had."""
     if isinstance(allow, str) or not isinstance(allow, Sequence):
         raise ValueError(f"resume.allow ({allow}) must be a list: resume.allow=[{allow}]")
     known = sorted({*_names(old), *_names(new)})
@@ -108,7 +108,7 @@ def check_allowed(allow: Any, old: Mapping[str, Any], new: Mapping[str, Any]) ->
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
-            raise ValueError(f"resume.allow ({name}) must name a setting of the run, or where some begin{hint}")
+            raise ValueError(f"resume.allow ({name}) must be a setting of the run, or a group of its settings{hint}")
 
 
 def _flat(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,13 +1,13 @@
-"""Checkpoint folders: found, read, and written whole or not at all.
+"""Checkpoint folders: finding, reading and writing them (completely or not at all).
 
     checkpoints/<run>/  config.yaml  metrics.jsonl  ledger.json  scores.json  step_001000/  best -> …  last -> …
       step_…/  model.safetensors  model.yaml  tokenizer.model  scores.json
-               search.yaml  alignment.json             (how to search and where to look, chosen at the end of a run)
+               search.yaml  alignment.json             (search and alignment settings, chosen at the end of a run)
                training.safetensors  training.json      (absent when exported)
                manifest.json                            (size and digest of every file)
 
-A step folder may come from a stranger: nothing in it is unpickled, `model.yaml` and `search.yaml` may only name classes
-of a few packages, and no memory is taken for what the weights do not bear out.
+A step folder may come from an untrusted source: nothing in it is unpickled, `model.yaml` and `search.yaml` may only
+name classes of a few packages, and only the memory that the weight file's header justifies is allocated.
 """
 
 from __future__ import annotations
@@ -44,34 +44,34 @@ SMALL_FILES = (
 )
 SHORTLIST = "shortlist.safetensors"
 
-# What a checkpoint may name. All classes of these packages hold values and tensors, and touch nothing else; of
-# functions only those that change a model may be named.
+# What a checkpoint may name. The classes of these packages only hold values and tensors; the only functions that it
+# may name are those that change a model.
 MODEL_PARTS = ("mt.attention.", "mt.model.")
 CHANGES = ("mt.compression.", *MODEL_PARTS)
 CHANGE_FUNCTIONS = ("mt.compression.", "mt.model.alignment_head.")
 SEARCHES = ("mt.search.",)
-# Of a checkpoint's search; the command line may ask for more. Powers of larger length penalties overflow.
-# Trained weights are nowhere near it; much larger ones overflow on the way through a model, which norms can hide.
+# Of a checkpoint's search; the command line may set more. Powers of larger length penalties overflow.
+# Far above any trained weight; much larger ones overflow inside a model, which normalization can hide.
 MAX_WEIGHT = 1e6
 MOST_IN_SEARCH, MAX_NUMBER = {"n_best": 1000, "size": 1000, "length_penalty": 20}, 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelCard:
-    """What `model.yaml` says: how to build the fresh model, and what was done to it since, in order."""
+    """The content of `model.yaml`: how to build the fresh model, and the changes made to it since, in order."""
 
     model: Mapping[str, Any]  # the `_target_` node
     source_language: str
     target_language: str
     changes: list[Mapping[str, Any]] = field(default_factory=list)  # each a `_target_` called with the model
-    max_pieces: int | None = None  # of the longest source that it was trained on (data.max_pieces); None: not known
+    max_pieces: int | None = None  # longest training source (data.max_pieces); None: not known
     document: DocumentSettings = field(default_factory=DocumentSettings)  # the context that it was trained with
-    reads_untagged: bool | None = None  # whether it was trained on sources without a tag, too; None: not known
+    reads_untagged: bool | None = None  # whether it was also trained on sources without a tag; None: not known
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingState:
-    """What resuming needs beside the model: tensors by name, and plain numbers."""
+    """What resuming needs in addition to the model: tensors by name, and plain numbers."""
 
     tensors: Mapping[str, Tensor]
     numbers: Mapping[str, Any]
@@ -79,7 +79,7 @@ class TrainingState:
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedModel:
-    """A checkpoint at hand: the model with its weights, on the CPU, and what belongs to it."""
+    """A loaded checkpoint: the model with its weights, on the CPU, and what belongs to it."""
 
     folder: Path
     card: ModelCard
@@ -97,7 +97,7 @@ def write_checkpoint(
     scores: Mapping[str, Any],
     training: TrainingState | None = None,
 ) -> None:
-    """Writes the folder whole or not at all, with its manifest. Raises OSError when the disk does not take it."""
+    """Writes the folder completely or not at all, with its manifest. Raises OSError when writing fails."""
     with whole_folder(folder) as new:
         marks = {WEIGHTS: write_tensors(new / WEIGHTS, weights)}
         body = {
@@ -123,7 +123,7 @@ def write_checkpoint(
 def load_checkpoint(path: str | Path) -> LoadedModel:
     """The model of a step folder, or of a run folder's best step, strictly checked.
 
-    Raises ValueError, in one line, for a folder that is no checkpoint, is damaged or comes from a newer version.
+    Raises ValueError, in one line, for a folder that is not a checkpoint, is damaged or comes from a newer version.
     """
     folder = find_step(Path(path))
     with _one_short_line():
@@ -183,7 +183,7 @@ def _check_finite(model: nn.Module, origin: Path) -> None:
 
 
 def read_card(folder: Path) -> ModelCard:
-    """What `model.yaml` says; raises ValueError when it is missing, torn, a stranger's, or from a newer version."""
+    """The content of `model.yaml`; raises ValueError when it is missing, damaged, invalid or from a newer version."""
     path = folder / "model.yaml"
     body = read_yaml(path)
     try:
@@ -202,9 +202,9 @@ def read_card(folder: Path) -> ModelCard:
         if card.max_pieces is not None and not 1 <= card.max_pieces <= MAX_NUMBER:
             raise ValueError(f"{path}: max_pieces ({card.max_pieces}) must be from 1 to {MAX_NUMBER}")
     except (KeyError, TypeError) as error:
-        raise ValueError(f"{path} is no model description: {type(error).__name__} {error}") from error
+        raise ValueError(f"{path} is not a model description: {type(error).__name__} {error}") from error
     if not isinstance(card.changes, list) or not all(isinstance(node, dict) for node in [card.model, *card.changes]):
-        raise ValueError(f"{path} is no model description: model must be a mapping, changes a list of them")
+        raise ValueError(f"{path} is not a model description: model must be a mapping, changes a list of them")
     for language in (card.source_language, card.target_language):
         if not isinstance(language, str) or not re.fullmatch(r"\w[\w.-]{0,63}", language):
             raise ValueError(
@@ -220,13 +220,13 @@ def _read_search(path: Path) -> Any:
     """The search in search.yaml, built; None where there is none."""
     if not path.exists():
         return None
-    node = with_current_targets(read_yaml(path))  # of the format of model.yaml; nothing in it has changed yet
+    node = with_current_targets(read_yaml(path))  # has the format number of model.yaml; nothing in it has changed yet
     _refuse_strangers(path, node, SEARCHES)
     try:
         search = build(node)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
-    except Exception as error:  # a stranger's arguments
+    except Exception as error:  # untrusted arguments can raise anything
         raise ValueError(f"{path} describes no search: {type(error).__name__} {error}") from error
     if not callable(search) or not hasattr(search, "n_best"):
         raise ValueError(f"{path} describes no search, but a {type(search).__name__}")
@@ -247,13 +247,13 @@ def check_search(search: Any, where: str) -> None:
 def _refuse_strangers(
     path: Path, node: Mapping[str, Any], packages: tuple[str, ...], *, functions: tuple[str, ...] = ()
 ) -> None:
-    """Lets a node name classes of these packages, and itself be a function in `functions` that takes a model."""
+    """Allows only classes of these packages in a node, or, as the node itself, a function in `functions`."""
     for target in targets(node):
         try:
             found = find_target(target) if target.startswith(packages) else None
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
-        is_ours = found is not None and found.__module__ == target.rpartition(".")[0]  # not merely used there
+        is_ours = found is not None and found.__module__ == target.rpartition(".")[0]  # not merely imported there
         is_change = node.get("_target_") == target and target.startswith(functions)
         is_wanted = inspect.isclass(found) or (
             is_change and found is not None and "model" in inspect.signature(found).parameters
@@ -265,7 +265,7 @@ def _refuse_strangers(
 
 @contextmanager
 def _one_short_line() -> Iterator[None]:
-    """Shortens what strangers put into the message of a ValueError, and shows what a terminal would obey."""
+    """Shortens untrusted text in the message of a ValueError, and escapes its control characters."""
     try:
         yield
     except ValueError as error:
@@ -275,7 +275,7 @@ def _one_short_line() -> Iterator[None]:
 
 
 def read_training(folder: Path) -> TrainingState:
-    """What resuming needs, from a step folder; `weights.NAME` are those of the model where no others were kept.
+    """What resuming needs, from a step folder; `weights.NAME` are the model's weights where no other ones were stored.
 
     The tensors are mapped: they take memory as they are used. Raises ValueError for what is damaged.
     """
@@ -294,22 +294,24 @@ def read_training(folder: Path) -> TrainingState:
 
 
 def find_step(path: Path) -> Path:
-    """The step folder that `path` means: itself, or `best` (else `last`) of a run folder. Raises ValueError.
+    """The step folder at `path`: itself, or `best` (else `last`) of a run folder. Raises ValueError.
 
-    Of a run folder that has lost its links, as some ways of copying lose them, it is the newest step, with a warning.
+    In a run folder without these links (some ways of copying lose them) it is the newest step, with a warning.
     """
     if (path / "model.yaml").is_file():
         return path.resolve()
     for candidate in (path / "best", path / "last"):
         if (candidate / "model.yaml").is_file():
             if candidate.resolve().parent != path.resolve():
-                raise ValueError(f"{candidate} leads out of the run, to {candidate.resolve()}: name that folder itself")
+                raise ValueError(
+                    f"{candidate} points outside the run, to {candidate.resolve()}: name that folder itself"
+                )
             return candidate.resolve()
     for candidate in numbered_steps(path)[::-1]:
         if (candidate / "model.yaml").is_file() and not candidate.is_symlink():
-            log.warning("%s has neither best nor last: %s is taken", path, candidate.name)
+            log.warning("%s has neither best nor last: using %s", path, candidate.name)
             return candidate.resolve()
-    what = "is no checkpoint: it holds neither model.yaml nor a step folder" if path.exists() else "does not exist"
+    what = "is not a checkpoint: it holds neither model.yaml nor a step folder" if path.exists() else "does not exist"
     raise ValueError(f"checkpoint ({path}) {what}")
 
 

@@ -1,7 +1,7 @@
-"""What a step folder holds, by size and digest, so that damage is found before it is used.
+"""Sizes and digests of a step folder's files, so that damage is found before the files are used.
 
-`manifest.json` is written together with the folder, and knows every file that is added later. It guards against disks
-and accidents, not against people: who can change a file can change the manifest too.
+`manifest.json` is written together with the folder, and lists every file that is added later. It protects against disk
+errors and accidents, not against attacks: who can change a file can change the manifest too.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from mt.data.whole_folder import json_text, remove_unfinished, write_whole
 
 FILE_NAME = "manifest.json"
 FORMAT = 1
-ADDING = "adding"  # of the manifest: files that are being added or replaced, with their new marks
+ADDING = "adding"  # key of the manifest: files that are being added or replaced, with their new marks
 CHUNK_BYTES = 2**20
 MAX_FILES = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mark:
-    """What a file is known by."""
+    """Size and digest of a file."""
 
     bytes: int
     sha256: str
@@ -54,22 +54,22 @@ def write_manifest(folder: Path, known: Mapping[str, Mark]) -> None:
 
 
 def has_manifest(folder: Path) -> bool:
-    """Whether there is one: folders of older versions have none."""
+    """Whether the folder has a manifest: folders of older versions have none."""
     return (folder / FILE_NAME).is_file()
 
 
 def read_manifest(folder: Path, key: str = "files") -> dict[str, Mark]:
     """The marks of the folder's files, or of those that are being added (`key` "adding").
 
-    Raises ValueError for a manifest that is missing, or is none.
+    Raises ValueError for a manifest that is missing or invalid.
     """
     path = folder / FILE_NAME
     if not has_manifest(folder):
-        raise ValueError(f"{folder} has no {FILE_NAME}, so that nothing tells whether it is whole")
+        raise ValueError(f"{folder} has no {FILE_NAME}, so that it cannot be checked for damage")
     body = read_json(path)
     files = body.get(key, {} if key == ADDING else None)
     if body.get("format") != FORMAT or not isinstance(files, dict) or len(files) > MAX_FILES:
-        raise ValueError(f"{path} is no manifest of format {FORMAT}")
+        raise ValueError(f"{path} is not a manifest of format {FORMAT}")
     marks = {}
     for name, mark in files.items():
         if name in ("", ".", "..") or set(name) & set("/\\\0"):
@@ -82,7 +82,7 @@ def read_manifest(folder: Path, key: str = "files") -> dict[str, Mark]:
 
 
 def check_listed(folder: Path, names: Collection[str]) -> None:
-    """Raises ValueError where one of `names` is there and the manifest knows nothing of it."""
+    """Raises ValueError where one of `names` exists but is not in the manifest."""
     known = {FILE_NAME, *read_manifest(folder), *read_manifest(folder, ADDING)}
     for name in names:
         if name not in known and (folder / name).exists():
@@ -90,9 +90,9 @@ def check_listed(folder: Path, names: Collection[str]) -> None:
 
 
 def verify_sizes(folder: Path, names: Collection[str] | None = None) -> dict[str, list[Mark]]:
-    """What those of `names` (None: all files) that the manifest lists may be, all there and of a right size.
+    """The allowed marks of those of `names` (None: all files) that the manifest lists; checks existence and size.
 
-    A file that is being replaced may be the old or the new one, as long as a kill has left it open which.
+    A file whose replacement was interrupted may be the old or the new one.
     Raises ValueError naming the first file that is not. Reads nothing but the manifest.
     """
     adding = read_manifest(folder, ADDING)
@@ -111,16 +111,16 @@ def verify_sizes(folder: Path, names: Collection[str] | None = None) -> dict[str
         check_file(path)
         if path.stat().st_size not in [mark.bytes for mark in marks]:
             raise ValueError(
-                f"{path} is cut or changed: it has {path.stat().st_size} bytes, must have {marks[0].bytes},"
+                f"{path} is cut short or changed: it has {path.stat().st_size} bytes, must have {marks[0].bytes},"
                 f" says {FILE_NAME}"
             )
     return allowed
 
 
 def verify(folder: Path, names: Collection[str] | None = None) -> None:
-    """Compares those of `names` (None: of all files) that the manifest lists with what it says.
+    """Compares those of `names` (None: all files) that the manifest lists with their digests.
 
-    Raises ValueError naming the first file that is missing, cut or changed, the rule and the values. Takes about half a
+    Raises ValueError naming the first file that is missing, cut short or changed, the rule and the values. Takes half a
     second a gigabyte where the processor has instructions for SHA-256, about two and a half elsewhere.
     """
     for name, marks in verify_sizes(folder, names).items():
@@ -133,25 +133,27 @@ def verify(folder: Path, names: Collection[str] | None = None) -> None:
 
 
 def add_file(folder: Path, name: str, content: str | bytes) -> None:
-    """Writes a file into a finished step folder, whole or not at all, and keeps the manifest true at every moment.
+    """Writes a file into a finished step folder, completely or not at all; the manifest is valid at every moment.
 
     Of two processes that add files, the second waits for the first.
     """
     content = content.encode("utf-8") if isinstance(content, str) else content
     with alone(folder):
-        remove_unfinished(folder)  # left by a process that was killed: who writes here holds the lock
-        if not has_manifest(folder):  # an older version's: one that knew this file alone would be no manifest
+        remove_unfinished(
+            folder
+        )  # left by a process that was killed: no other process is writing, since we hold the lock
+        if not has_manifest(folder):  # an older version's folder: a manifest of this file alone would be incomplete
             write_whole(folder / name, content)
             return
         marks, new = read_manifest(folder), Mark.of_content(content)
-        # both states are right while it changes, and nothing is there that the manifest does not know
+        # old and new content are both valid during the change, and every file is in the manifest
         write_whole(folder / FILE_NAME, _text(marks, {**_still_open(folder, name), name: new}))
         write_whole(folder / name, content)
         write_whole(folder / FILE_NAME, _text({**marks, name: new}, _still_open(folder, name)))
 
 
 def _still_open(folder: Path, name: str) -> dict[str, Mark]:
-    """What a kill has left open of other files than `name`."""
+    """Marks of other files than `name` whose replacement was interrupted."""
     return {other: mark for other, mark in read_manifest(folder, ADDING).items() if other != name}
 
 

@@ -1,7 +1,7 @@
-"""Formats have migrations: files that an older version of this program wrote are lifted to what this one writes.
+"""Migrations of file formats: files that an older version wrote are lifted to the format that this one writes.
 
-Every kind of file has a format, a whole number from 1. `LIFTS` has for each kind one function a step: the first one
-makes format 2 of format 1, and so on; what is read is lifted as often as needed, so that no reader knows old formats.
+Every kind of file has a format, a whole number from 1. `LIFTS` has for each kind one function per step: the first one
+turns format 1 into format 2, and so on; a file is lifted as often as needed, so that no reader handles old formats.
 
 To change a format: write the new one, add the function that lifts the old one at the end of its row, and store a file
 of the old one in tests/checkpoint/fixtures. A class that moves gets a line in `MOVED`; a setting whose default changes
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 Body = dict[str, Any]
 
-# Classes that have moved inside the package: settings, checkpoints and users' own YAML files may name the old place.
+# Classes that have moved inside the package: settings, checkpoints and users' own YAML files may use the old name.
 MOVED = {
     "mt.attention.reduced.LowRank": "mt.attention.low_rank.LowRank",
     "mt.attention.reduced.MultiScale": "mt.attention.multi_scale.MultiScale",
@@ -41,12 +41,12 @@ MOVED = {
 
 
 def current_target(path: str) -> str:
-    """The place of a `_target_` today."""
+    """The current name of a `_target_`."""
     return MOVED.get(path, path)
 
 
 def with_current_targets(node: Any) -> Any:
-    """The same plain values with every `_target_`, however deep, at its place of today."""
+    """The same plain values with every `_target_`, at any depth, under its current name."""
     if isinstance(node, Mapping):
         return {
             key: current_target(value) if key == "_target_" and isinstance(value, str) else with_current_targets(value)
@@ -56,40 +56,40 @@ def with_current_targets(node: Any) -> Any:
 
 
 class NewerFormat(ValueError):
-    """A file that a newer version of this program wrote: sound, but not to be read here."""
+    """Raised for a file that a newer version of this program wrote: undamaged, but not readable here."""
 
 
 def _model_1(body: Body) -> Body:
-    """model.yaml 1: in its course came documents, attention that knows sentences, kinds of dropout, and tags."""
+    """From model.yaml 1. During format 1 came documents, sentence-aware attention, kinds of dropout, and tags."""
     model = body["model"]
     if _is(model, "mt.model.seq2seq.Seq2Seq"):
         layer = model.get("layer")
         if _is(layer, "mt.model.layer.LayerSettings"):
             model = {**model, "layer": {"attention_dropout_of": "weights", **layer}}
         model = {"separator": None, "separator_after": None, **model}
-    # null: it is not known of these how long their sources were, and whether some came without a tag
+    # null: the longest source, and whether some came without a tag, are not known
     new = {"max_pieces": None, "document": {"context_before": 0, "context_after": 0}, "reads_untagged": None}
     return {**new, **body, "model": model}
 
 
 def _training_1(body: Body) -> Body:
-    """training.json 1: a place was an epoch and a batch of an order that is no more, so the epoch begins again."""
+    """From training.json 1: its place counts batches of an order that no longer exists, so the epoch begins again."""
     new = {key: value for key, value in body.items() if key not in ("epoch", "batch")}
     return {**new, "cursor": {"stage": 0, "epoch": body["epoch"], "block": 0, "batch": 0}}
 
 
 def _training_2(body: Body) -> Body:
-    """training.json 2 did not say its format, and in its course came more that is counted."""
+    """From training.json 2: it did not state its format, and counters were added during it."""
     counts = {"skipped": 0, "skipped_in_a_row": 0, "rollbacks": 0, "logged_loss_nats": 0.0, "logged_tokens": 0}
     return {**counts, **body, "cursor": {"unread": 0.0, **body["cursor"]}}
 
 
 def _tensors_1(tensors: Mapping[str, Any]) -> dict[str, Any]:
-    """training.safetensors of format 1 held states of random generators; every update is seeded by its number now."""
+    """From training.safetensors 1: it held states of random generators; now every update is seeded by its number."""
     return {name: tensor for name, tensor in tensors.items() if not name.startswith("random.")}
 
 
-# What settings of format 1 did not say: a value that does what was done then. What is null today need not stand here.
+# Settings missing in format 1, with the values that reproduce what was done then; defaults of null are left out.
 _UNSAID: dict[str, Body] = {
     "data.cleaning": {
         **{"malformed": "refuse", "drop_html": False, "drop_address_mismatch": False, "drop_mojibake": False},
@@ -106,20 +106,20 @@ _UNSAID: dict[str, Body] = {
     },
     "lexicon": {"links": None},
     "scores": {"_target_": "mt.evaluation.tokenization.ScoreSettings", "tokenize": "13a", "ter": "tercom"},
-    "trainer": {"skip_limit": 5, "shard": False},  # runs whose updates were all finite never came to the limit
-    "validation": {"attention_lines": 100},  # changes no number of a run but those that it adds
+    "trainer": {"skip_limit": 5, "shard": False},  # runs whose updates were all finite never reached the limit
+    "validation": {"attention_lines": 100},  # only adds numbers to a run, changes none
 }
 
 
 def _settings_1(body: Body) -> Body:
-    """config.yaml 1: in its course came all that is in `_UNSAID`, and the corpus's fingerprint."""
+    """From config.yaml 1. During format 1 came all of `_UNSAID`, and the corpus's fingerprint."""
     for path, values in _UNSAID.items():
         body = _filled(body, path.split("."), values)
     return {"begun": 1, **body}
 
 
 def _wandb_1(body: Body) -> Body:
-    """wandb_id.txt 1: the id alone. Not known is what was sent; W&B itself ignores steps that it has."""
+    """From wandb_id.txt 1: only the id. What was sent is not known; W&B itself ignores steps that it has."""
     return {**body, "last_step": 0}
 
 
@@ -129,11 +129,11 @@ LIFTS: Mapping[str, tuple[Callable[[Body], Body], ...]] = {
     "config.yaml": (_settings_1,),
     "wandb_id.txt": (_wandb_1,),
 }
-# training.safetensors has the format of the training.json beside it; by the format that is lifted, where tensors change
+# training.safetensors has the format of its training.json; by the format that is lifted, where tensors change
 TENSOR_LIFTS: Mapping[int, Callable[[Mapping[str, Any]], dict[str, Any]]] = {1: _tensors_1}
 FORMATS = {kind: len(lifts) + 1 for kind, lifts in LIFTS.items()}  # that this program writes
 
-# Settings whose default is another one since a format of config.yaml, as (default then, default today).
+# Settings whose default changed with a format of config.yaml, as (old default, current default).
 DEFAULTS: Mapping[int, Mapping[str, tuple[Any, Any]]] = {
     1: {
         **{f"data.cleaning.{name}": (False, True) for name in ("drop_html", "drop_address_mismatch", "drop_mojibake")},
@@ -149,9 +149,9 @@ DEFAULTS: Mapping[int, Mapping[str, tuple[Any, Any]]] = {
 
 
 def lifted(kind: str, body: Mapping[str, Any], path: Path) -> Body:
-    """What a file of this kind (a name in `LIFTS`) says, in the format of today, its `_target_`s at today's places.
+    """A file's content in the current format, with current `_target_`s; its kind is a name in `LIFTS`.
 
-    Raises NewerFormat, naming `path`, where this program is too old for it, and ValueError for a format that is none.
+    Raises NewerFormat, naming `path`, where this program is too old for it, and ValueError for an invalid format.
     """
     newest = FORMATS[kind]
     found = format_of(kind, body)
@@ -166,7 +166,7 @@ def lifted(kind: str, body: Mapping[str, Any], path: Path) -> Body:
 
 
 def lifted_tensors(tensors: Mapping[str, Any], training: Mapping[str, Any]) -> dict[str, Any]:
-    """The tensors beside `training`, which is what training.json says before it is lifted, as they are named today."""
+    """The tensors under their current names; `training` is the content of training.json before it is lifted."""
     new = dict(tensors)
     for number in range(format_of("training.json", training), FORMATS["training.json"]):
         new = TENSOR_LIFTS.get(number, dict)(new)
@@ -174,10 +174,10 @@ def lifted_tensors(tensors: Mapping[str, Any], training: Mapping[str, Any]) -> d
 
 
 def as_begun(old: Mapping[str, Any], settings: Mapping[str, Any], allow: Sequence[str] = ()) -> Body:
-    """The settings for going on with a run whose settings were `old` (lifted): where only a default has changed since
-    the run began, and `settings` have the new one, the run's own value, with a warning.
+    """The settings for resuming a run whose settings were `old` (lifted): where a default has changed since the run
+    began, and `settings` have the new default, the run keeps its old value, with a warning.
 
-    Settings that `allow` names, in full or by their beginning, are left as they are.
+    Settings that `allow` names, in full or by their group, are left as they are.
     """
     new, kept = with_current_targets(settings), []
     for since, defaults in DEFAULTS.items():
@@ -188,12 +188,12 @@ def as_begun(old: Mapping[str, Any], settings: Mapping[str, Any], allow: Sequenc
                 new = _put(new, around, last, then)
                 kept.append(f"{name}={'null' if then is None else str(then).lower()}")
     if kept:
-        log.warning("the run goes on with what were the defaults when it began: %s", " ".join(kept))
+        log.warning("the run keeps the defaults of the version that began it: %s", " ".join(kept))
     return new
 
 
 def format_of(kind: str, body: Mapping[str, Any]) -> Any:
-    """The format of a file, as it says; only the oldest ones do not say it."""
+    """The format number of a file; the oldest files have none."""
     if "format" in body:
         return body["format"]
     if kind == "training.json":
@@ -208,7 +208,7 @@ def _is(node: Any, target: str) -> bool:
 
 
 def _filled(node: Any, path: Sequence[str], values: Body) -> Any:
-    """The node with those of the values that it lacks at this path; what lies on the way is made where it is absent."""
+    """Adds to the node, at this path, the values that it lacks; creates missing nodes of the path."""
     if not isinstance(node, Mapping):
         return node
     if not path:

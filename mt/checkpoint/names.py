@@ -1,4 +1,4 @@
-"""Names and folders that settings give to what is written: checked before anything is touched. Never imports torch."""
+"""Names and folders for output in the settings: checked before anything is written. Never imports torch."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from hashlib import sha256
 from typing import Any
 
 LONGEST_NAME = 255  # of a file or folder, in bytes, on most file systems
-LONGEST_GIVEN = 240  # of a part of a name that is given: leaves room for endings such as .multirun
-SWEEP = ".multirun"  # ends the folder of a multirun, so that it is never the folder of a run
+LONGEST_GIVEN = 240  # for one part of a name in the settings: leaves room for endings such as .multirun
+SWEEP = ".multirun"  # the suffix of a multirun's folder, so that it is never the folder of a run
 
 NAMES = ("name", "data.name")
 FOLDERS = ("folder", "data.prepared", "doctor.folder")
-# What Hydra would read as a number or a truth value: 1e3, 1_000, 007, inf, true
+# What Hydra would read as a number or a boolean: 1e3, 1_000, 007, inf, true
 NOT_TEXT = re.compile(r"[+-]?(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)([eE][+-]?\d[\d_]*)?|[+-]?inf|nan|true|false", re.IGNORECASE)
 
 
 def as_typed(argument: str) -> str:
-    """An override as it stands on the command line, with quotes where a name would become a number: name='1e3'."""
+    """An override for the command line, with quotes where a name would become a number: name='1e3'."""
     key, is_given, value = argument.partition("=")
     if not is_given or key.lstrip("+") not in (*NAMES, *FOLDERS):
         return argument
@@ -27,7 +27,7 @@ def as_typed(argument: str) -> str:
 
 
 def check_typed(overrides: Sequence[str]) -> None:
-    """`check_places` of what overrides name in plain text: Hydra makes folders of a multirun before it reads them."""
+    """`check_places` for overrides given as text: Hydra makes folders of a multirun before it reads them."""
     for override in overrides:
         key, _, value = override.partition("=")
         key = key.lstrip("+")
@@ -39,10 +39,10 @@ def check_typed(overrides: Sequence[str]) -> None:
 
 
 def check_places(settings: Mapping[str, Any]) -> None:
-    """Raises ValueError for a name, or the folder of what is written, that is none, is no text, or cannot be made.
+    """Raises ValueError for a name or an output folder that is missing, is not text, or cannot be created.
 
-    A name is a path below the folder that it is put into: it does not lead out of it. `folder` may be any path, but
-    must end in a name; that of a multirun is not the folder of a run.
+    A name is a path inside its parent folder, and must not lead out of it. `folder` may be any path that ends in a
+    name; that of a multirun is not the folder of a run.
     """
     for key in (*NAMES, *FOLDERS):
         *path, last = key.split(".")
@@ -59,12 +59,12 @@ def check_places(settings: Mapping[str, Any]) -> None:
 
 
 def sweep_folder(folder: str, job: str) -> str:
-    """The folder of a job of a multirun whose settings say `folder`."""
+    """The folder of a multirun's job whose setting `folder` is this one."""
     return f"{folder.rstrip('/')}{SWEEP}/{job}"
 
 
 def job_folder(overrides: str) -> str:
-    """The folder of a multirun's job, named after what is particular to it; cut to a length that file systems take."""
+    """The folder of a multirun's job, named after its own overrides; shortened to what file systems allow."""
     name = overrides.replace("/", ".").replace("'", "") or "defaults"
     whole = name.encode()
     if len(whole) <= LONGEST_NAME:
@@ -74,7 +74,7 @@ def job_folder(overrides: str) -> str:
 
 
 def shown(value: Any, most: int = 60) -> str:
-    """A value for a message: in one line, control characters as such, cut where it is long."""
+    """A value for a message: on one line, control characters escaped, shortened where it is long."""
     text = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in str(value))
     return text if len(text) <= most else f"{text[:most]}…"
 

@@ -1,4 +1,4 @@
-"""The outline of a model: names and shapes of its weights, found without taking memory for them."""
+"""The outline of a model: names and shapes of its weights, found without allocating them."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-# What building may do for a model that fits its weights. Our own models do about 10 operations a tensor, and hold
+# Limits on building a model of the stored weights. Our own models take about 10 operations per tensor, and hold
 # 3 times their weights before matrices are shared; each is written to a few times.
 OPERATIONS_PER_TENSOR, MORE_OPERATIONS = 50, 2_000
 ELEMENTS_PER_ELEMENT, MORE_ELEMENTS = 64, 2**24
-# Of tensors and of torch.nn.init. There is nothing to fill, and torch would import for a second to work out its shape.
+# Of tensors and of torch.nn.init. On the meta device there is nothing to fill, and computing the shapes would cost
+# torch a second of imports.
 FILLS = {"normal_", "uniform_", "trunc_normal_", "random_", "exponential_", "bernoulli_"}
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What a weight must be: its sizes, and whether it holds fractions."""
+    """Expected sizes of a weight, and whether it is floating-point."""
 
     sizes: tuple[int, ...]
     dtype: torch.dtype
@@ -41,24 +42,24 @@ class Shape:
 
 
 def kept_tensors(model: nn.Module) -> dict[str, Tensor]:
-    """All that a checkpoint keeps of a model, by name: its parameters, and its buffers, which nothing learns."""
+    """All that a checkpoint stores of a model, by name: its parameters, and its buffers, which are not trained."""
     return {**dict(model.named_parameters()), **dict(model.named_buffers())}
 
 
 def outline_of(make: Callable[[], Any], stored: Mapping[str, Shape], origin: Path) -> dict[str, Shape]:
-    """The weights that the model which `make` builds would have, by name; `stored` says how large it may be.
+    """The weights, by name, of the model that `make` builds; `stored` limits how large it may be.
 
-    It is built on the meta device, where tensors have shapes alone, and no further than a model of those weights needs.
+    It is built on the meta device, where tensors have only shapes, and stopped beyond what those weights need.
     Raises ValueError, naming `origin`, for a description that no model can be built from, or only a larger one.
     """
     try:
         with _Bounds(stored), torch.device("meta"):
             model = make()
     except _TooLarge as error:
-        raise ValueError(f"{origin} describes a model that is far larger than the weights beside it: {error}") from None
-    except ValueError as error:  # worded for a user's settings, who knows which they are
+        raise ValueError(f"{origin} describes a model that is far larger than its weight file: {error}") from None
+    except ValueError as error:  # its message is about settings: name the file instead
         raise ValueError(f"{origin}: {error}") from error
-    except Exception as error:  # a stranger's arguments: whatever they break, the description is wrong
+    except Exception as error:  # untrusted arguments: any error means that the description is wrong
         raise ValueError(f"{origin} describes no model that can be built: {type(error).__name__} {error}") from error
     if not isinstance(model, nn.Module):
         raise ValueError(f"{origin} describes no model, but a {type(model).__name__}")
@@ -81,19 +82,17 @@ def check_weights(needed: Mapping[str, Shape], stored: Mapping[str, Shape], orig
 
 
 def check_memory(needed: Mapping[str, Shape], origin: Path) -> None:
-    """Raises ValueError when this machine's memory cannot hold the weights, whatever else it holds."""
+    """Raises ValueError when this machine's whole memory could not hold the weights."""
     if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
         return
-    wanted, memory = (
-        sum(shape.num_bytes for shape in needed.values()),
-        os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
-    )
-    if wanted > memory > 0:
-        raise ValueError(f"{origin} takes {wanted / 2**30:.0f} GiB of memory, this machine has {memory / 2**30:.0f}")
+    num_bytes = sum(shape.num_bytes for shape in needed.values())
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if num_bytes > memory > 0:
+        raise ValueError(f"{origin} takes {num_bytes / 2**30:.0f} GiB of memory, this machine has {memory / 2**30:.0f}")
 
 
 class Unfilled(TorchFunctionMode):
-    """Leaves tensors as they come where a model would draw its first weights: others are about to take their place."""
+    """Skips the initialization of weights, which are about to be replaced by stored ones."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return _unfilled(func, args, kwargs or {})
@@ -110,7 +109,7 @@ class _TooLarge(Exception):
 
 
 class _Bounds(TorchFunctionMode):
-    """Counts what is done to tensors, and stops it beyond what a model of the `stored` weights needs."""
+    """Counts operations on tensors, and stops beyond what a model of the `stored` weights needs."""
 
     def __init__(self, stored: Mapping[str, Shape]):
         super().__init__()
@@ -123,7 +122,7 @@ class _Bounds(TorchFunctionMode):
         kwargs = kwargs or {}
         device = kwargs.get("device")
         if device is not None and torch.device(device).type != "meta":
-            raise _TooLarge(f"it asks for memory on {device}")
+            raise _TooLarge(f"it allocates memory on {device}")
         result = _unfilled(func, args, kwargs)
         self.operations_left -= 1
         for made in result if isinstance(result, (tuple, list)) else (result,):

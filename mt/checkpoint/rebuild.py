@@ -13,7 +13,7 @@ from mt.listing import listed
 
 Made = TypeVar("Made")
 
-# what a value must be, by the words of an annotation; anything else is left to the target
+# what a value must be, by the type names of an annotation; other types are left to the target
 PLAIN = {"int": "a whole number", "float": "a number", "str": "text", "bool": "true or false", "None": "null"}
 
 
@@ -23,9 +23,8 @@ def build(node: Any, **extra: Any) -> Any:
     A node with `_partial_: true` gives a factory that takes the remaining arguments later. Lists and mappings without a
     `_target_` are built item by item; anything else is returned as it is.
 
-    Raises ValueError for a target outside `mt.` (a checkpoint may come from a stranger), one that does not exist, for
-    a key that the target does not take, naming the nearest one that it does, for one that it needs and does not get,
-    and for a value of another plain type.
+    Raises ValueError for a target outside `mt.` (a checkpoint may be untrusted), one that does not exist, for
+    an unknown key (naming the nearest known one), for a missing key, and for a value of another plain type.
     """
     if isinstance(node, (list, tuple)):
         return [build(item) for item in node]
@@ -44,7 +43,7 @@ def build(node: Any, **extra: Any) -> Any:
 
 
 def call(target: Callable[..., Made], node: Any, name: str, /, **extra: Any) -> Made:
-    """What `target` makes of the settings `node` (and `extra`), whose full name is `name` ("" for the top level).
+    """Calls `target` with the settings `node` (and `extra`), whose full name is `name` ("" for the top level).
 
     Raises ValueError, naming the setting, as `build` does.
     """
@@ -61,8 +60,8 @@ def call(target: Callable[..., Made], node: Any, name: str, /, **extra: Any) -> 
 def find_target(path: str) -> Any:
     """The class or function called `path`. Raises ValueError unless it is public and defined inside the package mt."""
     module_name, _, name = current_target(str(path)).rpartition(".")
-    # A bare prefix test would let "mt.x.os.system" walk out of the package: the module must be ours, the name public,
-    # and the thing defined in our package, not merely imported there.
+    # A bare prefix test would let "mt.x.os.system" reach outside the package: the module must be ours, the name public,
+    # and the object defined in our package, not merely imported there.
     if not module_name.startswith("mt.") or name.startswith("_"):
         raise ValueError(f"_target_ ({path}) must be a public class or function inside the package mt")
     try:
@@ -75,7 +74,7 @@ def find_target(path: str) -> Any:
 
 
 def targets(node: Any) -> Iterator[str]:
-    """Every `_target_` in a node, however deep."""
+    """Every `_target_` in a node, at any depth."""
     children = node.values() if isinstance(node, Mapping) else node if isinstance(node, (list, tuple)) else ()
     if isinstance(node, Mapping) and "_target_" in node:
         yield str(node["_target_"])

@@ -1,6 +1,6 @@
-"""What a training run writes into its folder: the list by which an earlier run is deleted, and nothing else.
+"""What a training run writes into its folder: deleting an earlier run deletes this list and nothing else.
 
-Whoever writes a new kind of file into a run folder adds it here; a test holds the list against a finished run.
+Code that writes a new kind of file into a run folder adds it here; a test compares the list with a finished run.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ STEP_FILES = (
     *("training.safetensors", "training.json"),
 )
 STEP = re.compile(r"step_\d{1,18}|average|damaged_(step_\d{1,18}|average)(_\d+)?")
-FOLDERS = {  # with the names in them; those of translations are the test sets of the settings
+FOLDERS = {  # with the names in them; translations are named after the test sets of the settings
     "attention": re.compile(r"step_\d+\.(png|npz)"),
     "bad_batches": re.compile(r"step_\d+_\d+_\d+\.json"),
     "tensorboard": re.compile(r"events\.out\.tfevents\..+"),
@@ -35,9 +35,9 @@ FOLDERS = {  # with the names in them; those of translations are the test sets o
 
 
 def foreign(run: Path, tests: Collection[str]) -> list[str]:
-    """What lies in a run's folder that no run with these `tests` writes, as paths from there, in their order.
+    """Entries of a run's folder that no run with these `tests` writes, as sorted relative paths.
 
-    A folder that no run makes is one entry, ending in a slash; a link is the run's own where a run makes a link.
+    A foreign folder is one entry, ending in a slash; a link belongs to the run where a run makes a link.
     """
     found = []
     for path in sorted(run.iterdir()):
@@ -56,14 +56,14 @@ def foreign(run: Path, tests: Collection[str]) -> list[str]:
 
 
 def foreign_in_step(step: Path) -> list[str]:
-    """What lies in a step folder that is no part of a checkpoint."""
+    """Entries of a step folder that are not part of a checkpoint."""
     ours = (path.name for path in step.iterdir() if _is_file(path) and _last_name(path.name) in STEP_FILES)
     known = set(ours)
     return [_named(path) for path in sorted(step.iterdir()) if path.name not in known]
 
 
 def own_links(run: Path) -> Iterator[Path]:
-    """Links that stand where a run writes files of its own: they would lead its writing elsewhere."""
+    """Links in places where a run writes files: it would write to other places through them."""
     for path in run.iterdir():
         name = path.name
         if path.is_symlink() and name not in LINKS and is_name_of_run(name):
@@ -73,7 +73,7 @@ def own_links(run: Path) -> Iterator[Path]:
 
 
 def written_by_runs(folder: Path) -> list[str]:
-    """The names in a folder by which a run would call its files."""
+    """The entries of a folder that have names which a run would write."""
     names = sorted(path.name for path in folder.iterdir())
     return [name for name in names if is_name_of_run(name) and name != LOCK]
 
@@ -95,7 +95,7 @@ def _foreign_in(folder: Path, tests: Collection[str]) -> list[str]:
 
 
 def _last_name(name: str) -> str:
-    """The name that a temporary one will be, or was; else the name itself."""
+    """The final name of a temporary file; any other name unchanged."""
     if name.startswith(".") and name.endswith(REPLACED):
         return name[1:].removesuffix(REPLACED)
     return written_name(name) or name

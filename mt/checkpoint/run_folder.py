@@ -1,4 +1,4 @@
-"""The folder of one training run: its settings, its steps, and whether it is done."""
+"""The folder of one training run: its settings, its steps, and whether it is finished."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ log = logging.getLogger(__name__)
 class RunFolder:
     """`path` with config.yaml, metrics.jsonl, step folders, and the links `best` and `last`.
 
-    One that was opened belongs to this process until it is closed, or the process ends.
+    An opened folder is locked for this process until it is closed, or the process ends.
     """
 
     def __init__(self, path: Path):
@@ -61,7 +61,7 @@ class RunFolder:
         self._card: ModelCard | None = None
         self._tokenizers: TokenizerPair | None = None
         self._lock: Lock | None = None
-        self._spared: set[Path] = set()  # steps with files of others, which has been said
+        self._spared: set[Path] = set()  # steps kept because of foreign files, already reported
         self._may_change_tokenizer = False
 
     @classmethod
@@ -74,10 +74,10 @@ class RunFolder:
         allow: Sequence[str] = (),
         same_corpus: Collection[str] = (),
     ) -> RunFolder:
-        """Makes the folder, or finds the one of an earlier start; `fresh` deletes what that one wrote first.
+        """Creates the folder, or opens the one of an earlier start; `fresh` first deletes what that start wrote.
 
-        Settings that `allow` names, in full or by their beginning, may have changed since; their old values are kept in
-        changes.jsonl. `same_corpus`: what older versions called the corpus of `settings`. Raises ValueError when others
+        Settings that `allow` names, in full or by their group, may have changed since; their old values are kept in
+        changes.jsonl. `same_corpus`: older versions' fingerprints of the corpus. Raises ValueError when others
         have changed, naming each with its old and new value; when another process has the folder open; and when files
         that no run wrote would be deleted or written over.
         """
@@ -95,7 +95,7 @@ class RunFolder:
         return run
 
     def close(self) -> None:
-        """Lets other processes open it."""
+        """Unlocks the folder for other processes."""
         self._lock = None
 
     def __enter__(self) -> RunFolder:
@@ -105,12 +105,10 @@ class RunFolder:
         self.close()
 
     def _check_ours(self) -> None:
-        """Raises ValueError where other files stand under the names by which a run would write its own."""
+        """Raises ValueError where foreign files have names which a run would write."""
         links = [str(path.relative_to(self.path)) for path in own_links(self.path)]
         if links:
-            raise ValueError(
-                f"{self.path}: {listed(links)} must not be a link: a run writes there, and would write elsewhere"
-            )
+            raise ValueError(f"{self.path}: {listed(links)} must not be a link: the run would write outside its folder")
         if ((self.path / LOCK).exists() and self._config.exists()) or numbered_steps(self.path):
             return
         others = written_by_runs(self.path)
@@ -123,12 +121,12 @@ class RunFolder:
     def _clear(self) -> None:
         """Deletes what an earlier run wrote, and nothing else: by the list in `run_contents`.
 
-        The steps that `best` and `last` name go late and the settings last: a run that is deleted in part still loads,
-        or has no step, and the same command goes on deleting. Raises ValueError, before anything is deleted, where
+        The steps of `best` and `last` are deleted late and the settings last: a partly deleted run still loads, or has
+        no step, and the same command continues deleting. Raises ValueError, before anything is deleted, where
         there are files that no run wrote.
         """
         if not (self._config.exists() or numbered_steps(self.path)):
-            return  # nothing that a run left: somebody else's folder
+            return  # not the folder of a run
         others = foreign(self.path, self._tests())
         if others:
             raise ValueError(
@@ -152,8 +150,8 @@ class RunFolder:
                     path.unlink()
         except OSError as error:
             raise ValueError(
-                f"{error.filename}: {error.strerror}: the run in {self.path} is deleted in part; the same command goes"
-                " on deleting"
+                f"{error.filename}: {error.strerror}: the run in {self.path} is partly deleted; the same command"
+                " continues deleting"
             ) from error
 
     def _tests(self) -> list[str]:
@@ -189,7 +187,7 @@ class RunFolder:
         else:
             begun = FORMATS[CONFIG]
         if any(before.get(name) != settings.get(name) for name in ("search", "final", "scores")):
-            self.reopen()  # what comes after training comes again, with these
+            self.reopen()  # the final evaluation is repeated, with these settings
         write_whole(self._config, yaml_text({"format": FORMATS[CONFIG], "begun": begun, **settings}))
 
     def _accept(self, found: Sequence[Change], allow: Sequence[str]) -> None:
@@ -203,14 +201,14 @@ class RunFolder:
         kept = path.read_text("utf-8") if path.exists() else ""
         # before the new settings: killed in between, the next start finds the same changes and notes them again
         write_whole(path, kept + "".join(f"{json.dumps(record, ensure_ascii=False)}\n" for record in records))
-        log.info("%s goes on with other settings: %s", self.path, listed(allowed, between="; ", longest=300))
+        log.info("%s continues with changed settings: %s", self.path, listed(allowed, between="; ", longest=300))
 
     def describe(self, card: ModelCard, tokenizers: TokenizerPair) -> None:
-        """Tells what model the steps hold, once it is built."""
+        """Sets the description of the model and the tokenizers that steps are saved with."""
         self._card, self._tokenizers = card, tokenizers
 
     def check_tokenizers(self, tokenizers: TokenizerPair) -> None:
-        """Raises ValueError where the steps hold other ones, unless settings that change them were allowed to."""
+        """Raises ValueError where the steps hold other tokenizers, unless a change of them was allowed."""
         if self._may_change_tokenizer or self.last is None or has_tokenizers(self.last, tokenizers):
             return
         raise ValueError(
@@ -229,7 +227,7 @@ class RunFolder:
         return self._step("best")
 
     def resume_point(self) -> tuple[Path, TrainingState] | None:
-        """The newest sound step folder from which training can go on: `last`, else the one before it, and so on.
+        """The newest sound step folder to resume from: `last`, else the one before it, and so on.
 
         Every byte of it, and of `best`, is compared with its manifest. Damaged ones are renamed to `damaged_…`, with a
         warning, and the links then point to sound ones. None where there is no checkpoint yet; raises ValueError, and
@@ -240,8 +238,8 @@ class RunFolder:
             problem, state = read_sound(folder)
             if state is not None:
                 for other, why in problems.items():
-                    if is_stripped(other):  # and perhaps as good a model as before
-                        log.warning("%s: %s is taken instead", why, folder.name)
+                    if is_stripped(other):  # only cannot be resumed from: the model may be sound
+                        log.warning("%s: using %s instead", why, folder.name)
                     else:
                         self._set_aside(other, why, folder)
                 if self.last != folder.resolve():
@@ -252,28 +250,28 @@ class RunFolder:
         if problems:
             first, more = next(iter(problems.values())), len(problems) - 1
             raise ValueError(
-                f"{self.path} has no checkpoint to go on from: {first}{f' (and {more} more)' if more else ''}:"
+                f"{self.path} has no checkpoint to resume from: {first}{f' (and {more} more)' if more else ''}:"
                 " choose another name=…, or fresh=true to delete it and start again"
             )
         return None
 
     def _candidates(self) -> list[Path]:
-        """Step folders from `last` down, then any that are newer: a kill came before `last` named them."""
+        """Step folders from `last` down, then newer ones: of a run killed before `last` was updated."""
         found = numbered_steps(self.path)[::-1]
         link = self.path / "last"
         last = step_number(link.readlink()) if link.is_symlink() else None
         if link.is_symlink() and not link.exists():
-            log.warning("%s points to %s, which is not there", link, link.readlink())
+            log.warning("%s points to %s, which does not exist", link, link.readlink())
         return found if last is None else sorted(found, key=lambda folder: (step_number(folder) or 0) > last)
 
     def _set_aside(self, folder: Path, problem: str, instead: Path) -> None:
-        """Renames a folder, so that nobody takes it for a good one, and says so."""
+        """Renames a damaged folder, so that it is not used by mistake, and warns."""
         places = (folder.with_name(f"damaged_{folder.name}{f'_{n}' if n > 1 else ''}") for n in count(1))
         place = folder.rename(next(place for place in places if not place.exists()))
-        log.warning("%s: %s is taken instead, and the folder is now %s", problem, instead.name, place.name)
+        log.warning("%s: using %s instead, and the folder is now %s", problem, instead.name, place.name)
 
     def _mend_best(self, resumed: Path) -> None:
-        """Lets `best` point to a sound folder: where its own is lost, to the newest that was validated."""
+        """Makes `best` point to a sound folder: where its own is lost, to the newest validated one."""
         best = self.best
         problem = problem_of_model(best) if best is not None and has_manifest(best) else ""
         if best is not None and not problem:
@@ -288,7 +286,7 @@ class RunFolder:
         if problem and best is not None:
             self._set_aside(best, problem, instead or resumed)
         if instead is not None:
-            log.warning("%s: the newest sound step is taken for it, %s", self.path / "best", instead.name)
+            log.warning("%s is lost: it now points to the newest sound step, %s", self.path / "best", instead.name)
             self._point(["best"], instead)
         else:
             (self.path / "best").unlink(missing_ok=True)
@@ -304,24 +302,24 @@ class RunFolder:
     ) -> Path:
         """Writes the step folder `name`; with a training state it becomes `last`.
 
-        Raises OSError when the disk does not take it; the checkpoints and links are then as they were.
+        Raises OSError when writing fails; checkpoints and links are then unchanged.
         """
         assert self._card is not None and self._tokenizers is not None, "describe comes before save"
         folder = self.path / name
         write_checkpoint(
             folder, card=self._card, weights=weights, tokenizers=self._tokenizers, scores=scores, training=training
         )
-        # `best` before `last`: killed in between, the run goes on from the step before and comes here again
+        # `best` before `last`: killed in between, the run resumes from the step before and comes here again
         becomes = {"best": is_best or (scores and self.best is None), "last": training is not None}
         self._point([name for name, is_wanted in becomes.items() if is_wanted], folder)
         return folder
 
     def steps(self) -> list[Path]:
-        """The numbered step folders that were validated, oldest first; those that a signal left were not."""
+        """The numbered step folders that were validated, oldest first; a step saved after a signal is not validated."""
         return [folder for folder in numbered_steps(self.path) if was_validated(folder)]
 
     def prune(self, keep_last: int) -> None:
-        """Deletes step folders but the newest `keep_last` that were validated, `last` and `best`."""
+        """Deletes all step folders except the newest `keep_last` validated ones, `last` and `best`."""
         kept = {self.best, self.last, *(path.resolve() for path in self.steps()[-keep_last:])}
         for path in numbered_steps(self.path):
             others = foreign_in_step(path) if path.resolve() not in kept else []
@@ -338,7 +336,7 @@ class RunFolder:
         return read_json(path) if path.exists() else None
 
     def reopen(self) -> None:
-        """Takes the mark of a finished run away, because it goes on."""
+        """Removes the mark of a finished run, because it continues."""
         (self.path / "scores.json").unlink(missing_ok=True)
 
     def finish(self, scores: Mapping[str, Any]) -> None:
@@ -353,6 +351,6 @@ class RunFolder:
         link_whole([self.path / name for name in names], folder.name)
 
     def _step(self, name: str) -> Path | None:
-        """Where a link leads, if to a folder in the run: what is written and deleted there must be the run's own."""
+        """The target of a link, if it is a folder in the run: only the run's own files may be written or deleted."""
         folder = (self.path / name).resolve()
         return folder if folder.is_dir() and folder.parent == self.path.resolve() else None

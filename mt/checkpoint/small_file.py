@@ -1,4 +1,4 @@
-"""Descriptions (YAML, JSON) that a stranger may have written: read only where they are small, plain and shallow."""
+"""Descriptions (YAML, JSON) from untrusted sources: read only if they are small, plain and shallow."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import yaml
 
 from mt.number import check_numbers
 
-MAX_BYTES = {  # by the end of a name; weights are bounded by the model that they belong to
+MAX_BYTES = {  # by file extension; weights are bounded by the model that they belong to
     ".yaml": 2**18,
     ".json": 2**20,
     ".model": 2**25,  # tokenizers: 250,000 pieces take about five million bytes
@@ -22,7 +22,7 @@ MAX_DEPTH = 50
 
 
 def check_file(path: Path, max_bytes: int | None = None) -> None:
-    """Raises ValueError for what is no file of its own (a link, a device), or too large for what it is."""
+    """Raises ValueError for anything but a regular file (a link, a device), or one too large for its kind."""
     about = path.lstat()
     if not stat.S_ISREG(about.st_mode):
         raise ValueError(f"{path} must be a plain file, not a link or a device")
@@ -32,7 +32,7 @@ def check_file(path: Path, max_bytes: int | None = None) -> None:
 
 
 def check_files(folder: Path, names: Iterable[str]) -> None:
-    """`check_file` of those that are there, links into nowhere included."""
+    """`check_file` of those that exist, broken links included."""
     for name in names:
         if os.path.lexists(folder / name):
             check_file(folder / name)
@@ -51,7 +51,7 @@ def read_yaml(path: Path, *, max_bytes: int | None = None) -> dict[str, Any]:
 
 
 def yaml_text(body: Any) -> str:
-    """YAML that `read_yaml` reads: what stands twice is written twice."""
+    """YAML that `read_yaml` reads: without aliases, a repeated value is written twice."""
     return yaml.dump(body, Dumper=_PlainDumper, sort_keys=False, allow_unicode=True)
 
 
@@ -61,7 +61,7 @@ def _read(path: Path, parse: Callable[[str], Any], max_bytes: int | None = None)
         body = parse(path.read_text("utf-8"))
     except OSError:
         raise
-    except Exception as error:  # parsers meet strangers' bytes with errors of many types, RecursionError among them
+    except Exception as error:  # parsers raise errors of many types on untrusted bytes, RecursionError among them
         raise ValueError(f"{path} cannot be read: {type(error).__name__} {error}") from error
     if not isinstance(body, dict):
         raise ValueError(f"{path} must hold names with values, not {type(body).__name__}")
@@ -69,7 +69,7 @@ def _read(path: Path, parse: Callable[[str], Any], max_bytes: int | None = None)
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """Refuses aliases, which let a few lines stand for millions of values, and deep nesting."""
+    """Refuses aliases, by which a few lines can expand to millions of values, and deep nesting."""
 
     depth = 0
 

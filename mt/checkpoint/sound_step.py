@@ -14,7 +14,7 @@ from mt.data.tokenizer import TokenizerPair
 
 
 def has_tokenizers(step: Path, tokenizers: TokenizerPair) -> bool:
-    """Whether the step's tokenizers are these, byte for byte, as far as they can be read."""
+    """Whether the step's tokenizers are these, byte for byte; True where they cannot be read."""
     try:
         own = TokenizerPair.load(step)
     except (OSError, ValueError):  # damaged: reported when it is resumed from
@@ -26,7 +26,7 @@ def has_tokenizers(step: Path, tokenizers: TokenizerPair) -> bool:
 
 
 def was_validated(folder: Path) -> bool:
-    """Whether the step has scores; those that a signal left have none."""
+    """Whether the step has scores; a step saved after a signal has none."""
     try:
         return bool(read_json(folder / "scores.json"))
     except (OSError, ValueError):  # damaged: reported when it is resumed from
@@ -34,25 +34,25 @@ def was_validated(folder: Path) -> bool:
 
 
 def _problem(folder: Path, names: Collection[str] | None = None) -> str:
-    """What is wrong with files of a folder (None: with any), by its manifest; empty when they are sound."""
+    """What is wrong with these files of a folder (None: with any), by its manifest; empty when they are sound."""
     try:
         verify(folder, names)
     except ValueError as error:
         return str(error)
     except OSError as error:
-        if error.errno != errno.EIO:  # a disk that lost it; anything else may pass, and is for people to mend
+        if error.errno != errno.EIO:  # EIO: the disk lost it; other errors may be temporary, and need a person
             raise
         return str(error)
     return ""
 
 
 def problem_of_model(folder: Path) -> str:
-    """The same without what only resuming needs, which people may delete to have room."""
+    """The same without what only resuming needs, which people may delete to save space."""
     return _problem(folder, (*SMALL_FILES, WEIGHTS))
 
 
 def is_stripped(folder: Path) -> bool:
-    """Whether somebody deleted what only resuming needs."""
+    """Whether the files that only resuming needs were deleted."""
     return not any((folder / name).exists() for name in TRAINING)
 
 
@@ -70,7 +70,7 @@ def read_sound(folder: Path) -> tuple[str, TrainingState | None]:
         return problem, None
     try:
         return "", read_training(folder)
-    except NewerFormat:  # nothing is wrong with it
+    except NewerFormat:  # the file is not damaged
         raise
     except ValueError as error:
         return str(error), None

@@ -1,7 +1,7 @@
 """Tensors by name in a safetensors file: written in one pass, read by memory-mapping.
 
-The library reads. Writing is done here because it must name the file and the reason when a disk is full, take its
-digest on the way, and bring tensors from the GPU one at a time.
+The library reads. Writing is done here because it must name the file and the reason when a disk is full, compute
+its digest while writing, and copy tensors from the GPU one at a time.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ DTYPES = {
     "BOOL": torch.bool,
 }
 DTYPE_NAMES = {dtype: name for name, dtype in DTYPES.items()}
-MAX_HEADER_BYTES = 2**24  # of a file that somebody else wrote; a tensor takes about a hundred
+MAX_HEADER_BYTES = 2**24  # of an untrusted file; a tensor takes about a hundred
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> Mark:
-    """Writes the file; gives its size and digest. Raises OSError when the disk does not take it."""
-    # wide numbers first, so that each begins at a multiple of its size
+    """Writes the file; returns its size and digest. Raises OSError when writing fails."""
+    # wide types first, so that each begins at a multiple of its size
     names = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))
     header, end = {}, 0
     for name in names:
@@ -55,7 +55,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> Mark:
 
         def put(content: bytes | memoryview) -> None:
             digest.update(content)
-            while content:  # an unbuffered write may take less than all
+            while content:  # an unbuffered write may write only a part
                 content = content[file.write(content) :]
 
         put(len(text).to_bytes(8, "little") + text)
@@ -67,9 +67,9 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> Mark:
 
 
 class TensorFile(Mapping[str, Tensor]):
-    """The tensors of a file, each mapped when it is asked for. Raises ValueError for a file that is none.
+    """The tensors of a file, each mapped when it is read. Raises ValueError for a file of another kind.
 
-    `shapes` and `dtypes` are what its header says; nothing is read for them.
+    `shapes` and `dtypes` come from the header; no tensor is read for them.
     """
 
     def __init__(self, path: Path):
@@ -85,7 +85,7 @@ class TensorFile(Mapping[str, Tensor]):
             )
         try:
             tensors = safe_open(path, framework="pt")
-            slices = {name: tensors.get_slice(name) for name in tensors.keys()}  # noqa: SIM118  it is no mapping
+            slices = {name: tensors.get_slice(name) for name in tensors.keys()}  # noqa: SIM118  it is not a mapping
             self.shapes = {name: tuple(part.get_shape()) for name, part in slices.items()}
             self.dtypes = {name: DTYPES[part.get_dtype()] for name, part in slices.items()}
         except (SafetensorError, OSError, RuntimeError) as error:

@@ -1,4 +1,4 @@
-"""What a validation gives: shown while a model trains, and kept beside its checkpoint."""
+"""The result of a validation: shown while a model trains, and stored with its checkpoint."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Validation:
     """Numbers by name (`loss`, `bleu`, `chrf` …) and a few sample translations.
 
     `details` are more numbers, which are recorded and not shown; `pictures` draw themselves to a PNG file.
-    `about_scores` says how those of the numbers that are scores were computed.
+    `about_scores` says how the scores among the numbers were computed.
     """
 
     numbers: Mapping[str, float]
@@ -23,5 +23,5 @@ class Validation:
     about_scores: Mapping[str, Any] = field(default_factory=dict)
 
     def for_checkpoint(self) -> dict[str, Any]:
-        """What the checkpoint's scores.json holds."""
+        """The content of the checkpoint's scores.json."""
         return {**self.numbers, **self.about_scores}

@@ -1,4 +1,4 @@
-"""Batches of similar length under a budget of padded tokens, in an order that the seed and the place in it decide.
+"""Batches of similar length under a budget of padded tokens, in an order that depends on the seed and the place in it.
 
 B sentences, S source length, T target length.
 """
@@ -23,8 +23,8 @@ from mt.data.source import Source, Text, moved
 from mt.data.store import Store
 from mt.data.tokenizer import BOS, EOS, PAD, TokenizerPair
 
-# Pairs that are sorted into batches together. An epoch of a larger corpus is a row of such blocks, so that memory and
-# the wait for the first batch do not grow with the corpus.
+# Pairs that are sorted into batches together. An epoch of a larger corpus is a sequence of such blocks, so that memory
+# and the wait for the first batch do not grow with the corpus.
 BLOCK_PAIRS = 1 << 20
 
 # (numbers of the pairs in the store, the pairs, source_BS, target_out_BT) -> guide_BTS, where each row should look
@@ -39,8 +39,9 @@ class Batch:
     """One batch of pairs; targets are int64, right-padded with PAD (0).
 
     `source` is what the encoder reads. target_in_BT starts with BOS, target_out_BT ends with EOS and is target_in_BT
-    moved by one. `num_tokens` counts the real target tokens including EOS. `indices` (B) are the pairs' numbers in the
-    store, and stay on the CPU. `guide_BTS` (float32) says where the decoder should look, for batches that are guided.
+    shifted by one. `num_tokens` counts the real target tokens including EOS. `indices` (B) are the pairs' numbers in
+    the store, and stay on the CPU. `guide_BTS` (float32) says where the decoder should look, for batches that are
+    guided.
     """
 
     source: Source
@@ -56,7 +57,7 @@ class Batch:
         return (self.target_out_BT != PAD).flatten().nonzero().squeeze(1)
 
     def to(self, device: torch.device | str) -> Batch:
-        """The same batch on another device. Nothing waits for the copy to a GPU, which goes on meanwhile."""
+        """The same batch on another device. Copies to a GPU are asynchronous."""
         batch = replace(
             self,
             source=self.source.to(device),
@@ -64,12 +65,12 @@ class Batch:
             target_out_BT=moved(self.target_out_BT, device),
             guide_BTS=None if self.guide_BTS is None else moved(self.guide_BTS, device),
         )
-        # looked for before the move: how many there are is not known without waiting for a GPU
+        # found before the move: on a GPU, their number would need a synchronization
         vars(batch)["real_N"] = moved(self.real_N, device)
         return batch
 
     def idle(self) -> Batch:
-        """The first sentence with nothing to learn from: a target of nothing but padding."""
+        """The first sentence with a target of only padding, from which nothing is learned."""
         source = self.source.rows(slice(1))
         guide_BTS = None if self.guide_BTS is None else self.guide_BTS[:1, :, : source.padded_length]
         return Batch(
@@ -87,7 +88,7 @@ class Batch:
         return len(self.source) * self.source.padded_length + self.target_in_BT.numel()
 
     def within(self, max_tokens: float) -> list[Batch]:
-        """This batch in parts of at most `max_tokens` padded tokens, or of one sentence; their losses add up to its."""
+        """This batch in parts of at most `max_tokens` padded tokens (or one sentence); losses add up."""
         if self.padded_tokens <= max_tokens or len(self.indices) == 1:
             return [self]
         middle = len(self.indices) // 2
@@ -116,7 +117,7 @@ class Cursor:
     epoch: int = 0
     block: int = 0  # of the epoch
     batch: int = 0  # of the block
-    unread: float = 0.0  # epochs that a new stage of the schedule cut short, in all
+    unread: float = 0.0  # total of the epochs' parts that new stages of the schedule cut off
 
 
 class Shards(Protocol):
@@ -133,8 +134,8 @@ class TokenBatches:
     """The batches of every epoch: each is a function of the settings, the seed and its place (`Cursor`).
 
     `max_tokens` bounds B * (S + T): padded tokens of both sides, EOS and BOS included. `max_sentences` bounds B too.
-    `mixture` says how much of each source of the store comes, and when. With `shuffle` false batches come by length,
-    each pair once, whatever the mixture. With subword `sampling` the budget holds for the best segmentation, so that a
+    `mixture` says how much of each source of the store is drawn, and when. With `shuffle` false batches come by length,
+    each pair once, without the mixture. With subword `sampling` the budget holds for the best segmentation, so that a
     batch has the same pairs with and without; a sentence whose sample exceeds the store's max_pieces is taken
     unsampled. `Batch.within` brings a sampled batch back under the budget.
 
@@ -143,8 +144,8 @@ class TokenBatches:
 
     A corpus of more than 1,048,576 pairs is read in blocks of that many. One in shards is read shard by shard.
 
-    `guide` makes the batches' `guide_BTS` of the pieces that they have, sampled ones too. `make_source` makes of pairs
-    and pieces what the encoder reads; without it, this is the pieces.
+    `guide` makes the batches' `guide_BTS` from their actual pieces, sampled ones too. `make_source` makes the encoder's
+    input from pairs and pieces; without it, the input is the pieces.
     """
 
     def __init__(
@@ -190,12 +191,12 @@ class TokenBatches:
         self.shuffle = shuffle
         self.guide, self.make_source = guide, make_source
         self.rank, self.world_size = rank, world_size
-        self._block: tuple[tuple[int, int, int], _Block] | None = None  # one at a time is enough
+        self._block: tuple[tuple[int, int, int], _Block] | None = None  # only the current one
 
     def read(self, cursor: Cursor, *, step: int = 0) -> tuple[Batch, Cursor]:
-        """The batch at `cursor`, and the place after it; nothing before is read.
+        """The batch at `cursor`, and the place after it; nothing before it is read.
 
-        `step` counts the updates done: where it enters another stage of the mixture's schedule, a new epoch begins.
+        `step` counts the updates done: where that begins another stage of the mixture's schedule, a new epoch begins.
         """
         cursor = self.entered(cursor, step)
         block = self._open(cursor)
@@ -217,7 +218,7 @@ class TokenBatches:
             yield batch
 
     def epochs(self, cursor: Cursor) -> float:
-        """How many epochs, with their fraction, lie before `cursor`."""
+        """The number of epochs before `cursor`, with fraction."""
         if cursor.block == cursor.batch == 0:
             return cursor.epoch - cursor.unread
         share = cursor.batch / self._open(cursor).plan.num_batches
@@ -254,7 +255,7 @@ class TokenBatches:
     def _open(self, cursor: Cursor) -> _Block:
         place = (cursor.stage, cursor.epoch, cursor.block) if self.shuffle else (0, 0, 0)
         if self._block is None or self._block[0] != place:
-            self._block = None  # let go of the old one before the new one takes memory
+            self._block = None  # free the old one before the new one is allocated
             self._block = (place, self._made(*place))
         return self._block[1]
 
@@ -284,9 +285,9 @@ class TokenBatches:
             numbers = self._store.sources[name]
             first, last = (epoch * draws + draws * part // num_blocks for part in (block, block + 1))
             drawn = np.arange(first, last)
-            for time in range(first // len(numbers), -(-last // len(numbers))):  # each time through in another order
+            for time in range(first // len(numbers), -(-last // len(numbers))):  # another order each time
                 places = drawn[drawn // len(numbers) == time] - time * len(numbers)
-                is_all = len(places) == len(numbers)  # in whatever order: they are sorted below
+                is_all = len(places) == len(numbers)  # order does not matter: they are sorted below
                 key = (self.seed, stage, source, time)
                 chosen.append(numbers.start + (places if is_all else permuted(places, len(numbers), key)))
         return np.sort(np.concatenate(chosen))
@@ -326,7 +327,7 @@ class TokenBatches:
             return source, target
         texts = [store.text(int(number)) for number in numbers]
         place = (self.seed, cursor.stage, cursor.epoch, cursor.block, cursor.batch)
-        # a seed for each row, so that what a row becomes does not depend on who reads the others
+        # a seed for each row, so that its sample does not depend on which rank reads the others
         keys = np.random.SeedSequence(place).generate_state(2, dtype=np.uint64)
         source_seeds, target_seeds = (mix(key + mix(rows.astype(np.uint64))) for key in keys)
         if sampling.source is not None:

@@ -1,4 +1,4 @@
-"""Many pairs at once, in columns: the form in which they travel between processes and files."""
+"""Blocks of pairs in columns: the form in which they pass between processes and files."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from mt.data.pair import Pair
 
 OPTIONAL = ("links", "tree")
 COLUMNS = ("source", "target", *OPTIONAL)
-BLOCK_PAIRS = 16384  # enough to make the cost of a block itself small, little in memory
-BLOCK_CHARACTERS = 1 << 23  # a block ends here too, whatever the length of its sentences
+BLOCK_PAIRS = 16384  # large enough that the overhead per block is small, and small in memory
+BLOCK_CHARACTERS = 1 << 23  # also ends a block, since sentences can be long
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Block:
         links: Sequence[str] | None,
         tree: Sequence[str] | None = None,
     ) -> Block:
-        """The block of pairs given by their columns."""
+        """The block of pairs, from their columns."""
         known = (None if lines is None else joined(lines) for lines in (links, tree))
         return cls(len(sources), joined(sources), joined(targets), *known)
 
@@ -67,7 +67,7 @@ class Block:
         return (Pair(source, target, links or None, tree=tree or None) for source, target, links, tree in self.rows())
 
     def raw_lines(self, column: str) -> list[bytes]:
-        """The lines of a column as they lie in the file, without their ends."""
+        """The lines of a column as stored, without their ends."""
         text = getattr(self, column)
         return [b""] * self.num_pairs if text is None else text.split(b"\n")[:-1]
 
@@ -89,12 +89,12 @@ def joined(lines: Sequence[str]) -> bytes:
 
 
 def ended(lines: Iterable[bytes]) -> bytes:
-    """Lines with an end behind each."""
+    """Lines, each followed by a line end."""
     return b"".join([line + b"\n" for line in lines])
 
 
 def line_ends(text: bytes) -> np.ndarray:
-    """The byte behind each line of a column."""
+    """The byte after each line of a column."""
     return np.flatnonzero(np.frombuffer(text, dtype=np.uint8) == ord("\n")) + 1
 
 

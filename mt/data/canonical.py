@@ -1,15 +1,15 @@
-"""Canonically equal texts made one: Unicode's form NFC, in time that grows with the length alone."""
+"""Makes canonically equal texts equal: Unicode's form NFC, in linear time."""
 
 from __future__ import annotations
 
 import unicodedata
 
-# Marks on one letter are sorted in time that grows with the square of their number: text is composed in stretches.
-STRETCH = 1024  # characters; no language puts a thousand marks on a letter
+# Sorting the marks on one letter takes quadratic time, so text is composed in stretches.
+STRETCH = 1024  # characters; no language has a thousand marks on a letter
 
 
 def composed(text: str) -> str:
-    """The text in NFC: "é" is one character, however it was written; the blanks stay where they are.
+    """The text in NFC: "é" is always one character; blanks are unchanged.
 
     Where more than STRETCH marks follow one another, they are not all sorted together.
     """
@@ -33,5 +33,5 @@ def is_composed(text: str) -> bool:
 
 
 def _is_start(character: str) -> bool:
-    """Whether the character joins none before it: it is no mark, and no vowel or final consonant of Hangul."""
+    """Whether the character never joins the one before: it is not a mark, a Hangul vowel or final consonant."""
     return not (unicodedata.category(character)[0] == "M" or "\u1160" <= character <= "\u11ff") if character else True

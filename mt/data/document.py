@@ -1,4 +1,4 @@
-"""Documents: sentences with the ones around them as context, so that a model can tell whom "it" and "they" mean.
+"""Documents: sentences with the ones around them as context, so that a model can resolve "it" and "they".
 
 The source is extended, the target is not (Tiedemann and Scherrer 2017, "Neural Machine Translation with Extended
 Context"; Voita et al. 2018):
@@ -6,9 +6,9 @@ Context"; Voita et al. 2018):
     It was late. <|before|> They had left. <|before|> Nobody saw them. <|after|> So it seemed.
 
 is translated into what "Nobody saw them." is in the target language, and nothing else. Translating several sentences
-into several (Junczys-Dowmunt 2019) costs less per sentence and sees the target's context, too; but then the model
-decides how many sentences come back. Here a line in is a line out whatever the model does, a sentence pair is cleaned,
-counted and aligned by itself, and a sentence without any context is what it always was.
+into several (Junczys-Dowmunt 2019) costs less per sentence and also sees the target's context; but then the
+model decides how many sentences it returns. Here every line gives exactly one line, a sentence pair is cleaned,
+counted and aligned alone, and a sentence without context is unchanged.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ BEFORE, AFTER = "<|before|>", "<|after|>"  # pieces of the tokenizer; each sente
 
 @dataclass(frozen=True, kw_only=True)
 class DocumentSettings:
-    """How many sentences of a document stand round each source sentence; 0 and 0: each is translated by itself.
+    """How many sentences of a document surround each source sentence; 0 and 0: each is translated alone.
 
     A pair with nothing on either side, such as a blank line in both files, ends a document.
     """
@@ -53,7 +53,7 @@ class DocumentSettings:
 
     @property
     def symbols(self) -> list[str]:
-        """What the tokenizer must know."""
+        """The symbols that the tokenizer must have."""
         return [BEFORE] * (self.context_before > 0) + [AFTER] * (self.context_after > 0)
 
 
@@ -69,7 +69,7 @@ class Context(NamedTuple):
         return " ".join([*parts, sentence, *(word for one in self.after for word in (AFTER, one))])
 
     def without_farthest(self) -> Context:
-        """One sentence less: of the longer side, of two equal ones what comes after."""
+        """Without one sentence: of the longer side, or of the side after if they are equal."""
         if len(self.before) > len(self.after):
             return Context(self.before[1:], self.after)
         return Context(self.before, self.after[:-1])
@@ -84,7 +84,7 @@ class Context(NamedTuple):
 
 
 def apart(source: str) -> tuple[Context, str]:
-    """The context of a source, and the sentence that is to be translated: the way back from `Context.around`."""
+    """The context of a source, and the sentence to translate: the inverse of `Context.around`."""
     if BEFORE not in source and AFTER not in source:
         return Context(), source
     *before, rest = source.split(f" {BEFORE} ")
@@ -93,22 +93,22 @@ def apart(source: str) -> tuple[Context, str]:
 
 
 def num_words_before(source: str) -> int:
-    """Words of a source that stand before the sentence that is to be translated."""
+    """Words of a source that come before the sentence to translate."""
     return num_words(source[: source.rfind(BEFORE) + len(BEFORE)]) if BEFORE in source else 0
 
 
 def num_words_after(source: str) -> int:
-    """Words of a source that stand behind the sentence that is to be translated."""
+    """Words of a source that come after the sentence to translate."""
     return num_words(source[source.find(AFTER) :]) if AFTER in source else 0
 
 
 def tree_in_context(tree: str, source: str) -> str:
-    """The tree (`mt.data.pair.Pair`) of a source in its context, of the sentence's own: other words hang on none."""
+    """The tree (`mt.data.pair.Pair`) of a source in its context, from the sentence alone; context has no heads."""
     return moved_tree(tree, num_words_before(source), num_words_after(source))
 
 
 def tree_alone(tree: str, source: str) -> str:
-    """The sentence's own tree: the way back from `tree_in_context`. One that is too short for the context stays."""
+    """The sentence's own tree: the inverse of `tree_in_context`. One too short for the context is unchanged."""
     heads, before = tree.split(), num_words_before(source)
     own = heads[before : max(0, len(heads) - num_words_after(source))]
     if not own:
@@ -117,7 +117,7 @@ def tree_alone(tree: str, source: str) -> str:
 
 
 def alone(pair: Pair) -> Pair:
-    """The pair without the context of its source; links and tree go with the words."""
+    """The pair without the context of its source; links and tree are adapted."""
     return pair._replace(
         source=apart(pair.source)[1],
         links=pair.links and moved_links(pair.links, -num_words_before(pair.source)),
@@ -125,8 +125,8 @@ def alone(pair: Pair) -> Pair:
     )
 
 
-def contexts(lines: Sequence[str], settings: DocumentSettings, wanted: range | None = None) -> list[Context]:
-    """The context of each of the `wanted` lines (None: of all). A line with nothing to see ends a document."""
+def contexts(lines: Sequence[str], settings: DocumentSettings, numbers: range | None = None) -> list[Context]:
+    """The context of each of the lines `numbers` (None: all). A line without visible text ends a document."""
 
     def context(place: int) -> Context:
         if not is_visible(lines[place]):
@@ -135,15 +135,15 @@ def contexts(lines: Sequence[str], settings: DocumentSettings, wanted: range | N
         after = lines[place + 1 : place + 1 + settings.context_after]
         return Context(tuple(takewhile(is_visible, before))[::-1], tuple(takewhile(is_visible, after)))
 
-    return [context(place) for place in (range(len(lines)) if wanted is None else wanted)]
+    return [context(place) for place in (range(len(lines)) if numbers is None else numbers)]
 
 
 @dataclass(frozen=True)
 class InDocuments:
-    """A corpus whose sources stand in their context, and whose links and trees go with the words.
+    """A corpus whose sources have their context, and whose links and trees are adapted to it.
 
-    The ends of documents are no pairs; every file of a list ends one, too. A pair with a fault, or without a source,
-    stays as it is and is no context of others.
+    The ends of documents are not pairs; every file of a list also ends one. A pair with a fault, or without a source,
+    is unchanged and is not context of others.
     """
 
     corpus: Corpus
@@ -159,7 +159,7 @@ class InDocuments:
 
     def _read(self, pairs: Iterable[Pair]) -> Iterator[Pair]:
         before: deque[str] = deque(maxlen=self.settings.context_before)
-        waiting: deque[Pair] = deque()  # for what comes after them
+        waiting: deque[Pair] = deque()  # for the sentences after them
         for pair in pairs:
             if pair.fault is None and not is_visible(pair.source) and not is_visible(pair.target):
                 while waiting:
@@ -174,7 +174,7 @@ class InDocuments:
 
 
 def _next(before: deque[str], waiting: deque[Pair]) -> Pair:
-    """The first of those that wait, in its context."""
+    """The first waiting pair, in its context."""
     pair = waiting.popleft()
     if not _is_context(pair):
         return pair
@@ -197,7 +197,7 @@ def _text(pair: Pair) -> str:
 
 
 def in_documents(corpus: Corpus, settings: DocumentSettings) -> Corpus:
-    """The corpus with context, its tags before all of it; itself where the settings want none, or it has it already."""
+    """The corpus with context, after its tags; unchanged where the settings have none, or it has context already."""
     if not settings.is_on or isinstance(corpus, InDocuments):
         return corpus
     if isinstance(corpus, Sources):

@@ -1,4 +1,4 @@
-"""From text to ids: a text store is encoded into the store that training reads, on several cores."""
+"""Encodes a text store into the store of ids that training reads, on several cores."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from mt.data.workers import map_in_order
 def encode_train(
     clean: Path, encoded: Path, tokenizers: TokenizerPair, *, max_pieces: int, num_processes: int
 ) -> Ledger:
-    """Encode the text store clean/train into encoded/train; gives the ledger of cleaning and encoding together.
+    """Encodes the text store clean/train into encoded/train; returns the ledger of cleaning and encoding together.
 
     Raises ValueError if every pair is longer than `max_pieces`.
     """
@@ -44,7 +44,7 @@ def encode_train(
 
 @dataclass(frozen=True)
 class Encoded:
-    """The ids of the pairs of a block that are short enough, and which those are; `text` if some are not."""
+    """The ids of the pairs of a block that are short enough, and which ones; `text` if some are too long."""
 
     ids: dict[str, bytes]
     lengths: dict[str, np.ndarray]
@@ -53,7 +53,7 @@ class Encoded:
 
 
 class Encoder:
-    """From text to ids; goes to other processes."""
+    """Encodes text as ids; runs in other processes."""
 
     def __init__(self, tokenizers: TokenizerPair, max_pieces: int) -> None:
         self._tokenizers = tokenizers
@@ -86,7 +86,7 @@ def write_store(
     ledgers: Mapping[str, Ledger],
     num_processes: int = 1,
 ) -> None:
-    """Encode a text store into `folder`; a pair with a side of more than `max_pieces` goes to its source's ledger."""
+    """Encodes a text store into `folder`; a pair with a side of more than `max_pieces` is counted as dropped."""
     folder = Path(folder)
     encoder = Encoder(tokenizers, max_pieces)
     reason = f"too long (over {max_pieces} pieces)"

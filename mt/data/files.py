@@ -10,7 +10,7 @@ from mt.data.pair import Corpus
 
 
 def files_of(corpus: Corpus) -> list[Corpus]:
-    """One corpus a file (or a file a side), in turn; none where a corpus is not made of files in lists."""
+    """One corpus per file (or per pair of files), in order; none for a corpus that is not made of lists of files."""
     if isinstance(corpus, TextFiles):
         columns = (getattr(corpus, name) or [None] * len(corpus.source) for name in COLUMNS)
         return [TextFiles(**dict(zip(COLUMNS, paths, strict=True))) for paths in zip(*columns, strict=True)]

@@ -1,4 +1,4 @@
-"""Short names for content: equal when settings and files are the same, different when any changed."""
+"""Fingerprints of content: equal if settings and files are the same, different if any of them changed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def fingerprint_of(*values: Any) -> str:
 
 
 def file_stamp(path: str | Path) -> list[str | int]:
-    """Path, size in bytes and time of the last change in nanoseconds, so that no content need be read.
+    """Path, size in bytes and time of the last change in nanoseconds, so that no content has to be read.
 
     Raises FileNotFoundError with one line when there is no such file.
     """

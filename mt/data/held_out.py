@@ -1,4 +1,4 @@
-"""Valid and test sets: lines that nothing has touched, kept as plain text beside the prepared data."""
+"""Valid and test sets: unchanged lines, stored as plain text with the prepared data."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class HeldOut:
     def read(cls, name: str, pairs: Iterable[Pair]) -> HeldOut:
         """All pairs of a corpus; a line end inside a sentence becomes a blank, because one line is one sentence.
 
-        Raises ValueError for one that could not be read: a held-out set is as it is, nothing is dropped.
+        Raises ValueError for a pair that could not be read: nothing is dropped from a held-out set.
         """
         listed = []
         for pair in pairs:
@@ -52,7 +52,7 @@ class HeldOut:
         return cls(name, sources, targets, None if None in links else links, known)
 
     def save(self, folder: str | Path, source_language: str, target_language: str) -> list[str]:
-        """Write NAME.SOURCE, NAME.TARGET and, when known, NAME.align and NAME.tree; returns the file names."""
+        """Writes NAME.SOURCE, NAME.TARGET and, when known, NAME.align and NAME.tree; returns the file names."""
         columns = {source_language: self.sources, target_language: self.targets}
         if self.links is not None:
             columns["align"] = self.links
@@ -64,7 +64,7 @@ class HeldOut:
 
     @classmethod
     def load(cls, folder: str | Path, name: str, source_language: str, target_language: str) -> HeldOut:
-        """Read what `save` wrote."""
+        """Reads what `save` wrote."""
         folder = Path(folder)
         known = (folder / f"{name}.{ending}" for ending in ("align", "tree"))
         return cls(
@@ -76,5 +76,5 @@ class HeldOut:
 
 
 def _saved_lines(path: Path) -> list[str]:
-    # our own file: every character counts, so neither a byte order mark nor a "\r" is taken away
+    # our own file: every character counts, so neither a byte order mark nor a "\r" is removed
     return path.read_bytes().decode("utf-8").split("\n")[:-1]

@@ -1,4 +1,4 @@
-"""The ledger of a corpus: how many pairs came in, how many were kept, and why the others were dropped."""
+"""The ledger of a corpus: the numbers of pairs read, kept, and dropped, by reason."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from mt.data.pair import Pair
 from mt.data.whole_folder import write_json
 
 NUM_EXAMPLES = 3
-EXAMPLE_CHARACTERS = 200  # an example is cut here, so that a broken line of a megabyte does not fill the ledger
+EXAMPLE_CHARACTERS = (
+    200  # an example is shortened to this, so that a broken line of a megabyte does not fill the ledger
+)
 
 
 @dataclass
 class Drop:
-    """Pairs dropped for one reason: how many, and the first three of them."""
+    """Pairs dropped for one reason: their number, and the first three."""
 
     count: int = 0
     examples: list[dict[str, Any]] = field(default_factory=list)
@@ -25,7 +27,7 @@ class Drop:
 
 @dataclass
 class Ledger:
-    """Counts for one corpus: `num_in` = `num_kept` + every drop. One of several sources has a ledger for each, too."""
+    """Counts for one corpus: `num_in` = `num_kept` + every drop. With several sources it also has a ledger for each."""
 
     name: str
     num_in: int = 0
@@ -35,14 +37,14 @@ class Ledger:
 
     @classmethod
     def total(cls, name: str, sources: Mapping[str, Ledger]) -> Ledger:
-        """The ledger of a corpus from those of its sources; of a single one just that, under this name."""
+        """The ledger of a corpus from those of its sources; a single one is that ledger."""
         total = cls(name, sources=dict(sources) if len(sources) > 1 else {})
         for ledger in sources.values():
             total.add(ledger)
         return total
 
     def add(self, other: Ledger) -> None:
-        """Count what another ledger counted; not source by source."""
+        """Adds the counts of another ledger, not by source."""
         self.num_in += other.num_in
         self.num_kept += other.num_kept
         for reason, drop in other.drops.items():
@@ -51,17 +53,17 @@ class Ledger:
             own.examples += drop.examples[: NUM_EXAMPLES - len(own.examples)]
 
     def keep(self, count: int = 1) -> None:
-        """Count pairs that came in and stay."""
+        """Counts pairs that were read and kept."""
         self.num_in += count
         self.num_kept += count
 
     def drop(self, reason: str, pair: Pair) -> None:
-        """Count one pair that came in and is dropped, and show it if it is among the first three."""
+        """Counts one pair that was read and dropped, and stores it if it is among the first three."""
         self.num_in += 1
         self._note(reason, pair, self.num_in)
 
     def drop_kept(self, reason: str, pair: Pair) -> None:
-        """Count one pair, kept so far, that a later stage drops."""
+        """Counts one pair, kept so far, that a later stage drops."""
         self.num_kept -= 1
         self._note(reason, pair, None)
 
@@ -101,18 +103,18 @@ class Ledger:
         return cls(content["name"], content["in"], content["kept"], drops, sources)
 
     def save(self, path: str | Path) -> None:
-        """Write the ledger as a JSON file."""
+        """Writes the ledger as a JSON file."""
         write_json(path, self.to_json())
 
     @classmethod
     def load(cls, path: str | Path) -> Ledger:
-        """Read a ledger that `save` wrote."""
+        """Reads a ledger that `save` wrote."""
         return cls.from_json(json.loads(Path(path).read_text(encoding="utf-8")))
 
     def table(self) -> str:
-        """A few aligned lines for the terminal: pairs read, dropped by reason, kept, each with its share.
+        """A table for the terminal: pairs read, dropped by reason, and kept, with shares.
 
-        Those of each source come before those of all together.
+        Each source comes first, then the total.
         """
         ledgers = [*self.sources.values(), self]
         rows = [

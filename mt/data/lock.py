@@ -1,7 +1,7 @@
-"""One process at a time: a second one that would write the same waits, or is refused in a line.
+"""Locks for one process at a time: a second one that would write the same files waits, or is refused.
 
-Locks are the system's (flock): they end with the process that holds them, however it ends. Where a file system knows
-none, a warning says so and nothing is guarded.
+Locks are the system's (flock): they end with the process that holds them, in any case. Where a file system does not
+support locks, a warning says so and nothing is protected.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from weakref import WeakValueDictionary
 
 try:
     import fcntl
-except ImportError:  # Windows: two processes that write the same are then the user's to avoid
+except ImportError:  # Windows: the user must avoid two processes that write the same files
     fcntl = None  # type: ignore[assignment]
 
 log = logging.getLogger(__name__)
 
 FILE_NAME = ".lock"  # of a run
-NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # a planted pipe is not waited for
+NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # never wait for a pipe in place of the file
 
 _held: WeakValueDictionary[Path, Lock] = WeakValueDictionary()
 
 
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """Hold the lock of a folder, or that in the file at `path`, as soon as nobody else does."""
+    """Holds the lock of a folder, or of the file at `path`; waits until it is free."""
     descriptor = _locked(path, may_wait=True)
     try:
         yield
@@ -44,11 +44,11 @@ def alone(path: Path) -> Iterator[None]:
 
 @contextmanager
 def shared(folder: Path) -> Iterator[None]:
-    """Hold off those that write into `folder` (`alone`) while it is read; other readers may come in."""
+    """Keeps writers (`alone`) away from `folder` while it is read; other readers are allowed."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         if fcntl is not None:
-            with suppress(OSError):  # the file system knows no locks: whoever writes says so
+            with suppress(OSError):  # the file system does not support locks: the writer warns
                 fcntl.flock(descriptor, fcntl.LOCK_SH)
         yield
     finally:
@@ -56,24 +56,24 @@ def shared(folder: Path) -> Iterator[None]:
 
 
 def claimed(path: Path, name: Path) -> int:
-    """A descriptor of the folder, or the file to be written, at `path`, for this process alone until it is closed.
+    """A descriptor of the folder, or the file to be written, at `path`, exclusive to this process until it is closed.
 
-    The file is made where there is none. Raises ValueError, in terms of `name`, when another process has it, or when it
-    is a link, a device, or a file with a second name.
+    The file is created if necessary. Raises ValueError, naming `name`, when another process has it, or when it is a
+    link, a device, or a file with a second name.
     """
     descriptor = _locked(path, may_wait=False, name=name)
     about = os.fstat(descriptor)
     if stat.S_ISREG(about.st_mode) and about.st_nlink > 1:
         os.close(descriptor)
-        raise ValueError(f"{path} is another file's second name (a hard link), whose content would go: delete it")
+        raise ValueError(f"{path} is a hard link to another file, whose content would be lost: delete the link")
     return descriptor
 
 
 @contextmanager
 def only_process(folder: Path) -> Iterator[None]:
-    """Makes the folder, where there is none, and keeps other processes from writing into it.
+    """Creates the folder if necessary, and keeps other processes from writing into it.
 
-    Raises ValueError when another one has it. A folder that was made here and is empty in the end is taken away.
+    Raises ValueError when another one has it. A folder that was created here and is empty at the end is removed.
     """
     is_new = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
@@ -88,7 +88,7 @@ def only_process(folder: Path) -> Iterator[None]:
 
 
 class Lock:
-    """The lock of a folder, held as long as this object lives; it dies with the process, however that ends.
+    """The lock of a folder, held until this object is deleted or the process ends.
 
     Within a process it is shared (`lock`): a notebook may open its own run again.
     """
@@ -106,7 +106,7 @@ class Lock:
 
     @property
     def is_ours(self) -> bool:
-        """Whether this process holds it, on the folder that is there now."""
+        """Whether this process holds it, on the present folder."""
         return self._process == os.getpid() and _is_there(self._descriptor, self.folder / FILE_NAME)
 
     def __del__(self):
@@ -115,7 +115,7 @@ class Lock:
 
 
 def lock(folder: Path) -> Lock:
-    """The lock of `folder`. Raises ValueError, saying which process has it, when another one does."""
+    """The lock of `folder`. Raises ValueError, naming the process, when another one holds it."""
     folder = folder.resolve()
     held = _held.get(folder)
     if held is None or not held.is_ours:
@@ -134,7 +134,7 @@ def _locked(path: Path, *, may_wait: bool, name: Path | None = None) -> int:
             raise
         if _is_there(descriptor, path):
             return descriptor
-        os.close(descriptor)  # deleted, or renamed to its last name, between opening and locking
+        os.close(descriptor)  # deleted, or renamed to its final name, between opening and locking
 
 
 def _lock(descriptor: int, path: Path, name: Path, may_wait: bool) -> None:
@@ -144,7 +144,11 @@ def _lock(descriptor: int, path: Path, name: Path, may_wait: bool) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if may_wait else fcntl.LOCK_NB))
     except OSError as error:
         if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-            log.warning("%s: the file system knows no locks (%s): nothing guards against a second process", name, error)
+            log.warning(
+                "%s: the file system does not support locks (%s): nothing prevents a second process from writing",
+                name,
+                error,
+            )
         elif path.name == FILE_NAME:
             raise ValueError(f"{name} is in use by another run ({_holder(descriptor)})") from None
         else:
@@ -161,7 +165,7 @@ def _opened(path: Path, *, is_reading_enough: bool) -> int:
             raise ValueError(f"{path} must be a plain file, not a link") from None
         if not is_reading_enough or error.errno not in (errno.EACCES, errno.EROFS, errno.EPERM) or not path.is_file():
             raise
-        descriptor = os.open(path, os.O_RDONLY | NO_LINK)  # somebody else's, who lets us read
+        descriptor = os.open(path, os.O_RDONLY | NO_LINK)  # another user's file, which we may only read
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise ValueError(f"{path} must be a plain file, not a link or a device")
@@ -181,4 +185,4 @@ def _holder(descriptor: int) -> str:
         about: Any = json.loads(os.pread(descriptor, 4096, 0))
         return f"process {about['process']} on {about['host']} since {about['since']}"
     except (ValueError, KeyError, TypeError, OSError):
-        return "which has not said its name yet"
+        return "whose name is not known yet"

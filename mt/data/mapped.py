@@ -1,4 +1,4 @@
-"""Arrays that stay on disk until they are looked at, and how those that grow are written."""
+"""Memory-mapped arrays, and a writer for growing ones."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import numpy as np
 def map_array(path: str | Path, dtype: np.dtype | type) -> np.ndarray:
     """The one-dimensional array in a raw file, memory-mapped and read-only; an empty file gives an empty array."""
     if Path(path).stat().st_size == 0:
-        return np.zeros(0, dtype=dtype)  # nothing can be mapped
+        return np.zeros(0, dtype=dtype)  # an empty file cannot be mapped
     # a plain array over the mapping: slices of np.memmap itself are several times slower
     return np.asarray(np.memmap(path, dtype=dtype, mode="r"))
 
 
 class RunWriter:
-    """Writes runs of something (the bytes of lines, the ids of sentences) one after the other, and an index of them.
+    """Writes variable-length items (the bytes of lines, the ids of sentences) in sequence, and an index of them.
 
-    The index is int64: where each run starts, and where the last one ends.
+    The index is int64: where each item starts, and where the last one ends.
     """
 
     def __init__(self, content: Path, index: Path) -> None:
@@ -26,7 +26,7 @@ class RunWriter:
         self._end = 0
 
     def write(self, content: bytes, ends: np.ndarray) -> None:
-        """Append runs that end at `ends`, counted within `content`."""
+        """Appends items that end at `ends`, counted within `content`."""
         self._content.write(content)
         self._index.write((self._end + ends).astype(np.int64).tobytes())
         self._end += int(ends[-1]) if len(ends) else 0

@@ -1,4 +1,4 @@
-"""How much of the training text comes from which source: weights, a temperature for uneven sizes, a schedule."""
+"""The shares of sources in the training text: weights, a temperature for uneven sizes, a schedule."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from difflib import get_close_matches
 
 from mt.listing import listed
 
-GREATEST_WEIGHT = 1e9  # sums of greater ones overflow
+GREATEST_WEIGHT = 1e9  # sums of larger ones overflow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,8 +18,8 @@ class Mixture:
     (Arivazhagan et al. 2019.) Temperature 1 draws by size, so that a weight of 2 means "twice as often as its size
     gives"; a large temperature draws all sources alike, so that weights are shares. A source without a weight has 1;
     weight 0 leaves it out. An epoch draws as many pairs as the sources in use have together; a source that is drawn
-    less goes on in the next epoch where it stopped, one that is drawn more begins again in another order. `schedule`
-    {5000: {"web": 0.0}} takes these weights for the mixture's once 5,000 updates are done; a new epoch begins there.
+    less continues in the next epoch where it stopped, one that is drawn more begins again in another order. `schedule`
+    {5000: {"web": 0.0}} uses these weights instead once 5,000 updates are done; a new epoch begins there.
     """
 
     weights: Mapping[str, float] | None = None  # by the name of the source
@@ -40,11 +40,11 @@ class Mixture:
 
     @property
     def is_plain(self) -> bool:
-        """Whether every source comes just by its size."""
+        """Whether every source is drawn by its size only."""
         return not self.schedule and self.temperature == 1.0 and len(set(self.weights.values()) | {1.0}) == 1
 
     def check(self, names: Sequence[str]) -> None:
-        """Raises ValueError for a weight of a source that there is not, or a stage without any source."""
+        """Raises ValueError for a weight of an unknown source, or a stage without any source."""
         for stage in range(len(self.schedule) + 1):
             self.draws(stage, {name: 1 for name in names})
         for weights in (self.weights, *self.schedule.values()):
@@ -52,10 +52,10 @@ class Mixture:
                 if name not in names:
                     near = get_close_matches(name, names, n=1)
                     hint = f"; did you mean {near[0]}?" if near else ""
-                    raise ValueError(f"mixture: there is no source {name}, there is {listed(names)}{hint}")
+                    raise ValueError(f"mixture: there is no source {name}, only {listed(names)}{hint}")
 
     def stage(self, step: int) -> int:
-        """The number of the stage in which the update behind `step` updates falls; 0 comes before the schedule."""
+        """The number of the stage of update number `step`, from 0; stage 0 is before the schedule."""
         return sum(first <= step for first in self.schedule)
 
     def draws(self, stage: int, sizes: Mapping[str, int]) -> dict[str, int]:

@@ -7,10 +7,10 @@ from typing import NamedTuple, Protocol
 
 
 class Fault(NamedTuple):
-    """Why something that stands in a corpus is no pair.
+    """Why a part of a corpus is not a pair.
 
     `reason` is its kind in a few words, by which a ledger counts: "not UTF-8". `message` is all of it in one line with
-    file and place, for whoever refuses it: "train.de: not UTF-8 at line 2, byte 3 (0xff)".
+    file and place, for error messages: "train.de: not UTF-8 at line 2, byte 3 (0xff)".
     """
 
     reason: str
@@ -23,7 +23,7 @@ class Pair(NamedTuple):
     `links` is in Pharaoh format, "0-0 1-2": source position, target position, counting blank-separated words from 0.
     `tree` is a number for each blank-separated word of the source, "2 3 0": the position of its head in a dependency
     tree, counted from 1, or 0 for a root, as CoNLL has it.
-    With a `fault` the texts are no sentences but what could be made out, to be shown: never train or score on them.
+    With a `fault` the texts are not sentences but the readable parts, for messages: never train or score on them.
     """
 
     source: str
@@ -34,16 +34,16 @@ class Pair(NamedTuple):
 
 
 class Corpus(Protocol):
-    """What a corpus must offer: pairs in a fixed order as often as asked, and a name for its content."""
+    """A corpus: pairs in a fixed order, any number of times, and a fingerprint of its content."""
 
     def __iter__(self) -> Iterator[Pair]:
         """Stream the pairs from the first; a second iteration yields the same again.
 
-        What is wrong in one place (a line that is not UTF-8) is a pair with a fault, and the next pairs follow. Raises
-        ValueError where no pair can be trusted: a missing file or column, files of different length.
+        A local fault (a line that is not UTF-8) is a pair with a fault, and the next pairs follow. Raises ValueError
+        where no pair is reliable: a missing file or column, files of different length.
         """
         ...
 
     def fingerprint(self) -> str:
-        """A short text that changes when the pairs would change; cheap, it reads no sentence."""
+        """A short text that changes when the pairs would change; cheap: it reads no sentence."""
         ...

@@ -1,4 +1,4 @@
-"""A random order of n things of which any part can be had without the rest: a small cipher on 0 … n - 1."""
+"""A random order of n things of which any part can be computed without the rest: a small cipher on 0 … n - 1."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ ROUNDS = 8
 
 
 def permuted(positions: np.ndarray, size: int, key: Sequence[int]) -> np.ndarray:
-    """Where `positions` (0 … size - 1) lie in the random order that `key` names; all of them together are 0 … size - 1.
+    """The images of `positions` (0 … size - 1) in the random permutation of 0 … size - 1 that `key` selects.
 
-    A Feistel network over the next even number of bits, walked until it lands below `size` (Black and Rogaway 2002).
+    A Feistel network over the next even number of bits, repeated until the result is below `size` (Black and Rogaway
+    2002).
     """
     half_bits = np.uint64(max(1, (max(size - 1, 1).bit_length() + 1) // 2))
     mask = np.uint64((1 << int(half_bits)) - 1)

@@ -1,4 +1,4 @@
-"""Which pairs make a batch: neighbours in length, under a budget of padded tokens."""
+"""Plans batches: pairs of similar length, under a budget of padded tokens."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Tokens of noise on each length before sorting. Without it the same sentences of a small corpus meet in every epoch: on
-# 29,000 pairs and 8,192 tokens 63 % of a sentence's neighbours return in the next one; with it 22 %, for 1.5 % more
-# padding.
+# Tokens of noise on each length before sorting. Without it the same sentences of a small corpus share a batch in every
+# epoch: on 29,000 pairs and 8,192 tokens 63 % of a sentence's neighbours return in the next one; with it 22 %, for 1.5
+# % more padding.
 LENGTH_NOISE = 1.5
 
 
@@ -21,7 +21,7 @@ class Plan:
 
     @property
     def num_batches(self) -> int:
-        """Batches in all."""
+        """The number of batches."""
         return len(self.starts) - 1
 
     def batch(self, number: int) -> np.ndarray:
@@ -37,10 +37,10 @@ def plan_batches(
     max_sentences: int | None,
     rng: np.random.Generator | None,
 ) -> Plan:
-    """Every pair in exactly one batch, B * (S + T) <= max_tokens, neighbours in length together.
+    """Every pair in exactly one batch, B * (S + T) <= max_tokens, pairs of similar length together.
 
-    Lengths count EOS (or BOS). With `rng`, pairs of nearly equal length meet by chance and the batches come in random
-    order; without, the order is by length.
+    Lengths count EOS (or BOS). With `rng`, pairs of nearly equal length are combined at random and the batches come in
+    random order; without, the order is by length.
     """
     order = _by_length(source_lengths, target_lengths, rng)
     starts = _batch_starts(source_lengths[order], target_lengths[order], max_tokens, max_sentences)
@@ -49,13 +49,13 @@ def plan_batches(
     shuffled = rng.permutation(len(starts) - 1)
     sizes = np.diff(starts)[shuffled]
     new_starts = np.concatenate([[0], sizes.cumsum()])
-    # position p of the new order lies in a batch that started at starts[shuffled] and now starts at new_starts
+    # position p of the new order is in a batch that started at starts[shuffled] and now starts at new_starts
     moved = np.arange(len(order)) + np.repeat(starts[:-1][shuffled] - new_starts[:-1], sizes)
     return Plan(order[moved], new_starts)
 
 
 def _by_length(source_lengths: np.ndarray, target_lengths: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
-    """Pairs sorted by source length, and within one by target length, up and down in turn so that no step is wide."""
+    """Pairs sorted by source length, then target length, alternately up and down, so that neighbours are similar."""
     source_key, target_key = source_lengths, target_lengths
     if rng is not None:
         source_key = np.floor(source_lengths + rng.random(len(source_lengths)) * LENGTH_NOISE)

@@ -1,9 +1,9 @@
-"""From settings to data that a training can read: clean, train the tokenizer, encode; each stage only when it must.
+"""Prepares data for training: cleans, trains the tokenizer, encodes; a stage runs only if its input changed.
 
-The folder afterwards: valid.en, valid.de, test.en, ... (untouched lines, each in its context where data.document wants
-any), clean/train and clean/valid (text stores), tokenizer/, encoded/train and encoded/valid (id stores), ledger.json,
-and prepared.json with a fingerprint a stage. With data.keep_shards, clean/train is the first shard alone, encoded/train
-is not there, and shards/ holds those in use.
+The folder afterwards: valid.en, valid.de, test.en, ... (unchanged lines, each with its context if data.document
+sets any), clean/train and clean/valid (text stores), tokenizer/, encoded/train and encoded/valid (id stores),
+ledger.json, and prepared.json with a fingerprint per stage. With data.keep_shards, clean/train is only the first shard,
+encoded/train is missing, and shards/ holds those in use.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 
 from mt.cores import available_cores
 from mt.data.cleaning.clean import HeldOutPairs, clean_corpus
-from mt.data.cleaning.rules import sleeping_rules
+from mt.data.cleaning.rules import skipped_rules
 from mt.data.document import apart
 from mt.data.encode import encode_train, write_store
 from mt.data.fingerprint import fingerprint_of
@@ -38,7 +38,7 @@ from mt.data.whole_folder import remove_unfinished, whole_folder, write_whole, w
 
 log = logging.getLogger(__name__)
 
-VERSION = 3  # raise it when a stage writes something else from the same input
+VERSION = 3  # increase it when a stage gives another output for the same input
 STAGES = ("clean", "tokenizer", "encode")
 LOCK, RECORD = ".lock", "prepared.json"  # the first two files in a prepared folder
 
@@ -48,17 +48,17 @@ class Prepared:
     """Everything that training reads."""
 
     folder: Path
-    fingerprint: str  # changes with anything that would change what is read
+    fingerprint: str  # changes with anything that changes the training data
     tokenizers: TokenizerPair
     train: Store | ShardedStore
     valid: HeldOut
     valid_store: Store  # valid pairs that fit in max_pieces, for the loss; `valid` holds all lines
     tests: dict[str, HeldOut]
-    ledger: Ledger  # of shards: those that were prepared until now
+    ledger: Ledger  # of shards: those prepared so far
 
     @property
     def is_in_shards(self) -> bool:
-        """Whether `train` is prepared part by part, so that not all of its pairs are at hand."""
+        """Whether `train` is prepared part by part, so that not all of its pairs are available."""
         return isinstance(self.train, ShardedStore)
 
 
@@ -69,12 +69,12 @@ def prepare(
     kept: TokenizerPair | None = None,
     num_processes: int | None = None,
 ) -> Prepared:
-    """Prepare a corpus in `data.prepared` and open it; a stage whose input and settings are as before is not run again.
+    """Prepares a corpus in `data.prepared` and opens it; a stage with unchanged input and settings is not run again.
 
-    `kept` are tokenizers that are there already: they are taken, and none are learned. `num_processes` clean and
-    encode, as many as there are cores when None; the result is the same for any number.
-    Raises ValueError or OSError with one line for whatever is wrong in files or settings; the folder then still holds
-    what was finished.
+    `kept` are existing tokenizers to use instead of learning new ones. `num_processes` processes clean and encode, one
+    per core when None; the result is the same for any number.
+    Raises ValueError or OSError with one line for wrong files or settings; the folder then keeps the finished stages.
+
     """
     if num_processes is not None and num_processes < 1:
         raise ValueError(f"num_processes ({num_processes}) must be at least 1, or null")
@@ -82,35 +82,35 @@ def prepare(
     check_preparable(data, kept)
     data, folder = data.in_documents(), Path(data.prepared)
     tokenizer = _with_symbols(tokenizer, data)
-    wanted = _fingerprints(data, tokenizer, kept)
+    fingerprints = _fingerprints(data, tokenizer, kept)
     folder.mkdir(parents=True, exist_ok=True)
     with alone(folder / LOCK):
         done = _Record.load(folder)
-        if done.stages == wanted:
+        if done.stages == fingerprints:
             log.info("%s: prepared already", folder)
         else:
             remove_unfinished(folder)  # left by a process that was killed
-        if done.stages.get("clean") != wanted["clean"]:
-            with done.stage("clean", wanted["clean"]):
+        if done.stages.get("clean") != fingerprints["clean"]:
+            with done.stage("clean", fingerprints["clean"]):
                 done.held_out_files = _clean(data, folder, done.held_out_files, num_processes)
-        if done.stages.get("tokenizer") != wanted["tokenizer"]:
-            with done.stage("tokenizer", wanted["tokenizer"]):
+        if done.stages.get("tokenizer") != fingerprints["tokenizer"]:
+            with done.stage("tokenizer", fingerprints["tokenizer"]):
                 _make_tokenizers(tokenizer, kept, folder)
-        if done.stages.get("encode") != wanted["encode"]:
-            with done.stage("encode", wanted["encode"]):
+        if done.stages.get("encode") != fingerprints["encode"]:
+            with done.stage("encode", fingerprints["encode"]):
                 _encode(data, folder, num_processes)
-        return _open(data, folder, wanted["encode"], num_processes)
+        return _open(data, folder, fingerprints["encode"], num_processes)
 
 
 def check_preparable(data: DataSettings, kept: TokenizerPair | None = None) -> None:
-    """Raises ValueError for settings that cannot be prepared, whatever the corpus holds."""
+    """Raises ValueError for settings that cannot be prepared with any corpus."""
     folder = Path(data.prepared)
     if folder.is_dir() and _holds_other_files(folder):
-        # valid.en and test.en are written there: never over somebody's corpus, or a run
+        # valid.en and test.en are written there: never overwrite a corpus, or a run
         raise ValueError(f"data.prepared ({folder}) must be new, empty or prepared before: it holds other files")
     data = data.in_documents()
     if data.keep_shards is not None:
-        shards_of(data.train)  # refuses what cannot be cut
+        shards_of(data.train)  # refuses a corpus without shards
     unknown = [symbol for symbol in _symbols_of(data) if kept and symbol not in kept.source.reserved_symbols]
     if unknown:
         raise ValueError(
@@ -120,7 +120,7 @@ def check_preparable(data: DataSettings, kept: TokenizerPair | None = None) -> N
 
 
 def _holds_other_files(folder: Path) -> bool:
-    """Whether nothing was prepared there, and something else is: preparing writes its lock, then its record."""
+    """Whether the folder holds files but nothing prepared: preparing first writes its lock, then its record."""
     names = {path.name for path in folder.iterdir()}
     if LOCK in names and RECORD in names:
         return False
@@ -128,20 +128,20 @@ def _holds_other_files(folder: Path) -> bool:
 
 
 def corpus_fingerprint(data: DataSettings, tokenizer: TokenizerSettings, *, kept: TokenizerPair | None = None) -> str:
-    """What `Prepared.fingerprint` will be: known before anything is prepared."""
+    """The later value of `Prepared.fingerprint`, known before anything is prepared."""
     data = data.in_documents()
     return _fingerprints(data, _with_symbols(tokenizer, data), kept)["encode"]
 
 
 def _symbols_of(data: DataSettings) -> list[str]:
-    """Tags and signs of documents, each of which must be one piece."""
+    """Tags and separators of documents, each of which must be one piece."""
     return [*tags_of(data.train, data.valid, *data.tests.values()), *data.document.symbols]
 
 
 def former_fingerprints(data: DataSettings, tokenizer: TokenizerSettings) -> list[str]:
-    """What `corpus_fingerprint` was in older versions, for the same settings and files, newest first.
+    """The results of `corpus_fingerprint` in older versions, for the same settings and files, newest first.
 
-    Their cleaning differed in little (VERSION), so that it depends on the corpus whether it comes out as it did.
+    Their cleaning differed little (VERSION), so that the corpus may or may not come out the same.
     """
     data = data.in_documents()
     tokenizer = _with_symbols(tokenizer, data)
@@ -156,7 +156,7 @@ def _with_symbols(tokenizer: TokenizerSettings, data: DataSettings) -> Tokenizer
 def _fingerprints(
     data: DataSettings, tokenizer: TokenizerSettings, kept: TokenizerPair | None, version: int = VERSION
 ) -> dict[str, str]:
-    """A fingerprint a stage; each includes the one before, so that a change rebuilds what depends on it."""
+    """A fingerprint per stage; each includes the one before, so that a change also rebuilds later stages."""
     tests = {name: test.fingerprint() for name, test in data.tests.items()}
     clean_inputs = [data.train.fingerprint(), data.valid.fingerprint(), tests, data.cleaning, data.keep_shards is None]
     cleaned = fingerprint_of(version, clean_inputs, data.source_language, data.target_language)
@@ -168,7 +168,7 @@ def _clean(data: DataSettings, folder: Path, old_files: list[str], num_processes
     start = time.perf_counter()
     languages = data.source_language, data.target_language
     sources = sources_of(data.train).values()
-    warnings = [line for source in sources for line in sleeping_rules(data.cleaning, *source.languages(languages))]
+    warnings = [line for source in sources for line in skipped_rules(data.cleaning, *source.languages(languages))]
     for line in dict.fromkeys(warnings):
         log.warning("%s", line)
     held_out = [HeldOut.read("valid", data.valid), *(HeldOut.read(name, test) for name, test in data.tests.items())]
@@ -190,7 +190,7 @@ def _clean(data: DataSettings, folder: Path, old_files: list[str], num_processes
         ledger.save(new / "ledger.json")
         files = [file for part in held_out for file in part.save(folder, *languages)]
         for file in set(old_files) - set(files):
-            if Path(file).name == file:  # the record may be a stranger's: nothing outside of the folder
+            if Path(file).name == file:  # the record is untrusted: delete nothing outside of the folder
                 (folder / file).unlink(missing_ok=True)
     return files
 
@@ -209,7 +209,7 @@ def _make_tokenizers(settings: TokenizerSettings, kept: TokenizerPair | None, fo
 def _train_tokenizers(settings: TokenizerSettings, folder: Path) -> TokenizerPair:
     text = TextStore(folder / "clean" / "train")
     size = text.num_bytes(range(len(text)), ("source", "target"))
-    sources = (apart(line)[1] for line in text.lines("source"))  # every sentence once, not once a neighbour
+    sources = (apart(line)[1] for line in text.lines("source"))  # every sentence once, without context
     tokenizers = train_tokenizers(sources, text.lines("target"), len(text), settings, num_bytes=size)
     _give_back_memory()
     return tokenizers
@@ -236,7 +236,7 @@ def _encode(data: DataSettings, folder: Path, num_processes: int) -> None:
     if data.keep_shards is None:
         ledger.save(folder / "ledger.json")
     else:
-        (folder / "ledger.json").unlink(missing_ok=True)  # it comes with the first shard
+        (folder / "ledger.json").unlink(missing_ok=True)  # written with the first shard
 
 
 def _open(data: DataSettings, folder: Path, fingerprint: str, num_processes: int) -> Prepared:
@@ -260,7 +260,7 @@ def _open(data: DataSettings, folder: Path, fingerprint: str, num_processes: int
 
 
 class _Record:
-    """prepared.json: which stages stand in the folder, and made from what."""
+    """prepared.json: the finished stages in the folder, and the fingerprints of their inputs."""
 
     def __init__(self, folder: Path, stages: dict[str, str], held_out_files: list[str]) -> None:
         self.folder = folder
@@ -277,7 +277,7 @@ class _Record:
 
     @contextmanager
     def stage(self, name: str, fingerprint: str) -> Iterator[None]:
-        # forgotten first: if we are killed between the files and this record, the stage must not look finished
+        # removed first: if we are killed before this record is written, the stage must not look finished
         for stale in STAGES[STAGES.index(name) :]:
             self.stages.pop(stale, None)
         self._save()
@@ -291,7 +291,7 @@ class _Record:
 
 
 def _give_back_memory() -> None:
-    """Hand freed memory back to the system: after a vocabulary is learned, the C library (glibc) keeps a gigabyte."""
+    """Returns freed memory to the system: after a vocabulary is learned, the C library (glibc) keeps a gigabyte."""
     with suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
 

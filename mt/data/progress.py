@@ -1,4 +1,4 @@
-"""What a person sees while a corpus is prepared: a bar on a terminal, a line every few seconds elsewhere."""
+"""Progress shown while a corpus is prepared: a bar on a terminal, a line every few seconds elsewhere."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from tqdm import tqdm
 
 log = logging.getLogger(__name__)
 
-SECONDS_BETWEEN_LINES = 15.0  # short preparations say nothing
+SECONDS_BETWEEN_LINES = 15.0  # short preparations print nothing
 
 
 class Progress:
-    """Counts the pairs that are done, of `total` where it is known; in silence where our log is not wanted."""
+    """Counts finished pairs, of `total` where it is known; silent where the log level is above INFO."""
 
     def __init__(self, verb: str, total: int | None = None) -> None:
         self._verb, self._total = verb, total
         self._done = 0
         self._start = self._last = time.monotonic()
-        is_wanted = log.isEnabledFor(logging.INFO) and sys.stderr.isatty()
+        is_shown = log.isEnabledFor(logging.INFO) and sys.stderr.isatty()
         self._bar = tqdm(
             desc=verb,
             total=total,
             unit=" pairs",
             unit_scale=True,
             leave=False,
-            disable=not is_wanted,
+            disable=not is_shown,
             dynamic_ncols=True,
         )
 
     def add(self, num_pairs: int) -> None:
-        """So many more are done."""
+        """Adds finished pairs."""
         self._done += num_pairs
         self._bar.update(num_pairs)
         now = time.monotonic()

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class SubwordSampling:
-    """How strongly each side is sampled; None leaves a side as the tokenizer cuts it best.
+    """How strongly each side is sampled; None: the tokenizer's best segmentation.
 
     For a unigram tokenizer the number is the exponent alpha of Kudo (2018): 0.1 to 0.5 are usual, smaller is wilder.
     For a BPE tokenizer it is the dropout probability of Provilkov et al. (2020): 0.1 is usual, larger is wilder.
-    The draws follow from the run's seed and the place in its batches, so that a resumed run goes on exactly.
+    The draws depend on the run's seed and the place in its batches, so that a resumed run continues exactly.
     """
 
     source: float | None = None

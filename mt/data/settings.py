@@ -1,4 +1,4 @@
-"""The data node of a configuration: which corpora, how they are cleaned, where the prepared files go."""
+"""The `data` settings: the corpora, their cleaning, and the folder of prepared files."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ MOST_PIECES = 1_000_000  # of a sentence; a checkpoint refuses more
 
 @dataclass(frozen=True, kw_only=True)
 class DataSettings:
-    """A parallel corpus in three parts. Only `train` is cleaned; the lines of valid and tests stay untouched."""
+    """A parallel corpus in three parts. Only `train` is cleaned; the lines of valid and tests are unchanged."""
 
     name: str
-    source_language: str  # a short code such as en: it ends the names of the held-out files
+    source_language: str  # a short code such as en: the suffix of the held-out files
     target_language: str
     train: Corpus
     valid: Corpus
-    tests: Mapping[str, Corpus] = field(default_factory=dict)  # by name; a name starts its files: test.en
+    tests: Mapping[str, Corpus] = field(default_factory=dict)  # by name; their files are named after it: test.en
     cleaning: CleaningSettings = field(default_factory=CleaningSettings)
     document: DocumentSettings = field(default_factory=DocumentSettings)  # context of each source sentence
     max_pieces: int = 256  # longer training pairs, on either side, are dropped and counted; BOS and EOS not counted
-    keep_shards: int | None = None  # prepare each training file when its turn comes, and keep so many prepared
+    keep_shards: int | None = None  # prepare each training file when it is needed, and keep this many
     prepared: str  # folder for prepared files
-    folder: str | None = None  # where the raw files lie: the configs put it into the paths of their corpora
+    folder: str | None = None  # of the raw files: the configs use it in the paths of their corpora
 
     def __post_init__(self) -> None:
         for name in ("source_language", "target_language"):
@@ -47,7 +47,7 @@ class DataSettings:
             )
 
     def in_documents(self) -> DataSettings:
-        """The same with corpora whose sources stand in the context that `document` wants."""
+        """The same with corpora whose sources have the context that `document` sets."""
         tests = {name: in_documents(test, self.document) for name, test in self.tests.items()}
         train, valid = (in_documents(corpus, self.document) for corpus in (self.train, self.valid))
         return replace(self, train=train, valid=valid, tests=tests)

@@ -1,4 +1,4 @@
-"""A corpus too large to be prepared as a whole: each of its files is a shard, which is prepared when its turn comes."""
+"""A corpus too large to be prepared as a whole: each of its files is a shard, which is prepared when it is needed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from mt.data.workers import Workers
 
 
 def shards_of(corpus: Corpus) -> list[Corpus]:
-    """The files of a corpus, each a corpus of its own. Of several sources, the first files together, the second …
+    """The files of a corpus, each a corpus of its own. Of several sources, the first files form a shard, etc.
 
     Raises ValueError for a corpus that is not made of files in lists, or sources with different numbers of them.
     """
@@ -36,7 +36,7 @@ def shards_of(corpus: Corpus) -> list[Corpus]:
         parts = {name: shards_of(source) for name, source in corpus.sources.items()}
         if len({len(shards) for shards in parts.values()}) > 1:
             counts = ", ".join(f"{name} has {len(shards)}" for name, shards in parts.items())
-            raise ValueError(f"data.keep_shards: every source must have as many files, {counts}")
+            raise ValueError(f"data.keep_shards: every source must have the same number of files, {counts}")
         return [Sources(**dict(zip(parts, shards, strict=True))) for shards in zip(*parts.values(), strict=True)]
     if isinstance(corpus, Source):
         return [replace(corpus, corpus=shard) for shard in shards_of(corpus.corpus)]
@@ -49,10 +49,10 @@ def shards_of(corpus: Corpus) -> list[Corpus]:
 
 @dataclass(frozen=True)
 class ShardMaker:
-    """Prepares one shard; goes to another process.
+    """Prepares one shard; runs in another process.
 
-    A shard is a folder `shards/000003` with clean/, encoded/ and shard.json, which says what it was made from. Its
-    ledger stays in `shards/ledgers` when the folder goes.
+    A shard is a folder `shards/000003` with clean/, encoded/ and shard.json, which records its inputs. Its ledger
+    stays in `shards/ledgers` when the folder is removed.
     """
 
     data: DataSettings
@@ -64,7 +64,7 @@ class ShardMaker:
         return self.folder / "shards" / f"{number:06d}"
 
     def is_made(self, number: int) -> bool:
-        """Whether the shard's folder stands and is made from what the settings say now."""
+        """Whether the shard's folder exists and was made with the present settings."""
         try:
             made_from = json.loads((self.place(number) / "shard.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -76,7 +76,7 @@ class ShardMaker:
         (place.parent / "ledgers").mkdir(parents=True, exist_ok=True)
         with alone(place.with_name(f".lock.{number:06d}")):
             if self.is_made(number):
-                return  # by another process, while we waited
+                return  # another process prepared it while we waited
             remove_unfinished(place.parent, place.name.__eq__)
             with whole_folder(place) as new:
                 self._make(number, new, num_processes)
@@ -107,7 +107,7 @@ class ShardMaker:
 class ShardedStore:
     """The shards of a corpus by number. A shard is a store of its own, the same whenever it is prepared.
 
-    At most `data.keep_shards` of them are on the disk at a time; those used last stay.
+    At most `data.keep_shards` of them are on the disk at a time; the last used ones are kept.
     """
 
     def __init__(self, data: DataSettings, folder: Path, fingerprint: str, num_processes: int) -> None:
@@ -125,9 +125,9 @@ class ShardedStore:
         return self._num_shards
 
     def store(self, number: int) -> Store:
-        """One shard, prepared now if it is not there yet; the one given before may go once another is asked for.
+        """One shard, prepared now if necessary; the shard returned before may then be removed.
 
-        Raises ValueError or OSError for whatever is wrong with its files.
+        Raises ValueError or OSError for faults of its files.
         """
         if number in self._coming:
             self._coming.pop(number).result()
@@ -136,12 +136,12 @@ class ShardedStore:
             self._make(number, self._num_processes)
         self._in_use = number
         place = self._make.place(number)
-        os.utime(place)  # used last
+        os.utime(place)  # marks it as used last
         self.ledger.save(self.folder / "ledger.json")
         return Store(place / "encoded" / "train", TextStore(place / "clean" / "train"))
 
     def prefetch(self, number: int) -> None:
-        """Begin to prepare a shard in the background if it is not there; `store` waits for it."""
+        """Begins to prepare a shard in the background if necessary; `store` waits for it."""
         if number in self._coming or self._make.is_made(number):
             return
         self._make_room()
@@ -150,11 +150,11 @@ class ShardedStore:
         self._coming[number] = self._background.submit(number)
 
     def sample(self, most: int) -> Iterator[Pair]:
-        """The sentences of at most so many pairs of the shard in use, or of the first."""
+        """The sentences of at most this many pairs of the shard in use, or of the first."""
         return self.store(self._in_use or 0).sample(most)
 
     def close(self) -> None:
-        """Give up what is being prepared in the background."""
+        """Cancels preparation in the background."""
         if self._background is not None:
             self._background.close()
         self._background = None
@@ -162,7 +162,7 @@ class ShardedStore:
 
     @property
     def ledger(self) -> Ledger:
-        """The counts of all shards that were prepared until now."""
+        """The counts of all shards prepared so far."""
         total, sources = Ledger("train"), {}
         for path in sorted((self.folder / "shards" / "ledgers").glob("*.json")):
             ledger = Ledger.load(path)
@@ -173,11 +173,11 @@ class ShardedStore:
         return total
 
     def _make_room(self) -> None:
-        """Remove what was used longest ago, so that one more may come."""
+        """Removes the least recently used shards, to make room for one more."""
         in_use = None if self._in_use is None else self._make.place(self._in_use)
         others = [path for path in (self.folder / "shards").glob("[0-9]*") if path != in_use]
         others.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
         num_coming = 1 + sum(not shard.done() for shard in self._coming.values())
         for path in others[max(0, self._keep_shards - (in_use is not None) - num_coming) :]:
-            with suppress(FileNotFoundError):  # another process may be at it, too
-                remove_whole(path)  # at once: half of a shard must not look like one
+            with suppress(FileNotFoundError):  # another process may remove it, too
+                remove_whole(path)  # in one step: a partly deleted shard must not look complete

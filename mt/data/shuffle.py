@@ -1,4 +1,4 @@
-"""A corpus in random order, but never in memory: dealt out to files, each of which is then shuffled by itself."""
+"""Shuffles a corpus without holding it in memory: lines are distributed over files, each of which is shuffled."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from mt.data.block import BLOCK_PAIRS, COLUMNS, Block, ended
 from mt.data.progress import Progress
 from mt.data.text_store import TextStore, TextWriter
 
-# Sources of more pairs lie on the disk in random order, so that any run of neighbours is a fair sample of the source:
-# batching reads an epoch in blocks of that many. Smaller ones are planned in one piece and keep the corpus's order.
+# Sources of more pairs are stored in random order, so that any run of neighbours is a fair sample of the source:
+# batching reads an epoch in blocks of that many. Smaller ones are planned as a whole and keep the corpus's order.
 SHUFFLED_ABOVE = 1 << 20
-BUCKET_BYTES = 1 << 26  # about what one file holds, and what is in memory at once
-DEALT_BLOCKS = 16  # dealt out together, so that what goes to one file is written in larger pieces
+BUCKET_BYTES = 1 << 26  # approximate size of one file, and of what is in memory at a time
+DEALT_BLOCKS = 16  # distributed together, so that each file is written in larger pieces
 SEED = 1
 
 
 def shuffle_large_sources(folder: Path) -> None:
-    """Put each large source of the text store in `folder` into an order that is random but always the same."""
+    """Puts each large source of the text store in `folder` into a random but reproducible order."""
     text = TextStore(folder)
     large = {name for name, lines in text.sources.items() if len(lines) > SHUFFLED_ABOVE}
     if not large:
@@ -59,7 +59,7 @@ def _shuffled(text: TextStore, lines: range, source: int, folder: Path) -> Itera
 
 
 def _deal(text: TextStore, lines: range, rng: np.random.Generator, num_buckets: int, folder: Path) -> list[str]:
-    """Each line to a bucket drawn for it, the lines of a bucket in their order; gives the columns there are."""
+    """Writes each line to a random bucket, in order within the bucket; returns the existing columns."""
     blocks, columns = text.blocks(lines), []
     while some := list(islice(blocks, DEALT_BLOCKS)):
         buckets = rng.integers(num_buckets, size=sum(map(len, some)))
@@ -69,7 +69,7 @@ def _deal(text: TextStore, lines: range, rng: np.random.Generator, num_buckets: 
         for column in columns:
             rows = [row for block in some for row in block.raw_lines(column)]
             for bucket, (first, last) in enumerate(pairwise(bounds)):
-                # opened anew each time: there may be more of them than a process may hold open
+                # opened again each time: there may be more files than a process may keep open
                 with open(_path(folder, column, bucket), "ab") as file:
                     file.write(ended([rows[n] for n in order[first:last]]))
     return columns

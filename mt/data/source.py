@@ -1,6 +1,6 @@
-"""A source is a value: what an encoder reads of some sentences, pictures or sounds, and what is known of them.
+"""A source is a value: an encoder's input from some sentences, pictures or sounds, and facts about them.
 
-Batches and requests make sources, the encoder of the model reads them. Nobody between the two looks inside: length,
+Batches and requests make sources, the model's encoder reads them. Code between the two does not look inside: length,
 rows, padding and device are methods here. `Text` is one kind; another kind is a class with the same methods, and an
 encoder that reads it (`mt.model.encoder.SourceEncoder`).
 """
@@ -19,13 +19,13 @@ from mt.data.tokenizer import EOS, PAD
 
 # B sources, S source length, P pieces of a sentence
 
-NO_PATH = -1  # between two pieces of which at least one is in no tree, or in another one
+NO_PATH = -1  # between two pieces that are not in the same tree
 Rows = slice | Sequence[int] | Tensor
 Kind = TypeVar("Kind", bound="Source")
 
 
 class Source(Protocol):
-    """B sources side by side, each padded to the longest of them."""
+    """A batch of B sources, each padded to the longest of them."""
 
     def __len__(self) -> int:
         """B."""
@@ -33,20 +33,20 @@ class Source(Protocol):
 
     @property
     def padded_length(self) -> int:
-        """S: places of each source, padding included; what memory and time of the encoder grow with."""
+        """S: places of each source, padding included; the encoder's memory and time grow with it."""
         ...
 
     def rows(self: Kind, rows: Rows) -> Kind:
-        """Some of the sources, which may be repeated and in another order, padded to the longest of these."""
+        """Some of the sources, possibly repeated or reordered, padded to the longest of these."""
         ...
 
     def to(self: Kind, device: torch.device | str) -> Kind:
-        """The same sources on another device. A GPU is not waited for."""
+        """The same sources on another device. Does not wait for a GPU."""
         ...
 
     @classmethod
     def stacked(cls: type[Kind], sources: Sequence[Kind]) -> Kind:
-        """All sources of several values of this kind, one after the other, as one value."""
+        """Concatenates several values of this kind."""
         ...
 
 
@@ -55,7 +55,7 @@ class Text:
     """Sentences as pieces: `ids_BS` (int64) ends each with EOS, then pads it with PAD.
 
     `tree_distance_BSS` (int8): steps from the word of the first piece up its dependency tree to the lowest word that
-    is, or is above, the word of the second; -1 where there is no such word. None where no sentence has a tree.
+    is the word of the second or an ancestor of it; -1 where there is none. None where no sentence has a tree.
     """
 
     ids_BS: Tensor
@@ -67,7 +67,7 @@ class Text:
         return cls(_side_by_side([torch.tensor([*pieces, EOS]) for pieces in sentences]))
 
     def with_trees(self, distances: Sequence[np.ndarray | None]) -> Text:
-        """The same sentences with `tree_distance_PP` of the first P pieces of each; None: it has no tree."""
+        """The same sentences with `tree_distance_PP` of the first P pieces of each; None: no tree."""
         tree_distance_BSS = self._no_paths(len(self), self.padded_length)
         for row, tree_distance_PP in enumerate(distances):
             if tree_distance_PP is not None:
@@ -117,12 +117,12 @@ class Text:
 
 
 def stacked(sources: Sequence[Kind]) -> Kind:
-    """Several sources of the same kind as one value."""
+    """Concatenates sources of the same kind."""
     return type(sources[0]).stacked(sources)
 
 
 def moved(tensor: Tensor, device: torch.device | str) -> Tensor:
-    """A CPU tensor on `device`; through pinned memory, so that nobody waits for a GPU."""
+    """A CPU tensor on `device`; through pinned memory, so that the copy to a GPU is asynchronous."""
     if torch.device(device).type == "cuda":
         return tensor.pin_memory().to(device, non_blocking=True)
     return tensor.to(device)

@@ -13,15 +13,15 @@ from mt.data.tokenizer import RESERVED
 NAME = re.compile(r"\w[\w.-]*")
 TARGET_TAG = re.compile(r"<2([\w-]+)>")
 LINK_START = re.compile(r"(?<!\S)\d+")
-HEAD = re.compile(r"(?<!\S)0*[1-9]\d*(?!\S)")  # a root, 0, stays one
+HEAD = re.compile(r"(?<!\S)0*[1-9]\d*(?!\S)")  # a head; a root, 0, stays 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """A corpus with a tag: a symbol such as <2de> or <bt> before each source sentence, which the model learns to heed.
+    """A corpus with a tag: a symbol such as <2de> or <bt> before each source sentence, which controls the model.
 
     The tag becomes one piece of the tokenizer. `source_language` and `target_language` are for cleaning, where this
-    corpus is in others than data names.
+    corpus has other languages than `data`.
     """
 
     corpus: Corpus
@@ -47,7 +47,7 @@ class Source:
 
 
 class Sources:
-    """Corpora by name, one after the other. Each is a `Source`, or a corpus alone where it has no tag."""
+    """Corpora by name, one after the other. Each is a `Source`, or a plain corpus if it has no tag."""
 
     def __init__(self, **sources: Corpus) -> None:
         if not sources:
@@ -71,7 +71,7 @@ class Sources:
 
 
 def sources_of(corpus: Corpus, name: str = "train") -> dict[str, Source]:
-    """The sources that a corpus is made of; one that is not made of any is itself one of this name."""
+    """The sources of a corpus; a corpus without sources is a single one of this name."""
     if isinstance(corpus, Sources):
         return corpus.sources
     return {name: corpus if isinstance(corpus, Source) else Source(corpus=corpus)}
@@ -84,10 +84,10 @@ def tags_of(*corpora: Corpus) -> list[str]:
 
 
 def reads_untagged(corpus: Corpus, sources: Iterable[str], symbols: Sequence[str]) -> bool | None:
-    """Whether a model that is trained on the corpus sees sources without a tag, too; None where that is not known.
+    """Whether a model trained on the corpus also sees sources without a tag; None where that is not known.
 
-    `sources` are some of its sentences, as the model reads them. `symbols` are the tokenizer's: they can be tags that
-    stand in the text itself.
+    `sources` are some of its sentences, as the model reads them. `symbols` are the tokenizer's: they can be tags in
+    the text itself.
     """
     if all(source.tag is not None for source in sources_of(corpus).values()):
         return False
@@ -96,7 +96,7 @@ def reads_untagged(corpus: Corpus, sources: Iterable[str], symbols: Sequence[str
 
 
 def target_languages(corpus: Corpus, of_data: str) -> list[str]:
-    """The target languages of a corpus, each once: its sources' own, or what a tag such as <2de> says, or `of_data`."""
+    """The target languages of a corpus, each once: from its sources, or from tags such as <2de>, or `of_data`."""
 
     return list(
         dict.fromkeys(
@@ -106,7 +106,7 @@ def target_languages(corpus: Corpus, of_data: str) -> list[str]:
 
 
 def language_of_tag(tag: str | None) -> str | None:
-    """The target language that a tag such as <2de> asks for; None for any other tag."""
+    """The target language that a tag such as <2de> selects; None for any other tag."""
     named = TARGET_TAG.fullmatch(tag or "")
     return named[1] if named else None
 
@@ -128,9 +128,9 @@ def moved_links(links: str, by: int = 1) -> str:
 
 
 def moved_tree(tree: str, before: int = 1, after: int = 0) -> str:
-    """The tree (`mt.data.pair.Pair`) of a source that has more words before and after it, each of which hangs on none.
+    """The tree (`mt.data.pair.Pair`) of a source with additional words before and after it, which have no head.
 
-    A blank one, of a source without a tree, stays; a head that lies outside the sentence stays outside.
+    A blank one, of a source without a tree, stays blank; a head outside of the sentence stays outside.
     """
     heads = tree.split()
     if not heads:

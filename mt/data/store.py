@@ -1,7 +1,7 @@
 """Prepared pairs as ids: flat memory-mapped arrays of both sides with an index of where each sentence starts.
 
 Files: store.json; source.ids and target.ids (uint16 when the vocabulary allows, else int32), source.index and
-target.index (int64, one offset a sentence and one for the end), and lines.index (int64): the line of each pair in the
+target.index (int64, one offset per sentence and one for the end), and lines.index (int64): the line of each pair in the
 text store, which also holds the pairs that were too long in pieces.
 """
 
@@ -64,6 +64,6 @@ class Store:
         return self._text.pair(int(self._lines[number]))
 
     def sample(self, most: int) -> Iterator[Pair]:
-        """The sentences of at most so many pairs, evenly spread over all; any first part of them is about as even."""
+        """The sentences of at most this many pairs, evenly spread over all; so are the first ones of them."""
         numbers = np.arange(0, len(self), max(1, -(-len(self) // most)))
         return (self.text(number) for number in np.random.default_rng(1).permutation(numbers).tolist())

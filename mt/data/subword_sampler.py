@@ -1,7 +1,7 @@
-"""Random cuts into pieces that a seed decides: unigram sampling (Kudo 2018) and BPE-dropout (Provilkov et al. 2020).
+"""Random segmentations that a seed determines: unigram sampling (Kudo 2018) and BPE-dropout (Provilkov et al. 2020).
 
-sentencepiece has both, but its generators start differently in every process. Here a sentence's ids follow from the
-model, the text, the strength and the sentence's own seed, whoever draws them, after whatever else.
+sentencepiece has both, but its generators start differently in every process. Here a sentence's ids depend only on
+the model, the text, the strength and the sentence's own seed, in any process and after any other draws.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from itertools import accumulate
 from random import Random
 from typing import Any
 
-UNKNOWN_PENALTY = 10.0  # sentencepiece's: an unknown character scores so much below the rarest piece
-CACHED_WORDS = 1 << 15  # what was found out about a word is kept, 2 kB or so; a full cache starts anew
-CACHED_CHARACTERS = 32  # longer words hardly come again
-CACHED_STRENGTHS = 4  # one for each side, and some to spare
+UNKNOWN_PENALTY = 10.0  # sentencepiece's: an unknown character scores this much below the rarest piece
+CACHED_WORDS = 1 << 15  # words with cached segmentations, about 2 kB each; a full cache is cleared
+CACHED_CHARACTERS = 32  # longer words rarely repeat
+CACHED_STRENGTHS = 4  # one for each side, and some spare ones
 
 Ids = tuple[int, ...]
 Cut = Callable[[str, Callable[[], float], list[int]], None]  # word, random numbers, ids: appends ids of a random cut
@@ -28,7 +28,7 @@ class SubwordSampler:
     """Random segmentations by a sentencepiece model.
 
     Text is normalized as the model does it, a character without a piece is spelled in bytes or unknown, and a reserved
-    symbol stays one id (sentencepiece's own sampling may take it apart). Threads may draw at the same time.
+    symbol stays one id (sentencepiece's own sampling may split it). Threads may draw at the same time.
     """
 
     def __init__(self, processor: Any, reserved_symbols: Sequence[str]) -> None:
@@ -37,15 +37,15 @@ class SubwordSampler:
         self._reserved = {symbol: processor.piece_to_id(symbol) for symbol in reserved_symbols}
         self._split = re.compile(f"({'|'.join(map(re.escape, reserved_symbols)) or '(?!)'})").split
         pieces = _learned_pieces(processor, self._reserved)
-        # no piece that was learned here goes across a blank, so that words are independent; a foreign one may
+        # pieces learned here never cross a blank, so that words are independent; those of foreign models may
         is_crossed = any("▁" in piece[1:] for piece in pieces)
         self._words = re.compile(r"[\s\S]+" if is_crossed else "▁[^▁]*|[^▁]+").findall
-        # BPE numbers its merges 0, -1, -2, …; what unigram has are log-probabilities
+        # BPE numbers its merges 0, -1, -2, …; unigram stores log-probabilities
         self.is_bpe = all(score.is_integer() for _, score in pieces.values())
         self._kind = (_Dropout if self.is_bpe else _Lattice)(pieces, _spelling(processor))
 
     def draw(self, texts: Sequence[str], strength: float, seeds: Sequence[int]) -> list[list[int]]:
-        """Ids of a random segmentation of each text, decided by its seed (64 bits).
+        """Ids of a random segmentation of each text, determined by its seed (64 bits).
 
         `strength` is the exponent alpha of unigram sampling: the larger, the closer to the best segmentation. For BPE
         it is the dropout probability: the larger, the wilder.
@@ -81,7 +81,7 @@ class _Lattice:
     """
 
     def __init__(self, pieces: dict[str, tuple[int, float]], spelled: Callable[[str], Ids]) -> None:
-        # with each piece all its beginnings: where no piece begins so, the search for longer ones ends
+        # with all prefixes of each piece: where no prefix matches, the search for longer pieces ends
         self._pieces: dict[str, tuple] = {piece[:length]: () for piece in pieces for length in range(1, len(piece))}
         self._pieces |= {piece: ((id_,), score) for piece, (id_, score) in pieces.items()}
         self._unknown_score = min(score for _, score in pieces.values()) - UNKNOWN_PENALTY
@@ -105,7 +105,7 @@ class _Lattice:
     def _start(self, word: str, alpha: float) -> tuple:
         """The node at the start of the word.
 
-        A node is the cumulative probabilities of the next pieces, but for the last, and of each its ids and its node.
+        A node holds the cumulative probabilities of the next pieces, except the last, and the ids and node of each.
         """
         mass, nodes = [0.0] * (len(word) + 1), [()] * (len(word) + 1)  # mass: log of the weights of all ways to the end
         for place in reversed(range(len(word))):
@@ -128,13 +128,13 @@ class _Lattice:
                 break
             if piece:
                 arcs.append((*piece, end))
-        if not arcs or arcs[0][2] > place + 1:  # the character itself is no piece
+        if not arcs or arcs[0][2] > place + 1:  # the character itself is not a piece
             arcs.append((self._spelled(word[place]), self._unknown_score, place + 1))
         return arcs
 
 
 class _Dropout:
-    """BPE: the best-ranked merge first, but each that comes up is passed over with a probability."""
+    """BPE: the best-ranked merge first, but each is skipped with a probability."""
 
     def __init__(self, pieces: dict[str, tuple[int, float]], spelled: Callable[[str], Ids]) -> None:
         self._ranks = {piece: -score for piece, (_, score) in pieces.items() if len(piece) > 1}
@@ -148,7 +148,7 @@ class _Dropout:
 
         def cut(word: str, random: Callable[[], float], ids: list[int]) -> None:
             best, num_merges, candidates = cache.get(word) or _kept(cache, word, self._start(word))
-            # how many merges are done before one is passed over: geometric, so that most words take one random number
+            # the number of merges before one is skipped: geometric, so that most words take one random number
             num_done = log(1 - random()) * scale if dropout else num_merges
             if num_done >= num_merges:
                 ids += best
@@ -159,7 +159,7 @@ class _Dropout:
         return cut
 
     def _start(self, word: str) -> tuple[list[int], int, list[tuple]]:
-        """The best segmentation, its number of merges, and the merges that the characters offer."""
+        """The best segmentation, its number of merges, and the possible merges of its characters."""
         ranked = [(self._ranks.get(word[left : left + 2]), left, left + 1, left + 2) for left in range(len(word) - 1)]
         candidates = [candidate for candidate in ranked if candidate[0] is not None]
         heapify(candidates)
@@ -167,17 +167,17 @@ class _Dropout:
         return self._spelled_out(word, ends), ends.count(0), candidates
 
     def _merged(self, word: str, candidates: list[tuple], num_done: float, gap: Callable[[], float]) -> list[int]:
-        """Where the piece that starts at each place ends (0: none starts there) after all merges not passed over.
+        """Where the piece that starts at each place ends (0: none starts there) after all merges that are not skipped.
 
-        The first is passed over when `num_done` merges are done, each further one when `gap` more are. A candidate is
-        its rank, where its left and its right part start, and its end.
+        The first is skipped after `num_done` merges, each further one after `gap` more. A candidate is its rank, the
+        starts of its left and right part, and its end.
         """
         ends = list(range(1, len(word) + 1))
         starts = list(range(-1, len(word)))  # of the piece that ends here
         while candidates:
             _, left, right, end = heappop(candidates)
             if ends[left] != right or ends[right] != end:
-                continue  # another merge took a part
+                continue  # another merge has used a part
             if num_done < 1:
                 num_done = gap()
                 continue
@@ -188,9 +188,9 @@ class _Dropout:
                 if (rank := self._ranks.get(word[before:end])) is not None:
                     heappush(candidates, (rank, before, left, end))
             if end < len(word):
-                behind = ends[end]
-                if (rank := self._ranks.get(word[left:behind])) is not None:
-                    heappush(candidates, (rank, left, end, behind))
+                after = ends[end]
+                if (rank := self._ranks.get(word[left:after])) is not None:
+                    heappush(candidates, (rank, left, end, after))
         return ends
 
     def _spelled_out(self, word: str, ends: list[int]) -> list[int]:
@@ -211,7 +211,7 @@ def _kept(cache: dict[str, tuple], word: str, found: tuple) -> tuple:
 
 
 def _learned_pieces(processor: Any, reserved: Container[str]) -> dict[str, tuple[int, float]]:
-    """Id and score of every piece that is neither special, nor reserved, nor a byte."""
+    """Id and score of every piece that is not special, reserved or a byte."""
     others = (processor.is_control, processor.is_unknown, processor.is_byte, processor.is_unused)
     ids = [id_ for id_ in range(len(processor)) if not any(is_other(id_) for is_other in others)]
     pieces = {processor.id_to_piece(id_): (id_, processor.get_score(id_)) for id_ in ids}
@@ -219,7 +219,7 @@ def _learned_pieces(processor: Any, reserved: Container[str]) -> dict[str, tuple
 
 
 def _spelling(processor: Any) -> Callable[[str], Ids]:
-    """What gives the ids of a character that is no piece: its bytes where the model has them, else unknown."""
+    """A function from a character without a piece to ids: its bytes where the model has them, else unknown."""
     byte_ids = [processor.piece_to_id(f"<0x{byte:02X}>") for byte in range(256)]
     if not all(processor.is_byte(id_) for id_ in byte_ids):
         return lambda _: (processor.unk_id(),)

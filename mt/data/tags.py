@@ -1,4 +1,4 @@
-"""Tags at the start of source lines, such as <2de>, that stand in the text or before it."""
+"""Tags at the start of source lines, such as <2de>, in the text or before it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from mt.listing import listed
 
 
 def tags_of_tokenizer(tokenizer: Tokenizer) -> tuple[str, ...]:
-    """The reserved symbols of a tokenizer that can be tags: all but the signs of documents."""
+    """The reserved symbols of a tokenizer that can be tags: all except the separators of documents."""
     return tuple(symbol for symbol in tokenizer.reserved_symbols if symbol not in (BEFORE, AFTER))
 
 
 def first_untagged(lines: Iterable[tuple[int, str]], tags: tuple[str, ...]) -> int | None:
-    """The number of the first of `lines` (number, line) that has none of the tags; None where all have one."""
+    """The number of the first of `lines` (number, line) without any of the tags; None if all have one."""
     return next((number for number, line in lines if not _has_tag(line, tags)), None)
 
 

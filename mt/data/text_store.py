@@ -1,8 +1,8 @@
 """Cleaned pairs on disk: two plain text files that people can read, with an index so that line n costs one seek.
 
-Files: source.text, target.text, links.text where gold alignments are known, and tree.text where trees are, a line a
-pair; beside each an .index of int64 byte offsets, one a line and one for the end; and sources.json, which lines come
-from which source of the corpus.
+Files: source.text, target.text, links.text where gold alignments are known, and tree.text where trees are, a line
+per pair; for each an .index of int64 byte offsets, one per line and one for the end; and sources.json, with the lines
+of each source of the corpus.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from mt.data.pair import Pair
 
 
 class TextStore:
-    """Pairs of sentences on disk; only what is asked for is read."""
+    """Pairs of sentences on disk, read only as needed."""
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
@@ -39,13 +39,13 @@ class TextStore:
         return Pair(self._line("source", number), self._line("target", number), links or None, tree=tree or None)
 
     def lines(self, column: str) -> Iterator[str]:
-        """Stream one column: "source" or "target"."""
+        """Streams one column: "source" or "target"."""
         with open(self.folder / f"{column}.text", encoding="utf-8", newline="\n") as file:
             for line in file:
                 yield line.removesuffix("\n")
 
     def blocks(self, lines: range) -> Iterator[Block]:
-        """Stream some lines in blocks; files are read, not mapped, so that memory stays as it is."""
+        """Streams some lines in blocks; files are read, not mapped, so that memory does not grow."""
         with ExitStack() as stack:
             files = {name: stack.enter_context(open(self.folder / f"{name}.text", "rb")) for name in self._columns}
             start = lines.start
@@ -60,12 +60,12 @@ class TextStore:
                 start = end
 
     def num_bytes(self, lines: range, columns: Sequence[str] = COLUMNS) -> int:
-        """How much text some lines are, in some of the columns."""
+        """Bytes of text of some lines, in some of the columns."""
         chosen = (index for column, index in self._index.items() if column in columns)
         return sum(int(index[lines.stop] - index[lines.start]) for index in chosen)
 
     def _end_of_characters(self, start: int) -> int:
-        """The line at which so many bytes are full that a block must end, at least one behind `start`."""
+        """The line at which a block of this many bytes must end, at least one after `start`."""
         ends = (int(np.searchsorted(index, index[start] + BLOCK_CHARACTERS)) for index in self._index.values())
         return max(start + 1, min(ends))
 
@@ -89,17 +89,17 @@ class TextWriter:
         self._num_pairs = 0
 
     def begin(self, source: str) -> None:
-        """What is written from now on comes from this source."""
+        """Sets the source of the pairs written from now on."""
         self._sources[source] = [self._num_pairs, self._num_pairs]
 
     def write(self, block: Block) -> None:
-        """Append the pairs of a block."""
+        """Appends the pairs of a block."""
         self._write("source", block.source)
         self._write("target", block.target)
         for name in OPTIONAL:
             known = getattr(block, name)
             if known is not None or name in self._writers:
-                if name not in self._writers:  # the pairs before have none
+                if name not in self._writers:  # earlier pairs have none
                     self._write(name, b"\n" * self._num_pairs)
                 self._write(name, known or b"\n" * len(block))
         self._num_pairs += len(block)
@@ -122,7 +122,7 @@ class TextWriter:
 
 
 def write_text_store(folder: str | Path, pairs: Iterable[Pair], source: str = "train") -> None:
-    """Stream pairs into `folder`, as those of one source."""
+    """Streams pairs into `folder`, as those of one source."""
     with TextWriter(folder) as writer:
         writer.begin(source)
         for block in in_blocks(pairs):

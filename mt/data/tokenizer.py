@@ -1,4 +1,4 @@
-"""Text to pieces and back, by sentencepiece: unigram or BPE, one joint vocabulary or one a side.
+"""Text to pieces and back, by sentencepiece: unigram or BPE, one joint vocabulary or one per side.
 
 In every tokenizer pad is 0, unknown 1, begin of sentence 2, end of sentence 3; then come the reserved symbols, then 256
 bytes (with byte fallback), then the learned pieces.
@@ -30,10 +30,10 @@ NUM_SPECIAL = 4
 NUM_BYTES = 256
 MODEL_TYPES = ("unigram", "bpe")
 NORMALIZATIONS = ("nfc", "identity", "nfkc", "nmt_nfkc")
-# What normalizes in NFC first, by the name that its models bear; sentencepiece's own rules do not order marks.
+# Normalizations that apply NFC first, by the name in their models; sentencepiece's own rules do not order marks.
 COMPOSING = {"nfc": "nfc", "nfkc": "nfc_nfkc", "nmt_nfkc": "nfc_nmt_nfkc"}
 RESERVED = re.compile(r"<[^\s<>▁]+>")  # the shape of a reserved symbol: <2de>
-MAX_LINE_BYTES = 65536  # sentencepiece leaves longer lines out of its training
+MAX_LINE_BYTES = 65536  # sentencepiece ignores longer lines in its training
 TRAINING_THREADS = 16  # fixed: another number sums in another order, and the vocabulary could depend on the machine
 
 MOST_PIECES = 1_000_000  # of a vocabulary
@@ -41,20 +41,20 @@ MOST_PIECES = 1_000_000  # of a vocabulary
 
 @dataclass(frozen=True, kw_only=True)
 class TokenizerSettings:
-    """What a tokenizer is trained to be. Subword sampling is no part of it: see SubwordSampling."""
+    """Settings of a tokenizer's training. Subword sampling is separate: see SubwordSampling."""
 
     vocab_size: int = 8000  # pieces in all, per vocabulary; a corpus too small for it gives fewer, and a warning
     model_type: str = "unigram"  # unigram | bpe
-    joint: bool = True  # one vocabulary for both languages, or one a side
+    joint: bool = True  # one vocabulary for both languages, or one per side
     byte_fallback: bool = True  # spell unseen characters in bytes, so that nothing is ever unknown
     character_coverage: float = 0.9999  # share of the characters that get a piece; the rest is spelled in bytes
-    split_digits: bool = False  # one piece a digit
-    reserved_symbols: Sequence[str] = ()  # each encodes to one id wherever it stands: language tags like <2de>
+    split_digits: bool = False  # one piece per digit
+    reserved_symbols: Sequence[str] = ()  # each encodes to one id everywhere: language tags like <2de>
     normalization: str = "nfc"  # nfc (canonically equal texts are the same) | identity | nfkc | nmt_nfkc
-    collapse_blanks: bool = False  # runs of blanks become one, blanks at the ends go (text then comes back so)
+    collapse_blanks: bool = False  # runs of blanks become one, blanks at the ends are removed (also in decoded text)
     max_sentences: int = 1_000_000  # at most so many sentences train a vocabulary, drawn evenly from the corpus
-    max_megabytes: int = 64  # and at most so much text: unigram takes 20 times as much memory, bpe 6 times
-    seed: int = 1  # draws those sentences
+    max_megabytes: int = 64  # and at most this much text: unigram takes 20 times as much memory, bpe 6 times
+    seed: int = 1  # of drawing those sentences
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "reserved_symbols", tuple(self.reserved_symbols))
@@ -71,7 +71,9 @@ class TokenizerSettings:
                 raise ValueError(f"tokenizer.{name} ({getattr(self, name)}) must be at least 1")
         for symbol in self.reserved_symbols:
             if not RESERVED.fullmatch(symbol) or symbol in ("<pad>", "<unk>", "<s>", "</s>"):
-                raise ValueError(f"tokenizer.reserved_symbols: {symbol!r} must look like <2de> and be no special piece")
+                raise ValueError(
+                    f"tokenizer.reserved_symbols: {symbol!r} must look like <2de> and not be a special piece"
+                )
             if self.normalization != "identity" and not is_composed(symbol):
                 raise ValueError(f"tokenizer.reserved_symbols: {symbol!r} must be in NFC, as all text is")
         if len(set(self.reserved_symbols)) != len(self.reserved_symbols):
@@ -91,11 +93,11 @@ class Tokenizer:
 
     With byte fallback and normalization "identity" `decode(encode(text)) == text` for every text without U+2581, the
     sign that sentencepiece writes for a blank (it comes back as a blank): double blanks, tabs and emoji included; with
-    "nfc" it is `composed(text)`. With `collapse_blanks` or another normalization the text comes back as that rule
-    leaves it; without byte fallback a character that was not in the training text comes back as " ⁇ ".
+    "nfc" it is `composed(text)`. With `collapse_blanks` or another normalization decoding gives the normalized text;
+    without byte fallback a character that was not in the training text becomes " ⁇ ".
 
-    `is_composing` says whether text is brought to Unicode's NFC first, so that canonically equal texts have the same
-    pieces. The model file says so, in the name of its normalizer: older models read text as they always did.
+    `is_composing` says whether text is first converted to Unicode's NFC, so that canonically equal texts have the same
+    pieces. The model file records it in the name of its normalizer; older models keep reading text without it.
     """
 
     def __init__(self, model: bytes) -> None:
@@ -129,7 +131,7 @@ class Tokenizer:
             raise ValueError(f"{path}: {error}") from None
 
     def save(self, path: str | Path) -> None:
-        """Write the model file, byte for byte what was loaded or trained."""
+        """Write the model file, byte for byte as loaded or trained."""
         Path(path).write_bytes(self._model)
 
     def to_bytes(self) -> bytes:
@@ -137,7 +139,7 @@ class Tokenizer:
         return self._model
 
     def composed(self, text: str) -> str:
-        """The text as it is encoded: in NFC, unless the model is from before this was done."""
+        """The text as it is encoded: in NFC, unless the model is from an older version."""
         return composed(text) if self.is_composing else text
 
     def encode(self, text: str) -> list[int]:
@@ -152,7 +154,7 @@ class Tokenizer:
         return self._without_blanks_before_symbols(texts, ids)
 
     def sample(self, texts: Sequence[str], strength: float, seeds: Sequence[int] | np.ndarray) -> list[list[int]]:
-        """Ids of a random segmentation of every text, each decided by the model, the text, `strength` and its own seed.
+        """Ids of a random segmentation of every text, each determined by model, text, `strength` and its own seed.
 
         `strength` is the exponent of unigram sampling, or the dropout probability of BPE (see SubwordSampling).
         """
@@ -173,11 +175,11 @@ class Tokenizer:
         return self._processor.id_to_piece([int(id_) for id_ in ids])
 
     def is_common(self, id_: int, count: int) -> bool:
-        """Whether a piece is among the first `count` that were learned: they stand in the order of their frequency."""
+        """Whether a piece is among the first `count` that were learned: they are in the order of their frequency."""
         return 0 <= id_ - self._first_learned < count
 
     def __reduce__(self) -> tuple:
-        return Tokenizer, (self._model,)  # what was found out for sampling stays behind
+        return Tokenizer, (self._model,)  # without the cache for sampling
 
     @functools.cached_property
     def _sampler(self) -> SubwordSampler:
@@ -197,7 +199,7 @@ class Tokenizer:
 
 @dataclass(frozen=True)
 class TokenizerPair:
-    """The tokenizers of both sides; a joint one stands on both."""
+    """The tokenizers of both sides; a joint one is used on both."""
 
     source: Tokenizer
     target: Tokenizer
@@ -216,13 +218,13 @@ class TokenizerPair:
             self.target.save(Path(folder) / "target.model")
 
     def digests(self) -> list[str]:
-        """What tells these tokenizers from others: SHA-256 of one joint model file, or of two."""
+        """The identity of these tokenizers: SHA-256 of one joint model file, or of two."""
         sides = [self.source] if self.is_joint else [self.source, self.target]
         return [hashlib.sha256(side.to_bytes()).hexdigest() for side in sides]
 
     @classmethod
     def load(cls, folder: str | Path) -> TokenizerPair:
-        """Read what `save` wrote."""
+        """Reads what `save` wrote."""
         joint = Path(folder) / "tokenizer.model"
         if joint.is_file():
             tokenizer = Tokenizer.load(joint)
@@ -243,14 +245,14 @@ def train_tokenizers(
     """
     sides = 2 if settings.joint else 1
     bytes_a_pair = num_bytes / max(num_pairs, 1) * sides / 2
-    pairs_wanted = min(settings.max_sentences // sides, int(settings.max_megabytes * 1e6 / max(bytes_a_pair, 1)))
-    if num_pairs > pairs_wanted:
+    most_pairs = min(settings.max_sentences // sides, int(settings.max_megabytes * 1e6 / max(bytes_a_pair, 1)))
+    if num_pairs > most_pairs:
         log.info(
             "tokenizer: trained on %d of %d pairs, drawn at random (max_sentences, max_megabytes)",
-            pairs_wanted,
+            most_pairs,
             num_pairs,
         )
-    chosen = _chosen(num_pairs, pairs_wanted, settings.seed)
+    chosen = _chosen(num_pairs, most_pairs, settings.seed)
     if settings.joint:
         both = (line for pair in zip(sources, targets, strict=True) for line in pair)
         joint = _train(_pick(both, np.repeat(chosen, 2)), settings, "joint")
@@ -261,18 +263,19 @@ def train_tokenizers(
 
 
 def _normalizer_name(name: str) -> bytes:
-    """What stands at the end of a model whose normalizer has this name: `normalizer_spec { name: ... }`.
+    """The bytes to append to a model so that its normalizer has this name: `normalizer_spec { name: ... }`.
 
-    A message of protobuf that is appended to another is merged into it, so any reader of the model finds the name.
+    A message of protobuf that is appended to another is merged into it, so that every reader of the model finds the
+    name.
     """
     field = b"\x0a" + bytes([len(name)]) + name.encode()
     return b"\x1a" + bytes([len(field)]) + field
 
 
-def _chosen(num_pairs: int, wanted: int, seed: int) -> np.ndarray:
+def _chosen(num_pairs: int, most: int, seed: int) -> np.ndarray:
     chosen = np.ones(num_pairs, dtype=bool)
-    if num_pairs > wanted:
-        left_out = np.random.default_rng(seed).permutation(num_pairs)[max(wanted, 1) :]
+    if num_pairs > most:
+        left_out = np.random.default_rng(seed).permutation(num_pairs)[max(most, 1) :]
         chosen[left_out] = False
     return chosen
 
@@ -297,28 +300,26 @@ def _train(lines: Iterator[str], settings: TokenizerSettings, side: str) -> Toke
             user_defined_symbols=list(settings.reserved_symbols),
             normalization_rule_name="identity" if settings.normalization == "nfc" else settings.normalization,
             remove_extra_whitespaces=settings.collapse_blanks,
-            hard_vocab_limit=False,  # take fewer pieces where the corpus has no more; exactly as many where it has
+            hard_vocab_limit=False,  # fewer pieces if the corpus has no more, otherwise exactly this many
             pad_id=PAD,
             unk_id=UNK,
             bos_id=BOS,
             eos_id=EOS,
             max_sentence_length=MAX_LINE_BYTES,
             num_threads=TRAINING_THREADS,
-            minloglevel=2,  # errors come as exceptions
+            minloglevel=2,  # errors are raised as exceptions
         )
     except RuntimeError as error:
         raise ValueError(_one_line(str(error), settings, side)) from None
     tokenizer = Tokenizer(model.getvalue() + (_normalizer_name(name) if name else b""))
     if tokenizer.size < settings.vocab_size:
-        wanted = settings.vocab_size
-        log.warning(
-            "tokenizer.vocab_size (%d) is more than this corpus can fill: %d (%s)", wanted, tokenizer.size, side
-        )
+        given = settings.vocab_size
+        log.warning("tokenizer.vocab_size (%d) is more than this corpus can fill: %d (%s)", given, tokenizer.size, side)
     return tokenizer
 
 
 def _short_enough(lines: Iterable[str], side: str) -> Iterator[str]:
-    """The lines that sentencepiece takes; how many it would leave out is said."""
+    """The lines that sentencepiece accepts; warns about those it would ignore."""
     num_long = 0
     for line in lines:
         if 4 * len(line) > MAX_LINE_BYTES and len(line.encode()) > MAX_LINE_BYTES:

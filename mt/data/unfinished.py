@@ -1,4 +1,4 @@
-"""Files of lines that a kill cut short: what made them, and how much of them holds."""
+"""Resumes interrupted output files: their inputs, and how much of them is complete."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import TextIO
 
 from mt.data.whole_folder import UNFINISHED, remove_unfinished, whole_file, write_whole
 
-MARK = ".made_by"  # ends the name of the file that says what makes the one beside it
+MARK = ".made_by"  # the suffix of the file that records the fingerprint of an output file
 BLOCK = 1 << 20  # bytes
 
 
 class Unfinished:
-    """`path`, made a line a line of some input by what `made_by` stands for (a fingerprint of all that it depends on).
+    """`path`, written line by line from some input; `made_by` is a fingerprint of everything that it depends on.
 
-    With `is_numbered` several lines stand for one of the input, whose number goes before a tab. A part keeps its mark
-    when it is whole, until it is `joined` with the others.
+    With `is_numbered` several lines may belong to one of the input, whose number precedes a tab. A complete part
+    keeps its mark until it is `joined` with the others.
     """
 
     def __init__(self, path: Path, made_by: str, *, is_numbered: bool = False, is_part: bool = False):
@@ -26,7 +26,7 @@ class Unfinished:
 
     @contextmanager
     def open(self, first: int = 0) -> Iterator[tuple[int, TextIO]]:
-        """Yields the number of the input's line to go on after, `first` at least, and the file (see `whole_file`).
+        """Yields the number of the last finished line of the input, at least `first`, and the file (see `whole_file`).
 
         Raises ValueError when another process is writing it.
         """
@@ -45,16 +45,16 @@ class Unfinished:
                 write_whole(_mark(self.path), self.made_by)
                 yield num_done, file
         finally:
-            is_over = is_opened and not _unfinished(self.path).exists()  # whole, or never begun
+            is_over = is_opened and not _unfinished(self.path).exists()  # complete, or never begun
             if is_over and not (self.is_part and self.path.exists()):
                 _mark(self.path).unlink(missing_ok=True)
 
     def is_whole(self) -> bool:
-        """Whether the file is there, made by the same."""
+        """Whether the file exists and has the same fingerprint."""
         return self.path.is_file() and not _unfinished(self.path).exists() and self._is_same()
 
     def _kept(self, file: Path, first: int) -> tuple[int, int]:
-        """(line of the input to go on after, bytes of the unfinished file that hold what is done)."""
+        """(last finished line of the input, bytes of the unfinished file that are complete)."""
         if not self._is_same():
             return first, 0
         if self.is_numbered:
@@ -68,7 +68,7 @@ class Unfinished:
 
 
 def joined(parts: Sequence[Path], path: Path) -> None:
-    """Puts whole parts together, in their order, and removes them."""
+    """Joins complete parts, in their order, and removes them."""
     with whole_file(path) as whole:
         for part in parts:
             with open(part, encoding="utf-8", newline="\n") as lines:
@@ -100,7 +100,7 @@ def _whole_lines(file: Path) -> tuple[int, int]:
 
 
 def _before_last_number(file: Path, first: int) -> tuple[int, int]:
-    """The last number may have had more lines: it is done again."""
+    """The last number may be incomplete: its line is done again."""
     number, start, read = first + 1, 0, 0
     with open(file, "rb") as stream:
         for line in stream:

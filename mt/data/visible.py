@@ -1,11 +1,11 @@
-"""Whether a text has anything to see in it: one answer for reading, cleaning, translating and aligning."""
+"""Whether a text has visible characters: one rule for reading, cleaning, translating and aligning."""
 
 from __future__ import annotations
 
 import re
 
-# Of Unicode: blanks (Zs, Zl, Zp), controls (Cc), format characters (Cf) but those of Arabic, Syriac and Kaithi that
-# are drawn round digits, all that is ignored where a font does not know it (Default_Ignorable_Code_Point: joiners,
+# Of Unicode: blanks (Zs, Zl, Zp), controls (Cc), format characters (Cf) except those of Arabic, Syriac and Kaithi
+# that are drawn around digits, characters that fonts may ignore (Default_Ignorable_Code_Point: joiners,
 # fillers of Hangul, variation selectors, tags), and the empty Braille pattern. An emoji is visible by its parts.
 _INVISIBLE = (
     r"\x00-\x20\x7f-\xa0\xad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f"
@@ -16,5 +16,5 @@ _VISIBLE = re.compile(f"[^{_INVISIBLE}]")
 
 
 def is_visible(text: str) -> bool:
-    """Whether there is anything to see in a text: more than blanks, controls and characters without a shape."""
+    """Whether a text has visible characters: more than blanks, controls and characters without a shape."""
     return _VISIBLE.search(text) is not None

@@ -1,7 +1,7 @@
-"""Folders and files that appear whole or not at all: written beside their place, synced, then renamed into it.
+"""Folders and files that appear completely or not at all: written under another name, synced, then renamed.
 
-A kill at any moment leaves what was there before or what was to come; `remove_unfinished` clears away the rest. What is
-being written has a name that nobody can guess, and is made exclusively: a link that somebody put there is not followed.
+A kill at any moment leaves the old or the new content; `remove_unfinished` removes the rest. Unfinished files have
+random names and are created exclusively, so that a link put there is never followed.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from typing import Any, TextIO
 
 from mt.data.lock import claimed
 
-UNFINISHED = ".unfinished"  # ends the name of what is being written, or deleted
-REPLACED = ".replaced"  # ends the name of what stepped aside for its successor
-LONGEST_BEGINNING = 200  # bytes of a name that its unfinished one begins with: it must not be too long for the system
+UNFINISHED = ".unfinished"  # the suffix of a name while it is written, or deleted
+REPLACED = ".replaced"  # the suffix of an old folder while it is replaced
+LONGEST_BEGINNING = 200  # bytes of a name that its unfinished name keeps: the whole must not be too long for the system
 
 
 @contextmanager
 def whole_folder(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary folder that takes the place of `path` when the block ends well, and vanishes when it does not.
+    """Yields a temporary folder that becomes `path` when the block succeeds, and is deleted when it fails.
 
-    A folder that stood at `path` is replaced; whoever has mapped its files keeps reading the old ones. An OSError names
-    the file as it would have been called.
+    An existing folder at `path` is replaced; processes that have mapped its files keep reading the old ones. An OSError
+    names the file by its final name.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _unfinished(path)
     try:
         with _named_errors(temporary, path):
-            temporary.mkdir()  # fails where something is
+            temporary.mkdir()  # fails if the name exists
             yield temporary
             for inside in temporary.rglob("*"):
                 _sync(inside)
@@ -46,7 +46,7 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
 
 
 def _replace(path: Path, new: Path) -> None:
-    """Puts the folder `new` at `path`. A rename cannot replace a full folder, so the old one steps aside first."""
+    """Moves the folder `new` to `path`. A rename cannot replace a full folder, so the old one is renamed first."""
     aside = path.with_name(f".{path.name}{REPLACED}")
     if path.exists():
         shutil.rmtree(aside, ignore_errors=True)
@@ -64,7 +64,7 @@ def _replace(path: Path, new: Path) -> None:
 
 
 def write_whole(path: str | Path, content: str | bytes) -> None:
-    """Write a file so that it appears whole or not at all; text becomes UTF-8, line ends stay as they are."""
+    """Writes a file so that it appears completely or not at all; text becomes UTF-8, line ends are unchanged."""
     path = Path(path)
     content = content.encode("utf-8") if isinstance(content, str) else content
     temporary = _unfinished(path)
@@ -82,12 +82,12 @@ def write_whole(path: str | Path, content: str | bytes) -> None:
 
 @contextmanager
 def whole_file(path: str | Path, *, keep: Callable[[Path], int] = lambda unfinished: 0) -> Iterator[TextIO]:
-    """Yield a UTF-8 file to write, which takes the name `path` when the block ends well.
+    """Yields a UTF-8 file to write, which gets the name `path` when the block succeeds.
 
     Until then it is `path`.unfinished, and stays that when the block fails, if anything was written: it may be hours of
-    work. `keep` is given what an earlier process left there and says how many of its first bytes stay. The file belongs
-    to this process: raises ValueError when another one is writing it. What is no regular file, like /dev/null or a
-    pipe, is written as it is.
+    work. `keep` gets the file that an earlier process left and returns how many of its first bytes to keep. The file is
+    locked: raises ValueError when another process is writing it. Anything but a regular file, like /dev/null or a
+    pipe, is written directly.
     """
     path = Path(path)
     if path.exists() and not path.is_file():
@@ -111,15 +111,15 @@ def whole_file(path: str | Path, *, keep: Callable[[Path], int] = lambda unfinis
                 os.fsync(file.fileno())
                 temporary.replace(place)
                 _sync(place.parent)
-        finally:  # still ours: nobody else writes it before it is closed
-            with suppress(OSError):  # a disk that is full; what could be written is there
+        finally:  # still locked: no other process writes it before it is closed
+            with suppress(OSError):  # a full disk; what could be written is kept
                 file.flush()
             if temporary.is_file() and temporary.stat().st_size == 0:
                 temporary.unlink()
 
 
 def write_json(path: str | Path, body: Any) -> None:
-    """JSON as people read it, whole or not at all."""
+    """Writes readable JSON, completely or not at all."""
     write_whole(path, json_text(body))
 
 
@@ -129,9 +129,9 @@ def json_text(body: Any) -> str:
 
 
 def link_whole(paths: Sequence[Path], target: str) -> None:
-    """Makes each path a link to `target`, in their order, whatever it pointed to before.
+    """Makes each path a link to `target`, in order, replacing older links.
 
-    A disk that is full is found before the first one changes.
+    A full disk is detected before the first one changes.
     """
     temporaries = [_unfinished(path) for path in paths]
     try:
@@ -148,9 +148,9 @@ def link_whole(paths: Sequence[Path], target: str) -> None:
 
 
 def remove_whole(path: Path) -> None:
-    """Deletes a folder so that nobody ever sees half of it.
+    """Deletes a folder in one step, so that it is never seen partly deleted.
 
-    What a file system will not let go at once is left to `remove_unfinished`.
+    What cannot be deleted now is left to `remove_unfinished`.
     """
     temporary = _unfinished(path)
     path.rename(temporary)
@@ -158,7 +158,7 @@ def remove_whole(path: Path) -> None:
 
 
 def remove_unfinished(folder: Path, is_ours: Callable[[str], bool] = lambda name: True) -> None:
-    """Puts in order what a kill left in `folder` of the names that are ours. Nobody else may be writing them."""
+    """Completes or removes what a kill left in `folder` under our names. No other process may be writing them."""
     for path in sorted(folder.iterdir()):
         whole = written_name(path.name)
         if path.name.startswith(".") and path.name.endswith(REPLACED):
@@ -177,13 +177,13 @@ def remove_unfinished(folder: Path, is_ours: Callable[[str], bool] = lambda name
 
 
 def written_name(name: str) -> str | None:
-    """What a file called `name` will be, or was, if it is being written or deleted; None for any other."""
+    """The final or former name of a file that is being written or deleted; None for any other."""
     found = re.fullmatch(rf"\.(.+)\.[0-9a-f]+{re.escape(UNFINISHED)}", name, re.DOTALL)
     return found[1] if found else None
 
 
 def _discard(temporary: Path) -> None:
-    with suppress(OSError):  # it is not there, or is left to `remove_unfinished`
+    with suppress(OSError):  # it does not exist, or is left to `remove_unfinished`
         temporary.unlink()
 
 
@@ -194,18 +194,18 @@ def _unfinished(path: Path) -> Path:
 
 @contextmanager
 def _named_errors(temporary: Path, path: Path) -> Iterator[None]:
-    """Lets an OSError name the file that was asked for, which writing alone does not, and renaming but halfway."""
+    """Makes an OSError name the requested file, since errors of writing and renaming do not."""
     try:
         yield
     except OSError as error:
-        if error.errno is None:  # worded by us, or a library
+        if error.errno is None:  # with a message by us, or by a library
             raise
         name = str(error.filename2 or error.filename or path).replace(str(temporary), str(path))
         raise OSError(error.errno, error.strerror, name) from error
 
 
 def _sync(path: Path) -> None:
-    if os.name == "nt":  # which opens no folders, and syncs no file that is only read
+    if os.name == "nt":  # Windows cannot open folders, nor sync a file opened for reading
         return
     descriptor = os.open(path, os.O_RDONLY)
     try:

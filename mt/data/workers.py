@@ -1,8 +1,7 @@
-"""A function on a stream of inputs, on several cores; results come in the order of the inputs.
+"""Maps a function over a stream of inputs on several cores; results come in the order of the inputs.
 
-The processes are plain Python ones that we start ourselves and talk to through pipes: they import what the function
-needs and nothing of the command that started them (no torch), whatever threads that has; and they end with it, even if
-it is killed.
+The processes are plain Python processes, connected by pipes: they import only what the function needs, nothing of
+the command that started them (no torch), and do not depend on its threads; and they end with it, even if it is killed.
 """
 
 from __future__ import annotations
@@ -25,13 +24,13 @@ from typing import Any, TypeVar
 Input = TypeVar("Input")
 Result = TypeVar("Result")
 
-INPUTS_ALONE = 4  # done before any process is started: it would take longer
+INPUTS_ALONE = 4  # computed before any process is started, which would take longer
 START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from mt.data.workers import serve; serve()"
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # each worker is one thread, libraries included
 
 
 def map_in_order(function: Callable[[Input], Result], inputs: Iterable[Input], num_processes: int) -> Iterator[Result]:
-    """`function` of each input; it and they must be picklable. The first few, and all if `num_processes` is 1, here."""
+    """`function` of each input; it and they must be picklable. The first few (with one process: all) run here."""
     inputs = iter(inputs)
     yield from map(function, inputs if num_processes == 1 else islice(inputs, INPUTS_ALONE))
     for following in inputs:  # there are more
@@ -46,17 +45,17 @@ def map_in_order(function: Callable[[Input], Result], inputs: Iterable[Input], n
 
 
 class Workers:
-    """Processes that all know one function. Leaving the block ends them, whatever they are doing."""
+    """Processes that run one function. Leaving the block ends them at once."""
 
     def __init__(self, function: Callable, num_processes: int) -> None:
         self._tasks: queue.SimpleQueue[tuple[Any, Future] | None] = queue.SimpleQueue()
         self._workers = [_Worker(function) for _ in range(num_processes)]
         for worker in self._workers:
-            # daemons: nobody waits for them, should we leave without closing
+            # daemons: they do not keep the program running if it ends without closing
             threading.Thread(target=self._converse, args=(worker,), daemon=True).start()
 
     def submit(self, value: Any) -> Future:
-        """The result to come of the function. Its ValueError or OSError is raised there, too."""
+        """The future result of the function, which also raises its ValueError or OSError."""
         future: Future = Future()
         self._tasks.put((value, future))
         return future
@@ -76,7 +75,7 @@ class Workers:
         self.close()
 
     def close(self) -> None:
-        """End the processes."""
+        """Ends the processes."""
         for worker in self._workers:
             worker.kill()
             self._tasks.put(None)
@@ -89,9 +88,9 @@ class _Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=os.environ | ONE_THREAD,
-            start_new_session=True,  # Ctrl-C is for us alone, and we end the workers
+            start_new_session=True,  # Ctrl-C reaches only us, and we end the workers
         )
-        self._function: Callable | None = function  # sent with the first input: sending may have to wait
+        self._function: Callable | None = function  # sent with the first input, since sending may block
 
     def call(self, value: Any) -> Any:
         try:
@@ -113,14 +112,14 @@ class _Worker:
         self._process.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
-            with suppress(BrokenPipeError):  # for what was still to be sent
+            with suppress(BrokenPipeError):  # for unsent data
                 pipe.close()
 
 
 def serve() -> None:
-    """What a worker process does: a function comes in, then inputs; results go out."""
+    """Runs in a worker process: receives a function, then inputs; sends results."""
     results = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # nothing printed may come between results
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # printed text must not mix with results
     inputs: queue.SimpleQueue = queue.SimpleQueue()
 
     def read() -> None:

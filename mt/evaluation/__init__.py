@@ -1,1 +1,1 @@
-"""How good translations are: sacrebleu scores and how they are shown."""
+"""Quality of translations: sacrebleu scores, COMET, tests of significance, reports."""

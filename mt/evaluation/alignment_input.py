@@ -21,17 +21,17 @@ def read(path: str) -> list[str]:
 
 
 def check_count(path: str, lines: Sequence[str], sources: Sequence[str], source_path: str) -> None:
-    """Raises ValueError unless there are as many lines in the one file as in the other."""
+    """Raises ValueError unless both files have the same number of lines."""
     if len(lines) != len(sources):
         raise ValueError(
-            f"{path} has {len(lines)} lines, {source_path} has {len(sources)}: line n must belong to line n"
+            f"{path} has {len(lines)} lines, {source_path} has {len(sources)}: line n of both must correspond"
         )
 
 
 def read_trees(
     path: str, sources: Sequence[str], source_path: str, *, translator: Translator, checkpoint: str | Path
 ) -> list[str]:
-    """The tree of every source (blank: it has none), for a model that uses trees."""
+    """The tree of every source (blank: no tree), for a model that uses trees."""
     translator.check_trees(path, checkpoint)
     trees = list(read_lines(path))
     check_count(path, trees, sources, source_path)
@@ -56,12 +56,12 @@ def read_gold(
     try:
         check_within(found, sources, targets)
     except ValueError as error:
-        raise ValueError(f"{path}, {error} (--gold-base says where counting starts)") from None
+        raise ValueError(f"{path}, {error} (--gold-base sets the first index)") from None
     return found
 
 
 def check_within(gold: Sequence[Gold], sources: Sequence[str], targets: Sequence[str]) -> None:
-    """Raises ValueError, naming the sentence, for a link outside its pair. Pairs may follow that have no gold."""
+    """Raises ValueError, naming the sentence, for a link outside its pair. Further pairs may have no gold links."""
     for number, (of_pair, source, target) in enumerate(zip(gold, sources, targets, strict=False), start=1):
         try:
             check_gold(of_pair, num_words(source), num_words(target))
@@ -70,7 +70,7 @@ def check_within(gold: Sequence[Gold], sources: Sequence[str], targets: Sequence
 
 
 def _warn_of_other_blanks(path: str, gold: Sequence[Gold], sources: Sequence[str], targets: Sequence[str]) -> None:
-    """Warns that positions may be shifted if links come from a tool that splits words at other blanks, too."""
+    """Warns that positions may be shifted if links come from a tool that also splits words at other blanks."""
     pairs = [
         (number, blank)
         for number, (links, *pair) in enumerate(zip(gold, sources, targets, strict=False), start=1)
@@ -80,7 +80,7 @@ def _warn_of_other_blanks(path: str, gold: Sequence[Gold], sources: Sequence[str
         number, blank = pairs[0]
         log.warning(
             "%s: %d linked sentence pairs have blanks other than U+0020, the first is sentence %d with %s; such a "
-            "blank does not separate words here: links that were made with other words are shifted",
+            "blank does not separate words here: links made with another splitting into words are shifted",
             path,
             len(pairs),
             number,
@@ -93,7 +93,7 @@ def load_reverse(checkpoint: str, aligner: Aligner, device: str, precision: str 
     reverse = Aligner.load(checkpoint, device=device, precision=precision)
     if reverse.direction not in _turned(aligner.direction):
         raise ValueError(
-            f"--reverse ({checkpoint}) must translate in the other direction than {aligner.direction},"
+            f"--reverse ({checkpoint}) must translate in the opposite direction of {aligner.direction},"
             f" not {reverse.direction}"
         )
     return reverse

@@ -1,4 +1,4 @@
-"""References to choose where alignments are read: gold links, the statistical aligner's, or another model's."""
+"""References for choosing layer and heads: gold links, the statistical aligner's links, or another model's."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ AT_ONCE = 32  # lines whose maps of all layers and heads are in memory at once
 
 @dataclass(frozen=True)
 class Reference:
-    """Sentence pairs with links to measure by. Where the links are `learned`, words without one are not judged.
+    """Sentence pairs with reference links. If the links are `learned`, words without a link are not judged.
 
     `trees` are the sources' trees (`mt.data.pair.Pair`), where any has one.
     """
@@ -74,7 +74,7 @@ class Reference:
         corpus = ((pair.source, pair.target) for pair in map(alone, prepared.train.sample(LEARNED_PAIRS)))
         try:
             return cls.of(sources, targets, corpus=corpus, trees=trees)
-        except ValueError as error:  # no pair that could be learned from
+        except ValueError as error:  # no usable pair to learn from
             log.warning("links of the validation set: %s", error)
             return cls(sources, targets, [Gold.of(set(), set()) for _ in chosen], is_learned=True, trees=trees)
 
@@ -95,9 +95,9 @@ class Reference:
 
 
 def ranked(aligner: Aligner, reference: Reference, *, tag: str | None = None) -> list[Choice]:
-    """Every choice, best first, with its error rate and what that was measured on; `tag` goes before each source.
+    """Every choice, best first, with its error rate and the data it was measured on; `tag` goes before each source.
 
-    Raises ValueError if there is no link to measure with.
+    Raises ValueError if there is no reference link.
     """
     if not reference.has_links:
         raise ValueError(f"links to choose by ({reference.measured_on}): there are none")

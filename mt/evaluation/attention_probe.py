@@ -1,4 +1,4 @@
-"""What cross-attention is like at a validation: its error against known links, its statistics, a picture to watch."""
+"""Observes cross-attention at a validation: its error against known links, its statistics, and a picture."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from mt.inference.heads_used import heads_used
 from mt.inference.translator import Translator
 from mt.words import num_words
 
-PICTURED_WORDS = 12  # the sentence that is drawn is the longest of at most so many
-COMPARED_LINES = 8  # whose maps are kept
+PICTURED_WORDS = 12  # the drawn sentence is the longest with at most this many words
+COMPARED_LINES = 8  # lines whose maps are stored
 MAPS = ".npz"
 
 
 @dataclass(frozen=True)
 class Look:
-    """What was seen: the least alignment error of any layer, heads and shift, numbers by name, what keeps the maps."""
+    """The least alignment error over layers, heads and shifts, numbers by name, and a function that stores the maps."""
 
     alignment_error: float | None  # 0 to 100; None where there are no links
     numbers: dict[str, float]
@@ -37,9 +37,9 @@ class Look:
 
 
 class AttentionProbe:
-    """Looks at a model on the same `lines` sentences every time; `reference` gives them when first asked.
+    """Observes a model on the same `lines` sentences every time; `reference` is called for them once, when needed.
 
-    `folder` is where looks are drawn and a few of their maps kept, so that a run that goes on knows what was before.
+    `folder` gets the pictures and some of the maps, so that a resumed run can compare with its last validation.
     """
 
     def __init__(self, reference: Callable[[], Reference], *, lines: int, folder: Path):
@@ -47,14 +47,14 @@ class AttentionProbe:
 
     @cached_property
     def reference(self) -> Reference:
-        """The sentences and links that are looked at."""
+        """The observed sentences and their links."""
         return self._find().first(self._lines)
 
     def __call__(self, translator: Translator, step: int) -> Look | None:
         """Entropy, sink mass and coverage of each layer (`mt.alignment.map_statistics`) and their change since the last
         call; with routers that switch heads, also the share of heads that is on.
 
-        The first look of a run has nothing to compare with. None where there is no sentence to look at.
+        The first call in a run has nothing to compare with. None where there are no sentences.
         """
         reference = self.reference
         if not reference.sources:
@@ -86,7 +86,7 @@ class AttentionProbe:
         return Look(None if error is None else 100 * error, numbers, draw)
 
     def _before(self, step: int) -> list[np.ndarray]:
-        """The maps of the last look before `step`: later ones may be there, of a run that was killed."""
+        """The maps of the last validation before `step`: a killed run may have left later ones."""
         found = {int(path.stem.rpartition("_")[2]): path for path in self._folder.glob(f"step_*{MAPS}")}
         earlier = [number for number in found if number < step]
         if not earlier:
@@ -94,11 +94,11 @@ class AttentionProbe:
         try:
             with np.load(found[max(earlier)]) as stored:
                 return [stored[name] for name in stored.files]
-        except (OSError, ValueError, zipfile.BadZipFile):  # what a kill left
+        except (OSError, ValueError, zipfile.BadZipFile):  # cut short by a kill
             return []
 
     def _draw(self, raws: Sequence[RawAttention], path: Path) -> None:
-        """One sentence: a map a layer, the mean of its heads."""
+        """One sentence: a map per layer, the mean of its heads."""
         number = self._pictured()
         source, target, raw = self.reference.sources[number], self.reference.targets[number], raws[number]
         layers = (Alignment.from_attention(raw, layer=layer, shift=0) for layer in range(raw.num_layers))

@@ -1,4 +1,4 @@
-"""COMET: what a learned model thinks of translations, asked in a process of its own (`mt.evaluation.comet_process`)."""
+"""COMET: scores by a learned model, computed in a separate process (`mt.evaluation.comet_process`)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MODEL_FILES = ("hparams.yaml", "checkpoints")
 
 
 def check_comet(model: Path, python: str) -> None:
-    """Raises ValueError for a folder that holds no COMET model, or a Python that there is not or that lacks COMET."""
+    """Raises ValueError for a folder without a COMET model, or a Python that does not exist or lacks COMET."""
     for name in MODEL_FILES:
         if not (model / name).exists():
             raise ValueError(f"--comet-model ({model}) must be the folder of a COMET model: it has no {name}")
@@ -56,14 +56,14 @@ def comet_scores(
     answer = _answer(python, request)
     if len(answer["scores"]) != len(segments):
         raise ValueError(f"comet: {model} gave {len(answer['scores'])} scores for {len(segments)} lines")
-    weights = Mark.of(comet_process.weights_in(model)).sha256[:12]  # two models of one name differ in it
+    weights = Mark.of(comet_process.weights_in(model)).sha256[:12]  # tells two models of the same name apart
     signature = f"nrefs:1|model:{model.resolve().name}|weights:{weights}|version:{answer['version']}"
     scores = iter(answer["scores"])
     return {name: list(islice(scores, len(lines))) for name, lines in systems.items()}, signature
 
 
 class Comet:
-    """What `mt.evaluation.significance` asks of a metric, for segments whose scores are known: their mean times 100.
+    """A metric as `mt.evaluation.significance` needs it, from known segment scores: their mean times 100.
 
     A system's lines are its segments' scores.
     """
@@ -83,19 +83,19 @@ class Comet:
 
 
 def _answer(python: str, request: Mapping[str, Any]) -> dict[str, Any]:
-    """What `comet_process`, run by its path because that Python need not have this project, says to a request."""
+    """The answer of `comet_process` to a request; run by its path, because that Python may lack this project."""
     done = subprocess.run(
         [python, comet_process.__file__], input=json.dumps(request), capture_output=True, text=True, encoding="utf-8"
     )
     try:
         answer = json.loads(done.stdout)
     except ValueError:
-        last = (done.stderr.strip().splitlines() or ["nothing was said"])[-1]
+        last = (done.stderr.strip().splitlines() or ["no error message"])[-1]
         raise ValueError(f"comet: {python} ended with {done.returncode}: {last[:500]}") from None
     if answer.get("error") == comet_process.MISSING:
         raise ValueError(
             f"metrics (comet) needs a package that {python} lacks: pip install 'mt-trainer[comet]', or, to keep its old"
-            " numpy out of here, an environment of its own with `pip install unbabel-comet`, named by --comet-python"
+            " numpy apart, a separate environment with `pip install unbabel-comet`, named by --comet-python"
         )
     if "error" in answer:
         raise ValueError(f"comet: {answer['error']}")

@@ -1,12 +1,12 @@
-"""Scores segments with a COMET model: a JSON object on standard input, one on standard output, a process of its own.
+"""Scores segments with a COMET model: a JSON object on standard input, one on standard output, in a separate process.
 
-It runs in whatever Python has the package unbabel-comet, which may be another than this project's: it needs older
+It runs in a Python that has the package unbabel-comet, which may differ from this project's: it needs older
 numpy, protobuf and huggingface-hub. So nothing of this project is imported here, and nothing is downloaded.
 
     {"model": FOLDER, "segments": [{"src": …, "mt": …, "ref": …}, …], "batch_size": 16}
     -> {"scores": [0.87, …], "version": "2.2.7"}    or    {"error": "one line"}
 
-The request {} asks only whether the package is there, which takes no time: the answer is {} or an error.
+The request {} only checks that the package is installed, which is quick: the answer is {} or an error.
 """
 
 import json
@@ -20,13 +20,13 @@ MISSING = "missing"  # the error where the package is not installed
 
 
 def main() -> None:
-    answer, sys.stdout = sys.stdout, sys.stderr  # what libraries print is no part of the answer
+    answer, sys.stdout = sys.stdout, sys.stderr  # output of libraries must not mix with the answer
     here = str(Path(__file__).resolve().parent)
-    sys.path[:] = [path for path in sys.path if path != here]  # a file beside this one has the package's name
+    sys.path[:] = [path for path in sys.path if path != here]  # a file in this folder has the package's name
     os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
     try:
         body = scored(json.load(sys.stdin))
-    except Exception as error:  # whatever goes wrong in the libraries is told in a line
+    except Exception as error:  # any error in the libraries is reported in one line
         body = {"error": f"{type(error).__name__}: {' '.join(str(error).split())}"[:1000]}
     answer.write(json.dumps(body) + "\n")
     answer.flush()
@@ -43,7 +43,7 @@ def scored(request: dict) -> dict:
     output = model.predict(
         request["segments"],
         batch_size=request["batch_size"],
-        gpus=1,  # at most: without any, the CPU
+        gpus=1,  # at most; without a GPU it uses the CPU
         num_workers=0,
         progress_bar=False,
     )
@@ -51,7 +51,7 @@ def scored(request: dict) -> dict:
 
 
 def weights_in(folder: Path) -> Path:
-    """The one file of weights, as COMET's own downloads have it: checkpoints/model.ckpt beside hparams.yaml."""
+    """The one file of weights, as in COMET's own downloads: checkpoints/model.ckpt next to hparams.yaml."""
     found = sorted(folder.glob("checkpoints/*.ckpt"))
     if len(found) != 1:
         raise FileNotFoundError(f"{folder} must hold one file checkpoints/*.ckpt, it holds {len(found)}")

@@ -10,7 +10,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-# Okabe and Ito's colours, told apart by colour-blind readers
+# Okabe and Ito's colours, which colour-blind readers can distinguish
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
 
 
@@ -23,7 +23,7 @@ def draw_curve(metrics: Path, outputs: Sequence[Path], *, title: str) -> None:
         points = [(line["step"], line[key]) for line in lines if key in line]
         loss_axes.plot(*_columns(points), color=colour, label=label, linewidth=1.4)
     loss_axes.set(xlabel="updates", ylabel="nats per target token")
-    loss_axes.set_title(title, parse_math=False)  # a name with dollar signs is no formula
+    loss_axes.set_title(title, parse_math=False)  # a name with dollar signs is not a formula
     loss_axes.set_ylim(bottom=0)
     bleu_axes = loss_axes.twinx()
     points = [(line["step"], line["valid_bleu"]) for line in lines if "valid_bleu" in line]
@@ -39,7 +39,7 @@ def draw_curve(metrics: Path, outputs: Sequence[Path], *, title: str) -> None:
 
 
 def _whole_lines(metrics: Path) -> Iterator[dict[str, Any]]:
-    """The lines of a metrics file but those that a full disk cut short: they are lost, the run is not."""
+    """The lines of a metrics file, without those that a full disk cut short."""
     for line in metrics.read_text(encoding="utf-8", errors="replace").splitlines() if metrics.exists() else ():
         with suppress(ValueError):
             yield json.loads(line)

@@ -1,7 +1,7 @@
-"""Translation edit rate as sacrebleu computes it, at a cost that long lines cannot blow up.
+"""Translation edit rate as sacrebleu computes it, with bounded cost for long lines.
 
 sacrebleu's search for moved phrases takes time and memory with the square of a line: 105 seconds and 5 GiB for a line
-of 32,000 words. Lines of more than MOST_WORDS are counted without moves, which is an upper bound of their edits.
+of 32,000 words. Lines of more than MOST_WORDS are counted without moves, which gives an upper bound of their edits.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from sacrebleu.metrics import TER
 from sacrebleu.metrics.ter import TERSignature
 
-MOST_WORDS = 500  # of a line on either side, for moves to be looked for: up to 9 seconds a line
-BLOCK = 10_000  # words of each side that are compared together: the cost of a longer line is linear
+MOST_WORDS = 500  # on either side of a line, up to which moves are searched for: up to 9 seconds a line
+BLOCK = 10_000  # words of each side that are compared at a time: the cost of a longer line is linear
 
 
 class BoundedSignature(TERSignature):
-    """TER's signature, which counts the lines that moves were not looked for in, if there are any."""
+    """TER's signature, with the number of lines in which moves were not searched for, if any."""
 
     def __init__(self, args: dict):
         super().__init__(args)
@@ -25,7 +25,7 @@ class BoundedSignature(TERSignature):
 
 
 class BoundedTER(TER):
-    """TER that looks for moved phrases in lines of up to MOST_WORDS alone.
+    """TER that searches for moved phrases only in lines of up to MOST_WORDS.
 
     `num_long` is how many pairs of a line and its references were longer, since the object was made.
     """
@@ -43,9 +43,9 @@ class BoundedTER(TER):
 
 
 def edits_without_moves(words: Sequence[str], others: Sequence[str]) -> int:
-    """Insertions, deletions and substitutions that make one line the other, in blocks of BLOCK words.
+    """Insertions, deletions and substitutions that turn one line into the other, in blocks of BLOCK words.
 
-    The fewest there are for lines of one block; for longer ones an upper bound of them.
+    The minimum for lines of one block; an upper bound for longer ones.
     """
     starts = range(0, max(len(words), len(others)), BLOCK)
     return sum(edit_distance(words[start : start + BLOCK], others[start : start + BLOCK]) for start in starts)
@@ -55,7 +55,7 @@ def edit_distance(words: Sequence[str], others: Sequence[str]) -> int:
     """Levenshtein's distance, a column of the table at a time as the bits of two numbers (Myers 1999, Hyyrö 2003)."""
     if not words:
         return len(others)
-    places: dict[str, int] = {}  # bit n: word n is this one
+    places: dict[str, int] = {}  # word -> bits: bit n is set where word n is this one
     for n, word in enumerate(words):
         places[word] = places.get(word, 0) | 1 << n
     everything, last = (1 << len(words)) - 1, 1 << len(words) - 1

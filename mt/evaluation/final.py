@@ -1,4 +1,4 @@
-"""What comes after training: the checkpoint is finished by what the validation set tells, then scored on the tests."""
+"""After training: chooses average, length penalty and heads on the validation set, then scores the test sets."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class FinalSettings:
-    """What is tried on the validation set once training is done. Nothing here ever sees a test set."""
+    """What is tried on the validation set after training. Test sets are never used for a choice."""
 
-    average_last: int = 0  # also try the average of that many last checkpoints
+    average_last: int = 0  # also try the average of this many last checkpoints
     length_penalties: Sequence[float] = ()  # try these; empty keeps the one of the search
 
     def __post_init__(self):
@@ -65,7 +65,7 @@ def finish_run(
     device: str,
     precision: str,
 ) -> dict[str, Any]:
-    """Averages, chooses the length penalty and the alignment heads, scores the tests; writes all into the run's folder.
+    """Averages, chooses length penalty and alignment heads, scores the tests; writes results to the run's folder.
 
     `tokenizations` has one for "valid" and one for each test; `validate` gives what a step's `scores.json` holds.
     Returns what the run's `scores.json` holds: the tests' scores with their signatures, and `training`.
@@ -140,7 +140,7 @@ def _choose_alignment(aligner: Aligner, reference: Reference, folder: Path) -> N
         return
     add_file(folder, FILE_NAME, choice.to_json())
     log.info(
-        "alignment: layer %d, heads %s, shift %d, %s have the least error rate on the validation set: %.3f (%s)",
+        "alignment: layer %d, heads %s, shift %d, %s have the lowest error rate on the validation set: %.3f (%s)",
         choice.layer,
         ",".join(map(str, choice.heads)),
         choice.shift,

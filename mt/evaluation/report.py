@@ -21,7 +21,7 @@ def table(
     intervals: Intervals | None = None,
     p: PValues | None = None,
 ) -> str:
-    """Lines of text: one row for each named set, all with the same metrics, then the signatures.
+    """A text table: one row for each named set, all with the same metrics, then the signatures.
 
     With `intervals` each score is followed by mean and half width of its confidence interval, with `p` by its p.
 
@@ -53,7 +53,7 @@ def table(
 def to_json(
     scores: Mapping[str, Scores], *, intervals: Intervals | None = None, p: PValues | None = None, **more: Any
 ) -> str:
-    """The named sets' scores, and whatever else is known, as one JSON object."""
+    """The named sets' scores, and further facts, as one JSON object."""
     of_sets: dict[str, dict[str, Any]] = {name: one.to_dict() for name, one in scores.items()}
     for name, of_set in of_sets.items():
         if around := (intervals or {}).get(name):

@@ -16,9 +16,9 @@ from mt.evaluation import tokenization
 from mt.evaluation.edit_rate import MOST_WORDS
 from mt.evaluation.tokenization import Tokenization, check_ter, check_tokenizer
 
-METRICS = ("bleu", "bleu_lowercase", "chrf", "chrf++", "ter")  # what is computed from lines alone
+METRICS = ("bleu", "bleu_lowercase", "chrf", "chrf++", "ter")  # computed from target lines only
 DEFAULT_METRICS = ("bleu", "bleu_lowercase", "chrf", "ter")
-COMET = "comet"  # what a learned model says (mt.evaluation.comet), which needs the sources, too
+COMET = "comet"  # by a learned model (mt.evaluation.comet), which also needs the sources
 READABLE_CHRF = 20  # above, a translation is more than noise
 
 _NAMES = {
@@ -29,11 +29,11 @@ _NAMES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """What was measured on one set of lines; a metric that was not asked for is not a number (nan).
+    """Scores on one set of lines; a metric that was not requested is not a number (nan).
 
     values             metric -> score from 0 to 100 (TER may be more); lower is better for TER, higher for the others;
                        COMET is given times 100
-    signatures         metric -> sacrebleu's account of how it was computed, to be quoted with the number
+    signatures         metric -> sacrebleu's description of how it was computed, to be quoted with the number
     hypothesis_length  tokens of all hypotheses, cut as for BLEU
     reference_length   tokens of the references, of several the one nearest in length to the hypothesis
     """
@@ -83,7 +83,7 @@ class Scores:
         }
 
     def about(self) -> dict[str, Any]:
-        """How the scores were computed: each one's signature, and the scores by the names that they are quoted with.
+        """How the scores were computed: each one's signature, and the scores by their quotable names.
 
         Such a name has the signature in it: `BLEU|nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0`.
         """
@@ -93,7 +93,7 @@ class Scores:
 
     @classmethod
     def from_dict(cls, body: Mapping[str, Any]) -> Scores:
-        """The scores that `to_dict` wrote; further keys are left alone."""
+        """The scores that `to_dict` wrote; further keys are ignored."""
         return cls(
             values={metric: body[metric] for metric in body["signatures"]},
             signatures=body["signatures"],
@@ -126,7 +126,7 @@ def score(
     check_tokenizer(tokenize)
     check_ter(ter)
     check_lines(hypotheses, references)
-    # canonically equal texts are the same: a model writes NFC, whatever the references are written in
+    # canonically equal texts must count as equal: a model writes NFC, references may be in any form
     hypotheses, references = list(map(composed, hypotheses)), [list(map(composed, lines)) for lines in references]
     how = Tokenization(tokenize=tokenize, ter=ter)
     # BLEU always, because it counts the lengths; it takes a fifth of a second for a thousand lines
@@ -149,23 +149,23 @@ def score(
 
 
 def metric_name(metric: str) -> str:
-    """What readers call a metric: `chrf` -> `chrF2`."""
+    """The usual name of a metric: `chrf` -> `chrF2`."""
     return _NAMES[metric]
 
 
 def zero_bleu(scores: Scores) -> str | None:
-    """What a BLEU of 0 means where chrF says that the translations are no noise; None for any other scores."""
+    """Explains a BLEU of 0 where chrF shows that the translations are not noise; None for other scores."""
     if not (round(scores.bleu, 2) == 0 and scores.chrf > READABLE_CHRF):
         return None
     return (
         f"BLEU is 0 while chrF2 is {scores.chrf:.1f}: BLEU ({scores.signatures['bleu']}) finds no line with four words,"
         " or no word that is right. Text without blanks between words needs another tokenizer (tokenize=char, or what"
-        " fits the language); for lines of one to three words chrF says more than BLEU"
+        " fits the language); for lines of one to three words chrF is more informative than BLEU"
     )
 
 
 def ter_without_moves(scores: Scores) -> str | None:
-    """What a reader of TER should know where lines were too long for the search for moves; None where none were."""
+    """A note on TER where lines were too long for the search for moves; None where there were none."""
     found = re.search(r"\bno-moves:(\d+)", scores.signatures.get("ter", ""))
     if not found:
         return None
@@ -173,7 +173,7 @@ def ter_without_moves(scores: Scores) -> str | None:
 
 
 def metric(name: str, how: Tokenization, references: Sequence[Sequence[str]] | None = None) -> Metric:
-    """sacrebleu's object that computes one of METRICS; given `references`, it takes them in once for many systems."""
+    """sacrebleu's object that computes one of METRICS; given `references`, it reads them once for many systems."""
     if name in ("bleu", "bleu_lowercase"):
         return tokenization.bleu(how, lowercase=name == "bleu_lowercase", references=references)
     if name == "ter":
@@ -182,7 +182,7 @@ def metric(name: str, how: Tokenization, references: Sequence[Sequence[str]] | N
 
 
 def check_names(metrics: Sequence[str], known: Sequence[str]) -> None:
-    """Refuse metrics that there are not, or none at all, in one line."""
+    """Raises ValueError for an unknown metric, or none at all."""
     for name in metrics:
         if name not in known:
             raise ValueError(f"metrics ({name}) must be among {', '.join(known)}")
@@ -191,7 +191,7 @@ def check_names(metrics: Sequence[str], known: Sequence[str]) -> None:
 
 
 def check_lines(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> None:
-    """Refuse no lines, no references, and references that have not as many lines as the hypotheses."""
+    """Raises ValueError for no lines, no references, or references with another number of lines than the hypotheses."""
     if not references:
         raise ValueError("references (0) must be at least one list of lines")
     for number, lines in enumerate(references, start=1):

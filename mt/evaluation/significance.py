@@ -1,10 +1,10 @@
-"""How sure a score is, and a difference between two: sacrebleu's bootstrap and its paired tests, one metric at a time.
+"""Confidence of scores and of differences: sacrebleu's bootstrap and paired tests, one metric at a time.
 
-The same numbers as sacrebleu's, from the same random draws. It holds the statistics of all samples at once (0.7 GB for
-chrF on 10,000 lines); here one sample is drawn at a time, so memory grows with the lines alone.
+The same numbers as sacrebleu's, from the same random draws. sacrebleu holds the statistics of all samples at once (0.7
+GB for chrF on 10,000 lines); here one sample is drawn at a time, so memory grows only with the lines.
 
-Koehn 2004 (bootstrap), Riezler and Maxwell 2005 (approximate randomisation). The chance of training is not in them:
-they say what other sentences might have given, not what another seed might have.
+Koehn 2004 (bootstrap), Riezler and Maxwell 2005 (approximate randomisation). They do not cover the randomness of
+training: they estimate what other sentences would give, not what another seed would.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ class Interval:
 
 
 def check_resampling(samples: int, seed: int) -> None:
-    """Raises ValueError for what resampling cannot do."""
+    """Raises ValueError for invalid settings of resampling."""
     if not 100 <= samples <= MOST_SAMPLES:
         raise ValueError(f"samples ({samples}) must be from 100 to {MOST_SAMPLES}")
-    if not 1 <= seed < 2**32:  # sacrebleu takes 0 for no seed at all
+    if not 1 <= seed < 2**32:  # sacrebleu treats 0 as no seed
         raise ValueError(f"seed ({seed}) must be from 1 to {2**32 - 1}")
 
 
 def interval(
     metric: Metric, lines: Sequence[Any], *, samples: int = SAMPLES["bootstrap"], seed: int = SEED
 ) -> Interval:
-    """The confidence interval of one system; `metric` knows the references."""
+    """The confidence interval of one system; `metric` holds the references."""
     mean, half_width = estimate_ci(_bootstrap(metric, _statistics(metric, lines), samples, seed))
     return Interval(float(mean), float(half_width))
 
@@ -57,9 +57,9 @@ def p_values(
     samples: int | None = None,
     seed: int = SEED,
 ) -> dict[str, float]:
-    """For each other system, how often chance alone would make so large a difference to the baseline; 1 for none.
+    """For each other system, the probability that chance alone makes so large a difference to the baseline; 1 for none.
 
-    `metric` knows the references. `test` is one of TESTS.
+    `metric` holds the references. `test` is one of TESTS.
     """
     if not others:
         return {}
@@ -70,14 +70,14 @@ def p_values(
     for name, lines in others.items():
         other = _statistics(metric, lines)
         difference = abs(_score(metric, other) - _score(metric, base))
-        # of equal systems sacrebleu would be as sure as it can be, since no sample is above the difference
+        # for equal systems sacrebleu would report the smallest p, since no sample exceeds the difference
         as_large = samples if difference == 0 else np.sum(differences(metric, base, other, samples, seed) > difference)
         found[name] = float((as_large + 1) / (samples + 1))
     return found
 
 
 def _statistics(metric: Metric, lines: Sequence[Any]) -> np.ndarray:
-    """What a score is computed from: a row of sums a line."""
+    """The statistics that a score is computed from: a row of sums per line."""
     return np.array(metric._extract_corpus_statistics(lines, None), dtype=np.float64)
 
 
@@ -86,7 +86,7 @@ def _score(metric: Metric, statistics: np.ndarray) -> float:
 
 
 def _bootstrap(metric: Metric, statistics: np.ndarray, samples: int, seed: int) -> np.ndarray:
-    """Scores of test sets of as many lines, drawn with replacement."""
+    """Scores of test sets of the same size, drawn with replacement."""
     rows = statistics.astype(np.float32)  # as in sacrebleu
     random = np.random.default_rng(seed)
     draws = (random.choice(len(rows), size=len(rows), replace=True) for _ in range(samples))
@@ -100,7 +100,7 @@ def _resampled(metric: Metric, base: np.ndarray, other: np.ndarray, samples: int
 
 
 def _shuffled(metric: Metric, base: np.ndarray, other: np.ndarray, samples: int, seed: int) -> np.ndarray:
-    """Differences of two systems that swap each line by the throw of a coin (Riezler and Maxwell 2005)."""
+    """Differences of two systems that swap each line with probability 1/2 (Riezler and Maxwell 2005)."""
     differences = []
     for is_base in _coins(samples, len(base), seed):
         one, two = (chosen @ base + ~chosen @ other for chosen in (is_base, ~is_base))

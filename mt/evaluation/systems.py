@@ -1,4 +1,4 @@
-"""Scores of one or more systems on the same lines, how sure each is, and how sure their differences are."""
+"""Scores of one or more systems on the same lines, with confidence intervals and tests of their differences."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """What is asked of systems. Raises ValueError in one line for what cannot be answered.
+    """What to compute for systems. Raises ValueError for options that cannot be fulfilled.
 
     confidence     95 % intervals of every score, by bootstrap
     paired         one of `significance.TESTS`, of each system against the first; None: no test
@@ -60,7 +60,7 @@ class Question:
 
     @property
     def bootstrap_samples(self) -> int:
-        """Of the intervals. Trials of a randomization are other samples."""
+        """Samples of the intervals. Trials of a randomization are counted separately."""
         default = SAMPLES["bootstrap"]
         return default if self.paired == "randomization" else self.samples or default
 
@@ -84,12 +84,12 @@ def ask(
 ) -> Answer:
     """The answer for systems by name, the first of which is the baseline. COMET needs `sources`.
 
-    Warns of a BLEU of 0 that does not mean what it seems to, and of lines too long for TER's moves. Raises ValueError
-    for lines that do not belong together, and where COMET cannot be run.
+    Warns of a misleading BLEU of 0, and of lines too long for TER's moves. Raises ValueError
+    for files with different numbers of lines, and where COMET cannot be run.
     """
     for lines in systems.values():
         check_lines(lines, references)
-    # the intervals and tests, too, are those of texts in NFC (`score`)
+    # intervals and tests also use texts in NFC (`score`)
     systems = {name: list(map(composed, lines)) for name, lines in systems.items()}
     references = [list(map(composed, lines)) for lines in references]
     from_lines = [name for name in question.metrics if name != COMET]
@@ -132,7 +132,7 @@ def ask(
 
 
 def languages_of_names(*paths: str) -> list[str]:
-    """The language that file names end in, such as test.zh or hyp.ja.txt.gz, where it needs special words; or none."""
+    """The language in the ends of file names (test.zh, hyp.ja.txt.gz), if it needs special tokenization; or none."""
     for path in paths:
         for part in reversed(Path(path).name.split(".")[1:]):
             if is_special(part):
@@ -141,7 +141,7 @@ def languages_of_names(*paths: str) -> list[str]:
 
 
 def distinct_names(paths: Sequence[str]) -> list[str]:
-    """What files are called in a table: as little of the ends of their paths as tells them apart.
+    """Names of files in a table: the shortest ends of their paths that differ.
 
     Raises ValueError for a file that is given twice.
     """
@@ -161,7 +161,7 @@ def _with_comet(scores: Scores, value: float, signature: str) -> Scores:
 
 
 def _in_order(scores: Scores, metrics: Sequence[str]) -> Scores:
-    """With the metrics that were asked for alone, in their order."""
+    """Only the requested metrics, in their order."""
     return replace(
         scores,
         values={name: scores.values[name] for name in metrics},

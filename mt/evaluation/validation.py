@@ -1,4 +1,4 @@
-"""Validation during training: loss on given references, BLEU and chrF of own translations, a look at the attention."""
+"""Validation during training: loss on references, BLEU and chrF of translations, statistics of attention."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ ATTENTION = "attention"  # its pictures, and the folder that they are in
 
 
 class Validator:
-    """Scores a model on held-out text; `sample_lines` of it are shown as they are translated.
+    """Scores a model on held-out text; `sample_lines` of it are shown with their translations.
 
-    With `attention_lines`, so many sentences of the `reference` are looked at for where attention goes; what is drawn
-    of them, in `folder`/attention, is read again by the next validation.
+    With `attention_lines`, attention is observed on that many sentences of the `reference`; the maps stored in
+    `folder`/attention are read by the next validation.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Validator:
         self.probe = (
             AttentionProbe(reference, lines=attention_lines, folder=folder / ATTENTION) if attention_lines else None
         )
-        # spread over the set, the same at every validation, so that one can watch them mend
+        # spread over the set, the same at every validation, so that one can watch them improve
         step = max(1, len(held_out) // max(1, sample_lines))
         self.sample_indices = list(range(0, len(held_out), step))[:sample_lines]
 
@@ -109,5 +109,5 @@ class Validator:
 
 
 def _is_copy(text: str, source: str) -> bool:
-    # names and numbers alone are rightly the same
+    # lines of only names and numbers are correctly copied
     return text.strip() == source.strip() and len(source.split()) > 2

@@ -1,1 +1,1 @@
-"""A finished checkpoint at work: translator, aligner, segmenter."""
+"""Using a finished checkpoint: translator, aligner, scorer, segmenter."""

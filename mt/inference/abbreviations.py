@@ -1,4 +1,4 @@
-"""Abbreviations of many languages after which a sentence goes on, without their full stop, in lower case.
+"""Abbreviations of many languages after which a sentence continues, without their full stop, in lower case.
 
 One list for all languages, since the language of a line is not always known: where a word of one language is an
 abbreviation of another, a sentence end is missed, and a long line is cut at another one, which costs little.

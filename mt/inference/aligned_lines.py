@@ -25,7 +25,7 @@ class AlignmentOptions:
     """Where alignments are read, and in which unit. None: the checkpoint's choice, or the model's default.
 
     `heads` are averaged ("all": all of the layer). `max_pieces` of a side: longer lines have no alignment.
-    `num_with_norms`: for so many lines norms are computed even if `signal` is weights. `is_soft`: weights of both
+    `num_with_norms`: for this many lines norms are computed even if `signal` is weights. `is_soft`: weights of both
     directions are multiplied.
     """
 
@@ -45,7 +45,7 @@ class AlignmentOptions:
 class AlignedLines:
     """Iterates over every line with its alignment, of `targets` or of the model's own translations (None).
 
-    `reverse` is a model of the other direction. `too_long` holds the numbers, from 1, of the lines met so far that are
+    `reverse` is a model of the other direction. `too_long` holds the numbers, from 1, of the lines so far that are
     over `max_pieces`; a warning names each. Raises ValueError, before any line is aligned, for a tag that a model does
     not know and for a line that needs one.
     """
@@ -84,10 +84,10 @@ class AlignedLines:
         return (AlignedLine(i + 1, self.sources[i], self.targets[i] if self.targets else "") for i in indices)
 
     def _filled(self) -> Iterator[AlignedLine]:
-        """The lines that have an alignment, a portion at a time: the maps of one portion are freed before the next."""
+        """The lines that have an alignment, in portions: the maps of one portion are freed before the next."""
         aligner, sources, targets, options = self.aligner, self.sources, self.targets, self.options
         num_read = 0
-        # the first line alone, so that a layer that does not exist is reported before a minute of decoding
+        # the first portion is one line, so that a layer that does not exist is reported before a minute of decoding
         for start in [0, *range(1, len(sources), WINDOW)]:
             window = range(start, min(start + (WINDOW if start else 1), len(sources)))
             filled = [i for i in window if is_visible(sources[i]) and (targets is None or is_visible(targets[i]))]
@@ -110,7 +110,7 @@ class AlignedLines:
                 num_read += len(portion)
 
     def _fits(self, index: int) -> bool:
-        """Whether no side of a line has more than `max_pieces`, for either model; else it is reported and counted."""
+        """Whether both sides have at most `max_pieces`, for either model; else the line is reported and counted."""
         source, target = self.sources[index], self.targets[index] if self.targets else None
         max_pieces = self.options.max_pieces
         why = self.aligner.misfit(source, target, max_pieces=max_pieces, tag=self.options.tag)
@@ -130,7 +130,7 @@ class AlignedLines:
         *,
         norms: bool,
     ) -> Iterator[AlignedLine]:
-        """Lines of these numbers, sources and targets (None: the text of the pieces), whose maps are made at once."""
+        """Lines with these numbers, sources and targets (None: from the pieces); their maps are computed together."""
         choice, options = self.aligner.choice, self.options
         layer = choice.layer if options.layer is None else options.layer
         heads = choice.heads if options.heads is None and options.layer is None else options.heads

@@ -1,4 +1,4 @@
-"""Where the model looked: cross-attention of forced decoding, for given targets or for its own translations."""
+"""Alignments from cross-attention in forced decoding, for given targets or for the model's own translations."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from mt.words import num_words, split_words, word_starts
 
 Found = TypeVar("Found")
 
-MAX_CELLS = 1 << 26  # of all layers' and heads' maps that are held together: 256 MiB
+MAX_CELLS = 1 << 26  # of the maps of all layers and heads in memory at the same time: 256 MiB
 
 
 @dataclass(frozen=True)
 class Part:
-    """The words of a line, or of a part of a split one, aligned; and how many words of either side stand before it.
+    """The aligned words of a line or of a part of a split line, and the number of words before it on either side.
 
-    `left_S`: how much each source word is left over, 0 to 1, and `is_common_S`: whether it is one of the commonest
+    `left_S`: how little of each source word is translated, 0 to 1; `is_common_S`: whether it is one of the commonest
     (`mt.alignment.omission`).
     """
 
@@ -53,8 +53,8 @@ class Part:
 class Aligner:
     """Attention maps of a model, with the layer, heads and shift that were chosen for it.
 
-    Own translations are searched first and then decoded once more by force: the weights depend on source and target
-    prefix alone, so they are those that greedy or beam search saw.
+    The model's own translations are searched first and then decoded again with forced targets: weights depend only on
+    source and target prefix, so they equal those during the search.
     """
 
     def __init__(
@@ -92,10 +92,10 @@ class Aligner:
     ) -> list[Alignment]:
         """An Alignment for every pair; without `targets`, of the model's own translations.
 
-        `trees` are the sources' trees (`mt.data.pair.Pair`), for a model that asks for them. `tag` goes before each
-        source (`mt.inference.tags`), and is no piece of it in what comes out.
-        `layer` (from 0), `heads` (averaged), `shift` and `signal` default to the checkpoint's choice; heads of another
-        layer to all of them.
+        `trees` are the sources' trees (`mt.data.pair.Pair`), for a model that needs them. `tag` goes before each
+        source (`mt.inference.tags`), and is not a piece of it in the result.
+        `layer` (from 0), `heads` (averaged), `shift` and `signal` default to the checkpoint's choice; for
+        another layer, heads default to all.
         """
         if layer is None:
             layer, heads = self.choice.layer, self.choice.heads if heads is None else heads
@@ -122,7 +122,7 @@ class Aligner:
         search: Search | None = None,
         batch_tokens: int | None = None,
     ) -> list[RawAttention]:
-        """Weights of all layers and heads for every pair, EOS row and column included; with the values' `norms`.
+        """Weights of all layers and heads for every pair, with EOS row and column, and the values' `norms`.
 
         They take 4 bytes for each layer, head, target and source piece: megabytes for a long pair. `trees` are the
         sources' trees (`mt.data.pair.Pair`). `tag` goes before each source; its column is left out.
@@ -134,13 +134,13 @@ class Aligner:
     def word_links(self, translations: Sequence[Translation], rank: int = 0) -> list[list[Link]]:
         """Links of words (`mt.words`) of each source line and its candidate of that rank (the last if fewer).
 
-        By the rule that was chosen for the checkpoint; the parts of a split line are put together again, also
-        where a word was cut. Neither a tag nor context is a word of the line.
+        By the rule that was chosen for the checkpoint; the parts of a split line are joined again, also where
+        a word was cut. Neither a tag nor context is a word of the line.
         """
         return [links_of(parts) for parts in self.parts(translations, rank)]
 
     def parts(self, translations: Sequence[Translation], rank: int = 0) -> list[list[Part]]:
-        """What was translated of each line, aligned by words with its candidate of that rank (the last if fewer)."""
+        """The segments of each line, aligned by words with its candidate of that rank (the last if fewer)."""
         candidates = [t.candidates[min(rank, len(t.candidates) - 1)] for t in translations]
         chosen = [candidate.parts for candidate in candidates]
         flat = [
@@ -151,7 +151,7 @@ class Aligner:
         translator = self.translator
         source_ids = translator.tokenizers.source.encode_many([text for text, _, _ in flat])
         sources = [
-            # what has a tree is one segment
+            # a source with a tree is one segment
             translator.source(t.segments[0], t.tree, ids, t.tag)
             for (_, _, t), ids in zip(flat, source_ids, strict=True)
         ]
@@ -179,15 +179,15 @@ class Aligner:
         return Part(words, self.choice.links(words.weights_TS), left_S, is_common_S, 0, 0)
 
     def is_common(self, source: str) -> np.ndarray:
-        """For each word whether it is one piece, and that one of the commonest, or has no pieces at all."""
+        """For each word, whether it is a single very common piece, or has no pieces at all."""
         encode, is_common = self.translator.tokenizers.source.encode, self.translator.tokenizers.source.is_common
         ids = [encode(word) for word in split_words(source)]
-        # a word of nothing but blanks that part no words (U+00A0) has no pieces, and is never left out
+        # a word of blanks that do not separate words (U+00A0) has no pieces, and is never reported as left out
         found = [not of_word or (len(of_word) == 1 and is_common(of_word[0], NUM_COMMON)) for of_word in ids]
         return np.array(found, dtype=bool)
 
     def portions(self, sources: Sequence[Text], target_ids: Sequence[Sequence[int]]) -> Iterator[range]:
-        """The numbers of the pairs, in runs whose maps have MAX_CELLS at most together; a larger pair stands alone."""
+        """The numbers of the pairs, in runs whose maps have at most MAX_CELLS together; a larger pair is alone."""
         decoder = self.translator.model.decoder
         num_maps = decoder.num_maps * decoder.layers[0].cross_attention.num_heads
         start, held = 0, 0
@@ -226,7 +226,7 @@ class Aligner:
         trees: Sequence[str | None] | None = None,
         tag: str | None = None,
     ) -> tuple[list[Text], list[list[int]]]:
-        """Each source with its tag, and the pieces of the targets, or of the model's own translations, without EOS."""
+        """The sources with their tag, and the pieces of the targets or of the model's own translations, without EOS."""
         translator = self.translator
         translator.tags.check(tag)
         translator.tags.check_lines(numbered(sources), tag)
@@ -268,7 +268,7 @@ class Aligner:
         batch_tokens: int | None = None,
         has_tag: bool = False,
     ) -> Iterator[tuple[int, RawAttention]]:
-        """(number, attention) of every pair, those of a batch at a time: all at once they may not fit in memory."""
+        """Yields (number, attention) of every pair, batch by batch, since all may not fit in memory."""
         translator = self.translator
         model, tokenizers = translator.model, translator.tokenizers
         lengths = [s.padded_length + len(t) + 1 for s, t in zip(sources, target_ids, strict=True)]
@@ -278,7 +278,7 @@ class Aligner:
                 memory = model.encode(together.to(translator.device))
                 state = model.decoder.start(memory)
                 model.extend(padded([[BOS, *target_ids[i]] for i in indices]).to(translator.device), state, tap=tap)
-                text = memory.places("text")  # what the pieces name; no link leads to a picture
+                text = memory.places("text")  # the places of text pieces: words are never linked to a picture
                 norms_LBHS = self._norms(memory.states_BSD[:, text]) if norms else []
                 weights_BLHTS = tap.weights()[..., text].float().cpu().numpy()
             for number, (i, source) in enumerate(zip(indices, together.pieces(), strict=True)):
@@ -289,21 +289,21 @@ class Aligner:
                     RawAttention(
                         source_pieces=tokenizers.source.pieces(source[columns]),
                         target_pieces=tokenizers.target.pieces(target),
-                        # a copy: of a view, all of the batch would be held
+                        # a copy: a view would keep the whole batch in memory
                         weights_LHTS=weights_BLHTS[number, :, :, : len(target), columns].copy(),
                         norms_LHS=np.stack([of[number, :, columns] for of in norms_LBHS]) if norms else None,
                     ),
                 )
 
     def _norms(self, memory_BSD: torch.Tensor) -> list[np.ndarray]:
-        """norms_BHS of each layer that a tap sees; an alignment head brings nothing in, so that its weights stay."""
+        """norms_BHS of each tapped layer; those of an alignment head are 1, since it adds nothing to the decoder."""
         decoder = self.translator.model.decoder
         norms = [layer.cross_attention.value_norms(memory_BSD).cpu().numpy() for layer in decoder.layers]
         return norms + [np.ones_like(norms[0])] * (decoder.num_maps - len(norms))
 
 
 def _of_line(translation: Translation, text: str, of_parts: Sequence[str], parts: Sequence[Part]) -> list[Part]:
-    """The parts of a line with their places in it."""
+    """The parts of a line with their positions in it."""
     # where no U+0020 stands between two parts, the second one begins within the last word of the first
     sources = first_words(translation.source, translation.segments)
     targets = first_words(text, of_parts)
@@ -312,7 +312,7 @@ def _of_line(translation: Translation, text: str, of_parts: Sequence[str], parts
 
 
 def first_words(text: str, parts: Iterable[str]) -> Iterator[int]:
-    """The number of the word in which each of some parts of a text begins; they stand in it one after the other."""
+    """The number of the word in which each part of a text begins; the parts follow one another in the text."""
     starts, end = word_starts(text), 0
     for part in parts:
         place = text.index(part, end)
@@ -328,7 +328,7 @@ def links_of(parts: Sequence[Part]) -> list[Link]:
 
 
 def sentence_of(text: str, tag: str | None) -> slice:
-    """The words of what a model reads that are to be translated: neither the tag before it nor its context."""
+    """The words of a model's input that are to be translated: without its tag and context."""
     return slice(num_words_before(text) or int(tag is not None), num_words(text) - num_words_after(text))
 
 

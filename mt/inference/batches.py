@@ -1,4 +1,4 @@
-"""Encoded sources in batches of similar length, and how long a target may become."""
+"""Encoded sources in batches of similar length, and the limit of a target's length."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from mt.data.tokenizer import PAD
 
 
 def longest_target(source_pieces: int, max_length: int | None = None) -> int:
-    """Most target pieces for a source: twice as many and twenty more, beyond what any translation needs.
+    """The maximum of target pieces for a source: 2 * pieces + 20, more than any translation needs.
 
-    `max_length` bounds them with the BOS before them.
+    `max_length` bounds them, BOS included.
     """
-    wanted = 2 * source_pieces + 20
-    return wanted if max_length is None else min(wanted, max_length - 1)
+    limit = 2 * source_pieces + 20
+    return limit if max_length is None else min(limit, max_length - 1)
 
 
 def batches_by_length(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:

@@ -1,4 +1,4 @@
-"""What a search and a translator ask of a model at work: one model, one with a shortlist, or several models."""
+"""The interface that search and translator need: implemented by one model, one with a shortlist, or an ensemble."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ BANNED = (PAD, UNK, BOS)
 
 
 class Decodable(Protocol):
-    """A model at work. Its state is a value that the caller holds (`mt.search.search.State`).
+    """A model that can be decoded step by step. Its caller holds the state (`mt.search.search.State`).
 
-    max_length   most ids of a target, BOS or EOS included; None where there is no limit
+    max_length   maximum ids of a target, BOS or EOS included; None: no limit
     banned       ids that no target may hold
-    needs_trees  whether it asks for the trees of its sources
+    needs_trees  whether it needs the trees of its sources
     """
 
     max_length: int | None
@@ -38,22 +38,22 @@ class Decodable(Protocol):
     ) -> Any:
         """The state before the first token of each sentence of the source.
 
-        `needed`: target ids that rules need for each sentence. Where it is given, tokens are ids of the vocabulary;
-        where it is None, they may be numbers of its own, which `in_vocabulary` translates.
+        `needed`: target ids that rules need for each sentence. If it is given, tokens are ids of the vocabulary;
+        if it is None, they may be the model's own numbers, which `in_vocabulary` converts.
         """
 
     def step(self, tokens_R: Tensor, state: Any) -> tuple[Tensor, Any]:
-        """logits_RV for the token after `tokens_R`, and the next state: what a search calls."""
+        """logits_RV for the token after `tokens_R`, and the next state; called by a search."""
 
     def extend(self, tokens_RT: Tensor, state: Any) -> tuple[Tensor, Any]:
-        """logits_RTV for the tokens after each of `tokens_RT`, in one go, and the state after all of them."""
+        """logits_RTV for the tokens after each of `tokens_RT`, in one pass, and the state after all of them."""
 
     def in_vocabulary(self, state: Any, sentence: int, hypotheses: Sequence[Hypothesis]) -> list[Hypothesis]:
-        """What a search that began with `state` found for a sentence, in ids of the vocabulary."""
+        """The result for a sentence, of a search that began with `state`, in ids of the vocabulary."""
 
 
 class SingleModel:
-    """One model, with all of its vocabulary."""
+    """One model, with its whole vocabulary."""
 
     banned = BANNED
 
@@ -77,7 +77,7 @@ class SingleModel:
         return self._model.output(states_RTD).float(), state
 
     def states(self, tokens_RT: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
-        """states_RTD before the output projection, for a projection of the caller's own."""
+        """states_RTD before the output projection, for a caller that projects them itself."""
         return self._model.extend(tokens_RT, state)
 
     def in_vocabulary(self, state: DecoderState, sentence: int, hypotheses: Sequence[Hypothesis]) -> list[Hypothesis]:

@@ -1,4 +1,4 @@
-"""Lines of documents on their way to the model: each with its neighbours, in windows, whichever part is wanted."""
+"""Lines of a document, or of a part of it, in windows, each with its neighbours as context."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mt.inference.window import Window
 
 
 def document_of(checkpoint: Path) -> DocumentSettings:
-    """The context that a checkpoint was trained with. Raises ValueError for one that was trained without any."""
+    """The context that a checkpoint was trained with. Raises ValueError for a checkpoint trained without any."""
     document = read_card(find_step(checkpoint)).document
     if not document.is_on:
         raise ValueError(
@@ -32,7 +32,7 @@ def in_documents(
 ) -> Iterator[Window]:
     """Windows of the `wanted` lines with the context of each; `windows` begin where `with_neighbours` says.
 
-    A line waits for those that come after it, unless its document ends before.
+    A line is yielded once its context after it was read, or its document ended.
     """
     lines: list[str] = []  # from number `first` on
     first, done = with_neighbours(wanted, document).start, wanted.start
@@ -57,6 +57,6 @@ def _window(lines: list[str], first: int, wanted: range, document: DocumentSetti
 
 
 def _is_complete(lines: list[str], place: int, document: DocumentSettings) -> bool:
-    """Whether all the context of a line is there."""
+    """Whether all the context of a line was read."""
     after = lines[place + 1 : place + 1 + document.context_after]
     return len(after) == document.context_after or not all(map(is_visible, [lines[place], *after]))

@@ -49,7 +49,7 @@ class Ensemble:
         *,
         needed: Sequence[Sequence[int]] | None = None,
     ) -> EnsembleState:
-        needed = needed or [()] * len(source)  # so that all members speak of the same ids
+        needed = needed or [()] * len(source)  # so that all members use the same ids
         return EnsembleState(tuple(one.start(source, needed=needed) for one in self.members))
 
     def step(self, tokens_R: Tensor, state: EnsembleState) -> tuple[Tensor, EnsembleState]:

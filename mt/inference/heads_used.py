@@ -1,4 +1,4 @@
-"""Which share of its heads a model uses, where a router switches them (`mt.attention.dynamic_heads`)."""
+"""The share of its heads that a model uses, where a router selects them (`mt.attention.dynamic_heads`)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SLOTS = {"attention": "encoder", "cross_attention": "cross"}  # by the name of a
 def heads_used(model: nn.Module) -> Iterator[dict[str, float]]:
     """The mean share of heads that were on, by slot and layer ("cross_layer0"), of all sentences seen in the block.
 
-    It is filled in when the block ends; empty for a model without routers, and for one that was packed.
+    It is filled in when the block ends; empty for a model without routers, and for a packed one.
     """
     seen: dict[str, list[Tensor]] = {}
     shares: dict[str, float] = {}
@@ -37,7 +37,7 @@ def heads_used(model: nn.Module) -> Iterator[dict[str, float]]:
     finally:
         for handle in handles:
             handle.remove()
-    # sentences weigh alike, however many of them were in a batch
+    # every sentence has the same weight, in batches of any size
     shares.update({name: sum(map(_total, found)) / sum(map(len, found)) for name, found in seen.items()})
 
 

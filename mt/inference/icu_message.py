@@ -21,9 +21,9 @@ _SIGN = re.compile(r"[{}]|'(?=[{}])|''")
 
 @dataclass(frozen=True)
 class Frame:
-    """A message without its branches: `frame` has one part more than there are `branches`, which stand between them.
+    """A message and its branches: `frame` has one part more than `branches`, which come between its parts.
 
-    `stop`: where it ends in its line. `has_numbers`: `#` in the branches stands for the number.
+    `stop`: where it ends in its line. `has_numbers`: `#` in the branches means the number.
     """
 
     stop: int
@@ -33,7 +33,7 @@ class Frame:
 
 
 def read_frame(line: str, start: int) -> Frame | None:
-    """The message that begins at `start`; None where the line has no whole one there.
+    """The message that begins at `start`; None where the line has no complete one there.
 
     Blanks at the edges of a branch belong to the frame.
     """

@@ -27,14 +27,14 @@ from mt.inference.translator import Translator
 from mt.inference.window import Rows, Window
 from mt.words import num_words, split_words
 
-# what some tool takes for the end of a line, as JSON and other languages write it
+# characters that some tool treats as the end of a line, escaped as in JSON and other languages
 LINE_ENDS = {code: f"\\u{code:04x}" for code in (0x0B, 0x0C, 0x1C, 0x1D, 0x1E, 0x85, 0x2028, 0x2029)}
 ESCAPES = LINE_ENDS | str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Job:
-    """Checkpoints and what to do with them. It can be pickled, and loads the models where it is first called.
+    """Checkpoints and the options for translating with them. It can be pickled, and loads the models when first called.
 
     Several checkpoints translate together (`mt.inference.ensemble`); attention is read in the first one.
     """
@@ -47,7 +47,7 @@ class Job:
         return {**vars(self), "_loaded": None}
 
     def load(self) -> tuple[Translator, Aligner]:
-        """The models at work, as the options want them. Raises ValueError for what they ask in vain."""
+        """Loads the models as the options say. Raises ValueError for options that the models cannot fulfil."""
         if self._loaded is None:
             options = self.options
             how = {"device": options.device, "precision": options.precision, "shortlist": options.shortlist}
@@ -66,16 +66,16 @@ class Job:
         lines, prefixes = zip(*map(options.columns, window.lines), strict=True) if window.lines else ((), ())
         marked = [parse(line) if options.markup else None for line in lines]
         plain = [line if found is None else found.text for line, found in zip(lines, marked, strict=True)]
-        # texts of branches of messages, which are translated by themselves
+        # texts of branches of messages, which are translated separately
         more = [[] if found is None else list(found.texts())[1:] for found in marked]
         contexts = [self._without_columns(context) for context in window.contexts] or [NO_CONTEXT] * len(lines)
         contexts = [_plain(context) if options.markup else context for context in contexts]
         trees = window.trees or [None] * len(lines)
-        asked = [
+        requests = [
             Request(text, tag=options.tag, tree=tree, context=context, prefix=prefix, terms=options.terms)
             for text, tree, context, prefix in zip(plain, trees, contexts, prefixes, strict=True)
         ]
-        translations = self._translated(asked, window.first)
+        translations = self._translated(requests, window.first)
         of_branches = self._branches(more, contexts, window.first)
         needs_parts = options.alignment or options.markup or options.coverage
         parts = [aligner.parts(translations, rank) if needs_parts else None for rank in range(options.n_best)]
@@ -104,27 +104,27 @@ class Job:
         """Translations of the branches of each line."""
         found: list[list[Text]] = [[] for _ in lines]
         with_branches = [number for number, branches in enumerate(lines) if branches]
-        # what sampling draws for a line may not depend on its neighbours: each such line by itself
+        # sampling for a line must not depend on its neighbours: each such line is translated alone
         groups = [[number] for number in with_branches] if self.options.sample else [with_branches]
         for numbers in filter(None, groups):
-            # in a message a doubled apostrophe is one
+            # in a message a doubled apostrophe means one
             of_texts = [(number, branch.text.replace("''", "'")) for number in numbers for branch in lines[number]]
-            asked = [
+            requests = [
                 Request(text, tag=self.options.tag, context=contexts[number], terms=self.options.terms)
                 for number, text in of_texts
             ]
-            translations = self._translated(asked, first_line + numbers[0])
+            translations = self._translated(requests, first_line + numbers[0])
             parts = [self.load()[1].parts(translations, rank) for rank in range(self.options.n_best)]
             for place, ((number, text), translation) in enumerate(zip(of_texts, translations, strict=True)):
                 of_ranks = [of_rank[place] for of_rank in parts]
                 found[number].append(Text(replace(translation, source=text), of_ranks))
         return found
 
-    def _translated(self, asked: Sequence[Request], first_line: int) -> list[Translation]:
-        """Translations as the options want them."""
+    def _translated(self, requests: Sequence[Request], first_line: int) -> list[Translation]:
+        """Translates with the options."""
         translator, options = self.load()[0], self.options
         found = translator.translate(
-            asked,
+            requests,
             batch_tokens=options.batch_tokens,
             max_pieces=options.max_pieces,
             seed=options.seed,
@@ -144,7 +144,7 @@ def _plain_text(marked: Marked) -> str:
 
 @dataclass(frozen=True)
 class Text:
-    """One of the texts of a line, translated, and for each rank what `Aligner.parts` says."""
+    """One of the texts of a line, translated, and for each rank the result of `Aligner.parts`."""
 
     translation: Translation
     parts: Sequence[Sequence[Part]]
@@ -178,7 +178,7 @@ def _one_text(texts: Iterable[str]) -> str:
 def body(
     candidate: Candidate, texts: Sequence[tuple[str, str, Sequence[Part]]], marked: Marked | None, options: Options
 ) -> dict[str, Any]:
-    """What is said of a translation of a line that had this markup; `texts` are those of `Text.ranked`."""
+    """The output record of a translation of a line that had this markup; `texts` are those of `Text.ranked`."""
     parts, num_source, num_target = [], 0, 0
     for source, target, of_text in texts:
         parts += [
@@ -215,9 +215,9 @@ def _missed_terms(texts: Sequence[Text], glossary: Glossary | None) -> Iterator[
 
 
 def coverage(candidate: Candidate, parts: Sequence[Part]) -> dict[str, Any]:
-    """What seems to be left out of a translation, and what it says over and over; words are counted from 0.
+    """Possible omissions and repetitions in a translation; words are counted from 0.
 
-    `coverage` is the share of the source words that do not seem to be left out; `read` and `left_over` are the two
+    `coverage` is the share of source words that do not seem to be omitted; `read` and `left_over` are the two
     signals (`mt.alignment.omission`).
     """
     omitted = []
@@ -246,7 +246,7 @@ def coverage(candidate: Candidate, parts: Sequence[Part]) -> dict[str, Any]:
 def rows(
     number: int, line: str, translation: Translation, bodies: Sequence[dict[str, Any]], options: Options
 ) -> list[str]:
-    """What is written for one line: its number, itself, and what is said of its translations."""
+    """The output for one line: its number, its text, and the records of its translations."""
     if options.json:
         plain = {"plain_source": translation.source} if options.markup else {}
         record = {"line": number, "source": line, **plain, "translations": bodies, "notes": translation.notes}
@@ -263,12 +263,12 @@ def rows(
 
 
 def in_column(text: str) -> str:
-    """The text such that no tool takes a part of it for a column or a line of its own; `ESCAPES` say how."""
+    """The text with tabs and line ends escaped as in `ESCAPES`, so that it stays one column of one line."""
     return text.translate(ESCAPES)
 
 
 def json_line(record: dict[str, Any]) -> str:
-    """The record as one line of JSON that every parser takes.
+    """The record as one line of JSON that every parser accepts.
 
     NaN and infinity become null, half a character (a surrogate) U+FFFD.
     """

@@ -1,4 +1,4 @@
-"""A request made ready for the model: its context fitted, split where it is too long, its wishes in pieces."""
+"""A request prepared for the model: context shortened to fit, long lines split, prefix and terms in pieces."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from mt.words import num_words
 
 @dataclass(frozen=True)
 class Line:
-    """A request on its way to the model, with its tree for a model that asks for trees."""
+    """A request prepared for the model, with its tree for a model that needs trees."""
 
     request: Request
     source: str  # in its context, as it is encoded
     num_left_out: int  # sentences of context
-    segments: Segments | None  # None: it has nothing to see
+    segments: Segments | None  # None: it has no visible text
     tree: str | None
     tree_fault: str | None
     wishes: tuple[Wish, ...]  # of each segment
@@ -53,24 +53,24 @@ class Line:
         return cls(request, line, num_left_out, segments, used, fault, _wishes(request, segments, tokenizers))
 
     def notes(self, max_pieces: int, of_parts: Sequence[Sequence[Hypothesis]]) -> tuple[str, ...]:
-        """What had to be done to it, `of_parts` being what was found for its segments."""
+        """Notes on what was done to the line; `of_parts` are the results for its segments."""
         assert self.segments is not None
         notes, num_parts = [], len(self.segments.parts)
         if self.num_left_out:
-            notes.append(f"{self.num_left_out} sentences of context left out: more than {max_pieces} pieces with them")
+            notes.append(f"{self.num_left_out} sentences of context left out: with them, more than {max_pieces} pieces")
         if num_parts > 1:
             notes.append(f"split into {num_parts} parts of at most {max_pieces} pieces")
         if self.segments.is_cut:
             notes.append("cut inside a word that is longer than a part may be")
         if not all(hypotheses[0].is_finished for hypotheses in of_parts):
-            notes.append("stopped at the length limit before the model was done")
+            notes.append("stopped at the length limit before the end of the sentence")
         if self.tree_fault:
             notes.append(f"translated without its tree: {self.tree_fault}")
         return tuple(notes)
 
 
 def _wishes(request: Request, segments: Segments, tokenizers: TokenizerPair) -> tuple[Wish, ...]:
-    """What the target of each segment must hold: the first one has the prefix, each the terms that it has itself."""
+    """What the target of each segment must contain: the first one the prefix, each the terms in its own source."""
     target, text, prefix = tokenizers.target, request.prefix.strip(), tuple[int, ...]()
     if text:
         prefix = tuple(target.encode(text))
@@ -80,17 +80,17 @@ def _wishes(request: Request, segments: Segments, tokenizers: TokenizerPair) -> 
 
 
 def _with_context_that_fits(line: str, *, max_pieces: int, count: Callable[[str], int]) -> tuple[str, int]:
-    """The line with as much of its context as fits beside it, and how many sentences of it were left out."""
-    wanted, sentence = apart(line)
-    context, fitted = wanted, line
+    """The line with as much of its context as fits, and how many sentences of context were left out."""
+    whole, sentence = apart(line)
+    context, fitted = whole, line
     while context and count(fitted) > max_pieces:
         context = context.without_farthest()
         fitted = context.around(sentence)
-    return fitted, wanted.num_sentences - context.num_sentences
+    return fitted, whole.num_sentences - context.num_sentences
 
 
 def tree_fault(sentence: str, tree: str | None, segments: Segments) -> str | None:
-    """Why a sentence cannot be translated with its tree, if it has one."""
+    """Why a sentence cannot be translated with its tree; None where it can, or has none."""
     if not tree or not tree.strip():
         return None
     if len(segments.parts) > 1:
@@ -99,7 +99,7 @@ def tree_fault(sentence: str, tree: str | None, segments: Segments) -> str | Non
 
 
 def word_fault(sentence: str, tree: str) -> str | None:
-    """Why a tree is not one of a sentence's words, if it is not."""
+    """Why a tree does not fit a sentence's words; None where it fits."""
     try:
         parsed_heads(tree, num_words(sentence))
     except ValueError as error:

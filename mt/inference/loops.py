@@ -1,4 +1,4 @@
-"""Words that a translation says over and over: what a decoder does that has lost the source."""
+"""Words that a translation repeats in a loop, a typical failure of decoders."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 LEAST_TIMES = 3
-LONGEST = 10  # words of what is repeated
+LONGEST = 10  # words in the repeated phrase
 
 
 @dataclass(frozen=True)
 class Loop:
-    """`size` words that stand `times` times in a row, from word `start` on."""
+    """`size` words that occur `times` times in a row, from word `start` on."""
 
     start: int
     size: int
@@ -19,7 +19,7 @@ class Loop:
 
 
 def loops(source: Sequence[str], target: Sequence[str]) -> list[Loop]:
-    """What stands in the target at least LEAST_TIMES in a row, more often than anything does in the source."""
+    """Phrases that the target repeats at least LEAST_TIMES in a row, and more often than the source repeats any."""
     allowed = max((loop.times for loop in _runs(source)), default=1)
     found: list[Loop] = []
     for loop in sorted(_runs(target), key=lambda loop: (loop.size, loop.start)):

@@ -1,18 +1,18 @@
 """A line as text and marks: tags and placeholders are taken out before it is translated, entities are decoded.
 
 Marks are carried byte for byte:
-- tags (`<b>`, `</b>`, `<br/>`, `<0>`), comments, processing instructions, CDATA: what has the shape, known or not
-  ("3 < 5" has not);
-- elements that are not to be translated, with all that they hold: `translate="no"`, `class="notranslate"`, `code`,
+- tags (`<b>`, `</b>`, `<br/>`, `<0>`), comments, processing instructions, CDATA: anything of that shape, known or
+  not ("3 < 5" is not);
+- elements that are not to be translated, with all their content: `translate="no"`, `class="notranslate"`, `code`,
   `kbd`, `pre`, `samp`, `script`, `style`, `var`;
 - placeholders of C and Objective-C (`%s`, `%5.2f`, `%1$@`, `%lld`, `%%`), Python (`%(name)s`, `{0!r:>{width}}`), Ruby
   (`%<name>s`, `%{name}`), Handlebars (`{{x}}`, `{{{x}}}`; `{{#if x}}` ... `{{/if}}` nest as tags do), Jinja, Fluent
   (`{ $x }`, `{ -brand }`), Vue and i18next (`$t(key)`, `@:key`), JavaScript (`${x}`);
-- entities that are unknown, or stand for a control character (`&#10;`);
+- entities that are unknown, or mean a control character (`&#10;`);
 - messages of ICU with branches (`{n, plural, one {# file} other {# files}}`): the message is a mark of the line, and
-  each branch is a line of its own, with marks and messages, to be translated by itself; `#` is a mark in it.
+  each branch is a line of its own, with marks and messages, translated separately; `#` is a mark in it.
 
-What stands between two words or signs, with marks in it, is a joint. Without its marks it is a blank if there was one;
+A joint is what lies between two words or signs and contains marks. Without its marks it is a blank if there was one;
 but a placeholder that was glued to a closing or opening sign leaves none ("Hello {name}!" is "Hello!", "({n} files)" is
 "(files)"), and one between letters, like a tag such as `<br>`, leaves one ("one<br>two" is "one two").
 """
@@ -32,7 +32,7 @@ CLOSING = frozenset(".,;:!?…)]}»”’›。，、！？")
 
 @dataclass(frozen=True)
 class Message:
-    """An ICU message: which of the line's marks it is, where it stands, and its branches between parts of a frame."""
+    """An ICU message: which of the line's marks it is, its position, and its branches between parts of a frame."""
 
     number: int
     start: int
@@ -50,7 +50,7 @@ class Message:
 class Marked:
     """A line, its text without marks, and the marks in their order; `is_encoded`: it has tags or entities.
 
-    `messages` are those of its marks that have branches. `notes` say what could not be read, and is text.
+    `messages` are those of its marks that have branches. `notes` say what could not be read and is kept as text.
     """
 
     line: str
@@ -62,7 +62,7 @@ class Marked:
     syntax: Syntax = Syntax.LINE
 
     def texts(self) -> Iterator[Marked]:
-        """All that is to be translated, each by itself: the line, then the branches of its messages, and theirs."""
+        """All texts to translate, separately: the line, then the branches of its messages, and theirs."""
         yield self
         for message in self.messages:
             for branch in message.branches:
@@ -73,12 +73,12 @@ Items = Sequence["str | Mark"]  # of a joint: blanks and marks
 
 
 def parse(line: str, syntax: Syntax = Syntax.LINE, depth: int = 0) -> Marked:
-    """The line without markup, and what was taken out. Nothing is refused: what is no markup is text, `notes` say it.
+    """The line without markup, and its marks. Nothing is refused: what is not markup is text, and `notes` say so.
 
-    `depth`: how many messages the line is a branch of.
+    `depth`: the number of messages around the line.
     """
     text, marks = "", []
-    found: list[str | Mark] = []  # of the joint that is under way
+    found: list[str | Mark] = []  # of the current joint
     reader = Reader(line, syntax, depth)
     parts = with_opaque_whole(line, list(reader.parts()))
     is_encoded = any(part.is_code for part in parts)
@@ -111,11 +111,11 @@ def _message(part: Part, number: int, outer: Syntax, depth: int) -> Message:
 
 
 def joint(before: str, items: Items, after: str) -> str:
-    """What stays of a joint between two texts (one is empty at an end of the line) without its marks: see the top."""
+    """A joint between two texts (one is empty at an end of the line) without its marks: see the top of this file."""
     if all(isinstance(item, str) for item in items):
         return "".join(str(item) for item in items)
     first, last = items[0], items[-1]
-    if not before or not after:  # only blanks beyond the marks are the text's own
+    if not before or not after:  # only blanks outside the marks belong to the text
         outer = last if before else first
         return outer if isinstance(outer, str) else ""
     marks = [item for item in items if isinstance(item, Mark)]
@@ -132,12 +132,12 @@ def joint(before: str, items: Items, after: str) -> str:
 
 
 def is_sign(character: str) -> bool:
-    """Whether it is punctuation or a symbol, and no part of a word."""
+    """Whether it is punctuation or a symbol, and not part of a word."""
     return unicodedata.category(character)[0] in "PS"
 
 
 def encoded(text: str) -> str:
-    """The text as it stands between tags."""
+    """The text encoded for a place between tags."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
@@ -150,7 +150,7 @@ def _closes(after: str) -> bool:
 
 
 def _merged(parts: Iterator[str | Mark]) -> Iterator[str | Mark]:
-    """The same with neighbouring texts made one, and without empty ones."""
+    """The same with neighbouring texts joined, and without empty ones."""
     text: list[str] = []
     for part in parts:
         if isinstance(part, str):
@@ -165,7 +165,7 @@ def _merged(parts: Iterator[str | Mark]) -> Iterator[str | Mark]:
 
 
 def _placed(items: Items, before: str, after: str) -> list[Mark]:
-    """The marks of a joint between two texts, each with where it stands."""
+    """The marks of a joint between two texts, each with its position."""
     lefts = _neighbours(items, before[-1:])
     rights = _neighbours(items[::-1], after[:1])[::-1]
     followers = [*items[1:], None]
@@ -177,7 +177,7 @@ def _placed(items: Items, before: str, after: str) -> list[Mark]:
 
 
 def _neighbours(items: Items, character: str) -> list[str]:
-    """What each item has before it, where such a character (none: an end of the line) stands before them all."""
+    """The left neighbour of each item; `before` is the character before the first (empty: an end of the line)."""
     found, now = [], neighbour(character)
     for item in items:
         found.append(now)
@@ -185,13 +185,13 @@ def _neighbours(items: Items, character: str) -> list[str]:
             now = "blank"
         elif item.is_leaf:
             now = "leaf"
-        elif now == "letter":  # a word beyond a tag is no more glued to what may come to stand elsewhere
+        elif now == "letter":  # a word on the other side of a tag is not glued to a mark that may move
             now = "blank"
     return found
 
 
 def neighbour(character: str) -> str:
-    """What a mark has beside it that is beside this character, or beside none."""
+    """The kind of neighbour that this character (empty: none) is for a mark."""
     if not character or character.isspace():
         return "blank"
     return "sign" if is_sign(character) else "letter"

@@ -1,6 +1,6 @@
-"""The two texts of a line with markup, cut into what marks may stand between, and the links of these parts.
+"""The two texts of a line with markup, cut into atoms, between which marks may stand, and the links of the atoms.
 
-Words (`mt.words`) are parted into opening signs, core and closing signs, linked each with its like.
+Words (`mt.words`) are divided into opening signs, core and closing signs; each kind is linked to the same kind.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LEAD, CORE, TAIL = range(3)
 
 @dataclass(frozen=True)
 class Atom:
-    """A part of a word: opening signs, core or closing signs, or what a mark leaves of one."""
+    """A part of a word: opening signs, core or closing signs, or what remains of one beside a mark."""
 
     start: int
     stop: int
@@ -36,7 +36,7 @@ class Atom:
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """The atoms of both sides and what links them; the shares of a target atom sum to one."""
+    """The atoms of both sides and their links; the shares of a target atom sum to one."""
 
     source: Sequence[Atom]
     target: Sequence[Atom]
@@ -80,13 +80,13 @@ class Pair:
         return cls(source, target, text, target_L, source_L, columns[:, 2], is_linked_T)
 
     def share_T(self, first: int, end: int) -> np.ndarray:
-        """How much of each target atom comes from source atoms first ... end - 1."""
+        """The share of each target atom that is linked to source atoms first ... end - 1."""
         is_inside_L = (self.source_L >= first) & (self.source_L < end)
         return np.bincount(self.target_L, self.share_L * is_inside_L, minlength=len(self.target))
 
     def before(self, place: int) -> np.ndarray:
-        """For each target atom how much more of it comes from before that place in the source than from behind it."""
-        distance_L = place - self.source_L  # 1 for the atom before it, 0 for the one behind it
+        """For each target atom, its share linked before that place in the source, minus its share linked after it."""
+        distance_L = place - self.source_L  # 1 for the atom before it, 0 for the one after it
         weight_L = np.where(distance_L > 0, 1.0, -1.0) / np.where(distance_L > 0, distance_L, 1 - distance_L)
         return np.bincount(self.target_L, self.share_L * weight_L, minlength=len(self.target))
 
@@ -107,21 +107,21 @@ class Pair:
         return np.array([*(neighbour(self.text[atom.start]) == "letter" for atom in self.target), False])
 
     def blank(self, gap: int) -> str:
-        """What stands before a target atom; behind the last one for the gap after it."""
+        """The text before a target atom; after the last one, the text that follows it."""
         start = self.target[gap - 1].stop if gap else 0
         return self.text[start : self.target[gap].start if gap < len(self.target) else None]
 
 
 def atoms(text: str, cuts: Sequence[int] = ()) -> Iterator[Atom]:
     starts = word_starts(text)
-    for found in re.finditer(r"\S+", text):  # one word may be several runs, parted by blanks that are no U+0020
+    for found in re.finditer(r"\S+", text):  # one word may be several runs, separated by blanks other than U+0020
         start, stop = first, last = found.span()
         word = bisect_right(starts, start) - 1
         while first < stop and is_sign(text[first]):
             first += 1
         while last > first and is_sign(text[last - 1]):
             last -= 1
-        if first == stop:  # signs alone
+        if first == stop:  # only signs
             first, last = start, stop
         for part, begin, end in ((LEAD, start, first), (CORE, first, last), (TAIL, last, stop)):
             inner = cuts[bisect_left(cuts, begin + 1) : bisect_left(cuts, end)]
@@ -132,7 +132,7 @@ def atoms(text: str, cuts: Sequence[int] = ()) -> Iterator[Atom]:
 
 
 def num_cells(marked: Marked, text: str, links: Sequence[Link]) -> int:
-    """How many steps it takes at most to find the places of all marks by links: marks x (target words + links)."""
+    """The most steps that placing all marks by links can take: marks x (target words + links)."""
     starts = word_starts(marked.text)
     parts_of = Counter(bisect_right(starts, mark.at) - 1 for mark in marked.marks)
     num_links = sum(1 + parts_of[source] + parts_of[source - 1] for source, _ in links)

@@ -1,4 +1,4 @@
-"""What the markup of a line looks like: tags, placeholders, entities and messages, found in one pass.
+"""Finds the markup of a line in one pass: tags, placeholders, entities and messages.
 
 The rules are listed in `mt.inference.markup`.
 """
@@ -16,16 +16,16 @@ from html.entities import html5
 from mt.inference.icu_message import MAX_DEPTH, START, Frame, read_frame
 
 VOID_TAGS = frozenset("area base br col embed hr img input link meta param source track wbr".split())
-# as a reader sees them, words before and after such a tag are no one word
+# words before and after such a tag are two words for a reader
 PARTING_TAGS = frozenset(
     "address article aside blockquote body br caption dd div dl dt fieldset figcaption figure footer form h1 h2 h3 h4 "
     "h5 h6 head header hr html img input li main nav ol option p pre section table tbody td tfoot th thead title tr "
     "ul".split()
 )
-OPAQUE_TAGS = frozenset("code kbd pre samp script style var".split())  # what they hold is not translated
-RAW_TAGS = frozenset({"script", "style"})  # and is no markup
+OPAQUE_TAGS = frozenset("code kbd pre samp script style var".split())  # their content is not translated
+RAW_TAGS = frozenset({"script", "style"})  # their content is not markup
 
-# No pattern may look far ahead from many places: lines of a megabyte come too.
+# No pattern may look far ahead from many places: a line can have a megabyte.
 _TAG = (
     r"<(?P<slash>/?)(?P<name>[^\W\d][\w:.-]*|\d{1,4})(?P<rest>/|\s[^<>\"']*(?:(?:\"[^\"]*\"|'[^']*')[^<>\"']*){0,64}|)>"
 )
@@ -34,7 +34,7 @@ _ENDS = {"!--": "-->", "![CDATA[": "]]>", "?": "?>", "%": "%>"}
 _ENTITY = r"(?P<entity>&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});)"
 _FORMAT = r"[-+#0]{0,3}(?:\d{1,3}|\*)?(?:\.(?:\d{1,3}|\*))?(?:hh|h|ll|l|L|q|j|z|t)?[diouxXeEfFgGcsSp@]"
 _LETTER = r"[^\W\d_]"
-# in turn: the next argument (its order is its meaning), one that has a name or a number, a percent sign
+# three kinds: the next argument (identified by order), one with a name or a number, a percent sign
 _NEXT = rf"(?P<next>\{{(?:[:!][^{{}}]*)?\}}|(?<!\d)%[sd@]|%{_FORMAT}(?!{_LETTER}))"  # not "5 %ige", nor "100%sure"
 _NAMED = (
     rf"(?P<named>\{{{{3,4}}[^{{}}]*\}}{{3,4}}|[$%#]?\{{\{{[^{{}}]*\}}\}}|[$%#]\{{[^{{}}]*\}}"
@@ -62,17 +62,17 @@ _IS_EMPTY_ELEMENT = re.compile(r"(?:^|[\s\"'])/$")  # not <a href=folder/>
 class Mark:
     """A tag or a placeholder.
 
-    `kind`: "open", "close" or "void" for tags (comments are void), "hole" for placeholders. `at`: how many characters
-    of the text stand before it. `before`, `after`: its neighbours, "blank" (or the line's end), "sign", "letter" or
-    "leaf"; opening and closing tags between are looked through. `is_apart`: a blank stood between it and the next, if
-    that was a mark. `partner`: among the line's marks, the tag that closes this one, or that this one closes; None: it
-    stands alone.
+    `kind`: "open", "close" or "void" for tags (comments are void), "hole" for placeholders. `at`: the number of
+    characters of the text before it. `before`, `after`: its neighbours, "blank" (or the line's end), "sign", "letter"
+    or "leaf"; opening and closing tags between are ignored. `is_apart`: a blank was between it and the next mark, if
+    that followed. `partner`: among the line's marks, the tag that closes this one, or that this one closes; None: it
+    has no partner.
     """
 
     raw: str
     kind: str
     name: str = ""  # of a tag, lower-cased
-    is_sequential: bool = False  # a placeholder such as %s, whose order is its meaning
+    is_sequential: bool = False  # a placeholder such as %s, which its order identifies
     at: int = 0
     before: str = "blank"
     after: str = "blank"
@@ -81,7 +81,7 @@ class Mark:
 
     @property
     def is_leaf(self) -> bool:
-        """Whether it takes the place of something, as a placeholder, a picture or a line break does."""
+        """Whether it stands for content, as a placeholder, a picture or a line break does."""
         return self.kind in ("void", "hole")
 
     @property
@@ -91,7 +91,7 @@ class Mark:
 
 
 class Syntax(Enum):
-    """What marks a text may have."""
+    """The kinds of marks that a text may have."""
 
     LINE = _MARK
     BRANCH = _BRANCH_MARK  # of a message that selects by a word
@@ -100,7 +100,7 @@ class Syntax(Enum):
 
 @dataclass(frozen=True)
 class Part:
-    """Text or a mark, and where it stands in the line; `is_code`: it is a tag or an entity."""
+    """Text or a mark, and its position in the line; `is_code`: it is a tag or an entity."""
 
     content: str | Mark
     start: int
@@ -110,12 +110,12 @@ class Part:
 
 
 class Reader:
-    """Text and marks of a line, in their order, and notes about what looked like a mark and was none."""
+    """Text and marks of a line, in their order, and notes about text that looked like a mark but is none."""
 
     def __init__(self, line: str, syntax: Syntax, depth: int):
         self.line, self.syntax, self.depth = line, syntax, depth
         self.notes: list[str] = []
-        self._never: set[str] = set()  # ends that do not come any more
+        self._never: set[str] = set()  # ends that do not occur in the rest of the line
         self._reads_messages = True
 
     def parts(self) -> Iterator[Part]:
@@ -124,7 +124,7 @@ class Reader:
         while found := self.syntax.value.search(line, end):
             start = found.start()
             part = self._mark(found)
-            if part is None:  # no markup after all
+            if part is None:  # not markup
                 yield Part(line[end : start + 1], end, start + 1)
                 end = start + 1
                 continue
@@ -164,14 +164,14 @@ class Reader:
             return None
         frame = read_frame(self.line, start) if self.depth < MAX_DEPTH else None
         if frame is None:
-            self._reads_messages = False  # or each of very many would be read to the end of the line
-            why = "is not complete" if self.depth < MAX_DEPTH else f"lies in more than {MAX_DEPTH} others"
+            self._reads_messages = False  # otherwise each of very many would be read to the end of the line
+            why = "is not complete" if self.depth < MAX_DEPTH else f"is nested in more than {MAX_DEPTH} others"
             self.notes.append(f"markup: the message at character {start + 1} {why}, and was translated as text")
             return None
         return Part(Mark(self.line[start : frame.stop], "hole"), start, frame.stop, frame=frame)
 
     def _end_of_raw(self, name: str, start: int) -> int | None:
-        """The place after the closing tag of an element whose content is no markup."""
+        """The place after the closing tag of an element whose content is not markup."""
         if f"</{name}" in self._never:
             return None
         found = re.compile(rf"</{name}\s{{0,99}}>", re.IGNORECASE).search(self.line, start)
@@ -210,14 +210,14 @@ def _tag(found: re.Match[str]) -> Mark:
 
 
 def _decoded(entity: str) -> str:
-    """Its text; nothing for an unknown one, and for control characters, which would part or spoil the line."""
+    """Its text; empty for an unknown one and for control characters, which could break the line."""
     text = html.unescape(entity) if entity[1] == "#" else html5.get(entity[1:], "")
     is_control = any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in text)
     return "" if is_control else text
 
 
 def partnered(marks: Sequence[Mark]) -> list[Mark]:
-    """Each closing tag with the nearest open one of its name; those that this leaves open in between stand alone."""
+    """Each closing tag with the nearest open one of its name; tags left open in between get no partner."""
     found = list(marks)
     is_open: list[int] = []
     of_name: dict[str, list[int]] = {}

@@ -1,19 +1,20 @@
-"""Marks of a source put into its translation, by word links: none lost, none doubled, elements nested as they were.
+"""Puts the marks of a source into its translation by word links: none lost or doubled, with the same nesting.
 
 The plain text was translated and aligned; marks are put back afterwards ("two streams", Joanis et al. 2013; "alignment
-reinsertion", Müller 2017). Words are parted into opening signs, core and closing signs, linked each with its like.
+reinsertion", Müller 2017). Words are divided into opening signs, core and closing signs, linked kind to kind.
 
-- An element (a tag and its partner) spans the target words linked to its source words. Where these lie apart, it is the
-  one span that wins most: a word linked into the element counts 1, a word linked elsewhere costs FOREIGN; words without
-  links cost nothing inside and stay out at the edges (after Zenkel et al. 2021, who show that spanning everything from
-  first to last loses to such a balance; Bergamot's way, the element once for each part, would double it).
-- Elements lie inside their parents and beside their siblings; of siblings the shorter one has the first choice.
+- An element (a tag and its partner) spans the target words linked to its source words. If these are not contiguous, it
+  is the one span with the highest score: a word linked into the element counts 1, a word linked elsewhere costs
+  FOREIGN; words without links cost nothing inside and stay out at the edges (after Zenkel et al. 2021, who show that
+  spanning everything from first to last loses to such a balance; Bergamot's way, the element once for each part, would
+  double it).
+- Elements stay inside their parents and do not overlap siblings; of siblings the shorter one is placed first.
 - An element that covers all of its parent's text in the source does so in the target.
-- What has no text (placeholders, `<br/>`, tags without partner) or no linked word goes to the place, inside its parent,
-  where most words that were before it stay before, and those behind it behind; near ones weigh more.
+- A mark without text (placeholders, `<br/>`, tags without partner) or linked word goes to the place in its parent
+  that keeps most words on the same side of it as in the source; near words weigh more.
 - Blanks around marks are those of the source as far as the translation's own blanks allow.
-- `%s` and `{}` keep their order among themselves, for it is what they mean.
-- A word that was copied ("H2O") is marked inside as it was; of another one, the whole core.
+- `%s` and `{}` keep their order among themselves, since it identifies them.
+- A mark inside a word that was copied ("H2O") keeps its place; in any other word it covers the whole core.
 """
 
 from __future__ import annotations
@@ -34,20 +35,20 @@ from mt.inference.markup_writing import Placed, written
 
 FOREIGN = 1.0
 NO_SYNTAX = str.maketrans("{}'", "()’")
-# Marks x (target words + links) up to which each mark is placed by links. Beyond, in a line of thousands of marks, they
-# keep their order and their share of the text before them: such a line takes time in line with its length.
+# Marks x (target words + links) up to which each mark is placed by links. Beyond it, in a line of thousands of marks,
+# they keep their order and relative position, which takes time proportional to the line's length.
 MAX_CELLS = 1 << 24
-PER_CHARACTER = 1e-6  # decides between equals: the longer word says more
+PER_CHARACTER = 1e-6  # decides between equals: the longer word is better evidence
 # Whether marks may stand inside words, and whether tags without partner go to the ends of the line: the first way that
-# can be read back as it was meant.
+# reads back correctly is used.
 WAYS = ((True, False), (False, False), (False, True))
 
 
 def restore_all(marked: Marked, translations: Iterable[tuple[str, Iterable[Link]]]) -> str:
-    """The line for translations of `marked.texts()`, in their order, each with its links as in `restore`.
+    """The line for translations of `marked.texts()`, in order, each with its links as in `restore`.
 
-    The branches of messages get their own translations, in frames that stay as they are. What would end a branch or
-    begin a quotation in it is written otherwise: "{" as "(", the apostrophe as U+2019, which ICU advises.
+    The branches of messages get their own translations, in unchanged frames. Characters that would end a branch or
+    begin a quotation in it are replaced: "{" by "(", the apostrophe by U+2019, which ICU advises.
     """
     return _restored(marked, iter(translations))
 
@@ -88,7 +89,7 @@ def restore(marked: Marked, target: str, links: Iterable[Link]) -> str:
             if _is_read_back(line, target, placed, marked.syntax):
                 return line
             made.append(line)
-    return made[0]  # the translation itself has something that reads like a mark
+    return made[0]  # the translation itself contains text that reads like a mark
 
 
 class _Placing:
@@ -109,7 +110,7 @@ class _Placing:
             waiting += [child for child in self._children[element] if child in self._children]
 
     def in_order(self) -> Iterator[Placed]:
-        """Every mark as the target has them."""
+        """All marks in the order of the target."""
         found = [(0, number) for number in self._first]
         waiting = [(number, False) for number in reversed(self._sorted(None))]
         while waiting:
@@ -132,7 +133,7 @@ class _Placing:
             yield Placed(gap, number, replace(mark, raw=raw))
 
     def _pinned(self) -> tuple[list[int], list[int]]:
-        """Closing and opening tags without partner; where they cannot be taken for partners of each other."""
+        """Closing and opening tags without partner; where they cannot be read as partners of each other."""
         singles = [number for number, mark in enumerate(self.marks) if mark.partner is None]
         return tuple([number for number in singles if self.marks[number].kind == kind] for kind in ("close", "open"))
 
@@ -186,12 +187,12 @@ class _Placing:
             self._gaps[child] = gap, gap
 
     def _span(self, first: int, end: int, is_free_T: np.ndarray) -> tuple[int, int] | None:
-        """The target atoms of an element with those source atoms."""
+        """The target atoms of an element that has these source atoms."""
         pair = self.pair
         share_T = pair.share_T(first, end)
         gain_T = share_T * (1 + PER_CHARACTER * pair.length_T) - FOREIGN * (1 - share_T)
         gain_T = np.where(pair.is_linked_T, gain_T, 0.0)
-        # no sum of gains is worth one that is not free
+        # no sum of gains justifies a place that is not free
         total = np.concatenate(([0.0], np.cumsum(np.where(is_free_T, gain_T, -2.0 * len(gain_T) - 2))))
         least_T = np.minimum.accumulate(total[:-1])
         stop = int((total[1:] - least_T).argmax())
@@ -203,7 +204,7 @@ class _Placing:
                 return None
             start = int(best_T.argmax())
             stop = start + 1
-        # signs that the source does not have go with its last and first words where these have signs of their own
+        # signs that the source lacks join its first and last words where these have signs too
         while self._is_open_sign(stop, TAIL, is_free_T) and pair.source[end - 1].part == TAIL:
             stop += 1
         while self._is_open_sign(start - 1, LEAD, is_free_T) and pair.source[first].part == LEAD:
@@ -216,7 +217,7 @@ class _Placing:
         return is_there and is_free_T[number] and not self.pair.is_linked_T[number] and atoms[number].part == part
 
     def _gap(self, child: int, gaps: np.ndarray) -> int:
-        """The best of some gaps for what has no text in the target."""
+        """The best of some gaps for a mark without text in the target."""
         mark, pair = self.marks[child], self.pair
         is_between_G, is_before_letter_G = pair.is_between_words_G[gaps], pair.is_before_letter_G[gaps]
         # a mark that is not glued to a word in the source is not in the target
@@ -226,7 +227,7 @@ class _Placing:
         if suits_G.any():
             gaps = gaps[suits_G]
         elif mark.is_leaf and not is_before_letter_G.all():
-            # a leaf before a letter, as in "%dq", might be read as text: last of all where nothing suits
+            # a leaf before a letter, as in "%dq", might be read as text: the last resort
             gaps = gaps[~is_before_letter_G]
         total = np.concatenate(([0.0], np.cumsum(pair.before(self._places[child]))))[gaps]
         best = gaps[total >= total.max() - 1e-9]
@@ -238,10 +239,10 @@ class _Placing:
 
 
 def _in_order(marked: Marked, pair: Pair) -> Iterator[Placed]:
-    """Every mark in the order of the source, between words, with as much of the text before it as there."""
+    """Every mark in the order of the source, between words, at the same relative position."""
     gaps = np.flatnonzero(pair.is_between_words_G)
-    wanted = np.array([mark.at for mark in marked.marks]) / len(marked.text) * (len(gaps) - 1)
-    for number, (mark, place) in enumerate(zip(marked.marks, np.rint(wanted).astype(int), strict=True)):
+    positions = np.array([mark.at for mark in marked.marks]) / len(marked.text) * (len(gaps) - 1)
+    for number, (mark, place) in enumerate(zip(marked.marks, np.rint(positions).astype(int), strict=True)):
         yield Placed(int(gaps[place]), number, mark)
 
 
@@ -251,5 +252,5 @@ def _is_read_back(line: str, target: str, placed: Sequence[Placed], syntax: Synt
     if again.text != target or [mark.raw for mark in again.marks] != [item.mark.raw for item in placed]:
         return False
     new_number = {item.number: new for new, item in enumerate(placed)}
-    wanted = [None if item.mark.partner is None else new_number[item.mark.partner] for item in placed]
-    return [mark.partner for mark in again.marks] == wanted
+    expected = [None if item.mark.partner is None else new_number[item.mark.partner] for item in placed]
+    return [mark.partner for mark in again.marks] == expected

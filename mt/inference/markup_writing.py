@@ -1,4 +1,4 @@
-"""Marks written into a text, with blanks such that the text without its marks is as it was."""
+"""Writes marks into a text, with blanks chosen so that removing the marks restores the text."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def written(pair: Pair, placed: Sequence[Placed], is_encoded: bool) -> str:
         if gap in at_gap:
             stop = pair.target[gap - 1].stop if gap else 0
             begin = stop + len(blank)
-            # two characters tell joints what they ask
+            # joints look at two characters at most
             before, after = pair.text[max(0, stop - 2) : stop], pair.text[begin : begin + 2]
             items = _spaced(before, at_gap[gap], after, blank)
             pieces += (item if isinstance(item, str) else item.raw for item in items)
@@ -43,7 +43,7 @@ def written(pair: Pair, placed: Sequence[Placed], is_encoded: bool) -> str:
 
 
 def _spaced(before: str, placed: Sequence[Placed], after: str, blank: str) -> list[str | Mark]:
-    """The marks of a joint with blanks, such that `blank` stays without them: as in the source if that does."""
+    """The marks of a joint with blanks, so that `blank` remains without them: as in the source where possible."""
     items: list[str | Mark] = []
     for has_blank in _spacings(before, placed, after):
         items = [blank or " "] if has_blank[0] else []
@@ -55,7 +55,7 @@ def _spaced(before: str, placed: Sequence[Placed], after: str, blank: str) -> li
 
 
 def _spacings(before: str, placed: Sequence[Placed], after: str) -> Iterator[list[bool]]:
-    """Whether a blank stands before all of the marks, and behind each; best first, one of the last two always does."""
+    """Whether a blank stands before all of the marks, and after each; best first, one of the last two always works."""
     count, first, last = len(placed), placed[0].mark, placed[-1].mark
     yield [
         bool(before) and first.before != neighbour(before[-1:]),
@@ -64,7 +64,7 @@ def _spacings(before: str, placed: Sequence[Placed], after: str) -> Iterator[lis
     ]
     to_the_left = [number for number, item in enumerate(placed, start=1) if _belongs_to_the_left(item.mark)]
     border = max(to_the_left, default=0)
-    # all places between two marks are the same to `joint`: the nearest one stands for them
+    # all places between two marks are the same to `joint`: only the nearest one is tried
     inner = [min(max(border, 1), count - 1)] if count > 1 else []
     for place in sorted({0, *inner, count}, key=lambda place: (abs(place - border), place)):
         yield [number == place for number in range(count + 1)]

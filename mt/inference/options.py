@@ -1,4 +1,4 @@
-"""What a job of translating is asked to do, and how it writes what it finds."""
+"""The options of a translation job and of its output."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mt.search.search import Search
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """The options of `translate`, by the names of its flags; None leaves the choice to the checkpoint.
+    """The options of `translate`, named like its flags; None: the checkpoint decides.
 
     `prefix_column`: the column (from 2) of an input line that has its prefix; the first one is the line itself.
     """
@@ -23,7 +23,7 @@ class Options:
     precision: str = "float32"
     shortlist: bool = False
     tag: str | None = None
-    trees: Any = None  # the file, for messages; the trees themselves come with the lines
+    trees: Any = None  # the file, for messages; the trees come with the lines
     prefix: str = ""
     prefix_column: int | None = None
     terms: Glossary | None = None
@@ -53,7 +53,7 @@ class Options:
         return cls(**{name: value for name, value in flags.items() if name in names} | more)
 
     def search(self, default: Search) -> Search:
-        """The search that is asked for, the checkpoint's own where nothing is said."""
+        """The search of the options; the checkpoint's own where they set nothing."""
         names = ("max_length", "min_length", "no_repeat_ngram", "length_penalty", "n_best")
         changes = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         if self.sample:

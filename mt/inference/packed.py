@@ -1,4 +1,4 @@
-"""A model made ready to translate on a CPU: the same lines, its matrices laid out once as the kernels want them."""
+"""A model prepared for translating on a CPU: the same code, with matrices packed once in the kernels' layout."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from mt.model.seq2seq import Seq2Seq
 
 SELF_ATTENTION = ("attention", "self_attention")  # parts of a layer, of the encoder and of the decoder
 NUM_KEPT = 512  # positions whose sinusoids are computed once
-HAVE_METHODS = (nn.Embedding, Mixer)  # or weights that somebody reads
+HAVE_METHODS = (nn.Embedding, Mixer)  # or weights that other code reads
 DO_NOTHING = (Dropout, NoRotary, nn.Identity)  # in inference
 WIDE = 2048  # outputs from which oneDNN multiplies int8 faster than fbgemm
 
 
 def pack(model: Seq2Seq, dtype: torch.dtype) -> None:
-    """Makes of the model, in its place, one for inference on the CPU alone, with matrix products in `dtype`.
+    """Turns the model, in place, into one for inference on the CPU only, with matrix products in `dtype`.
 
-    float32   the model's own results but for rounding
+    float32   the model's own results up to rounding
     bfloat16  products rounded to 8 bits of mantissa
-    int8      weights rounded to 255 steps for each output, inputs to 256 steps for each product: what a sentence gives
-              then depends a little on its batch
+    int8      weights rounded to 255 steps for each output, inputs to 256 steps for each product: the result of a
+              sentence then depends slightly on its batch
 
-    Its plain matrices are given up one by one. Raises ValueError where this build of torch cannot.
+    Its plain matrices are freed one by one. Raises ValueError where this build of torch cannot.
     """
     if dtype == torch.int8 and not {"fbgemm", "onednn"} <= int8_engines():
         raise ValueError("precision (int8) must be float32 or bfloat16 here: this build of torch has no int8 products")
@@ -58,7 +58,8 @@ def pack(model: Seq2Seq, dtype: torch.dtype) -> None:
 
 
 def straighten(model: nn.Module) -> None:
-    """Lets leaves of the tree be plain functions: hooks, which we have none of, cost as much time as small products."""
+    """Calls `forward` of leaf modules directly: torch's checks for hooks, which we do not use, take as long as small
+    products."""
     for module in model.modules():
         for name, leaf in list(module.named_children()):
             if next(leaf.children(), None) is None and not isinstance(leaf, HAVE_METHODS):
@@ -67,7 +68,7 @@ def straighten(model: nn.Module) -> None:
 
 
 def as_it_is(x: Tensor, *_: object) -> Tensor:
-    """What is left of a part that does nothing in inference."""
+    """Replaces a part that does nothing in inference."""
     return x
 
 
@@ -117,7 +118,7 @@ def product_with(weight_OD: Tensor, dtype: torch.dtype) -> Callable[[Tensor], Te
 
 
 class KeptPositions(nn.Module):
-    """Sinusoids of the first positions, computed once; of those behind them, when they are asked for."""
+    """Sinusoids of the first positions, computed once; of later positions, computed when they are needed."""
 
     def __init__(self, dim: int):
         super().__init__()
@@ -131,7 +132,7 @@ class KeptPositions(nn.Module):
 
 
 class OneDnnLinear(nn.Module):
-    """A product in float32 or bfloat16, by oneDNN, whose weights are blocked once."""
+    """A product in float32 or bfloat16, by oneDNN, whose weights are packed into its blocked layout once."""
 
     def __init__(self, weight_OD: Tensor, bias_O: Tensor | None, dtype: torch.dtype):
         super().__init__()
@@ -140,7 +141,7 @@ class OneDnnLinear(nn.Module):
         self.dtype, self.then, self.result = dtype, "none", torch.float32
 
     def then_relu(self) -> None:
-        self.then, self.result = "relu", self.dtype  # the next product reads it as it is
+        self.then, self.result = "relu", self.dtype  # the next product reads this type
 
     def forward(self, x_BTD: Tensor) -> Tensor:
         product = torch.ops.mkldnn._linear_pointwise.default
@@ -150,7 +151,7 @@ class OneDnnLinear(nn.Module):
 
 
 class Int8Linear(nn.Module):
-    """A product of 8-bit integers; inputs are rounded by the least and the greatest of them."""
+    """A product of 8-bit integers; inputs are quantized by their minimum and maximum."""
 
     def __init__(self, weight_OD: Tensor, bias_O: Tensor | None):
         super().__init__()
@@ -161,7 +162,7 @@ class Int8Linear(nn.Module):
         torch.backends.quantized.engine = "onednn" if num_outputs >= WIDE else "fbgemm"
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # torch means to drop these tensors one day; then int8 is refused
+                warnings.simplefilter("ignore")  # torch plans to remove these tensors; int8 is then refused
                 rounded_OD = torch.quantize_per_channel(weight_OD, scale_O, zero_O, 0, torch.qint8)
             self.weight = torch.ops.quantized.linear_prepack(
                 rounded_OD, torch.zeros(num_outputs) if bias_O is None else bias_O

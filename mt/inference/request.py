@@ -1,4 +1,4 @@
-"""A line to translate, with all that is asked for it."""
+"""A line to translate, with its tag, tree, context, prefix and terms."""
 
 from __future__ import annotations
 

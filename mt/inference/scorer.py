@@ -26,7 +26,7 @@ WINDOW = 2048  # lines whose pairs are sorted by length and scored together
 
 @dataclass(frozen=True)
 class Scored:
-    """A target and what a model thinks of it.
+    """A target and its probability by the model.
 
     pieces           of the target, and the end of sentence
     token_log_probs  natural logarithm of the probability of each of them, given the source and those before it
@@ -56,9 +56,9 @@ class Scorer:
     def score(
         self, pairs: Iterable[tuple[Request, Sequence[str]]], *, batch_tokens: int | None = None
     ) -> Iterator[tuple[Request, list[Scored]]]:
-        """Each source with what the model thinks of each of its targets, in order, in windows.
+        """Each source with the scores of each of its targets, in order, in windows.
 
-        A source is read as it is, whatever its length: nothing is split or left out. Its tag, tree and context count;
+        A source of any length is read whole: nothing is split or left out. Its tag, tree and context count;
         a prefix or terms do not. Raises ValueError, with the number of the line from 1, for a tag that the model does
         not know or a source without one that needs it, and for a source or target longer than the model's positions.
         """
@@ -90,7 +90,7 @@ class Scorer:
         for place, ids in [*enumerate(source_ids), *zip((place for place, _ in flat), target_ids, strict=True)]:
             if most is not None and len(ids) >= most:
                 raise ValueError(
-                    f"line {first + place + 1}: {len(ids)} pieces must be fewer than {most}, the model's most"
+                    f"line {first + place + 1}: {len(ids)} pieces must be fewer than {most}, the model's maximum"
                 )
         read = [
             translator.source(source, _tree(request, source), ids, request.tag)

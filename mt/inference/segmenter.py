@@ -1,4 +1,4 @@
-"""Long input: split where a reader would pause, translated part by part, joined again, and nothing lost in silence."""
+"""Long input: split where a reader would pause, translated part by part and joined again, without silent losses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import regex
 from mt.data.visible import is_visible
 from mt.inference.sentence_ends import sentences
 
-# Places to cut after a sentence end was not enough, from the best to the worst: after a clause end, at a blank, at a
+# Places to cut where sentence ends are not enough, best first: after a clause end, at a blank, at a
 # blank that should not be broken.
 _PLACES = (
     re.compile(r"(?<=[,;:–—،؛၊])\s+|(?<=[，；：、])"),
@@ -32,7 +32,7 @@ class Segments:
 def split_long(text: str, *, max_pieces: int, count: Callable[[str], int]) -> Segments:
     """Parts of at most `max_pieces` pieces each, as `count` counts them, as long as the places to cut allow.
 
-    Each part stands in the text as it is, behind the one before it.
+    Each part occurs in the text unchanged, after the one before it.
 
     A text that fits is one part. Else it is cut at sentence ends, a sentence that is still too long at clause ends,
     then at blanks; a single word that is too long is cut anywhere, which `is_cut` reports.
@@ -44,7 +44,7 @@ def split_long(text: str, *, max_pieces: int, count: Callable[[str], int]) -> Se
 
 
 def _split(text: str, fits: Callable[[str], bool]) -> tuple[list[str], bool]:
-    """Parts that fit, each with the blanks behind it, and whether one was cut inside a word."""
+    """Parts that fit, each with the blanks after it, and whether one was cut inside a word."""
     if fits(text):
         return [text], False
     for cut in _CUTS:
@@ -55,12 +55,12 @@ def _split(text: str, fits: Callable[[str], bool]) -> tuple[list[str], bool]:
     length = len(text.strip())
     if length < 2:
         return [text], True
-    middle = len(text) - len(text.lstrip()) + length // 2  # the blanks behind stay, or the next word would be joined
+    middle = len(text) - len(text.lstrip()) + length // 2  # keep the blanks after it, or the next word would be joined
     return [part for half in (text[:middle], text[middle:]) for part in _split(half, fits)[0]], True
 
 
 def _cut(text: str, place: re.Pattern[str]) -> list[str]:
-    """The text cut after each such place; every part has more than blanks."""
+    """The text cut after each such place; no part is only blanks."""
     pieces, start = [], 0
     for match in place.finditer(text):
         if is_visible(text[start : match.end()]):
@@ -85,7 +85,7 @@ def _pack(parts: list[str], fits: Callable[[str], bool]) -> list[str]:
 
 
 def _most(fits: Callable[[int], bool], limit: int) -> int:
-    """The most parts that fit, up to `limit`, at least one; asked for twice as many each time, then in between."""
+    """The largest number of parts that fit, from 1 to `limit`: tries doubled numbers, then bisects."""
     fit = 1
     while fit < limit and fits(min(2 * fit, limit)):
         fit = min(2 * fit, limit)

@@ -6,12 +6,12 @@ sentence.
 
 - A full stop ends no sentence after an initial ("J. Smith"), an abbreviation (`mt.inference.abbreviations`), or a
   number that begins a sentence or goes before a German month ("am 3. Mai"), nor where small letters follow.
-- "?", "!" and "…" end none where small letters follow; a text without any capital letter has no such rule.
+- "?", "!" and "…" end no sentence where small letters follow; this rule is off in a text without capital letters.
 - Marks of scripts without blanks ("。", "।") end a sentence with or without a blank after them, others need one.
 
-Libraries were weighed on `tests/inference/sentences.py`, 106 lines in 23 languages by which these rules were made: all
+Libraries were compared on `tests/inference/sentences.py`, 106 lines in 23 languages by which these rules were made: all
 sentence ends are right in 106 lines here, in 76 with `sentencex` 1.0.32 and in 52 with `pysbd` 0.3.4, whose time grows
-with the square of the text; both were told the language. On 32 further lines that the rules had not seen: 25 and 20.
+with the square of the text; both were given the language. On 32 further lines, not used for the rules: 25 and 20.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _UNSPACED = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Bopomofo}]")
 _NEXT_LETTER = regex.compile(r"[\p{P}\p{S}\s]{0,8}(?P<letter>[\p{L}\p{N}])")
 _NEXT_WORD = regex.compile(r"\p{L}+")
 _TOKEN = regex.compile(r"[^\s\p{Ps}\p{Pi}\"']*$")
-_TOKEN_CHARACTERS = 40  # of the word before a full stop; a longer one is no abbreviation
+_TOKEN_CHARACTERS = 40  # of the word before a full stop; a longer one is not an abbreviation
 _ONE_LETTER = regex.compile(r"(?:.*[.-])?\p{L}\p{M}*")  # an initial, or the end of "e.g", "J.-P"
 _NUMBER = regex.compile(r"\p{Nd}{1,3}|[IVXLC]{1,6}")
 _BLANKS = regex.compile(r"\s*+")
@@ -77,7 +77,7 @@ def _is_end(text: str, found: regex.Match[str], start: int, has_capitals: bool) 
 
 
 def _goes_on(text: str, found: regex.Match[str], start: int, letter: regex.Match[str] | None) -> bool:
-    """Whether a sentence goes on after a full stop: the word before it is an initial, an abbreviation or an ordinal."""
+    """Whether a sentence continues after a full stop: before it is an initial, an abbreviation or an ordinal."""
     stop = found.start()
     token = _TOKEN.search(text, max(start, stop - _TOKEN_CHARACTERS), stop)[0]
     place = stop - len(token)

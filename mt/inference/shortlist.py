@@ -1,8 +1,8 @@
-"""A shortlist of the vocabulary: which target pieces a source may become, so that only these are projected to.
+"""A shortlist of the vocabulary: the target pieces that a source may produce; only their logits are computed.
 
 For each source piece the target pieces that it was linked to most often in a corpus, and the most frequent ones for
 every source, as Marian's and CTranslate2's lexical shortlists have it (Jean et al. 2015; Mi et al. 2016). Probabilities
-are those among the candidates: a translation may score higher, or be another one where a piece is not on the list.
+are normalized over the candidates: a translation may score higher, or differ where a piece is not on the list.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from mt.search.hypothesis import Hypothesis
 # N sentences in a batch, R rows (hypotheses), T tokens, C candidates of a sentence, U candidates of the batch together
 
 FIELDS = ("starts", "pieces", "frequent")
-MOST_BEST = 1000  # target pieces of a source piece: bounds what is read of somebody's file
+MOST_BEST = 1000  # target pieces of a source piece: a limit on untrusted files
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +52,7 @@ class Shortlist:
         best: int = 50,
         frequent: int = 200,
     ) -> Shortlist:
-        """From encoded pairs, whose pieces the statistical aligner links.
+        """Makes a shortlist from encoded pairs, whose pieces the statistical aligner links.
 
         `best` pieces at most for each source piece, and the `frequent` pieces that targets have most often. Raises
         ValueError where there is no pair, or for numbers below 1.
@@ -80,12 +80,12 @@ class Shortlist:
         return np.unique(np.concatenate([np.arange(NUM_SPECIAL), self.frequent, *parts]))
 
     def tensors(self) -> dict[str, torch.Tensor]:
-        """What is stored."""
+        """The stored tensors."""
         return {name: torch.from_numpy(getattr(self, name).astype(np.int32)) for name in FIELDS}
 
     @classmethod
     def load(cls, folder: Path, *, source_size: int, target_size: int) -> Shortlist:
-        """The list in a step folder, as its manifest knows it, mapped: memory is taken as it is used.
+        """The list in a step folder, checked by its manifest and memory-mapped.
 
         Raises ValueError where there is none, or one that is damaged or does not fit the vocabulary.
         """
@@ -122,11 +122,12 @@ class Shortlist:
 class ShortlistState:
     """A decoder's state, and the candidates of each sentence that is still searched.
 
-    A sentence may only be given its own candidates, so that its translation does not depend on its neighbours. Its
+    A sentence may only produce its own candidates, so that its translation does not depend on its neighbours. Its
     token t is the t-th of its candidates, ascending; PAD, UNK, BOS and EOS keep their ids. Shorter lists end in places
     that are never allowed. `product` multiplies with the output rows of the candidates of all sentences together.
 
-    `is_spread`: tokens are ids of the vocabulary, as rules need them, and what is no candidate is as good as forbidden.
+    `is_spread`: tokens are ids of the vocabulary, as rules need them, and tokens that are not candidates are
+    practically forbidden.
     """
 
     decoder: DecoderState
@@ -141,7 +142,7 @@ class ShortlistState:
         return self.ids_NC.device
 
     def rows(self, index_R: Tensor, sentences_M: Tensor | None = None) -> ShortlistState:
-        """As every state (`mt.search.search.State`): a sentence that stays keeps its candidates."""
+        """See `mt.search.search.State`: a sentence that stays keeps its candidates."""
         decoder = self.decoder.rows(index_R, sentences_M)
         if sentences_M is None:
             return replace(self, decoder=decoder)
@@ -150,9 +151,9 @@ class ShortlistState:
 
 
 class ShortlistedModel:
-    """A model that looks only at the target pieces which its shortlist has for a source (`Decodable`).
+    """A model that computes only the target pieces in its shortlist for a source (`Decodable`).
 
-    `output_VD` is the whole output matrix; `product` makes a multiplication of some of its rows.
+    `output_VD` is the whole output matrix; `product` makes a function that multiplies by some of its rows.
     """
 
     def __init__(

@@ -11,12 +11,12 @@ from itertools import chain
 from mt.data.workers import Workers
 from mt.inference.window import Rows, Window
 
-MANY = 300  # lines of a window, from which processes of their own pay for their start
+MANY = 300  # lines of a window, from which starting processes is worth the time
 SMALLEST_PIECE = 64  # lines: fewer would leave batches half empty
 
 
 def in_order(job: Callable[[Window], Rows], windows: Iterable[Window], num_processes: int) -> Iterator[Rows]:
-    """`job` of every window: in this process until one has MANY lines, in `num_processes` others from that one on."""
+    """`job` of every window: in this process until a window has MANY lines, from then on in `num_processes` others."""
     windows = iter(windows)
     for window in windows:
         if num_processes > 1 and len(window.lines) >= MANY:
@@ -30,12 +30,12 @@ def _spread(job: Callable[[Window], Rows], windows: Iterable[Window], num_proces
         results: queue.Queue[Future | None] = queue.Queue(maxsize=2 * num_processes)
 
         def hand_out() -> None:
-            """A thread of its own, for windows may be long in coming when the results of others are there."""
+            """A separate thread, since reading a window may block while results of others are ready."""
             try:
                 for window in windows:
                     for piece in pieces(window, num_processes):
                         results.put(workers.submit(piece))
-            except Exception as error:  # told by the thread that writes
+            except Exception as error:  # reported by the thread that writes
                 failed: Future = Future()
                 failed.set_exception(error)
                 results.put(failed)

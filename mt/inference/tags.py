@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class Tags:
-    """The tags that a model knows, and whether it also knows sources without one (None: nobody recorded it)."""
+    """The tags that a model knows, and whether it also knows sources without one (None: not recorded)."""
 
     def __init__(self, tokenizer: Tokenizer, *, reads_untagged: bool | None = True):
         self.known = tags_of_tokenizer(tokenizer)
@@ -25,11 +25,11 @@ class Tags:
 
     @classmethod
     def of(cls, card: ModelCard, tokenizer: Tokenizer) -> Tags:
-        """Those of a checkpoint."""
+        """The tags of a checkpoint."""
         return cls(tokenizer, reads_untagged=card.reads_untagged)
 
     def check(self, tag: str | None) -> None:
-        """Raises ValueError for a tag that is no symbol of the tokenizer, naming those that are."""
+        """Raises ValueError for a tag that is not a symbol of the tokenizer, naming those that are."""
         if tag is not None and tag not in self.known:
             near = get_close_matches(tag, self.known, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
@@ -37,10 +37,10 @@ class Tags:
             raise ValueError(f"tag ({tag}) must be a symbol of the model's tokenizer, {there_is}{hint}")
 
     def check_lines(self, lines: Iterable[tuple[int, str]], tag: str | None) -> None:
-        """Raises ValueError for a line without a tag where the model was trained on lines with one alone.
+        """Raises ValueError for a line without a tag where the model was trained only on lines with one.
 
-        `lines` are (number, line), without blank ones. A line may have its tag in its text. Where it is not known what
-        the model was trained on, as of checkpoints of earlier versions, one warning is given.
+        `lines` are (number, line), without blank ones. A line may have its tag in its text. For checkpoints of earlier
+        versions, which do not record this, it warns once.
         """
         if tag is not None or self.reads_untagged or not self.known:
             return
@@ -50,8 +50,8 @@ class Tags:
         known = listed(self.known)
         if self.reads_untagged is False:
             raise ValueError(
-                f"line {number} has no tag, and the model was trained on lines with a tag alone: "
-                f"--tag must say one of {known}"
+                f"line {number} has no tag, and the model was trained only on lines with a tag: "
+                f"--tag must be one of {known}"
             )
         if not self._has_warned:
             self._has_warned = True
@@ -59,7 +59,7 @@ class Tags:
 
 
 def tagged(text: str, tag: str | None) -> str:
-    """What a model reads that was trained with tags."""
+    """The input of a model that was trained with tags."""
     return text if tag is None else f"{tag} {text}"
 
 

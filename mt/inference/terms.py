@@ -1,4 +1,4 @@
-"""Terms and their translations: where the source of one stands in a line, its target must stand in the translation."""
+"""Terms and their translations: a line that contains a term's source must get its target in the translation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mt.data.canonical import composed
 from mt.data.formats.lines import read_lines
 from mt.data.tokenizer import UNK, Tokenizer
 
-# letters and digits of scripts that part words by blanks
+# letters and digits of scripts that separate words by blanks
 SPACED = r"[^\W\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
 WORD_BEGINS = rf"(?:(?<!{SPACED})|(?!{SPACED}))"
 WORD_ENDS = rf"(?:(?!{SPACED})|(?<!{SPACED}))"
@@ -24,7 +24,7 @@ IN_A_WORD = "。"  # a sign after which a tokenizer adds no blank
 
 @dataclass(frozen=True)
 class TermUse:
-    """A term whose source stands `times` times in a line, and how often its target stands in the translation."""
+    """A term whose source occurs `times` times in a line, and how often its target occurs in the translation."""
 
     source: str
     target: str
@@ -37,7 +37,7 @@ class TermUse:
 
 
 class Glossary:
-    """Terms: source -> target. A source is found as whole words, in upper or lower case; of two, the longer one."""
+    """Terms: source -> target. A source is found as whole words, ignoring case; of overlapping ones, the longer one."""
 
     def __init__(self, terms: Mapping[str, str]):
         self.terms = {composed(source): composed(target) for source, target in terms.items()}
@@ -45,7 +45,7 @@ class Glossary:
 
     @classmethod
     def load(cls, path: str | Path) -> Glossary:
-        """The terms of a file: source and target between a tab, one a line; blank lines are skipped.
+        """The terms of a file: source, tab and target, one per line; blank lines are skipped.
 
         Raises ValueError naming file and line for one that has other columns, and for a source with two targets.
         """
@@ -60,11 +60,11 @@ class Glossary:
             if terms.setdefault(source, target) != target:
                 raise ValueError(f"{path}, line {number}: {source!r} has another target already ({terms[source]!r})")
         if not terms:
-            raise ValueError(f"{path} must have terms: a source term, a tab and a target term a line")
+            raise ValueError(f"{path} must have terms: on each line a source term, a tab and a target term")
         return cls(terms)
 
     def hits(self, text: str) -> dict[str, int]:
-        """The source terms that stand in a text, and how often, in the order of their first places."""
+        """The source terms that occur in a text, and how often, in the order of their first places."""
         found: dict[str, int] = {}
         for match in self._pattern.finditer(composed(text)):
             term = match[0] if match[0] in self.terms else self._by_fold.get(match[0].casefold())
@@ -73,7 +73,7 @@ class Glossary:
         return found
 
     def phrases(self, text: str, tokenizer: Tokenizer) -> dict[tuple[int, ...], int]:
-        """The pieces of the targets that a translation of the text must have, and how often."""
+        """The pieces of the targets that a translation of the text must contain, and how often."""
         found: dict[tuple[int, ...], int] = {}
         for source, times in self.hits(text).items():
             ids = term_pieces(self.terms[source], tokenizer)
@@ -81,7 +81,7 @@ class Glossary:
         return found
 
     def uses(self, text: str, translation: str) -> list[TermUse]:
-        """What became of the terms of a text in its translation; several sources of one target share what is found."""
+        """Which terms of a text its translation has; several sources with the same target share its occurrences."""
         hits, left = self.hits(text), {}
         uses = []
         for source, times in hits.items():
@@ -95,7 +95,7 @@ class Glossary:
 
     @cached_property
     def _pattern(self) -> regex.Pattern:
-        # a named list is looked up at once, however long it is; it takes the longest that fits
+        # a named list is looked up in constant time; it takes the longest term that fits
         return regex.compile(rf"{WORD_BEGINS}\L<terms>{WORD_ENDS}", regex.IGNORECASE, terms=sorted(self.terms))
 
     def __getstate__(self) -> dict[str, str]:
@@ -109,7 +109,7 @@ def term_pieces(term: str, tokenizer: Tokenizer) -> tuple[int, ...]:
     """The ids of a term inside a sentence. Raises ValueError for one that the vocabulary cannot spell."""
     ids = tokenizer.encode(term)
     if not regex.match(SPACED, term):
-        # no blank stands before it: what a tokenizer puts there is left out
+        # no blank is before it: the one that a tokenizer adds is left out
         before, whole = tokenizer.encode(IN_A_WORD), tokenizer.encode(IN_A_WORD + term)
         if UNK not in before and whole[: len(before)] == before and len(whole) > len(before):
             ids = whole[len(before) :]
@@ -124,7 +124,7 @@ def check_spelled(name: str, text: str, ids: Iterable[int]) -> None:
 
 
 def continuing_pieces(tokenizer: Tokenizer) -> Tensor:
-    """is_continuing_V: whether a piece goes on in the same word as the one before it."""
+    """is_continuing_V: whether a piece continues the word of the one before it."""
     pieces = tokenizer.pieces(range(tokenizer.size))
     return torch.tensor([_is_continuing(piece) for piece in pieces])
 

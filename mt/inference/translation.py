@@ -1,4 +1,4 @@
-"""What a translator says of a line: its translations, best first, and what had to be done to it."""
+"""The result for a line: its translations, best first, and notes."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Translation:
-    """A line's translations, best first, and what had to be done to it (`notes`: split, cut, never ended).
+    """A line's translations, best first, and `notes` on what happened to it (split, cut, stopped at the limit).
 
-    `tree` is the tree (`mt.data.pair.Pair`) of what was translated, if it was with one.
+    `tree` is the tree (`mt.data.pair.Pair`) of what was translated, if one was used.
     """
 
     source: str

@@ -1,4 +1,4 @@
-"""A model at work: lines in, translations out, as many and in the same order."""
+"""The translator: lines in, translations out, as many and in the same order."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ from mt.search.search import Search
 
 log = logging.getLogger(__name__)
 
-MAX_PIECES = 200  # of a source, where nobody knows on what a model was trained
-LEAST_ROOM = 20  # target pieces beside those that must stand there
+MAX_PIECES = 200  # of a source, for a model whose longest training source is not known
+LEAST_ROOM = 20  # target pieces in addition to demanded ones
 CPU_BATCH_TOKENS, GPU_BATCH_TOKENS = 10_240, 40_960  # of all hypotheses; on a CPU more is no faster
 
 
 class Translator:
-    """Translates with a model, or with whatever else is `Decodable`, and its tokenizers; holds no state between calls.
+    """Translates with a model, or anything `Decodable`, and its tokenizers; holds no state between calls.
 
-    `search` is what is used where a call names none: the checkpoint's own choice, or beam search.
-    `precision` is float32 by default, so that a sentence's translation is the same in whatever batch it comes.
+    `search` is used where a call names none: the checkpoint's own choice, or beam search.
+    `precision` is float32 by default, so that a sentence's translation is the same in every batch.
     `max_pieces` is the longest source that the model was trained on (data.max_pieces): longer lines are split.
     `tags` say whether a line needs one; by default none does.
     """
@@ -82,7 +82,7 @@ class Translator:
     def load(
         cls, *checkpoints: str | Path, device: str = "auto", precision: str = "float32", shortlist: bool = False
     ) -> Translator:
-        """The translator of a run folder (its best step) or a step folder; of several, by their mean (`ensemble`).
+        """The translator of a run folder (its best step) or a step folder; several folders become an `ensemble`.
 
         Raises ValueError in one line.
         """
@@ -96,7 +96,7 @@ class Translator:
     ) -> Translator:
         """The translator of a loaded checkpoint, whose model is packed on a CPU, where precision may also be int8.
 
-        With `shortlist` only the target pieces that the checkpoint's list has for the sources are looked at.
+        With `shortlist` only the target pieces of the checkpoint's shortlist are computed.
         """
         chosen, tokenizers, model = choose_device(device), loaded.tokenizers, loaded.model.eval()
         sizes = {"source_size": tokenizers.source.size, "target_size": tokenizers.target.size}
@@ -108,7 +108,7 @@ class Translator:
         else:
             dtype = choose_precision(precision, chosen, known=PACKED_PRECISIONS)
             pack(model, dtype)
-            keep_freed_memory()  # but for what packing gave up
+            keep_freed_memory()  # only now: memory that packing freed is returned to the system
             translator = cls(model, tokenizers, **how)
             translator.dtype, translator.is_packed = dtype, True
         if shortened:
@@ -144,13 +144,13 @@ class Translator:
 
     @property
     def model(self) -> Seq2Seq:
-        """The one model behind it, for whoever reads its attention. Raises ValueError for several models."""
+        """The single model, for code that reads its attention. Raises ValueError for several models."""
         if self._model is None:
-            raise ValueError("attention is that of one model: give one checkpoint, not several")
+            raise ValueError("attention is read from one model: give one checkpoint, not several")
         return self._model
 
     def precision(self) -> AbstractContextManager:
-        """What the model is asked in: autocast, unless its products are packed in their precision."""
+        """The context for running the model: autocast, unless its products are packed in their precision."""
         return nullcontext() if self.is_packed else mixed_precision(self.device, self.dtype)
 
     def translate(
@@ -166,23 +166,23 @@ class Translator:
     ) -> Iterator[Translation]:
         """A Translation for every line, in order, streaming in windows of `window` lines.
 
-        A text is a request for itself alone. A line with nothing to see passes through untouched. A line of more than
+        A string is a request with only a text. A line without visible text is returned unchanged. A line of more than
         `max_pieces` source pieces (None: of what the model was trained on) loses its context (`mt.data.document`), the
         farthest sentences first, and is then split at sentence ends, then clauses, then blanks. `batch_tokens` bounds
         sentences x longest source of a batch (None: so many that their hypotheses come to 10,240 on a CPU, 40,960 on a
-        GPU). What sampling draws for a line depends on `seed` and the line's number, counted from `first_line`, alone.
+        GPU). Sampling for a line depends only on `seed` and the line's number, counted from `first_line`.
 
-        Raises ValueError for a tag that is no symbol of the tokenizer, for a line without any where the model knows
-        lines with a tag alone, and for a prefix or a term that the vocabulary cannot spell. A line that is split, or
-        that its tree does not fit, is translated without its tree; a split one has its prefix in its first part. Where
-        no translation with all terms can be found, one without them is given.
+        Raises ValueError for a tag that is not a symbol of the tokenizer, for a line without any where the model was
+        trained only on lines with a tag, and for a prefix or a term that the vocabulary cannot spell. A line that is
+        split, or that its tree does not fit, is translated without its tree; a split one has its prefix in its first
+        part. If no translation with all terms can be found, one without them is returned.
         """
         search = search or self.search
         max_pieces = max_pieces or self.max_pieces
         if self.decodable.max_length is not None:
             max_pieces = min(max_pieces, self.decodable.max_length - 1)  # EOS takes one
-        asked = (Request(line) if isinstance(line, str) else line for line in lines)
-        while chunk := list(islice(asked, window)):
+        requests = (Request(line) if isinstance(line, str) else line for line in lines)
+        while chunk := list(islice(requests, window)):
             yield from self._window(chunk, search, batch_tokens, max_pieces, seed, first_line)
             first_line += len(chunk)
 
@@ -231,12 +231,12 @@ class Translator:
             yield Translation(line.source, candidates, line.segments.parts, notes, line.request.tag, line.tree)
 
     def check_trees(self, path: str | Path, checkpoint: str | Path) -> None:
-        """Raises ValueError, naming the file of trees and the checkpoint, for a model that asks for none."""
+        """Raises ValueError, naming the file of trees and the checkpoint, for a model that needs none."""
         if not self.decodable.needs_trees:
             raise ValueError(f"--trees ({path}) is for a model with structured attention: {checkpoint} has none")
 
     def source(self, text: str, tree: str | None, ids: Sequence[int], tag: str | None = None) -> Text:
-        """What the model reads of a line: its pieces, its tag's before them; and its tree, where the model needs it."""
+        """The model's input for a line: its tag, its pieces, and its tree where the model needs it."""
         source = Text.of([ids])
         if self._trees is None or not tree:
             return source
@@ -258,11 +258,11 @@ class Translator:
             candidates.append(Candidate(text, log_prob, score, chosen))
         return tuple(candidates)
 
-    def batch_tokens(self, wanted: int | None, width: int = 1) -> int:
-        """The bound on sentences x longest source where nobody wants another, for `width` hypotheses of a sentence."""
-        if wanted is not None and wanted < 1:
-            raise ValueError(f"batch_tokens ({wanted}) must be at least 1")
-        return wanted or (CPU_BATCH_TOKENS if self.device.type == "cpu" else GPU_BATCH_TOKENS) // width
+    def batch_tokens(self, given: int | None, width: int = 1) -> int:
+        """The bound on sentences x longest source if none is `given`, for `width` hypotheses of a sentence."""
+        if given is not None and given < 1:
+            raise ValueError(f"batch_tokens ({given}) must be at least 1")
+        return given or (CPU_BATCH_TOKENS if self.device.type == "cpu" else GPU_BATCH_TOKENS) // width
 
     @torch.inference_mode()
     def search_ids(
@@ -275,13 +275,13 @@ class Translator:
     ) -> list[list[Hypothesis]]:
         """Hypotheses for sources of one sentence each, in their order; batched by length inside.
 
-        `generators`, one a source, are what sampling draws from; `wishes` what the targets must hold. Phrases that no
-        hypothesis can hold are given up, those of that source alone.
+        `generators`, one a source, are what sampling draws from; `wishes` what the targets must contain. If no
+        hypothesis can contain a source's phrases, they are dropped for that source.
         """
         results: list[list[Hypothesis]] = [[] for _ in sources]
         lengths = [source.padded_length for source in sources]
         for indices in batches_by_length(lengths, self.batch_tokens(batch_tokens, getattr(search, "size", 1))):
-            # alike for every line in any batch: those with wishes are searched by themselves
+            # lines with wishes are searched separately, so that a line's result is the same in every batch
             plain = [index for index in indices if not (wishes and wishes[index])]
             wished = [index for index in indices if wishes and wishes[index]]
             for some, own in ((plain, None), (wished, wishes)):
@@ -302,7 +302,7 @@ class Translator:
         wishes: Sequence[Wish] | None,
         results: list[list[Hypothesis]],
     ) -> None:
-        """Searches one batch, and puts what it finds into `results`."""
+        """Searches one batch and stores the hypotheses in `results`."""
         decodable, own = self.decodable, None if wishes is None else [wishes[index] for index in indices]
         limits = [longest_target(sources[index].padded_length - 1, decodable.max_length) for index in indices]  # no EOS
         if own is not None:
@@ -324,7 +324,7 @@ class Translator:
             results[index] = decodable.in_vocabulary(state, place, hypotheses)
 
     def _room(self, wish: Wish, limit: int, search: Search) -> int:
-        """The limit of a target with what it must hold. Raises ValueError where its prefix is too long for it."""
+        """The length limit of a target that must contain its wish. Raises ValueError for a prefix that is too long."""
         limit = max(limit, len(wish.needed) + LEAST_ROOM)
         if self.decodable.max_length is not None:
             limit = min(limit, self.decodable.max_length - 1)

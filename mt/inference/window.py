@@ -1,4 +1,4 @@
-"""What goes to a process that translates, and what comes back: nothing but text, so that it is sent in no time."""
+"""Input and output of a process that translates: only text, so that sending it is cheap."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Window:
     first: int
     lines: Sequence[str]
     contexts: Sequence[Context] = ()  # of each line, where a document is translated
-    trees: Sequence[str] = ()  # of each line, where they are given
+    trees: Sequence[str] = ()  # of each line, if given
 
     def part(self, start: int, stop: int) -> Window:
         """Some of the lines."""
@@ -25,7 +25,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Rows:
-    """What is written for a window, and what is said about its lines."""
+    """The output for a window, and the notes on its lines."""
 
     text: str
     notes: Sequence[str]

@@ -1,4 +1,4 @@
-"""What a target must hold, in pieces, and the rules of a search that see to it."""
+"""What a target must contain, in pieces, and the search rules that enforce it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mt.search.rules.terms import Terms
 
 @dataclass(frozen=True)
 class Wish:
-    """Pieces that the target of a source begins with, and phrases that stand in it, each with how often."""
+    """Pieces that the target of a source begins with, and phrases that it contains, each with its count."""
 
     prefix: tuple[int, ...] = ()
     phrases: Mapping[tuple[int, ...], int] = field(default_factory=dict)
@@ -39,7 +39,7 @@ class Wish:
 
 
 def rules_of(wishes: Sequence[Wish], continuing_V: Tensor) -> list[Rule]:
-    """The rules of a search for these sources; none where nothing is wished."""
+    """The rules of a search for these sources; none where there are no wishes."""
     found: list[Rule] = []
     if any(wish.prefix for wish in wishes):
         found.append(Prefix([wish.prefix for wish in wishes]))

@@ -1,7 +1,7 @@
-"""Heads that only align: queries of their own to the keys of a cross-attention, learned while the model stands still.
+"""Heads that only align: own queries to the keys of a cross-attention, trained while the model is frozen.
 
 After Shift-AET (Chen et al. 2020, "Accurate Word Alignment Induction from Neural Machine Translation"), which learns
-queries and keys. Here the keys are those that the layer has, so that any mixer serves, and nothing more is cached.
+queries and keys. Here the keys are the layer's own, so that any mixer works and nothing more is cached.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mt.model.seq2seq import Seq2Seq
 
 
 class AlignmentHead(nn.Module):
-    """Reads the states after decoder layer `layer`; a tap sees its heads as one layer more, after all others.
+    """Reads the states after decoder layer `layer`; a tap sees its heads as an additional layer after all others.
 
     `dim` is the width of the states, `size` that of the queries of all heads together.
     """
@@ -29,7 +29,7 @@ class AlignmentHead(nn.Module):
         self.norm, self.query = nn.LayerNorm(dim), nn.Linear(dim, size)
 
     def forward(self, states_RTD: Tensor, attention: MultiHead, summary: Any, reading: Reading) -> Tensor:
-        """weights_RHTS: where the heads look in the memory that `attention` summarized."""
+        """weights_RHTS: attention weights of the heads over the memory that `attention` summarized."""
         # R T (H K) -> R H T K
         q_RHTK = self.query(self.norm(states_RTD)).unflatten(-1, (attention.num_heads, -1)).transpose(1, 2)
         return attention.weights_of(q_RHTK, summary, reading)
@@ -38,7 +38,7 @@ class AlignmentHead(nn.Module):
 def add_alignment_head(model: Seq2Seq, *, layer: int) -> Seq2Seq:
     """The model with a fresh alignment head after decoder layer `layer`, from 0; it translates as before.
 
-    Raises ValueError for a layer that is not there, and where there is a head already.
+    Raises ValueError for a layer that does not exist, and for a model that has an alignment head already.
     """
     decoder = model.decoder
     if not 0 <= layer < len(decoder.layers):

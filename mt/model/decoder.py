@@ -1,4 +1,4 @@
-"""The decoder: teacher forcing is one long step, decoding is many short ones, and the lines are the same."""
+"""The decoder: teacher forcing is one long step, decoding many short ones, by the same code."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from mt.model.memory import Memory
 
 @dataclass(frozen=True)
 class DecoderState:
-    """All that decoding remembers, held by the caller: cross-attention summaries, self-attention pasts, position.
+    """The state of decoding, held by the caller: cross-attention summaries, self-attention pasts, position.
 
-    Summaries have one entry a sentence, pasts one a row; the rows of a sentence stand side by side, equally many for
-    every sentence. `pieces_NS` are the source's ids for models that ask for them.
+    Summaries have one entry per sentence, pasts one per row; the rows of a sentence are adjacent, equally many for
+    every sentence. `pieces_NS` are the source's ids for models that need them.
     """
 
     summaries: tuple[Any, ...]
@@ -32,7 +32,7 @@ class DecoderState:
     pieces_NS: Tensor | None = None
 
     def rows(self, index_R: Tensor, sentences_N: Tensor | None = None) -> DecoderState:
-        """Rows reordered, repeated or dropped; `sentences_N` picks the sentences that stay, None keeps them all."""
+        """Rows reordered, repeated or dropped; `sentences_N` selects the sentences that stay; None keeps all."""
         summaries, pieces_NS = self.summaries, self.pieces_NS
         if sentences_N is not None:
             summaries = tuple(summary.rows(sentences_N) for summary in summaries)
@@ -42,7 +42,7 @@ class DecoderState:
 
 
 class AttentionTap(Protocol):
-    """Takes cross-attention weights of the layers that it needs, recomputed beside the kernel, before dropout."""
+    """Receives cross-attention weights of the layers that it needs, computed apart from the kernel, before dropout."""
 
     def needs(self, layer: int) -> bool: ...
 
@@ -56,7 +56,7 @@ class NoTap:
         return False
 
     def record(self, layer: int, weights_RHTS: Tensor) -> None:
-        raise AssertionError("a tap that needs nothing was handed weights")
+        raise AssertionError("a tap that needs nothing was given weights")
 
 
 class DecoderLayer(nn.Module):
@@ -102,7 +102,7 @@ class DecoderLayer(nn.Module):
 class Decoder(nn.Module):
     """`num_layers` layers; the two slots are filled by mixer factories.
 
-    `layer` makes a layer of the settings, those factories and `memory_dim`, the width of the memory (None: `dim`).
+    `layer` builds a layer from the settings, those factories and `memory_dim`, the width of the memory (None: `dim`).
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class Decoder(nn.Module):
 
     @property
     def num_maps(self) -> int:
-        """Layers that a tap can ask for: those of the decoder, then the alignment head's, if it has one."""
+        """Layers that a tap can read: those of the decoder, then the alignment head, if there is one."""
         return len(self.layers) + (self.alignment_head is not None)
 
     def start(self, memory: Memory) -> DecoderState:
@@ -149,7 +149,7 @@ class Decoder(nn.Module):
         tap: AttentionTap | None = None,
         recompute: bool = False,
     ) -> tuple[Tensor, DecoderState]:
-        """states_RTD after the T embedded tokens `x_RTD`, of which `reading` says more, and the state with them."""
+        """states_RTD after the T embedded tokens `x_RTD`, and the new state; `reading` has positions and pieces."""
         tap, pasts = tap or NoTap(), []
         for index, layer in enumerate(self.layers):
             arguments = (x_RTD, state.summaries[index], state.pasts[index], reading, index, tap)

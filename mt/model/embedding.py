@@ -10,10 +10,10 @@ from mt.model.layer import LayerSettings
 
 
 class Embedding(nn.Module):
-    """embedding[id] * sqrt(D) + position, with dropout. Rotary positions add nothing here: they turn the heads.
+    """embedding[id] * sqrt(D) + position, with dropout. Rotary positions add nothing: they rotate queries and keys.
 
-    `max_positions` bounds learned positions: a longer sequence raises ValueError. Of randomized ones it says how far
-    training goes.
+    `max_positions` bounds learned positions: a longer sequence raises ValueError. For randomized ones it is the largest
+    position in training.
     """
 
     def __init__(self, vocab_size: int, settings: LayerSettings, *, pad: int, max_positions: int = 1024):
@@ -21,7 +21,7 @@ class Embedding(nn.Module):
         self.tokens = nn.Embedding(vocab_size, settings.dim, padding_idx=pad)
         self.scale = math.sqrt(settings.dim)
         self.dropout = Dropout(settings.dropout)
-        self.max_length: int | None = None  # ids that have positions
+        self.max_length: int | None = None  # number of ids that have positions
         if settings.positions == "learned":
             self.positions = LearnedPositions(max_positions, settings.dim)
             self.max_length = max_positions
@@ -36,7 +36,7 @@ class Embedding(nn.Module):
             self.tokens.weight[pad].zero_()
 
     def forward(self, ids_BT: Tensor, position: int = 0, places_BT: Tensor | None = None) -> Tensor:
-        """states_BTD; the first id stands at `position`, or each where `places_BT` (randomized positions) puts it."""
+        """states_BTD; the first id has position `position`, or each its own in `places_BT` (randomized positions)."""
         x_BTD = self.tokens(ids_BT) * self.scale
         return self.dropout(
             self.positions(x_BTD, position) if places_BT is None else self.positions.at(x_BTD, places_BT)
@@ -46,7 +46,7 @@ class Embedding(nn.Module):
 class SinusoidalPositions(nn.Module):
     """sin and cos of position / 10000 ** (i / (D/2 - 1)), i < D/2, halves side by side. Any length.
 
-    Those of Vaswani et al. 2017 as their code (tensor2tensor) and fairseq have them; the paper writes i / (D/2).
+    As in the code of Vaswani et al. 2017 (tensor2tensor) and fairseq; the paper writes i / (D/2).
     """
 
     def __init__(self, dim: int):
@@ -72,9 +72,9 @@ def sinusoids_at(places: Tensor, dim: int) -> Tensor:
 
 
 class RandomizedPositions(SinusoidalPositions):
-    """Sinusoidal, but in training each sentence stands at rising positions drawn from a longer stretch.
+    """Sinusoidal, but in training each sentence gets increasing positions drawn from a longer range.
 
-    So lengths that no training sentence has are not met for the first time in use (Ruoss et al. 2023, "Randomized
+    So positions beyond the training sentences' lengths are not new to the model (Ruoss et al. 2023, "Randomized
     Positional Encodings Boost Length Generalization of Transformers"). Outside of training, positions are 0, 1, 2, …
     """
 
@@ -83,7 +83,7 @@ class RandomizedPositions(SinusoidalPositions):
         self.max_positions = max_positions
 
     def draw(self, num_sentences: int, length: int, device: torch.device) -> Tensor:
-        """places_BT, rising, within the first n positions, n drawn for each sentence from `length` to max_positions."""
+        """places_BT, increasing, below n; n is drawn for each sentence from `length` to max_positions."""
         room = max(self.max_positions - length, 0) + 1
         spare_B1 = (torch.rand(num_sentences, 1, device=device) * room).floor() + 1
         drawn_BT = (torch.rand(num_sentences, length, device=device).sort(dim=1).values * spare_B1).floor()
@@ -95,7 +95,7 @@ class RandomizedPositions(SinusoidalPositions):
 
 
 class LearnedPositions(nn.Module):
-    """One learned vector a position, up to `max_positions`."""
+    """One learned vector per position, up to `max_positions`."""
 
     def __init__(self, max_positions: int, dim: int):
         super().__init__()

@@ -17,10 +17,10 @@ from mt.model.source_embedding import Embed
 
 
 class SourceEncoder(nn.Module):
-    """What reads one kind of source: of text `Encoder`, of another kind its own. Made of the shared layer settings.
+    """Reads one kind of source: `Encoder` reads text, other classes other kinds. Built from the shared settings.
 
-    `width` is that of its memory. Where it `reads_pieces`, the model makes it an embedding of source pieces, which the
-    decoder and the output may share; else `embed` is None.
+    `width` is the width of its memory. If it `reads_pieces`, the model builds an embedding of source pieces for it,
+    which the decoder and the output may share; else `embed` is None.
     """
 
     width: int
@@ -51,7 +51,7 @@ class Encoder(SourceEncoder):
     """The encoder of text.
 
     It has `num_layers` layers; `self_attention` is a mixer factory for the slot encoder.self_attention, and `layer`
-    makes a layer of the settings and that factory.
+    builds a layer from the settings and that factory.
     """
 
     reads_pieces = True

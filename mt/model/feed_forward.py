@@ -10,7 +10,7 @@ ACTIVATIONS = {"relu": nn.functional.relu, "gelu": nn.functional.gelu, "swiglu":
 class FeedForward(nn.Module):
     """down(dropout(activation(up(x)))), or down(dropout(silu(gate(x)) * up(x))) for SwiGLU (Shazeer 2020).
 
-    For SwiGLU `hidden_dim` is the width of gate and up alike, so it has half as many parameters again as the others.
+    For SwiGLU `hidden_dim` is the width of both gate and up, so it has 1.5 times the parameters of the others.
     """
 
     def __init__(self, dim: int, hidden_dim: int, *, activation: str = "relu", dropout: float = 0.0):

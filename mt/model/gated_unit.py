@@ -1,4 +1,4 @@
-"""Gated attention units: one part in place of self-attention and feed-forward (Hua et al. 2022, "Transformer Quality in
+"""Gated attention units: one part replaces self-attention and feed-forward (Hua et al. 2022, "Transformer Quality in
 Linear Time", arXiv 2202.10447).
 """
 
@@ -38,13 +38,14 @@ class GatedPast:
 class GatedUnit(nn.Module):
     """(u * A v) W_o with u = silu(x W_u), v = silu(x W_v), A the slot's weights with one head of `shared_size`.
 
-    Queries and keys are z = silu(x W_z) by scales and offsets of their own. The paper's A is relu(q kᵀ + b)²,
-    undivided, with a bias b for each distance, which is not here: positions are the model's, rotary ones turn queries
-    and keys. The mixer Rectified with power 2 divides each row by its sum. Any mixer of the slot's role gives A, so
-    long as it is nothing but its weights; all T x S of them are made, and the past grows with the positions whatever
-    the mixer. Dropout: activation_dropout on u * A v; attention_dropout on the weights, the keys, or the one head.
+    Queries and keys are z = silu(x W_z) with separate scales and offsets. The paper's A is relu(q kᵀ + b)²,
+    not normalized, with a bias b for each distance, which is left out here: positions are the model's, rotary ones
+    rotate queries and keys. The mixer Rectified with power 2 divides each row by its sum. Any mixer of the slot's role
+    gives A, as long as its output is only its weights times the values; all T x S weights are computed, and the past
+    grows with the positions for every mixer. Dropout: activation_dropout on u * A v; attention_dropout on the weights,
+    the keys, or the one head.
 
-    Raises ValueError, naming slot and mixer, for a mixer without the role or with a gate or an activation of its own,
+    Raises ValueError, naming slot and mixer, for a mixer without the role or with its own gate or activation,
     and for an expansion or a shared_size below 1.
     """
 
@@ -66,7 +67,7 @@ class GatedUnit(nn.Module):
         require_role(self.mixer, role, slot)
         if not is_weights_alone(self.mixer):
             raise ValueError(
-                f"{slot} ({type(self.mixer).__name__}) must be nothing but its weights: a gated unit gates for itself"
+                f"{slot} ({type(self.mixer).__name__}) must have no gate or activation: a gated unit has its own gate"
             )
         inner = expansion * settings.dim
         self.gate, self.value = nn.Linear(settings.dim, inner), nn.Linear(settings.dim, inner)
@@ -81,7 +82,7 @@ class GatedUnit(nn.Module):
         self.dropout = Dropout(settings.activation_dropout)
 
     def attend(self, x_BSD: Tensor, mask: Tensor | None, source_facts: SourceFacts = UNKNOWN) -> Tensor:
-        """out_BSD: every position looks at all positions that the mask leaves."""
+        """out_BSD: every position looks at all positions that the mask allows."""
         return self._out(
             x_BSD, *self._queries_keys_values(x_BSD, 0), mask, **source_facts.of(self.mixer.needs_from_source)
         )
@@ -91,7 +92,7 @@ class GatedUnit(nn.Module):
         return GatedPast()
 
     def extend(self, x_BTD: Tensor, past: GatedPast, position: int) -> tuple[Tensor, GatedPast]:
-        """out_BTD of new positions, the first of which stands at `position`, and the past with them."""
+        """out_BTD of new positions, the first of which has position `position`, and the new past."""
         q, k, v = self._queries_keys_values(x_BTD, position)
         if past.k_B1SK is not None and past.v_B1SE is not None:
             k, v = torch.cat((past.k_B1SK, k), dim=2), torch.cat((past.v_B1SE, v), dim=2)
@@ -113,7 +114,7 @@ class GatedUnit(nn.Module):
 
 
 def is_weights_alone(mixer: Mixer) -> bool:
-    """Whether the variant makes nothing of the values but what its weights mix."""
+    """Whether the variant's output is only its weights times the values."""
     return type(mixer).gate is Mixer.gate and type(mixer).activation is Mixer.activation
 
 
@@ -157,7 +158,7 @@ class GatedDecoderLayer(DecoderLayer):
         shared_size: int,
         memory_dim: int | None = None,
     ):
-        nn.Module.__init__(self)  # the other's parts are what this one does without
+        nn.Module.__init__(self)  # skips the parts of the parent class, which this layer does not use
         self.self_attention = GatedUnit(
             settings,
             self_attention,
@@ -177,9 +178,9 @@ class GatedDecoderLayer(DecoderLayer):
 
 @dataclass(frozen=True, kw_only=True)
 class GatedLayers:
-    """Makes layers with a gated unit: of the decoder where there is cross-attention, else of the encoder.
+    """Builds layers with a gated unit: decoder layers where there is cross-attention, else encoder layers.
 
-    `expansion` is the width of gate and values in times the model's, `shared_size` that of queries and keys.
+    `expansion` is the width of gate and values divided by the model's, `shared_size` the width of queries and keys.
     """
 
     expansion: int = 2

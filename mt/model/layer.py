@@ -1,4 +1,4 @@
-"""What encoder and decoder layers share: their settings, norms, and the residual step round every sublayer."""
+"""What encoder and decoder layers share: their settings, norms, and the residual connection around every sublayer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mt.attention.multi_head import MultiHead
 from mt.model.feed_forward import ACTIVATIONS, FeedForward
 
 NORMS = {"layer": nn.LayerNorm, "rms": nn.RMSNorm}
-MOST_LAYERS = 1000  # of each half; what nobody can mean would be built for hours
+MOST_LAYERS = 1000  # of encoder and decoder each; a larger number is surely a mistake, and would be built for hours
 POSITIONS = ("sinusoidal", "learned", "rotary", "randomized")
 
 
@@ -62,7 +62,7 @@ class LayerSettings:
         return NORMS[self.norm](self.dim, eps=1e-5)
 
     def make_final_norm(self) -> nn.Module:
-        """The norm after the last layer: pre-norm layers leave their sum unnormalised, post-norm layers do not."""
+        """The norm after the last layer: needed by pre-norm layers, whose sum is not normalized."""
         return self.make_norm() if self.norm_position == "pre" else nn.Identity()
 
     def make_feed_forward(self) -> FeedForward:
@@ -70,7 +70,7 @@ class LayerSettings:
 
     @property
     def attention_dropout_rates(self) -> dict[str, float]:
-        """The rate of everything that attention may drop, by its name in DROPPED."""
+        """Dropout rates of the parts of attention, by their names in DROPPED."""
         return dict.fromkeys(DROPPED, 0.0) | {self.attention_dropout_of: self.attention_dropout}
 
     def make_attention(
@@ -78,7 +78,7 @@ class LayerSettings:
     ) -> MultiHead:
         """The attention of `slot`; `memory_dim` is the width of the memory that cross-attention reads, if not `dim`.
 
-        Rotary positions turn self-attention only: memory and target share no ruler.
+        Rotary positions apply to self-attention only: positions of memory and target are not comparable.
         """
         rates = self.attention_dropout_rates
         return MultiHead(
@@ -99,7 +99,7 @@ class LayerSettings:
 class Residual(nn.Module):
     """x + dropout(f(norm(x))) for pre-norm layers, norm(x + dropout(f(x))) for post-norm ones.
 
-    Used in two halves, so that a sublayer may return a cache beside its output: `y = f(residual.before(x))`, then
+    Used in two halves, so that a sublayer may also return a cache: `y = f(residual.before(x))`, then
     `x = residual.after(x, y)`.
     """
 
@@ -120,7 +120,7 @@ class Residual(nn.Module):
 def init_weights(module: nn.Module) -> None:
     """Xavier-uniform matrices and zero biases (Vaswani et al. 2017 as tensor2tensor and fairseq have it)."""
     if isinstance(module, MultiHead):
-        # key and value each as a matrix of its own: stacked, their fan-out would count twice
+        # key and value matrices separately: stacked, their fan-out would count twice
         with torch.no_grad():
             for part in module.key_value.weight.chunk(2):
                 nn.init.xavier_uniform_(part)
@@ -131,5 +131,5 @@ def init_weights(module: nn.Module) -> None:
 
 
 def checkpointed(function: Callable, *args: Tensor) -> Tensor:
-    """Gradient checkpointing (Chen et al. 2016): activations of `function` are computed again in the backward pass."""
+    """Gradient checkpointing (Chen et al. 2016): recomputes the activations of `function` in the backward pass."""
     return torch.utils.checkpoint.checkpoint(function, *args, use_reentrant=False)

@@ -1,4 +1,4 @@
-"""Which source pieces a target piece is linked to, for attention that needs to know it (`mt.attention.prior`)."""
+"""The source pieces that a target piece is linked to, for attention that uses them (`mt.attention.prior`)."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from torch import Tensor, nn
 
 # R rows (hypotheses), N sentences, T target positions, S source length, V target vocabulary, M links of a piece
 
-MOST = 32  # source pieces of a target piece; 8 bytes each
+MOST = 32  # source pieces per target piece; 8 bytes each
 NO_PIECE = torch.iinfo(torch.int32).max
 
 
 class Lexicon(nn.Module):
     """P(source piece | target piece) of the `MOST` likeliest source pieces of each, 0 of all others.
 
-    One for all layers, kept with the weights; nothing learns it. Until it is filled, it says 0 of everything.
+    Shared by all layers, stored with the weights, not trained. Until it is filled, every probability is 0.
     """
 
-    pieces_VM: Tensor  # int32, rising in each row
+    pieces_VM: Tensor  # int32, ascending in each row
     shares_VM: Tensor
 
     def __init__(self, num_target_pieces: int):
@@ -38,7 +38,7 @@ class Lexicon(nn.Module):
     def forward(self, tokens_RT: Tensor, pieces_NS: Tensor) -> Tensor:
         """prior_RTS = P(source piece at s | target piece at t); row r belongs to sentence r // (R / N)."""
         (R, T), (N, S) = tokens_RT.shape, pieces_NS.shape
-        # each its own copy of the keys, so that one search finds all of them
+        # each row has its own range of keys, so that one search finds all of them
         asked_RTS = pieces_NS.int()[:, None, None].expand(N, R // N, T, S).reshape(R, T, S).contiguous()
         pieces_RTM = self.pieces_VM[tokens_RT]
         places_RTS = torch.searchsorted(pieces_RTM, asked_RTS).clamp_max_(MOST - 1)

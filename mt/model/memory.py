@@ -1,4 +1,4 @@
-"""What the decoder attends to: the states of one source, or of several side by side."""
+"""What the decoder attends to: the states of one source, or of several, concatenated."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Part(NamedTuple):
 class Memory:
     """States and a mask (True means "may look"; None when nothing is padded).
 
-    `source_facts` is what else is known of the source. `parts` say of which source each place is, in order; their
+    `source_facts` holds further facts about the source. `parts` say which source each place belongs to, in order; their
     lengths add up to S. A memory may be wider or narrower than the decoder: its width is that of the encoder
     (`mt.model.encoder.SourceEncoder`).
     """
@@ -42,9 +42,9 @@ class Memory:
 
     @classmethod
     def joined(cls, memories: Sequence[Memory]) -> Memory:
-        """Memories of the same sentences side by side, so that one attention chooses among all of their places.
+        """Concatenates memories of the same sentences, so that one attention chooses among all of their places.
 
-        Raises ValueError for memories of different widths, and for two parts of one name.
+        Raises ValueError for memories of different widths, and for two parts of the same name.
         """
         parts = tuple(part for memory in memories for part in memory.parts)
         names = [part.name for part in parts]
@@ -65,7 +65,7 @@ class Memory:
         return cls(torch.cat([memory.states_BSD for memory in memories], dim=1), mask_B11S, parts, source_facts)
 
     def places(self, name: str) -> slice:
-        """Where the part of this name stands along S. Raises ValueError for a part that is not there."""
+        """The range of the part of this name along S. Raises ValueError for an unknown name."""
         start = 0
         for part in self.parts:
             if part.name == name:

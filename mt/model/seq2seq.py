@@ -24,7 +24,7 @@ TIES = ("none", "target", "all")
 
 
 class Source(Protocol):
-    """What the model itself knows of a source (`mt.data.source`); the rest is between the source and its encoder."""
+    """What the model itself needs of a source (`mt.data.source`); the rest is between the source and its encoder."""
 
     def __len__(self) -> int: ...
 
@@ -36,11 +36,11 @@ class Seq2Seq(nn.Module):
     """Encoder-decoder Transformer (Vaswani et al. 2017) with three attention slots.
 
     `encoder` and `decoder` are factories that take the shared layer settings. The encoder reads a source of its kind
-    (`SourceEncoder`); without one of text, `source_vocab_size` is not used, and "all" ties what there is.
-    `tie` shares matrices: "target" the decoder's embedding with the output projection, "all" the encoder's embedding
-    too (needs one joint vocabulary), "none" nothing. `recompute` turns gradient checkpointing on in training.
+    (`SourceEncoder`); if it does not read text, `source_vocab_size` is not used, and "all" ties the target's matrices
+    only. `tie` shares matrices: "target" the decoder's embedding with the output projection, "all" the encoder's
+    embedding too (needs one joint vocabulary), "none" nothing. `recompute` turns gradient checkpointing on in training.
     `separator` and `separator_after` are those of `SourceEmbedding`, for attention that needs a document's sentences.
-    `lexicon` is there for cross-attention that needs what it says.
+    `lexicon` exists for cross-attention that needs it.
     """
 
     def __init__(
@@ -101,22 +101,22 @@ class Seq2Seq(nn.Module):
 
     @property
     def max_length(self) -> int | None:
-        """Most ids of a sequence, BOS or EOS included; None where positions have no end."""
+        """Maximum ids of a sequence, BOS or EOS included; None where positions are unlimited."""
         return self.target_embedding.max_length
 
     @property
     def needs_trees(self) -> bool:
-        """Whether any attention asks for the trees of its sources."""
+        """Whether any attention needs the trees of its sources."""
         return self._needs("tree_distance_BSS")
 
     @property
     def needs_sentences(self) -> bool:
-        """Whether any attention asks for the sentences of its sources."""
+        """Whether any attention needs the sentence boundaries of its sources."""
         return self._needs("segments_BS")
 
     @property
     def sees_sentences(self) -> bool:
-        """Whether a source may be more than one sentence, as far as attention knows."""
+        """Whether attention can see that a source has more than one sentence."""
         return self.source_embedding is not None and self.source_embedding.sees_sentences
 
     def _needs(self, field: str) -> bool:
@@ -148,7 +148,7 @@ class Seq2Seq(nn.Module):
         return self.decoder.extend(x_RTD, state, reading, tap=tap, recompute=self.recompute and self.training)
 
     def step(self, tokens_R: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
-        """logits_RV (float32) for the token after `tokens_R`, and the next state: what search calls."""
+        """logits_RV (float32) for the token after `tokens_R`, and the next state; called by a search."""
         states_R1D, state = self.extend(tokens_R[:, None], state)
         return self.output(states_R1D[:, 0]).float(), state
 
@@ -162,7 +162,7 @@ class Seq2Seq(nn.Module):
         """states_BTD of teacher forcing: one long step. `output` makes them logits_BTV."""
         places_BS = places_BT = None
         if self.training and isinstance(self.target_embedding.positions, RandomizedPositions):
-            # one draw for both sides: what stands at the same place in source and target stays there
+            # one draw for both sides: tokens at the same place in source and target keep equal positions
             S, T = source.padded_length, target_in_BT.shape[1]
             places = self.target_embedding.positions.draw(len(source), max(S, T), target_in_BT.device)
             places_BS, places_BT = places[:, :S], places[:, :T]
@@ -171,7 +171,7 @@ class Seq2Seq(nn.Module):
 
 
 def parameter_counts(model: Seq2Seq) -> dict[str, int]:
-    """Parameters by part; a shared matrix is counted once, where it stands first, and the parts add up to `total`."""
+    """Parameters by part; a shared matrix is counted once, in its first part, so that the parts add up to `total`."""
     seen: set[int] = set()
     counts: dict[str, int] = {}
     for part in ("source_embedding", "target_embedding", "encoder", "decoder", "output"):

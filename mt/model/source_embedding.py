@@ -1,4 +1,4 @@
-"""A source of text becomes states, a mask, and what attention may know of the pieces."""
+"""Turns a source of text into states, a mask, and the facts about its pieces that attention may use."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mt.model.layer import LayerSettings
 
 
 class Pieces(Protocol):
-    """A source of text; `mt.data.source.Text` says what the two are."""
+    """A source of text; see `mt.data.source.Text`."""
 
     @property
     def ids_BS(self) -> Tensor: ...
@@ -27,7 +27,7 @@ class Pieces(Protocol):
 
 
 class Embedded(NamedTuple):
-    """What an encoder's layers start from; the mask is None when nothing is padded."""
+    """The input of an encoder's layers; the mask is None when nothing is padded."""
 
     states_BSD: Tensor
     mask_B11S: Tensor | None
@@ -38,10 +38,11 @@ Embed = Callable[[Any], Embedded]  # of a source of text
 
 
 class SourceEmbedding(Embedding):
-    """The embedding of source pieces, which a decoder may share, and what is known of them.
+    """The embedding of source pieces, which a decoder may share, and the facts about them.
 
-    `separator` is the id of the piece that ends each sentence before the one that is to be translated, and
-    `separator_after` of the one that begins each after it. With `keeps_pieces` the decoder gets the ids, too.
+    `separator` is the id of the piece that ends each context sentence before the one to translate, and
+    `separator_after` the id of the piece that begins each one after it. With `keeps_pieces` the decoder also gets the
+    ids.
     """
 
     def __init__(
@@ -64,11 +65,11 @@ class SourceEmbedding(Embedding):
 
     @property
     def sees_sentences(self) -> bool:
-        """Whether a source may be more than one sentence, as far as attention knows."""
+        """Whether attention can see that a source has more than one sentence."""
         return self.separator is not None or self.separator_after is not None
 
     def read(self, source: Pieces, places_BS: Tensor | None = None) -> Embedded:
-        """The embedded pieces of a source, where `places_BS` puts them (randomized positions; None: one by one)."""
+        """The embedded pieces of a source, at the positions `places_BS` (randomized positions; None: 0, 1, 2, …)."""
         ids_BS = source.ids_BS
         source_facts = SourceFacts(
             pieces_BS=ids_BS if self.keeps_pieces else None,
@@ -78,13 +79,13 @@ class SourceEmbedding(Embedding):
         return Embedded(self(ids_BS, places_BT=places_BS), padding_mask(ids_BS, self.pad), source_facts)
 
     def _segments(self, ids_BS: Tensor) -> Tensor | None:
-        """The sentence of each piece, counted from the one to be translated; a separator belongs to the context."""
+        """The sentence of each piece, numbered from the one to translate; a separator belongs to the context."""
         if not self.sees_sentences:
             return None
         segments_BS = torch.zeros_like(ids_BS)
         if self.separator is not None:
             ends_BS = (ids_BS == self.separator).long()
-            segments_BS -= ends_BS.flip(1).cumsum(dim=1).flip(1)  # as many as end here or later
+            segments_BS -= ends_BS.flip(1).cumsum(dim=1).flip(1)  # number of sentences that end here or later
         if self.separator_after is not None:
             segments_BS += (ids_BS == self.separator_after).long().cumsum(dim=1)
         return segments_BS

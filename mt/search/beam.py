@@ -1,4 +1,4 @@
-"""Beam search: the best few hypotheses of every length, until none of them can win any more."""
+"""Beam search: the best few hypotheses of every length, until none of them can win."""
 
 from dataclasses import dataclass, fields, replace
 
@@ -17,10 +17,10 @@ from mt.search.search import Search, Workspace, check_is_number, first_tokens
 class Beam(Search):
     """Beam search with `size` hypotheses a sentence; every other setting is explained in `Search`.
 
-    Each step keeps the `size` likeliest continuations of a sentence. Those that end in EOS are set aside in its pool,
-    the others are continued, again to `size` of them. A sentence is done when none that is unfinished can beat the n-th
-    best of the pool, whatever follows: log-probabilities only fall, and the length penalty divides by no more than at
-    the most favourable length still open. So stopping early never changes what is found; size 1 is greedy
+    Each step keeps the `size` likeliest continuations of a sentence. Those that end in EOS move to its pool,
+    the others are continued, again to `size` of them. A sentence is done when no unfinished hypothesis can still beat
+    the n-th best of the pool: log-probabilities only fall, and the length penalty divides by at most its value
+    at the most favourable length still possible. So stopping early never changes the result; size 1 is greedy
     search; and a size that holds every hypothesis is exhaustive search.
     """
 
@@ -51,12 +51,12 @@ class Beam(Search):
         while len(sentences_N):
             N, W, length = history_NWT.shape
 
-            # 1. Ask the model about all hypotheses, and leave out what is forbidden.
+            # 1. Run the model on all hypotheses, and leave out what is forbidden.
             logits_RV, state = step(tokens_NW.flatten(), state)
             device = logits_RV.device
             history_NWT, totals_NW, totals_NWT = history_NWT.to(device), totals_NW.to(device), totals_NWT.to(device)
-            asked = logits_RV, history_NWT, sentences_N, rules, workspace
-            log_probs_NWV, is_cut_NW = self.allowed(*asked, shares_places=shares_places)
+            step_inputs = logits_RV, history_NWT, sentences_N, rules, workspace
+            log_probs_NWV, is_cut_NW = self.allowed(*step_inputs, shares_places=shares_places)
 
             # 2. Keep the likeliest continuations of each sentence.
             if shares_places:
@@ -64,12 +64,12 @@ class Beam(Search):
             else:
                 best = top_candidates(log_probs_NWV, totals_NW, self.size)
             check_is_number(best.totals_NK)
-            del logits_RV, asked  # large: the next step can have its memory
+            del logits_RV, step_inputs  # large: the next step can reuse its memory
             sentence_N1 = torch.arange(N, device=device).unsqueeze(1)
             history_NWT = history_NWT[sentence_N1, best.parents_NK]
             totals_NWT = torch.cat([totals_NWT[sentence_N1, best.parents_NK], best.totals_NK.unsqueeze(-1)], dim=-1)
 
-            # 3. Set aside those that end and are good enough; their slots stay empty for a step.
+            # 3. Move those that end and are good enough to the pool; their slots stay empty for a step.
             is_eos_NK = best.tokens_NK == self.eos
             scores_NK = best.totals_NK.cpu().double() / length_penalty(length + 1, self.length_penalty)
             is_new_NK = is_eos_NK.cpu() & (scores_NK > to_beat_N.unsqueeze(1))
@@ -86,7 +86,7 @@ class Beam(Search):
             )
             can_gain_N = totals_NW.amax(-1).cpu().double() / divisor_N > to_beat_N
 
-            # 5. Hypotheses that go on take over their parents' rows; sentences that are done leave the batch.
+            # 5. Hypotheses that continue take over their parents' rows; sentences that are done leave the batch.
             history_NWT = torch.cat([history_NWT, best.tokens_NK.unsqueeze(-1)], dim=-1)
             tokens_NW = best.tokens_NK
             rows_NK = sentence_N1 * W + best.parents_NK
@@ -108,7 +108,7 @@ class Beam(Search):
         return pools
 
     def _set_aside(self, is_new_NK, best, history_NKT, totals_NKT, is_cut_NW, sentences_N, pools, to_beat_N) -> None:
-        """Put new finished hypotheses into the pools, n best in each, and raise what has to be beaten."""
+        """Put new finished hypotheses into the pools, n best in each, and raise the scores to beat."""
         n_of, k_of = is_new_NK.to(history_NKT.device).nonzero(as_tuple=True)
         all_ids = history_NKT[n_of, k_of].tolist()
         all_cut = is_cut_NW[n_of, best.parents_NK[n_of, k_of]].tolist()
@@ -126,9 +126,9 @@ class Beam(Search):
 def adjusted(
     search: Search, *, beam_size: int | None = None, length_penalty: float | None = None, n_best: int | None = None
 ) -> Search:
-    """`search` with what a user asks for on a command line; None leaves things as they are.
+    """`search` with a user's options; None leaves a setting as it is.
 
-    A beam size makes a beam search of any method, with its other settings kept.
+    With a beam size, any method becomes a beam search that keeps the other settings.
     """
     changes = {"size": beam_size, "length_penalty": length_penalty, "n_best": n_best}
     changes = {name: value for name, value in changes.items() if value is not None}

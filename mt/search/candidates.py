@@ -22,8 +22,8 @@ class Candidates:
 def top_candidates(log_probs_NWV: Tensor, totals_NW: Tensor, count: int) -> Candidates:
     """The `count` greatest totals_NW + log_probs_NWV of each sentence (fewer where W * V is smaller).
 
-    Among equal values the earlier hypothesis comes first, then the smaller token id, on every device and whatever
-    the number of sentences. Works on float32.
+    Among equal values the earlier hypothesis comes first, then the smaller token id, on every device and for
+    any number of sentences. Works on float32.
 
     A plain top-k over W * V values is slow on a CPU, so the vocabulary is read in blocks of L tokens: each of the
     `count` best values lies in one of the `count` blocks with the greatest maxima.
@@ -58,8 +58,8 @@ def top_candidates(log_probs_NWV: Tensor, totals_NW: Tensor, count: int) -> Cand
 def _first(values_NC: Tensor, count: int) -> Tensor:
     """Places of the `count` greatest values in each row, best first; the earlier place first among equals.
 
-    torch.topk leaves open which of two equal values it takes, so it is given keys that are never equal: the bits of
-    the float, turned so that they sort as integers, followed by the place counted from the right.
+    torch.topk does not define which of two equal values it takes, so it gets keys that are never equal: the bits of
+    the float, mapped so that they sort as integers, followed by the place counted from the right.
     """
     bits_NC = values_NC.contiguous().view(torch.int32)
     bits_NC = bits_NC ^ ((bits_NC >> 31) & 0x7FFFFFFF)

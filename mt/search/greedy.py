@@ -1,4 +1,4 @@
-"""Greedy search: the likeliest token, again and again."""
+"""Greedy search: the likeliest token at every step."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from mt.search.search import Search, Workspace, check_is_number, first_tokens
 class Greedy(Search):
     """Takes the likeliest token at every step until it is EOS; the same as a beam of size 1, and faster.
 
-    The length penalty changes the score that is reported, not what is found.
+    The length penalty changes the reported score, not the result.
     """
 
     def __post_init__(self):
@@ -35,7 +35,7 @@ class Greedy(Search):
         workspace = Workspace()
 
         while len(sentences_N):
-            # 1. Ask the model, leave out what is forbidden, take the likeliest token.
+            # 1. Run the model, leave out what is forbidden, take the likeliest token.
             logits_NV, state = step(tokens_N1.flatten(), state)
             history_N1T, totals_N1T = history_N1T.to(logits_NV.device), totals_N1T.to(logits_NV.device)
             log_probs_N1V, is_cut_N1 = self.allowed(logits_NV, history_N1T, sentences_N, rules, workspace)

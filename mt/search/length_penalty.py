@@ -1,4 +1,4 @@
-"""How much a hypothesis is excused for being long."""
+"""The length penalty, by which scores of long hypotheses are divided."""
 
 LEAST_ALPHA, MOST_ALPHA = -10.0, 10.0  # beyond them the penalty of a long hypothesis overflows; usual is 0 to 2
 
@@ -6,8 +6,8 @@ LEAST_ALPHA, MOST_ALPHA = -10.0, 10.0  # beyond them the penalty of a long hypot
 def length_penalty(length, alpha):
     """Divisor for a hypothesis score: ((5 + length) / 6) ** alpha (Wu et al. 2016).
 
-    `length` (a number or a tensor) counts target tokens including EOS. alpha = 0 turns it off, more favours longer
-    hypotheses, less than 0 shorter ones.
+    `length` (a number or a tensor) counts target tokens including EOS. alpha = 0 turns it off, larger values favour
+    longer hypotheses, values below 0 shorter ones.
     """
     return ((5 + length) / 6) ** alpha
 

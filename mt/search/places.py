@@ -27,7 +27,7 @@ def shared_candidates(
     of_demanded_NWC = log_probs_NWV.gather(-1, demanded_NWC.clamp(min=0)) + totals_NW.unsqueeze(-1)
     is_known_NWC = (demanded_NWC.unsqueeze(-1) == likely_NWK.unsqueeze(-2)).any(-1)
     is_same_NWCC = demanded_NWC.unsqueeze(-1) == demanded_NWC.unsqueeze(-2)
-    is_known_NWC |= is_same_NWCC.tril(-1).any(-1)  # two phrases that go on alike
+    is_known_NWC |= is_same_NWCC.tril(-1).any(-1)  # two phrases that continue with the same token
     of_demanded_NWC = of_demanded_NWC.masked_fill(is_known_NWC | (demanded_NWC < 0), -torch.inf)
 
     tokens_NC = torch.cat([likely_NWK, demanded_NWC.clamp(min=0)], dim=-1).flatten(1)
@@ -48,8 +48,8 @@ def shared_candidates(
 def _keep(bank_NC: Tensor, is_possible_NC: Tensor, num_banks: int, count: int) -> Tensor:
     """is_kept_NC: `count` of the possible candidates (all where there are fewer), which come best first.
 
-    Every bank that has candidates gets an equal share; what is left over, and what a bank cannot fill, goes to the
-    others. Banks with more of what is demanded come first: so a hypothesis that has all of it is found in any case.
+    Every bank that has candidates gets an equal share; the remainder, and what a bank cannot fill, goes to the
+    others. Banks with more demanded tokens come first, so that a hypothesis with all of them is always found.
     """
     in_bank_NCB = (bank_NC.unsqueeze(-1) == torch.arange(num_banks, device=bank_NC.device)) & is_possible_NC.unsqueeze(
         -1

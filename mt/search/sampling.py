@@ -1,4 +1,4 @@
-"""Sampling: tokens drawn at random, as likely as the model thinks them."""
+"""Sampling: tokens drawn at random from the model's distribution."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Sampling(Search):
     temperature  divides the logits first: below 1 bolder, above 1 more varied
     top_k        only this many likeliest tokens may be drawn; 0: all
     top_p        only the likeliest tokens that together reach this probability may be drawn; 1: all
-                 (Holtzman et al. 2020); the likeliest token always may
+                 (Holtzman et al. 2020); the likeliest token always stays
 
     `log_prob` stays the model's own: without temperature and before tokens were left out.
     """
@@ -61,7 +61,7 @@ class Sampling(Search):
         while len(sentences_N):
             N, width, length = history_NWT.shape
 
-            # 1. Ask the model; after the first step every sentence has a row for each of its samples.
+            # 1. Run the model; after the first step every sentence has a row for each of its samples.
             logits_RV, state = step(tokens_NW.flatten(), state)
             device = logits_RV.device
             history_NWT, totals_NW, is_over_NW = history_NWT.to(device), totals_NW.to(device), is_over_NW.to(device)
@@ -71,7 +71,7 @@ class Sampling(Search):
             history_NWT, is_cut_NW = history_NWT.expand(N, W, length), is_cut_NW.expand(N, W)
             log_probs_NWV = log_probs_NWV.expand(N, W, -1)
 
-            # 2. Draw. Samples that are over draw EOS for free, so that the batch keeps its shape.
+            # 2. Draw. Finished samples repeat EOS for free, so that the batch keeps its shape.
             tokens_NW = self.draw(log_probs_NWV, uniform_NWT[:, :, length].to(device))
             log_prob_NW = log_probs_NWV.gather(-1, tokens_NW.unsqueeze(-1)).squeeze(-1)
             tokens_NW = tokens_NW.masked_fill(is_over_NW, self.eos)
@@ -93,7 +93,7 @@ class Sampling(Search):
             is_over_NW = is_over_NW | ends_NW
             history_NWT = torch.cat([history_NWT, tokens_NW.unsqueeze(-1)], dim=-1)
 
-            # 4. Sentences whose samples are all over leave the batch.
+            # 4. Sentences whose samples are all finished leave the batch.
             is_open_N = ~is_over_NW.all(-1)
             if is_open_N.all():
                 if width != W:
@@ -122,7 +122,7 @@ class Sampling(Search):
         if self.top_k or self.top_p < 1:
             V = scaled_NWC.shape[-1]
             scaled_NWC, ids_NWC = scaled_NWC.topk(min(self.top_k or V, V), dim=-1)
-        # the greatest is taken off before exp, so that only a row where nothing is allowed has no probability at all
+        # the maximum is subtracted before exp, so that only rows where nothing is allowed have zero probability
         greatest_NW1 = scaled_NWC.amax(-1, keepdim=True).clamp(min=torch.finfo(torch.float32).min)
         summed_NWC = (scaled_NWC - greatest_NW1).exp().cumsum(-1)
         whole_NW1 = summed_NWC[..., -1:].clone()
@@ -130,7 +130,7 @@ class Sampling(Search):
             # up to and including the first candidate that reaches top_p
             last_NW1 = (summed_NWC < self.top_p * whole_NW1).sum(-1, keepdim=True).clamp(max=summed_NWC.shape[-1] - 1)
             whole_NW1 = summed_NWC.gather(-1, last_NW1)
-        # strictly below the whole, so that rounding never picks a token without probability
+        # strictly below the sum, so that rounding never picks a token of probability 0
         aim_NW1 = torch.minimum(uniform_NW.unsqueeze(-1) * whole_NW1, whole_NW1.nextafter(torch.zeros_like(whole_NW1)))
         place_NW1 = torch.searchsorted(summed_NWC, aim_NW1, right=True).clamp(max=summed_NWC.shape[-1] - 1)
         return (place_NW1 if ids_NWC is None else ids_NWC.gather(-1, place_NW1)).squeeze(-1)
@@ -148,6 +148,6 @@ def _uniform(limits: list[int], width: int, generator) -> Tensor:
     assert len(generators) == len(limits), (len(generators), len(limits))
     uniform_NWT = torch.zeros(len(limits), width, max(limits, default=0) + 1)
     for n, (limit, own) in enumerate(zip(limits, generators, strict=True)):
-        # sample by time, transposed, so that a shorter limit draws the same numbers as far as it goes
+        # sample by time, transposed, so that a shorter limit draws the same first numbers
         uniform_NWT[n, :, : limit + 1] = torch.rand(limit + 1, width, generator=own).T
     return uniform_NWT

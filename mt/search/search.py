@@ -1,4 +1,4 @@
-"""What every search method shares: the step function it asks, its settings, and which tokens are allowed next."""
+"""What all search methods share: the step function, the settings, and which tokens are allowed next."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from mt.search.rules.together import Rules
 
 
 class State(Protocol):
-    """What a step function remembers: one row a hypothesis; it starts with one row a sentence."""
+    """The state of a step function: one row per hypothesis; at the start one row per sentence."""
 
     def rows(self, index_R: Tensor, sentences_M: Tensor | None = None) -> Any:
-        """The state whose row i is this one's row index_R[i]: picks, repeats and reorders hypotheses.
+        """The state whose row i is this one's row index_R[i]: selects, repeats and reorders hypotheses.
 
         `sentences_M` numbers the sentences that stay, among the current ones; None where all stay.
         """
@@ -41,11 +41,11 @@ class Search:
     n_best           hypotheses returned for a sentence
     length_penalty   alpha of `length_penalty`; 0 ranks by plain log-probability
     min_length       tokens before EOS is allowed, EOS not counted; a sentence's length limit goes before it
-    max_length       tokens allowed, EOS not counted, if less than what the caller allows; None: the caller's alone
+    max_length       tokens allowed, EOS not counted, if less than the caller's limit; None: only the caller's limit
     no_repeat_ngram  n-grams of this size appear once at most in a hypothesis; 0: no such rule
     bos, eos         ids that start and end every sentence
 
-    Forbidden tokens are left out, but probabilities are never rescaled for it: `log_prob` is what the model says.
+    Forbidden tokens are left out, but probabilities are not renormalized: `log_prob` is the model's.
     """
 
     n_best: int = 1
@@ -79,21 +79,21 @@ class Search:
     ) -> list[list[Hypothesis]]:
         """The n best hypotheses of each of N sentences, best first.
 
-        max_lengths  N numbers: most tokens of each sentence's hypotheses, EOS not counted. A hypothesis of that many
-                     tokens can only go on with EOS, at the probability that the model gives it there, so the step
-                     function is asked at most max_length + 1 times.
+        max_lengths  N numbers: maximum tokens of each sentence's hypotheses, EOS not counted. A hypothesis of that many
+                     tokens can only continue with EOS, with the probability that the model gives it there, so the step
+                     function is called at most max_length + 1 times.
         banned_ids   tokens that never appear
         rules        more rules about which token may come next (`mt.search.rules`), for these N sentences
         generator    source of random numbers, for methods that draw any
 
-        The first tokens are on `state.device` if the state has one, else on the CPU. What is found for a sentence
-        depends on its own rows and limit alone, not on the batch. Fewer than n hypotheses only where no more exist;
-        never none: where nothing at all is allowed, one with log_prob -inf says how far the search came.
+        The first tokens are on `state.device` if the state has one, else on the CPU. The result for a sentence
+        depends only on its own rows and limit, not on the batch. Fewer than n hypotheses only where no more exist;
+        never none: where no token is allowed, one with log_prob -inf holds the tokens found so far.
         """
         raise NotImplementedError
 
     def rules(self, max_lengths: Sequence[int], banned_ids: Sequence[int], others: Sequence[Rule]) -> Rules:
-        """The rules of one search: those of the settings and `others`; checks what the caller asks."""
+        """The rules of one search: those of the settings and `others`; checks the caller's arguments."""
         if self.eos in banned_ids:
             raise ValueError(f"banned_ids holds {self.eos}, the id of EOS: no hypothesis could end")
         if min(max_lengths, default=0) < 0:
@@ -121,10 +121,10 @@ class Search:
         """Log-probabilities of the next token, -inf where it is forbidden, and which hypotheses are being cut.
 
         `shares_places`: the search keeps places for hypotheses that have what the rules demand. Where it does not, a
-        hypothesis goes on as the model likes, but takes a demanded token where the model would end, and where there is
-        only room for what is demanded.
+        hypothesis follows the model, but takes a demanded token where the model would end, and where there is only
+        room for what is demanded.
 
-        Returns (log_probs_NWV in float32, which hold until the workspace's next use,
+        Returns (log_probs_NWV in float32, valid until the workspace's next use,
         is_cut_NW: True at the length limit where EOS is not the likeliest token).
         """
         N, W, _ = history_NWT.shape
@@ -150,13 +150,13 @@ class Search:
         )
 
     def impossible(self, ids: Sequence[int]) -> Hypothesis:
-        """What there is to say of a sentence for which nothing was allowed."""
+        """The hypothesis of a sentence for which no token was allowed."""
         score = -torch.inf / length_penalty(len(ids) + 1, self.length_penalty)
         return Hypothesis(tuple(ids), -torch.inf, score, is_finished=False)
 
 
 class Workspace:
-    """Memory for log-probabilities, used again at every step: asking for new costs more time than filling it."""
+    """Memory for log-probabilities, reused at every step: allocating it costs more time than filling it."""
 
     def __init__(self):
         self._memory_RV: Tensor | None = None
@@ -175,6 +175,6 @@ def first_tokens(state: State, num_sentences: int, bos: int) -> Tensor:
 
 
 def check_is_number(totals_NK: Tensor) -> None:
-    """Refuse a model whose probabilities are not numbers; NaN sorts before everything, so the best candidate shows."""
+    """Refuses a model whose probabilities are NaN; NaN sorts first, so checking the best candidate suffices."""
     if totals_NK[:, 0].isnan().any():
         raise ValueError("the model gives probabilities that are not numbers (NaN): it is damaged or has diverged")

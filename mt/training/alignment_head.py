@@ -1,4 +1,4 @@
-"""Teaches an alignment head word links, on a model that stands still (`mt.model.alignment_head`)."""
+"""Teaches an alignment head word links, on a model whose other weights do not change (`mt.model.alignment_head`)."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def teach_alignment_head(
 ) -> None:
     """Changes the weights of `model.decoder.alignment_head` alone, by Adam with a rate that falls to 0 in a line.
 
-    `batches` are guided. `tell` hears the step and the loss of its batch, in nats a guided target piece.
+    `batches` are guided. `tell` is called with the step and the loss of its batch, in nats per guided target piece.
     """
     for parameter in model.parameters():
         parameter.requires_grad_(False)
     head = model.decoder.alignment_head.requires_grad_(True)
     optimizer = torch.optim.Adam(head.parameters(), lr=learning_rate)
-    model.to(device).eval()  # without dropout: what it will be asked is what it is taught
+    model.to(device).eval()  # no dropout, as when it is used
     cursor = Cursor()
     for step in range(1, steps + 1):
         optimizer.param_groups[0]["lr"] = learning_rate * (1 - (step - 1) / steps)

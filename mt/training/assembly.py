@@ -44,7 +44,7 @@ from mt.training.word_links import check_links, find_links, guide_of
 log = logging.getLogger(__name__)
 
 EXAMPLES = 10_000  # training pairs that are looked at for tags in their text
-LONG_PIECES = 1024  # sources from which memory is dearer than time
+LONG_PIECES = 1024  # from this source length on, memory matters more than time
 
 GROUPS = ("data", "tokenizer", "model", "objective", "optimizer", "schedule", "search", "tracker")
 OWN = ("batches", "guidance", "lexicon", "scores", "trainer", "validation", "final")
@@ -70,7 +70,7 @@ HANDED_TO = {
 
 
 def check_settings(settings: Mapping[str, Any]) -> None:
-    """Raises ValueError for a setting that is missing, or that there is not, or for a wrong one of the run's folder."""
+    """Raises ValueError for a missing or unknown setting, or a wrong value of `folder`, `fresh` or `resume`."""
     for name in SETTINGS:
         if name not in settings:
             raise ValueError(f"the setting {name} is missing")
@@ -89,7 +89,7 @@ def check_settings(settings: Mapping[str, Any]) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """What a training is made of; each is named after its setting."""
+    """The parts of a training; each is named after its setting."""
 
     model_node: Mapping[str, Any]
     data: DataSettings
@@ -107,13 +107,13 @@ class Parts:
     make_batches: Callable[..., TokenBatches]
     make_validator: Callable[..., Any]
     start: StartingPoint | None  # None: fresh weights
-    frozen: tuple[str, ...]  # beginnings of the names of parameters that stay as they are
+    frozen: tuple[str, ...]  # prefixes of parameter names that are not trained
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Parts:
         """Builds the parts. Raises ValueError for everything that can be known before the corpus is read.
 
-        What is used last is checked, too: the search, what comes after training, the tracker, the model's sizes.
+        This includes what is used only later: the search, the final evaluation, the tracker, the model's sizes.
         """
         check_settings(settings)
         names = ("data", "tokenizer", "trainer", "objective", "optimizer", "schedule", "guidance", "tracker")
@@ -136,32 +136,32 @@ class Parts:
 
     @property
     def kept_tokenizers(self) -> TokenizerPair | None:
-        """Those of the checkpoint that the training starts from; None where new ones are learned."""
+        """The tokenizers of the checkpoint that the training starts from; None where new ones are learned."""
         return self.start.tokenizers if self.start else None
 
     @property
     def whole_objective(self) -> Objective:
-        """What is minimised, with the guided head where there is one."""
+        """The objective, with the guided head where there is one."""
         return self.guidance.around(self.objective)
 
     def without_guidance(self) -> Parts:
-        """The same parts, with no head guided."""
+        """The same parts without guidance."""
         return replace(self, guidance=replace(self.guidance, links=None))
 
     def fingerprint(self) -> str:
-        """Of the corpus with its tokenizers: changes with anything that would change what is read."""
+        """The fingerprint of the corpus and its tokenizers: changes with anything that changes the training pairs."""
         return corpus_fingerprint(self.data, self.tokenizer, kept=self.kept_tokenizers)
 
     def former_fingerprints(self) -> list[str]:
-        """What the fingerprint of the same corpus was in older versions, newest first."""
+        """The fingerprints that older versions gave the same corpus, newest first."""
         return former_fingerprints(self.data, self.tokenizer)
 
     def prepare(self) -> Prepared:
-        """The corpus, prepared where it is not yet."""
+        """The corpus; prepares it first if necessary."""
         return prepare(self.data, self.tokenizer, kept=self.kept_tokenizers)
 
     def set_up_process(self) -> torch.device:
-        """Sets up the libraries for this training; gives the chosen device."""
+        """Sets up the libraries for this training and returns the chosen device."""
         device = choose_device(self.trainer.device)
         set_up_training(device, has_long_lines=self.data.max_pieces > LONG_PIECES)
         return device
@@ -173,11 +173,11 @@ class Parts:
         return {name: self.scores.fitting(*target_languages(corpus, of_data)) for name, corpus in held_out.items()}
 
     def check(self) -> None:
-        """Raises ValueError for parts that do not go together, or would fail once they are used."""
+        """Raises ValueError for parts that do not fit together, or that would fail later, when they are used."""
         if self.final.average_last > self.trainer.keep_last:
             raise ValueError(
                 f"final.average_last ({self.final.average_last}) must be at most trainer.keep_last"
-                f" ({self.trainer.keep_last}), the checkpoints that there will be"
+                f" ({self.trainer.keep_last}), the number of checkpoints kept"
             )
         check_search(self.search, "search")  # it goes into the checkpoint
         choose_precision(self.trainer.precision, choose_device(self.trainer.device))
@@ -242,7 +242,7 @@ class Parts:
 
 @dataclass(frozen=True, kw_only=True)
 class Assembly:
-    """What trains on a prepared corpus: made from the parts, and the same for everybody who trains or tries to."""
+    """What trains on a prepared corpus, built from the parts in the same way for `train`, doctor and benchmarks."""
 
     parts: Parts
     prepared: Prepared
@@ -277,9 +277,9 @@ class Assembly:
         return cls(parts=parts, prepared=prepared, card=card, model=model, make_source=make_source)
 
     def take_first_weights(self, ranks: Ranks) -> None:
-        """Those of the checkpoint to start from; and fills a lexicon that did not come with them.
+        """Loads the weights of the checkpoint to start from, and fills a lexicon that the checkpoint does not provide.
 
-        A training that resumes needs neither. Raises ValueError where the corpus lacks the links for a lexicon.
+        A resumed training needs neither. Raises ValueError where the corpus lacks the links for a lexicon.
         """
         start, has_lexicon = self.parts.start, False
         if start is not None and start.checkpoint is not None:
@@ -288,7 +288,10 @@ class Assembly:
             fill_lexicon(self.model, self.parts.lexicon, self.parts.guidance, self.prepared, ranks)
 
     def batches(self, *, shuffle: bool = True, ranks: Ranks | None = None) -> TokenBatches:
-        """Of this rank; guided where guidance is on. Raises ValueError where the corpus lacks the links for that."""
+        """The training batches of this rank, with guides where guidance is on.
+
+        Raises ValueError where the corpus lacks the links for that.
+        """
         ranks, guidance = ranks or Ranks(), self.parts.guidance
         ranks.on_first_rank(lambda: find_links(guidance.links, self.prepared))
         return self.parts.make_batches(
@@ -334,7 +337,7 @@ def check_fits_corpus(model: Seq2Seq, tokenizers: TokenizerPair, *, max_pieces: 
 
 @dataclass(frozen=True)
 class _AnyShards:
-    """Stands for a corpus in shards that nobody has prepared yet: `TokenBatches` checks its settings by it."""
+    """Takes the place of a sharded corpus that is not prepared yet, so that `TokenBatches` can check its settings."""
 
     max_pieces: int
     folder: str = "data.train"

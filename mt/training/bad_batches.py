@@ -1,4 +1,4 @@
-"""What was in an update whose loss or gradient was not finite: its sentences, kept for whoever looks for the cause."""
+"""Keeps the sentences of updates whose loss or gradient was not finite, to help find the cause."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def keep_bad_batches(
         for batch, cursor in zip(group, cursors, strict=True)
         for number, pair in zip(batch.indices, batches.texts(cursor, batch.indices.numpy()), strict=True)
     ]
-    numbers = {"loss_nats": str(update.loss_nats), "gradient_norm": str(update.gradient_norm)}  # inf is no JSON
+    numbers = {"loss_nats": str(update.loss_nats), "gradient_norm": str(update.gradient_norm)}  # JSON has no inf
     try:
         path.parent.mkdir(exist_ok=True)
         if len(list(path.parent.iterdir())) >= MOST:

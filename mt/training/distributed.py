@@ -1,6 +1,6 @@
-"""The processes of one run, started by torchrun: who is who, what they tell one another, how gradients become one.
+"""The processes of one run, started by torchrun: their ranks, what they exchange, how gradients are averaged.
 
-One process needs none of this: `Ranks()` is a run of its own, and everything here then does nothing.
+A single process needs none of this: with `Ranks()` every function here does nothing.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forwar
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
 
-# A rank that dies takes the job with it at once (torchrun sees to that); this only bounds how long one may be ahead of
-# another, as at the end of a validation that every rank does for itself.
+# When a rank dies, torchrun ends the others at once; this only bounds how long one rank may wait for another, as at
+# the end of a validation that every rank does for itself.
 PATIENCE = timedelta(hours=2)
 ATTENTION_METHODS = ("summarize", "read", "read_weights", "extend")  # that a decoder calls, each like a forward
 
@@ -34,11 +34,11 @@ class Ranks:
     rank: int = 0
     world_size: int = 1
     local: int = 0
-    _control: Any = field(default=None, compare=False)  # a group on the CPU for small messages, whatever the device
+    _control: Any = field(default=None, compare=False)  # a group on the CPU for small messages, on every device
 
     @classmethod
     def join(cls, device_type: str) -> Ranks:
-        """Meets the other processes that torchrun started; alone, where nothing was said of others.
+        """Joins the other processes that torchrun started; a single process where torchrun's variables are not set.
 
         Raises ValueError where the environment is incomplete or names a GPU that is not there.
         """
@@ -60,15 +60,15 @@ class Ranks:
 
     @property
     def is_first(self) -> bool:
-        """Whether this process writes the checkpoints, the metrics and what people read."""
+        """Whether this process writes the checkpoints, the metrics and the log."""
         return self.rank == 0
 
     def device(self, chosen: torch.device) -> torch.device:
-        """The device of this process: of several, each has the GPU of its own number."""
+        """The device of this process: of several processes, each uses the GPU with its local number."""
         return torch.device("cuda", self.local) if self.world_size > 1 and chosen.type == "cuda" else chosen
 
     def all_gather(self, *numbers: float) -> Tensor:
-        """These numbers of every rank: float64 of shape (world_size, how many), on the CPU, the same everywhere."""
+        """The numbers of all ranks: float64 of shape (world_size, len(numbers)), on the CPU, the same on every rank."""
         own = torch.tensor([numbers], dtype=torch.float64)
         if self.world_size == 1:
             return own
@@ -77,7 +77,7 @@ class Ranks:
         return torch.cat(every)
 
     def broadcast_object(self, value: Any) -> Any:
-        """What the first rank passed here, on every rank."""
+        """The first rank's argument, on every rank."""
         if self.world_size == 1:
             return value
         box = [value]
@@ -94,7 +94,7 @@ class Ranks:
         return tensor
 
     def on_first_rank(self, work: Callable[[], Any]) -> Any:
-        """What `work` gives on the first rank, None on the others, which wait; its mistake ends them all."""
+        """The result of `work` on the first rank, None on the others, which wait; an error in it ends all ranks."""
         result, problem = None, None
         if self.is_first:
             try:
@@ -106,12 +106,12 @@ class Ranks:
         return result
 
     def leave(self) -> None:
-        """Ends the group, when all are done."""
+        """Ends the process group when all ranks are done."""
         if self.world_size == 1:
             return
         dist.barrier(group=self._control)
-        # gloo's threads let go of the last tensors just after the work is done, and need Python's lock for it; taking
-        # the group apart holds that lock and waits for the threads: seen to hang (torch 2.13) without a moment's rest
+        # gloo's threads free the last tensors just after the work is done, and need Python's lock (GIL) for it; ending
+        # the group holds that lock and waits for the threads: seen to hang (torch 2.13) without this pause
         time.sleep(0.2)
         dist.destroy_process_group()
 
@@ -124,9 +124,9 @@ def replicated(module: nn.Module, ranks: Ranks) -> nn.Module:
 
 
 def sharded(module: nn.Module, model: nn.Module, ranks: Ranks, device: torch.device) -> nn.Module:
-    """`module`, which holds `model`, with every parameter cut over the ranks and put together when it is used (FSDP2).
+    """`module`, which holds `model`, with every parameter sharded over the ranks and gathered for use (FSDP2).
 
-    A unit that is put together alone is a layer, and an attention within a decoder layer: the memory is summarized
+    The units gathered one by one are the layers, and each attention within a decoder layer: the memory is summarized
     before the layers run.
     """
     mesh = init_device_mesh(device.type, (ranks.world_size,))
@@ -143,7 +143,7 @@ def sharded(module: nn.Module, model: nn.Module, ranks: Ranks, device: torch.dev
 
 @contextmanager
 def put_together(module: nn.Module) -> Iterator[None]:
-    """What `sharded` cut and no layer holds, such as the embeddings, is whole on every rank inside the block."""
+    """Inside the block, sharded parameters outside the layers, such as embeddings, are complete on every rank."""
     if not isinstance(module, FSDPModule):
         yield
         return
@@ -155,7 +155,7 @@ def put_together(module: nn.Module) -> Iterator[None]:
 
 
 def without_sync(module: nn.Module, is_last: bool) -> AbstractContextManager:
-    """Gradients stay with their rank until the last batch of an update."""
+    """Gradients are averaged over ranks only at the last batch of an update."""
     if isinstance(module, DistributedDataParallel) and not is_last:
         return module.no_sync()
     if isinstance(module, FSDPModule):
@@ -164,12 +164,12 @@ def without_sync(module: nn.Module, is_last: bool) -> AbstractContextManager:
 
 
 def whole(tensor: Tensor) -> Tensor:
-    """The tensor of which this rank may hold a part; every rank must ask for it."""
+    """The whole tensor, of which this rank may hold a shard; every rank must call this."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
 def copy_whole(target: Tensor, source: Tensor) -> None:
-    """Puts this rank's part of the whole tensor `source`, which every rank has, into `target`."""
+    """Copies this rank's shard of the whole tensor `source`, which every rank has, into `target`."""
     if isinstance(target, DTensor):
         source = distribute_tensor(source.to(target.device), target.device_mesh, target.placements, src_data_rank=None)
     target.copy_(source)

@@ -21,7 +21,7 @@ class MovingAverage:
         self._average = [p.detach().clone() for p in model.parameters()] if decay else []
 
     def update(self) -> None:
-        """Takes in the model's weights after an update."""
+        """Updates the average with the model's weights; call it after every update."""
         self.num_updates += 1
         if self.decay:
             decay = min(self.decay, (1 + self.num_updates) / (10 + self.num_updates))
@@ -41,7 +41,7 @@ class MovingAverage:
         return dict(zip(names, self._average, strict=False))
 
     def load(self, tensors: dict[str, Tensor], num_updates: int) -> None:
-        """Takes the averages back from a checkpoint."""
+        """Loads the averages from a checkpoint."""
         self.num_updates = num_updates
         for (name, _), average in zip(self._model.named_parameters(), self._average, strict=bool(self._average)):
             average.copy_(tensors[name])

@@ -1,4 +1,4 @@
-"""A model with all that updates change beside it: the optimizer's state and the moving average of the weights."""
+"""A model with everything else that updates change: the optimizer's state and the moving average of the weights."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Learner:
-    """What trains, whoever trains it: a run, the doctor's trial, or a measurement of speed."""
+    """What trains in a run, in the doctor's trial and in a measurement of speed."""
 
     model: Seq2Seq  # on `device`
     updater: Updater
@@ -43,7 +43,7 @@ class Learner:
         max_tokens: int,
         ranks: Ranks,
     ) -> Learner:
-        """Moves the model to its device and makes the rest. `max_tokens` are those of the batches.
+        """Moves the model to its device and creates the rest. `max_tokens` is the budget of the batches.
 
         Raises ValueError for a device that is not there, or for a model that the objective cannot train.
         """

@@ -1,4 +1,4 @@
-"""How far a run has come, and when it is to stop: steps, epochs, wall-clock, patience."""
+"""How far a run has come, and when it stops: steps, epochs, wall-clock, patience."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mt.training.settings import TrainerSettings, parse_duration
 
 @dataclass(frozen=True, kw_only=True)
 class Position:
-    """How far a run has come, and what it counts on the way."""
+    """How far a run has come, and its counters."""
 
     step: int = 0  # updates done
     cursor: Cursor = field(default_factory=Cursor)  # the next batch
@@ -31,7 +31,7 @@ class Position:
 
     @classmethod
     def from_dict(cls, numbers: Mapping[str, Any]) -> Position:
-        """The position that `asdict` made plain. Raises ValueError where something is missing or unknown."""
+        """The position from a dict made by `asdict`. Raises ValueError where a field is missing or unknown."""
         for kind, found in ((cls, numbers), (Cursor, numbers.get("cursor"))):
             names = {one.name for one in fields(kind)}
             if not isinstance(found, Mapping) or found.keys() != names:
@@ -44,9 +44,9 @@ class Position:
 
 
 class Limits:
-    """When a run stops, by whichever limit of the settings comes first; it also keeps the clock of the run.
+    """When a run stops: at the first limit of the settings that is reached. Also keeps the clock of the run.
 
-    `epochs` gives the passes over the data that a cursor stands for; `seconds` were spent by earlier parts of the run.
+    `epochs` converts a cursor to passes over the data; `seconds` were spent by earlier parts of the run.
     """
 
     def __init__(self, settings: TrainerSettings, *, epochs: Callable[[Cursor], float], seconds: float):
@@ -55,7 +55,7 @@ class Limits:
         self.start_clock(seconds)
 
     def start_clock(self, seconds: float) -> None:
-        """From now on the clock runs on from `seconds`."""
+        """Starts the clock at `seconds`."""
         self._started, self._seconds_before = time.monotonic(), seconds
 
     def elapsed(self) -> float:
@@ -77,7 +77,7 @@ class Limits:
         return shares
 
     def reason_to_stop(self, position: Position, share: float | None = None) -> str | None:
-        """Which limit has been reached, in words; None while there is more to do. `share`: what all ranks agreed on."""
+        """Which limit has been reached, in words; None before. `share` is the progress that all ranks agreed on."""
         settings = self._settings
         if settings.patience is not None and position.validations_without_best >= settings.patience:
             return f"no better {settings.metric} in {settings.patience} validations"

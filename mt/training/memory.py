@@ -1,4 +1,4 @@
-"""How much memory training takes: tensors are counted while small parts of an update really run, and scaled up."""
+"""How much memory training takes: counts tensors while small parts of an update run, and extrapolates."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PROBES = (8, 4)  # the parts of a batch that are tried: an eighth and a quarter
 
 
 class LiveTensors(TorchDispatchMode):
-    """Counts the bytes of tensors made inside that still live; `peak` is the most there were at once."""
+    """Counts the bytes of tensors created inside the block and not yet freed; `peak` is the largest count."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class LiveTensors(TorchDispatchMode):
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         for storage in _storages((args, kwargs)):
-            self._know(storage, size=0)  # unless it was made inside, it is somebody else's
+            self._know(storage, size=0)  # not counted unless it was created inside the block
         result = function(*args, **(kwargs or {}))
         for storage in _storages(result):
             self._know(storage, size=storage.nbytes())
@@ -50,7 +50,7 @@ def _storages(values: object) -> Iterator[torch.UntypedStorage]:
 
 
 def update_bytes(update: Callable[[Batch], object], batch: Batch) -> int:
-    """What an update on the whole of `batch` would hold at its peak, beside weights and the optimizer's state.
+    """Peak bytes of an update on all of `batch`, without weights and the optimizer's state.
 
     `update` is run on an eighth and on a quarter of the sentences, after one that makes the optimizer's state; memory
     grows by the same for each further sentence.
@@ -76,14 +76,14 @@ def state_bytes(optimizer: torch.optim.Optimizer) -> int:
 
 
 def held_bytes(device: torch.device) -> int | None:
-    """What this process holds now: on a GPU in tensors, on a CPU in all; None where the system does not say."""
+    """Bytes that this process holds now: on a GPU its tensors, on a CPU everything; None where unknown."""
     if device.type == "cuda":
         return torch.cuda.memory_allocated(device)
     return _status("VmRSS")
 
 
 def free_bytes(device: torch.device) -> int | None:
-    """What is left for this process to take on the device, None where the system does not say."""
+    """Bytes still free for this process on the device, None where unknown."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device)
     try:
@@ -99,7 +99,7 @@ def free_bytes(device: torch.device) -> int | None:
 
 @contextmanager
 def peak_bytes(device: torch.device) -> Iterator[list[int]]:
-    """A list that holds, when the block ends, the most that `held_bytes` was inside; empty where nobody knows."""
+    """A list that holds, when the block ends, the peak of `held_bytes` inside it; empty where unknown."""
     peaks: list[int] = []
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)

@@ -1,4 +1,4 @@
-"""Which parameters a training leaves as they are."""
+"""Freezes parameters that a training must not change."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 def freeze(model: nn.Module, beginnings: Sequence[str], *, say: Callable[..., None] = log.info) -> None:
-    """Parameters named in full or by a beginning that ends at a dot get no gradient, and so no optimizer state.
+    """Parameters named in full, or by a prefix that ends at a dot, get no gradient and so no optimizer state.
 
     `encoder` covers `encoder.layers.0.…`. A matrix that is shared is frozen by any of its names. Raises ValueError for
     a name that no parameter has, and where nothing is left to train.
@@ -25,13 +25,15 @@ def freeze(model: nn.Module, beginnings: Sequence[str], *, say: Callable[..., No
         if not any(is_among(name, [beginning]) for name in parameters):
             near = difflib.get_close_matches(beginning, _beginnings(parameters), n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
-            raise ValueError(f"freeze ({beginning}) must name a parameter, or where names of some begin{hint}")
+            raise ValueError(
+                f"freeze ({beginning}) must be a parameter's name, or a prefix of some that ends at a dot{hint}"
+            )
     for name, parameter in parameters.items():
         if is_among(name, beginnings):
             parameter.requires_grad_(False)
     shared = [name for name, one in parameters.items() if not (one.requires_grad or is_among(name, beginnings))]
     if shared:
-        say("freeze: %s is the same matrix as one that is frozen (model.tie)", ", ".join(shared))
+        say("freeze: %s shares its matrix with a frozen parameter (model.tie)", ", ".join(shared))
     own = list(model.parameters())
     trained = sum(parameter.numel() for parameter in own if parameter.requires_grad)
     if not trained:

@@ -1,4 +1,4 @@
-"""What a person sees while a run goes: a bar on a terminal, plain lines elsewhere."""
+"""What a person sees while a run trains: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from mt.terminal import visible
 class Progress:
     """A tqdm bar with loss, tokens per second and time left; where stderr is no terminal, a line every few seconds.
 
-    The bar shows the share of the run that is done, by whichever limit ends it; `total_steps` is said too if known.
-    With `is_shown` false nothing is: one process of several speaks for all.
+    The bar shows the share of the run that is done, by the limit that is nearest; also `total_steps` if known.
+    With `is_shown` false nothing is printed: of several processes only the first prints.
     """
 
     def __init__(self, *, total_steps: int | None, seconds_between_lines: float = 15.0, is_shown: bool = True):

@@ -16,7 +16,7 @@ from mt.training.limits import Position
 
 
 def collect_weights(learner: Learner) -> dict[str, Tensor]:
-    """The weights that are kept, on the CPU of the first rank; nothing on other ranks, which must call it, too."""
+    """The weights to save, on the CPU of the first rank; empty on the other ranks, which must call this too."""
     return _collected(learner, kept_tensors(learner.model))
 
 
@@ -33,12 +33,12 @@ def collect_state(learner: Learner, position: Position) -> TrainingState:
     for name, parameter in learner.model.named_parameters():
         for key, value in state[parameter].items() if parameter in state else ():
             tensors[f"optimizer.{key}.{name}"] = torch.as_tensor(value)
-    # weights and average change places while the checkpoint is written
+    # weights and average are swapped while the checkpoint is written
     return TrainingState(tensors=_collected(learner, tensors, copy=has_average), numbers=asdict(position))
 
 
 def restore_state(learner: Learner, state: TrainingState | None) -> Position:
-    """Takes back what `collect_state` gave the first rank, which alone passes it; gives the position that it had.
+    """Restores what `collect_state` gave the first rank (other ranks pass nothing); returns its position.
 
     Raises ValueError for a state that does not fit the model.
     """
@@ -59,7 +59,7 @@ def restore_state(learner: Learner, state: TrainingState | None) -> Position:
                 copy_whole(averages[rest], tensor)
             elif group == "optimizer":
                 key, _, owner = rest.partition(".")
-                if kept[owner].requires_grad:  # frozen since, it has no state any more
+                if kept[owner].requires_grad:  # a parameter that is frozen now has no state
                     _restore_moment(learner.optimizer, kept[owner], key, tensor)
     return position
 

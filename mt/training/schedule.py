@@ -9,7 +9,7 @@ class InverseSqrt:
     """Linear warm-up to `peak`, then peak * sqrt(warmup_steps / step) (Vaswani et al. 2017).
 
     Over the last `cooldown` share of the run the rate also falls linearly to zero; 0 leaves that out. The share is of
-    whichever limit comes first (steps, epochs or time), so that a run with a time budget lands at zero in time.
+    whichever limit comes first (steps, epochs or time), so that a run with a time budget reaches zero in time.
     """
 
     peak: float

@@ -29,7 +29,7 @@ class TrainerSettings:
     max_epochs: float | None = None  # passes over the training data
     time_budget: str | float | None = None  # wall-clock for the whole run, resumed parts included, e.g. 90s, 30m, 2h
     accumulate: int = 1  # batches an update
-    clip_norm: float = 1.0  # longest gradient, 0 leaves it alone
+    clip_norm: float = 1.0  # largest gradient norm, 0: no clipping
     ema_decay: float = 0.0  # moving average of the weights, used for validation and the checkpoint; 0 = none
     precision: str = "auto"  # auto | float32 | bfloat16 (matrix products under autocast)
     device: str = "auto"  # auto | cpu | cuda | cuda:1 …
@@ -40,7 +40,7 @@ class TrainerSettings:
     skip_limit: int = (
         5  # skipped updates in a row (loss or gradient not finite) before going back to the last checkpoint
     )
-    shard: bool = False  # of several processes each holds but a part of the model (FSDP2), for models that do not fit
+    shard: bool = False  # each of several processes holds only a part of the model (FSDP2), for models that do not fit
     log_every: int = 50  # updates between lines in metrics.jsonl
     seed: int = 1  # of weights, dropout and the order of the data
 

@@ -17,7 +17,7 @@ SAME_SIGNAL_SECONDS = 2.0
 def noted_signals() -> Iterator[list[int]]:
     """A list that fills when SIGINT or SIGTERM comes; a second signal, some seconds later, acts at once.
 
-    A second one within two seconds may be the same: a cluster tells every process, and torchrun tells its own again.
+    A second one within two seconds may be the same: a cluster signals all processes, and torchrun its own again.
     """
     seen: list[int] = []
     since: list[float] = []
@@ -39,7 +39,7 @@ def noted_signals() -> Iterator[list[int]]:
     try:
         for name in before:
             signal.signal(name, note)
-    except ValueError:  # not in the main thread, which alone may set handlers
+    except ValueError:  # not in the main thread: only that may set handlers
         pass
     try:
         yield seen

@@ -1,4 +1,4 @@
-"""Fills the lexicon of a model that asks for one, before it is trained, with the word links of its corpus."""
+"""Before training, fills the model's lexicon, if it has one, with the word links of its corpus."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class LexiconSettings:
 def fill_lexicon(
     model: nn.Module, settings: LexiconSettings, guidance: Guidance, prepared: Prepared, ranks: Ranks
 ) -> None:
-    """Counts on the first rank, for all of them; does nothing for a model that asks for no lexicon.
+    """Counts on the first rank and broadcasts; does nothing for a model without a lexicon.
 
     Raises ValueError where the corpus has no links, or is in shards and has to learn them.
     """
@@ -54,14 +54,14 @@ def _fill(lexicon: nn.Module, links: str, prepared: Prepared) -> None:
     find_links(links, prepared, setting="lexicon.links")
     starts, pieces, shares = count_links(links, prepared).best(lexicon.pieces_VM.shape[1])
     if not len(pieces):
-        raise ValueError(f"lexicon.links ({links}) must link some words of the training corpus: there is none linked")
+        raise ValueError(f"lexicon.links ({links}) must link some words of the training corpus: it links none")
     lexicon.fill(*map(torch.from_numpy, (starts, pieces, shares)))
     num_known, seconds = int((np.diff(starts) > 0).sum()), time.perf_counter() - start
     log.info("lexicon: %d target pieces have linked source pieces, found in %.1f s", num_known, seconds)
 
 
 def count_links(links: str, prepared: Prepared) -> LinkCounts:
-    """Links from target pieces to source pieces, from words to their pieces as guides have it; no special target piece.
+    """Links from target pieces to source pieces, made from word links as guides are; without special target pieces.
 
     A linked target piece counts as one link, shared out evenly over the source pieces of the words that it is linked
     to. Of a corpus in shards, the first is read; with subword sampling, the best segmentation.

@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 def with_separator(model: Mapping[str, Any], document: DocumentSettings, source: Tokenizer) -> dict[str, Any]:
-    """The model's settings with the pieces that part the sentences of its sources, where there are several."""
+    """The model's settings with the pieces that separate the sentences of its sources, where there are several."""
     names = {BEFORE: "separator", AFTER: "separator_after"}
     if not document.is_on or any(model.get(name) is not None for name in names.values()):
         return dict(model)
@@ -22,9 +22,9 @@ def with_separator(model: Mapping[str, Any], document: DocumentSettings, source:
 
 
 def check_sentences(model) -> None:
-    """Says so where attention asks for sentences and every source is one."""
+    """Warns where attention uses sentence boundaries but every source is one sentence."""
     if model.needs_sentences and not model.sees_sentences:
         log.warning(
-            "attention sees one sentence in each source, though it asks for several:"
+            "attention uses sentence boundaries, but each source is one sentence: set"
             " data.document.context_before or context_after"
         )

@@ -1,4 +1,4 @@
-"""The trees of the sources that a training reads, for attention that asks for them."""
+"""The trees of the training sources, for attention that needs them."""
 
 from __future__ import annotations
 

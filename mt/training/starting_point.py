@@ -32,12 +32,12 @@ ROWS_OF_PIECES = {
     "output.weight": "target",
 }
 MOST_NAMED = 5  # settings that differ, in a message
-LEXICON = "lexicon."  # counted in a corpus, never learned: kept where the pieces stay, else counted anew
+LEXICON = "lexicon."  # counted in a corpus, never learned: kept with an unchanged vocabulary, else counted again
 
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """What must be known of a checkpoint before its weights are loaded."""
+    """What is read of a checkpoint before its weights are loaded."""
 
     folder: Path  # of the step
     card: ModelCard
@@ -65,17 +65,19 @@ class StartingPoint:
     """Where a training starts. `checkpoint` is None once the run has checkpoints of its own, to resume from."""
 
     checkpoint: Checkpoint | None
-    tokenizers: TokenizerPair | None  # that are kept; None where new ones are learned on the new corpus
+    tokenizers: TokenizerPair | None  # the checkpoint's; None where new ones are learned on the new corpus
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> StartingPoint | None:
-        """That of `start_from` and `new_vocabulary`; None where the training starts afresh. Raises ValueError."""
+        """The starting point of the settings; None for a training with fresh weights. Raises ValueError."""
         path, is_new = settings.get("start_from"), settings.get("new_vocabulary")
         if is_new not in (None, True, False):
             raise ValueError(f"new_vocabulary ({is_new}) must be true, false or null")
         if path is None:
             if is_new:
-                raise ValueError("new_vocabulary (True) needs start_from=CHECKPOINT: else every vocabulary is new")
+                raise ValueError(
+                    "new_vocabulary (True) needs start_from=CHECKPOINT: without it every vocabulary is new"
+                )
             return None
         run = Path(str(settings["folder"]))
         if not settings.get("fresh") and numbered_steps(run):
@@ -100,7 +102,7 @@ class StartingPoint:
             known, asked = getattr(card, name), getattr(data, name)
             if known != asked:
                 raise ValueError(
-                    f"data.{name} ({asked}) must be {known}, as in {self._origin}: new_vocabulary=true takes other"
+                    f"data.{name} ({asked}) must be {known}, as in {self._origin}: new_vocabulary=true allows other"
                     " languages"
                 )
 
@@ -130,9 +132,9 @@ class StartingPoint:
             raise ValueError(f"{error}{named}") from error
 
     def load_weights(self, model: nn.Module, tokenizers: TokenizerPair) -> bool:
-        """Copies the checkpoint's weights into the model; gives whether its lexicon came with them.
+        """Copies the checkpoint's weights into the model; returns whether that filled its lexicon.
 
-        With a new vocabulary, rows of embeddings and output go to the piece of the same text; new pieces keep the
+        With a new vocabulary, rows of embeddings and output go to the piece with the same text; new pieces keep the
         fresh rows that they have.
         """
         assert self.checkpoint is not None
@@ -152,30 +154,30 @@ class StartingPoint:
                     log.info("%s: %d of %d pieces keep their rows", name, len(places), len(tensor))
                 else:
                     tensor.copy_(given[name])
-        log.info("%s: its weights are taken", self._origin)
+        log.info("training starts from the weights of %s", self._origin)
         return has_lexicon
 
     def record(self) -> dict[str, Any]:
-        """What the run's folder says of its start."""
+        """What the run's folder records about its start."""
         assert self.checkpoint is not None
         return {"checkpoint": str(self.checkpoint.folder), "manifest_sha256": self.checkpoint.manifest_sha256}
 
 
 def note_start(start: StartingPoint | None, run: Path) -> None:
-    """Writes where a run that has no checkpoint yet starts from, for people to read; nothing where it starts afresh."""
+    """Records in a new run's folder which checkpoint it starts from; nothing where the weights are fresh."""
     if start is None:
-        (run / FILE_NAME).unlink(missing_ok=True)  # of a try that was killed early and had other settings
+        (run / FILE_NAME).unlink(missing_ok=True)  # left by an earlier attempt that was killed and had other settings
     else:
         write_json(run / FILE_NAME, start.record())
 
 
 def noted_start(run: Path) -> dict[str, Any] | None:
-    """What `note_start` wrote; None for a run that started afresh."""
+    """What `note_start` wrote; None for a run that began with fresh weights."""
     return read_json(run / FILE_NAME) if (run / FILE_NAME).exists() else None
 
 
 def _same_pieces(new: Tokenizer, old: Tokenizer) -> tuple[list[int], list[int]]:
-    """Ids in both vocabularies of the pieces that both have."""
+    """The pieces that both vocabularies have, as their ids in each."""
     known = {piece: number for number, piece in enumerate(old.pieces(range(old.size)))}
     both = [(k, known[piece]) for k, piece in enumerate(new.pieces(range(new.size))) if piece in known]
     return [place for place, _ in both], [place for _, place in both]
@@ -191,4 +193,4 @@ def _tokenizers_of(run: Path) -> TokenizerPair:
             return TokenizerPair.load(folder)
         except (ValueError, OSError) as error:
             problems.append(str(error))
-    raise ValueError(f"{run} has no checkpoint with a sound tokenizer to go on with: {problems[0]}")
+    raise ValueError(f"{run} has no checkpoint with a sound tokenizer to resume from: {problems[0]}")

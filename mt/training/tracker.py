@@ -1,4 +1,4 @@
-"""Where the numbers of a run go: always `metrics.jsonl`, and a tracker of choice beside it."""
+"""Where the numbers of a run are recorded: always in `metrics.jsonl`, and in an optional tracker."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Tracker(Protocol):
     """Takes numbers and pictures at steps; `finish` is called once, at the end.
 
     `check` is called before any work is done, and raises ValueError where the tracker cannot work.
-    `step` is the update from which training goes on, 0 at its beginning. Updates after it that were recorded before, by
-    a process that was killed, will be recorded again: a tracker shows each of them once. `cut` says the same while the
-    run goes on, where training goes back to a checkpoint.
+    `step` is the update from which training continues, 0 for a new run. Updates after it that were recorded before, by
+    a process that was killed, will be recorded again: a tracker shows each of them once. `cut` says the same during
+    a run, where training goes back to a checkpoint.
     """
 
     def check(self) -> None: ...
@@ -38,7 +38,7 @@ class Tracker(Protocol):
 
 
 class NoTracker:
-    """Tracks nothing beside metrics.jsonl."""
+    """Records nothing but metrics.jsonl."""
 
     def check(self) -> None:
         pass
@@ -66,19 +66,19 @@ class Guarded:
         self._tracker: Tracker = tracker
 
     def start(self, folder: Path, settings: Mapping[str, Any], step: int) -> None:
-        """Begins the run at the tracker, or goes on with it after `step`. Raises ValueError for wrong settings."""
+        """Starts the run at the tracker, or continues it after `step`. Raises ValueError for wrong settings."""
         self._try(lambda: self._tracker.start(folder, settings, step), but=ValueError)
 
     def cut(self, step: int) -> None:
-        """Training goes back to `step`: what was recorded after it will come again."""
+        """Training goes back to `step`: what was recorded after it will be recorded again."""
         self._try(lambda: self._tracker.cut(step))
 
     def record(self, step: int, numbers: Mapping[str, Any]) -> None:
-        """Hands the numbers on, while all goes well."""
+        """Passes the numbers on, unless the tracker has failed."""
         self._try(lambda: self._tracker.record(step, numbers))
 
     def picture(self, step: int, name: str, path: Path) -> None:
-        """Hands a PNG file on, while all goes well."""
+        """Passes a PNG file on, unless the tracker has failed."""
         self._try(lambda: self._tracker.picture(step, name, path))
 
     def finish(self) -> None:
@@ -90,10 +90,10 @@ class Guarded:
             call()
         except but:
             raise
-        except Exception as error:  # whatever a tracker and its network may think of
+        except Exception as error:  # any error of a tracker or its network
             name, self._tracker = type(self._tracker).__name__, NoTracker()
             log.warning(
-                "the tracker %s failed and is dropped (%s: %s); metrics.jsonl goes on",
+                "the tracker %s failed and is dropped (%s: %s); metrics.jsonl continues",
                 name,
                 type(error).__name__,
                 " ".join(str(error).split()),
@@ -108,7 +108,7 @@ class MetricsFile:
         self._is_torn = False
 
     def cut(self, step: int) -> None:
-        """Leaves out the lines of steps after `step`, which will come again, and what a kill left of a line."""
+        """Removes the lines of steps after `step`, which will be written again, and a line cut short by a kill."""
         kept = []
         if self.path.exists():
             with self.path.open(encoding="utf-8", errors="replace") as lines:
@@ -119,14 +119,14 @@ class MetricsFile:
             log.warning("%s: lines after step %d could not be cut: %s", self.path, step, error)
 
     def record(self, step: int, numbers: Mapping[str, Any]) -> None:
-        """Appends `numbers` of `step`. A disk that is full costs the line, not the run."""
+        """Appends `numbers` of `step`. On a full disk the line is lost and the run continues."""
         line = json.dumps({"step": step, **numbers}, ensure_ascii=False) + "\n"
         try:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write("\n" + line if self._is_torn else line)
             self._is_torn = False
         except OSError as error:
-            self._is_torn = True  # perhaps: the next line must not be glued to half of this one
+            self._is_torn = True  # perhaps half written: the next line must not be appended to it
             log.warning("%s: a line of step %d could not be written: %s", self.path, step, error)
 
 
@@ -138,9 +138,9 @@ def _step_of(line: str) -> float:
 
 
 class Wandb:
-    """Weights & Biases. Without an API key it records offline, so that nobody is asked and nothing waits.
+    """Weights & Biases. Without an API key it records offline, so that it never waits for an answer.
 
-    What was sent cannot be taken back, so an update that comes again is not sent again: what was recorded first stays.
+    What was sent cannot be taken back, so a repeated update is not sent again: the first record stays.
     The run's id and the last update that was sent stand in wandb_id.txt.
     """
 
@@ -200,7 +200,7 @@ class Wandb:
         self._run.finish()
 
     def _read(self) -> tuple[str, int]:
-        """The run's id, which stays when the run goes on (a fresh run has another), and the last step that was sent."""
+        """The run's id, kept when the run is resumed (a fresh run has another), and the last step that was sent."""
         if not self._file.exists():
             write_whole(self._file, f"{uuid.uuid4().hex[:12]}\n")
         lines = self._file.read_text("utf-8").split()
@@ -250,7 +250,7 @@ class TensorBoard:
 
 
 def cut_events(folder: Path, step: int) -> None:
-    """Leaves out the events of steps after `step` from TensorBoard's files, and what a kill left of an event.
+    """Removes the events of steps after `step` from TensorBoard's files, and an event cut short by a kill.
 
     A file without any event left is deleted.
     """

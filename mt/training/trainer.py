@@ -30,7 +30,7 @@ from mt.training.watch import Watch
 
 log = logging.getLogger(__name__)
 
-ROLLBACKS = 3  # in a row, without a new checkpoint between them, before the run gives up
+ROLLBACKS = 3  # returns to a checkpoint, without a new one between them, before the run fails
 
 
 class Store(Protocol):
@@ -49,11 +49,11 @@ class Outcome:
 
     position: Position
     reason: str
-    signal: int | None = None  # the one that stopped it, if any: the same command goes on
+    signal: int | None = None  # the one that stopped it, if any: the same command resumes
 
 
 class Trainer:
-    """Trains what `learner` holds on `batches`. Everything it needs is handed in; `run` does the work.
+    """Trains what `learner` holds on `batches`; `run` does the work.
 
     Of several processes each reads its share of every batch; all of them validate, the first one writes.
     `resume` is the state of an earlier checkpoint, on the first process.
@@ -90,7 +90,7 @@ class Trainer:
         )
 
     def reason_to_stop(self) -> str | None:
-        """Which limit has been reached, in words; None while there is more to do."""
+        """Which limit has been reached, in words; None before."""
         return self.limits.reason_to_stop(self.position)
 
     def run(self) -> Outcome:
@@ -147,7 +147,7 @@ class Trainer:
         return Outcome(position=self.position, reason=str(reason), signal=stopping or None)
 
     def _agreed(self, seen: list[int]) -> tuple[float, int]:
-        """The share of the run that is done by the first rank's clock, and a signal that any rank has seen (or 0)."""
+        """The share of the run that is done, by the first rank's clock, and a signal that any rank received (or 0)."""
         every = self.ranks.all_gather(self.limits.share(self.position), seen[0] if seen else 0)
         return float(every[0, 0]), int(every[:, 1].max())
 
@@ -163,7 +163,7 @@ class Trainer:
         rate = self.schedule(position.step + 1, share)
         is_logged = self._is_log_due(position.step + 1)
         learner, step = self.learner, position.step
-        update = learner.updater(learner.optimizer, group, step=step, learning_rate=rate, wants_parts=is_logged)
+        update = learner.updater(learner.optimizer, group, step=step, learning_rate=rate, by_part=is_logged)
         self.position = replace(position, cursor=cursor, seconds=self.limits.elapsed())
         if update.is_skipped:
             self.position = replace(
@@ -194,7 +194,7 @@ class Trainer:
         return update
 
     def _roll_back(self) -> None:
-        """Back to the weights of the last checkpoint; the data goes on from here."""
+        """Returns to the weights of the last checkpoint; the data continues from the present place."""
         position = self.position
         found = self.ranks.on_first_rank(self.store.resume_point)
         times = position.rollbacks + 1
@@ -224,7 +224,7 @@ class Trainer:
             self.metrics.cut(self.position.step)
             self.tracker.cut(self.position.step)
             log.warning(
-                "%d updates in a row were skipped: back to the checkpoint of step %d, with the data that comes next",
+                "%d updates in a row were skipped: back to the checkpoint of step %d, continuing with the next data",
                 position.skipped_in_a_row,
                 self.position.step,
             )
@@ -268,7 +268,7 @@ class Trainer:
         self._save_validated()
 
     def _save_validated(self) -> None:
-        """A checkpoint of what was just validated. Where it fails, best and the way back are what they were before."""
+        """Writes a checkpoint after a validation. If that fails, `best` and the last checkpoint are unchanged."""
         assert self._judged is not None
         before, (scores, value, is_best) = self.position, self._judged
         self.position = replace(before, best=value if is_best else before.best, rollbacks=0)
@@ -285,7 +285,7 @@ class Trainer:
             progress.say(f"warning: {warning}")
 
     def _log(self, update: Update, speed: Speed) -> None:
-        """A line in the metrics file where one is due: the mean loss since the last one, and the latest of the rest."""
+        """Writes a line of metrics where one is due: the mean loss since the last one, the newest value of the rest."""
         position = self.position
         if not self._is_log_due(position.step):
             return
@@ -310,7 +310,7 @@ class Trainer:
             self.tracker.record(self.position.step, numbers)
 
     def _draw(self, pictures: Mapping[str, Callable[[Path], None]]) -> None:
-        """Each picture to a file of this step, in a folder of its name. A disk that is full costs the picture."""
+        """Writes each picture to a file of this step, in a folder of its name. On a full disk the picture is lost."""
         for name, draw in pictures.items() if self.ranks.is_first else ():
             path = self.folder / name / f"step_{self.position.step:06d}.png"
             try:
@@ -322,7 +322,7 @@ class Trainer:
             self.tracker.picture(self.position.step, name, path)
 
     def _save(self, scores: Mapping[str, Any], *, is_best: bool) -> bool:
-        """Writes a checkpoint; whether that went well. A disk that is full now may have room the next time."""
+        """Writes a checkpoint; returns whether it succeeded. A disk that is full now may have room the next time."""
         name = f"step_{self.position.step:06d}"
         if not (self.ranks.is_first or self.settings.shard):  # has nothing to add
             self._is_written = not self.ranks.broadcast_object(None)
@@ -337,7 +337,7 @@ class Trainer:
             except OSError as error:
                 self._problem = error
                 log.warning(
-                    "step %d: the checkpoint could not be written (%s): the ones before are kept, training goes on",
+                    "step %d: the checkpoint could not be written (%s): earlier ones are kept, training continues",
                     self.position.step,
                     error,
                 )

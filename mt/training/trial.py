@@ -16,7 +16,7 @@ from mt.training.learner import Learner
 from mt.training.memory import free_bytes, held_bytes, peak_bytes, state_bytes, update_bytes
 from mt.training.settings import TrainerSettings
 
-WARM_UP = 1  # update that is not timed: kernels are made, memory is taken
+WARM_UP = 1  # updates that are not timed: kernels are built, memory is allocated
 CANDIDATES = 8  # first batches of the run, of which the largest is measured beside that of the longest sentences
 # On CPUs the allocator keeps about half as much again as the tensors of an update, and oneDNN its kernels for bfloat16.
 # With these two numbers the estimate was within 10 % of six trials of 100 s (tiny, small, base; both precisions).
@@ -26,21 +26,21 @@ BFLOAT16_KERNELS = 850 * 2**20
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes that updates need at their peak, by what for, beside `before`, which the process held without them."""
+    """Peak bytes that updates need, by purpose, on top of `before`, which the process held already."""
 
     parts: dict[str, int]
     before: int
-    free: int | None  # what the device had left to give; None where nobody knows
-    measured: int | None = None  # what the trial took in all
+    free: int | None  # free on the device; None where unknown
+    measured: int | None = None  # the trial's peak
 
     @property
     def estimate(self) -> int:
-        """All parts together, and what there was before."""
+        """All parts together, and what was held before."""
         return sum(self.parts.values()) + self.before
 
     @property
     def needed(self) -> int:
-        """What must be free: the estimate or the measurement, whichever is more, without what is held already."""
+        """What must be free: the larger of estimate and measurement, without what is held already."""
         return max(self.estimate, self.measured or 0) - self.before
 
 
@@ -75,9 +75,9 @@ def run_trial(
     schedule: Callable[[int, float], float],
     seconds: float,
 ) -> Trial:
-    """Measure parts of the largest updates, then train for some seconds. `by_length` are the same pairs, unshuffled.
+    """Measures parts of the largest updates, then trains for some seconds. `by_length` are the same pairs, unshuffled.
 
-    The model is no longer fresh afterwards. Raises ValueError for a device that is not there, or for want of memory.
+    The model is no longer fresh afterwards. Raises ValueError for a missing device, or too little memory.
     """
     device = choose_device(settings.device)
     free, before = free_bytes(device), held_bytes(device) or 0
@@ -102,7 +102,7 @@ def run_trial(
         if device.type == "cpu":
             parts["kept by libraries"] = round(CPU_SLACK * largest) + BFLOAT16_KERNELS * (precision == torch.bfloat16)
         memory = Memory(parts, before, free)
-        # where memory will not do, it is better to say so than to be killed
+        # report missing memory rather than be killed for it
         is_tried = seconds > 0 and (free is None or memory.needed <= free)
         speed = _train(update, average, batches, settings.accumulate, schedule, seconds) if is_tried else None
     if peak and speed is not None:

@@ -1,4 +1,4 @@
-"""What a trial says of the whole training: time, memory, and whether it starts to learn."""
+"""What a trial predicts for the whole training: time, memory, and whether it starts to learn."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mt.training.trial import Memory, Speed, Trial
 
 TIGHT = 0.85  # of what is free
 FEW_EPOCHS, MANY_EPOCHS = 3, 300
-FEW_UPDATES = 10  # to tell time by
+FEW_UPDATES = 10  # for an estimate of time
 
 
 def trial_section(
@@ -56,7 +56,7 @@ def _time(section: Section, speed: Speed, settings: TrainerSettings, times_large
     epoch = speed.seconds / speed.epochs * times_larger
     update = speed.seconds / speed.updates
     section.numbers["speed"] = asdict(speed) | {"seconds per epoch": epoch, "seconds per update": update}
-    rough = "; a rough guess, more doctor.trial_seconds tell better" if speed.updates < FEW_UPDATES else ""
+    rough = "; a rough guess, a larger doctor.trial_seconds gives a better one" if speed.updates < FEW_UPDATES else ""
     section.lines += [
         f"time: {_duration(epoch)} an epoch, {update:.2g} s an update"
         f" ({speed.target_tokens / speed.seconds:,.0f} target tokens a second over {speed.updates} updates{rough})",

@@ -23,15 +23,15 @@ Sums = dict[str, Tensor]  # scalars by name, without gradients
 
 @dataclass(frozen=True, kw_only=True)
 class Update:
-    """What an update did: sums over all ranks, and the rate that it used. A skipped one left the weights alone."""
+    """What an update did: sums over all ranks, and the rate that it used. A skipped update changes no weights."""
 
     sums: Mapping[str, float]  # what the objective summed over the batches, before the update: "nats" is the loss
-    counts: Mapping[str, float]  # what some of them are divided by; the others are sums over the target tokens
+    counts: Mapping[str, float]  # divisors of some of the sums; the others are divided by the target tokens
     target_tokens: int
     gradient_norm: float  # before clipping
     learning_rate: float
     is_skipped: bool  # the loss or the gradient was not finite
-    norms_of_parts: Mapping[str, float] = field(default_factory=dict)  # of the gradient, by part, where asked for
+    norms_of_parts: Mapping[str, float] = field(default_factory=dict)  # of the gradient, by part, if requested
 
     @property
     def loss_nats(self) -> float:
@@ -39,19 +39,19 @@ class Update:
         return self.sums["nats"]
 
     def means(self) -> dict[str, float]:
-        """What the objective summed beside the loss, each divided by its count; without what was not counted at all."""
+        """The objective's other sums, each divided by its count; a sum whose count is 0 is left out."""
         pairs = {name: (total, self.counts.get(name, self.target_tokens)) for name, total in self.sums.items()}
         return {name: total / count for name, (total, count) in pairs.items() if count and name != "nats"}
 
 
 class Updater:
-    """Updates `model`; with `shard`, each rank holds but a part of it (FSDP2).
+    """Updates `model`; with `shard`, each rank holds only a part of it (FSDP2).
 
     The gradient of an update is that of the summed loss over all its batches and ranks divided by their real target
-    tokens, so that neither accumulation nor the number of ranks changes what is learned. Dropout is decided by the
-    seed, the step and the rank alone. A batch over `max_tokens` goes in parts. Out of memory, the batches of the update
-    go again in smaller parts, and those of later updates too (a resumed run finds that out anew, so that
-    it equals an undisturbed one only to rounding). Of several ranks, one that is out of memory while gradients are
+    tokens, so that neither accumulation nor the number of ranks changes what is learned. Dropout depends on the
+    seed, the step and the rank only. A batch over `max_tokens` is split. When memory runs out, the update is repeated
+    in smaller parts, and later updates use them too (a resumed run learns this again, so that it then equals an
+    uninterrupted one only up to rounding). Of several ranks, one that is out of memory while gradients are
     summed ends the run.
 
     Raises ValueError, naming the setting, for a model that the objective cannot train.
@@ -84,17 +84,17 @@ class Updater:
         *,
         step: int,
         learning_rate: float,
-        wants_parts: bool = False,
+        by_part: bool = False,
     ) -> Update:
-        """Update number `step`, from 0, on this rank's share of the batches; `wants_parts`: with norms by part."""
+        """Update number `step`, from 0, on this rank's share of the batches; `by_part`: also the norms of its parts."""
         for group in optimizer.param_groups:
             group["lr"] = learning_rate
         self.model.train()
         num_tokens = int(self.ranks.all_gather(sum(batch.num_tokens for batch in batches)).sum())
         sums, counts = self._backward(batches, num_tokens, step)
-        parts = _norms_of_parts(self.model) if wants_parts else {}
+        parts = _norms_of_parts(self.model) if by_part else {}
         norm = whole(nn.utils.clip_grad_norm_(self.model.parameters(), self._clip_norm))
-        # the one time that a GPU is waited for
+        # the only point that waits for the GPU
         own = torch.stack([*sums.values(), *counts.values(), *parts.values(), norm]).tolist()
         gradient_norm, num_totals = own[-1], len(sums) + len(counts)
         totals = self.ranks.all_gather(*own[:num_totals]).sum(dim=0).tolist()
@@ -114,7 +114,7 @@ class Updater:
         )
 
     def _backward(self, batches: Sequence[Batch], num_tokens: int, step: int) -> tuple[Sums, Sums]:
-        """Leaves the gradients of the update; gives this rank's sums and counts (see `Loss`)."""
+        """Computes the gradients of the update; returns this rank's sums and counts (see `Loss`)."""
         while True:
             parts = [part for batch in batches for part in batch.within(self._part_tokens)]
             # reseeded for every update, so that a checkpoint needs no state of a generator, for any number of ranks
@@ -144,14 +144,14 @@ class Updater:
                     (loss.minimised * (self.ranks.world_size / num_tokens)).backward()
                 except RuntimeError as error:
                     if self.ranks.world_size > 1 and number == len(parts) and _is_out_of_memory(error):
-                        # gradients may be half way to the other ranks: there is no taking them back
+                        # some gradients may already be averaged with other ranks: the update cannot be repeated
                         raise ValueError(_out_of_memory(part)) from error
                     raise
             sums, counts = _added(sums, loss.sums), _added(counts, loss.counts)
         return sums, counts
 
     def _as_many(self, parts: list[Batch]) -> list[Batch]:
-        """As many parts on every rank where they must step together."""
+        """The batches' parts; the same number on every rank where ranks must step together."""
         if not self._is_sharded:
             return parts
         most = int(self.ranks.all_gather(len(parts)).max())
@@ -162,7 +162,7 @@ class Updater:
             raise ValueError(_out_of_memory(largest)) from error
         self._part_tokens = largest.padded_tokens // 2
         log.warning(
-            "out of memory with %d padded tokens: this update again, and later ones, in parts of at most %d"
+            "out of memory with %d padded tokens: this update is repeated, and later ones run, in parts of at most %d"
             " (batches.max_tokens=%d avoids it)",
             largest.padded_tokens,
             self._part_tokens,
@@ -182,12 +182,12 @@ class _Loss(nn.Module):
 
 
 def _added(totals: Sums, more: Mapping[str, Tensor]) -> Sums:
-    """What was summed by name so far, and what came now."""
+    """Adds `new` to the sums so far, by name."""
     return {name: totals[name] + value if name in totals else value for name, value in more.items()}
 
 
 def _norms_of_parts(model: nn.Module) -> dict[str, Tensor]:
-    """The length of the gradient in embeddings (and output), encoder, cross-attention, and the rest of the decoder."""
+    """The norm of the gradient of embeddings (and output), encoder, cross-attention, and the rest of the decoder."""
     gradients: dict[str, list[Tensor]] = {}
     for name, parameter in model.named_parameters():
         if parameter.grad is not None:
@@ -210,7 +210,7 @@ def _seed_of(seed: int, step: int, rank: int) -> int:
 def _out_of_memory(part: Batch) -> str:
     return (
         f"out of memory with {part.padded_tokens} padded tokens ({len(part.indices)} sentences): lower"
-        " batches.max_tokens or data.max_pieces, or take a smaller model; the same command then goes on"
+        " batches.max_tokens or data.max_pieces, or take a smaller model; the same command then resumes"
     )
 
 

@@ -1,4 +1,4 @@
-"""A watch over the numbers of a run: plain warnings, each said once, when training goes wrong in a known way."""
+"""Watches the numbers of a run and warns, once for each cause, when training goes wrong in a known way."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ SHARE_OF_WAITING = 0.2
 
 
 class Watch:
-    """Looks at losses and validations; gives a warning with its likely causes when there is reason for one.
+    """Looks at losses and validations; returns a warning with its likely causes where there is a problem.
 
-    `warmup_steps`: before so many updates nothing is expected. What it has seen is not kept in checkpoints: after a
-    resume it begins anew.
+    No improvement is expected in the first `warmup_steps` updates. What it has seen is not saved in checkpoints: a
+    resumed run starts the watch again.
     """
 
     def __init__(self, *, warmup_steps: int):
@@ -31,7 +31,7 @@ class Watch:
         self._waits_from: tuple[float, float] | None = None  # the clock and the waiting when the window began
 
     def loss(self, step: int, loss_nats: float, target_tokens: float) -> str | None:
-        """Takes in the summed loss of an update and its tokens; compares means of 100 updates."""
+        """Adds the summed loss of an update and its tokens; compares means of 100 updates."""
         self._began = step if self._began is None else self._began
         self._nats, self._tokens, self._updates = (
             self._nats + loss_nats,
@@ -53,19 +53,19 @@ class Watch:
                 " learning rate that is too high (schedule.peak), too short a warm-up (schedule.warmup_steps), no"
                 " gradient clipping (trainer.clip_norm), batches that are too small (batches.max_tokens)",
             )
-        # of a run that went on after the warm-up nobody here knows how it began
+        # a run that was resumed after the warm-up: its first losses are unknown
         is_from_the_start = self._began <= self.warmup_steps < step
         if is_from_the_start and self._least > 0.97 * self._first and self._first > 1.0:
             return self._once(
                 "still",
                 f"step {step}: the loss does not move: {self._first:.2f} nats a token at first, {mean:.2f} now. Likely"
-                " causes: a learning rate near zero (schedule.peak), source and target that do not belong together"
+                " causes: a learning rate near zero (schedule.peak), source and target lines that do not correspond"
                 " (python -m mt.doctor looks), no learning signal in the data",
             )
         return None
 
     def validation(self, step: int, numbers: Mapping[str, float]) -> str | None:
-        """Takes in the numbers of a validation."""
+        """Checks the numbers of a validation."""
         if step < self.warmup_steps:
             return None
         if numbers.get("copied", 0.0) > SHARE_OF_COPIES:
@@ -91,9 +91,9 @@ class Watch:
         num_threads: int,
         waited: Callable[[], float | None] = seconds_waited_for_a_core,
     ) -> str | None:
-        """Takes in the clock of the training; compares the time that threads waited for a core over 30 seconds.
+        """Checks the share of time that threads waited for a core, over windows of 30 seconds of the training's clock.
 
-        `waited` gives the seconds that all threads of the process have waited so far, None where nobody knows.
+        `waited` gives the seconds that all threads of the process have waited so far, None where unknown.
         """
         if "waiting" in self._said or (self._waits_from and seconds - self._waits_from[0] < WAITING_SECONDS):
             return None
@@ -111,7 +111,7 @@ class Watch:
             "waiting",
             f"step {step}: other work slows this training down: over {seconds - before[0]:.0f} seconds its"
             f" {num_threads} thread{'s' if num_threads > 1 else ''} waited {min(share, 1.0):.0%} of the time for one of"
-            f" the {available_cores()} cores. What helps: less other work on this machine, a larger CPU quota"
+            f" the {available_cores()} cores. Remedies: less other work on this machine, a larger CPU quota"
             f" of the container{', fewer threads (OMP_NUM_THREADS=1)' if num_threads > 1 else ''}"
             + (f", leaving out {' '.join(spinning)}, which makes waiting threads hold a core" if spinning else ""),
         )

@@ -1,4 +1,4 @@
-"""The word links that guide a training: the corpus's own, or the statistical aligner's, which are kept beside it."""
+"""The word links that guide a training: the corpus's own, or the statistical aligner's, which are stored with it."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ LOOKED_AT = 1000  # pairs, for links that should be there
 
 
 def find_links(links: str | None, prepared: Prepared, *, setting: str = "guidance.links") -> None:
-    """Sees to it that the links are there: learns them if they are to be learned, unless that was done before.
+    """Checks that the corpus has links, or learns them if that is set and not done before.
 
-    A corpus of more than 250,000 pairs is aligned in parts of that many, each learned by itself. Raises ValueError for
+    A corpus of more than 250,000 pairs is aligned in parts of that many, each learned separately. Raises ValueError for
     a corpus that has none, or that is in shards and has to learn them, naming the `setting`.
     """
     store = prepared.train
@@ -59,7 +59,7 @@ def check_links(links: str | None, *, is_in_shards: bool, setting: str = "guidan
 
 
 def guide_of(guidance: Guidance, prepared: Prepared) -> Guiding | None:
-    """What makes the batches' guides of the links that `find_links` saw to; None without guidance."""
+    """Makes the batches' guides from the links of `find_links`; None without guidance."""
     if not guidance.is_on:
         return None
     learned = LearnedLinks(prepared.folder / FOLDER) if guidance.links == "learned" else None
@@ -67,7 +67,7 @@ def guide_of(guidance: Guidance, prepared: Prepared) -> Guiding | None:
 
 
 def make_guide(tokenizers: TokenizerPair, *, shift: int, learned: LearnedLinks | None = None) -> Guiding:
-    """What makes guides of the pairs' own links, or of the learned ones of their numbers."""
+    """Makes guides from the pairs' own links, or from the learned links of the pairs' numbers."""
     vocabularies = (tokenizer.pieces(range(tokenizer.size)) for tokenizer in (tokenizers.source, tokenizers.target))
     guide = AttentionFromLinks(*vocabularies, shift=shift)
 

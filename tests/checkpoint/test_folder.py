@@ -117,7 +117,7 @@ def test_what_only_resuming_needs_may_be_deleted(step):
 def test_a_path_that_is_no_checkpoint_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"checkpoint \(.*nowhere\) does not exist"):
         find_step(tmp_path / "nowhere")
-    with pytest.raises(ValueError, match="is no checkpoint"):
+    with pytest.raises(ValueError, match="is not a checkpoint"):
         find_step(tmp_path)
 
 
@@ -126,7 +126,7 @@ def test_a_run_folder_without_its_links_gives_its_newest_step(step, tmp_path, ca
         shutil.copytree(step, tmp_path / "run" / f"step_{number:06d}")
     (tmp_path / "run" / "best").symlink_to("step_000099")
     assert find_step(tmp_path / "run").name == "step_000010"
-    assert "has neither best nor last: step_000010 is taken" in caplog.text
+    assert "has neither best nor last: using step_000010" in caplog.text
 
 
 PARTS = [

@@ -37,7 +37,7 @@ def test_a_new_folder_is_sound_and_its_manifest_names_every_file(step):
     "tamper, said",
     [
         (flip_a_bit, r"is damaged or changed: its SHA-256 is \w{16}…, must be \w{16}…"),
-        (truncate, r"is cut or changed: it has \d+ bytes, must have \d+"),
+        (truncate, r"is cut short or changed: it has \d+ bytes, must have \d+"),
         (delete, r"is missing: it must have \d+ bytes"),
     ],
     ids=["bit flip", "truncation", "missing"],

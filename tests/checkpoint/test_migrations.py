@@ -127,7 +127,7 @@ def test_a_setting_that_is_given_or_allowed_is_left_and_told_apart_from_a_defaul
     settings = settings_today(old)
     given = {**settings, "tokenizer": {**settings["tokenizer"], "normalization": "nfkc"}}
     assert settings_to_resume(given)["tokenizer"]["normalization"] == "nfkc"
-    with pytest.raises(ValueError, match=r"to go on as it was, tokenizer.normalization=(identity|nfc)$"):
+    with pytest.raises(ValueError, match=r"to continue unchanged, tokenizer.normalization=(identity|nfc)$"):
         opened(old, settings_to_resume(given))
     allowed = {**settings, "resume": {"allow": ["tokenizer"]}}
     assert settings_to_resume(allowed)["tokenizer"] == settings["tokenizer"]

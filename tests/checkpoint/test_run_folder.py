@@ -1,4 +1,4 @@
-"""A run's folder: one process at a time, settings that stay, and a sound checkpoint to go on from."""
+"""A run's folder: one process at a time, settings that stay, and a sound checkpoint to resume from."""
 
 import contextlib
 import json
@@ -57,7 +57,7 @@ def test_another_setting_in_a_started_run_is_refused_with_old_and_new_value_and_
     assert "(optimizer.betas was [0.9, 0.98], is [0.5]; optimizer.peak was 0.1, is 0.2)" in said
     for way in ("name=…", "fresh=true", "resume.allow=[optimizer.betas,optimizer.peak]"):
         assert way in said
-    assert "or, to go on as it was, optimizer.peak=0.1" in said
+    assert "or, to continue unchanged, optimizer.peak=0.1" in said
     assert yaml.safe_load((run.path / "config.yaml").read_text()) == {"format": 2, "begun": 2, **SETTINGS}
     assert RunFolder.open(run.path, changed(peak=0.2), fresh=True).last is None
 
@@ -104,8 +104,8 @@ def test_what_is_not_allowed_is_refused_beside_what_is(run):
 @pytest.mark.parametrize(
     "allow, said",
     [
-        (["optimizr.peak"], r"resume.allow \(optimizr.peak\) must name .*; did you mean optimizer.peak\?"),
-        (["optimizer.pea"], r"resume.allow \(optimizer.pea\) must name .*; did you mean optimizer.peak\?"),
+        (["optimizr.peak"], r"resume.allow \(optimizr.peak\) must be .*; did you mean optimizer.peak\?"),
+        (["optimizer.pea"], r"resume.allow \(optimizer.pea\) must be .*; did you mean optimizer.peak\?"),
         ("optimizer", r"resume.allow \(optimizer\) must be a list: resume.allow=\[optimizer\]"),
         (None, r"resume.allow \(None\) must be a list"),
     ],
@@ -233,7 +233,7 @@ def test_a_damaged_step_is_told_and_skipped_and_out_of_the_way(run, caplog):
     folder, state = run.resume_point()
     assert folder.name == run.last.name == "step_000010" and state.numbers["step"] == 10
     (record,) = caplog.records
-    for part in ("step_000015/training.safetensors is cut", "step_000010 is taken instead", "damaged_step_000015"):
+    for part in ("step_000015/training.safetensors is cut", "using step_000010 instead", "damaged_step_000015"):
         assert part in record.getMessage()
     assert [step.name for step in run.steps()] == ["step_000005", "step_000010"]
     save(run, 15)
@@ -262,7 +262,7 @@ def test_without_a_sound_step_nothing_is_touched_and_one_line_says_so(run):
     with pytest.raises(ValueError) as refused:
         run.resume_point()
     said = str(refused.value)
-    assert "has no checkpoint to go on from" in said and "step_000015/model.safetensors is cut" in said
+    assert "has no checkpoint to resume from" in said and "step_000015/model.safetensors is cut" in said
     assert "(and 2 more)" in said and "fresh=true" in said and "\n" not in said
     assert tree(run.path) == before
 
@@ -307,7 +307,7 @@ def test_a_step_without_what_resuming_needs_is_passed_over_and_stays(run, caplog
     for step in run.steps():
         for name in ("training.safetensors", "training.json"):
             (step / name).unlink(missing_ok=True)
-    with pytest.raises(ValueError, match="has no checkpoint to go on from"):
+    with pytest.raises(ValueError, match="has no checkpoint to resume from"):
         run.resume_point()
 
 

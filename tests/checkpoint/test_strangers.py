@@ -158,7 +158,7 @@ def test_a_link_is_not_followed(step, name, target):
     (step / name).symlink_to(target)
     said = refused(step, seal=False)
     assert "must be a plain file, not a link or a device" in said or (
-        "is no checkpoint" in said and name == "model.yaml"
+        "is not a checkpoint" in said and name == "model.yaml"
     )
 
 
@@ -172,7 +172,7 @@ def test_a_pipe_is_not_waited_for(step):
 def test_a_run_whose_links_lead_out_of_it_is_not_followed(step, tmp_path, name):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / name).symlink_to(step)
-    with pytest.raises(ValueError, match=rf"run/{name} leads out of the run, to {step}: name that folder itself"):
+    with pytest.raises(ValueError, match=rf"run/{name} points outside the run, to {step}: name that folder itself"):
         load_checkpoint(tmp_path / "run")
     (tmp_path / "run" / name).rename(tmp_path / "a link of a user's own")
     load_checkpoint(tmp_path / "a link of a user's own")
@@ -248,7 +248,7 @@ def test_a_class_that_asks_for_much_beside_its_weights_is_refused(step, edited, 
     Greedy.__module__, Greedy.__qualname__ = "mt.model.seq2seq", "Greedy"
     monkeypatch.setattr("mt.model.seq2seq.Greedy", Greedy, raising=False)
     edited("model.yaml", model={"_target_": "mt.model.seq2seq.Greedy", "size": 10**6})
-    assert "far larger than the weights beside it" in refused(step)
+    assert "far larger than its weight file" in refused(step)
 
 
 def test_a_model_larger_than_the_machine_is_refused(step, monkeypatch):

@@ -163,7 +163,7 @@ def test_command_prepares_shards_one_by_one(tmp_path, corpus):
     assert (done.returncode, done.stdout) == (0, "data/text\n"), done.stderr
     lists = [line.replace("train.", "train.real.", 1) for line in lists]
     done = prepare_command(tmp_path, corpus, "data=back_translated", *lists, "data.keep_shards=2")
-    message = "data.keep_shards: every source must have as many files, real has 2, made has 1"
+    message = "data.keep_shards: every source must have the same number of files, real has 2, made has 1"
     assert (done.returncode, done.stderr) == (2, f"prepare: error: {message}\n")
 
 

@@ -14,7 +14,7 @@ from mt.data.cleaning.checks.html import has_html
 from mt.data.cleaning.checks.mojibake import has_mojibake
 from mt.data.cleaning.checks.numbers import numbers_differ
 from mt.data.cleaning.checks.scripts import foreign_share, scripts_of
-from mt.data.cleaning.rules import broken_rule, sleeping_rules
+from mt.data.cleaning.rules import broken_rule, skipped_rules
 from mt.data.cleaning.settings import NO_RULES, CleaningSettings
 from mt.data.pair import Pair
 
@@ -159,10 +159,10 @@ def test_numbers_are_compared_as_closely_as_told(source, target, differ):
 
 
 def test_rules_sleep_where_nothing_is_known_of_a_language_and_say_so():
-    assert sleeping_rules(DEFAULT, "en", "de") == []
-    assert len(sleeping_rules(DEFAULT, "en", "xx")) == 2
-    assert ["drop_wrong_language" in line for line in sleeping_rules(DEFAULT, "zh", "en")] == [True]
-    assert sleeping_rules(NO_RULES, "xx", "yy") == []
+    assert skipped_rules(DEFAULT, "en", "de") == []
+    assert len(skipped_rules(DEFAULT, "en", "xx")) == 2
+    assert ["drop_wrong_language" in line for line in skipped_rules(DEFAULT, "zh", "en")] == [True]
+    assert skipped_rules(NO_RULES, "xx", "yy") == []
     assert reason("красная машина", "The car is red", ("xx", "yy")) is None
 
 

@@ -212,7 +212,7 @@ def test_sources_are_cut_into_shards_together():
     [
         (
             Sources(a=Tsv(path=["x", "y"]), b=Tsv(path="z")),
-            "data.keep_shards: every source must have as many files, a has 2, b has 1",
+            "data.keep_shards: every source must have the same number of files, a has 2, b has 1",
         ),
         ([Pair("a", "b")], "data.keep_shards: data.train must be made of files in lists, it is list"),
     ],

@@ -381,7 +381,7 @@ def test_a_document_type_may_declare_some_attributes_and_not_too_many(tmp_path):
 def test_elements_may_not_be_as_deep_as_they_like(tmp_path):
     deep = "<hi>" * 2000 + "x" + "</hi>" * 2000
     first, fault, last = read(tmp_path, tmx(UNITS[0], unit(en=deep, de="x"), UNITS[1]))
-    assert [first, last] == PAIRS and "elements more than 1,000 deep" in fault.fault.message
+    assert [first, last] == PAIRS and "elements nested more than 1,000 deep" in fault.fault.message
     with pytest.raises(ValueError, match="the names of the elements around a unit must be at most 4,096 bytes"):
         read(tmp_path, tmx(f"<{'a' * 5000}>{UNITS[0]}"))
 

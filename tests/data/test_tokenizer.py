@@ -182,7 +182,7 @@ def test_a_corpus_too_small_for_the_vocabulary_gives_fewer_pieces_and_a_warning(
         ({"normalization": "nfd"}, r"tokenizer.normalization \(nfd\) must be one of"),
         ({"reserved_symbols": ["<e\u0301>"]}, "must be in NFC"),
         ({"reserved_symbols": ["2de"]}, "must look like <2de>"),
-        ({"reserved_symbols": ["<s>"]}, "must look like <2de> and be no special piece"),
+        ({"reserved_symbols": ["<s>"]}, "must look like <2de> and not be a special piece"),
         ({"character_coverage": 0.97}, "must be between 0.98 and 1"),
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",

@@ -88,7 +88,7 @@ def test_an_unfinished_output_that_is_a_link_is_not_written_through(tmp_path, pl
     victim = tmp_path / "victim"
     victim.write_text("mine")
     plant(tmp_path / "out.unfinished", victim)
-    said = r"out.unfinished (must be a plain file|is another file's second name)"
+    said = r"out.unfinished (must be a plain file|is a hard link to another file)"
     with pytest.raises(ValueError, match=said), whole_file(tmp_path / "out") as file:
         file.write("new")
     assert victim.read_text() == "mine" and not (tmp_path / "out").exists()

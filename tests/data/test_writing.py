@@ -385,10 +385,10 @@ def test_a_reader_finds_what_its_twin_wrote(reader, writer, content, tmp_path):
     ("writer", "content", "said"),
     [
         (TextWriter(), b"a\n\xff\n", r"in: not UTF-8 at line 2, byte 2 \(0xff\)"),
-        (TsvWriter(target_column=2), b"a\tb\nc\n", r"in line 2: columns 0 and 2 must be there"),
+        (TsvWriter(target_column=2), b"a\tb\nc\n", r"in line 2: columns 0 and 2 must exist"),
         (TsvWriter(target_column="de"), b"en\n", r"in: column \(de\) must be one of its columns: en"),
-        (FILES["jsonl"][0], b"[1]\n", r"in line 1: field \(t.en\) must lie in objects alone"),
-        (FILES["jsonl"][0], b'{"t": {"en": "a"}}\n', r"in line 1: field \(t.de\) must be there"),
+        (FILES["jsonl"][0], b"[1]\n", r"in line 1: field \(t.en\) must be nested only in objects"),
+        (FILES["jsonl"][0], b'{"t": {"en": "a"}}\n', r"in line 1: field \(t.de\) must exist"),
         (FILES["jsonl"][0], b'{"t": \n', r"in line 1: Expecting value"),
         (PoWriter(), b'msgid "a"\n', r"in line 1: not a whole PO entry"),
         (PoWriter(), b'msgid "a"\nmsgstr "\xff"\n', r"in line 2: not UTF-8"),

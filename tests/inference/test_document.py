@@ -110,7 +110,7 @@ def test_other_flags_see_the_sentence_alone(translate):
 def test_context_that_does_not_fit_is_left_out_and_said(translate, caplog):
     text = "eins eins eins eins eins eins eins eins eins eins\ndito\n"
     assert len(translate("--document", stdin=text)) == 2
-    assert "line 2: 1 sentences of context left out: more than 12 pieces with them" in caplog.text
+    assert "line 2: 1 sentences of context left out: with them, more than 12 pieces" in caplog.text
     caplog.clear()
     assert len(translate("--document", stdin="eins zwei. " * 10 + "\n")) == 1
     assert "line 1: split into" in caplog.text

@@ -104,7 +104,7 @@ def test_other_vocabularies_are_refused_with_both_names(trained_run, monkeypatch
 
 
 def test_attention_is_that_of_one_model(trained_run, another):
-    with pytest.raises(ValueError, match="attention is that of one model: give one checkpoint"):
+    with pytest.raises(ValueError, match="attention is read from one model: give one checkpoint"):
         _ = Translator.load(trained_run, another, device="cpu").model
 
 

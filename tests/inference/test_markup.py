@@ -196,6 +196,6 @@ def test_messages_in_very_many_messages_are_text_and_said():
     for _ in range(9):
         line = f"{{g, select, other {{{line}}}}}"
     assert parse(line).notes == (
-        "markup: the message at character 1 lies in more than 8 others, and was translated as text",
+        "markup: the message at character 1 is nested in more than 8 others, and was translated as text",
     )
     assert "".join(text.text for text in parse(line).texts()) == "{g, select, other}"  # {x} is a placeholder

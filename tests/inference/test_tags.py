@@ -87,7 +87,7 @@ def files(tmp_path):
     return tmp_path
 
 
-REFUSED = r"^line 1 has no tag, and the model was trained on lines with a tag alone: --tag must say one of <2en>, <bt>$"
+REFUSED = r"^line 1 has no tag, and the model was trained only on lines with a tag: --tag must be one of <2en>, <bt>$"
 
 
 def commands(run, files):

@@ -53,7 +53,7 @@ def test_a_gated_unit_is_its_formula():
 def test_every_variant_that_is_its_weights_alone_gives_those_of_a_unit(variant):
     mixer = VARIANTS[variant](1, K)
     if not isinstance(mixer, CausalMixer) or not is_weights_alone(mixer):
-        rule = "be attention for decoder self-attention|be nothing but its weights"
+        rule = "be attention for decoder self-attention|have no gate or activation"
         with pytest.raises(ValueError, match=rf"decoder\.self_attention \(\w+\) must ({rule})"):
             unit(VARIANTS[variant])
         return

@@ -108,9 +108,7 @@ def test_the_gradient_is_that_of_the_weighted_sum_of_both_losses(prepared, guidi
         def step(self):
             taken.update({name: parameter.grad.clone() for name, parameter in model.named_parameters()})
 
-    update = guided_updater(model)(
-        Keep(model.parameters(), lr=0.0), [batch], step=0, learning_rate=0.0, wants_parts=True
-    )
+    update = guided_updater(model)(Keep(model.parameters(), lr=0.0), [batch], step=0, learning_rate=0.0, by_part=True)
     for name, gradient in expected.items():
         torch.testing.assert_close(taken[name], gradient, rtol=1e-4, atol=1e-6, msg=name)
     assert update.loss_nats == pytest.approx(plain.item(), rel=1e-5)  # the reported loss is as without guidance

@@ -233,7 +233,8 @@ def test_a_tracker_that_fails_is_dropped_with_one_warning(prepared, tmp_path, ca
     assert tracker.calls == 3 and len(metrics(tmp_path / "run")) > 10
     warnings = [record.message for record in caplog.records if record.levelno == logging.WARNING]
     assert warnings == [
-        "the tracker BrokenTracker failed and is dropped (ConnectionError: the network is gone); metrics.jsonl goes on"
+        "the tracker BrokenTracker failed and is dropped (ConnectionError: the network is gone);"
+        " metrics.jsonl continues"
     ]
 
 
@@ -246,7 +247,7 @@ def test_a_tracker_that_cannot_start_is_dropped_but_its_wrong_settings_are_told(
     tracker.record(1, {})
     assert broken.calls == 0
     assert [record.message for record in caplog.records if record.levelno == logging.WARNING] == [
-        "the tracker BrokenTracker failed and is dropped (TimeoutError: no answer); metrics.jsonl goes on"
+        "the tracker BrokenTracker failed and is dropped (TimeoutError: no answer); metrics.jsonl continues"
     ]
 
 

@@ -40,7 +40,7 @@ def test_a_separator_that_the_settings_name_stays():
 def test_attention_that_sees_one_sentence_where_it_asks_for_several_is_told_of(prepared, caplog, slots, is_told):
     model = make_model(prepared, **slots)
     check_sentences(model)
-    assert ("one sentence in each source" in caplog.text) == is_told
+    assert ("each source is one sentence" in caplog.text) == is_told
     caplog.clear()
     model.source_embedding.separator = 4
     check_sentences(model)

@@ -1,7 +1,7 @@
 """Cleaning a corpus into a text store: each pair is kept, or counted under the first rule that it breaks.
 
-What a rule can say of a pair by itself is worked out by several processes; what depends on the pairs before it is
-decided here, in the order of the corpus. So the result is the same for any number of processes.
+Rules about single pairs run in several processes; rules that depend on earlier pairs run here, in the order of the
+corpus. So the result is the same for any number of processes.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from mt.data.workers import map_in_order
 
 log = logging.getLogger(__name__)
 
-START = 24  # characters of a held-out pair by which most others are told from it
+START = 24  # first characters of held-out pairs, compared first: most pairs differ there
 
 
 @dataclass(frozen=True)
 class Raw:
-    """Pairs as they were read, and why some of them could not be read properly."""
+    """Pairs as they were read, and the faults of those that could not be read."""
 
     block: Block
     faults: dict[int, str]  # by the place in the block
@@ -50,7 +50,7 @@ class Judged:
 
 
 class HeldOutPairs:
-    """What no training pair may share with those of valid and tests; neither tags, capitals nor blanks hide one."""
+    """Keys that no training pair may share with valid and tests, independent of tags, case and blanks."""
 
     def __init__(self, parts: Iterable[HeldOut], data: DataSettings) -> None:
         self._same, tags = data.cleaning.held_out, tags_of(data.valid, *data.tests.values())
@@ -62,11 +62,11 @@ class HeldOutPairs:
                 single_blanks(apart(without_tag(source, tags))[1].strip()), single_blanks(target.strip())
             )
         )
-        # folding is slow, and most pairs are known by their first letters to be no held-out one
+        # folding is slow, and the first letters exclude most pairs
         self._starts = frozenset(key[:START] for key in self._keys)
 
     def holds(self, source: str, target: str) -> bool:
-        """Whether a pair, its runs of blanks made single, is one of them or shares what it must not."""
+        """Whether a pair, with its runs of blanks collapsed, shares a key with a held-out pair."""
         return any(
             key[:START].casefold()[:START] in self._starts and key.casefold() in self._keys
             for key in SAME[self._same](source, target)
@@ -74,9 +74,9 @@ class HeldOutPairs:
 
 
 class Judge:
-    """The rules that need nothing but a pair and the held-out sentences; goes to other processes.
+    """The rules that need only a pair and the held-out sentences; runs in other processes.
 
-    The context of a source is not judged; two pairs in other contexts are not the same.
+    The context of a source is not checked; equal pairs in different contexts are different.
     """
 
     def __init__(
@@ -118,10 +118,10 @@ def clean_corpus(
     folder: Path,
     num_processes: int = 1,
 ) -> Ledger:
-    """Write the pairs of all sources that break no rule into a text store; the ledger counts all of them.
+    """Writes the pairs of all sources that break no rule into a text store; the ledger counts all of them.
 
-    `languages` are codes of the source and the target language. A pair repeats another even if that comes from another
-    source, as long as their tags are the same. Raises ValueError if no pair is left.
+    `languages` are codes of the source and the target language. A pair also repeats one from another source if their
+    tags are the same. Raises ValueError if no pair is left.
     """
     rules = repeat_rules(settings)
     repeats = Repeats(rules)
@@ -155,7 +155,7 @@ def _read(corpus: Corpus, settings: CleaningSettings) -> Iterator[Raw]:
 
 
 def _kept(judged: Judged, repeats: Repeats, repeat_reasons: list[str], ledger: Ledger) -> Block:
-    """The pairs to keep; the ledger counts the others, too."""
+    """The pairs to keep; the ledger also counts the others."""
     block, reasons = judged.block, dict(judged.reasons)
     is_kept = np.ones(len(block), dtype=bool)
     is_kept[list(reasons)] = False

@@ -1,4 +1,4 @@
-"""Counting texts by their digests: memory grows with the number of texts, never with their length."""
+"""Counting texts by their digests: memory grows with the number of texts, not with their length."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from hashlib import blake2b
 import numpy as np
 
 LEAST_SLOTS = 1 << 16
-FULLEST = 0.6  # share of slots in use; above, the search for a free one gets long
+FULLEST = 0.6  # largest share of slots in use; above it, the search for a free one gets slow
 SLICE = 1 << 20  # slots moved at a time when the table grows
 
 
 def digests_of(texts: Iterable[str]) -> np.ndarray:
     """64 bits of each text, none of them 0.
 
-    Two of n texts share theirs with a chance of about n^2 / 2^65: one in 4,000 for a hundred million texts.
+    Some two of n texts share one with probability of about n^2 / 2^65: 1/4,000 for a hundred million texts.
     """
     found = b"".join([blake2b(text.encode(), digest_size=8).digest() for text in texts])
     return np.maximum(np.frombuffer(found, dtype="<u8"), 1).astype(np.uint64, copy=False)
@@ -24,7 +24,7 @@ def digests_of(texts: Iterable[str]) -> np.ndarray:
 class DigestCounts:
     """How often each digest was added: a hash table in two arrays, 9 to 30 bytes a digest, for whole arrays at once.
 
-    A count is at most `most`: no more may be added.
+    A count may not exceed `most`.
     """
 
     def __init__(self, most: int) -> None:
@@ -38,7 +38,7 @@ class DigestCounts:
         return np.where(self._digests[slots] == digests, self._counts[slots], 0)
 
     def add(self, digests: np.ndarray) -> None:
-        """Count every digest of an array once more; one that stands there twice, twice."""
+        """Counts every digest of an array; one that occurs twice, twice."""
         distinct, times = np.unique(digests, return_counts=True)
         while self._num_digests + len(distinct) > FULLEST * len(self._digests):
             self._grow()
@@ -46,7 +46,7 @@ class DigestCounts:
         self._counts[slots] += times.astype(self._counts.dtype)
 
     def _slots(self, digests: np.ndarray) -> np.ndarray:
-        """The slot of each digest, or the free one in which it would be looked for last."""
+        """The slot of each digest, or the free one that ends the search for it."""
         mask = np.uint64(len(self._digests) - 1)
         slots = digests & mask
         looking = np.arange(len(digests))
@@ -57,17 +57,17 @@ class DigestCounts:
         return slots
 
     def _claimed(self, distinct: np.ndarray) -> np.ndarray:
-        """The slot of each of some distinct digests, taken where it was free."""
+        """The slot of each of some distinct digests; new ones take a free slot."""
         slots = self._slots(distinct)
         while True:
             homeless = np.flatnonzero(self._digests[slots] != distinct)
             if not len(homeless):
                 return slots
-            wanted = slots[homeless]
-            is_new = self._digests[wanted] == 0
-            # of several that want one slot, the last gets it
-            self._digests[wanted[is_new]] = distinct[homeless[is_new]]
-            self._num_digests += len(np.unique(wanted[is_new]))
+            candidates = slots[homeless]
+            is_new = self._digests[candidates] == 0
+            # of several with the same free slot, the last one gets it
+            self._digests[candidates[is_new]] = distinct[homeless[is_new]]
+            self._num_digests += len(np.unique(candidates[is_new]))
             slots[homeless] = self._slots(distinct[homeless])
 
     def _grow(self) -> None:

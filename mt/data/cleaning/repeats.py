@@ -1,4 +1,4 @@
-"""Rules that remember: pairs that repeat what was kept before them."""
+"""Rules about repeats: pairs that repeat earlier kept ones."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from mt.data.cleaning.settings import SAME, CleaningSettings
 
 @dataclass(frozen=True)
 class RepeatRule:
-    """A pair is dropped once `most` pairs were kept that share one of its keys."""
+    """Drops a pair once `most` pairs that share one of its keys were kept."""
 
-    same: str  # what makes a key, see SAME
+    same: str  # what the key is made of, see SAME
     most: int
     reason: str
 
 
 def repeat_rules(settings: CleaningSettings) -> list[RepeatRule]:
-    """The rules of this kind that are on, in their order."""
+    """The enabled rules of this kind, in their order."""
     rules = []
     if settings.duplicates != "none":
         rules.append(RepeatRule(settings.duplicates, 1, f"duplicate (same {settings.duplicates})"))
@@ -33,7 +33,7 @@ def repeat_rules(settings: CleaningSettings) -> list[RepeatRule]:
 
 
 def repeat_keys(rules: Sequence[RepeatRule], texts: Sequence[tuple[str, str]]) -> list[np.ndarray]:
-    """For each rule the digests of the keys of some pairs (source, target), a row a pair."""
+    """For each rule the digests of the keys of some pairs (source, target), a row per pair."""
     if not texts:
         return [np.zeros((0, 1), dtype=np.uint64) for _ in rules]
     return [
@@ -42,13 +42,13 @@ def repeat_keys(rules: Sequence[RepeatRule], texts: Sequence[tuple[str, str]]) -
 
 
 def single_blanks(text: str) -> str:
-    """The text in NFC, single blanks inside, none at its ends: texts that differ in these are the same."""
-    # printable: with no other blank than the plain one, and that is seen faster than split
+    """The text in NFC, single blanks inside, none at its ends: texts that differ only in these are the same."""
+    # printable text has no blank other than U+0020; checking that is faster than split
     return composed(text if text.isprintable() and "  " not in text else " ".join(text.split()))
 
 
 class Repeats:
-    """What was kept so far, by the keys of each rule. Pairs come in their order, in any number of calls."""
+    """The keys of kept pairs, by rule. Pairs must come in their order, in any number of calls."""
 
     def __init__(self, rules: Sequence[RepeatRule]) -> None:
         self._rules = rules
@@ -57,14 +57,14 @@ class Repeats:
     def admit(self, keys: Sequence[np.ndarray], num_pairs: int) -> np.ndarray:
         """For each pair the number of the first rule that it breaks, from 1, or 0: then it is kept and remembered.
 
-        The same as going through the pairs one by one; only those that share a key with another really do.
+        The same as checking the pairs one by one; only those that share a key with another are checked so.
         """
         broken = np.zeros(num_pairs, dtype=np.int8)
         before = [table.counts(rows.ravel()).reshape(rows.shape) for table, rows in zip(self._kept, keys, strict=True)]
         for number, (rule, counts) in enumerate(zip(self._rules, before, strict=True), start=1):
             is_over = (counts >= rule.most).any(axis=1)
             broken[(broken == 0) & is_over] = number
-        undecided = np.flatnonzero(broken != 1)  # one that breaks a later rule may break an earlier one by a neighbour
+        undecided = np.flatnonzero(broken != 1)  # one that breaks a later rule may still break an earlier one
         is_shared = np.zeros(len(undecided), dtype=bool)
         for rows in keys:
             _, places, times = np.unique(rows[undecided].ravel(), return_inverse=True, return_counts=True)

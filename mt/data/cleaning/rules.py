@@ -1,4 +1,4 @@
-"""The cleaning rules that judge a pair by itself. They see every pair of a corpus, so the cheap ones come first."""
+"""The cleaning rules about single pairs. They run on every pair of a corpus, so cheap ones come first."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from mt.data.visible import is_visible
 if TYPE_CHECKING:
     from mt.data.cleaning.settings import CleaningSettings
 
-RATIO_SLACK = 10  # characters added to both sides before their ratio is taken, so that "Hi." may be "Guten Tag!"
+RATIO_SLACK = 10  # characters added to both sides before their ratio is taken, so that "Guten Tag!" may translate "Hi."
 
 
 def broken_rule(pair: Pair, settings: CleaningSettings, source_language: str, target_language: str) -> str | None:
-    """The first rule that a pair breaks, in the ledger's words; None where it may stay. Its ends are stripped already.
+    """The first rule that a pair breaks, in the ledger's words; None to keep it. Its ends are stripped already.
 
-    A rule that needs to know the languages sleeps where `sleeping_rules` says so.
+    A rule that needs to know the languages is skipped where `skipped_rules` says so.
     """
     source, target = pair.source, pair.target
     if settings.drop_empty and not (is_visible(source) and is_visible(target)):
@@ -61,16 +61,16 @@ def broken_rule(pair: Pair, settings: CleaningSettings, source_language: str, ta
     return None
 
 
-def sleeping_rules(settings: CleaningSettings, source_language: str, target_language: str) -> list[str]:
-    """A line for each rule that is on and cannot judge, because nothing is known here about a language."""
+def skipped_rules(settings: CleaningSettings, source_language: str, target_language: str) -> list[str]:
+    """A line for each enabled rule that is skipped because it has no data about a language."""
     codes = (source_language, target_language)
     lines = [
-        f"cleaning.max_foreign_letters sleeps for language code {code}, of which no script is known here"
+        f"cleaning.max_foreign_letters is skipped for language code {code}, whose script is not known"
         for code in codes
         if settings.max_foreign_letters is not None and not scripts_of(code)
     ]
     if settings.drop_wrong_language and not all(telling_words(*order) for order in (codes, codes[::-1])):
-        lines.append(f"cleaning.drop_wrong_language sleeps: it knows no words that tell {codes[0]} from {codes[1]}")
+        lines.append(f"cleaning.drop_wrong_language is skipped: no words distinguish {codes[0]} from {codes[1]}")
     return lines
 
 
@@ -88,7 +88,7 @@ def _foreign_letters(source: str, target: str, source_language: str, target_lang
 
 
 def _wrong_language(source: str, target: str, source_language: str, target_language: str) -> str | None:
-    # one small word is little evidence, unless each side has one of the other's
+    # one function word is little evidence, unless each side has one of the other's
     evidence = wrong_words(source, target, source_language, target_language)
     if min(evidence) >= 1:
         return "sides swapped"
@@ -100,5 +100,5 @@ def _wrong_language(source: str, target: str, source_language: str, target_langu
 
 
 def _needed_words(text: str) -> int:
-    # a title of two such words may stand inside a sentence
+    # a title of two such words may occur inside a sentence
     return 2 if len(text.split()) < 8 else 3

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mt.data.cleaning.checks.numbers import NUMBERS
 
-# what two pairs must share to be the same one, as texts to look up
+# the texts that equal pairs share, to look up
 SAME: dict[str, Callable[[str, str], tuple[str, ...]]] = {
     "pair": lambda source, target: (f"{source}\n{target}",),
     "source": lambda source, target: (source,),
@@ -22,26 +22,26 @@ MALFORMED = ("refuse", "drop")
 class CleaningSettings:
     """Which training pairs are dropped; a pair is counted under the first rule that it breaks, in this order.
 
-    Blanks at both ends of a sentence are removed first. Null (None) turns a limit off. What each default costs was
+    Blanks at both ends of a sentence are removed first. Null (None) turns a limit off. The costs of the defaults were
     measured: see configs/data/cleaning/default.yaml.
     """
 
     malformed: str = "refuse"  # a line that cannot be read as a pair (not UTF-8, no second column): refuse | drop
-    drop_empty: bool = True  # a side with nothing to see
+    drop_empty: bool = True  # a side without visible text
     max_words: int | None = 250  # of either side; words are what blanks separate
     max_characters: int | None = 2000  # of either side
     max_length_ratio: float | None = 4.0  # longer side / shorter side in characters, 10 added to each
     drop_identical: bool = True  # both sides the same text: not translated
     drop_html: bool = True  # tags and character references such as <br> and &nbsp;
-    drop_address_mismatch: bool = True  # one side has more web or e-mail addresses than the other
+    drop_address_mismatch: bool = True  # the sides have different numbers of web or e-mail addresses
     drop_mojibake: bool = True  # UTF-8 read as Latin-1 or Windows-1252: "schÃ¶n"
     drop_control_characters: bool = True  # controls, private use, U+FFFD, direction marks where no script needs them
     numbers: str = "any"  # how the numbers of both sides may differ: any | tolerant | strict
-    max_foreign_letters: float | None = 0.6  # share of a side's letters of scripts that its language is not written in
-    drop_wrong_language: bool = True  # a side that is in the other side's language, by its small words; swapped sides
-    held_out: str = "pair"  # drop a pair that valid or test hold, by the same: pair | source | target | either | none
+    max_foreign_letters: float | None = 0.6  # share of a side's letters in scripts that its language does not use
+    drop_wrong_language: bool = True  # a side in the other side's language, by its function words; swapped sides
+    held_out: str = "pair"  # drop a pair found in valid or test, by the same: pair | source | target | either | none
     duplicates: str = "pair"  # drop a later pair with the same: pair | source | target | either | none
-    max_repeats: int | None = None  # drop a later pair with a side that was kept so many times
+    max_repeats: int | None = None  # drop a later pair with a side that was kept this many times
 
     def __post_init__(self) -> None:
         for name in ("max_words", "max_characters", "max_repeats"):
@@ -64,7 +64,7 @@ class CleaningSettings:
                 raise ValueError(f"cleaning.{name} ({getattr(self, name)}) must be one of: {', '.join(known)}")
 
 
-# every rule turned off
+# with all rules off
 NO_RULES = CleaningSettings(
     drop_empty=False,
     max_words=None,

@@ -1,1 +1,1 @@
-"""Readers of corpora, a file each: whatever they read comes out as pairs, what is wrong with a line as a fault."""
+"""Readers of corpora, one file per format: they yield pairs, and faults for lines that cannot be read."""

@@ -1,4 +1,4 @@
-"""Files that may be compressed: found by their plain name, known by their first bytes, read in blocks of bytes."""
+"""Files that may be compressed: found by their plain name, recognised by their first bytes, read in blocks."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ BLOCK_BYTES = 1 << 18  # large enough that a block costs little, small enough to
 
 
 class DamagedFile(ValueError):
-    """A compressed file that cannot be read to its end. The message says why; the reader adds the place."""
+    """A compressed file that cannot be read to its end. The message gives the reason; the reader adds the place."""
 
 
 class _Gzip:
     """zlib's decompressor with the methods of the others."""
 
     def __init__(self) -> None:
-        self._inner = zlib.decompressobj(wbits=31)  # 31: a gzip header, and a checksum that is held against the content
+        self._inner = zlib.decompressobj(wbits=31)  # 31: a gzip header, and a checksum that is verified
         self.needs_input = True
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
         content = self._inner.decompress(self._inner.unconsumed_tail + data, max_length)
-        # after a full block there may be more, even when all input is taken
+        # after a full block there may be more output, even when all input was consumed
         self.needs_input = not self._inner.unconsumed_tail and len(content) < max_length
         return content
 
@@ -47,7 +47,7 @@ class _Gzip:
 
 
 def _zstd() -> zstd.ZstdDecompressor:
-    # `zstd --long` makes frames that need more memory than is allowed unless asked for
+    # `zstd --long` makes frames that need more memory than the default limit
     limit = zstd.DecompressionParameter.window_log_max
     return zstd.ZstdDecompressor(options={limit: limit.bounds()[1]})
 
@@ -60,7 +60,7 @@ class Compression(NamedTuple):
     new_decompressor: Callable[[], Any]
 
 
-COMPRESSIONS = {  # by the usual ending of a file's name, in the order in which `find_file` looks for them
+COMPRESSIONS = {  # by file extension, in the order in which `find_file` tries them
     ".gz": Compression("gzip", (b"\x1f\x8b",), _Gzip),
     ".xz": Compression("xz", (b"\xfd7zXZ\0",), lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ)),
     ".bz2": Compression(  # with blocks, or empty
@@ -74,7 +74,7 @@ LONGEST_START = max(len(start) for kind in COMPRESSIONS.values() for start in ki
 
 
 def compression_of(content: bytes) -> Compression | None:
-    """The compression of a file that begins with `content`; None where it has none that is known here."""
+    """The compression of a file that begins with `content`; None where no known one is recognised."""
     for kind in COMPRESSIONS.values():
         if any(len(content) >= len(start) and _agree(content, start) for start in kind.first_bytes):
             return kind
@@ -82,12 +82,12 @@ def compression_of(content: bytes) -> Compression | None:
 
 
 def _is_cut_start(content: bytes, kind: Compression) -> bool:
-    """Whether `content` is too short to say, and may be the start of such a file."""
+    """Whether `content` is too short to decide, and may be the start of such a file."""
     return any(len(content) < len(start) and _agree(content, start) for start in kind.first_bytes)
 
 
 def _agree(content: bytes, start: bytes) -> bool:
-    return all(one == wanted or wanted == ANY_BYTE for one, wanted in zip(content, start, strict=False))
+    return all(one == first or first == ANY_BYTE for one, first in zip(content, start, strict=False))
 
 
 def find_file(path: str | Path) -> Path:
@@ -97,7 +97,7 @@ def find_file(path: str | Path) -> Path:
     """
     path = Path(path)
     if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder, a file is needed")
+        raise IsADirectoryError(f"{path} is a folder, must be a file")
     if path.exists():  # a file, or a pipe
         return path
     found = [packed for ending in COMPRESSIONS if (packed := path.with_name(path.name + ending)).is_file()]
@@ -115,7 +115,7 @@ def plain_ending(path: str | Path) -> str:
 
 
 def is_compressed(path: Path) -> bool:
-    """Whether a file's first bytes say so, whatever its name."""
+    """Whether a file is compressed, judged by its first bytes and not by its name."""
     with open(path, "rb", buffering=0) as file:
         return compression_of(file.read(LONGEST_START)) is not None
 
@@ -123,18 +123,18 @@ def is_compressed(path: Path) -> bool:
 def read_blocks(path: Path) -> Iterator[bytes]:
     """The content of a file, uncompressed, in blocks of at most BLOCK_BYTES; several packed members are one.
 
-    Its first bytes say how it is compressed, not its name. Raises DamagedFile when a compressed file is cut off,
-    changed, or followed by something else; what stands before that is yielded first.
+    The compression is recognised by its first bytes, not by its name. Raises DamagedFile when a compressed file is
+    truncated, changed, or followed by other data; the content before that is yielded first.
     """
     with open(path, "rb", buffering=0) as file:
         yield from blocks_of(file, COMPRESSIONS.get(path.suffix))
 
 
 def blocks_of(file: io.RawIOBase, expected: Compression | None = None) -> Iterator[bytes]:
-    """The same of an open file, such as standard input. Blocks come as soon as there is anything to read.
+    """The same of an open file, such as standard input. Blocks are yielded as soon as data arrives.
 
-    `expected` is the compression that the file's name speaks of: it matters for a file that is empty, or cut off in
-    its first few bytes.
+    `expected` is the compression by the file's name: it matters for a file that is empty, or truncated in its first
+    few bytes.
     """
     first = _read(file)
     while first and not compression_of(first) and any(_is_cut_start(first, kind) for kind in COMPRESSIONS.values()):
@@ -154,7 +154,7 @@ def blocks_of(file: io.RawIOBase, expected: Compression | None = None) -> Iterat
 
 
 def _read(file: io.RawIOBase) -> bytes:
-    while (content := file.read(BLOCK_BYTES)) is None:  # whoever opened it does not want to wait; we do
+    while (content := file.read(BLOCK_BYTES)) is None:  # a non-blocking stream: wait for data
         select.select([file], [], [])
     return content
 

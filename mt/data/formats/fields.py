@@ -1,4 +1,4 @@
-"""Fields of a row that may lie inside one another, named with dots: "translation.en"."""
+"""Fields of a row that may be nested, named with dots: "translation.en"."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mt.listing import listed
 
 
 class WrongField(ValueError):
-    """A field that is not there or holds no text; `reason` is the kind of fault."""
+    """A field that is missing or is not text; `reason` is the kind of fault."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -54,7 +54,7 @@ def text_at(row: dict[str, Any], field: str) -> str | None:
 
 
 def fields_in(value: Any) -> dict[str, Any] | None:
-    """What lies inside a value by name, None where nothing does.
+    """The fields of a value by name; None where it has none.
 
     A map may come as its pairs: [("en", "one"), ("de", "eins")]. Translations into any number of languages may come as
     two lists, {"language": ["en", "de", "de"], "translation": [...]}: the first of a language counts.
@@ -70,16 +70,16 @@ def fields_in(value: Any) -> dict[str, Any] | None:
 
 
 def inside(value: Any, key: str) -> Any:
-    """What lies inside a value under a name that it has."""
+    """The field of a value with an existing name."""
     fields = fields_in(value)
     assert fields is not None
     return fields[key]
 
 
 def keys_to(row: dict[str, Any], field: str) -> list[str]:
-    """The keys that lead to a field, one inside the other: each the longest that exists, dots and all.
+    """The keys that lead to a field, from outer to inner: each the longest that exists, dots included.
 
-    They end early at null, for anything inside null is null. Raises WrongField.
+    They end early at null, since every field of null is null. Raises WrongField.
     """
     keys: list[str] = []
     inner: Any = row

@@ -1,4 +1,4 @@
-"""What the `datasets` library loads: a name on the hub, a local folder, or a local CSV or Arrow file."""
+"""Datasets that the `datasets` library loads: a name on the hub, a local folder, or a local CSV or Arrow file."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from mt.data.pair import Fault, Pair
 if TYPE_CHECKING:
     import datasets
 
-FILE_ENDINGS = (".csv", ".arrow")  # of local files; each is the name of a loader, too
+FILE_ENDINGS = (".csv", ".arrow")  # of local files; each is also the name of a loader
 BATCH_ROWS = 1000
 CSV_OPTIONS = {"na_filter": False, "keep_default_na": False, "encoding_errors": UNDECODED_ERRORS}  # "NA" is text
 
 
 @dataclass(frozen=True, kw_only=True)
 class HubDataset:
-    """Pairs from two fields of a dataset; a dotted field reaches inside: "translation.de", unless that column exists.
+    """Pairs from two fields of a dataset; a dotted field is a nested one: "translation.de", unless that column exists.
 
     `path` is a name on the hub, a local folder (data files, or what `save_to_disk` wrote), or a local CSV or Arrow
     file; `name` is the dataset's configuration, `revision` a version on the hub. A local file has the one split
     "train"; "train[:1000]" is a part of it. A missing value is an empty sentence, a line end inside a sentence becomes
-    a blank. In CSV all is text: "null", "NA" and "1" are sentences. A row without one of the fields, whose field is no
+    a blank. In CSV all is text: "null", "NA" and "1" are sentences. A row without one of the fields, whose field is not
     text or whose CSV is not UTF-8, is a fault. Raises ValueError with one line when the dataset cannot be loaded or
-    lacks a column, or when such files have a reader of their own.
+    lacks a column, or when such files have their own reader.
     """
 
     path: str
@@ -67,7 +67,7 @@ class HubDataset:
                 number += 1
 
     def fingerprint(self) -> str:
-        """Changes with the local files or the settings. A hub dataset is taken as fixed unless `revision` changes."""
+        """Changes with the local files or the settings. A hub dataset is assumed fixed unless `revision` changes."""
         settings = [self.source_field, self.target_field, self.split, self.name, self.revision]
         path = Path(self.path)
         if path.is_dir():
@@ -85,7 +85,7 @@ class HubDataset:
         path = Path(self.path)
         try:
             if self._is_file():
-                file_stamp(path)  # says plainly when the file is not there
+                file_stamp(path)  # reports a missing file clearly
                 ending = plain_ending(self.path)
                 if ending not in FILE_ENDINGS:
                     raise ValueError(f"a file must end in one of: {', '.join(FILE_ENDINGS)}")
@@ -112,12 +112,12 @@ class HubDataset:
             raise FileNotFoundError(_one_line(error)) from error
         except KeyError as error:
             raise ValueError(f"dataset {self.path} has no split {error}") from error
-        except Exception as error:  # the library raises a dozen kinds, some of many lines
-            why = _one_line(error.__cause__ or error)  # what it wraps says more
+        except Exception as error:  # the library raises many types, some with messages of many lines
+            why = _one_line(error.__cause__ or error)  # the wrapped error is more informative
             raise ValueError(f"dataset {self.path} cannot be loaded: {why}") from error
 
     def _column(self, field: str, columns: list[str]) -> str:
-        """The column that a field is, or lies in."""
+        """The column that is, or contains, a field."""
         try:
             return keys_to(dict.fromkeys(columns), field)[0]
         except WrongField as wrong:
@@ -125,7 +125,7 @@ class HubDataset:
 
 
 class _WrongFile(ValueError):
-    """What is wrong in words of our own."""
+    """A fault, reported in our own words."""
 
 
 def _header(path: Path) -> list[str]:

@@ -18,9 +18,9 @@ from mt.data.pair import Fault, Pair
 class JsonLines:
     """Pairs from JSON Lines files, plain or compressed; `path` is one path or a list read in turn.
 
-    A dotted field reaches into objects ("translation.en"), unless a key with that very dot exists. Null is an empty
-    sentence, a line end inside a sentence becomes a blank, and a blank line is no pair. A line that is no object, or
-    whose field is missing or no text, is a fault. `links_field` holds gold alignments in Pharaoh format.
+    A dotted field means a nested one ("translation.en"), unless a key with exactly this name exists. Null is an empty
+    sentence, a line end inside a sentence becomes a blank, and a blank line is not a pair. A line that is not an
+    object, or whose field is missing or not text, is a fault. `links_field` holds gold alignments in Pharaoh format.
     """
 
     path: Paths
@@ -58,7 +58,7 @@ class JsonLines:
             return Pair(line, "", fault=wrong.fault(f"{path} line {number}"))
         except json.JSONDecodeError as error:
             why = f"{error.msg} at character {error.pos + 1}"
-        except (ValueError, RecursionError) as error:  # a number of thousands of digits, thousands of brackets
+        except (ValueError, RecursionError) as error:  # a number with thousands of digits, thousands of brackets
             why = str(error)
         if line.lstrip().startswith("["):
             why += "; `jq -c '.[]' FILE` writes a list as lines"

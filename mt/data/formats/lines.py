@@ -16,35 +16,35 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 UNREADABLE = "unreadable rest of file"  # the reason of the fault that ends a file
 LONGEST_LINE = 1 << 22  # bytes; a longer line is a fault, so that no file can fill the memory with one
 LONG = f"line over {LONGEST_LINE >> 20} MiB"  # the reason of that fault
-SHOWN_BYTES = 1000  # that are kept of such a line
+SHOWN_BYTES = 1000  # of such a line, kept for messages
 STDIN, STANDARD_INPUT = "-", "standard input"  # its path in commands that read sentences, its name in messages
 
-# What other encodings of Unicode begin with; the longer ones first, for they begin as the shorter ones do.
+# Byte order marks of other encodings of Unicode; longer ones first, since they begin with the shorter ones.
 OTHER_BYTE_ORDER_MARKS = {
     b"\xff\xfe\0\0": "UTF-32",
     b"\0\0\xfe\xff": "UTF-32",
     b"\xff\xfe": "UTF-16",
     b"\xfe\xff": "UTF-16",
 }
-# Where the NUL bytes of a letter of ASCII are, in encodings without a byte order mark.
+# Positions of NUL bytes in ASCII letters, in encodings without a byte order mark.
 NULS = {
     (False, True, True, True): "UTF-32LE",
     (True, True, True, False): "UTF-32BE",
     (False, True, False, True): "UTF-16LE",
     (True, False, True, False): "UTF-16BE",
 }
-START_BYTES = 1024  # a text has no NUL among its first 4 bytes, and among so many at most 8, or one in 16
+START_BYTES = 1024  # a text has no NUL among its first 4 bytes, and at most 8, or one in 16, among this many
 
 
 class FaultyLine(NamedTuple):
-    """A line that cannot be read: what can be shown of it, and what is wrong."""
+    """A line that cannot be read: its readable part, and its fault."""
 
     text: str
     fault: Fault
 
     @property
     def ends_file(self) -> bool:
-        """Whether this stands for the rest of a file, and not for one line."""
+        """Whether this represents the rest of a file, not one line."""
         return self.fault.reason == UNREADABLE
 
 
@@ -55,8 +55,8 @@ def read_lines(path: str | Path) -> Iterator[str]:
     """Yield the lines of a UTF-8 file, or of standard input for "-", without their line ends.
 
     Only "\\n" and "\\r\\n" end a line: a Unicode line separator, a form feed or a lone "\\r" stays inside its sentence,
-    so that line n of both languages is the same sentence. A byte order mark at the start is removed. The first bytes
-    say whether the file is compressed, not its name.
+    so that line n of both languages is the same sentence. A byte order mark at the start is removed. Compression
+    is recognised by the first bytes, not by the name.
 
     Raises ValueError naming file, line and byte when the file is not UTF-8 (byte 0 is the first one, uncompressed),
     file and line when a compressed file is damaged or a line is longer than LONGEST_LINE bytes; and as `portions` does.
@@ -68,7 +68,7 @@ def read_lines(path: str | Path) -> Iterator[str]:
 
 
 def scan_lines(path: str | Path, *, encoding: str = "utf-8") -> Iterator[Line]:
-    """Yield the same lines, but a line that cannot be read as a FaultyLine, and go on.
+    """Yields the same lines, but a FaultyLine for each line that cannot be read, and continues.
 
     Where a compressed file is damaged, a last FaultyLine for the reason UNREADABLE stands for the rest. Every line of
     an `encoding` other than UTF-8 must end in the byte of "\\n", too.
@@ -80,7 +80,7 @@ def scan_lines(path: str | Path, *, encoding: str = "utf-8") -> Iterator[Line]:
 def portions_of(path: str | Path) -> Iterator[list[Line]]:
     """The lines of a file, or of standard input for "-", as `portions` gives them; a missing file is an error at once.
 
-    Standard input is read without Python's own buffer, so that what a slow writer has written is there at once.
+    Standard input is read without Python's own buffer, so that lines of a slow writer arrive at once.
     """
     if str(path) != STDIN:
         path = find_file(path)
@@ -91,11 +91,11 @@ def portions_of(path: str | Path) -> Iterator[list[Line]]:
 def portions(blocks: Iterable[bytes], name: str, *, encoding: str = "utf-8") -> Iterator[list[Line]]:
     """The lines that end in each block, in lists; `name` is the file's, for messages.
 
-    Raises ValueError in one line for what is no text: UTF-16, UTF-32, and binary data (NUL bytes at the start).
+    Raises ValueError for anything but UTF-8 text: UTF-16, UTF-32, and binary data (NUL bytes at the start).
     """
     number, start = 0, 0  # lines and bytes before the line that has not ended yet
-    unended: list[bytes] = []  # of that line, what is kept
-    size = 0  # of that line until now, in bytes
+    unended: list[bytes] = []  # the kept part of that line
+    size = 0  # bytes of that line so far
     is_start, iterator = True, iter(blocks)
     while True:
         try:
@@ -109,7 +109,7 @@ def portions(blocks: Iterable[bytes], name: str, *, encoding: str = "utf-8") -> 
             size += len(block)
             if size <= LONGEST_LINE:
                 unended.append(block)
-            else:  # the rest of a line that is too long is only counted
+            else:  # of a line that is too long, the rest is only counted
                 unended = [b"".join(unended)[:SHOWN_BYTES] or block[:SHOWN_BYTES]]
             continue
         content, lines = (block or b"")[:end], []
@@ -132,7 +132,7 @@ def portions(blocks: Iterable[bytes], name: str, *, encoding: str = "utf-8") -> 
 
 
 def refuse_other_data(content: bytes, name: str) -> None:
-    """Raises ValueError for the start of a file that is in another encoding of Unicode, or no text."""
+    """Raises ValueError for the start of a file in another encoding of Unicode, or of binary data."""
     encoding = next((other for mark, other in OTHER_BYTE_ORDER_MARKS.items() if content.startswith(mark)), None)
     encoding = encoding or NULS.get(tuple(byte == 0 for byte in content[:4]))  # type: ignore[arg-type]
     if encoding:
@@ -146,7 +146,7 @@ def refuse_other_data(content: bytes, name: str) -> None:
 
 
 def in_one_line(text: str) -> str:
-    """The text with a blank for each line end inside; line ends before and behind it go."""
+    """The text with a blank for each line end inside; line ends before and after it are removed."""
     return text.replace("\r\n", "\n").strip("\n").replace("\n", " ") if "\n" in text else text
 
 
@@ -158,7 +158,7 @@ def _too_long(shown: bytes, number: int, name: str, encoding: str) -> FaultyLine
 def _decoded(content: bytes, number: int, start: int, name: str, encoding: str) -> list[Line]:
     """The lines of `content`, which starts at byte `start`, after line `number`."""
     skipped = len(BYTE_ORDER_MARK) if start == 0 and content.startswith(BYTE_ORDER_MARK) else 0
-    try:  # all at once is ten times as fast as line by line
+    try:  # decoding all lines together is ten times as fast as line by line
         text = content[skipped:].decode(encoding)
     except UnicodeDecodeError:
         return list(_decoded_singly(content[skipped:], number, start + skipped, name, encoding))
@@ -175,7 +175,7 @@ def _decoded_singly(content: bytes, number: int, start: int, name: str, encoding
     for place, raw in enumerate(raw_lines, start=1):
         if place < len(raw_lines):
             line = raw.removesuffix(b"\r")
-        elif raw:  # the last line of a file, that nothing ends
+        elif raw:  # the last line of a file, without a line end
             line = raw
         else:
             return

@@ -25,21 +25,21 @@ TEXT_TYPES = (
     *(pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_null),
     *(pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view, pa.types.is_fixed_size_binary),
 )
-TEXT_BYTES = 1 << 20  # of a text; a longer one is a fault
+TEXT_BYTES = 1 << 20  # a longer text is a fault
 SHOWN = 200
 BATCH_ROWS = 1024
-BUFFER_BYTES = 1 << 20  # without it a whole group of rows would be in memory, and that may be the whole file
+BUFFER_BYTES = 1 << 20  # without it, a whole row group would be in memory, which may be the whole file
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parquet:
-    """Pairs from Parquet files, plain or compressed once more; `path` is one path or a list read in turn.
+    """Pairs from Parquet files, plain or additionally compressed; `path` is one path or a list read in turn.
 
-    A dotted field reaches into structs, maps, and lists of languages and translations ("translation.en"), unless a
-    column with that very dot exists. Null, and a language that a row does not have, is an empty sentence, a line end
-    inside a sentence becomes a blank. Binary columns are UTF-8. A text that is not UTF-8 or longer than TEXT_BYTES is a
-    fault, and so is the damaged rest of a file, or a file with larger pages than PAGE_BYTES. `links_field` holds gold
-    alignments in Pharaoh format. Raises ValueError when a column is missing or holds no text.
+    A dotted field means a nested one in structs, maps, and lists of languages and translations ("translation.en"),
+    unless a column with exactly this name exists. Null, and a language that a row does not have, is an empty sentence,
+    a line end inside a sentence becomes a blank. Binary columns are UTF-8. A text that is not UTF-8 or longer than
+    TEXT_BYTES is a fault, and so is the damaged rest of a file, or a file with larger pages than PAGE_BYTES.
+    `links_field` holds gold alignments in Pharaoh format. Raises ValueError when a column is missing or is not text.
     """
 
     path: Paths
@@ -78,7 +78,7 @@ def _whole(path: Path) -> IO[bytes]:
     """The file, unpacked if it is compressed: a table is read from its end."""
     if not is_compressed(path):
         return open(path, "rb")
-    file = TemporaryFile()  # noqa: SIM115 - whoever reads it closes it
+    file = TemporaryFile()  # noqa: SIM115 - the reader closes it
     for block in read_blocks(path):
         file.write(block)
     file.seek(0)
@@ -108,12 +108,12 @@ def _damage_told() -> Iterator[None]:
         yield
     except DamagedFile:
         raise
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # the last: of a column's name
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # UnicodeDecodeError: from a column's name
         raise DamagedFile(f"not a sound Parquet file ({' '.join(str(error).split())})") from None
 
 
 def _keys(schema: pa.Schema, field: str, path: Path) -> tuple[list[str], str | None]:
-    """The names of a column and of the structs around it, and the name inside where it is a map. Raises ValueError."""
+    """The names of a column and of the structs around it, and the key where it is a map. Raises ValueError."""
     try:
         keys = keys_to(_columns(schema), field)
     except WrongField as wrong:
@@ -150,7 +150,7 @@ def _text_inside(kind: pa.DataType) -> pa.DataType | None:
 
 
 def _columns(fields: Iterable[pa.Field]) -> dict[str, Any]:
-    """The columns by name, with what lies inside; None where only the rows say what does."""
+    """The columns by name, with their nested fields; None where only the rows show them."""
     columns: dict[str, Any] = {}
     for one in fields:
         if _text_inside(one.type) is not None:
@@ -165,7 +165,7 @@ def _column(batch: pa.RecordBatch, keys: list[str], inner: str | None) -> pa.Arr
     column = pc.struct_field(column, keys[1:]) if len(keys) > 1 else column
     if inner is None:
         return column
-    # a text that is not UTF-8 must not end the file: texts as bytes, decoded one by one
+    # a text that is not UTF-8 must not end the reading: texts as bytes, decoded one by one
     rows = column.cast(_as_bytes(column.type)).to_pylist()
     return [(fields_in(row) or {}).get(inner) for row in rows]
 

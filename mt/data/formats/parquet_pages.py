@@ -1,7 +1,7 @@
-"""How large the pages of a Parquet file say that they are: known from their headers, before anything is unpacked.
+"""Sizes of the pages of a Parquet file, read from their headers before anything is unpacked.
 
 A page is read as a whole, and a page of a dictionary may give every row its largest text, so that a file of some
-hundred bytes can ask for any memory.
+hundred bytes could demand any amount of memory.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from typing import IO, Any
 from mt.data.formats.compressed import DamagedFile
 
 PAGE_BYTES = 1 << 27  # the largest that common writers make are 100 MB
-BATCH_BYTES = 1 << 27  # of a column, for the rows that are read at once
+BATCH_BYTES = 1 << 27  # of a column, for the rows that are read together
 HEADER_BYTES = 1 << 16
 
 
 def rows_at_once(file: IO[bytes], metadata: Any, columns: list[str], most: int) -> int:
-    """The rows of these columns that fit into BATCH_BYTES whatever they hold, at most `most`.
+    """The number of rows of these columns that surely fit into BATCH_BYTES, at most `most`.
 
     Raises DamagedFile where a page is larger than PAGE_BYTES or a header cannot be read.
     """
@@ -37,7 +37,7 @@ def rows_at_once(file: IO[bytes], metadata: Any, columns: list[str], most: int) 
 
 
 def _largest_value(file: IO[bytes], start: int, num_bytes: int, num_values: int) -> int:
-    """The most bytes that a row takes on average over a page, or alone where it may be any text of a dictionary."""
+    """The largest mean size of a row over a page; of a dictionary page, its largest text."""
     place, largest = max(start, 0), 0
     while place < start + num_bytes and num_values > 0:
         file.seek(place)
@@ -50,7 +50,7 @@ def _largest_value(file: IO[bytes], start: int, num_bytes: int, num_values: int)
         inner = header.fields.get(5 if kind == 0 else 8) if kind in (0, 3) else {}
         values = inner.get(1, 0) if isinstance(inner, dict) else None
         if not isinstance(values, int) or values < 0 or packed > num_bytes:
-            raise DamagedFile("not a sound Parquet file (a page whose sizes cannot be)")
+            raise DamagedFile("not a sound Parquet file (a page with impossible sizes)")
         largest = max(largest, size // max(values, 1))
         num_values -= values
         place += header.size + packed

@@ -26,9 +26,9 @@ NUM_PLURALS = re.compile(r"\bnplurals\s*=\s*(\d{1,9})(?!\d)")
 PLURAL = re.compile(r"\bplural\s*=\s*([^;]+)")
 NOT_PO = "not a PO entry"
 TOO_LONG = "too long PO entry"
-ENTRY_CHARACTERS = 1 << 22  # of all texts of an entry; a longer one is a fault
+ENTRY_CHARACTERS = 1 << 22  # of all texts of an entry; a longer entry is a fault
 SHOWN_CHARACTERS = 60  # of a wrong line, and of a wrong charset
-SAMPLE = range(200)  # numbers that show which plural form is used most
+SAMPLE = range(200)  # numbers for finding the most used plural form
 CHECKED = range(1001)  # numbers for which a plural rule is tried, as msgfmt does
 
 
@@ -36,11 +36,11 @@ CHECKED = range(1001)  # numbers for which a plural rule is tried, as msgfmt doe
 class Po:
     """Pairs from PO files, plain or compressed, read as GNU gettext reads them; `path` is one path or a list.
 
-    The source is the msgid, with `reverse` the msgstr. No pairs, but counted in the log, are entries that are fuzzy,
-    obsolete or not translated. A plural entry gives two: msgid with the form for one, msgid_plural with the form that
-    most numbers take; only the latter where both are the same. A line end inside a sentence becomes a blank. A fault is
-    an entry that gettext would refuse, that is not in the charset of the header or longer than ENTRY_CHARACTERS, and a
-    header whose charset or plural rule cannot be used; under an unknown charset every entry is one.
+    The source is the msgid, with `reverse` the msgstr. Entries that are fuzzy, obsolete or not translated are
+    skipped, and counted in the log. A plural entry gives two: msgid with the form for one, msgid_plural with the form
+    that most numbers take; only the latter if both are the same. A line end inside a sentence becomes a blank. A fault
+    is an entry that gettext would refuse, that is not in the charset of the header or longer than ENTRY_CHARACTERS, and
+    a header whose charset or plural rule cannot be used; with an unknown charset every entry is a fault.
     """
 
     path: Paths
@@ -79,7 +79,7 @@ class _Entry:
         return "msgctxt" not in self.parts and "msgid" in self.parts and not any(self.parts["msgid"])
 
     def expects(self, keyword: str) -> bool:
-        """Whether gettext takes this keyword next."""
+        """Whether gettext accepts this keyword next."""
         if self.keyword and not self.has_string:
             return False
         if keyword == "msgctxt":
@@ -92,7 +92,7 @@ class _Entry:
         return "msgid_plural" in self.parts and keyword == f"msgstr[{num_forms}]"
 
     def text(self, keyword: str, charset: str, errors: str = "strict") -> str:
-        """The text of a keyword, "" where it is not there. Raises NotPo, UnicodeDecodeError."""
+        """The text of a keyword, "" where it is missing. Raises NotPo, UnicodeDecodeError."""
         text = joined(self.parts.get(keyword, []), charset)
         return text if isinstance(text, str) else text.decode(charset, errors)
 
@@ -110,7 +110,7 @@ class _PoReader:
         self._num_of: Counter[str] = Counter()
 
     def read(self) -> Iterator[Pair]:
-        # as latin-1 any bytes can be read: the charset may change inside a file, and is known only after the header
+        # latin-1 can decode any bytes: the charset may change inside a file, and is known only after the header
         for number, line in enumerate(scan_lines(self._path, encoding="latin-1"), start=1):
             if not isinstance(line, FaultyLine):
                 yield from self._line(line.lstrip(BLANKS), number)
@@ -164,7 +164,7 @@ class _PoReader:
             return raw.decode(self._charset), None
         except UnicodeDecodeError as error:
             if self._entry.is_header and not self._has_header and line.startswith(('"', "msgstr")):
-                return line, None  # the header says its charset further down
+                return line, None  # the header declares its charset later
             name, byte = self._charset.upper(), f"byte {error.start + 1} (0x{raw[error.start]:02x})"
             fault = Fault(f"not {name}", f"{self._path} line {number}: not {name} at {byte}")
             return raw.decode(self._charset, "replace"), fault
@@ -172,7 +172,7 @@ class _PoReader:
     def _comment(self, line: str) -> None:
         if line.startswith("#~"):
             self._num_of["obsolete"] += bool(re.match(r'#~[ \t]*msgid[ \t]*"', line))
-            self._entry = _Entry()  # the flags before it were its own
+            self._entry = _Entry()  # the flags before it belonged to it
         elif line.startswith(("#,", "#=")):
             self._entry.is_fuzzy |= "fuzzy" in re.split(r"[,\s]+", line[2:])
 
@@ -267,12 +267,12 @@ class _PoReader:
     def _header(self, entry: _Entry) -> Iterator[Pair]:
         try:
             text = entry.text("msgstr", self._charset, "replace")
-        except NotPo:  # escapes beside characters of a charset that is not known yet: what we look for is ASCII
+        except NotPo:  # escapes mixed with characters of a charset that is not known yet: the header fields are ASCII
             text = "".join(part for part in entry.parts["msgstr"] if isinstance(part, str))
         self._has_header = True
         self._charset_fault = None
         charset = CHARSET.search(text)
-        if charset and charset[1] != "CHARSET":  # as it stands where nobody has filled it in
+        if charset and charset[1] != "CHARSET":  # the template's placeholder
             if is_charset(charset[1]):
                 self._charset = charset[1].lower()
             else:

@@ -18,14 +18,14 @@ Text = str | bytes  # bytes: with escapes that stand for bytes of the file's cha
 
 
 class NotPo(ValueError):
-    """A line that gettext would not read; says why."""
+    """A line that gettext would refuse, with the reason."""
 
 
 def tokens(line: str, charset: str) -> Iterator[tuple[str, Text]]:
     """The keywords of a line, ("msgid", "") or ("msgstr[1]", ""), and its strings, ("", text).
 
     The line is neither blank nor a comment. A string has its escapes replaced. Raises NotPo where the line cannot be
-    read; what stands before that place is yielded.
+    read; what comes before that place is yielded.
     """
     place, end = 0, len(line.rstrip(BLANKS))
     while place < end:
@@ -45,7 +45,7 @@ def tokens(line: str, charset: str) -> Iterator[tuple[str, Text]]:
 
 
 def unescaped(string: str, charset: str) -> Text:
-    """The content of a string. Raises NotPo for an escape that is none."""
+    """The content of a string. Raises NotPo for an invalid escape."""
     if "\\" not in string:
         return string
     parts: list[Text] = []
@@ -63,7 +63,7 @@ def unescaped(string: str, charset: str) -> Text:
                 raise NotPo("an escape of the NUL character")
             parts.append(bytes([byte]))
         else:
-            raise NotPo(f"an escape that is none ({string[start : start + 2]})")
+            raise NotPo(f"an invalid escape ({string[start : start + 2]})")
         place = escape.end()  # type: ignore[union-attr]
     return joined([*parts, string[place:]], charset)
 
@@ -75,4 +75,4 @@ def joined(parts: list[Text], charset: str) -> Text:
     try:
         return b"".join(part if isinstance(part, bytes) else part.encode(charset) for part in parts)
     except UnicodeEncodeError:
-        raise NotPo(f"escapes of bytes beside characters that are not {charset.upper()}") from None
+        raise NotPo(f"escapes of bytes next to characters that are not {charset.upper()}") from None

@@ -27,7 +27,7 @@ class Format:
     name: str
     reader: type[Any]
     writer: type[Writer] | None  # None: it is only read
-    endings: tuple[str, ...]  # before that of a compression
+    endings: tuple[str, ...]  # without the compression's ending
 
 
 FORMATS = (
@@ -42,6 +42,6 @@ FORMATS = (
 
 
 def format_of(path: str | Path) -> Format | None:
-    """The format that the end of a file's name means, without that of a compression; None where it means none."""
+    """The format by a file's extension, without that of a compression; None if it is unknown."""
     ending = plain_ending(path).lower()
     return next((one for one in FORMATS if ending in one.endings), None)

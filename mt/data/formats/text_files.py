@@ -20,8 +20,8 @@ class TextFiles:
 
     `links`, when given, are files of gold alignments in Pharaoh format, a line a pair; `tree` files of the sources'
     trees (`mt.data.pair.Pair`), an empty line for a source without. A line that is not UTF-8 is a fault; so is the
-    damaged rest of a compressed file, and the files beside it end there, too. Raises ValueError when the line counts
-    differ, naming them.
+    damaged rest of a compressed file, where reading of the parallel files also ends. Raises ValueError when the line
+    counts differ, naming them.
     """
 
     source: Paths
@@ -47,7 +47,9 @@ class TextFiles:
     def fingerprint(self) -> str:
         """Changes with the paths, sizes and times of the files."""
         paths = [*self.source, *self.target, *(self.links or ())]
-        trees = [file_stamps(self.tree)] if self.tree else []  # none: as it was before there were any
+        trees = (
+            [file_stamps(self.tree)] if self.tree else []
+        )  # without trees, the same fingerprint as in older versions
         return fingerprint_of("TextFiles", len(self.source), file_stamps(paths), *trees)
 
 
@@ -61,7 +63,7 @@ def _read_together(columns: list[str], paths: list[Path]) -> Iterator[Pair]:
             yield Pair(**dict(zip(columns, lines, strict=True)))
             continue
         faulty = [line for line in lines if isinstance(line, FaultyLine)]
-        faulty.sort(key=lambda line: not line.ends_file)  # this matters most
+        faulty.sort(key=lambda line: not line.ends_file)  # the end of a file is the most important fault
         is_last = any(line.ends_file for line in faulty)
         if None in lines and not is_last:
             counts = [_count(number, line, reader) for line, reader in zip(lines, readers, strict=True)]

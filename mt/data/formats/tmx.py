@@ -14,19 +14,19 @@ from mt.listing import listed
 
 log = logging.getLogger(__name__)
 
-LANGUAGE_CHARACTERS = 100  # of a language tag: the rest of a longer one is not looked at
+LANGUAGE_CHARACTERS = 100  # of a language tag: the rest of a longer one is ignored
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tmx(UnitFiles):
     """Pairs from TMX files of any size and encoding, plain or compressed; `path` is one path or a list read in turn.
 
-    A language is found in any case and with any region: "en" takes en-US, too, but en itself first. Of several variants
-    of a language in one unit the first one counts; a unit without both languages is no pair; both are counted in the
-    log. Inside a sentence the text of <hi> stays and the codes (bpt, ept, ph, it, ut, with any <sub>) go; a line end,
-    with the indentation behind it, becomes a blank. A unit that is damaged or larger than UNIT_BYTES is a fault, and
-    reading goes on at the next one; so is the damaged rest of a compressed file. Raises ValueError when a file has none
-    of the languages, is no TMX, or declares entities or more attributes than NUM_ATTRIBUTES.
+    A language is found in any case and with any region: "en" also accepts en-US, but prefers en. Of several variants
+    of a language in one unit the first one is used; a unit without both languages is not a pair; both are counted in
+    the log. Inside a sentence the text of <hi> stays and the codes (bpt, ept, ph, it, ut, with any <sub>) are removed;
+    a line end, with the indentation after it, becomes a blank. A unit that is damaged or larger than UNIT_BYTES is a
+    fault, and reading continues at the next one; so is the damaged rest of a compressed file. Raises ValueError when a
+    file has none of the languages, is not TMX, or declares entities or more attributes than NUM_ATTRIBUTES.
     """
 
     def reader(self, path: Path) -> UnitReader:
@@ -41,10 +41,10 @@ class _TmxReader(UnitReader):
 
     def __init__(self, path: Path, source_language: str, target_language: str) -> None:
         super().__init__(path)
-        self._wanted = source_language, target_language
-        self._sides: dict[str, tuple[int, int]] = {}  # by the file's language tags: which side, and how well it fits
+        self._own_languages = source_language, target_language
+        self._sides: dict[str, tuple[int, int]] = {}  # by the file's language tags: the side, and how well it matches
         self._num_of: Counter[str] = Counter()
-        self._side, self._fit = 0, 0  # of the variant that is being read
+        self._side, self._fit = 0, 0  # of the current variant
         self._texts = ["", ""]
         self._fits = [0, 0]
         self._num_pairs = 0
@@ -84,7 +84,7 @@ class _TmxReader(UnitReader):
         self._fit = 0
 
     def on_file_end(self) -> None:
-        source, target = self._wanted
+        source, target = self._own_languages
         if self.num_units and not self._num_pairs and not self.is_damaged:
             found = listed([language.strip() or "none named" for language, _ in self._num_of.most_common()])
             raise ValueError(
@@ -98,5 +98,5 @@ class _TmxReader(UnitReader):
             )
 
     def _side_of(self, language: str) -> tuple[int, int]:
-        fits = [language_match(language, wanted) for wanted in self._wanted]
+        fits = [language_match(language, own) for own in self._own_languages]
         return (0, fits[0]) if fits[0] >= fits[1] else (1, fits[1])

@@ -15,10 +15,10 @@ from mt.listing import listed
 
 @dataclass(frozen=True, kw_only=True)
 class Tsv:
-    """Pairs from tab-separated files, plain or compressed; quotes mean nothing, every tab separates.
+    """Pairs from tab-separated files, plain or compressed; quotes have no meaning, every tab separates.
 
     `path` is one path or a list read in turn. A column is its position from 0, or its name in the first line; when a
-    name is used, or `header` is true, the first line of each file is no pair. A line that lacks a column or is not
+    name is used, or `header` is true, the first line of each file is not a pair. A line that lacks a column or is not
     UTF-8 is a fault.
     """
 

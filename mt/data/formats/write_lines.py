@@ -1,4 +1,4 @@
-"""Writers of formats with a record a line: plain text, tab-separated columns, JSON Lines."""
+"""Writers of formats with one record per line: plain text, tab-separated columns, JSON Lines."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class _Line(NamedTuple):
         return f"line {self.number}"
 
     def bytes_to(self, character: int) -> int:
-        """The byte of the content at which a character of the line stands."""
+        """The byte offset in the content of a character of the line."""
         return self.start + len(self.text[:character].encode())
 
 
 def lines_of(content: bytes, name: str) -> Iterator[_Line]:
-    """The lines, as `mt.data.formats.lines` cuts them. Raises ValueError for what is not UTF-8."""
+    """The lines, as `mt.data.formats.lines` cuts them. Raises ValueError for bytes that are not UTF-8."""
     refuse_other_data(content, name)
     place = len(BYTE_ORDER_MARK) if content.startswith(BYTE_ORDER_MARK) else 0
     number = 0
@@ -47,14 +47,14 @@ def lines_of(content: bytes, name: str) -> Iterator[_Line]:
 
 
 class TextWriter(Writer):
-    """Plain text: each line is a text to translate, and its translation takes its place."""
+    """Plain text: each line is a text to translate, and is replaced by its translation."""
 
     def slots(self, content: bytes, name: str) -> list[Slot]:
         def slot(line: _Line) -> Slot:
             end = line.bytes_to(len(line.text))
 
             def put(text: str) -> list[Edit]:
-                # a last line that nothing ends would be no line any more
+                # an empty last line without a line end would disappear
                 raw = text.encode() or (b"\n" if end == len(content) else b"")
                 return [Edit(line.start, end, raw)]
 
@@ -66,7 +66,7 @@ class TextWriter(Writer):
 @dataclass(frozen=True, kw_only=True)
 class TsvWriter(Writer):
     """Tab-separated columns, as `mt.data.formats.tsv.Tsv` reads them; a line that ends right before the target's column
-    gets one. A text cannot hold a tab or a line end."""
+    gets that column. A text cannot hold a tab or a line end."""
 
     source_column: int | str = 0
     target_column: int | str = 1
@@ -88,7 +88,7 @@ class TsvWriter(Writer):
         cells = line.text.split("\t")
         is_new = len(cells) == target
         if max(source, target - is_new) >= len(cells):
-            raise ValueError(f"{name} line {line.number}: columns {source} and {target} must be there, counted from 0")
+            raise ValueError(f"{name} line {line.number}: columns {source} and {target} must exist, counted from 0")
         begin = len("\t".join(cells[:target])) + (target > 0)
         present = "" if is_new else cells[target]
         start, end = (line.bytes_to(min(place, len(line.text))) for place in (begin, begin + len(present)))
@@ -103,8 +103,8 @@ class TsvWriter(Writer):
 class JsonLinesWriter(Writer):
     """JSON Lines, as `mt.data.formats.jsonl.JsonLines` reads them, with fields inside objects ("translation.en").
 
-    Both fields must be there; null is no text yet. In lists of languages and translations nothing can be written.
-    Characters outside ASCII are escaped in lines that escape theirs.
+    Both fields must exist; null means not translated yet. In lists of languages and translations nothing can be
+    written. Characters outside ASCII are escaped in lines that escape theirs.
     """
 
     source_field: str
@@ -137,12 +137,12 @@ def _text_in(line: str, field: str) -> tuple[str, int, int]:
     rest = field
     while rest:
         if not isinstance(value, dict):
-            raise ValueError(f"field ({field}) must lie in objects alone to be written")
+            raise ValueError(f"field ({field}) must be nested only in objects to be written")
         key = rest
         while key not in value:
             key, dot, _ = key.rpartition(".")
             if not dot:
-                raise ValueError(f"field ({field}) must be there")
+                raise ValueError(f"field ({field}) must exist")
         start, stop = _value_of(line, start, key)
         value, rest = value[key], rest[len(key) + 1 :]
     if value is not None and not isinstance(value, str):
@@ -150,15 +150,15 @@ def _text_in(line: str, field: str) -> tuple[str, int, int]:
     return value or "", start, stop
 
 
-def _value_of(line: str, place: int, wanted: str) -> tuple[int, int]:
-    """Where the value of a key stands in the object that begins at `place`; of a key that stands twice, the last."""
+def _value_of(line: str, place: int, name: str) -> tuple[int, int]:
+    """The range of a key's value in the object that begins at `place`; of a duplicate key, the last one."""
     found = (0, 0)
     place = _skip(line, place + 1)
     while line[place] != "}":
         key, place = scanstring(line, place + 1, True)
         start = _skip(line, _skip(line, place) + 1)  # after the colon
         _, end = DECODER.raw_decode(line, start)
-        if key == wanted:
+        if key == name:
             found = (start, end)
         place = _skip(line, end)
         if line[place] == ",":

@@ -33,11 +33,11 @@ class _Entry:
 
 
 class PoWriter(Writer):
-    """PO files: a segment for each msgstr, and each form of a plural entry, whose source is msgid for the form of one
-    and msgid_plural for the others.
+    """PO files: a segment for each msgstr, and for each form of a plural entry; the source is msgid for the singular
+    form and msgid_plural for the others.
 
-    Fuzzy and untranslated entries are segments, too; flags stay as they are, so that a fuzzy entry stays one. The
-    header and obsolete entries are none. A text is written in the charset of the header, on one line, or on one for
+    Fuzzy and untranslated entries are also segments; flags are unchanged, so that a fuzzy entry stays fuzzy. The header
+    and obsolete entries are not segments. A text is written in the charset of the header, on one line, or on one for
     each line that it has. It begins and ends with a line end where the msgid does, as gettext demands, and only there.
     """
 
@@ -163,7 +163,7 @@ class _Reader:
             raise self._wrong(strings[0].line, str(error)) from None
 
     def _putting(self, strings: list[_String], source: str) -> Callable[[str], list[Edit]]:
-        """What writes a text in place of these strings: in the first one; lines of others alone go."""
+        """A function that writes a text into the first of these strings, and removes lines that only hold others."""
         charset, line_end = self._charset, self._line_end
         first, *others = strings
         alone = {one.line for one in others if self._is_alone(one) and one.line != first.line}
@@ -208,7 +208,7 @@ def _quoted(line: str, charset: str) -> bytes:
 
 
 def _with_line_ends(text: str, source: str) -> str:
-    """The text with a line end at each end where the source has one; what is empty, not translated, stays so."""
+    """The text with a line end at each end where the source has one; an empty text (not translated) stays empty."""
     if not text:
         return text
     if not source.startswith("\n"):

@@ -26,7 +26,7 @@ class _Text:
     start: int
     end: int = 0
     text: list[str] = field(default_factory=list)
-    is_empty_tag: bool = False  # <target/>: `start` to `end` is all of it
+    is_empty_tag: bool = False  # <target/>: `start` to `end` is the whole element
     name: str = ""  # with its prefix
     parts: dict[str, _Text] = field(default_factory=dict)
 
@@ -39,7 +39,7 @@ class _Unit:
 
 
 class _Units:
-    """The units of a file with their texts: the events of a parser put together."""
+    """The units of a file with their texts, collected from a parser's events."""
 
     def __init__(self, content: bytes, units: frozenset[str], name: str) -> None:
         self.units: list[_Unit] = []
@@ -109,7 +109,7 @@ class _Units:
             assert self._unit is not None
             if part is not None:
                 if part in self._open[0][0].parts:
-                    raise ValueError(f"{self._name} line {self._unit.line}: each mid must stand once")
+                    raise ValueError(f"{self._name} line {self._unit.line}: each mid must occur once")
                 self._open[0][0].parts[part] = text
             else:
                 side = self._side[0]
@@ -125,9 +125,9 @@ class _Units:
 
 @dataclass(frozen=True, kw_only=True)
 class _XmlWriter(Writer):
-    """Inline elements: the text of a segment is what readers give, without codes. Where another text is written, it
-    takes the place of the whole content, inline elements included, unless it is `Markup` and brings its own; where the
-    text stays, so do they. XML's special characters are escaped, and characters that the file's encoding does not have
+    """Inline elements: the text of a segment is what readers give, without codes. A new text
+    replaces the whole content, inline elements included, unless it is `Markup` with its own elements; an unchanged
+    text keeps them. XML's special characters are escaped, and characters that the file's encoding lacks
     are written as character references.
     """
 
@@ -156,35 +156,35 @@ class TmxWriter(_XmlWriter):
     """TMX: a segment for each unit with a variant of both languages, found as `mt.data.formats.tmx.Tmx` does.
 
     Of several variants of a language in a unit the first of the best ones counts. A unit without a variant in the
-    target language is no segment: nothing is added. Inline elements are as `_XmlWriter` says.
+    target language is not a segment: nothing is added. Inline elements: see `_XmlWriter`.
     """
 
     def slots(self, content: bytes, name: str) -> list[Slot]:
         slots = []
         for unit in _Units(content, frozenset(["tu"]), name).units:
-            sides = [self._best(unit, wanted) for wanted in (self.source_language, self.target_language)]
+            sides = [self._best(unit, language) for language in (self.source_language, self.target_language)]
             source, target = sides
             if source is not None and target is not None and source is not target:
                 segment = Segment("".join(source.text), "".join(target.text))
                 slots.append(Slot(segment, f"line {unit.line}", _putting(content, target)))
         return slots
 
-    def _best(self, unit: _Unit, wanted: str) -> _Text | None:
-        other = self.target_language if wanted == self.source_language else self.source_language
+    def _best(self, unit: _Unit, own: str) -> _Text | None:
+        other = self.target_language if own == self.source_language else self.source_language
         fits = {
             language: fit
             for language in unit.texts
-            if (fit := language_match(language, wanted)) and fit >= language_match(language, other)
+            if (fit := language_match(language, own)) and fit >= language_match(language, other)
         }
         return unit.texts[max(fits, key=lambda language: fits[language])] if fits else None
 
 
 class XliffWriter(_XmlWriter):
-    """XLIFF 1.2 and 2.0: a segment for each unit, or each `mid` where both sides are cut into segments.
+    """XLIFF 1.2 and 2.0: a segment for each unit, or each `mid` where both sides are divided into segments.
 
-    A unit without a target is a segment, too, and gets one after its source (1.2: its seg-source), with the line end
-    and blanks before that; states stay as they are. Files must be in these languages, in this direction. Inline
-    elements are as `_XmlWriter` says.
+    A unit without a target is also a segment, and gets one after its source (1.2: its seg-source), with the line end
+    and blanks before that; states are unchanged. Files must be in these languages, in this direction. Inline
+    elements: see `_XmlWriter`.
     """
 
     def slots(self, content: bytes, name: str) -> list[Slot]:
@@ -193,8 +193,10 @@ class XliffWriter(_XmlWriter):
             if not language_match(source, self.source_language) or (
                 target is not None and not language_match(target, self.target_language)
             ):
-                wanted = f"{self.source_language} > {self.target_language}"
-                raise ValueError(f"{name}: must be {wanted}, it is {source[:100]} > {(target or 'none named')[:100]}")
+                languages = f"{self.source_language} > {self.target_language}"
+                raise ValueError(
+                    f"{name}: must be {languages}, it is {source[:100]} > {(target or 'none named')[:100]}"
+                )
         slots = []
         for unit in found.units:
             source, target = unit.texts.get("source"), unit.texts.get("target")
@@ -237,7 +239,7 @@ def _adding(content: bytes, unit: _Unit) -> Callable[[str], list[Edit]]:
 
 
 def _as_xml(text: str) -> bytes:
-    """The text as an element's content; a carriage return, which a parser would make a line end, as a reference."""
+    """The text as an element's content; a carriage return, which a parser would change, as a reference."""
     if not isinstance(text, Markup):
         return escape(text, {"\r": "&#13;"}).encode()
     try:
@@ -248,7 +250,7 @@ def _as_xml(text: str) -> bytes:
 
 
 def _tag_end(content: bytes, start: int) -> int:
-    """The place after the tag that begins at `start`; a ">" may stand in an attribute's value."""
+    """The place after the tag that begins at `start`; an attribute's value may contain ">"."""
     found = re.compile(rb"""<[^"'>]*(?:"[^"]*"[^"'>]*|'[^']*'[^"'>]*)*>""").match(content, start)
     assert found is not None, "the parser has read a tag here"
     return found.end()

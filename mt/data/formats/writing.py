@@ -1,8 +1,8 @@
-"""Writers, the twins of the readers: a copy of a file in which only its target texts are others.
+"""Writers, one for each reader: they copy a file and change only its target texts.
 
-A writer has the settings of its format's reader, without the path. `segments` gives the texts of a file, also those
-that are not translated yet; `write` copies the file with other target texts and leaves everything else as it is, byte
-for byte: comments, order, attributes, blanks, encoding, line ends, kind of compression. Writing back what was read
+A writer has the settings of its format's reader, without the path. `segments` yields the texts of a file, also those
+that are not translated yet; `write` copies the file with other target texts and keeps everything else byte for byte:
+ comments, order, attributes, blanks, encoding, line ends, kind of compression. Writing back what was read
 gives the identical file.
 """
 
@@ -28,7 +28,7 @@ else:
 
 
 def _gzip(content: bytes) -> bytes:
-    packer = zlib.compressobj(wbits=31)  # without a name and a time: the same content gives the same file
+    packer = zlib.compressobj(wbits=31)  # without name and time, so that the same content gives the same file
     return packer.compress(content) + packer.flush()
 
 
@@ -41,7 +41,7 @@ PACK: dict[str, Callable[[bytes], bytes]] = {
 
 
 class Markup(str):
-    """A text for XML that is XML already, with the file's inline elements: it is written as it stands."""
+    """A text that is XML already, with the file's inline elements: it is written unchanged."""
 
 
 class Segment(NamedTuple):
@@ -53,7 +53,7 @@ class Segment(NamedTuple):
 
 @dataclass(frozen=True)
 class Slot:
-    """A segment, and where its target text stands: `put` gives the content's parts that change for a new text."""
+    """A segment and the place of its target text: `put` returns the changes of the content for a new text."""
 
     segment: Segment
     place: str  # for messages: "line 3"
@@ -69,32 +69,32 @@ class Edit(NamedTuple):
 
 
 class Writer:
-    """Base of a format's writer; a subclass says with `slots` where the texts of a file stand."""
+    """Base of a format's writer; a subclass finds the places of a file's texts with `slots`."""
 
     def slots(self, content: bytes, name: str) -> list[Slot]:
         """The segments of a file with this content (as `decoded` gives it), in order. Raises ValueError."""
         raise NotImplementedError
 
     def decoded(self, content: bytes, name: str) -> tuple[bytes, Callable[[bytes], bytes]]:
-        """The uncompressed content of a file as `slots` takes it, and what makes a file's content of that again."""
+        """The uncompressed content of a file as `slots` takes it, and the function that restores the file's form."""
         return content, bytes
 
     def segments(self, path: str | Path) -> list[Segment]:
         """The texts of a file, plain or compressed, in order.
 
-        Raises ValueError in one line where something in it cannot be read: what a writer copies must be sound.
+        Raises ValueError where something cannot be read: a writer copies only valid files.
         """
         path = find_file(path)
         content, _ = self.decoded(_content(path), str(path))
         return [slot.segment for slot in self.slots(content, str(path))]
 
     def write(self, path_in: str | Path, path_out: str | Path, texts: Sequence[str | None]) -> None:
-        """Copies a file with `texts` as the targets of its segments, one for each; None leaves a target as it is.
+        """Copies a file with `texts` as the targets of its segments, one for each; None keeps a target.
 
-        The copy is written whole or not at all; the paths may be the same. A text that equals the present one, as it
-        stands or with its line ends as blanks (as readers give it), leaves the file's own way of writing it. The whole
-        file is held in memory. Raises ValueError for a wrong number of texts, and for a text that cannot stand in the
-        format or its encoding: what was written is read again before it is kept.
+        The copy is written completely or not at all; the paths may be equal. A text equal to the present one, exactly
+        or with line ends as blanks (as readers give it), keeps the file's own notation. The whole
+        file is held in memory. Raises ValueError for a wrong number of texts, and for a text that the format or its
+        encoding cannot express: the result is read back before it is kept.
         """
         path = find_file(path_in)
         packed = path.read_bytes()
@@ -114,21 +114,21 @@ class Writer:
         for number, text in changed.items():
             try:
                 edits += slots[number].put(text)
-            except ValueError as error:  # an encoding that lacks a character, markup that is none
+            except ValueError as error:  # an encoding that lacks a character, or invalid markup
                 raise ValueError(f"{path} {slots[number].place}: {_shown(text)} cannot be written ({error})") from None
         new = encoded(_edited(content, edits))
         self._check(content, self.decoded(new, str(path))[0], slots, changed, path)
         kind = compression_of(packed)
         write_whole(Path(path_out), PACK[kind.name](new) if kind else new)
 
-    one_line = staticmethod(in_one_line)  # a text as the format's reader gives it
+    one_line = staticmethod(in_one_line)  # a text as the format's reader yields it
 
     def as_written(self, text: str, source: str) -> str:
-        """The text as it is written for this source, and read again."""
+        """The text as it is written for this source and read back."""
         return text
 
     def _is_other(self, text: str, present: Segment) -> bool:
-        """Whether a text must be written in place of the present one."""
+        """Whether a text must replace the present one."""
         if isinstance(text, Markup):
             return True
         return text != self.one_line(present.target) and self.as_written(text, present.source) != present.target
@@ -139,7 +139,7 @@ class Writer:
         if wrong is None:
             return
         numbers = list(changed)
-        if wrong not in changed:  # a text has broken the format: the last of the fewest first ones that do so
+        if wrong not in changed:  # a text has broken the format: find the first one that does
             fewest, most = 1, len(numbers)
             while fewest < most:
                 middle = (fewest + most) // 2
@@ -153,7 +153,7 @@ class Writer:
         raise ValueError(f"{path} {slots[wrong].place}: {_shown(changed[wrong])} cannot be written in this format")
 
     def _wrong(self, new: bytes, slots: Sequence[Slot], changed: Mapping[int, str]) -> int | None:
-        """The first segment of new content that is not as it must be, -1 where there are not as many; None: all are."""
+        """The first wrong segment of new content, -1 if their number differs; None if all are right."""
         try:
             found = [slot.segment for slot in self.slots(new, "")]
         except ValueError:
@@ -162,8 +162,8 @@ class Writer:
             return -1
         for number, (slot, one) in enumerate(zip(slots, found, strict=True)):
             text = changed.get(number)
-            wanted = slot.segment.target if text is None else self.as_written(text, slot.segment.source)
-            if one.target != wanted and not isinstance(text, Markup):
+            expected = slot.segment.target if text is None else self.as_written(text, slot.segment.source)
+            if one.target != expected and not isinstance(text, Markup):
                 return number
         return None
 

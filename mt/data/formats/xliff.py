@@ -13,7 +13,7 @@ from mt.listing import listed
 
 log = logging.getLogger(__name__)
 
-UNITS = frozenset(["trans-unit", "segment"])  # what holds a source and a target, in 1.2 and 2.0
+UNITS = frozenset(["trans-unit", "segment"])  # elements with a source and a target, in 1.2 and 2.0
 SIDES = ("source", "target")
 UNTRANSLATED = frozenset(["new", "needs-translation", "initial"])  # states
 
@@ -23,14 +23,15 @@ class Xliff(UnitFiles):
     """Pairs from XLIFF files of any size and encoding, plain or compressed; `path` is one path or a list read in turn.
 
     A pair is a trans-unit (1.2) or a segment (2.0) with a source and a target; a trans-unit whose source and target are
-    cut into segments (<mrk mtype="seg">) gives a pair for each `mid` that both have. Files may be in either direction:
-    source_language is what is translated from here. "en" takes en-US, too. No pairs, but counted in the log, are units
-    in other languages (those of the file, or the xml:lang of a source or target), without a target, not to be
-    translated (translate="no"), and those whose state says that nobody has yet (new, needs-translation, initial).
-    Inside a sentence the text of g, mrk, pc and hi stays and codes (x, ph, bpt, ...) go; a line end, with the
-    indentation around it, becomes a blank. A unit that is damaged, has a `mid` twice or is larger than UNIT_BYTES is a
-    fault, and reading goes on at the next one; so is the damaged rest of a compressed file. Raises ValueError when a
-    file is in other languages, is no XLIFF, or declares entities or more attributes than NUM_ATTRIBUTES.
+    divided into segments (<mrk mtype="seg">) gives a pair for each `mid` that both have. Files may be in either
+    direction: source_language is the source of the pairs. "en" also accepts en-US. Skipped, and counted in the log, are
+    units in other languages (those of the file, or the xml:lang of a source or target), without a target, not to be
+    translated (translate="no"), and those whose state says that they are not translated yet (new, needs-translation,
+    initial). Inside a sentence the text of g, mrk, pc and hi stays and codes (x, ph, bpt, ...) are removed; a line end,
+    with the indentation around it, becomes a blank. A unit that is damaged, has a `mid` twice or is larger than
+    UNIT_BYTES is a fault, and reading continues at the next one; so is the damaged rest of a compressed file. Raises
+    ValueError when a file is in other languages, is not XLIFF, or declares entities or more attributes than
+    NUM_ATTRIBUTES.
     """
 
     def reader(self, path: Path) -> UnitReader:
@@ -56,9 +57,9 @@ class _XliffReader(UnitReader):
 
     def __init__(self, path: Path, source_language: str, target_language: str) -> None:
         super().__init__(path)
-        self._wanted = source_language, target_language
+        self._own_languages = source_language, target_language
         self._languages: dict[str, None] = {}  # the file's: "en > de"
-        self._order: tuple[str, str] | None = None  # of the sides for a pair; None where the languages are others
+        self._order: tuple[str, str] | None = None  # of the sides in a pair; None for other languages
         self._around: list[tuple[str, bool]] = []  # elements, and whether they are to be translated
         self._texts: dict[str, str] = {}
         self._segments: dict[str, dict[str, str]] = {}  # of source, seg-source and target: the text of each mid
@@ -72,7 +73,7 @@ class _XliffReader(UnitReader):
         if parent in UNITS and (name in SIDES or name == "seg-source"):
             if name == "target" and attributes.get("state") in UNTRANSLATED:
                 self._is_translated = False
-            if not self._is_wanted(name, attributes.get("xml:lang")):
+            if not self._is_read(name, attributes.get("xml:lang")):
                 self._is_foreign = True
             self.begin_text(name)
             return
@@ -119,7 +120,7 @@ class _XliffReader(UnitReader):
             texts = [{"source": sources[mid], "target": targets[mid]} for mid in sources if targets.get(mid)]
         elif all(targets.values()) or self.fault is not None:
             texts = [self._texts]
-        else:  # of some segments there is no translation, and nothing says which ones they are in the source
+        else:  # some segments have no translation, and it is unknown which ones these are in the source
             texts = []
         assert self._order is not None
         return [
@@ -128,16 +129,16 @@ class _XliffReader(UnitReader):
             if text.get("target")
         ]
 
-    def _is_wanted(self, name: str, language: str | None) -> bool:
-        """Whether a source or target in this language is wanted; "en" is, too, where en-US is wanted."""
+    def _is_read(self, name: str, language: str | None) -> bool:
+        """Whether a source or target in this language is read; "en" is also read for en-US."""
         if language is None or self._order is None:
             return True
         side = "target" if name == "target" else "source"
-        wanted = self._wanted[self._order.index(side)]
-        return bool(language_match(language, wanted) or language_match(wanted, language))
+        own = self._own_languages[self._order.index(side)]
+        return bool(language_match(language, own) or language_match(own, language))
 
     def on_file_end(self) -> None:
-        source, target = self._wanted
+        source, target = self._own_languages
         if self.num_units and self._num_foreign == self.num_units and not self.is_damaged:
             found = listed(self._languages) or "none named"
             raise ValueError(f"{self.path}: must be in {source} and {target}, its languages are: {found}")
@@ -151,7 +152,7 @@ class _XliffReader(UnitReader):
     def _set_languages(self, source: str, target: str | None) -> None:
         self._languages[" ".join(f"{source[:100]} > {(target or 'none named')[:100]}".split())] = None
         self._order = None
-        for order, wanted in ((SIDES, self._wanted), (SIDES[::-1], self._wanted[::-1])):
-            if language_match(source, wanted[0]) and (target is None or language_match(target, wanted[1])):
+        for order, own in ((SIDES, self._own_languages), (SIDES[::-1], self._own_languages[::-1])):
+            if language_match(source, own[0]) and (target is None or language_match(target, own[1])):
                 self._order = order
                 return

@@ -1,4 +1,4 @@
-"""The content of an XML file in UTF-8, whatever encoding it is in."""
+"""The content of an XML file, converted from its encoding to UTF-8."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from mt.data.formats.undecoded import UNDECODED_ERRORS
 
-FIRST_BYTES = {  # that show an encoding, whatever the file says of itself
+FIRST_BYTES = {  # that identify an encoding, before the declaration counts
     codecs.BOM_UTF8: "utf-8",
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
@@ -19,7 +19,7 @@ DECLARED_ENCODING = re.compile(rb"""<\?xml\s[^>]*?\bencoding\s*=\s*["']([A-Za-z]
 
 
 def encoding_of(first: bytes) -> str:
-    """The encoding of a file with these first bytes, as its byte order mark shows it or it says of itself."""
+    """The encoding of a file with these first bytes, by its byte order mark or its declaration."""
     for start, encoding in FIRST_BYTES.items():
         if first.startswith(start):
             return encoding
@@ -31,7 +31,7 @@ def encoding_of(first: bytes) -> str:
 def in_utf8(blocks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
     """The blocks in UTF-8, with `undecoded.UNDECODED`, which XML refuses, in place of bytes not in the encoding.
 
-    UTF-8 itself comes as it is.
+    UTF-8 is passed through.
     """
     if encoding == "utf-8":
         yield from blocks

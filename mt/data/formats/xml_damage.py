@@ -1,4 +1,4 @@
-"""Where reading an XML file goes on after a place that cannot be read: at the next unit."""
+"""Finds where to continue reading an XML file after an unreadable place: at the next unit."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from functools import cached_property
 
 from mt.data.pair import Fault, Pair
 
-TAG_BYTES = 1024  # a tag that is cut off by the end of a block begins in so many last bytes
-REREAD_BYTES = 1 << 25  # that may be parsed twice, beside twice the bytes of the file; then the rest is given up
+TAG_BYTES = 1024  # a tag that is cut by the end of a block begins in this many last bytes
+REREAD_BYTES = 1 << 25  # that may be parsed again, in addition to twice the file; beyond it the rest is not read
 SHOWN_BYTES = 200  # of a lost unit
 
 
@@ -18,9 +18,9 @@ SHOWN_BYTES = 200  # of a lost unit
 class Structure:
     """The elements of a format that hold its units.
 
-    `ranks` are those elements by name: 0 is the outermost one, a larger rank lies inside a smaller one. `inside` names
-    the element that must be open around one, `nested` those that may lie inside their own kind. `context` elements say
-    how the units inside are to be read, so that after damage to one the next one is looked for.
+    `ranks` are those elements by name: 0 is the outermost one, a larger rank is nested in a smaller one. `inside` names
+    the element that must be open around one, `nested` those that may contain their own kind. `context` elements say
+    how the units inside are to be read, so that after damage to one of them the next one is searched for.
     """
 
     ranks: Mapping[str, int]
@@ -40,7 +40,7 @@ class Structure:
         return re.compile(rb"<(/?)(?:[\w.-]{1,100}:)?(%s)(?=[\s/>])" % "|".join(self.ranks).encode())
 
     def open_at(self, is_end: bool, name: str, around: list[str]) -> list[str] | None:
-        """The elements that are open before a tag, of those that were open around the damage; None: it is no place."""
+        """The elements that are open before a tag, of those open around the damage; None: cannot continue here."""
         names = [one.rpartition(":")[2] for one in around]
         if is_end:
             return around[: len(names) - names[::-1].index(name)] if name in names else None
@@ -57,26 +57,26 @@ class Damage:
     fault: Fault
     start: int
     search_from: int = 0
-    parsed_to: int = 0  # the parser has seen what stands before
-    last_tag: int = -1  # the last start tag of the structure that was read
+    parsed_to: int = 0  # the parser has read up to here
+    last_tag: int = -1  # the last start tag of the structure before it
     in_unit: bool = False
-    is_rest: bool = False  # nothing after it is read
+    is_rest: bool = False  # everything after it is lost
     open: list[str] = field(default_factory=list)
-    highest_rank: int | None = None  # of the element to go on at, where not any will do
-    num_units: int | None = None  # that are lost; None: not counted yet
+    highest_rank: int | None = None  # of the element to continue at; None: any
+    num_units: int | None = None  # lost units; None: not counted yet
     shown: str = ""
 
 
 class Window:
-    """The bytes of a file that may still be needed, and the damage after which a place to go on is looked for."""
+    """The bytes of a file that may still be needed, and the damage after which a place to continue is searched for."""
 
     def __init__(self) -> None:
         self.damage: Damage | None = None
         self._held = b""
-        self._start = 0  # of what is held
-        self._place, self._line, self._column = 0, 1, 1  # counted up to here
+        self._start = 0  # of the bytes in memory
+        self._place, self._line, self._column = 0, 1, 1  # of the last counted place
         self._num_reread = 0
-        self._went_on = -1  # the last place after damage
+        self._went_on = -1  # the last place at which reading continued
 
     @property
     def end(self) -> int:
@@ -92,11 +92,11 @@ class Window:
         return memoryview(self._held)[place - self._start :]
 
     def has(self, place: int, content: bytes) -> bool:
-        """Whether this is what stands at the place."""
+        """Whether the bytes at the place are these."""
         return self._held.startswith(content, max(place - self._start, 0))
 
     def forget(self, before: int) -> None:
-        """Let go of the bytes before a place; while a place to go on is looked for, of those that were looked at."""
+        """Frees the bytes before a place; while searching for a place to continue, those already searched."""
         if self.damage is not None:
             before = self.damage.search_from
         if before > self._start:
@@ -116,7 +116,7 @@ class Window:
         return self._line, self._column
 
     def next_place(self, structure: Structure, is_end: bool) -> int | None:
-        """The next place to go on reading, None if it lies behind what is held; counts the units before it."""
+        """The next place to continue reading, None if it is after the bytes in memory; counts the units before it."""
         damage = self.damage
         assert damage is not None
         if damage.num_units is None:
@@ -136,13 +136,13 @@ class Window:
         return None
 
     def faults(self) -> Iterator[Pair]:
-        """A pair with a fault for each unit that is lost, and one where something else is."""
+        """A pair with a fault for each lost unit, or one if something else was lost."""
         if self.damage is not None and self.damage.num_units is not None:
             for number in range(max(self.damage.num_units, 1)):
                 yield Pair(self.damage.shown if number == 0 else "", "", fault=self.damage.fault)
 
     def _begin(self, damage: Damage, structure: Structure) -> None:
-        """Count the units from the start of the damage to the place from which another is looked for."""
+        """Counts the units from the start of the damage to the place where the search begins."""
         start, place = damage.start - self._start, damage.search_from - self._start
         if not damage.in_unit:
             first = max(damage.last_tag + 1, self._went_on, self._start) - self._start
@@ -151,7 +151,7 @@ class Window:
             if any(not tag[1] for tag in context):
                 damage.highest_rank = 1
             start = context[0].start() if context else max(self._held.rfind(b"<", 0, start + 1), 0)
-        # never twice at the same place
+        # never continue twice at the same place
         place = max(place, self._went_on - self._start + 1, start + 1)
         damage.search_from = self._start + place
         damage.shown = " ".join(self._held[start : start + SHOWN_BYTES].decode("utf-8", "replace").split())

@@ -1,4 +1,4 @@
-"""Translation units out of XML files of any size: what TMX and XLIFF have in common."""
+"""Reads translation units from XML files of any size: the common part of TMX and XLIFF."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from mt.data.formats.xml_content import FIRST_BYTES, encoding_of, in_utf8
 from mt.data.formats.xml_damage import Damage, Structure, Window
 from mt.data.pair import Fault, Pair
 
-# Elements inside a sentence that hold or stand for formatting of the document it comes from: they go, with all that is
-# in them. Others (hi, g, mrk, pc) only mark words of the sentence: the words stay.
+# Elements inside a sentence that contain or represent formatting of its document: they are removed with their content.
+# Others (hi, g, mrk, pc) only mark words of the sentence: the words stay.
 CODES = frozenset("bpt ept ph it ut x bx ex sc ec sm em cp".split())
-LINE_BREAKS = frozenset(["lb", "pb"])  # types of codes that part words as a blank does
+LINE_BREAKS = frozenset(["lb", "pb"])  # types of codes that separate words like a blank
 NOT_XML = "not well-formed XML"
 TOO_LARGE = "too large unit"
-UNIT_BYTES = 1 << 23  # of a unit, or of one tag or comment, in UTF-8; a larger one is a fault
+UNIT_BYTES = 1 << 23  # of a unit, tag or comment, in UTF-8; a larger one is a fault
 FIRST_PIECE_BYTES = 2048
-DEPTH = 1000  # of elements inside one another
-AROUND_BYTES = 4096  # of the names of the elements around a unit
+DEPTH = 1000  # of nested elements
+AROUND_BYTES = 4096  # for the names of the elements around a unit
 DOCUMENT_TYPE_BYTES = 1 << 20
 NUM_ATTRIBUTES, NUM_DEFAULTS = 1000, 64  # that a document type may declare, and those with a value for every element
 
 
 @dataclass(frozen=True, kw_only=True)
 class UnitFiles:
-    """Base of a format's source of pairs: `path` is one path or a list read in turn, each by a `reader` of its own."""
+    """Base of a format's source of pairs: `path` is one path or a list read in turn, each by its own `reader`."""
 
     path: Paths
     source_language: str
@@ -55,39 +55,39 @@ class UnitFiles:
         return fingerprint_of(type(self).__name__, file_stamps(self.path), self.source_language, self.target_language)
 
     def reader(self, path: Path) -> UnitReader:
-        """What reads one file."""
+        """The reader of one file."""
         raise NotImplementedError
 
 
 class UnitReader:
     """Base of a format, for one file: the `on_` methods say what its elements mean and collect `pairs`.
 
-    An element whose content is a sentence calls `begin_text` at its start; `on_text` gets the sentence at its end.
+    An element whose content is a sentence calls `begin_text` at its start; `on_text` receives the sentence at its end.
     Names come without their namespace's prefix.
     """
 
-    format = ""  # what such a file is called
+    format = ""  # the name of the format
     structure: Structure  # its units and the elements around them
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.pairs: list[Pair] = []
-        self.num_units = 0  # read so far, whether they gave a pair or not
+        self.num_units = 0  # read so far, with or without a pair
         self.is_damaged = False  # units may be missing
-        self.fault: Fault | None = None  # of the sentences since it was last taken away
+        self.fault: Fault | None = None  # of the sentences since it was last reset
         self._parser: Any = None
-        self._parser_start = 0  # the byte of the file at which its first byte would stand
-        self._piece_bytes = BLOCK_BYTES  # that it is given at once
-        self._to_skip = 0  # elements that are open when a new parser starts, and were seen before
+        self._parser_start = 0  # the byte of the file that corresponds to its first byte
+        self._piece_bytes = BLOCK_BYTES  # passed to it at a time
+        self._to_skip = 0  # elements that are open when a new parser starts, and were reported before
         self._window = Window()
         self._open: list[str] = []  # the elements around, with their prefixes
-        self._unit_start: int | None = None  # the unit that is being read: its first byte, and the elements around it
+        self._unit_start: int | None = None  # the current unit: its first byte, and the elements around it
         self._unit_depth = 0
         self._last_tag = -1  # the last start tag of the structure
-        self._text: list[str] = []  # of the sentence that is being read
+        self._text: list[str] = []  # of the current sentence
         self._text_name = ""
         self._depth = 0  # of elements inside that sentence; the element that holds it is 1, and 0 is outside
-        self._code_depth = 0  # where the code began that is being skipped
+        self._code_depth = 0  # depth of the code that is being skipped
         self._parts: list[tuple[str, int, int]] = []  # of that sentence: name, first and last place in `_text`
         self._open_parts: list[tuple[int, str, int]] = []  # depth, name, first place
         self._defaults: dict[str, dict[str, str]] = {}  # of attributes, by element
@@ -99,19 +99,19 @@ class UnitReader:
         """An element starts, outside of all sentences."""
 
     def on_text(self, name: str, text: str, parts: dict[str, str] | None) -> None:
-        """An element with a sentence has ended; `parts` are what `part_of` named, None where a name stands twice."""
+        """An element with a sentence has ended; `parts` are what `part_of` named, None for a name that occurs twice."""
 
     def on_end(self, name: str) -> None:
         """Another element has ended."""
 
     def on_damage(self, depth: int) -> None:
-        """Reading goes on after damage, at a place where `depth` elements are open."""
+        """Reading continues after damage, at a place where `depth` elements are open."""
 
     def on_file_end(self) -> None:
         """The whole file was read."""
 
     def part_of(self, name: str, attributes: dict[str, str]) -> str | None:
-        """The name of the part that an element inside a sentence is, None where it is none."""
+        """The name of the part that an element inside a sentence forms; None for none."""
         return None
 
     def begin_text(self, name: str) -> None:
@@ -123,9 +123,9 @@ class UnitReader:
     def read(self) -> Iterator[Pair]:
         """All pairs of the file.
 
-        A unit that is damaged or larger than UNIT_BYTES is a pair with a fault, and reading goes on at the next one.
+        A unit that is damaged or larger than UNIT_BYTES is a pair with a fault, and reading continues at the next one.
         The damaged rest of a compressed file is one fault. Raises ValueError when it is another kind of file or
-        declares entities or too many attributes: what these stand for can be larger than any memory, or another file.
+        declares entities or too many attributes, which can expand without limit or include other files.
         """
         blocks = read_blocks(self.path)
         try:
@@ -172,7 +172,7 @@ class UnitReader:
         yield from window.faults()
 
     def _parsed(self, content: bytes | memoryview, is_end: bool) -> Damage | None:
-        """What is wrong with the content, the elements of which are read up to there."""
+        """The damage in the content, whose elements were read up to there."""
         parsed = 0
         try:
             while parsed < len(content):
@@ -189,7 +189,9 @@ class UnitReader:
                 self._parser.Parse(b"", True)
             except expat.ExpatError as error:
                 place = self._parser_start + self._parser.ErrorByteIndex
-                begin = place if self._unit_start is None else self._unit_start + 1  # what has no end hides all units
+                begin = (
+                    place if self._unit_start is None else self._unit_start + 1
+                )  # an element without an end hides all later units
                 why = expat.ErrorString(error.code)
                 return self._damage(place, why, search_from=begin, parsed_to=self._window.end)
         if self._in_document_type and self._window.end > DOCUMENT_TYPE_BYTES:
@@ -210,7 +212,7 @@ class UnitReader:
         return self._lost(fault, place, search_from, parsed_to)
 
     def _lost(self, fault: Fault, place: int, search_from: int, parsed_to: int) -> Damage:
-        """The damage at a place, after which a unit is looked for."""
+        """The damage at a place, after which a unit is searched for."""
         in_unit = self._unit_start is not None
         return Damage(
             fault,
@@ -225,7 +227,7 @@ class UnitReader:
 
     @property
     def line(self) -> int:
-        """The line of the file that is being read."""
+        """The current line of the file."""
         return self._window.line_and_column(self._place())[0]
 
     @property
@@ -237,13 +239,13 @@ class UnitReader:
         return self._parser_start + max(self._parser.CurrentByteIndex, 0)
 
     def _needed(self) -> int:
-        """The first byte that is needed to go on after damage."""
+        """The first byte that is needed to continue after damage."""
         if self._unit_start is not None:
             return self._unit_start
         return max(self._place(), self._parser_start)
 
     def _start_parser(self, place: int, around: list[str]) -> None:
-        """Parse from this place of the file, where these elements are open."""
+        """Parses from this place of the file, where these elements are open."""
         is_first = place == 0 and not around and self._parser is None
         self._parser = parser = expat.ParserCreate("utf-8")
         self._open, self._unit_start = [], None
@@ -267,8 +269,8 @@ class UnitReader:
         self._parser_start = place - len(start.encode())
         parser.Parse(start.encode(), False)
         if not is_first:
-            # After _Refused a parser goes on to the end of its piece, so that large pieces are dear where damage is
-            # near; but a tag that fills many small pieces is looked at again with each, so that they grow.
+            # After _Refused a parser continues to the end of its piece, so that large pieces are costly near damage;
+            # but a tag that fills many small pieces is read again with each, so that their size grows.
             self._piece_bytes = FIRST_PIECE_BYTES
             self.on_damage(len(around))
 
@@ -289,7 +291,7 @@ class UnitReader:
         if self._defaults:
             attributes = self._defaults.get(full_name, {}) | attributes
         if len(self._open) + self._depth >= DEPTH:
-            raise _Refused(f"elements more than {DEPTH:,} deep", self._place())
+            raise _Refused(f"elements nested more than {DEPTH:,} deep", self._place())
         if not self._depth:
             if name in self.structure.ranks:
                 self._last_tag = self._place()
@@ -370,7 +372,7 @@ class UnitReader:
 
 
 class _Refused(Exception):
-    """What XML allows and these files have no use for, and the byte of the file where it stands."""
+    """XML that is valid but that these files never need, and its byte in the file."""
 
     def __init__(self, why: str, place: int) -> None:
         super().__init__(why)
@@ -378,7 +380,7 @@ class _Refused(Exception):
 
 
 def in_one_line(text: str) -> str:
-    """The text with a blank for each line end and the blanks around it; those at both ends of the text go."""
+    """The text with a blank for each line end and the blanks around it; those at both ends of the text are removed."""
     if "\n" not in text:
         return text
     first, *others = text.split("\n")
@@ -387,7 +389,7 @@ def in_one_line(text: str) -> str:
     return " ".join(filter(None, lines)).strip(" ")
 
 
-def language_match(language: str, wanted: str) -> int:
-    """How well a language tag fits the wanted one, in any case: 2 the same, 1 a kind of it (en-US of en), 0 not."""
-    language, wanted = (tag.lower().replace("_", "-") for tag in (language, wanted))
-    return 2 if language == wanted else int(language.startswith(f"{wanted}-"))
+def language_match(language: str, own: str) -> int:
+    """How well a language tag matches `own`, ignoring case: 2 the same, 1 a variant of it (en-US of en), 0 not."""
+    language, own = (tag.lower().replace("_", "-") for tag in (language, own))
+    return 2 if language == own else int(language.startswith(f"{own}-"))

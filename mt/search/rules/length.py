@@ -9,7 +9,7 @@ from mt.search.rules.rule import Rule
 
 
 class LeastLength(Rule):
-    """Forbids EOS before `min_length` tokens; a sentence's own limit goes before it."""
+    """Forbids EOS before `min_length` tokens; a sentence's own length limit has priority."""
 
     def __init__(self, min_length: int, limits_N: Tensor, eos: int):
         self.least_N, self.eos = limits_N.clamp(max=min_length), eos

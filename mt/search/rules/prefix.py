@@ -13,7 +13,7 @@ from mt.search.rules.rule import Rule
 class Prefix(Rule):
     """Each sentence's target begins with its own ids; none of them may be EOS. After them everything is allowed.
 
-    They are exempt from other rules, such as the one about repetition, but for the length limit.
+    Prefix tokens are exempt from other rules, such as the one about repetition, but not from the length limit.
     """
 
     def __init__(self, prefixes: Sequence[Sequence[int]]):

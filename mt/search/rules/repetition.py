@@ -1,4 +1,4 @@
-"""A guard against loops: no n-gram may appear twice in one hypothesis."""
+"""Prevents loops: no n-gram may appear twice in one hypothesis."""
 
 import torch
 from torch import Tensor
@@ -23,7 +23,7 @@ class Repetition(Rule):
         num_windows = history_RT.shape[1] - size + 1
         if num_windows < 1:
             return
-        # the n-grams so far are "G tokens, then one more"; forbidden is the "one more" wherever the G are the last G
+        # an n-gram is "G tokens, then one more"; the "one more" is forbidden wherever these G are the last G tokens
         windows_RJG = history_RT.unfold(1, size, 1)[:, :, : size - 1]
         last_RG = history_RT[:, history_RT.shape[1] - size + 1 :]
         is_repeat_RJ = (windows_RJG == last_RG.unsqueeze(1)).all(-1)

@@ -1,4 +1,4 @@
-"""What a rule is: it says which tokens may come next, and may demand some."""
+"""The interface of rules: they forbid tokens at the next step, and may demand some in the target."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from torch import Tensor
 
 
 class Rule:
-    """What may come next. A rule is a value: what it remembers of hypotheses is in the rule that `rows` returns.
+    """Limits the next token. A rule is immutable: its memory of hypotheses is in the rule that `rows` returns.
 
-    `sentences_N` (on the CPU) says which sentence of the caller's batch each entry is, so that a rule can hold what
-    belongs to each sentence in the caller's order. What a rule allows for a sentence must not depend on the others.
+    `sentences_N` (on the CPU) says which sentence of the caller's batch each entry is, so that a rule can store
+    values per sentence in the caller's order. What a rule allows for a sentence must not depend on the others.
     """
 
     def forbid(self, log_probs_NWV: Tensor, history_NWT: Tensor, sentences_N: Tensor) -> None:
@@ -20,7 +20,7 @@ class Rule:
         raise NotImplementedError
 
     def forced(self, history_NWT: Tensor, sentences_N: Tensor) -> Tensor | None:
-        """ids_N: the only token that may follow, whatever other rules forbid; -1 where there is none such."""
+        """ids_N: the only token that may follow, even if other rules forbid it; -1 where none is forced."""
         return None
 
     def rows(self, parents_NK: Tensor, stay_M: Tensor | None = None) -> Rule:
@@ -43,11 +43,11 @@ class Demand(Rule):
         raise NotImplementedError
 
     def keep(self, log_probs_NWV: Tensor, history_NWT: Tensor, sentences_N: Tensor) -> None:
-        """Sets to -inf, in place, tokens that would take away progress which a hypothesis has.
+        """Sets to -inf, in place, tokens that would undo a hypothesis's progress.
 
-        For searches with one hypothesis, which cannot keep another one beside it.
+        For searches with one hypothesis, which cannot keep an alternative.
         """
 
     def next_tokens(self, history_NWT: Tensor, sentences_N: Tensor) -> Tensor:
-        """ids_NWC: the tokens that bring each hypothesis forward by one; -1 where there are fewer than C."""
+        """ids_NWC: tokens that raise each hypothesis's progress by one; -1 where there are fewer than C."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""Given phrases stand in the target."""
+"""Demands that the target contains given phrases."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,10 +12,10 @@ from mt.search.rules.rule import Demand
 
 
 class Terms(Demand):
-    """Each phrase (a sequence of ids) must stand in the target of its sentence as often as is said.
+    """Each phrase (a sequence of ids) must occur in the target of its sentence as often as its count says.
 
     `phrases` has for each sentence its phrases and their counts. A phrase that is followed by one of `continuing_V`
-    does not count: such a token goes on in the same word. Two different phrases may share tokens. EOS is forbidden
+    does not count: such a token continues the same word. Two different phrases may share tokens. EOS is forbidden
     until the demand is met.
     """
 
@@ -44,7 +44,7 @@ class Terms(Demand):
         missing_NWC, begun_NWC = self._state(history_NWT, sentences_N)
         lengths_NC, needed_N = self._of(self.lengths_AC, sentences_N, history_NWT), self.needed(sentences_N)
         met_NW = needed_N.to(history_NWT.device)[:, None] - (missing_NWC * lengths_NC[:, None]).sum(-1)
-        # one phrase is worked on at a time
+        # only one phrase is in progress at a time
         return met_NW + (begun_NWC.amax(-1) if begun_NWC.shape[-1] else 0)
 
     def next_tokens(self, history_NWT: Tensor, sentences_N: Tensor) -> Tensor:
@@ -57,7 +57,7 @@ class Terms(Demand):
     def keep(self, log_probs_NWV: Tensor, history_NWT: Tensor, sentences_N: Tensor) -> None:
         if not history_NWT.shape[-1]:
             return
-        # a token of the same word, whichever it is, undoes a phrase that ends here
+        # any token that continues the word undoes a phrase that ends here
         some = int(self.continuing_V.long().argmax())
         after_NWT = torch.cat([history_NWT, torch.full_like(history_NWT[..., :1], some)], dim=-1)
         before_NWC, after_NWC = (self._state(of, sentences_N)[0] for of in (history_NWT, after_NWT))
@@ -69,7 +69,7 @@ class Terms(Demand):
         return all_A[sentences_N].to(history_NWT.device)
 
     def _state(self, history_NWT: Tensor, sentences_N: Tensor) -> tuple[Tensor, Tensor]:
-        """How often each phrase is still missing, and how many tokens of a missing one stand at the end (NWC both)."""
+        """How often each phrase is still missing, and how many tokens of a missing one the end holds (both NWC)."""
         ids_NCL, lengths_NC, counts_NC = (
             self._of(all_A, sentences_N, history_NWT) for all_A in (self.ids_ACL, self.lengths_AC, self.counts_AC)
         )
@@ -80,10 +80,10 @@ class Terms(Demand):
         for length in range(1, min(L, T) + 1):
             windows_NWJL = history_NWT.unfold(-1, length, 1)
             is_equal_NWCJ = (windows_NWJL[:, :, None] == ids_NCL[:, None, :, None, :length]).all(-1)
-            # a shorter part of a phrase, at the end of the hypothesis, is a beginning of it
+            # a prefix of a phrase at the end of the hypothesis: the phrase has begun
             is_beginning_NWC = is_equal_NWCJ[..., -1] & (lengths_NC > length)[:, None]
             begun_NWC = torch.where(is_beginning_NWC, length, begun_NWC)
-            # where a token follows that goes on in the same word, the phrase is only a part of another word
+            # a following token that continues the word makes the phrase a part of another word
             is_equal_NWCJ[..., :-1] &= ~continuing_V[history_NWT[:, :, None, length:]]
             is_whole_NWCJ = is_equal_NWCJ & (lengths_NC == length)[:, None, :, None]
             found_NWC += is_whole_NWCJ.sum(-1)

@@ -1,4 +1,4 @@
-"""All the rules of a search as one."""
+"""Combines all rules of a search into one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mt.search.rules.rule import Demand, Rule
 
 @dataclass
 class Rules:
-    """The rules, and the limit of length, which goes before all of them.
+    """The rules, and the length limit, which has priority over all of them.
 
     `is_due_NW`: hypotheses that were given a demanded token by the last `bring_forward`.
     """
@@ -51,7 +51,7 @@ class Rules:
     def bring_forward(self, log_probs_NWV: Tensor, history_NWT: Tensor, sentences_N: Tensor, ends_NW: Tensor) -> None:
         """Leaves only demanded tokens, in place, where the model would end (`ends_NW`) or room is short.
 
-        A phrase that was begun so is ended, too. For searches without places to share.
+        A phrase that was begun in this way is also completed. For searches that share no places.
         """
         device, V = log_probs_NWV.device, log_probs_NWV.shape[-1]
         (N, W, T), where = history_NWT.shape, (history_NWT, sentences_N)
@@ -61,7 +61,7 @@ class Rules:
         C, needed_N1 = next_NWC.shape[-1], self.needed(sentences_N).to(device)[:, None]
         room_N1 = (self.limit.limits_N[sentences_N] - T).to(device)[:, None]
         parents_NW = torch.arange(W, device=device).expand(N, W)
-        # what would be missing after another token, for which EOS stands here
+        # what would be missing after one more token that no rule demands, here EOS
         rest_NW = needed_N1 - self.progress_after(*where, parents_NW, torch.full_like(parents_NW, self.limit.eos))
         missing_NW = needed_N1 - self.progress(*where)
         is_due_NW = ends_NW | (room_N1 <= rest_NW)
@@ -73,7 +73,7 @@ class Rules:
             return
         values_NWC = log_probs_NWV.gather(-1, next_NWC.clamp(min=0)).masked_fill(next_NWC < 0, -torch.inf)
         is_due_NW = is_due_NW & (values_NWC > -torch.inf).any(-1)  # other rules may forbid all of them
-        # those that bring it furthest: a phrase that is begun goes on
+        # those with the most progress: a phrase that has begun is continued
         parents_NC = parents_NW.repeat_interleave(C, dim=1)
         progress_NWC = self.progress_after(*where, parents_NC, next_NWC.clamp(min=0).flatten(1)).view(N, W, C)
         progress_NWC = progress_NWC.masked_fill(values_NWC == -torch.inf, -1)
@@ -98,7 +98,7 @@ class Rules:
         return self.rows(parents_NC).progress(history_NCT, sentences_N)
 
     def next_tokens(self, history_NWT: Tensor, sentences_N: Tensor) -> Tensor:
-        """ids_NWC: the tokens that bring each hypothesis forward; -1 where there is none."""
+        """ids_NWC: the tokens that raise each hypothesis's progress; -1 where there is none."""
         return torch.cat([rule.next_tokens(history_NWT, sentences_N) for rule in self.demands], dim=-1)
 
 

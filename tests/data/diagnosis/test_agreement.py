@@ -30,7 +30,7 @@ def test_shuffled_lines_do_not():
     source, target = lengths()
     ((level, line),) = findings(source, np.random.default_rng(2).permutation(target))
     assert level == Level.STOP
-    assert "do not go together" in line and "sorted, shuffled" in line
+    assert "do not correspond" in line and "sorted, shuffled" in line
 
 
 @pytest.mark.parametrize("shift, side", [(1, "target lacks 1 line"), (-1, "source lacks 1 line"), (3, "lacks 3 lines")])

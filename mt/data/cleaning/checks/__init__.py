@@ -1,1 +1,1 @@
-"""What can be wrong with a sentence or a pair: one check a file, each as cheap as it can be on what is right."""
+"""What can be wrong with a sentence or a pair: one check per file, each cheap on correct text."""

@@ -1,4 +1,4 @@
-"""Web and e-mail addresses: nobody translates them away."""
+"""Web and e-mail addresses, which a translation keeps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Characters that mean nothing in a sentence: controls, private use, what an unreadable byte became."""
+"""Characters without meaning in a sentence: controls, private use, replacements of unreadable bytes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from functools import lru_cache
 from mt.data.cleaning.checks.scripts import scripts_of
 
 DIRECTIONS = r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # marks that Arabic and Hebrew text may need
-# Controls but the tab, ends of lines, byte order marks, lone surrogates, private use, U+FFFD and its kin. Joiners
-# and soft hyphens are no fault: Persian, Indic scripts and emoji need the ones, careful typesetting has the others.
+# Controls except the tab, line ends, byte order marks, lone surrogates, private use, U+FFFD and similar. Joiners and
+# soft hyphens are allowed: Persian, Indic scripts and emoji need joiners, careful typesetting uses soft hyphens.
 CONTROLS = (
     r"\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff\ue000-\uf8ff\ufdd0-\ufdef\ufff0-\uffff"
     r"\U000f0000-\U0010ffff"

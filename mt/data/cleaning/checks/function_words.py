@@ -1,7 +1,7 @@
-"""The small words that every text in a language is full of, by language code: enough to tell languages apart.
+"""Function words, which are frequent in every text of a language, by language code: enough to identify languages.
 
-Only languages that blanks separate into words are here. Two languages are told apart by the words that one of them has
-alone, so that a list must also hold words which are small words elsewhere: "will" and "was" are German, too.
+Only languages that blanks separate into words are here. Two languages are distinguished by the words that only one
+of them has, so a list must also hold function words of others that it shares: "will" and "was" are German, too.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ _WORDS = {
     "vi": "và của là có không được cho một những các người này đó với trong tôi anh em ông bà chúng ta đã đang sẽ"
     " rất khi nhưng thì mà để từ vào ra ở như cũng nó họ to do a an in",
 }  # fmt: skip
-_SAME_WORDS = {"bs": "hr", "ms": "id", "no": "nb"}  # near enough to be told apart from all others by the same words
+_SAME_WORDS = {"bs": "hr", "ms": "id", "no": "nb"}  # close enough to share a list
 
 
 @lru_cache
@@ -94,7 +94,7 @@ def function_words(code: str) -> frozenset[str]:
 
 @lru_cache
 def telling_words(code: str, other: str) -> frozenset[str]:
-    """The function words of one language that are none of the other's; none where either is not known."""
+    """The function words of one language that the other lacks; none where either is not known."""
     words, others = function_words(code), function_words(other)
     return words - others if words and others else frozenset()
 
@@ -105,18 +105,18 @@ def known_languages() -> list[str]:
 
 
 class WordEvidence(NamedTuple):
-    """How many different small words of the other side's language each side holds; 0 where it has one of its own."""
+    """The number of different function words of the other side's language in each side; 0 if it has one of its own."""
 
     source: int
     target: int
 
 
 def wrong_words(source: str, target: str, source_language: str, target_language: str) -> WordEvidence:
-    """The evidence of small words that a side is written in the other side's language."""
+    """Evidence from function words that a side is written in the other side's language."""
     own, others = telling_words(source_language, target_language), telling_words(target_language, source_language)
     if not own or not others:
         return WordEvidence(0, 0)
-    # nearly all sentences hold a word of their own language, and are done with at the first of them
+    # nearly all sentences hold a word of their own language: the first one found ends the check
     source_words, target_words = source.lower().split(), target.lower().split()
     return WordEvidence(
         len(others.intersection(source_words)) if own.isdisjoint(source_words) else 0,

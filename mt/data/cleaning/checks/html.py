@@ -1,4 +1,4 @@
-"""What HTML leaves behind in a sentence: tags and character references."""
+"""Remains of HTML in a sentence: tags and character references."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _TAG = re.compile(
     r"|textarea|th|thead|title|tr|tt|u|ul)(?:\s[^<>]*)?/?>|<!--",
     re.IGNORECASE,
 )
-# The eight that Moses' tokenizer writes are no fault: whole corpora are written with them, on purpose. "&amp;nbsp;" is
-# a fault, it was escaped twice.
+# The eight that Moses' tokenizer writes are allowed: whole corpora use them on purpose. "&amp;nbsp;" is a fault, since
+# it was escaped twice.
 _REFERENCE = re.compile(
     r"&(?:amp;)?(?!(?:amp|lt|gt|quot|apos|#91|#93|#124);)(#\d+;|#[xX][0-9a-fA-F]+;|[A-Za-z]\w{1,31};)"
 )

@@ -7,8 +7,8 @@ import re
 _BYTES = bytes(range(0x80, 0xC0))  # what follows the first byte of a character in UTF-8
 _WINDOWS = "".join(sorted(set(_BYTES.decode("cp1252", "ignore")) - set(_BYTES.decode("latin-1"))))
 _NEXT = rf"\x80-\xbf{_WINDOWS}"  # those bytes, as either encoding shows them
-# Those which good text does not have right behind an accented letter: "liberté »" has a hard blank (\xa0) and a quote
-# there, "Úžasný" a letter, and all three would pass for the bytes of some rare character.
+# Those which correct text does not have right after an accented letter: "liberté »" has a hard blank (\xa0) and a quote
+# there, "Úžasný" a letter, and all three could also be the bytes of a rare character.
 _ODD = r"\x80-\x9f¡-§¨¬¯±´-¶¸¼-¿€‚ƒ„ˆ‰˜"
 
 _MOJIBAKE = re.compile(
@@ -24,10 +24,10 @@ _ANY = re.compile(f"[{_NEXT}]")
 
 
 def has_mojibake(text: str) -> bool:
-    """Whether the text holds a character whose UTF-8 bytes were taken for characters.
+    """Whether the text holds a character whose UTF-8 bytes were read as characters.
 
     >>> has_mojibake("schÃ¶n"), has_mojibake("schön"), has_mojibake("« liberté »")
     (True, False, False)
     """
-    # most texts hold no byte that could come second, and are done with here
+    # most texts hold no possible second byte, and need no further check
     return not text.isascii() and _ANY.search(text) is not None and _MOJIBAKE.search(text) is not None

@@ -1,4 +1,4 @@
-"""Numbers of both sides: the same ones, however each language writes them?"""
+"""Compares the numbers of both sides, in the notation of each language."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections import Counter
 
 NUMBERS = ("any", "tolerant", "strict")  # how closely they are compared
-TOLERANT_DIGITS = 4  # that both sides must hold before a tolerant comparison says anything
+TOLERANT_DIGITS = 4  # that both sides must hold before a tolerant comparison judges them
 
 _DIGIT = re.compile(r"\d")
 # "1,000" and "1.000" and "1 000" are one number, and so are "10:30" and "10.30"
@@ -14,10 +14,11 @@ _NUMBER = re.compile(r"\d+(?:[.,:'’\u00a0\u202f]\d+|[ \u2009]\d{3}(?!\d))*")
 
 
 def numbers_differ(source: str, target: str, how: str) -> bool:
-    """Whether the sides tell different numbers, in whatever digits (all of Unicode's count).
+    """Whether the sides contain different numbers, in any of Unicode's digits.
 
-    "strict": as multisets, separators and leading zeros aside. "tolerant": both sides hold four digits or more and
-    share fewer than half of them, so that a number in words, a date or a time in its own form is no difference.
+    "strict": as multisets, ignoring separators and leading zeros. "tolerant": both sides hold four digits or more and
+    share fewer than half of them, so that a number in words, or another notation of a date or time, is not a
+    difference.
     """
     digits = _DIGIT.findall(source), _DIGIT.findall(target)
     if how == "strict":

@@ -7,7 +7,7 @@ from collections import Counter
 from functools import lru_cache
 from typing import NamedTuple
 
-# Blocks of Unicode, as they stand inside the brackets of a regular expression.
+# Blocks of Unicode, as ranges for the brackets of a regular expression.
 SCRIPTS = {
     "Arabic": r"\u0600-\u06ff\u0750-\u077f\u0870-\u08ff\ufb50-\ufdff\ufe70-\ufefc",
     "Armenian": r"\u0530-\u058f\ufb13-\ufb17",
@@ -38,7 +38,7 @@ SCRIPTS = {
     "Thai": r"\u0e00-\u0e7f",
     "Tibetan": r"\u0f00-\u0fff",
 }
-# Of no script, though Python takes them for letters: signs such as º and µ, ½, ², Ⅷ, ①, and letters of mathematics.
+# Of no script, although letters for Python: signs such as º and µ, ½, ², Ⅷ, ①, and letters of mathematics.
 COMMON = r"ªº²³µ¹¼-¾\u02b0-\u02ff\u2070-\u209f\u2100-\u218f\u2460-\u24ff\u2776-\u2793\u3192-\u32ff\U0001d400-\U0001f1ff"
 
 LANGUAGES = {
@@ -88,7 +88,7 @@ def language_of(code: str) -> str:
 
 @lru_cache
 def scripts_of(code: str) -> tuple[str, ...]:
-    """The scripts that a language is written in; nothing for a code that this file does not know.
+    """The scripts that a language is written in; none for a code that this file does not know.
 
     A code may name its script: sr-Latn.
     """
@@ -99,7 +99,7 @@ def scripts_of(code: str) -> tuple[str, ...]:
 
 
 def foreign_share(text: str, code: str) -> float:
-    """The share of a text's letters that are of none of the language's scripts; 0 where no script is known."""
+    """The share of a text's letters that belong to none of the language's scripts; 0 where no script is known."""
     scripts = _expected(code)
     if scripts is None or (scripts.hold_ascii and text.isascii()) or scripts.outside.search(text) is None:
         return 0.0

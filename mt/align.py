@@ -49,7 +49,7 @@ PICTURES, SENTENCES = 20, 100  # drawn as pictures and on the page, unless --lim
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The command; returns its exit code, raises ValueError or OSError for what a user can mend."""
+    """The command; returns its exit code, raises ValueError or OSError for a user's mistakes."""
     arguments = sys.argv[1:] if argv is None else argv
     if arguments[:1] in (["choose"], ["corpus"], ["head"]):
         return import_module(f"mt.align_{arguments[0]}").main(arguments[1:])
@@ -109,7 +109,7 @@ def main(argv: list[str] | None = None) -> int:
         lines.trees = read_trees(flags.trees, sources, flags.source, **of)
     with only_process(output.folder):
         remove_unfinished(output.folder)  # left by a process that was killed
-        # it describes the other files, so it goes first and is written last
+        # it describes the other files, so it is removed first and written last
         (output.folder / ABOUT).unlink(missing_ok=True)
         summary, page = output.write(tqdm(lines, unit="line", disable=None), finder, gold)
         about = describe(summary, lines, finder, flags)
@@ -216,7 +216,7 @@ def parser() -> argparse.ArgumentParser:
     add_precision(how)
 
     what = parser.add_argument_group("what comes out")
-    what.add_argument("--output", metavar="FOLDER", required=True, help="where the files go")
+    what.add_argument("--output", metavar="FOLDER", required=True, help="folder for the files")
     what.add_argument("--formats", metavar="NAMES", default=",".join(FORMATS), help="of %(default)s (default: all)")
     what.add_argument(
         "--unit", choices=("words", "pieces"), default="words", help="what is aligned, in every file (default: words)"

@@ -25,7 +25,7 @@ log = logging.getLogger("mt.align")
 
 
 def main(argv: list[str]) -> int:
-    """The command; returns its exit code, raises ValueError or OSError for what a user can mend."""
+    """The command; returns its exit code, raises ValueError or OSError for a user's mistakes."""
     flags = parser().parse_args(argv)
     if flags.gold and flags.reverse:
         raise ValueError("--gold and --reverse: give one of them, not both")

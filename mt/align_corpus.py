@@ -23,7 +23,7 @@ SOFT_PRODUCT = SYMMETRIZATIONS[-1]
 
 
 def main(argv: list[str]) -> int:
-    """The command; returns its exit code, raises ValueError or OSError for what a user can mend."""
+    """The command; returns its exit code, raises ValueError or OSError for a user's mistakes."""
     flags = parser().parse_args(argv)
     check(flags)
 

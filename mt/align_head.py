@@ -1,4 +1,4 @@
-"""Trains an alignment head on a finished checkpoint, whose other weights stay the same, as its translations do.
+"""Trains an alignment head on a finished checkpoint, whose other weights and translations stay the same.
 
 The head learns from word links (Shift-AET): those of --links, such as another aligner's or those of `align` for both
 directions of a model, else links of the statistical aligner, which learns from --source and --target. --output gets
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 log = logging.getLogger("mt.align")
 
 MAX_PIECES = 200  # of a side: longer pairs are left out
-SHIFT = 1  # the row that reads a piece: its state after a layer knows the piece
+SHIFT = 1  # the row that reads a piece: its state after a layer contains the piece
 
 
 def main(argv: list[str]) -> int:
-    """The command; returns its exit code, raises ValueError or OSError for what a user can mend."""
+    """The command; returns its exit code, raises ValueError or OSError for a user's mistakes."""
     flags = parser().parse_args(argv)
     for name, least in (("steps", 1), ("max_tokens", 2 * MAX_PIECES + 2), ("seed", 0)):
         if getattr(flags, name) < least:

@@ -1,4 +1,4 @@
-"""Compares variants of attention: trains each alike, times them in turns, measures each alone, and writes one report.
+"""Compares variants of attention: trains all alike, times them in turns, measures each alone, and writes one report.
 
     python -m mt.compare_attention                                 every variant, on what comes with the project
     python -m mt.compare_attention seeds=[1,2,3] '~variants.local'
@@ -6,7 +6,7 @@
     python -m mt.compare_attention parts=[costs,report]            without training
     python -m mt.compare_attention 'tasks=[bundled,multi30k,documents]'     image captions, too, from data.folder
 
-What is measured is kept, and the same command goes on from there. In folder: report.md, report.html, report.csv,
+Measurements are stored, and the same command resumes from there. In folder: report.md, report.html, report.csv,
 results.json, and the runs, each a checkpoint like any other.
 """
 
@@ -30,7 +30,7 @@ log = logging.getLogger("mt.compare_attention")
 
 
 def main(settings: dict[str, Any]) -> None:
-    """Trains, measures and reports what `settings` name. Raises ValueError for what cannot be, before anything runs."""
+    """Trains, measures and reports by `settings`. Raises ValueError for impossible settings before anything runs."""
     from mt.checkpoint.rebuild import build, call
     from mt.comparison.measuring import bootstrap_all, measure_all, time_all, train_all
     from mt.comparison.report import markdown, page, values_as_csv
@@ -46,14 +46,14 @@ def main(settings: dict[str, Any]) -> None:
     folder = Path(asked.folder)
     comparison = comparison_of(asked, costs.lengths, folder)
     for variant in comparison.variants:
-        variant.make_mixer(costs.num_heads, costs.head_size)  # what is refused is refused before hours of training
+        variant.make_mixer(costs.num_heads, costs.head_size)  # refuse bad settings before hours of training
     choose_device(costs.device)
     if "train" in asked.parts:
         check_tasks(comparison)
     folder.mkdir(parents=True, exist_ok=True)
     held = lock(folder)
     remove_unfinished(folder)  # left by a process that was killed
-    comparison = replace(comparison, results=Results.open(folder))  # what another process measured until now
+    comparison = replace(comparison, results=Results.open(folder))  # also what other processes have measured so far
     if "train" in asked.parts:
         train_all(comparison, folder, asked.jobs)
     if "speeds" in asked.parts:

@@ -4,4 +4,4 @@ from mt.cores import wait_without_spinning
 
 __version__ = "0.1.0"
 
-wait_without_spinning()  # here, since it must come before torch is loaded, whatever part of the package is used first
+wait_without_spinning()  # here, since it must run before torch is loaded, whichever module is imported first

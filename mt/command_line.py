@@ -1,4 +1,4 @@
-"""What all commands share: where the settings are, how mistakes are told, how Hydra is started. Never imports torch."""
+"""What all commands share: the settings' folder, error reporting, starting Hydra. Never imports torch."""
 
 import atexit
 import os
@@ -28,7 +28,7 @@ BROKEN_PIPE = 141  # 128 + SIGPIPE: what `... | head` gives every other filter
 # what Hydra's plugins add to its groups, and the extra that brings each
 PLUGINS = {"hydra/launcher/submitit_": "cluster", "hydra/sweeper/optuna": "sweep"}
 
-# what libraries say in errors that are no MemoryError
+# messages of libraries' errors about memory that are not MemoryError
 NO_MEMORY = (
     *("can't allocate memory", "bad_alloc", "can't start new thread", "annot allocate memory", "out of memory"),
     *("failed to map segment", "nable to mmap", "Resource temporarily unavailable"),
@@ -37,7 +37,7 @@ NO_MEMORY = (
 
 HYDRA_FLAGS = """\
 flags:
-  --cfg job           print the settings that would be used, and leave
+  --cfg job           print the settings that would be used, and exit
   --multirun, -m      one run for each combination: -m trainer.seed=1,2,3
                       in the queue of a cluster with hydra/launcher=slurm, a search with hydra/sweeper=tune
   --hydra-help        Hydra's own flags
@@ -52,7 +52,7 @@ def config_folder() -> Path:
 
 
 def run(main: Callable[[], int | None]) -> NoReturn:
-    """Runs a tool and leaves with its exit code; a user's mistake (ValueError, OSError) is one line and code 2."""
+    """Runs a tool and exits with its code; a user's mistake (ValueError, OSError) is one line and code 2."""
     with one_line_errors():
         settle_streams()
         log_to_stderr()
@@ -63,7 +63,7 @@ def run(main: Callable[[], int | None]) -> NoReturn:
 
 @contextmanager
 def leaving_at_once() -> Iterator[None]:
-    """Ends the process at once, after its exit handlers: taking down an interpreter with torch costs 0.3 seconds."""
+    """Ends the process at once, after its exit handlers: shutting down an interpreter with torch takes 0.3 seconds."""
     try:
         yield
     except SystemExit as end:
@@ -84,10 +84,10 @@ def run_hydra(main: Callable[[dict[str, Any]], float | None], config_name: str) 
         settle_streams()
     if {"--help", "-h"} & set(sys.argv[1:]):
         with one_line_errors():
-            print(hydra_help(main, config_name), flush=True)  # before Hydra is imported, which takes longer to say less
+            print(hydra_help(main, config_name), flush=True)  # before Hydra is imported, which is slow
         return
-    debug = debug_wanted()
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra lets errors through, and we word them
+    debug = is_debugging()
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra passes errors on, and we report them
 
     import hydra
     from hydra.core.hydra_config import HydraConfig
@@ -109,10 +109,10 @@ def run_hydra(main: Callable[[dict[str, Any]], float | None], config_name: str) 
             if alone:
                 refuse_unused_plugin(HydraConfig.get().runtime.choices)
             elif "folder" in settings:
-                # each job in a folder of its own, or they would go on with one another's work
+                # each job has its own folder, or they would resume one another's runs
                 job_name = job_folder(HydraConfig.get().job.override_dirname)
                 settings["folder"] = sweep_folder(settings["folder"], job_name)
-            return main(settings)  # a number, for a sweeper to make better
+            return main(settings)  # a number, for a sweeper to optimize
 
     job.__module__ = main.__module__  # Hydra names the job after it
 
@@ -136,7 +136,7 @@ def run_hydra(main: Callable[[dict[str, Any]], float | None], config_name: str) 
 
 
 def refuse_unused_plugin(choices: Mapping[str, str]) -> None:
-    """Raises ValueError where a launcher or a sweeper is chosen for a command that Hydra does not ask them for."""
+    """Raises ValueError where a launcher or a sweeper is chosen without --multirun, where Hydra does not use them."""
     for group in ("hydra/launcher", "hydra/sweeper"):
         if choices[group] != "basic":
             raise ValueError(f"{group}={choices[group]} needs --multirun")
@@ -149,14 +149,14 @@ def is_from(package: str, error: Exception) -> bool:
 
 
 def worded_by_launcher(error: Exception) -> str:
-    """What submitit refused or lost: its first words, and the last line of what it quotes under a ruler."""
+    """Submitit's error: its first words, and the last line of what it quotes under a ruler."""
     said, *quoted = re.split(r"^-{10,}$", str(error), flags=re.M)
     return " ".join([said, *quoted[0].strip().splitlines()[-1:]]) if quoted else said
 
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Turns what a user can cause into an exit code, and one line on stderr where there is something to say."""
+    """Turns errors that a user can cause into an exit code, and one line on stderr where necessary."""
     ctrl_c = CtrlC.installed()
     try:
         with ctrl_c.first():
@@ -166,14 +166,14 @@ def one_line_errors() -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(BROKEN_PIPE) from None
     except Exception as error:
-        if debug_wanted() or not (isinstance(error, (ValueError, OSError)) or is_out_of_memory(error)):
+        if is_debugging() or not (isinstance(error, (ValueError, OSError)) or is_out_of_memory(error)):
             raise
         tell(f"{command_name()}: error: {one_line(error)}")
         raise SystemExit(USER_MISTAKE) from None
 
 
 class CtrlC:
-    """Interrupts as Python does, and remembers it: libraries make errors of their own of an interrupted load."""
+    """Interrupts as Python does, and remembers it: libraries turn an interrupted load into other errors."""
 
     came = False
 
@@ -183,7 +183,7 @@ class CtrlC:
 
     @contextmanager
     def first(self) -> Iterator[None]:
-        """Ends in SystemExit what was interrupted, whatever error it ends in."""
+        """Raises SystemExit after an interrupt, in place of any other error."""
         try:
             yield
         except (KeyboardInterrupt, Exception) as error:
@@ -205,8 +205,8 @@ class CtrlC:
         return new
 
 
-def debug_wanted() -> bool:
-    """Whether the environment asks for tracebacks."""
+def is_debugging() -> bool:
+    """Whether the environment requests tracebacks."""
     return os.environ.get("MT_DEBUG", "0") not in ("", "0")
 
 
@@ -216,7 +216,7 @@ def command_name() -> str:
 
 
 def is_out_of_memory(error: BaseException | None) -> bool:
-    """Whether an error, or one that it came from, says that there is no memory left, or no room for a thread."""
+    """Whether an error, or one of its causes, says that no memory is left, or none for a thread."""
     while error is not None:
         if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
             return True
@@ -237,7 +237,7 @@ def one_line(error: Exception) -> str:
 
 
 def _refuse_flag(message: str) -> NoReturn:
-    raise ValueError(f"{message} (flags stand together, before or after the settings; --help lists them)")
+    raise ValueError(f"{message} (all flags must be together, before or after the settings; --help lists them)")
 
 
 def worded(error: Exception, config_name: str, overrides: list[str]) -> str:
@@ -278,7 +278,7 @@ def worded(error: Exception, config_name: str, overrides: list[str]) -> str:
 def quoted_override(override: str) -> str | None:
     """The override as a shell takes it, its value as a text in quotes; "~" before a path becomes the home folder.
 
-    None where there is no such form in one line: it has no name, or its value has line ends or "${" in it.
+    None where that is impossible in one line: it has no name, or its value contains line ends or "${".
     """
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.core.override_parser.types import Quote, QuotedString
@@ -296,7 +296,7 @@ def quoted_override(override: str) -> str | None:
 
 
 def config_search() -> AbstractContextManager[Any]:
-    """In it Hydra composes from our settings files; within a command that Hydra runs it does so anyway."""
+    """Inside the block Hydra composes from our settings files; in a command that Hydra runs it already does."""
     from hydra import initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
 
@@ -326,7 +326,7 @@ def composed(config_name: str, overrides: Sequence[str]) -> dict[str, Any]:
 
 
 def did_you_mean(name: str, known: Sequence[str]) -> str:
-    """`; did you mean X?` for the known name nearest to `name`, or nothing; a last part alone is enough to be found."""
+    """`; did you mean X?` for the known name nearest to `name`, or nothing; the last part of a name is enough."""
     by_last_part = {full.rpartition(".")[2]: full for full in reversed(known)}
     near = get_close_matches(name, [full for full in known if not name.startswith(f"{full}.")], n=1, cutoff=0.7)
     near = near or [by_last_part[part] for part in get_close_matches(name.rpartition(".")[2], by_last_part, n=1)]
@@ -355,7 +355,7 @@ def setting_names(config_name: str, overrides: list[str]) -> list[str]:
 
 
 def config_files(config_name: str) -> list[Path]:
-    """`config_name`.yaml, behind the files that it goes on from (`- train` among its defaults)."""
+    """`config_name`.yaml, after the files that it builds on (`- train` among its defaults)."""
     file = config_folder() / f"{config_name}.yaml"
     names = re.findall(r"^ *- *(\w+) *$", file.read_text("utf-8"), re.M)
     return [*(base for name in names if name != "_self_" for base in config_files(name)), file]
@@ -389,7 +389,7 @@ def hydra_help(main: Callable[[dict[str, Any]], float | None], config_name: str)
     groups = config_groups(config_name)
     width = max(map(len, groups), default=0)
     text = "".join(file.read_text("utf-8") for file in config_files(config_name))
-    # top-level entries other than Hydra's own: `defaults:` is told by the list of groups
+    # top-level entries other than Hydra's own: the list of groups shows `defaults:`
     entries = re.split(r"^(?=\S)", text, flags=re.M)
     settings = "".join(entry for entry in entries if not entry.startswith(("#", "defaults:", "hydra:", "---")))
     name = command_name()
@@ -402,7 +402,7 @@ def hydra_help(main: Callable[[dict[str, Any]], float | None], config_name: str)
             "groups, each with its options (group=option):",
             *(f"  {group:{width}}  {' '.join(options)}" for group, options in groups.items()),
             "",
-            f"settings (setting=value; those of the groups stand in {config_folder()}):",
+            f"settings (setting=value; those of the groups are in {config_folder()}):",
             indent(settings.strip(), "  "),
             "",
             HYDRA_FLAGS,

@@ -17,13 +17,13 @@ SPIN_SETTINGS = {
     "GOMP_SPINCOUNT": "1000",  # GNU (torch's builds for Linux): turns of the waiting loop
     "KMP_BLOCKTIME": "1",  # LLVM and Intel (macOS, conda): milliseconds
 }
-CHOSEN_BY_USER = {*SPIN_SETTINGS, "OMP_WAIT_POLICY"}  # any of these in the environment is left as it is
+CHOSEN_BY_USER = {*SPIN_SETTINGS, "OMP_WAIT_POLICY"}  # if the environment sets any of these, nothing is changed
 
 
 def wait_without_spinning(environment: MutableMapping[str, str] = os.environ) -> None:
-    """Makes OpenMP threads sleep after a short wait, unless the environment says how they wait.
+    """Makes OpenMP threads sleep after a short wait, unless the environment sets how they wait.
 
-    It has an effect on libraries that are loaded afterwards, and on processes that are started afterwards.
+    It affects libraries that are loaded later, and processes that are started later.
     """
     if not CHOSEN_BY_USER & environment.keys():
         environment.update(SPIN_SETTINGS)
@@ -38,7 +38,7 @@ def available_cores() -> int:
 
 def num_threads(environment: Mapping[str, str] = os.environ) -> int:
     """The threads that a process should compute with: OMP_NUM_THREADS, which torchrun sets too, else all its cores."""
-    chosen = environment.get("OMP_NUM_THREADS", "").split(",")[0].strip()  # a list has one number a nesting level
+    chosen = environment.get("OMP_NUM_THREADS", "").split(",")[0].strip()  # a list has one number per nesting level
     return int(chosen) if chosen.isdecimal() and int(chosen) else available_cores()
 
 
@@ -65,7 +65,7 @@ def cpu_quota(proc: Path = Path("/proc/self")) -> float | None:
 def seconds_waited_for_a_core() -> float | None:
     """The seconds that the threads of this process were ready to run and had no core, summed over its threads.
 
-    Linux counts them a thread (the second number of `schedstat`); None where the system does not tell.
+    Linux counts them a thread (the second number of `schedstat`); None where the system does not report it.
     """
     try:
         waited = [int((task / "schedstat").read_text("utf-8").split()[1]) for task in _tasks()]

@@ -1,4 +1,4 @@
-"""Number formats and devices: what `auto` means, said in one place."""
+"""Number formats and devices: the one place that defines `auto`."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ try:
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
-# oneDNN keeps compiled products by shape, 1024 of them by default; batches come in many shapes, and what is kept grew
-# to gigabytes without a gain in speed. Read at the first product, so that it must be set before.
+# oneDNN keeps compiled products by shape, 1024 of them by default; batches come in many shapes, and the cache grew
+# to gigabytes without a gain in speed. It is read at the first product, so it must be set before.
 KEPT_PRODUCTS = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
-DECODING_PRODUCTS, TRAINING_PRODUCTS = "128", "32"  # batches of training come in more shapes than could be kept
+DECODING_PRODUCTS, TRAINING_PRODUCTS = "128", "32"  # training batches have more shapes than a cache can hold
 os.environ.setdefault(KEPT_PRODUCTS, DECODING_PRODUCTS)
-# ideep, torch's layer above it, keeps 1024 more by shape, with the memory that each product needs beside its matrices:
-# hundreds of megabytes after some thousand short lines, and no gain in speed.
+# ideep, torch's layer above it, keeps 1024 more by shape, with the memory that each product needs in addition to its
+# matrices: hundreds of megabytes after some thousand short lines, and no gain in speed.
 os.environ.setdefault("LRU_CACHE_CAPACITY", "16")
 
-# torch knows the affinity of a process, not the quota of a container: threads beyond it would be throttled together.
+# torch knows the affinity of a process, not the quota of a container: more threads would be throttled together.
 if num_threads() < torch.get_num_threads():
     torch.set_num_threads(num_threads())
 
@@ -59,7 +59,7 @@ def choose_device(name: str) -> torch.device:
 def choose_precision(
     name: str, device: torch.device, *, known: Mapping[str, torch.dtype] = MappingProxyType(PRECISIONS)
 ) -> torch.dtype:
-    """What a precision's name stands for; `auto` is bfloat16 where the device multiplies it natively, else float32."""
+    """The type of a precision's name; `auto` is bfloat16 where the device multiplies it natively, else float32."""
     if name == "auto":
         return torch.bfloat16 if _multiplies_bfloat16(device) else torch.float32
     if name not in known:
@@ -69,12 +69,12 @@ def choose_precision(
 
 
 def mixed_precision(device: torch.device, dtype: torch.dtype) -> AbstractContextManager:
-    """Autocast to `dtype` for matrix products; float32 is left alone."""
+    """Autocast to `dtype` for matrix products; nothing for float32."""
     return torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32)
 
 
 def machine(device: torch.device) -> str:
-    """What timings on the device depend on: its name, the threads of a CPU, and torch's version."""
+    """A description of the device for timings: its name, the threads of a CPU, and torch's version."""
     if device.type == "cuda":
         return f"{torch.cuda.get_device_name(device)}, torch {torch.__version__}"
     threads = f"{torch.get_num_threads()} threads" if torch.get_num_threads() > 1 else "1 thread"
@@ -82,7 +82,7 @@ def machine(device: torch.device) -> str:
 
 
 def processor() -> str:
-    """The name of the CPU, as well as the system tells it."""
+    """The name of the CPU, as the system reports it."""
     try:
         rows = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
         return next(row.partition(":")[2].strip() for row in rows if row.startswith("model name"))
@@ -93,7 +93,7 @@ def processor() -> str:
 def set_up_training(device: torch.device, *, has_long_lines: bool) -> None:
     """Sets up the libraries of this process for training; call it before the first product of matrices.
 
-    A number of kept products that the environment names stays, unless it is the one that decoding has.
+    A cache size in the environment is kept, unless it is the one for decoding.
     """
     if os.environ.get(KEPT_PRODUCTS) == DECODING_PRODUCTS:
         os.environ[KEPT_PRODUCTS] = TRAINING_PRODUCTS
@@ -102,11 +102,11 @@ def set_up_training(device: torch.device, *, has_long_lines: bool) -> None:
 
 
 def keep_freed_memory() -> None:
-    """Lets this process use freed memory again instead of giving it back to the system and asking for it anew.
+    """Makes this process reuse freed memory instead of returning it to the system and requesting it again.
 
-    Every step asks for the same megabytes, and new ones come page by page: on a CPU a tenth of the time of decoding,
-    a fiftieth of that of training.
-    What is free by now is given back. Does nothing where the C library is not glibc.
+    Every step needs the same megabytes, and new memory is mapped page by page: on a CPU this takes a tenth of the time
+    of decoding, a fiftieth of that of training. Memory that is free now is returned first. Does nothing where the C
+    library is not glibc.
     """
     library = ctypes.CDLL(None) if sys.platform == "linux" else None
     if hasattr(library, "mallopt") and hasattr(library, "malloc_trim"):
@@ -116,10 +116,10 @@ def keep_freed_memory() -> None:
 
 
 def give_back_freed_memory() -> None:
-    """Gives freed memory back to the system at once, in blocks of 256 KiB and more.
+    """Returns freed memory to the system at once, in blocks of 256 KiB and more.
 
-    What a backward pass needs lies in small blocks between the large ones of long lines, and would keep them from being
-    used again. With lines of 4,096 pieces and attention in a loop over blocks, forward and backward took 465 MiB at
+    A backward pass leaves small blocks between the large ones of long lines, which prevent their reuse.
+    With lines of 4,096 pieces and attention in a loop over blocks, forward and backward took 465 MiB at
     most in place of 2,826. Does nothing where the C library is not glibc.
     """
     library = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -128,7 +128,7 @@ def give_back_freed_memory() -> None:
 
 
 def peak_memory_mib() -> int | None:
-    """The most memory that this process has held so far, in MiB; None where the system does not say."""
+    """The most memory that this process has held so far, in MiB; None where the system does not report it."""
     if resource is None:
         return None
     bytes_each = 1 if sys.platform == "darwin" else 1024

@@ -1,10 +1,10 @@
-"""Look at a corpus before anyone trains on it: what is in it, what is wrong with it, how long training will take.
+"""Examine a corpus before training: what is in it, what is wrong with it, how long training will take.
 
     python -m mt.doctor data=text data.folder=my/corpus data.source_language=en data.target_language=de
     python -m mt.doctor experiment=multi30k model=base       any settings of mt-train
     python -m mt.doctor data=text … doctor.trial_seconds=0   without running the model
 
-Prepared files and checkpoints stay as they are. The report goes to stdout and ends in a verdict; doctor.json and
+Prepared files and checkpoints are not changed. The report goes to stdout and ends in a verdict; doctor.json and
 lengths.png go to doctor.folder. Exit code: 0 when ready, 1 when not, 2 when a setting is wrong.
 """
 
@@ -26,7 +26,7 @@ log = logging.getLogger("mt.doctor")
 
 
 def main(settings: dict[str, Any]) -> None:
-    """Prints the report of what `settings` describe; leaves with 1 where training must not begin."""
+    """Prints the report of what `settings` describe; exits with 1 where training should not begin."""
     from mt.checkpoint.rebuild import build
     from mt.data.diagnosis.examine import examine
     from mt.data.diagnosis.section import Level, report, to_json, verdict
@@ -59,7 +59,7 @@ def main(settings: dict[str, Any]) -> None:
 
 
 def _training(parts: Parts, trial_seconds: float, prepared: Prepared, times_larger: float) -> Section:
-    """Whether the model can train on the prepared sample, and what that will take."""
+    """Whether the model can train on the prepared sample, and the time and memory it will take."""
     from mt.data.diagnosis.section import Section
     from mt.model.seq2seq import parameter_counts
     from mt.training.assembly import Assembly

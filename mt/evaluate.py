@@ -27,7 +27,7 @@ log = logging.getLogger("mt.evaluate")
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The command; returns its exit code, raises ValueError or OSError for what a user can mend."""
+    """The command; returns its exit code, raises ValueError or OSError for a user's mistakes."""
     flags = parser().parse_args(argv)
     if not flags.hypotheses and not flags.source:
         raise ValueError("--source FILE is needed (or --hypotheses FILE, to score translations that exist already)")
@@ -76,7 +76,7 @@ def main(argv: list[str] | None = None) -> int:
                 *checkpoints, device=flags.device, precision=flags.precision, shortlist=flags.shortlist
             )
             translator.tags.check(flags.tag)
-            translator.tags.check_lines(numbered(lines), flags.tag)  # all of them before minutes of translating
+            translator.tags.check_lines(numbered(lines), flags.tag)  # check all lines before minutes of translating
             search = adjusted(
                 translator.search, beam_size=flags.beam_size, length_penalty=flags.length_penalty, n_best=1
             )
@@ -137,7 +137,7 @@ def _question(flags: argparse.Namespace) -> "Question":
             f"--paired ({flags.paired}) needs two systems or more: repeat --hypotheses, the baseline first"
         )
     if "comet" in metrics and not flags.source:
-        raise ValueError("metrics (comet) needs --source FILE: COMET reads the sources, too")
+        raise ValueError("metrics (comet) needs --source FILE: COMET also reads the sources")
     return Question(
         metrics=metrics,
         confidence=flags.confidence,
@@ -150,7 +150,7 @@ def _question(flags: argparse.Namespace) -> "Question":
 
 
 def _tokenization(settings: "ScoreSettings", flags: argparse.Namespace, checkpoint: str | None) -> "Tokenization":
-    """What was set, or what fits the target language: the flag's, the checkpoint's, or that of the files' names."""
+    """The tokenization: of the flag, the checkpoint, or the target language in the files' names."""
     from mt.data.sources import language_of_tag
     from mt.evaluation.systems import languages_of_names
 
@@ -159,7 +159,7 @@ def _tokenization(settings: "ScoreSettings", flags: argparse.Namespace, checkpoi
     elif named := language_of_tag(flags.tag):
         languages = [named]
     elif checkpoint is not None:
-        from mt.checkpoint.folder import find_step, read_card  # with torch in it
+        from mt.checkpoint.folder import find_step, read_card  # imports torch
 
         languages = [read_card(find_step(Path(checkpoint))).target_language]
     else:
@@ -171,7 +171,7 @@ def _tokenization(settings: "ScoreSettings", flags: argparse.Namespace, checkpoi
 
 
 def _resampling(question: "Question", systems: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Any]]:
-    """How intervals and p came about, for readers."""
+    """How intervals and p were computed, for readers."""
     from mt.evaluation.significance import SAMPLES
 
     said: dict[str, dict[str, Any]] = {}
@@ -248,7 +248,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME",
         default="auto",
         help="how BLEU finds words: auto fits the target language; 13a, intl, zh, ja-mecab, ko-mecab, char; flores101,"
-        " flores200, spBLEU-1K (their models lie in ~/.sacrebleu/models); none for tokenised text (default:"
+        " flores200, spBLEU-1K (their models are in ~/.sacrebleu/models); none for tokenised text (default:"
         " %(default)s)",
     )
     report.add_argument(

@@ -19,14 +19,14 @@ class Flags(argparse.ArgumentParser):
         self.idle: list[tuple[str, str, Callable[[argparse.Namespace], bool]]] = []
 
     def refuse_idle(self, flag: str, when: str, is_so: Callable[[argparse.Namespace], bool]) -> None:
-        """From now on `flag` is refused where it is given without effect: `is_so` decides, `when` says it in words."""
+        """Refuses `flag` where it is given without effect: `is_so` decides, `when` names the case."""
         self.idle.append((flag, when, is_so))
 
     def parse_args(  # type: ignore[override]  # one signature for the overloads of argparse
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> Any:
         flags = super().parse_args(args, namespace)
-        # once more without defaults: what is not None then, was given
+        # parse again without defaults: a value that is not None was given
         given = super().parse_args(args, argparse.Namespace(**dict.fromkeys(vars(flags))))
         for flag, when, is_so in self.idle:
             if getattr(given, flag.removeprefix("--").replace("-", "_")) is not None and is_so(flags):
@@ -88,7 +88,7 @@ def add_batch_tokens(flags: Group, *, is_searched: bool = True) -> None:
 def add_tag(flags: Group, name: str = "--tag", of: str = "each source line") -> None:
     """Adds `--tag`."""
     flags.add_argument(
-        name, metavar="TAG", help=f"goes before {of}, for a model that was trained with tags: '<2de>' (default: none)"
+        name, metavar="TAG", help=f"put before {of}, for a model that was trained with tags: '<2de>' (default: none)"
     )
 
 

@@ -1,4 +1,4 @@
-"""Lists inside messages, cut to the first few: a folder may hold a million files, a header ten thousand columns."""
+"""Lists in messages, shortened to the first few: a folder may hold a million files, a header ten thousand columns."""
 
 from collections.abc import Collection
 from itertools import islice
@@ -17,6 +17,6 @@ def listed(items: Collection[object], *, between: str = ", ", longest: int = LON
 
 
 def _short(text: str, longest: int) -> str:
-    """The text with line ends, and characters that no terminal should get, as escapes."""
+    """The text with line ends, and characters that are unsafe for a terminal, as escapes."""
     text = text if len(text) <= longest else f"{text[:longest]}…"
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)

@@ -1,4 +1,4 @@
-"""Numbers where they enter: flags and settings. NaN, infinity and what does not fit in 64 bits are refused by name."""
+"""Checks numbers in flags and settings: NaN, infinity and numbers over 64 bits are refused by name."""
 
 import argparse
 import math
@@ -49,7 +49,7 @@ class Number:
 def check_numbers(node: Any, name: str = "") -> None:
     """Raises ValueError, naming the setting, for a number that is not finite or does not fit in 64 bits.
 
-    `node` is a value, or mappings and lists of values, however deep; `name` is its full name (`trainer.seed`).
+    `node` is a value, or mappings and lists of values, at any depth; `name` is its full name (`trainer.seed`).
     """
     if isinstance(node, Mapping):
         for key, value in node.items():

@@ -1,6 +1,6 @@
 """Prepare a corpus: clean it, train its tokenizer, encode it. `python -m mt.prepare data=multi30k tokenizer=bpe`
 
-Training does the same when it must; this command shows the counts before an hour is spent, and prints the folder.
+Training does the same if necessary; this command shows the counts before a long training, and prints the folder.
 """
 
 from typing import Any

@@ -1,7 +1,8 @@
 """Scores given translations: the log-probability that a model gives each of them, in total and token by token.
 
-Lines have columns between tabs: a source, then one or several targets. A line out for each line in: the total in nats
-for each target, between tabs; with --json all of it. Natural logarithms, end of sentence included, no length penalty.
+Lines have columns between tabs: a source, then one or several targets. One output line per input line: the total in
+nats for each target, between tabs; with --json everything. Natural logarithms, end of sentence included, no length
+penalty.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The command; returns its exit code, raises ValueError or OSError for what a user can mend."""
+    """The command; returns its exit code, raises ValueError or OSError for a user's mistakes."""
     flags = parser().parse_args(argv)
     from mt.checkpoint.folder import newest_run
     from mt.data.formats.compressed import find_file
@@ -101,7 +102,7 @@ def _pairs(path: str, flags: argparse.Namespace) -> Iterator[tuple[Request, list
 
 
 def _row(number: int, request: Request, targets: Sequence[Scored], as_json: bool) -> str:
-    """What is written for a line."""
+    """The output for a line."""
     if not as_json:
         return "\t".join(f"{target.log_prob:.4f}" for target in targets)
     bodies: list[dict[str, Any]] = [

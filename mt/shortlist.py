@@ -1,7 +1,7 @@
 """Writes into a checkpoint which target pieces each source piece may become: `translate --shortlist` then is faster.
 
-Learns from a parallel corpus, best the training text: the statistical aligner links its pieces. What it costs in BLEU
-is for `evaluate --shortlist` to say; more --best and --frequent cost less and are slower.
+Learns from a parallel corpus, best the training text: the statistical aligner links its pieces. `evaluate --shortlist`
+measures its cost in BLEU; more --best and --frequent cost less and are slower.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The command; returns its exit code, raises ValueError or OSError for what a user can mend."""
+    """The command; returns its exit code, raises ValueError or OSError for a user's mistakes."""
     flags = parser().parse_args(argv)
     from itertools import islice
 

@@ -1,4 +1,4 @@
-"""What reaches the terminal: text without control characters and of bounded length, and streams that may be closed."""
+"""Output to the terminal: text without control characters and of bounded length, and streams that may be closed."""
 
 import errno
 import io
@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 LONGEST = 2000  # characters of a message, or of a value in a log line
-KEPT_END = 400  # of them at the end, where a message says what would be right
+KEPT_END = 400  # of them at the end, where a message gives the remedy
 
 # Controls (C0, C1), line and paragraph separators, marks and overrides of direction, halves of surrogate pairs: a
 # terminal obeys them, or shows the rest of the line in another order.
@@ -60,7 +60,7 @@ class VisibleFormatter(logging.Formatter):
 
 
 def _shown(value: Any) -> Any:
-    """A value of a log line: itself, or its text where that is not fit to be shown."""
+    """A value of a log line: itself, or its escaped text where necessary."""
     if value is None or isinstance(value, (int, float)):
         return value
     text = str(value)
@@ -69,11 +69,11 @@ def _shown(value: Any) -> Any:
 
 
 def tell(message: str) -> None:
-    """Writes one line to stderr; does nothing where that cannot take it (closed, a full disk)."""
+    """Writes one line to stderr; does nothing where that fails (closed, a full disk)."""
     try:
         print(visible(message), file=sys.stderr, flush=True)
     except (OSError, ValueError):
-        # Python would try again at its end, and leave with a code of its own
+        # Python would try again at exit, and return another exit code
         with suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
@@ -82,7 +82,7 @@ def settle_streams() -> None:
     """Makes stdout UTF-8 with "\\n" ending each line, as files are written here; a closed stdin is an empty one.
 
     A closed stderr becomes one that drops everything: else what Python writes there would go to stdout, and what C
-    libraries write there into whatever file is opened next. Raises ValueError for a closed stdout.
+    libraries write there to the file that is opened next. Raises ValueError for a closed stdout.
     """
     is_stdout_closed = sys.stdout is None
     for number in (0, 1, 2):  # opened in this order, each gets the lowest number that is free: its own

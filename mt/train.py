@@ -6,7 +6,7 @@
     python -m mt.train model=base trainer.time_budget=30m batches.max_tokens=8192
     python -m mt.train start_from=checkpoints/demo name=mine data=text …     from another run's weights
 
-The same command again goes on where the run stopped.
+The same command resumes a stopped run.
 """
 
 from __future__ import annotations
@@ -47,17 +47,17 @@ def main(settings: dict[str, Any]) -> float | None:
     parts = Parts.of(settings)
     ranks = Ranks.join(parts.set_up_process().type)
     if not ranks.is_first:
-        logging.getLogger("mt").setLevel(logging.ERROR)  # the first process speaks for all
+        logging.getLogger("mt").setLevel(logging.ERROR)  # only the first process logs
     tokenizations = _tokenizations(parts)
     run = _open_run(parts, settings, ranks)
     ranks.on_first_rank(parts.prepare)
-    prepared = parts.prepare()  # there already, unless another machine has folders of its own
+    prepared = parts.prepare()  # prepared already, unless another machine has its own folders
     run.check_tokenizers(prepared.tokenizers)
     if ranks.is_first:
         prepared.ledger.save(run.path / "ledger.json")
     assembly = Assembly.of(parts, prepared)
     run.describe(assembly.card, prepared.tokenizers)
-    reference = cache(lambda: Reference.of_validation(prepared))  # learned once, where it has to be
+    reference = cache(lambda: Reference.of_validation(prepared))  # learned once, if necessary
     validate = _make_validate(assembly, run.path, tokenizations["valid"], reference, ranks)
     trainer = _make_trainer(assembly, run, validate, ranks)
     if trainer.position.step and _is_finished(trainer, run):
@@ -73,7 +73,7 @@ def main(settings: dict[str, Any]) -> float | None:
     outcome = _train(trainer, run, settings)
     ranks.leave()
     if outcome.signal is not None:
-        log.warning("%s; the same command goes on from there", outcome.reason)
+        log.warning("%s; the same command resumes from there", outcome.reason)
         raise SystemExit(128 + outcome.signal)
     if ranks.is_first:
         log.info("training is done: %s, %.1f minutes", outcome.reason, outcome.position.seconds / 60)
@@ -83,7 +83,7 @@ def main(settings: dict[str, Any]) -> float | None:
 
 
 def _tokenizations(parts: Parts) -> dict[str, Tokenization]:
-    """How each held-out set is scored, by name; warns where a language cannot be scored as it should be."""
+    """How each held-out set is scored, by name; warns where the right tokenizer of a language is missing."""
     fitting = parts.fitting_scores()
     for note in dict.fromkeys(one.note for one in fitting.values() if one.note):
         log.warning(note)
@@ -94,7 +94,7 @@ def _open_run(parts: Parts, settings: dict[str, Any], ranks: Ranks) -> RunFolder
     """The run's folder, which the first process opens and locks."""
     from mt.checkpoint.run_folder import RunFolder
 
-    # files that changed under the same settings are a change too
+    # changed files with the same settings are also a change
     seen = {**settings, "corpus": parts.fingerprint()}
     how = {"fresh": settings["fresh"], "allow": settings["resume"]["allow"], "same_corpus": parts.former_fingerprints()}
     opened = ranks.on_first_rank(lambda: RunFolder.open(settings["folder"], seen, **how))
@@ -104,7 +104,7 @@ def _open_run(parts: Parts, settings: dict[str, Any], ranks: Ranks) -> RunFolder
 def _make_validate(
     assembly: Assembly, folder: Path, tokenization: Tokenization, reference: Callable[[], Reference], ranks: Ranks
 ) -> Callable[..., Validation]:
-    """(model, step) -> what the validation of this model gives."""
+    """(model, step) -> the validation of this model."""
     from mt.inference.translator import Translator
 
     prepared, max_pieces = assembly.prepared, assembly.parts.data.max_pieces
@@ -132,7 +132,7 @@ def _where(assembly: Assembly, ranks: Ranks) -> dict[str, str]:
 
 
 def _make_trainer(assembly: Assembly, run: RunFolder, validate: Callable[..., Validation], ranks: Ranks) -> Trainer:
-    """A trainer that starts where the run's last checkpoint is, or with first weights where there is none."""
+    """A trainer that starts from the run's last checkpoint, or from the first weights if there is none."""
     from mt.training.starting_point import note_start
     from mt.training.tracker import NoTracker
     from mt.training.trainer import Trainer
@@ -161,13 +161,13 @@ def _is_finished(trainer: Trainer, run: RunFolder) -> bool:
 
 
 def _train(trainer: Trainer, run: RunFolder, settings: dict[str, Any]) -> Outcome:
-    """Trains on until the run ends. Raises ValueError where memory does not suffice."""
+    """Trains until the run ends. Raises ValueError where memory does not suffice."""
     import torch
 
     if trainer.position.step:
         if trainer.ranks.is_first:
             run.reopen()
-        log.info("%s: going on at step %d", run.path, trainer.position.step)
+        log.info("%s: resuming at step %d", run.path, trainer.position.step)
     trainer.tracker.start(run.path, settings, trainer.position.step)
     try:
         outcome = trainer.run()

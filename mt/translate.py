@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("mt.translate")
 
 WINDOW = 2048  # lines sorted by length and translated together
-WINDOW_CHARACTERS = 1 << 23  # a window ends here, too
-PORTIONS = 4  # that are read ahead; each is what one block of the input holds
-PAUSE_SECONDS = 0.05  # of a writer, after which the lines so far are translated
+WINDOW_CHARACTERS = 1 << 23  # also ends a window
+PORTIONS = 4  # read ahead; each holds the lines of one block of the input
+PAUSE_SECONDS = 0.05  # of the input, after which the lines so far are translated
 ALL = range(sys.maxsize)  # lines of an input
 NOT_IN_THE_LINES = {
     "input",
@@ -40,7 +40,7 @@ NOT_IN_THE_LINES = {
     "checkpoint",
     "workers",
     "glossary",
-}  # flags that change nothing in what is written
+}  # flags that do not change the output
 
 
 def parser() -> argparse.ArgumentParser:
@@ -181,7 +181,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Reads, translates, writes; every line in has its line out."""
+    """Reads, translates, writes: one output line for every input line."""
     flags = parser()
     args = flags.parse_args(argv)
     args.checkpoint, left = folders_and_rest(args.checkpoint)
@@ -219,14 +219,14 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def folders_and_rest(words: Sequence[str] | None) -> tuple[list[Path], list[str]]:
-    """The checkpoints of --checkpoint, and the sentences that follow: all from the first word that is no folder."""
+    """The checkpoints of --checkpoint, and the sentences that follow: all from the first word that is not a folder."""
     words = list(words or [])
     count = next((place for place, word in enumerate(words) if place and not os.path.isdir(word)), len(words))
     return list(map(Path, words[:count])), words[count:]
 
 
 def _translate(args: argparse.Namespace, output: TextIO, lines: range = ALL) -> None:
-    """Writes what the flags ask for; of a file or standard input, of its `lines` alone."""
+    """Writes the translations by the flags; of a file or standard input only its `lines`."""
     from mt.checkpoint.folder import newest_run
     from mt.device import choose_device
     from mt.inference.document import document_of, in_documents, with_neighbours
@@ -241,9 +241,9 @@ def _translate(args: argparse.Namespace, output: TextIO, lines: range = ALL) -> 
     document = document_of(job.checkpoints[0]) if args.document else None
     is_cpu = choose_device(args.device).type == "cpu"
     if not is_cpu and args.workers not in (None, 1):
-        raise ValueError(f"--workers ({args.workers}) is for the CPU: a GPU is busy with one, --device cpu has cores")
+        raise ValueError(f"--workers ({args.workers}) is for the CPU: a GPU uses one process, --device cpu several")
     if args.sentences or not stat.S_ISREG(os.stat(args.input or sys.stdin.fileno()).st_mode):
-        job.load()  # while whoever writes prepares the first lines
+        job.load()  # while the first lines are being written
     read = lines if document is None else with_neighbours(lines, document)
     found = [(0, _arguments(args.sentences))] if args.sentences else _windows(args.input, read)
     if document is None:
@@ -260,19 +260,19 @@ def _translate(args: argparse.Namespace, output: TextIO, lines: range = ALL) -> 
         output.flush()
 
 
-def _with_trees(windows: Iterable[Window], path: Path, wanted: range) -> Iterator[Window]:
-    """The windows of the `wanted` lines with their trees, line n of the file being that of line n."""
+def _with_trees(windows: Iterable[Window], path: Path, chosen: range) -> Iterator[Window]:
+    """The windows of the `chosen` lines with their trees, line n of the file being that of line n."""
     from mt.data.formats.lines import read_lines
 
-    trees = islice(read_lines(path), wanted.start, None)
-    number = wanted.start
+    trees = islice(read_lines(path), chosen.start, None)
+    number = chosen.start
     for window in windows:
         of_lines = list(islice(trees, len(window.lines)))
         number = window.first + len(of_lines)
         if len(of_lines) < len(window.lines):
             raise ValueError(f"--trees ({path}) has {number} lines, fewer than there are sentences: one for each")
         yield replace(window, trees=of_lines)
-    if wanted.stop == ALL.stop and next(trees, None) is not None:
+    if chosen.stop == ALL.stop and next(trees, None) is not None:
         raise ValueError(f"--trees ({path}) has more than {number} lines, the sentences that there are: one for each")
 
 
@@ -292,7 +292,7 @@ def _translate_file(args: argparse.Namespace, path: Path, lines: range = ALL, *,
         return
     with unfinished.open(lines.start) as (num_done, output):
         if num_done > lines.start:
-            log.info("%s: goes on after line %d", path, num_done)
+            log.info("%s: resumes after line %d", path, num_done)
         _translate(args, output, range(num_done, lines.stop))
 
 
@@ -316,23 +316,23 @@ def _translate_parts(args: argparse.Namespace) -> None:
     ranks.leave()
 
 
-def _windows(path: Path | None, wanted: range) -> Iterator[tuple[int, list[str]]]:
-    """The `wanted` lines of a file or of standard input in windows, each with the number of the lines before it.
+def _windows(path: Path | None, chosen: range) -> Iterator[tuple[int, list[str]]]:
+    """The `chosen` lines of a file or of standard input in windows, each with the number of the lines before it.
 
-    A window ends when it is full, or when whoever writes the lines pauses, so that a slow writer is answered.
+    A window ends when it is full, or when the input pauses, so that a slow writer gets answers.
     """
     portions: queue.Queue[list[str] | Exception | None] = queue.Queue(maxsize=PORTIONS)
 
     def read() -> None:
         try:
-            for portion in _readable(path, wanted):
+            for portion in _readable(path, chosen):
                 portions.put(portion)
             portions.put(None)
         except (ValueError, OSError) as error:  # raised again by the thread that waits for lines
             portions.put(error)
 
     threading.Thread(target=read, daemon=True).start()
-    number, window, portion = wanted.start, list[str](), list[str]()
+    number, window, portion = chosen.start, list[str](), list[str]()
     while isinstance(portion, list):
         try:
             portion = portions.get(timeout=PAUSE_SECONDS if window else None)
@@ -348,18 +348,18 @@ def _windows(path: Path | None, wanted: range) -> Iterator[tuple[int, list[str]]
         raise portion
 
 
-def _readable(path: Path | None, wanted: range) -> Iterator[list[str]]:
-    """The `wanted` lines in lists of at most WINDOW; a byte that is not UTF-8 becomes U+FFFD, and a warning says so.
+def _readable(path: Path | None, chosen: range) -> Iterator[list[str]]:
+    """The `chosen` lines in lists of at most WINDOW; a byte that is not UTF-8 becomes U+FFFD, and a warning says so.
 
     Raises ValueError after the lines before it for a line that is too long, or the damaged rest of a compressed file:
-    no translation of it would be one.
+    it has no useful translation.
     """
     from mt.data.formats.lines import LONG, STDIN, UNREADABLE, portions_of
 
     first = 0
     for portion in portions_of(path or STDIN):
         lines = []
-        for line in portion[max(0, wanted.start - first) : max(0, wanted.stop - first)]:
+        for line in portion[max(0, chosen.start - first) : max(0, chosen.stop - first)]:
             if not isinstance(line, str):
                 if line.fault.reason in (LONG, UNREADABLE):
                     yield lines
@@ -371,7 +371,7 @@ def _readable(path: Path | None, wanted: range) -> Iterator[list[str]]:
                 lines = []
         yield lines
         first += len(portion)
-        if first >= wanted.stop:
+        if first >= chosen.stop:
             return
 
 

@@ -1,4 +1,4 @@
-"""What a word is, for everything that counts words of a text: links, gold, trees, context, alignment, markup."""
+"""Splits text into words, the same for links, gold, trees, context, alignment and markup."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import re
 import unicodedata
 
 WORD = re.compile("[^ ]+")
-# what str.split() also takes for the end of a word, but not the rule below
+# blanks at which str.split() also splits, but the rule below does not
 OTHER_BLANK = re.compile(r"[^\S ]")
 
 
 def split_words(text: str) -> list[str]:
-    """The words of a text: what U+0020 parts, and nothing else, as Pharaoh files and word aligners count them.
+    """The words of a text: separated by U+0020 only, as Pharaoh files and word aligners count them.
 
-    A no-break space, an ideographic space or a tab is a character of its word. Doubled blanks make no empty words.
+    A no-break space, an ideographic space or a tab is a character of its word. Double blanks give no empty words.
     """
     return WORD.findall(text)
 

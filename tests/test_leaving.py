@@ -230,7 +230,7 @@ def test_ctrl_c_while_it_trains_keeps_what_was_learned_and_says_so(files):
     metrics = files.output / "run" / "metrics.jsonl"
     wait_for(lambda: metrics.exists() and metrics.stat().st_size, process)
     said = interrupted(process).splitlines()
-    assert "the same command goes on from there" in said[-1]
+    assert "the same command resumes from there" in said[-1]
     last = files.output / "run" / "last"
     assert (last / "model.safetensors").is_file()
     assert not [path for path in (files.output / "run").iterdir() if "unfinished" in path.name]

@@ -155,7 +155,7 @@ def test_a_kill_costs_what_was_under_way_and_no_more(trained_run, tmp_path, capl
     assert 0 < done < 9000
     caplog.set_level("INFO", "mt.translate")
     main([*flags, "--output", str(output)])
-    assert f"goes on after line {done}" in caplog.text
+    assert f"resumes after line {done}" in caplog.text
     assert output.read_bytes() == (tmp_path / "at once").read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["at once", "in", "out"]
 

@@ -59,7 +59,7 @@ def finish(folder):
 
 
 def assert_all_is_sound(folder):
-    """Opens the run as its next start does; gives the step and mark that it goes on from."""
+    """Opens the run as its next start does; gives the step and mark that it resumes from."""
     with opened(folder) as run:
         found, state = run.resume_point()
         verify(found)

@@ -10,7 +10,7 @@ class Killed(BaseException):
 
 
 def write(path, text, made_by="this", *, then_killed=False, first=0, **how):
-    """What `text` adds to the file; gives the line that it goes on after."""
+    """What `text` adds to the file; gives the line that it resumes after."""
     try:
         with Unfinished(path, made_by, **how).open(first) as (num_done, file):
             file.write(text)

@@ -160,4 +160,4 @@ def test_a_process_that_dies_ends_the_job_and_the_run_goes_on_afterwards(corpus_
         subprocess.run(["pgrep", "-f", str(tmp_path / "run")], stdout=subprocess.DEVNULL).returncode == 1
     )  # none left
     errors = run_ranks(2, ["-m", "mt.train", *overrides, "trainer.max_steps=20000", "trainer.time_budget=1s"])
-    assert "going on at step" in errors
+    assert "resuming at step" in errors

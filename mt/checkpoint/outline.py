@@ -85,12 +85,12 @@ def check_memory(needed: Mapping[str, Shape], origin: Path) -> None:
     """Raises ValueError when this machine's whole memory could not hold the weights."""
     if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
         return
-    needed, memory = (
+    num_bytes, memory = (
         sum(shape.num_bytes for shape in needed.values()),
         os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
     )
-    if needed > memory > 0:
-        raise ValueError(f"{origin} takes {needed / 2**30:.0f} GiB of memory, this machine has {memory / 2**30:.0f}")
+    if num_bytes > memory > 0:
+        raise ValueError(f"{origin} takes {num_bytes / 2**30:.0f} GiB of memory, this machine has {memory / 2**30:.0f}")
 
 
 class Unfilled(TorchFunctionMode):

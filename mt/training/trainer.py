@@ -48,7 +48,7 @@ class TrainerSettings:
     validate_every: int = 500  # updates between validations, each of which writes a checkpoint
     metric: str = "bleu"  # bleu | chrf | loss: what "best" means on the validation set
     patience: int | None = None  # validations without a new best before the run stops; none = never
-    keep_last: int = 2  # checkpoints kept beside the best one
+    keep_last: int = 2  # checkpoints kept in addition to the best one
     skip_limit: int = (
         5  # skipped updates in a row (loss or gradient not finite) before going back to the last checkpoint
     )

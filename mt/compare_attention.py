@@ -40,27 +40,27 @@ def main(settings: dict[str, Any]) -> None:
     from mt.data.whole_folder import remove_unfinished, write_whole
     from mt.device import choose_device
 
-    asked = call(ComparisonSettings, settings, "")
-    speeds = build({**asked.speeds, "_target_": "mt.comparison.speeds.SpeedSettings"})
-    costs = build({**asked.costs, "_target_": "mt.comparison.costs.CostSettings"})
-    folder = Path(asked.folder)
-    comparison = comparison_of(asked, costs.lengths, folder)
+    chosen = call(ComparisonSettings, settings, "")
+    speeds = build({**chosen.speeds, "_target_": "mt.comparison.speeds.SpeedSettings"})
+    costs = build({**chosen.costs, "_target_": "mt.comparison.costs.CostSettings"})
+    folder = Path(chosen.folder)
+    comparison = comparison_of(chosen, costs.lengths, folder)
     for variant in comparison.variants:
         variant.make_mixer(costs.num_heads, costs.head_size)  # raises ValueError before hours of training
     choose_device(costs.device)
-    if "train" in asked.parts:
+    if "train" in chosen.parts:
         check_tasks(comparison)
     folder.mkdir(parents=True, exist_ok=True)
     held = lock(folder)
     remove_unfinished(folder)  # left by a process that was killed
-    comparison = replace(comparison, results=Results.open(folder))  # another process may have added measurements
-    if "train" in asked.parts:
-        train_all(comparison, folder, asked.jobs)
-    if "speeds" in asked.parts:
+    comparison = replace(comparison, results=Results.open(folder))  # also what other processes have measured so far
+    if "train" in chosen.parts:
+        train_all(comparison, folder, chosen.jobs)
+    if "speeds" in chosen.parts:
         time_all(comparison, speeds, folder)
-    if "costs" in asked.parts:
+    if "costs" in chosen.parts:
         measure_all(comparison, costs)
-    if "report" in asked.parts:
+    if "report" in chosen.parts:
         comparison = replace(comparison, p_values=bootstrap_all(comparison, folder))
         write_whole(folder / "report.csv", values_as_csv(comparison))
         write_whole(folder / "report.html", page(comparison))
@@ -70,8 +70,8 @@ def main(settings: dict[str, Any]) -> None:
     del held
 
 
-def comparison_of(asked: ComparisonSettings, lengths: list[int], folder: Path) -> Comparison:
-    """The comparison of the settings, with earlier measurements in `folder`."""
+def comparison_of(chosen: ComparisonSettings, lengths: list[int], folder: Path) -> Comparison:
+    """The comparison that settings describe, with what was measured in `folder` before."""
     from mt.checkpoint.rebuild import call
     from mt.comparison.comparison import Comparison
     from mt.comparison.results import Results
@@ -79,7 +79,7 @@ def comparison_of(asked: ComparisonSettings, lengths: list[int], folder: Path) -
     from mt.comparison.variant import Variant
 
     variants = {}
-    for name, node in asked.variants.items():
+    for name, node in chosen.variants.items():
         place = f"variants.{name}"
         attention = node.get("attention") if isinstance(node, Mapping) else None
         path = config_folder() / "attention" / f"{attention}.yaml"
@@ -88,14 +88,14 @@ def comparison_of(asked: ComparisonSettings, lengths: list[int], folder: Path) -
             raise ValueError(f"{place}.attention ({attention}) must be one of {', '.join(known)}")
         mixer = yaml.safe_load(path.read_text("utf-8")) if path.is_file() else {}
         variants[name] = call(Variant, node, place, name=str(name), node=mixer)
-    baseline = variants.pop(asked.baseline)
+    baseline = variants.pop(chosen.baseline)
     return Comparison(
         baseline=baseline,
         variants=[baseline, *variants.values()],
-        tasks=[call(Task, node, f"tasks.{name}", name=str(name)) for name, node in asked.tasks.items()],
-        seeds=asked.seeds,
+        tasks=[call(Task, node, f"tasks.{name}", name=str(name)) for name, node in chosen.tasks.items()],
+        seeds=chosen.seeds,
         lengths=sorted(lengths),
-        tolerance=asked.tolerance,
+        tolerance=chosen.tolerance,
         results=Results.open(folder),
     )
 

@@ -86,11 +86,11 @@ def main(argv: list[str] | None = None) -> int:
                 named = " and ".join(checkpoints)
                 trees = read_trees(flags.trees, lines, first, translator=translator, checkpoint=named)
             of_lines = [NO_CONTEXT] * len(lines) if document is None else contexts(lines, document)
-            asked = [
+            requests = [
                 Request(line, tag=flags.tag, tree=tree, context=context)
                 for line, tree, context in zip(lines, trees, of_lines, strict=True)
             ]
-            translations = translator.translate(asked, search=search, batch_tokens=flags.batch_tokens)
+            translations = translator.translate(requests, search=search, batch_tokens=flags.batch_tokens)
             translations = list(tqdm(translations, total=len(lines), unit="line", disable=None))
             seconds = time.perf_counter() - start
             hypotheses = [translation.text for translation in translations]

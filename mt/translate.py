@@ -273,7 +273,7 @@ def _with_trees(windows: Iterable[Window], path: Path, chosen: range) -> Iterato
             raise ValueError(f"--trees ({path}) has {number} lines, fewer than there are sentences: one for each")
         yield replace(window, trees=of_lines)
     if chosen.stop == ALL.stop and next(trees, None) is not None:
-        raise ValueError(f"--trees ({path}) has more than {number} lines, the sentences that there are: one for each")
+        raise ValueError(f"--trees ({path}) has more than {number} lines, the number of sentences: one for each")
 
 
 def _translate_file(args: argparse.Namespace, path: Path, lines: range = ALL, *, is_part: bool = False) -> None:

@@ -11,6 +11,7 @@ import mt  # noqa: F401 (before torch is loaded: sets how its threads wait)
 # tiny models gain nothing from two threads, and lose much when the machine is busy; so in processes that tests start
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import hypothesis
 import pytest
 import torch
 import yaml
@@ -21,6 +22,9 @@ from tests.children import give_clean_signals
 from tests.slow import is_slow
 
 torch.set_num_threads(1)
+# no test bounds time: an example takes longer when the machine is busy
+hypothesis.settings.register_profile("no-deadline", deadline=None)
+hypothesis.settings.load_profile("no-deadline")
 give_clean_signals()
 
 WORDS = {"eins": "one", "zwei": "two", "drei": "three", "vier": "four", "fünf": "five", "sechs": "six", "acht": "eight"}

@@ -82,7 +82,7 @@ OF_THE_SETTINGS = [
     (["resume=null"], r"resume \(None\) must be settings by name"),
     (["~resume.allow"], "resume needs the setting allow"),
     (["objective=r_drop", "model.layer.dropout=0"], r"objective \(r_drop\) compares two passes"),
-    (["batches.mixture.weights={web:2}"], "mixture: there is no source web, there is train"),
+    (["batches.mixture.weights={web:2}"], "mixture: there is no source web, only train"),
     (["~batches.max_tokens"], "batches needs the setting max_tokens"),
     (["~data.train", BUNDLED, "data.keep_shards=2"], "data.keep_shards: data.train must be made of files in lists"),
     (["freeze=[encodr]"], r"freeze \(encodr\) must be a parameter's name.*; did you mean encoder\?"),

@@ -121,7 +121,7 @@ def test_a_run_goes_on_without_the_checkpoint_and_says_where_it_started(parent, 
         (["model.decoder.num_layers=1"], "holds the weight decoder.layers.1."),
         (["model.tie=none"], "lacks the weight target_embedding.tokens.weight (model.tie was all, is none)"),
         (["data.target_language=fr", "data.tests={}"], "data.target_language (fr) must be en, as in start_from"),
-        (["~data.train", TAGGED], "data asks for the symbol <2en>, which the tokenizer of start_from does not have"),
+        (["~data.train", TAGGED], "data needs the symbol <2en>, which the tokenizer of start_from does not have"),
     ],
 )
 def test_what_does_not_fit_is_refused_by_name(parent, corpus, tmp_path, capsys, overrides, words):

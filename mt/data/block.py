@@ -20,7 +20,7 @@ BLOCK_CHARACTERS = 1 << 23  # also ends a block, since sentences can be long
 class Block:
     """Columns of as many lines as there are pairs, each line in UTF-8 and ended by "\\n".
 
-    `links` is None where no pair has any, and so is `tree`; an empty line stands for a pair without. A line end inside
+    `links` is None where no pair has any, and so is `tree`; an empty line means a pair without. A line end inside
     a sentence becomes a blank.
     """
 

@@ -1,4 +1,4 @@
-"""The files that a corpus is read from, each as a corpus of its own."""
+"""The files that a corpus is read from, each as a separate corpus."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ def check_preparable(data: DataSettings, kept: TokenizerPair | None = None) -> N
     unknown = [symbol for symbol in _symbols_of(data) if kept and symbol not in kept.source.reserved_symbols]
     if unknown:
         raise ValueError(
-            f"data asks for the symbol {unknown[0]}, which the tokenizer of start_from does not have:"
+            f"data needs the symbol {unknown[0]}, which the tokenizer of start_from does not have:"
             " new_vocabulary=true learns a new one"
         )
 

@@ -127,7 +127,7 @@ def serve() -> None:
             while True:
                 inputs.put(pickle.load(sys.stdin.buffer))
         except EOFError:
-            os._exit(0)  # who started us is gone: at once, for the work has no more use
+            os._exit(0)  # the parent process has ended: exit at once, since nobody needs the results
         except Exception as error:
             inputs.put(error)
 

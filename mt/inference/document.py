@@ -22,38 +22,38 @@ def document_of(checkpoint: Path) -> DocumentSettings:
     return document
 
 
-def with_neighbours(wanted: range, document: DocumentSettings) -> range:
-    """The lines that must be read so that each of the `wanted` ones has its context."""
-    return range(max(0, wanted.start - document.context_before), min(sys.maxsize, wanted.stop + document.context_after))
+def with_neighbours(chosen: range, document: DocumentSettings) -> range:
+    """The lines that must be read so that each of the `chosen` ones has its context."""
+    return range(max(0, chosen.start - document.context_before), min(sys.maxsize, chosen.stop + document.context_after))
 
 
 def in_documents(
-    windows: Iterable[tuple[int, list[str]]], wanted: range, document: DocumentSettings
+    windows: Iterable[tuple[int, list[str]]], chosen: range, document: DocumentSettings
 ) -> Iterator[Window]:
-    """Windows of the `wanted` lines with the context of each; `windows` begin where `with_neighbours` says.
+    """Windows of the `chosen` lines with the context of each; `windows` begin where `with_neighbours` says.
 
     A line is yielded once its context after it was read, or its document ended.
     """
     lines: list[str] = []  # from number `first` on
-    first, done = with_neighbours(wanted, document).start, wanted.start
+    first, done = with_neighbours(chosen, document).start, chosen.start
     for _, window in windows:
         lines += window
         ready = done
-        while ready < min(first + len(lines), wanted.stop) and _is_complete(lines, ready - first, document):
+        while ready < min(first + len(lines), chosen.stop) and _is_complete(lines, ready - first, document):
             ready += 1
         if ready > done:
             yield _window(lines, first, range(done, ready), document)
             done = ready
             kept = max(first, done - document.context_before)
             lines, first = lines[kept - first :], kept
-    end = min(first + len(lines), wanted.stop)
+    end = min(first + len(lines), chosen.stop)
     if end > done:
         yield _window(lines, first, range(done, end), document)
 
 
-def _window(lines: list[str], first: int, wanted: range, document: DocumentSettings) -> Window:
-    places = range(wanted.start - first, wanted.stop - first)
-    return Window(wanted.start, lines[places.start : places.stop], contexts(lines, document, places))
+def _window(lines: list[str], first: int, chosen: range, document: DocumentSettings) -> Window:
+    places = range(chosen.start - first, chosen.stop - first)
+    return Window(chosen.start, lines[places.start : places.stop], contexts(lines, document, places))
 
 
 def _is_complete(lines: list[str], place: int, document: DocumentSettings) -> bool:

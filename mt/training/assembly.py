@@ -61,7 +61,7 @@ KINDS = {
     "trainer": "mt.training.settings.TrainerSettings",
     "final": "mt.evaluation.final.FinalSettings",
 }
-# settings without a `_target_` of their own, and what they are handed to
+# settings without a `_target_`, and the class that takes them
 HANDED_TO = {
     "lexicon": "mt.training.source_lexicon.LexiconSettings",
     "batches": "mt.data.batching.TokenBatches",
@@ -360,8 +360,8 @@ def _part(name: str, node: Any) -> Any:
     kind = KINDS.get(name)
     is_fit = isinstance(part, find_target(kind)) if kind else hasattr(part, "record") or callable(part)
     if not is_fit:
-        wanted = kind.rpartition(".")[2] if kind else name
-        raise ValueError(f"{name} ({node['_target_']}) must be a {wanted}")
+        expected = kind.rpartition(".")[2] if kind else name
+        raise ValueError(f"{name} ({node['_target_']}) must be a {expected}")
     return part
 
 

@@ -1,4 +1,4 @@
-"""The state of a learner as plain tensors, and back: what a checkpoint holds beside the model, for an exact resume."""
+"""The state of a learner as plain tensors, and back: what a checkpoint adds to the model for an exact resume."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def collect_weights(learner: Learner) -> dict[str, Tensor]:
 
 
 def collect_state(learner: Learner, position: Position) -> TrainingState:
-    """What resuming needs beside those weights, on the first rank; its tensors are empty on other ranks.
+    """What resuming needs in addition to those weights, on the first rank; its tensors are empty on other ranks.
 
     `weights.NAME` are there where an average is kept, as the checkpoint's model then holds the average.
     """

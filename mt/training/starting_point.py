@@ -62,7 +62,7 @@ class Checkpoint:
 
 @dataclass(frozen=True, kw_only=True)
 class StartingPoint:
-    """Where a training starts. `checkpoint` is None once the run has checkpoints of its own, to resume from."""
+    """Where a training starts. `checkpoint` is None once the run has own checkpoints to resume from."""
 
     checkpoint: Checkpoint | None
     tokenizers: TokenizerPair | None  # the checkpoint's; None where new ones are learned on the new corpus
@@ -99,10 +99,10 @@ class StartingPoint:
             return
         card = self.checkpoint.card
         for name in ("source_language", "target_language"):
-            known, asked = getattr(card, name), getattr(data, name)
-            if known != asked:
+            known, given = getattr(card, name), getattr(data, name)
+            if known != given:
                 raise ValueError(
-                    f"data.{name} ({asked}) must be {known}, as in {self._origin}: new_vocabulary=true allows other"
+                    f"data.{name} ({given}) must be {known}, as in {self._origin}: new_vocabulary=true allows other"
                     " languages"
                 )
 

@@ -17,7 +17,7 @@ from mt.training.memory import free_bytes, held_bytes, peak_bytes, state_bytes, 
 from mt.training.settings import TrainerSettings
 
 WARM_UP = 1  # updates that are not timed: kernels are built, memory is allocated
-CANDIDATES = 8  # first batches of the run, of which the largest is measured beside that of the longest sentences
+CANDIDATES = 8  # first batches of the run, of which the largest and the one with the longest sentences are measured
 # On CPUs the allocator keeps about half as much again as the tensors of an update, and oneDNN its kernels for bfloat16.
 # With these two numbers the estimate was within 10 % of six trials of 100 s (tiny, small, base; both precisions).
 CPU_SLACK = 0.5

@@ -262,7 +262,10 @@ def test_po_lines_get_a_line_each_and_the_line_ends_that_gettext_demands(tmp_pat
 
 @pytest.mark.skipif(shutil.which("msgfmt") is None, reason="needs GNU gettext (msgfmt)")
 @settings(max_examples=25, deadline=None)
-@given(texts=st.lists(TEXTS.filter(lambda text: "\0" not in text and text.strip("\n")), min_size=5, max_size=5))
+# gettext's catalogs part contexts from sources by U+0004, so that no text of theirs may hold it
+@given(
+    texts=st.lists(TEXTS.filter(lambda text: not {"\0", "\4"} & {*text} and text.strip("\n")), min_size=5, max_size=5)
+)
 def test_msgfmt_reads_what_was_written(texts, tmp_path_factory):
     folder = tmp_path_factory.mktemp("po")
     content = PO.replace("#, fuzzy, c-format\n", "")

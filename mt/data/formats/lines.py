@@ -70,8 +70,8 @@ def read_lines(path: str | Path) -> Iterator[str]:
 def scan_lines(path: str | Path, *, encoding: str = "utf-8") -> Iterator[Line]:
     """Yields the same lines, but a FaultyLine for each line that cannot be read, and continues.
 
-    Where a compressed file is damaged, a last FaultyLine for the reason UNREADABLE stands for the rest. Every line of
-    an `encoding` other than UTF-8 must end in the byte of "\\n", too.
+    Where a compressed file is damaged, a last FaultyLine, with the reason UNREADABLE, represents the rest. Every line
+    of an `encoding` other than UTF-8 must end in the byte of "\\n", too.
     """
     path = find_file(path)
     return chain.from_iterable(portions(read_blocks(path), str(path), encoding=encoding))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 
-UNDECODED = "\uffff"  # stands for bytes that are not in the encoding; no character, so that no text has it
+UNDECODED = "\uffff"  # replaces bytes that are not in the encoding; a noncharacter, so that no text has it
 UNDECODED_ERRORS = "mt-undecoded"  # for `errors=` of a decoder
 
 codecs.register_error(UNDECODED_ERRORS, lambda error: (UNDECODED, error.end))  # type: ignore[attr-defined]

@@ -68,7 +68,7 @@ def test_gold_judges_each_direction(both, files, capsys, symmetrize):
 
 def test_the_reverse_model_must_be_one(both, files):
     both["back"].direction = "de-fr"
-    with pytest.raises(ValueError, match=r"--reverse \(back\) must .* other direction than en-de, not de-fr"):
+    with pytest.raises(ValueError, match=r"--reverse \(back\) must .* the opposite direction of en-de, not de-fr"):
         call(files, "--checkpoint", "there", "--reverse", "back")
     with pytest.raises(ValueError, match="--reverse needs --unit words"):
         call(files, "--checkpoint", "there", "--reverse", "back", "--unit", "pieces")
@@ -78,5 +78,5 @@ def test_a_language_may_have_a_hyphen_in_its_name(both, files):
     both["there"].direction, both["back"].direction = "en-pt-BR", "pt-BR-en"
     call(files, "--checkpoint", "there", "--reverse", "back", "--formats", "pharaoh")
     both["back"].direction = "BR-pt-en"
-    with pytest.raises(ValueError, match="than en-pt-BR, not BR-pt-en"):
+    with pytest.raises(ValueError, match="of en-pt-BR, not BR-pt-en"):
         call(files, "--checkpoint", "there", "--reverse", "back")

@@ -143,7 +143,7 @@ def test_a_sentencepiece_model_is_a_local_file_and_nothing_is_downloaded(name, t
     path = tmp_path / "models" / spm.SPM_MODELS[name]["url"].rpartition("/")[2]
     path.parent.mkdir()
     path.write_text("no model")
-    with pytest.raises(ValueError, match=rf"tokenize \({name}\) needs a sentencepiece model, and {path} is none"):
+    with pytest.raises(ValueError, match=rf"tokenize \({name}\) needs a sentencepiece model, and {path} is not one"):
         ScoreSettings(tokenize=name)
     texts = [text for pair in SENTENCES.values() for text in pair]
     sentencepiece.SentencePieceTrainer.train(

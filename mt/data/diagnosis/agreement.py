@@ -63,7 +63,7 @@ class Agreement:
             )
         elif self.overall < UNRELATED:
             section.stop(
-                f"source and target lines do not go together: their lengths have a correlation of {self.overall:.2f}",
+                f"source and target lines do not correspond: their lengths have a correlation of {self.overall:.2f}",
                 self._remedy("is one of the files sorted, shuffled, or of another text?"),
             )
         return section
@@ -74,9 +74,9 @@ class Agreement:
         first = bad[0]
         if bad == list(range(first, len(self.parts))) and first > 0:
             between = f"from somewhere between pair {self.starts[first - 1] + 1:,} and {self.starts[first + 1]:,} on"
-            return f"{between} the lines do not go together {numbers}"
+            return f"{between} the lines do not correspond {numbers}"
         places = f"from about pair {self.starts[first] + 1:,} to {self.starts[bad[-1] + 1]:,}"
-        return f"{len(bad)} of {len(self.parts)} parts of train do not go together, {places} {numbers}"
+        return f"{len(bad)} of {len(self.parts)} parts of train do not correspond, {places} {numbers}"
 
     def _remedy(self, otherwise: str) -> str:
         if self.shift is None:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from mt.data.cleaning.rules import broken_rule, sleeping_rules
+from mt.data.cleaning.rules import broken_rule, skipped_rules
 from mt.data.cleaning.settings import NO_RULES, CleaningSettings
 from mt.data.diagnosis.section import Section, share, shortened
 from mt.data.diagnosis.survey import Drawn
@@ -84,7 +84,7 @@ def cleaning_section(
         section.stop(f"cleaning drops {share(dropped, ledger.num_in)} of train, most of it for {most}", _remedy(most))
     _would_drop(section, sample, settings, codes)
     _escapes(section, sample)
-    for line in dict.fromkeys(line for pair in codes.values() for line in sleeping_rules(settings, *pair)):
+    for line in dict.fromkeys(line for pair in codes.values() for line in skipped_rules(settings, *pair)):
         section.note(line)
     return section
 

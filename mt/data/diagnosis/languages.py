@@ -139,7 +139,7 @@ def _judged(source: SideLanguage, target: SideLanguage) -> Iterator[Finding]:
             guess = f" (it looks like {side.other})" if side.other else ""
             yield Finding(
                 Level.STOP,
-                f"the {place} side of {VIEWS} is written in {side.script} letters, which {side.code} is not{guess}",
+                f"the {place} side of {VIEWS} is written in {side.script} letters, unlike {side.code}{guess}",
                 f"is it the wrong file? If not, correct {setting}: cleaning uses it",
             )
         elif like is not None:

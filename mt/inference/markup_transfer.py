@@ -89,6 +89,13 @@ def restore(marked: Marked, target: str, links: Iterable[Link]) -> str:
             if _is_read_back(line, target, placed, marked.syntax):
                 return line
             made.append(line)
+    # where no place by links can be read back, as between a blank and a quote: between words, in source order
+    pair = Pair.of(marked, target, [], splits_copies=False)
+    placed = list(_in_order(marked, pair))
+    for is_encoded in (True,) if marked.is_encoded else (False, True):
+        line = written(pair, placed, is_encoded)
+        if _is_read_back(line, target, placed, marked.syntax):
+            return line
     return made[0]  # the translation itself contains text that reads like a mark
 
 

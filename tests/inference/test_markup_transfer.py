@@ -85,6 +85,13 @@ def test_a_text_that_is_its_own_translation_gets_its_line_back(line):
     assert restore(marked, marked.text, [(word, word) for word in range(num_words(marked.text))]) == line
 
 
+def test_a_place_that_reads_as_another_text_is_not_taken():
+    marked = parse("<i>A&amp;B</i> {name1}(ab Ende")
+    again = parse(restore(marked, 'Haus Haus "q"', [(0, 1), (0, 2), (1, 2), (2, 1)]))
+    assert again.text == 'Haus Haus "q"'
+    assert [mark.raw for mark in again.marks] == ["<i>", "</i>", "{name1}"]
+
+
 @given(st.data())
 @settings(max_examples=400, deadline=None)
 def test_nothing_is_lost_doubled_or_nested_otherwise_whatever_the_links(data):

@@ -1,6 +1,7 @@
 """Parts that many tests share: a tiny corpus whose translation is known (every word answered, in reverse order)."""
 
 import gc
+import logging
 import os
 import random
 from collections.abc import Callable
@@ -132,6 +133,18 @@ def trained_run(corpus_folder, tmp_path_factory):
     )
     assert yaml.safe_load((work / "run" / "config.yaml").read_text())["name"] == "numbers"
     return work / "run"
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before():
+    """A command that runs within a test adds a handler for that test's stderr, which is closed when the test ends."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    for handler in root.handlers[:]:
+        if handler not in handlers:
+            root.removeHandler(handler)
+    root.setLevel(level)
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ from tests.children import PATIENCE_SECONDS
 from tests.children import run as run_fork
 
 ROOT = Path(__file__).resolve().parents[1]
-TOOLS = ["translate", "evaluate", "align", "score", "shortlist"]
+TOOLS = ["translate", "evaluate", "align", "score", "shortlist", "export"]
 HYDRA_COMMANDS = ["train", "prepare", "doctor", "compare_attention"]
 TAKES_LONG_TO_IMPORT = {"torch", "numpy", "matplotlib", "datasets", "sacrebleu", "sentencepiece", "hydra", "omegaconf"}
 EXPERIMENTS = sorted(path.stem for path in (ROOT / "configs" / "experiment").glob("*.yaml"))

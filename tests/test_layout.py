@@ -28,6 +28,10 @@ MAY_IMPORT = {
         *("cores", "device", "attention", "data", "checkpoint", "training", "alignment", "inference", "evaluation"),
         "listing",
     },
+    "interchange": {
+        *("model", "attention", "data", "search", "checkpoint", "alignment", "inference", "evaluation"),
+        *("device", "listing"),
+    },
     "evaluation": {"words", "inference", "alignment", "data", "search", "checkpoint", "device"},
 }
 # Rooms that are used without the rest, too: their package file names what they offer, a line each.
@@ -35,7 +39,10 @@ OFFER_THEMSELVES = {"attention"}
 # Whatever is neither here nor a room is a command: it may import every room, and nothing may import it.
 COMMANDS_SHARE = {"command_line", "flags", "__init__"}
 # Extras, and libraries that only some uses need and that take long to import.
-MAY_STAND_IN_FUNCTIONS = {"wandb", "tensorboard", "torch.utils.tensorboard", "datasets", "matplotlib", "comet"}
+MAY_STAND_IN_FUNCTIONS = {
+    *("wandb", "tensorboard", "torch.utils.tensorboard", "datasets", "matplotlib", "comet"),
+    *("ctranslate2", "transformers", "onnx", "onnxscript", "onnxruntime"),
+}
 
 
 def imports(node, inside_function=False):

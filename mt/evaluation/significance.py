@@ -48,6 +48,20 @@ def interval(
     return Interval(float(mean), float(half_width))
 
 
+def difference(
+    metric: Metric,
+    baseline: Sequence[Any],
+    other: Sequence[Any],
+    *,
+    samples: int = SAMPLES["bootstrap"],
+    seed: int = SEED,
+) -> Interval:
+    """The confidence interval of `other` minus `baseline`, on the same drawn lines; `metric` holds the references."""
+    drawn = (_bootstrap(metric, _statistics(metric, lines), samples, seed) for lines in (other, baseline))
+    mean, half_width = estimate_ci(np.subtract(*drawn))
+    return Interval(float(mean), float(half_width))
+
+
 def p_values(
     metric: Metric,
     baseline: Sequence[Any],

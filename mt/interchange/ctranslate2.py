@@ -345,7 +345,7 @@ class CTranslate2Engine:
         """The result for a target that the search did not find."""
         how = {"beam_size": 1, "max_decoding_length": len(target) + 1, "max_input_length": 0}
         (result,) = self._model.translate_batch([source], [target], return_attention=True, return_scores=True, **how)
-        return self._runner.best(result)
+        return self._runner.best(result, 1 << 30)
 
     def constants(self) -> Mapping[str, float]:
         ids = {name: self._target_ids[self._config[f"{name}_token"]] for name in ("unk", "bos", "eos")}

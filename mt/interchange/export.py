@@ -92,6 +92,7 @@ def write_common(folder: Path, plan: Plan, loaded: LoadedModel, *, name: str, qu
         "quantization": quantization,
         "source_language": plan.source_language,
         "target_language": plan.target_language,
+        "tokenizers": ["tokenizer.model"] * 2 if plan.is_joint else ["source.model", "target.model"],
         "search": search_settings(plan),
         "is_composing": plan.tokenizers.source.is_composing,
         "reserved_symbols": list(plan.tokenizers.source.reserved_symbols),

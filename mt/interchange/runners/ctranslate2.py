@@ -11,12 +11,10 @@ import sentencepiece
 
 
 class Translator:
-    def __init__(self, folder, **how):  # how: of ctranslate2.Translator, such as device, compute_type, intra_threads
+    def __init__(self, folder, **how):  # of ctranslate2.Translator, such as device, compute_type, intra_threads
         self.about = json.loads((Path(folder) / "export.json").read_text("utf-8"))
-        names = (
-            ("tokenizer.model",) * 2 if Path(folder, "tokenizer.model").is_file() else ("source.model", "target.model")
-        )
-        self.source, self.target = (sentencepiece.SentencePieceProcessor(str(Path(folder, name))) for name in names)
+        files = [str(Path(folder, name)) for name in self.about["tokenizers"]]
+        self.source, self.target = map(sentencepiece.SentencePieceProcessor, files)
         self.model = ctranslate2.Translator(str(folder), **how)
 
     def pieces(self, line):
@@ -32,26 +30,27 @@ class Translator:
         return [self.text(next(found)["pieces"]) if line.strip() else line for line in lines]
 
     def search(self, sources, **more):  # pieces of each source in, its best hypothesis out
-        rows, size = self.about["table_rows"] or 1 << 30, self.about["search"]["size"]
-        found, by_length = dict[int, dict](), defaultdict(list)  # a call has one limit of length
-        how = {"beam_size": size, "patience": 2, "num_hypotheses": 2 * size} if size > 1 else {"beam_size": 1}
-        how |= {"length_penalty": 0, "min_decoding_length": 0, "max_input_length": 0, "return_scores": True, **more}
+        rows, size, found = self.about["table_rows"] or 1 << 30, self.about["search"]["size"], dict[int, dict]()
+        by_length = defaultdict(list)  # a call has one limit of length
+        how = {"beam_size": size, "patience": min(size, 2), "num_hypotheses": size * min(size, 2), **more}
+        how |= {"length_penalty": 0, "min_decoding_length": 0, "max_input_length": 0, "return_scores": True}
         mixed = {"use_vmap", "return_attention"} & more.keys()  # CTranslate2 4.8 mixes their sentences in a batch
-        how |= {"batch_type": "tokens", "max_batch_size": 1 if mixed else 4096}
+        how |= {"max_batch_size": 1 if mixed else 4096, "batch_type": "tokens"}
         for number, source in enumerate(sources):
             if len(source) >= rows:
-                raise ValueError(f"{len(source)} pieces in a line are too many: the model has positions for {rows - 1}")
+                raise ValueError(f"a line has {len(source)} pieces, the model has positions for {rows - 1}")
             by_length[len(source)].append(number)
         for length, numbers in by_length.items():
             limit = min(2 * length + 20, self.about["search"]["max_length"] or rows, rows - 1) + 1  # and </s>
             results = self.model.translate_batch([sources[n] for n in numbers], max_decoding_length=limit, **how)
-            found.update(zip(numbers, map(self.best, results), strict=True))
+            found.update((n, self.best(result, limit)) for n, result in zip(numbers, results, strict=True))
         return [found[number] for number in range(len(sources))]
 
-    def best(self, result):  # by log_prob / ((5 + pieces with </s>) / 6) ** alpha (Wu et al. 2016)
+    def best(self, result, limit):  # by log_prob / ((5 + pieces with </s>) / 6) ** alpha (Wu et al. 2016)
         alpha, both = self.about["search"]["length_penalty"], zip(result.hypotheses, result.scores, strict=True)
         scores = [log_prob / ((6 + len(pieces)) / 6) ** alpha for pieces, log_prob in both]
-        n = scores.index(max(scores))
+        sound = [len(h) < limit and not {"<unk>", "<s>", "<pad>"} & {*h} for h in result.hypotheses]  # not cut
+        n = max(range(len(scores)), key=lambda n: (sound[n], scores[n]))
         found = {"pieces": result.hypotheses[n], "log_prob": result.scores[n], "score": scores[n]}
         return found | {"attention": result.attention[n] if result.attention else None}
 

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, NoReturn, TextIO
 from mt.command_line import leaving_at_once, run
 from mt.cores import num_threads
 from mt.data.whole_folder import whole_file
-from mt.flags import Flags, add_batch_tokens, add_device, add_precision, add_tag
+from mt.flags import Flags, add_batch_tokens, add_device, add_engine, add_precision, add_tag
 from mt.number import Number
 from mt.search.length_penalty import LEAST_ALPHA, MOST_ALPHA
 from mt.search.temperature import COLDEST, HOTTEST
@@ -34,13 +35,7 @@ WINDOW_CHARACTERS = 1 << 23  # also ends a window
 PORTIONS = 4  # read ahead; each holds the lines of one block of the input
 PAUSE_SECONDS = 0.05  # of the input, after which the lines so far are translated
 ALL = range(sys.maxsize)  # lines of an input
-NOT_IN_THE_LINES = {
-    "input",
-    "output",
-    "checkpoint",
-    "workers",
-    "glossary",
-}  # flags that do not change the output
+NOT_IN_THE_LINES = {"input", "output", "checkpoint", "workers", "glossary"}  # flags that do not change the output
 
 
 def parser() -> argparse.ArgumentParser:
@@ -175,6 +170,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add_device(flags)
     add_precision(flags)
+    add_engine(flags)
     for flag in ("--temperature", "--top-k", "--top-p", "--seed"):
         flags.refuse_idle(flag, "without --sample", lambda given: not given.sample)
     return flags
@@ -194,6 +190,8 @@ def main(argv: list[str] | None = None) -> int:
         raise ValueError("--sample and --beam-size: give one of them, not both")
     for sentence in filter(os.path.isfile, args.sentences):
         log.warning("%s is a file, translated as a sentence; --input translates its lines", sentence)
+    if args.engine and not args.checkpoint:
+        raise ValueError(f"--engine {args.engine} needs --checkpoint FOLDER: what mt.export wrote")
     if args.coverage and not args.json:
         raise ValueError("--coverage needs --json, which has the place for it")
     from mt.data.formats.compressed import find_file
@@ -234,8 +232,10 @@ def _translate(args: argparse.Namespace, output: TextIO, lines: range = ALL) -> 
     from mt.inference.options import Options
     from mt.inference.spread import in_order
     from mt.inference.window import Window
+    from mt.interchange.translating import load_models as load_exported
 
-    job = Job(args.checkpoint or [newest_run()], Options.of(vars(args), terms=args.glossary))
+    load = partial(load_exported, engine=args.engine) if args.engine else None
+    job = Job(args.checkpoint or [newest_run()], Options.of(vars(args), terms=args.glossary), load)
     if not args.checkpoint:
         log.info("checkpoint: %s", job.checkpoints[0])
     document = document_of(job.checkpoints[0]) if args.document else None
@@ -283,7 +283,7 @@ def _translate_file(args: argparse.Namespace, path: Path, lines: range = ALL, *,
     from mt.data.unfinished import Unfinished
 
     flags = {name: str(value) for name, value in vars(args).items() if name not in NOT_IN_THE_LINES}
-    folders = map(find_step, args.checkpoint or [newest_run()])
+    folders = args.checkpoint if args.engine else map(find_step, args.checkpoint or [newest_run()])
     model = [file_stamp(file) for folder in folders for file in sorted(folder.iterdir())]
     others = [file_stamp(path) for path in (args.trees, args.terms) if path]
     made_by = fingerprint_of(file_stamp(args.input), model, flags, str(lines), *others)

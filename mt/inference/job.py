@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,17 +30,19 @@ from mt.words import num_words, split_words
 # characters that some tool treats as the end of a line, escaped as in JSON and other languages
 LINE_ENDS = {code: f"\\u{code:04x}" for code in (0x0B, 0x0C, 0x1C, 0x1D, 0x1E, 0x85, 0x2028, 0x2029)}
 ESCAPES = LINE_ENDS | str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+Load = Callable[[Sequence[Path], Options], tuple[Translator, Aligner]]
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Job:
     """Checkpoints and the options for translating with them. It can be pickled, and loads the models when first called.
 
-    Several checkpoints translate together (`mt.inference.ensemble`); attention is read in the first one.
+    Several checkpoints translate together (`mt.inference.ensemble`); attention is read in the first one. `load` may
+    make other translators of the same options; it must be a function that can be pickled.
     """
 
-    def __init__(self, checkpoints: Sequence[Path], options: Options):
-        self.checkpoints, self.options = tuple(checkpoints), options
+    def __init__(self, checkpoints: Sequence[Path], options: Options, load: Load | None = None):
+        self.checkpoints, self.options, self._load = tuple(checkpoints), options, load or load_models
         self._loaded: tuple[Translator, Aligner] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -50,10 +52,7 @@ class Job:
         """Loads the models as the options say. Raises ValueError for options that the models cannot fulfil."""
         if self._loaded is None:
             options = self.options
-            how = {"device": options.device, "precision": options.precision, "shortlist": options.shortlist}
-            aligner = Aligner.load(self.checkpoints[0], **how)
-            others = [Translator.load(checkpoint, **how) for checkpoint in self.checkpoints[1:]]
-            translator = Translator.ensemble([aligner.translator, *others], list(map(str, self.checkpoints)))
+            translator, aligner = self._load(self.checkpoints, options)
             translator.tags.check(options.tag)
             if options.trees:
                 translator.check_trees(options.trees, " and ".join(map(str, self.checkpoints)))
@@ -131,6 +130,14 @@ class Job:
             first_line=first_line,
         )
         return list(found)
+
+
+def load_models(checkpoints: Sequence[Path], options: Options) -> tuple[Translator, Aligner]:
+    """The checkpoints as one translator, and the first one as an aligner."""
+    how = {"device": options.device, "precision": options.precision, "shortlist": options.shortlist}
+    aligner = Aligner.load(checkpoints[0], **how)
+    others = [Translator.load(checkpoint, **how) for checkpoint in checkpoints[1:]]
+    return Translator.ensemble([aligner.translator, *others], list(map(str, checkpoints))), aligner
 
 
 def _plain(context: Context) -> Context:

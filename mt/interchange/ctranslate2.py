@@ -6,29 +6,25 @@ groups of key-value heads. CTranslate2 rounds weights in place, so every array t
 
 from __future__ import annotations
 
-import json
 import shutil
-import struct
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mt.checkpoint.folder import LoadedModel
-from mt.checkpoint.small_file import read_json
 from mt.data.tokenizer import NUM_SPECIAL, Tokenizer
+from mt.inference.decodable import Decodable
 from mt.inference.shortlist import Shortlist
-from mt.interchange.engine import Candidate, Engine, Pair
+from mt.interchange.ctranslate2_engine import RUNNER, RUNNER_FILE, CTranslate2Engine, CTranslate2Searcher
+from mt.interchange.engine import Engine
 from mt.interchange.fate import EXACT, LEFT_OUT, REFUSED, Fate, Rules, attention, exact, left_out, one_of
 from mt.interchange.plan import TRANSFORMER, Plan
+from mt.interchange.whole_search import WholeBeam, WholeDecodable
 
 # H heads, G key-value heads, K size of a head, D model
 
-RUNNER = "translate.py"
-BATCH = 4096  # pieces
-SCALARS = {0: "f", 1: "b", 2: "h", 3: "i"}  # by the type number of model.bin
 NO_OPERATION = "CTranslate2 has no such operation"
 USE = """\
 ```sh
@@ -100,6 +96,7 @@ class CTranslate2:
     """The target."""
 
     rules = RULES
+    search = WholeBeam
 
     def write(
         self, plan: Plan, loaded: LoadedModel, folder: Path, *, quantization: str | None, **flags: Any
@@ -119,20 +116,17 @@ class CTranslate2:
         spec.optimize(quantization=quantization)
         spec.save(str(folder))
         (folder / "vocabulary_mapping.txt").unlink(missing_ok=True)  # saved as vmap.txt
-        shutil.copy(_runner_file(), folder / RUNNER)
+        shutil.copy(RUNNER_FILE, folder / RUNNER)
         return {"Use": USE}
 
     def engine(self, folder: Path) -> Engine:
-        if (folder / RUNNER).read_bytes() != _runner_file().read_bytes():
-            raise ValueError(f"{folder / RUNNER} is not the program of this version: it is not run")
         return CTranslate2Engine(folder)
+
+    def decodable(self, folder: Path, *, device: str, shortlist: bool) -> Decodable:
+        return WholeDecodable(CTranslate2Searcher(folder, device=device, shortlist=shortlist), None)
 
 
 TARGET = CTranslate2()
-
-
-def _runner_file() -> Path:
-    return Path(__file__).parent / "runners" / "ctranslate2.py"
 
 
 def specification(plan: Plan) -> Any:
@@ -273,120 +267,3 @@ def vocabulary_mapping(shortlist: Shortlist, plan: Plan) -> str:
 
 def _pieces(tokenizer: Tokenizer, ids: np.ndarray) -> str:
     return " ".join(tokenizer.pieces([id_ for id_ in ids if id_ >= NUM_SPECIAL]))
-
-
-class CTranslate2Engine:
-    """An exported folder in CTranslate2, run by the folder's own translate.py on one thread."""
-
-    def __init__(self, folder: Path):
-        import ctranslate2
-
-        self._runner = import_module("mt.interchange.runners.ctranslate2").Translator(folder, intra_threads=1)
-        self._model, about = self._runner.model, self._runner.about
-        self._config = read_json(folder / "config.json")
-        self._has_window = str(about["settings"]["decoder.self_attention"]).startswith("window")
-        self._has_heads = about["alignment"]["layer"] < about["settings"]["decoder.num_layers"]
-        self._scalars = scalars(folder / "model.bin")
-        sides = [folder / "shared_vocabulary.json"] * 2
-        if not sides[0].is_file():
-            sides = [folder / "source_vocabulary.json", folder / "target_vocabulary.json"]
-        self._source, self._target = (json.loads(path.read_text("utf-8")) for path in sides)
-        self._source_ids, self._target_ids = (
-            {piece: id_ for id_, piece in enumerate(pieces)} for pieces in (self._source, self._target)
-        )
-        self.versions: Mapping[str, str] = {
-            "ctranslate2": ctranslate2.__version__,
-            "compute_type": self._model.compute_type,
-        }
-
-    def tokenize(self, lines: Sequence[str]) -> list[list[int]]:
-        unknown = self._source_ids[self._config["unk_token"]]
-        return [[self._source_ids.get(piece, unknown) for piece in self._runner.pieces(line)] for line in lines]
-
-    def detokenize(self, ids: Sequence[Sequence[int]]) -> list[str]:
-        return [self._runner.text([self._target[id_] for id_ in one]) for one in ids]
-
-    def log_probs(self, pairs: Sequence[Pair]) -> list[list[float]] | None:
-        if self._has_window:
-            return None
-        sources, targets = self._pieces(pairs)
-        found = self._model.score_batch(sources, targets, max_input_length=0, max_batch_size=BATCH, batch_type="tokens")
-        return [one.log_probs for one in found]
-
-    def translate(self, lines: Sequence[str], *, shortlist: bool = False) -> list[Candidate]:
-        sources = list(map(self._runner.pieces, lines))
-        found = self._runner.search(sources, **({"use_vmap": True} if shortlist else {}))
-        return [
-            Candidate(
-                ids=tuple(self._target_ids[piece] for piece in one["pieces"]),
-                text=self._runner.text(one["pieces"]),
-                log_prob=one["log_prob"],
-                score=one["score"],
-            )
-            for one in found
-        ]
-
-    def attention(self, pairs: Sequence[Pair]) -> list[np.ndarray | None] | None:
-        if not self._has_heads:
-            return None
-        sources, targets = self._pieces(pairs)
-        found = [
-            one if one["pieces"] == target else self._forced(source, target)
-            for one, source, target in zip(
-                self._runner.search(sources, return_attention=True), sources, targets, strict=True
-            )
-        ]
-        return [
-            np.array(one["attention"][: len(target)]) if target else None
-            for one, target in zip(found, targets, strict=True)
-        ]
-
-    def _forced(self, source: Sequence[str], target: Sequence[str]) -> dict[str, Any]:
-        """The result for a target that the search did not find."""
-        how = {"beam_size": 1, "max_decoding_length": len(target) + 1, "max_input_length": 0}
-        (result,) = self._model.translate_batch([source], [target], return_attention=True, return_scores=True, **how)
-        return self._runner.best(result, 1 << 30)
-
-    def constants(self) -> Mapping[str, float]:
-        ids = {name: self._target_ids[self._config[f"{name}_token"]] for name in ("unk", "bos", "eos")}
-        return {
-            "norm_epsilon": self._config["layer_norm_epsilon"],
-            **{f"{name}_id": float(id_) for name, id_ in ids.items()},
-            **{name: value for name, value in self._scalars.items() if name == "rotary_base"},
-        }
-
-    def without(self) -> Mapping[str, str]:
-        return {
-            "log_probs": "CTranslate2 uses the window in decoding alone; scores of decoding are compared",
-            "attention": "the heads that were chosen for alignment are not in the export",
-        }
-
-    def _pieces(self, pairs: Sequence[Pair]) -> tuple[list[list[str]], list[list[str]]]:
-        sources = [[self._source[id_] for id_ in source] for source, _ in pairs]
-        return sources, [[self._target[id_] for id_ in target] for _, target in pairs]
-
-
-def scalars(path: Path) -> dict[str, float]:
-    """The single numbers in a model file by their last name, such as rotary_base and num_heads."""
-    data, found = path.read_bytes(), {}
-    place = 4
-
-    def text() -> str:
-        nonlocal place
-        (size,) = struct.unpack_from("H", data, place)
-        place += 2 + size
-        return data[place - size : place - 1].decode()
-
-    text()  # the name of the specification
-    (_, count) = struct.unpack_from("II", data, place)
-    place += 8
-    for _ in range(count):
-        name = text()
-        rank = data[place]
-        place += 1 + 4 * rank
-        kind, size = struct.unpack_from("<BI", data, place)
-        place += 5
-        if rank == 0 and kind in SCALARS:
-            (found[name.rpartition("/")[2]],) = struct.unpack_from(SCALARS[kind], data, place)
-        place += size
-    return found

@@ -13,12 +13,14 @@ class Row:
     about          what the export is, for --help
     packages       that writing and measuring it need, of the extra `export`
     quantizations  roundings that it offers
+    translates     whether `--engine` of the commands that translate takes it
     flags          its own flags: name -> arguments of argparse; what they are given reaches `Target.write` by name
     """
 
     about: str
     packages: tuple[str, ...]
     quantizations: tuple[str, ...] = ()
+    translates: bool = False
     flags: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
@@ -27,5 +29,8 @@ TARGETS: dict[str, Row] = {
         about="a folder for CTranslate2: fast on CPUs and GPUs, without PyTorch",
         packages=("ctranslate2",),
         quantizations=("int8",),
+        translates=True,
     ),
 }
+
+ENGINES = tuple(name for name, row in TARGETS.items() if row.translates)

@@ -9,20 +9,24 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mt.checkpoint.folder import LoadedModel
+from mt.inference.decodable import Decodable
 from mt.interchange.engine import Engine
 from mt.interchange.fate import ABSENT, EXACT, REFUSED, Fate, Rules, fates, refusals
 from mt.interchange.plan import Plan
 from mt.interchange.table import TARGETS
 from mt.listing import listed
+from mt.search.beam import Beam
 
 
 class Target(Protocol):
     """A target reads a plan. Its module imports without its packages, so that every target can be asked what it takes.
 
-    rules  for each setting of a plan, what becomes of it
+    rules   for each setting of a plan, what becomes of it
+    search  the class of the search that `translate --engine` uses with `decodable`
     """
 
     rules: Rules
+    search: type[Beam]
 
     def write(
         self, plan: Plan, loaded: LoadedModel, folder: Path, *, quantization: str | None, **flags: Any
@@ -35,6 +39,9 @@ class Target(Protocol):
 
     def engine(self, folder: Path) -> Engine:
         """The exported folder in its own engine. Raises ValueError for a folder that it cannot run."""
+
+    def decodable(self, folder: Path, *, device: str, shortlist: bool) -> Decodable:
+        """The exported folder for the commands that translate. Raises ValueError for what it cannot do."""
 
 
 def find_target(name: str) -> Target:

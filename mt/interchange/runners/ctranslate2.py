@@ -27,9 +27,9 @@ class Translator:
 
     def translate(self, lines, **more):  # more: of translate_batch, such as use_vmap
         found = iter(self.search([self.pieces(line) for line in lines if line.strip()], **more))
-        return [self.text(next(found)["pieces"]) if line.strip() else line for line in lines]
+        return [self.text(next(found)[0]["pieces"]) if line.strip() else line for line in lines]
 
-    def search(self, sources, **more):  # pieces of each source in, its best hypothesis out
+    def search(self, sources, **more):  # pieces of each source in, its hypotheses out, best first
         rows, size, found = self.about["table_rows"] or 1 << 30, self.about["search"]["size"], dict[int, dict]()
         by_length = defaultdict(list)  # a call has one limit of length
         how = {"beam_size": size, "patience": min(size, 2), "num_hypotheses": size * min(size, 2), **more}
@@ -43,16 +43,17 @@ class Translator:
         for length, numbers in by_length.items():
             limit = min(2 * length + 20, self.about["search"]["max_length"] or rows, rows - 1) + 1  # and </s>
             results = self.model.translate_batch([sources[n] for n in numbers], max_decoding_length=limit, **how)
-            found.update((n, self.best(result, limit)) for n, result in zip(numbers, results, strict=True))
+            found.update((n, self.ranked(result, limit)) for n, result in zip(numbers, results, strict=True))
         return [found[number] for number in range(len(sources))]
 
-    def best(self, result, limit):  # by log_prob / ((5 + pieces with </s>) / 6) ** alpha (Wu et al. 2016)
-        alpha, both = self.about["search"]["length_penalty"], zip(result.hypotheses, result.scores, strict=True)
-        scores = [log_prob / ((6 + len(pieces)) / 6) ** alpha for pieces, log_prob in both]
-        sound = [len(h) < limit and not {"<unk>", "<s>", "<pad>"} & {*h} for h in result.hypotheses]  # not cut
-        n = max(range(len(scores)), key=lambda n: (sound[n], scores[n]))
-        found = {"pieces": result.hypotheses[n], "log_prob": result.scores[n], "score": scores[n]}
-        return found | {"attention": result.attention[n] if result.attention else None}
+    def ranked(self, result, limit):  # by log_prob / ((5 + pieces with </s>) / 6) ** alpha (Wu et al. 2016)
+        alpha, found = self.about["search"]["length_penalty"], []
+        for n, (pieces, log_prob) in enumerate(zip(result.hypotheses, result.scores, strict=True)):
+            score = log_prob / ((6 + len(pieces)) / 6) ** alpha
+            attention = result.attention[n] if result.attention else None
+            found.append({"pieces": pieces, "log_prob": log_prob, "score": score, "attention": attention})
+            found[-1]["is_whole"] = len(pieces) < limit and not {"<unk>", "<s>", "<pad>"} & {*pieces}
+        return sorted(found, key=lambda one: (not one["is_whole"], -one["score"]))
 
 
 if __name__ == "__main__":

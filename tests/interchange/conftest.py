@@ -1,5 +1,6 @@
 """Fresh models of every setting as checkpoints, and the lines that exports of them are measured with."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from mt.checkpoint.folder import ModelCard, write_checkpoint
 from mt.checkpoint.outline import kept_tensors
 from mt.checkpoint.rebuild import build
 from mt.data.tokenizer import TokenizerPair, TokenizerSettings, train_tokenizers
+from mt.export import main
 from tests.conftest import composed_settings, made_once, reversed_pairs
 
 SOURCES, TARGETS = reversed_pairs(200, seed=3)
@@ -31,6 +33,18 @@ def joint_tokenizer(tmp_path_factory):
 def separate_tokenizers(tmp_path_factory):
     """A vocabulary for each side."""
     return _tokenizers(tmp_path_factory, joint=False)
+
+
+@pytest.fixture
+def exported(trained_run, corpus_folder, tmp_path_factory, tmp_path):
+    """A copy of the folder that the command wrote for CTranslate2, in a path with blanks."""
+    files = ["--source", f"{corpus_folder}/test.de", "--reference", f"{corpus_folder}/test.en"]
+
+    def make(folder: Path) -> None:
+        main(["ctranslate2", "--checkpoint", str(trained_run), "--output", str(folder / "export"), *files])
+
+    made = made_once(tmp_path_factory, "exported", make) / "export"
+    return Path(shutil.copytree(made, tmp_path / "with a blank" / "export"))
 
 
 def _tokenizers(tmp_path_factory, *, joint):

@@ -37,8 +37,6 @@ def main(argv: list[str] | None = None) -> int:
     from mt.evaluation.systems import ask, distinct_names
     from mt.evaluation.tokenization import ScoreSettings
 
-    if flags.engine and not flags.checkpoint:
-        raise ValueError(f"--engine {flags.engine} needs --checkpoint FOLDER: what mt.export wrote")
     question = _question(flags)  # before minutes of translating
     settings = ScoreSettings(tokenize=flags.tokenize, ter=flags.ter)
     first = flags.source or flags.hypotheses[0]
@@ -67,7 +65,6 @@ def main(argv: list[str] | None = None) -> int:
         from mt.inference.request import NO_CONTEXT, Request
         from mt.inference.tags import numbered
         from mt.inference.translator import Translator
-        from mt.interchange.translating import load_translator
         from mt.search.beam import adjusted
 
         # opened first: a wrong path should not wait for the translations
@@ -77,6 +74,8 @@ def main(argv: list[str] | None = None) -> int:
             document = document_of(Path(checkpoints[0])) if flags.document else None
             how_run = {"device": flags.device, "shortlist": flags.shortlist}
             if flags.engine:
+                from mt.interchange.translating import load_translator  # and the engine
+
                 translator = load_translator(checkpoints, flags.engine, **how_run)
             else:
                 translator = Translator.load(*checkpoints, precision=flags.precision, **how_run)
@@ -316,7 +315,6 @@ def parser() -> argparse.ArgumentParser:
         "trees",
         "shortlist",
         "tag",
-        "engine",
     )
     for name in ("output", *how_translated):
         parser.refuse_idle(

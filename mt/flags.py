@@ -106,6 +106,9 @@ def add_engine(parser: Flags, flags: Group | None = None) -> None:
         help="run an export: --checkpoint is the folder that mt.export wrote for this engine (default: a checkpoint in"
         " our own engine)",
     )
+    parser.refuse_idle(
+        "--engine", "without --checkpoint, the folder that mt.export wrote", lambda given: not given.checkpoint
+    )
     known = {option for action in parser._actions for option in action.option_strings}
     for flag, why in NEEDS_OWN_ENGINE.items():
         if flag in known:

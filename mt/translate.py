@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO
@@ -190,8 +191,6 @@ def main(argv: list[str] | None = None) -> int:
         raise ValueError("--sample and --beam-size: give one of them, not both")
     for sentence in filter(os.path.isfile, args.sentences):
         log.warning("%s is a file, translated as a sentence; --input translates its lines", sentence)
-    if args.engine and not args.checkpoint:
-        raise ValueError(f"--engine {args.engine} needs --checkpoint FOLDER: what mt.export wrote")
     if args.coverage and not args.json:
         raise ValueError("--coverage needs --json, which has the place for it")
     from mt.data.formats.compressed import find_file
@@ -232,9 +231,9 @@ def _translate(args: argparse.Namespace, output: TextIO, lines: range = ALL) -> 
     from mt.inference.options import Options
     from mt.inference.spread import in_order
     from mt.inference.window import Window
-    from mt.interchange.translating import load_models as load_exported
 
-    load = partial(load_exported, engine=args.engine) if args.engine else None
+    engine, models = args.engine, "mt.interchange.translating"
+    load = partial(import_module(models).load_models, engine=engine) if engine else None
     job = Job(args.checkpoint or [newest_run()], Options.of(vars(args), terms=args.glossary), load)
     if not args.checkpoint:
         log.info("checkpoint: %s", job.checkpoints[0])

@@ -89,6 +89,9 @@ WITH_ENGINE = {
         ("--alignment", "--coverage", "--markup"), ("with --engine: attention is read in our own engine", "")
     ),
 }
+ENGINE_ALONE = {
+    "--engine ctranslate2": ("without --checkpoint, the folder that mt.export wrote", "--checkpoint c"),
+}
 # (command, flags that it cannot do without) -> a flag that has no effect: when, and what it takes that it has one
 IDLE = {
     ("align", "--source s --output o"): {
@@ -111,15 +114,16 @@ IDLE = {
             flag: ("without --sample", "--sample") for flag in ("--temperature 1", "--top-k 0", "--top-p 1", "--seed 1")
         },
         **WITH_ENGINE,
+        **ENGINE_ALONE,
     },
     ("evaluate", "--reference r --source s"): {
-        flag: WITH_ENGINE[flag] for flag in ("--precision float32", "--document")
+        **{flag: WITH_ENGINE[flag] for flag in ("--precision float32", "--document")},
+        **ENGINE_ALONE,
     },
     ("evaluate", "--reference r"): {
         flag: ("with --hypotheses: they are scored as they are", "--source s")
         for flag in (
             *(
-                "--engine ctranslate2",
                 "--output o",
                 "--checkpoint c",
                 "--beam-size 5",
@@ -136,7 +140,7 @@ IDLE_BESIDE = {  # what makes them idle, where that is not the default
     "--grid all": "--formats json,pharaoh",
     "--limit 7": "--formats json,pharaoh",
     "--threshold 0.4": "--symmetrize union",
-    **dict.fromkeys(WITH_ENGINE, "--engine ctranslate2"),
+    **dict.fromkeys(WITH_ENGINE, "--engine ctranslate2 --checkpoint c"),
     **{
         flag: "--hypotheses h"
         for flag, (when, _) in IDLE["evaluate", "--reference r"].items()

@@ -135,7 +135,7 @@ def evidence_of(
         hostile_ids=source.encode_many(list(HOSTILE)),
         target_ids=target_ids,
         log_probs=[list(one[0].token_log_probs) for _, one in scored],
-        search=search_settings(plan),
+        search=plan.search_settings(),
         found_ids=[list(one.ids) for one in found],
         texts=texts,
         found_log_probs=[one.log_prob for one in found],
@@ -145,12 +145,6 @@ def evidence_of(
         constants=plan.constants,
         left_out=len(read) - len(kept),
     )
-
-
-def search_settings(plan: Plan) -> dict[str, Any]:
-    """The export's search, as its folder has it."""
-    names = ("size", "length_penalty", "max_length")
-    return {name: getattr(plan.search, name) for name in names}
 
 
 def _weights(raw: RawAttention, plan: Plan) -> np.ndarray:

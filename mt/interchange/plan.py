@@ -110,6 +110,11 @@ class Plan:
         """Whether both sides have one vocabulary."""
         return self.tokenizers.is_joint
 
+    def search_settings(self) -> dict[str, Any]:
+        """The search as an exported folder has it."""
+        names = ("size", "length_penalty", "max_length")
+        return {name: getattr(self.search, name) for name in names}
+
     def uniform_heads(self) -> tuple[int, int, int] | None:
         """(heads, key-value heads, size of a head) if all attentions have the same; None otherwise."""
         found = {heads for layer in (*self.encoder, *self.decoder) for heads in layer.heads}

@@ -11,7 +11,7 @@ from mt.inference.aligner import Aligner
 from mt.inference.options import Options
 from mt.inference.tags import Tags
 from mt.inference.translator import Translator
-from mt.interchange.export import read_settings, target_of
+from mt.interchange.exported import read_settings, target_of
 
 
 def load_translator(

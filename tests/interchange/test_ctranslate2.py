@@ -12,7 +12,7 @@ from mt.data.source import Text
 from mt.data.tokenizer import BOS
 from mt.interchange.bounds import BOUNDS
 from mt.interchange.evidence import evidence_of
-from mt.interchange.export import write_common
+from mt.interchange.exported import write_common
 from mt.interchange.measure import attention, constants, scores, tokenizer
 from mt.interchange.plan import plan_of
 from mt.interchange.target import check_carried, find_target

@@ -72,7 +72,9 @@ def test_what_the_engine_cannot_do_is_told_in_one_line(flags, words, exported):
 def test_a_checkpoint_is_no_export_and_a_changed_program_is_not_run(trained_run, exported):
     with pytest.raises(ValueError, match=r"is not an export: it has no export\.json"):
         translate.main(["eins", "--engine", "ctranslate2", "--checkpoint", str(trained_run)])
-    with pytest.raises(ValueError, match="--engine ctranslate2 needs --checkpoint FOLDER"):
+    with pytest.raises(
+        ValueError, match=r"--engine has no effect without --checkpoint, the folder that mt\.export wrote"
+    ):
         translate.main(["eins", "--engine", "ctranslate2"])
     with open(exported / "translate.py", "a", encoding="utf-8") as program:
         program.write("raise SystemExit('run')\n")

@@ -7,14 +7,13 @@ from collections import defaultdict
 from pathlib import Path
 
 import ctranslate2
-import sentencepiece
+from sentencepiece import SentencePieceProcessor
 
 
 class Translator:
     def __init__(self, folder, **how):  # of ctranslate2.Translator, such as device, compute_type, intra_threads
         self.about = json.loads((Path(folder) / "export.json").read_text("utf-8"))
-        files = [str(Path(folder, name)) for name in self.about["tokenizers"]]
-        self.source, self.target = map(sentencepiece.SentencePieceProcessor, files)
+        self.source, self.target = (SentencePieceProcessor(f"{folder}/{name}") for name in self.about["tokenizers"])
         self.model = ctranslate2.Translator(str(folder), **how)
 
     def pieces(self, line):
@@ -57,4 +56,5 @@ class Translator:
 
 
 if __name__ == "__main__":
-    print(*Translator(Path(__file__).parent).translate(sys.stdin.read().splitlines()), sep="\n")
+    for line in Translator(Path(__file__).parent).translate([line.rstrip("\n") for line in sys.stdin]):
+        print(line)

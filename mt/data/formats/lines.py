@@ -112,7 +112,8 @@ def portions(blocks: Iterable[bytes], name: str, *, encoding: str = "utf-8") -> 
             else:  # of a line that is too long, the rest is only counted
                 unended = [b"".join(unended)[:SHOWN_BYTES] or block[:SHOWN_BYTES]]
             continue
-        content, lines = (block or b"")[:end], []
+        content = (block or b"")[:end]
+        lines: list[Line] = []
         if is_start and (size or content):
             refuse_other_data(b"".join([*unended, content]), name)
             is_start = False

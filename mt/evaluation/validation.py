@@ -77,12 +77,18 @@ class Validator:
             "copied": sum(_is_copy(*pair) for pair in zip(texts, self.sentences, strict=True)) / len(texts),
         }
         look = self.probe(translator, step) if self.probe else None
-        shown = {"samples": self._samples(texts), "about_scores": scores.about()}
+        samples, about_scores = self._samples(texts), scores.about()
         if look is None:
-            return Validation(numbers=numbers, **shown)
+            return Validation(numbers=numbers, samples=samples, about_scores=about_scores)
         if look.alignment_error is not None:
             numbers["alignment_error"] = look.alignment_error
-        return Validation(numbers=numbers, **shown, details=look.numbers, pictures={ATTENTION: look.draw})
+        return Validation(
+            numbers=numbers,
+            samples=samples,
+            about_scores=about_scores,
+            details=look.numbers,
+            pictures={ATTENTION: look.draw},
+        )
 
     @torch.inference_mode()
     def loss(self, translator: Translator) -> float:

@@ -18,7 +18,7 @@ from mt.cores import num_threads
 try:
     import resource
 except ImportError:  # Windows
-    resource = None  # type: ignore[assignment]
+    resource = None  # type: ignore[assignment]  # stands for a module
 
 # oneDNN keeps compiled products by shape, 1024 of them by default; batches come in many shapes, and the cache grew
 # to gigabytes without a gain in speed. It is read at the first product, so it must be set before.

@@ -219,8 +219,8 @@ class Parts:
             raise ValueError("batches needs the setting max_tokens")
         if self.data.keep_shards is not None:
             shards = _AnyShards(self.data.max_pieces)
-            # no batch is read, so no tokenizer is needed
-            TokenBatches(shards, None, seed=0, **self.make_batches.keywords)  # type: ignore[arg-type]
+            tokenizers: Any = None  # not needed, since no batch is read
+            TokenBatches(shards, tokenizers, seed=0, **self.make_batches.keywords)
         elif mixture := self.make_batches.keywords.get("mixture"):
             mixture.check(list(sources_of(self.data.train)))
 

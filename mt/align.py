@@ -107,8 +107,9 @@ def main(argv: list[str] | None = None) -> int:
     )
     lines = AlignedLines(aligner, sources, targets, reverse=reverse, options=options)
     if flags.trees:
-        of = {"translator": aligner.translator, "checkpoint": flags.checkpoint}
-        lines.trees = read_trees(flags.trees, sources, flags.source, **of)
+        lines.trees = read_trees(
+            flags.trees, sources, flags.source, translator=aligner.translator, checkpoint=flags.checkpoint
+        )
     with only_process(output.folder):
         remove_unfinished(output.folder)  # left by a process that was killed
         # it describes the other files, so it goes first and is written last

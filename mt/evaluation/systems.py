@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -93,8 +93,11 @@ def ask(
     systems = {name: list(map(composed, lines)) for name, lines in systems.items()}
     references = [list(map(composed, lines)) for lines in references]
     from_lines = [name for name in question.metrics if name != COMET]
-    how = asdict(tokenization)
-    scores = {name: score(lines, references, metrics=from_lines or ["bleu"], **how) for name, lines in systems.items()}
+    tokenize, ter = tokenization.tokenize, tokenization.ter
+    scores = {
+        name: score(lines, references, metrics=from_lines or ["bleu"], tokenize=tokenize, ter=ter)
+        for name, lines in systems.items()
+    }
     for name, of_system in scores.items():
         for warning in filter(None, (zero_bleu(of_system), ter_without_moves(of_system))):
             log.warning("%s: %s", name, warning)

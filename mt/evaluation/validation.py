@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -64,7 +63,8 @@ class Validator:
         held_out = self.held_out
         translations = translator.translate(requests(held_out.sources, trees=held_out.trees), search=self.search)
         texts = [translation.text for translation in translations]
-        scores = score(texts, [held_out.targets], metrics=("bleu", "chrf"), **asdict(self.tokenization))
+        tokenize, ter = self.tokenization.tokenize, self.tokenization.ter
+        scores = score(texts, [held_out.targets], metrics=("bleu", "chrf"), tokenize=tokenize, ter=ter)
         warning = zero_bleu(scores)
         if warning and not self._has_warned:
             log.warning("validation: %s", warning)

@@ -146,8 +146,13 @@ class ShortlistState:
         decoder = self.decoder.rows(index_R, sentences_M)
         if sentences_M is None:
             return replace(self, decoder=decoder)
-        own = {name: getattr(self, name)[sentences_M] for name in ("ids_NC", "places_NC", "is_own_NC")}
-        return replace(self, decoder=decoder, **own)
+        return replace(
+            self,
+            decoder=decoder,
+            ids_NC=self.ids_NC[sentences_M],
+            places_NC=self.places_NC[sentences_M],
+            is_own_NC=self.is_own_NC[sentences_M],
+        )
 
 
 class ShortlistedModel:

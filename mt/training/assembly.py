@@ -260,8 +260,7 @@ class Assembly:
         data, tokenizers = parts.data, prepared.tokenizers
         torch.manual_seed(parts.trainer.seed)
         node = with_separator(parts.model_node, data.document, tokenizers.source)
-        vocabularies = {"source_vocab_size": tokenizers.source.size, "target_vocab_size": tokenizers.target.size}
-        model = build(node, **vocabularies)
+        model = build(node, source_vocab_size=tokenizers.source.size, target_vocab_size=tokenizers.target.size)
         check_sentences(model)
         check_fits_corpus(model, tokenizers, max_pieces=data.max_pieces)
         make_source = source_trees(model, prepared)

@@ -101,7 +101,7 @@ def run_hydra(main: Callable[[dict[str, Any]], float | None], config_name: str) 
         alone = HydraConfig.get().mode != RunMode.MULTIRUN
         with one_line_errors() if alone else nullcontext():
             try:
-                settings = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+                settings: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
             except OmegaConfBaseException as error:
                 raise ValueError(worded(error, config_name, overrides)) from error
             check_numbers(settings)
@@ -118,7 +118,7 @@ def run_hydra(main: Callable[[dict[str, Any]], float | None], config_name: str) 
 
     with one_line_errors():
         parser = get_args_parser()
-        parser.error = _refuse_flag
+        parser.error = _refuse_flag  # type: ignore[method-assign]  # Hydra makes the parser, which would exit by itself
         sys.argv[1:] = map(as_typed, sys.argv[1:])
         overrides = parser.parse_args().overrides
         check_typed(overrides)
@@ -253,25 +253,27 @@ def worded(error: Exception, config_name: str, overrides: list[str]) -> str:
         if missing.startswith(plugin):
             group, _, option = missing.rpartition("/")
             return f"{group}={option} needs a package that is missing: pip install 'mt-trainer[{extra}]'"
-    if missing and getattr(error, "options", None):
-        group, _, option = error.missing_cfg_file.rpartition("/")
-        hint = did_you_mean(option, error.options)
-        return f"{group} has no option {option}: it can be {', '.join(sorted(error.options))}{hint}"
+    options, full_key = getattr(error, "options", None), getattr(error, "full_key", None)
+    if missing and options:
+        group, _, option = missing.rpartition("/")
+        hint = did_you_mean(option, options)
+        return f"{group} has no option {option}: it can be {', '.join(sorted(options))}{hint}"
     if type(error).__name__ == "MissingMandatoryValue":
-        return f"{error.full_key} has no value: give it one with {error.full_key}=..."
+        return f"{full_key} has no value: give it one with {full_key}=..."
     if type(error).__name__ == "OverrideParseException":
         reason = one_line(error).partition(" See ")[0]
-        quoted = quoted_override(error.override)
+        override = getattr(error, "override", "")
+        quoted = quoted_override(override)
         hint = f"; quoted it can be read: {quoted}" if quoted else ""
-        return f"cannot read {error.override!r}: a setting is given as name=value ({reason}){hint}"
+        return f"cannot read {override!r}: a setting is given as name=value ({reason}){hint}"
     ambiguous = re.match(r"Ambiguous value for argument '(.+)'", str(error))
     if ambiguous:
         given = next((one for one in overrides if one.partition("=")[0] == ambiguous[1]), "")
         quoted = quoted_override(given)
         hint = f"; a text with a comma is quoted: {quoted}" if quoted else ""
         return f"{ambiguous[1]}: several values need --multirun (a list is written name=[a,b]{hint})"
-    if getattr(error, "full_key", None):
-        return f"{error.full_key}: {str(error).splitlines()[0]}"
+    if full_key:
+        return f"{full_key}: {str(error).splitlines()[0]}"
     return one_line(error)
 
 
@@ -317,7 +319,7 @@ def composed(config_name: str, overrides: Sequence[str]) -> dict[str, Any]:
     try:
         with config_search():
             made = compose(config_name, overrides=typed)
-        settings = OmegaConf.to_container(made, resolve=True, throw_on_missing=True)
+        settings: Any = OmegaConf.to_container(made, resolve=True, throw_on_missing=True)
     except (HydraException, OmegaConfBaseException) as error:
         raise ValueError(worded(error, config_name, typed)) from error
     check_numbers(settings)

@@ -332,7 +332,8 @@ def _windows(path: Path | None, chosen: range) -> Iterator[tuple[int, list[str]]
             portions.put(error)
 
     threading.Thread(target=read, daemon=True).start()
-    number, window, portion = chosen.start, list[str](), list[str]()
+    number, window = chosen.start, list[str]()
+    portion: list[str] | Exception | None = []
     while isinstance(portion, list):
         try:
             portion = portions.get(timeout=PAUSE_SECONDS if window else None)
@@ -358,7 +359,7 @@ def _readable(path: Path | None, chosen: range) -> Iterator[list[str]]:
 
     first = 0
     for portion in portions_of(path or STDIN):
-        lines = []
+        lines: list[str] = []
         for line in portion[max(0, chosen.start - first) : max(0, chosen.stop - first)]:
             if not isinstance(line, str):
                 if line.fault.reason in (LONG, UNREADABLE):

@@ -155,6 +155,13 @@ def test_a_sample_is_said_to_be_one(tmp_path, capsys):
     assert (numbers["counts"]["train"]["pairs"], numbers["cleaning"]["in"]) == (1200, 500)
 
 
+def test_a_tokenizer_that_learned_from_a_part_is_said_to_be_one(tmp_path, capsys, monkeypatch):
+    write(tmp_path / "corpus")
+    assert "sentences, drawn at random)" not in examined(tmp_path, capsys)[1]
+    monkeypatch.setattr("mt.data.diagnosis.examine.TOKENIZER_SENTENCES", 2000)
+    assert "(for this report trained on 2,000 of the sentences, drawn at random)" in examined(tmp_path, capsys)[1]
+
+
 def test_the_command_prints_the_report_alone_and_leaves_with_1(tmp_path):
     write(tmp_path / "corpus", valid=[])
     settings = ["data=text", "data.folder=corpus", "data.source_language=en", "data.target_language=de", *TINY]

@@ -50,9 +50,12 @@ class Job:
         """Loads the models as the options say. Raises ValueError for options that the models cannot fulfil."""
         if self._loaded is None:
             options = self.options
-            how = {"device": options.device, "precision": options.precision, "shortlist": options.shortlist}
-            aligner = Aligner.load(self.checkpoints[0], **how)
-            others = [Translator.load(checkpoint, **how) for checkpoint in self.checkpoints[1:]]
+            device, precision, shortlist = options.device, options.precision, options.shortlist
+            aligner = Aligner.load(self.checkpoints[0], device=device, precision=precision, shortlist=shortlist)
+            others = [
+                Translator.load(checkpoint, device=device, precision=precision, shortlist=shortlist)
+                for checkpoint in self.checkpoints[1:]
+            ]
             translator = Translator.ensemble([aligner.translator, *others], list(map(str, self.checkpoints)))
             translator.tags.check(options.tag)
             if options.trees:
@@ -70,7 +73,7 @@ class Job:
         more = [[] if found is None else list(found.texts())[1:] for found in marked]
         contexts = [self._without_columns(context) for context in window.contexts] or [NO_CONTEXT] * len(lines)
         contexts = [_plain(context) if options.markup else context for context in contexts]
-        trees = window.trees or [None] * len(lines)
+        trees: Sequence[str | None] = window.trees or [None] * len(lines)
         requests = [
             Request(text, tag=options.tag, tree=tree, context=context, prefix=prefix, terms=options.terms)
             for text, tree, context, prefix in zip(plain, trees, contexts, prefixes, strict=True)
@@ -207,7 +210,9 @@ def _terms_of(texts: Sequence[tuple[str, str, Sequence[Part]]], glossary: Glossa
 
 def _missed_terms(texts: Sequence[Text], glossary: Glossary | None) -> Iterator[str]:
     """A note for each term that the best translation lacks."""
-    for text in texts if glossary is not None else ():
+    if glossary is None:
+        return
+    for text in texts:
         source, target, _ = text.ranked(0)
         for use in glossary.uses(source, target):
             if not use.is_honoured:

@@ -183,9 +183,10 @@ class Reader:
 
 def with_opaque_whole(line: str, parts: Sequence[Part]) -> list[Part]:
     """The same with each element that is not to be translated as one placeholder."""
-    tags = [number for number, part in enumerate(parts) if isinstance(part.content, Mark)]
-    marks = partnered([parts[number].content for number in tags])
-    found, place = [], 0
+    marked = {number: part.content for number, part in enumerate(parts) if isinstance(part.content, Mark)}
+    tags, marks = list(marked), partnered(list(marked.values()))
+    found: list[Part] = []
+    place = 0
     for number, mark in zip(tags, marks, strict=True):
         if number < place or mark.kind != "open" or mark.partner is None or not _is_opaque(mark):
             continue

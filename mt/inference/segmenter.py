@@ -76,9 +76,13 @@ _CUTS: tuple[Callable[[str], list[str]], ...] = (sentences, *(partial(_cut, plac
 
 def _pack(parts: list[str], fits: Callable[[str], bool]) -> list[str]:
     """Neighbours joined again while they fit together: context helps, and fewer parts are faster."""
+
+    def fit_from(start: int, number: int) -> bool:
+        return fits("".join(parts[start : start + number]))
+
     packed, start = [], 0
     while start < len(parts):
-        number = _most(lambda n, start=start: fits("".join(parts[start : start + n])), len(parts) - start)
+        number = _most(partial(fit_from, start), len(parts) - start)
         packed.append("".join(parts[start : start + number]))
         start += number
     return packed

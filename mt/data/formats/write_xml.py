@@ -189,21 +189,20 @@ class XliffWriter(_XmlWriter):
 
     def slots(self, content: bytes, name: str) -> list[Slot]:
         found = _Units(content, UNITS, name)
-        for source, target in found.languages:
-            if not language_match(source, self.source_language) or (
-                target is not None and not language_match(target, self.target_language)
+        for source_language, target_language in found.languages:
+            if not language_match(source_language, self.source_language) or (
+                target_language is not None and not language_match(target_language, self.target_language)
             ):
                 languages = f"{self.source_language} > {self.target_language}"
-                raise ValueError(
-                    f"{name}: must be {languages}, it is {source[:100]} > {(target or 'none named')[:100]}"
-                )
+                own = f"{source_language[:100]} > {(target_language or 'none named')[:100]}"
+                raise ValueError(f"{name}: must be {languages}, it is {own}")
         slots = []
         for unit in found.units:
             source, target = unit.texts.get("source"), unit.texts.get("target")
             if source is None:
                 continue
             parts = (unit.texts.get("seg-source") or source).parts
-            pairs = [(source, target)]
+            pairs: list[tuple[_Text, _Text | None]] = [(source, target)]
             if target is not None and parts and target.parts:
                 pairs = [(parts[mid], target.parts[mid]) for mid in parts if mid in target.parts]
             for one, other in pairs:

@@ -18,7 +18,7 @@ import torch
 import yaml
 from filelock import FileLock
 
-from mt.command_line import config_folder
+from mt.settings import config_folder
 from tests.children import give_clean_signals
 from tests.slow import is_slow
 

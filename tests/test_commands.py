@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from mt.command_line import config_folder, config_groups, hydra_help, run, run_hydra
+from mt.command_line import run
+from mt.settings import config_folder, config_groups, hydra_help, run_hydra
 from tests.children import PATIENCE_SECONDS
 from tests.children import run as run_fork
 

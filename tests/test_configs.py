@@ -7,9 +7,9 @@ import torch
 
 from mt.attention.contract import CausalMixer, EncoderMixer, MemoryMixer
 from mt.checkpoint.rebuild import build, find_target
-from mt.command_line import config_folder
 from mt.data.files import files_of
 from mt.model.seq2seq import parameter_counts
+from mt.settings import config_folder
 
 PARTS = ("data", "tokenizer", "objective", "optimizer", "schedule", "search", "tracker", "trainer", "final")
 NEEDED = {

@@ -7,9 +7,9 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from mt.command_line import config_folder
 from mt.data.bundled.source import Bundled
 from mt.doctor import main
+from mt.settings import config_folder
 from tests.children import run
 
 ROOT = Path(__file__).resolve().parents[1]

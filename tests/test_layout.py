@@ -33,7 +33,7 @@ MAY_IMPORT = {
 # Rooms that are used without the rest, too: their package file names what they offer, a line each.
 OFFER_THEMSELVES = {"attention"}
 # Whatever is neither here nor a room is a command: it may import every room, and nothing may import it.
-COMMANDS_SHARE = {"command_line", "flags", "__init__"}
+COMMANDS_SHARE = {"command_line", "settings", "flags", "__init__"}
 # Extras, and libraries that only some uses need and that take long to import.
 MAY_STAND_IN_FUNCTIONS = {"wandb", "tensorboard", "torch.utils.tensorboard", "datasets", "matplotlib", "comet"}
 
@@ -94,7 +94,7 @@ def test_imports_inside_functions_are_optional_libraries_or_stand_in_a_command()
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("name", ["command_line", "flags", "cores"])
+@pytest.mark.parametrize("name", ["command_line", "settings", "flags", "cores"])
 def test_what_every_command_shares_imports_the_standard_library_alone(name):
     """So that `--help` is quick, and settings come before torch: itself, and in what it imports of ours."""
     outside, waiting = set(), [f"mt.{name}"]

@@ -21,8 +21,8 @@ from mt.checkpoint.folder import (
 from mt.checkpoint.manifest import FILE_NAME, write_manifest
 from mt.checkpoint.outline import kept_tensors
 from mt.checkpoint.rebuild import build
-from mt.command_line import config_folder
 from mt.comparison.variant import ROLES
+from mt.settings import config_folder
 from tests.checkpoint.conftest import TOY
 from tests.conftest import composed_settings
 from tests.variants import variants

@@ -19,6 +19,7 @@ from mt.checkpoint.outline import Shape, outline_of
 from mt.checkpoint.rebuild import build
 from mt.inference.aligner import Aligner
 from tests.checkpoint.conftest import in_child
+from tests.children import PATIENCE_SECONDS
 from tests.conftest import composed_settings
 
 resource = pytest.importorskip("resource", reason="needs limits of a process")
@@ -28,14 +29,16 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def refused(step, *, seal=True, load=load_checkpoint):
-    """The one line that loading the folder ends in, in a process that has little memory more, and 10 s of a core."""
+    """The one line that loading the folder ends in, in a process that has little memory more."""
     if seal:
         write_manifest(step, {})
 
     def loaded():
         used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (used + 256 * 2**20, resource.RLIM_INFINITY))
-        resource.setrlimit(resource.RLIMIT_CPU, (int(time.process_time()) + 10, resource.RLIM_INFINITY))
+        # ends only what would never end
+        seconds = int(time.process_time()) + PATIENCE_SECONDS
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.RLIM_INFINITY))
         with pytest.raises(ValueError) as error:
             load(step)
         return str(error.value)

@@ -1,5 +1,7 @@
 """Parts that many tests share: a tiny corpus whose translation is known (every word answered, in reverse order)."""
 
+import copy
+import functools
 import gc
 import logging
 import os
@@ -24,8 +26,9 @@ from tests.slow import is_slow
 
 torch.set_num_threads(1)
 # no test bounds time: an example takes longer when the machine is busy
-hypothesis.settings.register_profile("no-deadline", deadline=None)
-hypothesis.settings.load_profile("no-deadline")
+hypothesis.settings.register_profile("all", deadline=None)
+hypothesis.settings.register_profile("fast", deadline=None, max_examples=25)
+hypothesis.settings.load_profile("all")
 give_clean_signals()
 
 WORDS = {"eins": "one", "zwei": "two", "drei": "three", "vier": "four", "fünf": "five", "sechs": "six", "acht": "eight"}
@@ -36,6 +39,12 @@ def reversed_pairs(count, seed):
     rng = random.Random(seed)
     lines = [rng.choices(list(WORDS), k=rng.randint(2, 6)) for _ in range(count)]
     return [" ".join(line) for line in lines], [" ".join(WORDS[word] for word in reversed(line)) for line in lines]
+
+
+def pytest_configure(config):
+    """Fast tests try a quarter of the generated examples; before the test files are read, which may multiply them."""
+    if config.option.markexpr == "not slow":
+        hypothesis.settings.load_profile("fast")
 
 
 def pytest_collection_modifyitems(items):
@@ -110,11 +119,16 @@ def train_overrides(corpus_folder, work):
 
 def composed_settings(overrides):
     """The settings of `mt.train` as plain values, as the command composes them."""
+    return copy.deepcopy(_composed_once(*overrides))
+
+
+@functools.cache
+def _composed_once(*overrides):
     from hydra import compose, initialize_config_dir
     from omegaconf import OmegaConf
 
     with initialize_config_dir(str(config_folder()), version_base="1.3"):
-        return OmegaConf.to_container(compose("train", overrides=overrides), resolve=True, throw_on_missing=True)
+        return OmegaConf.to_container(compose("train", overrides=[*overrides]), resolve=True, throw_on_missing=True)
 
 
 @pytest.fixture(scope="session")

@@ -172,7 +172,7 @@ def test_each_text_alone_changes_nothing_of_the_others_and_what_was_written_is_r
         assert [one.target for one in writer.segments(tmp_path / "back")] == back
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=2 * settings.default.max_examples)
 @given(data=st.data(), name=st.sampled_from([*FILES]))
 def test_any_text_is_written_and_read_again_or_refused_in_one_line_with_nothing_written(data, name, tmp_path_factory):
     folder = tmp_path_factory.mktemp("any")
@@ -261,7 +261,7 @@ def test_po_lines_get_a_line_each_and_the_line_ends_that_gettext_demands(tmp_pat
 
 
 @pytest.mark.skipif(shutil.which("msgfmt") is None, reason="needs GNU gettext (msgfmt)")
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 # gettext's catalogs part contexts from sources by U+0004, so that no text of theirs may hold it
 @given(
     texts=st.lists(TEXTS.filter(lambda text: not {"\0", "\4"} & {*text} and text.strip("\n")), min_size=5, max_size=5)

@@ -8,7 +8,7 @@ import torch
 from mt.attention.contract import CausalMixer, EncoderMixer, MemoryMixer
 from mt.data.source import Text
 from mt.inference.packed import pack
-from tests.attention.test_variants import VARIANTS
+from tests.attention.table import VARIANTS
 from tests.model.test_seq2seq import SHAPES, B, T, make, sentences
 
 KINDS = {"float32": (torch.float32, 1e-4), "bfloat16": (torch.bfloat16, 0.03), "int8": (torch.int8, 0.06)}

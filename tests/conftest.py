@@ -6,6 +6,7 @@ import gc
 import logging
 import os
 import random
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -147,6 +148,22 @@ def trained_run(corpus_folder, tmp_path_factory):
     )
     assert yaml.safe_load((work / "run" / "config.yaml").read_text())["name"] == "numbers"
     return work / "run"
+
+
+@pytest.fixture
+def translate(trained_run, capsys, monkeypatch, tmp_path):
+    """(flags, standard input) -> lines of standard output."""
+
+    from mt.translate import main
+
+    def call(*flags, stdin=b""):
+        (tmp_path / "stdin").write_bytes(stdin)
+        with (tmp_path / "stdin").open() as file:
+            monkeypatch.setattr(sys, "stdin", file)
+            assert main(["--checkpoint", str(trained_run), "--device", "cpu", *flags]) == 0
+        return capsys.readouterr().out.split("\n")[:-1]
+
+    return call
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,7 @@
 """Who may import whom, and where imports may stand. A failure names the offending lines."""
 
 import ast
+import functools
 import sys
 from pathlib import Path
 
@@ -52,11 +53,14 @@ def imports(node, inside_function=False):
         yield from imports(child, inside_function or is_function)
 
 
+@functools.cache
 def modules():
     """(file, room, imports) of every module of the package."""
-    for path in sorted((ROOT / "mt").rglob("*.py")):
-        name = path.relative_to(ROOT / "mt").parts[0].removesuffix(".py")
-        yield path.relative_to(ROOT), name, list(imports(ast.parse(path.read_text("utf-8"))))
+    return [
+        (path.relative_to(ROOT), name.removesuffix(".py"), list(imports(ast.parse(path.read_text("utf-8")))))
+        for path in sorted((ROOT / "mt").rglob("*.py"))
+        for name in path.relative_to(ROOT / "mt").parts[:1]
+    ]
 
 
 def test_every_room_imports_only_what_it_may():

@@ -147,6 +147,7 @@ def test_many_lines_come_in_order(aligner, files):
     assert [" ".join(values["source"]) for values in records(folder)] == lines
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [["--target", "yy"], [], ["--target", "yy", "--reverse", "back"]], ids=str)
 def test_the_maps_that_are_held_are_bounded_by_their_cells(checkpoint, tmp_path, monkeypatch, how):
     """However many lines there are, and whatever is kept of a line that was written."""

@@ -255,6 +255,7 @@ def test_weights_whose_header_claims_more_than_there_is_are_refused(step, claime
 # --- and what is sound is loaded
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["tiny", "small", "base", "deep_shallow"])
 @pytest.mark.parametrize(
     "more",

@@ -18,7 +18,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mt.command_line import run_hydra
+from mt.settings import run_hydra
 
 if TYPE_CHECKING:
     from torch import nn

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from mt.command_line import config_folder, config_groups, hydra_help, run, run_hydra
+from mt.command_line import run
+from mt.settings import config_folder, config_groups, hydra_help, run_hydra
 from tests.children import PATIENCE_SECONDS
 from tests.children import run as run_fork
 
@@ -215,6 +216,7 @@ def test_settings_arrive_as_plain_values_and_hydra_leaves_no_folders(train, tmp_
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_failed_job_of_a_multirun_does_not_stop_the_others(train):
     code, said, jobs = train("trainer.seed=12,13,14", "--multirun", fails_for_seed=13)
     assert [job["trainer"]["seed"] for job in jobs] == [12, 13, 14]
@@ -282,6 +284,7 @@ def test_a_closed_pipe_is_no_error(tmp_path):
         assert (writer.stderr.read(), writer.wait(timeout=PATIENCE_SECONDS)) == (b"", 141)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [[], ["fresh=true"]], ids=str)
 def test_a_job_of_a_multirun_has_the_same_folder_begun_afresh_or_not(train, more):
     code, said, jobs = train("trainer.seed=12,13", *more, "--multirun")

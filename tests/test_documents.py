@@ -11,7 +11,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from mt.command_line import config_folder
+from mt.settings import config_folder
 from tests.test_layout import MAY_IMPORT
 
 ROOT = Path(__file__).resolve().parents[1]

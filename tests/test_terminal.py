@@ -11,7 +11,8 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.utils import configure_log
 
-from mt.command_line import config_folder, is_out_of_memory, one_line, run
+from mt.command_line import is_out_of_memory, one_line, run
+from mt.settings import config_folder
 from mt.terminal import LONGEST, VisibleFormatter, shortened, tell, visible, visible_lines
 from mt.training.progress import Progress
 

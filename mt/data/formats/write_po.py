@@ -35,6 +35,7 @@ class _Entry:
     is_parted: bool = False  # a blank line follows
     flags: list[int] = field(default_factory=list)  # lines with flags
     is_fuzzy: bool = False
+    previous: int | None = None  # the first line with the text that a fuzzy entry was made for (#|)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +86,8 @@ class _Reader:
                 elif text.startswith(("#,", "#=")):
                     self._entry.flags.append(number)
                     self._entry.is_fuzzy |= FUZZY.search(text) is not None
+                elif text.startswith("#|") and self._entry.previous is None:
+                    self._entry.previous = number
             else:
                 if self._is_complete and (self._entry.is_parted or self._is_header) and not _goes_on(text):
                     self._finish()
@@ -187,7 +190,7 @@ class _Reader:
                 place = start + raw.index(b"#") + 2
                 return [Edit(place, place, b" fuzzy,")]
             first = min(one.line for strings in entry.parts.values() for one in strings)
-            first = self._line_of_keyword(first)
+            first = self._line_of_keyword(first) if entry.previous is None else entry.previous
             start = self._starts[first] + len(self._raw[first]) - len(self._raw[first].lstrip(b" \t\xef\xbb\xbf"))
             return [Edit(start, start, b"#, fuzzy" + self._line_end)]
         edits = []

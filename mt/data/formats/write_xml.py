@@ -113,7 +113,7 @@ class _Units:
 
     def _text_here(self, name: str) -> _Text:
         start = self._parser.CurrentByteIndex
-        end = _tag_end(self._content, start)
+        end = tag_end(self._content, start)
         is_empty = self._content[end - 2 : end] == b"/>"
         return _Text(start if is_empty else end, end, is_empty_tag=is_empty, name=name, tag=start)
 
@@ -136,12 +136,12 @@ class _Units:
             else:
                 side = self._side[0]
                 self._unit.texts.setdefault(side, text)
-                self._unit.ends.setdefault(side, text.end if text.is_empty_tag else _tag_end(self._content, place))
+                self._unit.ends.setdefault(side, text.end if text.is_empty_tag else tag_end(self._content, place))
                 self._side = None
         elif name.rpartition(":")[2] in self._kinds and self._side is None:
             self._unit = None
         elif self._unit is not None and name.rpartition(":")[2] == "tuv":
-            self._unit.tuv_end = _tag_end(self._content, self._parser.CurrentByteIndex)
+            self._unit.tuv_end = tag_end(self._content, self._parser.CurrentByteIndex)
         if self._codes == self._depth:
             self._codes = 0
         if self._locks and self._locks[-1][0] == self._depth:
@@ -179,6 +179,7 @@ class _XmlWriter(Writer):
         return text.encode(), lambda new: new.decode().encode(encoding, "xmlcharrefreplace")
 
 
+@dataclass(frozen=True, kw_only=True)
 class TmxWriter(_XmlWriter):
     """TMX: a segment for each unit with a variant of both languages, found as `mt.data.formats.tmx.Tmx` does.
 
@@ -206,7 +207,7 @@ class TmxWriter(_XmlWriter):
         seg, seg_name = source.tag, source.name.encode()
         tuv, name = source.around, source.name.replace("seg", "tuv").encode()
         inner = _blanks_before(content, seg)
-        seg_end = source.end if source.is_empty_tag else _tag_end(content, source.end)
+        seg_end = source.end if source.is_empty_tag else tag_end(content, source.end)
         behind = re.compile(rb"\s*").match(content, seg_end)
         outer, place = _blanks_before(content, tuv), unit.tuv_end
         maker = b' creationtool="mt-trainer"' if self.review else b""
@@ -323,7 +324,7 @@ def _also(put: Callable[[str], list[Edit]], others: list[Edit]) -> Callable[[str
 
 def _attributes(content: bytes, tag: int, values: Mapping[str, str], *, keeps: bool = False) -> Edit:
     """The change of the start tag at this place that sets these attributes; `keeps`: only those that it lacks."""
-    end = _tag_end(content, tag)
+    end = tag_end(content, tag)
     return Edit(tag, end, _with_attributes(content[tag:end], values, keeps=keeps))
 
 
@@ -361,7 +362,7 @@ def _as_xml(text: str) -> bytes:
     return text.encode()
 
 
-def _tag_end(content: bytes, start: int) -> int:
+def tag_end(content: bytes, start: int) -> int:
     """The place after the tag that begins at `start`; an attribute's value may contain ">"."""
     found = re.compile(rb"""<[^"'>]*(?:"[^"]*"[^"'>]*|'[^']*'[^"'>]*)*>""").match(content, start)
     assert found is not None, "the parser has read a tag here"

@@ -8,7 +8,7 @@ links. Addresses on the web are codes too: no model is asked to copy them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from itertools import count
@@ -19,7 +19,7 @@ from mt.inference.markup_reader import Mark, Reader, Syntax
 LINE_END = re.compile(r"[^\S\u00a0\u2007\u202f]*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029][^\S\u00a0\u2007\u202f]*")
 ADDRESS = re.compile(
     r"(?<![\w@/])(?:(?:https?|ftp)://|www\.(?=\w))[^\s<>\"'`{}|\\^\[\]]*[\w/#&=~-]"
-    r"|(?<![\w@./])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}(?![\w@])"
+    r"|(?<![\w@./])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}(?![\w@])(?::[\w./~-]*\w)?"
 )
 
 
@@ -51,6 +51,9 @@ class CodedLine:
     line: str
     codes: dict[str, Code]
     is_markup: bool
+    tight: frozenset[str] = (
+        frozenset()
+    )  # marks of breaks that got a blank, so that no word or sentence runs into another
 
     @classmethod
     def of(cls, pieces: Iterable[str | Code], *, is_markup: bool | None = None) -> CodedLine:
@@ -58,7 +61,7 @@ class CodedLine:
 
         `is_markup` None: as the texts look.
         """
-        pieces = [piece for part in pieces for piece in _with_addresses(part)]
+        pieces = [piece for part in pieces for piece in _with_addresses(part) if piece]
         texts = [piece for piece in pieces if isinstance(piece, str)]
         if is_markup is None:
             is_markup = any(part.is_code for text in texts for part in Reader(text, Syntax.LINE, 0).parts())
@@ -66,7 +69,8 @@ class CodedLine:
         prefix = next(prefix for prefix in map("q".__mul__, count(1)) if f"{prefix}1" not in written)
         codes: dict[str, Code] = {}
         is_open: dict[str, list[int]] = {}
-        line = []
+        line: list[str] = []
+        tight = set()
         for number, piece in enumerate(pieces, start=1):
             if isinstance(piece, str):
                 text = LINE_END.sub(" ", piece)
@@ -78,8 +82,15 @@ class CodedLine:
                 number = is_open[piece.name].pop()
             mark = MARKS[piece.kind].format(f"{prefix}{number}")
             codes[mark] = piece
+            if (
+                piece.kind is Kind.BREAK
+                and not _has_blank(pieces, number - 2, -1)
+                and not _has_blank(pieces, number, 0)
+            ):
+                tight.add(mark)
+                line.append(" ")
             line.append(mark)
-        return cls("".join(line), codes, is_markup)
+        return cls("".join(line), codes, is_markup, frozenset(tight))
 
     def pieces(self, translation: str) -> list[str | Code]:
         """Texts and codes of a translation of `line`, in order.
@@ -89,12 +100,14 @@ class CodedLine:
         found: list[str | Code] = []
         for part in Reader(translation, Syntax.LINE, 0).parts():
             if isinstance(part.content, Mark):
+                if part.content.raw in self.tight and found and isinstance(found[-1], str):
+                    found[-1] = found[-1].rstrip(" ")
                 found += self._expanded(part.content.raw)
             elif self.is_markup:
                 found.append(translation[part.start : part.stop])
             else:
                 found.append(part.content)
-        return found
+        return joined_texts(found)
 
     def _expanded(self, raw: str) -> list[str | Code]:
         """A mark as texts and codes: it is one, or may hold some, as <code>{q1}</code> does."""
@@ -120,6 +133,23 @@ class CodedLine:
 
 MARKS = {Kind.OPEN: "<{}>", Kind.CLOSE: "</{}>", Kind.HOLE: "{{{}}}", Kind.BREAK: "<br {}/>"}
 SHORT = re.compile(r"</?q+\d+>|\{q+\d+\}|<br q+\d+/>")
+
+
+def _has_blank(pieces: Sequence[str | Code], place: int, character: int) -> bool:
+    """Whether the piece at this place begins (0) or ends (-1) with a blank; so does the end of the line."""
+    piece = pieces[place] if 0 <= place < len(pieces) else " "
+    return isinstance(piece, str) and piece[character].isspace()
+
+
+def joined_texts(pieces: Iterable[str | Code]) -> list[str | Code]:
+    """The same with neighbouring texts as one, and without empty ones."""
+    found: list[str | Code] = []
+    for piece in pieces:
+        if isinstance(piece, str) and found and isinstance(found[-1], str):
+            found[-1] += piece
+        elif piece:
+            found.append(piece)
+    return found
 
 
 def has_words(line: str) -> bool:

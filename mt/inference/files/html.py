@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from mt.data.formats.charsets import is_charset
 from mt.data.formats.writing import Edit
-from mt.inference.files.coded_line import Code, CodedLine, Kind
+from mt.inference.files.coded_line import Code, CodedLine, Kind, joined_texts
 from mt.inference.files.passage import FileFormat, FileSettings, Passage, TextFile
 from mt.inference.markup_reader import (
     OPAQUE_TAGS,
@@ -138,7 +138,7 @@ def _of_run(file: TextFile, base: int, run: _Run) -> Iterator[Passage]:
             continue
         pieces.append(Code(raw, _kind(part.content), part.content.name))
         attributes += [_Attribute.of(raw, *where) for where in _shown_attributes(part.content)]
-    coded = CodedLine.of(_joined(pieces))
+    coded = CodedLine.of(joined_texts(pieces))
 
     def put(texts: Sequence[str]) -> list[Edit]:
         of_tag: dict[str, list[tuple[_Attribute, str]]] = {}
@@ -156,17 +156,6 @@ def _of_run(file: TextFile, base: int, run: _Run) -> Iterator[Passage]:
         return [file.edit(first, last, coded.as_html(texts[0], written))]
 
     yield Passage(file.place(first), (coded.line, *(one.coded.line for one in attributes)), put)
-
-
-def _joined(pieces: Sequence[str | Code]) -> list[str | Code]:
-    """Neighbouring texts as one: a placeholder or an entity is a part of its text."""
-    found: list[str | Code] = []
-    for piece in pieces:
-        if isinstance(piece, str) and found and isinstance(found[-1], str):
-            found[-1] += piece
-        else:
-            found.append(piece)
-    return found
 
 
 def _kind(mark: Mark) -> Kind:

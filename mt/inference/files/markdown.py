@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,9 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from mt.data.formats.writing import Edit
-from mt.inference.files.coded_line import Code, CodedLine
+from mt.inference.files.coded_line import Code, CodedLine, Kind, joined_texts
 from mt.inference.files.html import html_frame, html_passages
-from mt.inference.files.markdown_inline import Image, inline_pieces, parser
+from mt.inference.files.markdown_inline import Image, Reference, inline_pieces, parser
 from mt.inference.files.passage import FileFormat, FileSettings, Passage, TextFile
 from mt.inference.files.rows import filled
 
@@ -55,15 +55,10 @@ def _frame(token: Token) -> object:
         return token.type, html_frame(token.content)
     if token.type != "inline":
         return token.type, token.tag, token.markup, token.info, token.content
-    inside = (child for child in token.children or [] if not child.type.startswith(("text", "soft")))
-    return sorted(
-        (
-            child.type,
-            child.content if child.type == "code_inline" else "",
-            str(child.attrs.get("href") or child.attrs.get("src")),
-        )
-        for child in inside
-    )
+    inside = [child for child in token.children or [] if not child.type.startswith(("text", "soft"))]
+    addresses = [str(child.attrs.get("href") or child.attrs.get("src")) for child in inside]
+    codes = [child.content if child.type == "code_inline" else "" for child in inside]
+    return sorted(zip([child.type for child in inside], codes, addresses, strict=True))
 
 
 class _Document:
@@ -156,7 +151,10 @@ class _Block:
                 image.code.raw: image.code.raw.replace(image.alt, alt.restored(text, escaped), 1)
                 for image, alt, text in zip(images, alts, texts[1:], strict=True)
             }
-            text = coded.restored(texts[0], escaped, lambda code: raws.get(code.raw, code.raw))
+            tidy = _blanks_outside(coded.pieces(texts[0]))
+            text = "".join(escaped(one) if isinstance(one, str) else _kept(one, raws) for one in tidy)
+            for piece in pieces:
+                text = text.replace(_kept_whole(piece.long), piece.short) if isinstance(piece, Reference) else text
             return [file.edit(first, last, self._laid_out(text))]
 
         return Passage(file.place(first), (coded.line, *(alt.line for alt in alts)), put)
@@ -186,7 +184,7 @@ class _Block:
             ending = part[len(part.rstrip(" ")) :]
             wrapped = filled(part.strip(" ").replace("\n", " "), width, lambda word: not BLOCK_START.match(word))
             found += [*wrapped[:-1], wrapped[-1] + ending]
-        return f"{self.document.line_end}{self._hanging()}".join(found)
+        return f"{self.document.line_end}{self._hanging()}".join(found).replace(KEPT, " ")
 
     def _hanging(self) -> str:
         """What stands before the text of the second line, or would: blanks for the mark of a list."""
@@ -198,6 +196,34 @@ class _Block:
             return file.text[numbers[of_lines[-1]] : begin + len(line) - len(line.lstrip())]
         before = file.text[numbers[of_lines[0]] : self.columns[0]]
         return re.sub(r"[^>\s]", " ", before)
+
+
+KEPT = "\ue000"  # a blank of a code, where no line may end
+
+
+def _kept(code: Code, raws: Mapping[str, str]) -> str:
+    raw = raws.get(code.raw, code.raw)
+    return raw if code.kind is Kind.BREAK else _kept_whole(raw)
+
+
+def _kept_whole(raw: str) -> str:
+    return raw.replace("\n", KEPT).replace(" ", KEPT)
+
+
+def _blanks_outside(pieces: Sequence[str | Code]) -> list[str | Code]:
+    """The same with blanks moved out of spans: "** bold**" is not bold."""
+    found = list(pieces)
+    for place in reversed(range(len(found) - 1)):
+        code, text = found[place], found[place + 1]
+        if isinstance(code, Code) and code.kind is Kind.OPEN and isinstance(text, str) and text.startswith(" "):
+            found[place : place + 2] = [" ", code, text.lstrip(" ")]
+    turned = found[::-1]
+    for place in reversed(range(len(turned) - 1)):
+        code, text = turned[place], turned[place + 1]
+        if isinstance(code, Code) and code.kind is Kind.CLOSE and isinstance(text, str) and text.endswith(" "):
+            turned[place : place + 2] = [" ", code, text.rstrip(" ")]
+    texts = joined_texts(turned[::-1])
+    return [re.sub(" {2,}", " ", piece) if isinstance(piece, str) else piece for piece in texts]
 
 
 def escaped(text: str) -> str:

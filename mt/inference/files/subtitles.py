@@ -7,8 +7,9 @@ as many as its length needs, near the middle, rather after a punctuation mark.
 
 from __future__ import annotations
 
+import codecs
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -19,6 +20,7 @@ from mt.inference.files.passage import FileFormat, FileSettings, Passage, TextFi
 PAUSE_SECONDS = 2.0  # between two cues, after which a sentence does not go on
 MOST_CUES = 8  # of a sentence
 LINE_CHARACTERS = 42  # of a line, unless the source has longer ones (the usual limit of broadcasters)
+MARKS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 TIME = r"(?:(\d{1,3}):)?(\d{1,2}):(\d{2})[,.](\d{1,3})"
 TIMING = re.compile(rf"[ \t]*{TIME}[ \t]+-->[ \t]+{TIME}(?:[ \t].*)?")
 SENTENCE_END = re.compile(r"[.!?。！？؟।♪\])][\"'”’»)\]]*$|[.!?]\s*-+$")
@@ -75,6 +77,16 @@ class Subtitles(FileFormat):
     def frame(self, content: bytes, name: str, settings: FileSettings) -> object:
         text = TextFile(content, name).text
         return [line for line in text.splitlines() if TIMING.fullmatch(line)]
+
+    def decoded(self, content: bytes, name: str) -> tuple[bytes, Callable[[bytes], bytes]]:
+        """UTF-16 with a byte order mark, as some editors write, becomes UTF-8."""
+        encoding = next((name for mark, name in MARKS.items() if content.startswith(mark)), None)
+        if encoding is None or content.startswith(codecs.BOM_UTF32_LE):
+            return content, bytes
+        try:
+            return content.decode(encoding).encode(), lambda new: new.decode().encode(encoding)
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{name}: not UTF-16 at byte {error.start}") from None
 
     def check(self, text: str, name: str) -> None:
         """Raises ValueError where the file is of another format."""

@@ -174,7 +174,7 @@ class _Block:
         """The text in lines as wide as the source's, each after what stands before its further lines."""
         text = text.strip()
         if self.is_cell:
-            return re.sub(r"(?<!\\)\|", r"\\|", text)
+            return re.sub(r"(?<!\\)\|", r"\\|", text).replace(KEPT, " ")
         if self.is_paragraph and BLOCK_START.match(text):
             text = re.sub(r"^(\d*)", r"\1\\", text, count=1)
         lines = self.content[self.skipped :].split("\n")

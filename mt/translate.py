@@ -28,15 +28,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("mt.translate")
 
 ALL = range(sys.maxsize)  # lines of an input
-NOT_IN_THE_LINES = {
-    "input",
-    "output",
-    "checkpoint",
-    "workers",
-    "glossary",
-}  # flags that do not change the output
+NOT_IN_THE_LINES = {"input", "output", "checkpoint", "workers", "glossary"}  # flags that do not change the output
 # flags that have no place in a file whose texts alone change
-NOT_IN_FILES = ("sentences n_best scores alignment json coverage document trees prefix prefix_column markup").split()
+NOT_IN_FILES = ("sentences n_best scores alignment json coverage document trees prefix prefix_column").split()
 
 
 def parser() -> argparse.ArgumentParser:
@@ -250,12 +244,15 @@ def _translate(args: argparse.Namespace, output: TextIO, lines: range = ALL) -> 
     from mt.checkpoint.folder import newest_run
     from mt.device import choose_device
     from mt.inference.document import document_of, in_documents, with_neighbours
+    from mt.inference.files.table import format_by_ending
     from mt.inference.input_lines import lines_of_arguments, windows_of
     from mt.inference.job import Job
     from mt.inference.options import Options
     from mt.inference.spread import in_order
     from mt.inference.window import Window
 
+    if args.input and (kind := format_by_ending(args.input)) not in (None, "txt"):
+        log.warning("%s: every line of it is translated; --format %s translates only its texts", args.input, kind)
     job = Job(args.checkpoint or [newest_run()], Options.of(vars(args), terms=args.glossary))
     if not args.checkpoint:
         log.info("checkpoint: %s", job.checkpoints[0])
@@ -326,10 +323,10 @@ def _made_by(args: argparse.Namespace, *more: str) -> str:
 def _translate_format(args: argparse.Namespace) -> None:
     """From file to file of a format, whose texts alone change."""
     from mt.checkpoint.folder import find_step, newest_run, read_card
-    from mt.data.progress import Progress
     from mt.device import choose_device
-    from mt.inference.files.job import translate_with
+    from mt.inference.files.job import shown, translate_with
     from mt.inference.files.passage import FileSettings
+    from mt.inference.files.table import file_format
     from mt.inference.files.translate_file import shown_report, translate_file
     from mt.inference.job import Job
     from mt.inference.options import Options
@@ -341,6 +338,7 @@ def _translate_format(args: argparse.Namespace) -> None:
         raise ValueError("--format needs files as --input and --output")
     if os.environ.get("WORLD_SIZE", "1") != "1":
         raise ValueError("--format is for one process: --workers starts more on a CPU")
+    file_format(args.format)  # a wrong name should not wait for the model
     checkpoints = args.checkpoint or [newest_run()]
     card = read_card(find_step(checkpoints[0]))
     settings = FileSettings(
@@ -353,16 +351,7 @@ def _translate_format(args: argparse.Namespace) -> None:
     num_workers = args.workers or (num_threads() if choose_device(args.device).type == "cpu" else 1)
     translate = translate_with(Job(checkpoints, options), num_workers)
     how = {"format": args.format, "settings": settings, "made_by": _made_by(args, "texts")}
-    progress: Progress | None = None
-
-    def on_progress(done: int, total: int) -> None:
-        nonlocal progress, num_done
-        progress = progress or Progress(str(args.output), total, unit="texts")
-        progress.add(done - num_done)
-        num_done = done
-
-    num_done = 0
-    report = translate_file(args.input, args.output, translate, on_progress=on_progress, **how)
+    report = translate_file(args.input, args.output, translate, on_progress=shown(str(args.output)), **how)
     for note in report.notes:
         log.warning("%s %s", args.input, note)
     log.info("%s", shown_report(args.output, report))

@@ -41,10 +41,14 @@ class Progress:
             of_total = f" of {self._total:,}" if self._total else ""
             speed = self._done / (now - self._start)
             done = f"{self._done:,}{of_total} {self._unit}"
-            log.info("%s: %s, %s a second", self._verb, done, f"{speed:,.0f}")
+            log.info("%s: %s, %s a second", self._verb, done, f"{speed:,.{0 if speed >= 10 else 1}f}")
 
     def __enter__(self) -> Progress:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Removes the bar."""
         self._bar.close()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -270,6 +270,11 @@ class XliffWriter(_XmlWriter):
                 slots.append(Slot(segment, f"line {unit.line}", _also(put, around), **how))
         return slots
 
+    def sources(self, content: bytes, name: str) -> list[bytes]:
+        """The content of each unit's source, as it stands in the file."""
+        units = _Units(content, UNITS, name).units
+        return [_markup(content, unit.texts["source"]) for unit in units if "source" in unit.texts]
+
     def _marks(self, content: bytes, unit: _Unit, target: _Text | None) -> tuple[dict[str, str], list[Edit]]:
         """The attributes of a new target, and the changes of the elements around it."""
         if self.review is None:

@@ -71,11 +71,12 @@ class CodedLine:
         is_open: dict[str, list[int]] = {}
         line: list[str] = []
         tight = set()
-        for number, piece in enumerate(pieces, start=1):
+        for place, piece in enumerate(pieces):
             if isinstance(piece, str):
                 text = LINE_END.sub(" ", piece)
                 line.append(text if is_markup else encoded(text))
                 continue
+            number = len(codes) + 1
             if piece.kind is Kind.OPEN:
                 is_open.setdefault(piece.name, []).append(number)
             if piece.kind is Kind.CLOSE and is_open.get(piece.name):
@@ -84,8 +85,8 @@ class CodedLine:
             codes[mark] = piece
             if (
                 piece.kind is Kind.BREAK
-                and not _has_blank(pieces, number - 2, -1)
-                and not _has_blank(pieces, number, 0)
+                and not _has_blank(pieces, place - 1, -1)
+                and not _has_blank(pieces, place + 1, 0)
             ):
                 tight.add(mark)
                 line.append(" ")

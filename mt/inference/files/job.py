@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
 
+from mt.data.progress import Progress
 from mt.inference.files.translate_file import Text, Translate
 from mt.inference.spread import MANY, in_order
 from mt.inference.window import Rows, Window
@@ -14,6 +15,23 @@ log = logging.getLogger(__name__)
 
 WINDOW = 128  # texts that are translated together, and lost by a kill
 LINE = re.compile(r"line (\d+)(?=: )")
+
+
+def shown(name: str) -> Callable[[int, int], None]:
+    """What shows the progress of a file: a bar on a terminal, a line every few seconds elsewhere."""
+    progress: list[Progress] = []
+    done = 0
+
+    def on_progress(num_done: int, total: int) -> None:
+        nonlocal done
+        if not progress:
+            progress.append(Progress(name, total, unit="texts"))
+        progress[0].add(num_done - done)
+        done = num_done
+        if done == total:
+            progress[0].close()
+
+    return on_progress
 
 
 def translate_with(job: Callable[[Window], Rows], num_processes: int = 1) -> Translate:

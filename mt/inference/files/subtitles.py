@@ -186,6 +186,7 @@ def _sentence(file: TextFile, group: Sequence[Cue], line_end: str) -> Passage:
     return Passage(file.place(group[0].first), (coded.line,), put)
 
 
+NO_TEXT = "\u00a0"  # of a cue that gets no word: one without any line may be misread
 BORDER = Code("", Kind.BREAK)
 
 
@@ -208,7 +209,7 @@ def _divided(coded: CodedLine, translation: str, group: Sequence[Cue]) -> list[s
         else:
             texts[-1] += piece if isinstance(piece, str) else piece.raw
     texts = [" ".join(text.split()) for text in texts]
-    if all(TAG.sub("", text).strip() for text in texts):
+    if len(texts) == len(group) and all(TAG.sub("", text).strip() for text in texts):
         return texts
     whole = " ".join(filter(None, texts))
     gaps = [gap for gap in _gaps(whole) if _is_balanced(whole[:gap])]
@@ -220,7 +221,7 @@ def _divided(coded: CodedLine, translation: str, group: Sequence[Cue]) -> list[s
         free = [gap for gap in gaps if gap > cuts[-1]]
         free = free[: len(free) - num_after] or free
         cuts.append(min(free, key=lambda gap: abs(gap - wanted)) if free else len(whole))
-    return [whole[first:last].strip() for first, last in pairwise([*cuts, len(whole)])]
+    return [whole[first:last].strip() or NO_TEXT for first, last in pairwise([*cuts, len(whole)])]
 
 
 def broken(text: str, limit: int) -> list[str]:

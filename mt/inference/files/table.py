@@ -28,7 +28,7 @@ def file_format(name: str) -> FileFormat:
     return FILE_FORMATS[name]
 
 
-def file_format_of(path: str | Path) -> FileFormat | None:
-    """The format by a file's ending, without that of a compression; None if it is unknown."""
+def format_by_ending(path: str | Path) -> str | None:
+    """The name of the format by a file's ending, without that of a compression; None if it is unknown."""
     ending = plain_ending(path).lower()
-    return next((one for one in FILE_FORMATS.values() if ending in one.endings), None)
+    return next((name for name, one in FILE_FORMATS.items() if ending in one.endings), None)

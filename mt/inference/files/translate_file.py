@@ -15,7 +15,7 @@ from mt.data.unfinished import Unfinished, remove_part
 from mt.data.whole_folder import write_whole
 from mt.inference.files.coded_line import has_words
 from mt.inference.files.passage import FileFormat, FileSettings, Passage
-from mt.inference.files.table import FILE_FORMATS, file_format, file_format_of
+from mt.inference.files.table import FILE_FORMATS, file_format, format_by_ending
 
 log = logging.getLogger(__name__)
 
@@ -66,10 +66,10 @@ def translate_file(
     another process translates to the same file.
     """
     path, settings = find_file(path_in), settings or FileSettings()
-    kind = file_format(format) if format else file_format_of(path)
-    if kind is None:
+    format = format or format_by_ending(path)
+    if format is None:
         raise ValueError(f"{path}: its format is unknown by its ending: name it, one of: {', '.join(FILE_FORMATS)}")
-    packed = path.read_bytes()
+    kind, packed = file_format(format), path.read_bytes()
     content, restored_form = kind.decoded(content_of(path), str(path))
     passages = kind.passages(content, str(path), settings)
     texts = [Text(line, one.place) for one in passages for line in one.lines if has_words(line)]

@@ -24,7 +24,7 @@ class XliffFile(FileFormat):
         return [xml_passage(slot, name) for slot in slots if is_wanted(slot, settings)]
 
     def frame(self, content: bytes, name: str, settings: FileSettings) -> object:
-        return [slot.markup for slot in _writer(settings).slots(content, name)]
+        return _writer(settings).sources(content, name)
 
     def decoded(self, content: bytes, name: str) -> tuple[bytes, Callable[[bytes], bytes]]:
         return _writer(FileSettings()).decoded(content, name)

@@ -1,7 +1,6 @@
 """`translate --format` with a model that has learned its corpus: sentences over cues, placeholders, kills, mistakes."""
 
 import logging
-import re
 
 import pytest
 
@@ -36,9 +35,7 @@ def translate(trained_run, tmp_path):
 def test_a_sentence_over_cues_is_translated_whole_and_divided_again(translate):
     """The model turns the order of all words around, so that the first cue gets what the second one said."""
     out = translate("srt", SRT)
-    assert re.sub(r"</?i>", "", out).split("\n")[2:8:4] == ["four three", "two one"] or "four" in out.split("\n")[2]
-    assert [line for line in out.split("\n") if "-->" in line] == [line for line in SRT.split("\n") if "-->" in line]
-    assert sorted(re.sub(r"<[^>]*>", "", out).split())[-4:] == sorted("one two three four".split())
+    assert out == SRT.replace("eins zwei", "four three").replace("drei vier", "two one")
 
 
 def test_messages_of_a_program(translate, caplog):

@@ -78,8 +78,8 @@ def test_what_readers_of_html_see_or_hear():
         "<q1>Home</q1>",
         "Dad&#39;s cakes",
         "Two",
-        "The child has <q1>small <q2>brown</q2> cakes</q1>, and {q5} is a condition. <br q6/>See <q7>the page</q7> or {q9}"
-        ". 3 &lt; 5 and &nbsp;x.",
+        "The child has <q1>small <q2>brown</q2> cakes</q1>, and {q5} is a condition. <br q6/>See <q7>the page</q7> or "
+        "{q9}. 3 &lt; 5 and &nbsp;x.",
         "But {q1} this: {name} %s",
         "{q1}{q2}",
         "Cat",

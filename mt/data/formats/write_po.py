@@ -44,9 +44,9 @@ class PoWriter(Writer):
     form and msgid_plural for the others.
 
     Fuzzy and untranslated entries are also segments. With `review` an entry with a new text gets the flag `fuzzy`
-    (True) or loses it (False); None: flags are unchanged, so that a fuzzy entry stays fuzzy. The header and obsolete
-    entries are not segments. A text is written in the charset of the header, on one line, or on one for each line that
-    it has. It begins and ends with a line end where the msgid does, as gettext demands, and only there.
+    (True) or loses it (False), and a template gets the charset UTF-8; None: flags are unchanged, so that a fuzzy entry
+    stays fuzzy. The header and obsolete entries are not segments. A text is written in the charset of the header, on
+    one line, or on one for each line that it has. It begins and ends with a line end where the msgid does, as gettext demands, and only there.
     """
 
     review: bool | None = None
@@ -71,6 +71,7 @@ class _Reader:
         self._lines: list[str] = []
         self._entry = _Entry()
         self._slots: list[Slot] = []
+        self._shared: list[Edit] = []  # changes of the header that come with any new text
 
     def read(self) -> list[Slot]:
         for number, raw in enumerate(self._raw):
@@ -154,12 +155,16 @@ class _Reader:
             is_one = keyword in ("msgstr", f"msgstr[{self._form_of_one}]") or "msgid_plural" not in entry.parts
             source = self._decoded(entry.parts["msgid" if is_one else "msgid_plural"])
             strings = entry.parts[keyword]
-            put = self._putting(strings, source, self._flag_edits(entry))
+            put = self._putting(strings, source, [*self._shared, *self._flag_edits(entry)])
             segment, place = Segment(source, self._decoded(strings)), f"line {strings[0].line + 1}"
             self._slots.append(Slot(segment, place, put, state="fuzzy" if entry.is_fuzzy else ""))
 
     def _header(self, text: str) -> None:
         charset, plural = CHARSET.search(text), PLURAL_FORMS.search(text)
+        if charset and charset[1] == "CHARSET" and self._review is not None:
+            # a template: gettext refuses texts that are not ASCII without a charset
+            found = re.search(rb"(?<=charset=)CHARSET", b"\n".join(self._raw))
+            self._shared = [Edit(found.start(), found.end(), b"UTF-8")] if found else []
         if charset and charset[1] != "CHARSET":
             if not is_charset(charset[1]):
                 raise ValueError(f"{self._name}: its charset ({charset[1][:SHOWN]}) is not known here")

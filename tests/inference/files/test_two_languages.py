@@ -55,6 +55,11 @@ def test_without_a_mark_entries_are_as_if_a_person_had_translated_them(tmp_path)
     assert 'msgid "old"\nmsgstr "OLD"' in (tmp_path / "out").read_text()
 
 
+def test_a_template_gets_a_charset(tmp_path):
+    out = out_of(tmp_path, "po", PO.replace("charset=UTF-8", "charset=CHARSET"))
+    assert out == out_of(tmp_path, "po", PO)
+
+
 def test_translations_are_replaced_only_if_asked(tmp_path):
     assert '#, fuzzy\nmsgid "old"\nmsgstr "OLD"' in out_of(tmp_path, "po", PO, replace="fuzzy")
     assert 'msgstr "fertig"' in (tmp_path / "out").read_text()

@@ -46,7 +46,8 @@ class PoWriter(Writer):
     Fuzzy and untranslated entries are also segments. With `review` an entry with a new text gets the flag `fuzzy`
     (True) or loses it (False), and a template gets the charset UTF-8; None: flags are unchanged, so that a fuzzy entry
     stays fuzzy. The header and obsolete entries are not segments. A text is written in the charset of the header, on
-    one line, or on one for each line that it has. It begins and ends with a line end where the msgid does, as gettext demands, and only there.
+    one line, or on one for each line that it has. It begins and ends with a line end where the msgid does, as gettext
+    demands, and only there.
     """
 
     review: bool | None = None

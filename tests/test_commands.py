@@ -102,6 +102,10 @@ IDLE = {
     },
     ("translate", ""): {
         flag: ("without --sample", "--sample") for flag in ("--temperature 1", "--top-k 0", "--top-p 1", "--seed 1")
+    }
+    | {
+        flag: ("without --format", "--format po")
+        for flag in ("--replace all", "--no-review-mark", "--source-language en", "--target-language de")
     },
     ("evaluate", "--reference r"): {
         flag: ("with --hypotheses: they are scored as they are", "--source s")

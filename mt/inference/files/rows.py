@@ -33,7 +33,7 @@ class Rows:
     @classmethod
     def of(cls, text: str) -> Rows:
         frame: list[str | int] = []
-        coded: list[str] = []
+        coded: list[CodedLine] = []
         widths: list[int] = []
         hanging: list[str] = []
         lines = text.split("\n")

@@ -35,7 +35,7 @@ demo: $(INSTALLED)  ## train on the corpus that comes with the project, then tra
 train: $(INSTALLED)  ## train with the settings in ARGS, as in: make train ARGS='experiment=demo trainer.seed=2'
 	@$(RUN) -m mt.train $(ARGS)
 
-test-fast: $(INSTALLED)  ## the tests that need no training, no process and no browser: a minute and a half
+test-fast: $(INSTALLED)  ## the tests that need no training, no process and no browser: about a minute
 	@$(RUN) -m pytest -n auto --dist loadfile -m "not slow" $(ARGS)
 
 test: $(INSTALLED) lint browser  ## lint, then run the tests (ARGS='-k beam' chooses some); as root on Debian it first installs Chromium

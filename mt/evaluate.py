@@ -94,8 +94,8 @@ def main(argv: list[str] | None = None) -> int:
                 Request(line, tag=flags.tag, tree=tree, context=context)
                 for line, tree, context in zip(lines, trees, of_lines, strict=True)
             ]
-            translations = translator.translate(requests, search=search, batch_tokens=flags.batch_tokens)
-            translations = list(tqdm(translations, total=len(lines), unit="line", disable=None))
+            found = translator.translate(requests, search=search, batch_tokens=flags.batch_tokens)
+            translations = list(tqdm(found, total=len(lines), unit="line", disable=None))
             seconds = time.perf_counter() - start
             hypotheses = [translation.text for translation in translations]
             if output:

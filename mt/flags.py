@@ -11,7 +11,7 @@ from mt.number import Number
 NEEDS_OWN_ENGINE = {  # flags that an export cannot fulfil
     "--precision": "the export has its own numbers",
     "--document": "an export translates lines alone",
-    **dict.fromkeys(("--alignment", "--coverage", "--markup"), "attention is read in our own engine"),
+    **dict.fromkeys(("--alignment", "--coverage", "--markup", "--format"), "attention is read in our own engine"),
 }
 SOFT_PRODUCT = "soft-product"
 SYMMETRIZATIONS = ("intersection", "union", "grow-diag", "grow-diag-final", "grow-diag-final-and", SOFT_PRODUCT)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from mt.command_line import config_folder, config_groups, hydra_help, run, run_hydra
+from mt.command_line import run
+from mt.settings import config_folder, config_groups, hydra_help, run_hydra
 from tests.children import PATIENCE_SECONDS
 from tests.children import run as run_fork
 
@@ -86,7 +87,8 @@ WITH_ENGINE = {
     "--precision float32": ("with --engine: the export has its own numbers", ""),
     "--document": ("with --engine: an export translates lines alone", ""),
     **dict.fromkeys(
-        ("--alignment", "--coverage", "--markup"), ("with --engine: attention is read in our own engine", "")
+        ("--alignment", "--coverage", "--markup", "--format po"),
+        ("with --engine: attention is read in our own engine", ""),
     ),
 }
 ENGINE_ALONE = {
@@ -112,6 +114,10 @@ IDLE = {
     ("translate", ""): {
         **{
             flag: ("without --sample", "--sample") for flag in ("--temperature 1", "--top-k 0", "--top-p 1", "--seed 1")
+        },
+        **{
+            flag: ("without --format", "--format po")
+            for flag in ("--replace all", "--no-review-mark", "--source-language en", "--target-language de")
         },
         **WITH_ENGINE,
         **ENGINE_ALONE,
@@ -242,6 +248,7 @@ def test_settings_arrive_as_plain_values_and_hydra_leaves_no_folders(train, tmp_
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_failed_job_of_a_multirun_does_not_stop_the_others(train):
     code, said, jobs = train("trainer.seed=12,13,14", "--multirun", fails_for_seed=13)
     assert [job["trainer"]["seed"] for job in jobs] == [12, 13, 14]
@@ -309,6 +316,7 @@ def test_a_closed_pipe_is_no_error(tmp_path):
         assert (writer.stderr.read(), writer.wait(timeout=PATIENCE_SECONDS)) == (b"", 141)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [[], ["fresh=true"]], ids=str)
 def test_a_job_of_a_multirun_has_the_same_folder_begun_afresh_or_not(train, more):
     code, said, jobs = train("trainer.seed=12,13", *more, "--multirun")

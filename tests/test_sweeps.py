@@ -22,7 +22,7 @@ PEAKS = "schedule.peak=tag(log,interval(1e-3,1e-1))"
 STAND_IN = """
 import json, math, os
 from pathlib import Path
-from mt.command_line import run_hydra
+from mt.settings import run_hydra
 from tests.children import run
 
 def main(settings):

@@ -90,16 +90,18 @@ class _Worker:
             env=os.environ | ONE_THREAD,
             start_new_session=True,  # Ctrl-C reaches only us, and we end the workers
         )
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._inputs, self._results = self._process.stdin, self._process.stdout
         self._function: Callable | None = function  # sent with the first input, since sending may block
 
     def call(self, value: Any) -> Any:
         try:
             if self._function is not None:
-                pickle.dump(self._function, self._process.stdin, protocol=5)
+                pickle.dump(self._function, self._inputs, protocol=5)
                 self._function = None
-            pickle.dump(value, self._process.stdin, protocol=5)
-            self._process.stdin.flush()
-            is_well, result = pickle.load(self._process.stdout)
+            pickle.dump(value, self._inputs, protocol=5)
+            self._inputs.flush()
+            is_well, result = pickle.load(self._results)
         except (BrokenPipeError, EOFError, pickle.UnpicklingError):
             code = self._process.wait()
             cause = f"by signal {-code}; is there enough memory?" if code < 0 else f"with exit code {code}"
@@ -111,7 +113,7 @@ class _Worker:
     def kill(self) -> None:
         self._process.kill()
         self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
+        for pipe in (self._inputs, self._results):
             with suppress(BrokenPipeError):  # for unsent data
                 pipe.close()
 

@@ -69,9 +69,9 @@ class Job:
         more = [[] if found is None else list(found.texts())[1:] for found in marked]
         contexts = [self._without_columns(context) for context in window.contexts] or [NO_CONTEXT] * len(lines)
         contexts = [_plain(context) if options.markup else context for context in contexts]
-        trees = window.trees or [None] * len(lines)
+        trees: Sequence[str | None] = window.trees or [None] * len(lines)
         requests = [
-            Request(text, tag=options.tag, tree=tree, context=context, prefix=prefix, terms=options.terms)
+            Request(text, tag=options.tag, tree=tree, context=context, prefix=prefix, **self._of_all)
             for text, tree, context, prefix in zip(plain, trees, contexts, prefixes, strict=True)
         ]
         translations = self._translated(requests, window.first)
@@ -94,6 +94,11 @@ class Job:
             text += rows(number, line, translation, bodies, options)
         return Rows("".join(f"{row}\n" for row in text), notes)
 
+    @property
+    def _of_all(self) -> dict[str, Any]:
+        """What all requests have in common."""
+        return {"terms": self.options.terms, "by_sentence": self.options.by_sentence}
+
     def _without_columns(self, context: Context) -> Context:
         return Context(*(tuple(self.options.columns(line)[0] for line in lines) for lines in context))
 
@@ -109,7 +114,7 @@ class Job:
             # in a message a doubled apostrophe means one
             of_texts = [(number, branch.text.replace("''", "'")) for number in numbers for branch in lines[number]]
             requests = [
-                Request(text, tag=self.options.tag, context=contexts[number], terms=self.options.terms)
+                Request(text, tag=self.options.tag, context=contexts[number], **self._of_all)
                 for number, text in of_texts
             ]
             translations = self._translated(requests, first_line + numbers[0])
@@ -214,7 +219,9 @@ def _terms_of(texts: Sequence[tuple[str, str, Sequence[Part]]], glossary: Glossa
 
 def _missed_terms(texts: Sequence[Text], glossary: Glossary | None) -> Iterator[str]:
     """A note for each term that the best translation lacks."""
-    for text in texts if glossary is not None else ():
+    if glossary is None:
+        return
+    for text in texts:
         source, target, _ = text.ranked(0)
         for use in glossary.uses(source, target):
             if not use.is_honoured:

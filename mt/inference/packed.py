@@ -50,7 +50,9 @@ def pack(model: Seq2Seq, dtype: torch.dtype) -> None:
             if isinstance(child, nn.Linear):
                 setattr(module, name, side_by_side([child], dtype))
         if isinstance(module, FeedForward) and module.activation is nn.functional.relu:
-            module.up.then_relu()
+            up: nn.Module = module.up
+            assert isinstance(up, OneDnnLinear | Int8Linear)
+            up.then_relu()
             module.activation = as_it_is
         elif isinstance(module, Embedding) and isinstance(module.positions, SinusoidalPositions):
             module.positions = KeptPositions(module.positions.dim)

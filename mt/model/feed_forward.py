@@ -1,10 +1,16 @@
 """The position-wise feed-forward part of a layer."""
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
 
 from mt.attention.dropout import Dropout
 
-ACTIVATIONS = {"relu": nn.functional.relu, "gelu": nn.functional.gelu, "swiglu": nn.functional.silu}
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": nn.functional.relu,
+    "gelu": nn.functional.gelu,
+    "swiglu": nn.functional.silu,
+}
 
 
 class FeedForward(nn.Module):

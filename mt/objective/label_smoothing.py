@@ -95,7 +95,7 @@ class _FusedLoss(torch.autograd.Function):
                         # softmax - (1 - smoothing) * one-hot - smoothing / V, of which the last term comes below
                         probs_RV.scatter_add_(1, targets_R1, probs_RV.new_full(targets_R1.shape, smoothing - 1.0))
                         logits_RV.copy_(probs_RV)
-                if needs_gradient:
+                if states_gradient is not None:
                     torch.mm(gradient_CV, weight, out=states_gradient[start : start + chunk_tokens])
                     weight_gradient += gradient_CV.T @ chunk_CD
             if needs_gradient and smoothing:

@@ -28,6 +28,7 @@ MAY_IMPORT = {
         *("cores", "device", "attention", "data", "checkpoint", "training", "alignment", "inference", "evaluation"),
         "listing",
     },
+    "serving": {*("data", "checkpoint", "inference", "search", "terminal")},
     "evaluation": {"words", "inference", "alignment", "data", "search", "checkpoint", "device"},
 }
 # Rooms that are used without the rest, too: their package file names what they offer, a line each.

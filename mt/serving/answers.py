@@ -55,9 +55,8 @@ def in_lines(service: Service, ask: Ask, pair: Pair, key: Key) -> Callable[[Sequ
     """A function that translates lines of a file for a key, each call with a deadline of its own."""
 
     async def translate(lines: Sequence[str]) -> list[str]:
-        now, count = time.monotonic(), sum(map(len, lines))
-        service.keys.characters(key, count)
-        caller = Caller(key, now, now + service.limits.deadline, counted=count)
+        now = time.monotonic()
+        caller = Caller(key, now, now + service.limits.deadline, characters=sum(map(len, lines)))
         records = await service.translate([Unit(line) for line in lines], ask, pair, caller)
         return [record["translations"][0]["text"] for record in records]
 

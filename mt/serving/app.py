@@ -101,7 +101,7 @@ def _add_errors(app: FastAPI, service: Service) -> None:
     def answered(request: Request, refused: Refused) -> Response:
         service.metrics.refused.labels(refused.reason).inc()
         api = api_of(request.url.path)
-        shape = next((shape for shape in SHAPES if shape.NAME == api), own)
+        shape = next((shape for shape in SHAPES if api == shape.NAME), own)
         return JSONResponse(shape.written(refused), status_code=refused.status, headers=refused.headers)
 
     async def on_refusal(request: Request, error: Exception) -> Response:

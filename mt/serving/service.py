@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from mt.serving.ask import Ask, Unit
@@ -36,7 +36,7 @@ class Caller:
     arrived: float
     deadline: float
     gone: Callable[[], Any] | None = None  # an asynchronous function that returns when the client has left
-    counted: int = field(default=0)  # characters of this request
+    characters: int = 0  # of the request, which count once it is accepted
 
 
 class Service:
@@ -118,7 +118,7 @@ class Service:
         self.metrics.reloads.labels("loaded").inc()
 
     def check_texts(self, texts: Sequence[str], caller: Caller) -> None:
-        """Checks and counts the texts of a request. Raises `Refused`, naming the limit or the quota."""
+        """Checks the texts of a request, whose characters count once it is accepted. Raises `Refused`."""
         limits, characters = self.limits, sum(map(len, texts))
         if len(texts) > limits.max_texts:
             raise beyond("texts", len(texts), limits.max_texts, "--max-texts", status=413)
@@ -126,8 +126,7 @@ class Service:
             raise beyond("characters", characters, limits.max_characters, "--max-characters", status=413)
         for number, text in enumerate(texts, start=1):
             check_unicode(text, f"text {number}")
-        self.keys.characters(caller.key, characters)
-        caller.counted += characters
+        caller.characters = characters
 
     def check_ask(self, ask: Ask) -> None:
         """Raises `Refused`, naming the limit, for a search that is larger than the server allows."""
@@ -147,7 +146,7 @@ class Service:
         try:
             return await self._answers(tickets, caller) if tickets else []
         except BaseException:
-            self._return(caller)
+            self.keys.return_characters(caller.key, caller.characters)
             raise
         finally:
             self._drop(tickets)
@@ -161,31 +160,26 @@ class Service:
             self._drop(tickets)
 
     def admit(self, units: Sequence[Unit], ask: Ask, pair: Pair, caller: Caller) -> list[Ticket]:
-        """Puts lines into the queue, all of them or none. Raises `Refused`."""
+        """Puts lines into the queue, all of them or none, and counts the characters. Raises `Refused`."""
+        self.check_ask(ask)
+        if len(units) > self.limits.max_queue:
+            raise beyond("lines", len(units), self.limits.max_queue, "--max-queue", status=413)
+        if caller.deadline <= time.monotonic():
+            raise self._late()
+        loop, pieces = asyncio.get_running_loop(), self._pieces(units, pair)
+        tickets = [
+            Ticket(unit, ask, count, caller.arrived, caller.deadline, loop.create_future())
+            for unit, count in zip(units, pieces, strict=True)
+        ]
+        self.keys.characters(caller.key, caller.characters)
         try:
-            self.check_ask(ask)
-            if len(units) > self.limits.max_queue:
-                raise beyond("lines", len(units), self.limits.max_queue, "--max-queue", status=413)
-            if self.is_draining:
-                raise retry_later(503, "the server is about to end", 1, reason="draining")
-            if caller.deadline <= time.monotonic():
-                raise self._late()
-            loop, pieces = asyncio.get_running_loop(), self._pieces(units, pair)
-            tickets = [
-                Ticket(unit, ask, count, caller.arrived, caller.deadline, loop.create_future())
-                for unit, count in zip(units, pieces, strict=True)
-            ]
             self.queue.put(tickets)
         except Refused:
-            self._return(caller)
+            self.keys.return_characters(caller.key, caller.characters)
             raise
         self.metrics.lines.labels(pair.source, pair.target).inc(len(units))
         self.metrics.characters.labels(pair.source, pair.target).inc(sum(len(unit.text) for unit in units))
         return tickets
-
-    def _return(self, caller: Caller) -> None:
-        self.keys.return_characters(caller.key, caller.counted)
-        caller.counted = 0
 
     def _drop(self, tickets: Sequence[Ticket]) -> None:
         for ticket in tickets:

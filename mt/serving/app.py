@@ -70,8 +70,8 @@ def api_of(path: str) -> str:
 
 
 def _add_health(app: FastAPI, service: Service) -> None:
-    @app.get("/health", tags=["LibreTranslate"], summary="As LibreTranslate has it")
-    @app.get("/health/ready", tags=["operation"], summary="Whether requests are answered (200) or not (503)")
+    @app.get("/health", tags=["LibreTranslate"], summary="As LibreTranslate has it", responses={503: {}})
+    @app.get("/health/ready", tags=["operation"], summary="Whether requests are answered", responses={503: {}})
     async def ready() -> Response:
         is_ready = service.is_ready
         return JSONResponse({"status": "ok" if is_ready else "not ready"}, status_code=200 if is_ready else 503)
@@ -80,7 +80,13 @@ def _add_health(app: FastAPI, service: Service) -> None:
     async def live() -> Response:
         return JSONResponse({"status": "ok"})
 
-    @app.get("/metrics", tags=["operation"], summary="Numbers for Prometheus")
+    @app.get(
+        "/metrics",
+        tags=["operation"],
+        summary="Numbers for Prometheus",
+        response_class=Response,
+        responses={200: {"content": {"text/plain": {}}}},
+    )
     async def numbers() -> Response:
         return Response(service.metrics.text(), media_type=metrics.CONTENT_TYPE)
 
@@ -132,7 +138,12 @@ def _openapi(app: FastAPI) -> Callable[[], dict[str, Any]]:
     def describe() -> dict[str, Any]:
         if not made:
             made.update(get_openapi(title=app.title, version=app.version, routes=app.routes))
-            made.setdefault("components", {}).setdefault("schemas", {}).update(SCHEMAS)
+            schemas = made["components"]["schemas"]
+            schemas.update(SCHEMAS)
+            for name in ("HTTPValidationError", "ValidationError"):  # of FastAPI's own checks, which none here uses
+                schemas.pop(name, None)
+            for operation in (one for path in made["paths"].values() for one in path.values()):
+                operation["responses"].pop("422", None)
         return made
 
     return describe

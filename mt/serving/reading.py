@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, NoReturn, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -109,6 +109,7 @@ async def _gone(request: Request) -> None:
         pass
 
 
-def problems(*statuses: int) -> Mapping[int | str, dict[str, Any]]:
-    """What the description of the API says of refusals with these codes."""
-    return {status: {"model": Problem} for status in statuses}
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem} for status in (400, 403, 404, 408, 413, 415, 429, 456, 503, 504)
+}
+"""What the description of an API says of refusals."""

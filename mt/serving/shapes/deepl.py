@@ -126,7 +126,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 
 def router(service: Service, documents: Documents) -> APIRouter:
     """The routes."""
-    routes = APIRouter(tags=["DeepL"])
+    routes = APIRouter(tags=["DeepL"], responses=REFUSALS)
     _add_translation(routes, service)
     _add_documents(routes, service, documents)
     _add_glossaries(routes, service)
@@ -137,7 +137,7 @@ def _add_translation(routes: APIRouter, service: Service) -> None:
     @routes.post(
         "/v2/translate",
         summary="Translate texts",
-        responses={200: {"model": DeepLTranslations}, **REFUSALS},
+        responses={200: {"model": DeepLTranslations}},
         openapi_extra=body_of(DeepLTranslate, *BODIES),
     )
     async def translate(request: Request) -> Response:
@@ -159,7 +159,7 @@ def _add_translation(routes: APIRouter, service: Service) -> None:
         ]
         return JSONResponse({"translations": translations})
 
-    @routes.get("/v2/languages", summary="The languages served", responses={**REFUSALS})
+    @routes.get("/v2/languages", summary="The languages served")
     async def languages(request: Request, type: str | None = None) -> Response:
         asked = await read(request, LanguageType, FORM, JSON, MULTIPART)  # the package `deepl` sends a form with GET
         caller_of(request, service, asked.auth_key)
@@ -172,7 +172,7 @@ def _add_translation(routes: APIRouter, service: Service) -> None:
         names = [{"language": _upper(one), "name": language_name(one)} for one in service.models.targets]
         return JSONResponse([name | {"supports_formality": False} for name in names])
 
-    @routes.get("/v2/usage", summary="The characters of this month", responses={**REFUSALS})
+    @routes.get("/v2/usage", summary="The characters of this month")
     async def usage(request: Request) -> Response:
         key = caller_of(request, service).key
         limit = NO_QUOTA if key.characters_per_month is None else key.characters_per_month
@@ -183,7 +183,6 @@ def _add_documents(routes: APIRouter, service: Service, documents: Documents) ->
     @routes.post(
         "/v2/document",
         summary="Send a file to translate",
-        responses={**REFUSALS},
         openapi_extra=body_of(DeepLDocument, MULTIPART),
     )
     async def send(request: Request) -> Response:
@@ -205,7 +204,6 @@ def _add_documents(routes: APIRouter, service: Service, documents: Documents) ->
     @routes.post(
         "/v2/document/{id}",
         summary="How far a file is",
-        responses={**REFUSALS},
         openapi_extra=body_of(DocumentKey, *BODIES),
     )
     async def status(request: Request, id: str) -> Response:
@@ -222,7 +220,7 @@ def _add_documents(routes: APIRouter, service: Service, documents: Documents) ->
     @routes.post(
         "/v2/document/{id}/result",
         summary="Fetch a translated file",
-        responses={200: {"content": {"application/octet-stream": {}}}, **REFUSALS},
+        responses={200: {"content": {"application/octet-stream": {}}}},
         openapi_extra=body_of(DocumentKey, *BODIES),
     )
     async def result(request: Request, id: str) -> Response:
@@ -235,7 +233,7 @@ def _add_documents(routes: APIRouter, service: Service, documents: Documents) ->
 
 
 def _add_glossaries(routes: APIRouter, service: Service) -> None:
-    @routes.get("/v2/glossary-language-pairs", summary="Pairs that glossaries may have", responses={**REFUSALS})
+    @routes.get("/v2/glossary-language-pairs", summary="Pairs that glossaries may have")
     async def pairs(request: Request) -> Response:
         caller_of(request, service)
         pairs = [
@@ -248,7 +246,6 @@ def _add_glossaries(routes: APIRouter, service: Service) -> None:
         "/v2/glossaries",
         summary="Store a glossary",
         status_code=201,
-        responses={**REFUSALS},
         openapi_extra=body_of(DeepLGlossary, *BODIES),
     )
     async def create(request: Request) -> Response:
@@ -261,26 +258,26 @@ def _add_glossaries(routes: APIRouter, service: Service) -> None:
         )
         return JSONResponse(_shown(glossary), status_code=201)
 
-    @routes.get("/v2/glossaries", summary="All glossaries of this key", responses={**REFUSALS})
+    @routes.get("/v2/glossaries", summary="All glossaries of this key")
     async def all_of_them(request: Request) -> Response:
         owner = caller_of(request, service).key.name
         return JSONResponse({"glossaries": [_shown(glossary) for glossary in service.glossaries.of(owner)]})
 
-    @routes.get("/v2/glossaries/{id}", summary="What a glossary is", responses={**REFUSALS})
+    @routes.get("/v2/glossaries/{id}", summary="What a glossary is")
     async def one(request: Request, id: str) -> Response:
         return JSONResponse(_shown(service.glossaries.get(id, caller_of(request, service).key.name)))
 
     @routes.get(
         "/v2/glossaries/{id}/entries",
         summary="The terms of a glossary",
-        responses={200: {"content": {"text/tab-separated-values": {}}}, **REFUSALS},
+        responses={200: {"content": {"text/tab-separated-values": {}}}},
     )
     async def entries(request: Request, id: str) -> Response:
         terms = service.glossaries.get(id, caller_of(request, service).key.name).terms
         rows = "\n".join(f"{source}\t{target}" for source, target in terms.items())
         return Response(rows, media_type="text/tab-separated-values")
 
-    @routes.delete("/v2/glossaries/{id}", summary="Delete a glossary", status_code=204, responses={**REFUSALS})
+    @routes.delete("/v2/glossaries/{id}", summary="Delete a glossary", status_code=204)
     async def delete(request: Request, id: str) -> Response:
         service.glossaries.delete(id, caller_of(request, service).key.name)
         return Response(status_code=204)

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 
 from mt.serving.answers import answers
 from mt.serving.ask import Ask
-from mt.serving.reading import JSON, Body, Problem, body_of, caller_of, problems, read
+from mt.serving.reading import JSON, REFUSALS, Body, Problem, body_of, caller_of, read
 from mt.serving.refusal import Refused, bad_request
 from mt.serving.service import Service
 
@@ -59,12 +59,12 @@ def written(refused: Refused) -> dict[str, Any]:
 
 def router(service: Service) -> APIRouter:
     """The routes."""
-    routes = APIRouter(tags=["Hugging Face"])
+    routes = APIRouter(tags=["Hugging Face"], responses=REFUSALS)
 
     @routes.post(
         "/hf",
         summary="Translate as Hugging Face's servers do",
-        responses={200: {"model": list[TranslationText]}, **problems(400, 403, 408, 413, 415, 429, 456, 503, 504)},
+        responses={200: {"model": list[TranslationText]}},
         openapi_extra=body_of(Inputs, JSON),
     )
     async def translate(request: Request) -> Response:

@@ -18,7 +18,7 @@ from mt.serving.detection import detected
 from mt.serving.files import FORMATS, Documents
 from mt.serving.language_names import language_name
 from mt.serving.models import AUTO
-from mt.serving.reading import FORM, JSON, MULTIPART, Body, Problem, body_of, caller_of, is_file, problems, read
+from mt.serving.reading import FORM, JSON, MULTIPART, REFUSALS, Body, Problem, body_of, caller_of, is_file, read
 from mt.serving.refusal import Refused, bad_request
 from mt.serving.service import Service
 
@@ -92,13 +92,12 @@ def written(refused: Refused) -> dict[str, Any]:
 
 def router(service: Service, documents: Documents) -> APIRouter:
     """The routes."""
-    routes = APIRouter(tags=["LibreTranslate"])
-    refusals = problems(400, 403, 408, 413, 415, 429, 456, 503, 504)
+    routes = APIRouter(tags=["LibreTranslate"], responses=REFUSALS)
 
     @routes.post(
         "/translate",
         summary="Translate a text or a list of texts",
-        responses={200: {"model": LibreTranslation}, **refusals},
+        responses={200: {"model": LibreTranslation}},
         openapi_extra=body_of(LibreTranslate, *BODIES),
     )
     async def translate(request: Request) -> Response:
@@ -124,7 +123,7 @@ def router(service: Service, documents: Documents) -> APIRouter:
     @routes.post(
         "/detect",
         summary="Find the language of a text among those served",
-        responses={200: {"model": list[Guess]}, **refusals},
+        responses={200: {"model": list[Guess]}},
         openapi_extra=body_of(LibreDetect, *BODIES),
     )
     async def detect(request: Request) -> Response:
@@ -158,7 +157,7 @@ def router(service: Service, documents: Documents) -> APIRouter:
     @routes.post(
         "/translate_file",
         summary="Translate a file",
-        responses={200: {"model": FileUrl}, **refusals},
+        responses={200: {"model": FileUrl}},
         openapi_extra=body_of(LibreFile, MULTIPART),
     )
     async def translate_file(request: Request) -> Response:

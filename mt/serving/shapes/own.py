@@ -17,7 +17,7 @@ from mt.serving.ask import Ask, Unit
 from mt.serving.detection import detected
 from mt.serving.glossaries import checked_terms
 from mt.serving.models import AUTO, Pair
-from mt.serving.reading import JSON, Body, Problem, body_of, caller_of, problems, read
+from mt.serving.reading import JSON, REFUSALS, Body, Problem, body_of, caller_of, read
 from mt.serving.refusal import Refused, bad_request
 from mt.serving.service import Caller, Record, Service
 from mt.serving.texts import Parts, Split, parts_of
@@ -98,12 +98,12 @@ def written(refused: Refused) -> dict[str, Any]:
 
 def router(service: Service) -> APIRouter:
     """The routes."""
-    routes = APIRouter(tags=["own API"])
+    routes = APIRouter(tags=["own API"], responses=REFUSALS)
 
     @routes.post(
         "/api/translate",
         summary="Translate texts, with all that a translation has",
-        responses={200: {"model": Translations, "content": {"text/event-stream": {}}}, **REFUSALS},
+        responses={200: {"model": Translations, "content": {"text/event-stream": {}}}},
         openapi_extra=body_of(TranslateTexts, JSON),
     )
     async def translate(request: Request) -> Response:
@@ -126,7 +126,7 @@ def router(service: Service) -> APIRouter:
     @routes.post(
         "/api/detect",
         summary="Find the language of texts among those served",
-        responses={200: {"model": list[list[Detection]]}, **REFUSALS},
+        responses={200: {"model": list[list[Detection]]}},
         openapi_extra=body_of(DetectTexts, JSON),
     )
     async def detect(request: Request) -> Response:
@@ -140,9 +140,6 @@ def router(service: Service) -> APIRouter:
         return JSONResponse([_served(pair, service) for pair in service.models.pairs.values()])
 
     return routes
-
-
-REFUSALS = problems(400, 403, 408, 413, 415, 429, 456, 503, 504)
 
 
 def ask_of(

@@ -18,6 +18,7 @@ from mt.serving.service import Service
 
 log = logging.getLogger(__name__)
 
+NOISY = ("uvicorn.error", "python_multipart")  # a warning for each request that is none
 BACKLOG = 2048
 IDLE_SECONDS = 75  # that a connection is kept open between requests: more than balancers keep theirs (60)
 DRAIN_SECONDS = 5  # in addition to the deadline of requests
@@ -51,6 +52,8 @@ async def run(service: Service, listening: socket.socket) -> None:
     Before the models are loaded, `/health/live` answers already, and `/health/ready` with 503. Raises ValueError or
     OSError for models that cannot be loaded.
     """
+    for name in NOISY:
+        logging.getLogger(name).setLevel(logging.ERROR)
     limits = service.limits
     config = uvicorn.Config(
         make_app(service),

@@ -40,6 +40,10 @@ class Load:
     slow: float  # the 95th percentile
     cpu_server: float
     cpu_workers: float
+    times: tuple[float, ...]  # of each request, in the order of the answers
+
+
+NUMBERS = ("rate", "median", "slow", "cpu_server", "cpu_workers")
 
 
 class Server:
@@ -76,7 +80,9 @@ class Server:
         await asyncio.gather(*(client() for _ in range(clients)))
         seconds, after = time.perf_counter() - begun, self.cpu()
         used = [1000 * (new - old) / len(lines) for new, old in zip(after, before, strict=True)]
-        return Load(len(lines) / seconds, statistics.median(times), sorted(times)[int(0.95 * len(times))], *used)
+        return Load(
+            len(lines) / seconds, statistics.median(times), sorted(times)[int(0.95 * len(times))], *used, tuple(times)
+        )
 
 
 async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, line: str) -> str:
@@ -101,7 +107,9 @@ def alone(checkpoint: Path, lines: list[str]) -> list[float]:
         "from mt.inference.translator import Translator\n"
         "translator = Translator.load(sys.argv[1], device='cpu')\n"
         "for line in json.load(sys.stdin):\n"
-        "    start = time.perf_counter(); list(translator.translate([line])); print(1000 * (time.perf_counter() - start))\n"
+        "    start = time.perf_counter()\n"
+        "    list(translator.translate([line]))\n"
+        "    print(1000 * (time.perf_counter() - start))\n"
     )
     command = [sys.executable, "-c", code, str(checkpoint)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
@@ -119,21 +127,25 @@ async def measured(args: argparse.Namespace) -> None:
         "batches": Server(args.checkpoint, args.workers, *wait),
     }
     found: dict[tuple[str, int], list[Load]] = {}
-    without: list[float] = []
+    without: list[list[float]] = []
     for number in range(args.rounds):
         for clients in CLIENTS:
             for name, server in servers.items():
                 load = await server.load(few if clients == 1 else lines, clients)
                 found.setdefault((name, clients), []).append(load)
-                print(f"round {number + 1}: {name}, {clients} clients: {load}", file=sys.stderr, flush=True)
-        without.append(statistics.median(alone(args.checkpoint, few)))
+                print(
+                    f"round {number + 1}: {name}, {clients} clients: {load.rate:.1f} a second",
+                    file=sys.stderr,
+                    flush=True,
+                )
+        without.append(alone(args.checkpoint, few))
     for server in servers.values():
         server.process.send_signal(signal.SIGTERM)
         server.process.wait()
     report(found, without, args)
 
 
-def report(found: dict[tuple[str, int], list[Load]], without: list[float], args: argparse.Namespace) -> None:
+def report(found: dict[tuple[str, int], list[Load]], without: list[list[float]], args: argparse.Namespace) -> None:
     """The medians of the rounds, and what is promised of them."""
     middle = statistics.median
     print(
@@ -141,17 +153,20 @@ def report(found: dict[tuple[str, int], list[Load]], without: list[float], args:
     )
     print("server      clients  requests/s  median ms  95 % ms  CPU ms a request: server, workers")
     for (name, clients), loads in found.items():
-        columns = [middle([getattr(load, field) for load in loads]) for field in Load.__dataclass_fields__]
-        print(
-            f"{name:11} {clients:7} {columns[0]:11.1f} {columns[1]:10.1f} {columns[2]:8.1f} {columns[3]:13.1f} {columns[4]:9.1f}"
-        )
+        columns = [middle([getattr(load, field) for load in loads]) for field in NUMBERS]
+        widths = (11, 10, 8, 13, 9)
+        numbers = " ".join(f"{number:{width}.1f}" for number, width in zip(columns, widths, strict=True))
+        print(f"{name:11} {clients:7} {numbers}")
     most = max(CLIENTS)
     pairs = list(zip(found["batches", most], found["one by one", most], strict=True))
     print(f"{most} clients, batches / one by one: {middle([a.rate / b.rate for a, b in pairs]):.1f} times the requests")
     cpu = [b.cpu_workers / a.cpu_workers for a, b in pairs]
     print(f"{most} clients, workers' CPU a request, one by one / batches: {middle(cpu):.1f}")
-    more = [load.median - time for load, time in zip(found["batches", 1], without, strict=True)]
-    print(f"one client: {middle(without):.1f} ms without a server, {middle(more):.1f} ms more with it")
+    # of each line the fastest of all rounds: other programs only make a line slower
+    server = [min(times) for times in zip(*(load.times for load in found["batches", 1]), strict=True)]
+    direct = [min(times) for times in zip(*without, strict=True)]
+    more = [slow - fast for slow, fast in zip(server, direct, strict=True)]
+    print(f"one client: {middle(direct):.1f} ms a line without a server, {middle(more):.1f} ms more with it")
 
 
 def main() -> None:

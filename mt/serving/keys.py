@@ -15,7 +15,9 @@ import hmac
 import json
 import logging
 import re
+import secrets
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -31,7 +33,7 @@ log = logging.getLogger(__name__)
 
 NOBODY = "(no key)"  # whose usage is counted where no keys are needed
 QUOTAS = ("characters_per_month", "requests_per_minute")
-USAGE = "usage.json"
+USAGE = "usage"  # the folder of counts: a file for each server that has run
 MINUTE = 60.0
 
 
@@ -87,10 +89,11 @@ def _key(entry: Any, where: str) -> Key:
 
 
 class Keys:
-    """Checks keys and counts what they use; the counts are kept in a file over restarts.
+    """Checks keys and counts what they use.
 
     keys   None: no key is needed
-    state  folder for the file of counts; None: a restart forgets them
+    state  folder in which counts are kept over restarts, and which several servers may share: each knows what the
+           others had counted when it last saved; None: a restart forgets them
     clock  seconds, rising; now: the time, for months
     """
 
@@ -103,17 +106,14 @@ class Keys:
         now: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
     ):
         self.keys, self._clock, self._now = keys, clock, now
-        self._path = None if state is None else state / USAGE
+        self._folder = None if state is None else state / USAGE
+        self._file = f"{secrets.token_hex(8)}.json"  # each server has its own, so that several can share the folder
         self._used: dict[str, Usage] = {}
+        self._elsewhere: dict[tuple[str, str], int] = {}  # characters in the files of others, by key and month
         self._is_changed = False
-        if self._path is not None and self._path.exists():
-            try:
-                stored = json.loads(self._path.read_text("utf-8"))
-                self._used = {
-                    name: Usage(month=one["month"], characters=one["characters"]) for name, one in stored.items()
-                }
-            except (ValueError, KeyError, TypeError, AttributeError):
-                raise ValueError(f"{self._path} must be what the server wrote: delete it to count anew") from None
+        if self._folder is not None:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._read_others()
 
     def find(self, given: str | None) -> Key:
         """The key that a client gave. Raises `Refused` (403) for an unknown one, and where none is given but needed."""
@@ -144,14 +144,14 @@ class Keys:
 
     def characters(self, key: Key, count: int) -> None:
         """Counts characters. Raises `Refused` (456, as DeepL has it) where the month's quota does not hold them."""
-        used, quota = self._of(key), key.characters_per_month
-        if quota is not None and used.characters + count > quota:
+        before, quota = self.used(key), key.characters_per_month
+        if quota is not None and before + count > quota:
             message = (
-                f"characters of this month ({used.characters} and {count} more) must be at most {quota} for this key "
+                f"characters of this month ({before} and {count} more) must be at most {quota} for this key "
                 "(characters_per_month)"
             )
             raise retry_later(456, message, self._seconds_to_next_month(), reason="quota")
-        used.characters += count
+        self._of(key).characters += count
         self._is_changed = True
 
     def return_characters(self, key: Key, count: int) -> None:
@@ -161,23 +161,42 @@ class Keys:
         self._is_changed = True
 
     def used(self, key: Key) -> int:
-        """Characters of this month."""
-        return self._of(key).characters
+        """Characters of this month, also at other servers that share the folder."""
+        return self._of(key).characters + self._elsewhere.get((key.name, self._month()), 0)
 
     def save(self) -> None:
-        """Writes the counts if they changed; a failure is logged, and the server goes on."""
-        if self._path is None or not self._is_changed:
+        """Writes the counts if they changed, and reads those of others; a failure is logged, and the server goes on."""
+        if self._folder is None:
             return
         counts = {name: {"month": used.month, "characters": used.characters} for name, used in self._used.items()}
         try:
-            with whole_file(self._path) as file:
-                file.write(json.dumps(counts, indent=1) + "\n")
-            self._is_changed = False
-        except OSError as error:
-            log.error("%s cannot be written: %s", self._path, error.strerror)
+            if self._is_changed:
+                with whole_file(self._folder / self._file) as file:
+                    file.write(json.dumps(counts, indent=1) + "\n")
+                self._is_changed = False
+            self._read_others()
+        except (OSError, ValueError) as error:
+            log.error("usage of keys: %s", error)
+
+    def _read_others(self) -> None:
+        """Raises ValueError for a file that no server wrote."""
+        assert self._folder is not None
+        found: Counter[tuple[str, str]] = Counter()
+        for path in sorted(self._folder.glob("*.json")):
+            if path.name == self._file:
+                continue
+            try:
+                stored = json.loads(path.read_text("utf-8"))
+                found.update({(name, one["month"]): int(one["characters"]) for name, one in stored.items()})
+            except (ValueError, KeyError, TypeError, AttributeError):
+                raise ValueError(f"{path} must be what a server wrote: delete it to lose its counts") from None
+        self._elsewhere = dict(found)
+
+    def _month(self) -> str:
+        return self._now().strftime("%Y-%m")
 
     def _of(self, key: Key) -> Usage:
-        used, month = self._used.setdefault(key.name, Usage()), self._now().strftime("%Y-%m")
+        used, month = self._used.setdefault(key.name, Usage()), self._month()
         if used.month != month:
             used.month, used.characters = month, 0
         return used

@@ -62,7 +62,9 @@ def test_glossaries_are_seen_by_their_owner_alone_and_kept_over_restarts(tmp_pat
     with pytest.raises(Refused) as refused:
         again.get(made.id, "b")
     assert refused.value.status == 404
+    assert glossaries.get(made.id, "a").terms == {"Stuhl": "chair"}  # as another server that shares the folder sees it
     again.delete(made.id, "a")
+    assert glossaries.of("a") == []
     assert Glossaries(tmp_path).of("a") == []
 
 
@@ -148,8 +150,14 @@ def test_characters_of_a_month_are_bounded_kept_over_restarts_and_forgotten_in_t
     keys.save()
     again, time = keys_with(tmp_path, "characters_per_month: 10", state=tmp_path)
     assert again.used(key) == 10
+    again.return_characters(key, 5)  # counted by the other
+    assert again.used(key) == 10
     time.month = 12
-    assert again.used(key) == 0
+    again.characters(key, 7)
+    again.save()
+    keys._now = time.now  # the first goes on beside it: each sees what the other has saved
+    keys.save()
+    assert (again.used(key), keys.used(key)) == (7, 7)
 
 
 @pytest.mark.parametrize(

@@ -77,28 +77,28 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _add_limits(flags: argparse.ArgumentParser) -> None:
-    group, default = flags.add_argument_group("limits; what is beyond is refused by name"), Limits()
-    for name, unit, least in (
-        ("max_body", "bytes of a request", 1),
-        ("max_texts", "texts of a request", 1),
-        ("max_characters", "characters of a request", 1),
-        ("max_pieces", "pieces of the tokenizer in a line", 1),
-        ("max_n_best", "translations of a line", 1),
-        ("max_beam", "hypotheses of a search", 1),
-        ("max_queue", "lines that wait; then 503 with Retry-After", 1),
-        ("max_connections", "connections", 1),
+    group, limits = flags.add_argument_group("limits; what is beyond is refused by name"), Limits()
+
+    def add(flag: str, kind: Number, metavar: str, what: str) -> None:
+        default = getattr(limits, flag.removeprefix("--").replace("-", "_"))
+        group.add_argument(flag, metavar=metavar, type=kind, default=default, help=f"{what} (default: {default})")
+
+    for flag, what in (
+        ("--max-body", "bytes of a request"),
+        ("--max-texts", "texts of a request"),
+        ("--max-characters", "characters of a request"),
+        ("--max-pieces", "pieces of the tokenizer in a line"),
+        ("--max-n-best", "translations of a line"),
+        ("--max-beam", "hypotheses of a search"),
+        ("--max-queue", "lines that wait; then 503 with Retry-After"),
+        ("--max-connections", "connections at the same time"),
     ):
-        help = f"{unit} (default: {getattr(default, name)})"
-        flag = f"--{name.replace('_', '-')}"
-        group.add_argument(flag, metavar="N", type=Number(int, least=least), default=getattr(default, name), help=help)
-    for name, unit in (
-        ("deadline", "seconds until a request's answer; then 504"),
-        ("body_deadline", "seconds for a request to arrive"),
+        add(flag, Number(int, least=1), "N", what)
+    for flag, what in (
+        ("--deadline", "seconds until a request's answer; then 504"),
+        ("--body-deadline", "seconds for a request to arrive"),
     ):
-        help = f"{unit} (default: {getattr(default, name):g})"
-        number = Number(float, above=0, most=86_400)
-        flag = f"--{name.replace('_', '-')}"
-        group.add_argument(flag, metavar="S", type=number, default=getattr(default, name), help=help)
+        add(flag, Number(float, above=0, most=86_400), "S", what)
 
 
 def settings_of(args: argparse.Namespace) -> Settings:

@@ -93,7 +93,13 @@ def written(refused: Refused) -> dict[str, Any]:
 def router(service: Service, documents: Documents) -> APIRouter:
     """The routes."""
     routes = APIRouter(tags=["LibreTranslate"], responses=REFUSALS)
+    _add_texts(routes, service)
+    _add_languages(routes, service)
+    _add_files(routes, service, documents)
+    return routes
 
+
+def _add_texts(routes: APIRouter, service: Service) -> None:
     @routes.post(
         "/translate",
         summary="Translate a text or a list of texts",
@@ -131,6 +137,8 @@ def router(service: Service, documents: Documents) -> APIRouter:
         service.check_texts([asked.q], caller_of(request, service, asked.api_key))
         return JSONResponse(_guesses(asked.q, service.models.languages))
 
+
+def _add_languages(routes: APIRouter, service: Service) -> None:
     @routes.get("/languages", summary="The languages served", responses={200: {"model": list[LibreLanguage]}})
     async def languages() -> Response:
         return JSONResponse([_language(code, service) for code in service.models.sources])
@@ -154,6 +162,8 @@ def router(service: Service, documents: Documents) -> APIRouter:
             }
         )
 
+
+def _add_files(routes: APIRouter, service: Service, documents: Documents) -> None:
     @routes.post(
         "/translate_file",
         summary="Translate a file",
@@ -181,8 +191,6 @@ def router(service: Service, documents: Documents) -> APIRouter:
     async def download(id: str, secret: str, name: str) -> Response:
         document = documents.get(id, secret)
         return FileResponse(document.result, filename=document.name, media_type="application/octet-stream")
-
-    return routes
 
 
 def _language(code: str, service: Service) -> dict[str, Any]:

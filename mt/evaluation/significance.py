@@ -58,7 +58,7 @@ def interval(
 
 
 def difference(
-    metric: Metric,
+    metric: Resampled,
     baseline: Sequence[Any],
     other: Sequence[Any],
     *,

@@ -48,17 +48,32 @@ class Job:
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_loaded": None}
 
+    def with_options(self, options: Options) -> Job:
+        """A job with these options and the loaded models of this one, which stay as they were loaded.
+
+        Raises ValueError for options that the models cannot fulfil.
+        """
+        loaded, job = self.load(), Job(self.checkpoints, options, self._load)
+        job._check(loaded[0])
+        job._loaded = loaded
+        return job
+
     def load(self) -> tuple[Translator, Aligner]:
         """Loads the models as the options say. Raises ValueError for options that the models cannot fulfil."""
         if self._loaded is None:
             options = self.options
             translator, aligner = self._load(self.checkpoints, options)
-            translator.tags.check(options.tag)
-            if options.trees:
-                translator.check_trees(options.trees, " and ".join(map(str, self.checkpoints)))
-            translator.search = options.search(translator.search)
+            self._check(translator)
             self._loaded = translator, aligner
         return self._loaded
+
+    def _check(self, translator: Translator) -> None:
+        """Raises ValueError for options that the models cannot fulfil."""
+        options = self.options
+        translator.tags.check(options.tag)
+        options.search(translator.search)
+        if options.trees:
+            translator.check_trees(options.trees, " and ".join(map(str, self.checkpoints)))
 
     def __call__(self, window: Window) -> Rows:
         (_, aligner), options = self.load(), self.options
@@ -129,6 +144,7 @@ class Job:
         translator, options = self.load()[0], self.options
         found = translator.translate(
             requests,
+            search=options.search(translator.search),
             batch_tokens=options.batch_tokens,
             max_pieces=options.max_pieces,
             seed=options.seed,
@@ -139,9 +155,12 @@ class Job:
 
 def load_models(checkpoints: Sequence[Path], options: Options) -> tuple[Translator, Aligner]:
     """The checkpoints as one translator, and the first one as an aligner."""
-    how = {"device": options.device, "precision": options.precision, "shortlist": options.shortlist}
-    aligner = Aligner.load(checkpoints[0], **how)
-    others = [Translator.load(checkpoint, **how) for checkpoint in checkpoints[1:]]
+    device, precision, shortlist = options.device, options.precision, options.shortlist
+    aligner = Aligner.load(checkpoints[0], device=device, precision=precision, shortlist=shortlist)
+    others = [
+        Translator.load(checkpoint, device=device, precision=precision, shortlist=shortlist)
+        for checkpoint in checkpoints[1:]
+    ]
     return Translator.ensemble([aligner.translator, *others], list(map(str, checkpoints))), aligner
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,6 +29,12 @@ language governing permissions and limitations under the License.
 
 The licence of the model (weights, vocabulary and configuration) is {model}.
 """
+
+
+def check_licence(name: str | None) -> None:
+    """Raises ValueError for a licence that is neither a name nor an address: it goes into the YAML of the card."""
+    if name is not None and not re.fullmatch(r"[\w.+:/-]+", name):
+        raise ValueError(f"--license ({name}) must be a name, such as apache-2.0, or an address, without blanks")
 
 
 def licence_text(model: str | None) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from mt.checkpoint.folder import load_checkpoint
 from mt.data.whole_folder import whole_folder
 from mt.interchange import certificate, evidence
-from mt.interchange.card import CARD, LICENSE, card_text, licence_text
+from mt.interchange.card import CARD, LICENSE, card_text, check_licence, licence_text
 from mt.interchange.evidence import Evidence, evidence_of
 from mt.interchange.exported import target_of, write_common
 from mt.interchange.lines import Lines
@@ -38,6 +38,7 @@ def export(
     """
     check_packages(name)
     check_output(output)
+    check_licence(licence)
     if quantization is not None and lines.references is None:
         raise ValueError(f"--quantization {quantization} needs --reference: what rounding costs is measured in BLEU")
     target, loaded = find_target(name), load_checkpoint(checkpoint)

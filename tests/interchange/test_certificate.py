@@ -153,6 +153,14 @@ def test_a_folder_with_other_files_is_never_replaced(trained_run, files, tmp_pat
         exporting.check_output(tmp_path / "mine" / "thesis.txt")
 
 
+@needs_packages
+def test_a_licence_that_would_break_the_card_is_refused(trained_run, files, tmp_path):
+    flags = ["ctranslate2", "--checkpoint", str(trained_run), "--output", str(tmp_path / "x"), *files]
+    with pytest.raises(ValueError, match=r"--license \(mine: all\) must be a name"):
+        main([*flags, "--license", "mine: all"])
+    assert not (tmp_path / "x").exists()
+
+
 def test_a_missing_package_is_named_with_its_extra(trained_run, files, tmp_path, monkeypatch):
     monkeypatch.setattr("mt.interchange.target.find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"ctranslate2 needs packages .* pip install 'mt-trainer\[export\]'"):

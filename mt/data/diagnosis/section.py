@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
+from mt.terminal import escaped
+
 
 class Level(IntEnum):
     """How bad a finding is."""
@@ -110,6 +112,6 @@ def share(count: float, total: float) -> str:
 
 
 def shortened(text: str, width: int = 60) -> str:
-    """A text that fits into a line of the report; unprintable characters are shown by their codes."""
-    text = "".join(letter if letter.isprintable() else f"<U+{ord(letter):04X}>" for letter in text)
+    """A text that fits into a line of the report; characters that are not printable are escaped."""
+    text = escaped(text)
     return text if len(text) <= width else f"{text[: width - 1]}…"

@@ -71,8 +71,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE",
         type=Path,
         help="file with a dependency tree a line, for a model with structured attention: the position of each word's "
-        "head, 0 for a root ('2 3 0'); an empty line: none; of the line alone, with --document, too (default: "
-        "sentences are translated without)",
+        "head, 0 for a root ('2 3 0'); an empty line: none; of the line alone, with --document, too",
     )
     flags.add_argument("--prefix", metavar="TEXT", default="", help="what each translation must begin with")
     flags.add_argument(

@@ -182,7 +182,7 @@ def check(flags: argparse.Namespace) -> None:
 def parser() -> argparse.ArgumentParser:
     """The flags; nothing heavy is imported for them."""
     parser = Flags(prog="align", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    text = parser.add_argument_group("what is aligned (files may be plain or .gz, one sentence a line)")
+    text = parser.add_argument_group("what is aligned (files may be plain or compressed, one sentence a line)")
     text.add_argument("--source", metavar="FILE", required=True, help="source sentences, - for standard input")
     text.add_argument("--target", metavar="FILE", help="their translations (default: the model's own)")
     add_gold(parser, text, prints=": prints AER, also by length and direction")

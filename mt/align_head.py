@@ -84,14 +84,14 @@ def teach(loaded: LoadedModel, pairs: Sequence[Pair], flags: argparse.Namespace)
     from mt.checkpoint.outline import kept_tensors
     from mt.checkpoint.small_file import read_json
     from mt.device import choose_device, choose_precision
-    from mt.model.alignment_head import add_alignment_head
+    from mt.model.alignment_head import add_alignment_head, last_but_one
     from mt.model.seq2seq import Seq2Seq
     from mt.training.alignment_head import teach_alignment_head
 
     model, output = loaded.model, Path(flags.output)
     assert isinstance(model, Seq2Seq)
     num_layers = len(model.decoder.layers)
-    layer = max(0, num_layers - 2) if flags.layer is None else flags.layer
+    layer = last_but_one(num_layers) if flags.layer is None else flags.layer
     torch.manual_seed(flags.seed)
     add_alignment_head(model, layer=layer)
     device = choose_device(flags.device)

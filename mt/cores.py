@@ -10,6 +10,11 @@ import os
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
 # How OpenMP threads wait for the next parallel part, each name read once by one OpenMP library when it is loaded.
 # By default they spin, holding a core that the thread they wait for may need: on busy cores training was six times
 # slower. A spin this short costs nothing measurable on a quiet machine (docs/training.md, scripts/busy_cores.py).
@@ -18,6 +23,30 @@ SPIN_SETTINGS = {
     "KMP_BLOCKTIME": "1",  # LLVM and Intel (macOS, conda): milliseconds
 }
 CHOSEN_BY_USER = {*SPIN_SETTINGS, "OMP_WAIT_POLICY"}  # if the environment sets any of these, nothing is changed
+
+
+# Of a thread: its stack (8 MiB) and its own heap. 16 threads failed to start with 437 MiB left, and started with 534.
+BYTES_OF_A_THREAD = 32 * 2**20
+
+
+def check_threads(count: int) -> None:
+    """Raises ValueError where a limit of address space (`ulimit -v`) leaves too little for `count` more threads.
+
+    A C++ library that cannot start a thread ends the whole process, so this is checked before. Elsewhere than on Linux
+    nothing is known, and nothing is checked.
+    """
+    statm = Path("/proc/self/statm")
+    if resource is None or not statm.exists():
+        return
+    allowed = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if allowed == resource.RLIM_INFINITY:
+        return
+    left = allowed - int(statm.read_text().split()[0]) * resource.getpagesize()
+    needed = count * BYTES_OF_A_THREAD
+    if left < needed:
+        raise ValueError(
+            f"{count} threads need {needed >> 20} MiB of address space, the limit (ulimit -v) leaves {left >> 20} MiB"
+        )
 
 
 def wait_without_spinning(environment: MutableMapping[str, str] = os.environ) -> None:

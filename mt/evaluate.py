@@ -198,7 +198,7 @@ def _resampling(question: "Question", systems: Mapping[str, Sequence[str]]) -> d
 def parser() -> argparse.ArgumentParser:
     """The flags; nothing heavy is imported for them."""
     parser = Flags(prog=command_name(), description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    text = parser.add_argument_group("what is scored (files may be plain or .gz, one sentence a line)")
+    text = parser.add_argument_group("what is scored (files may be plain or compressed, one sentence a line)")
     text.add_argument("--source", metavar="FILE", help="sentences to translate")
     text.add_argument(
         "--reference", metavar="FILE", action="append", required=True, help="their translations; repeat for several"

@@ -49,7 +49,7 @@ Group = argparse._ActionsContainer  # a parser, or a group of its flags
 
 def add_corpus(flags: Group) -> None:
     """Adds `--source` and `--target`: the files of a parallel corpus."""
-    flags.add_argument("--source", metavar="FILE", required=True, help="sentences, one a line (plain or .gz)")
+    flags.add_argument("--source", metavar="FILE", required=True, help="sentences, one a line (plain or compressed)")
     flags.add_argument("--target", metavar="FILE", required=True, help="their translations")
 
 

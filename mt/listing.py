@@ -3,6 +3,8 @@
 from collections.abc import Collection
 from itertools import islice
 
+from mt.terminal import escaped
+
 MOST = 10  # items that are shown
 LONGEST = 80  # characters of each
 
@@ -17,6 +19,4 @@ def listed(items: Collection[object], *, between: str = ", ", longest: int = LON
 
 
 def _short(text: str, longest: int) -> str:
-    """The text with line ends, and characters that are unsafe for a terminal, as escapes."""
-    text = text if len(text) <= longest else f"{text[:longest]}…"
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+    return escaped(text if len(text) <= longest else f"{text[:longest]}…")

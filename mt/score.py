@@ -32,7 +32,9 @@ def parser() -> argparse.ArgumentParser:
     flags = Flags(prog=command_name(), description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_checkpoint(flags, several=True)
     flags.add_argument(
-        "--input", metavar="FILE", help="source and targets, a line each (UTF-8, plain or .gz; default: standard input)"
+        "--input",
+        metavar="FILE",
+        help="source and targets, a line each (UTF-8, plain or compressed; default: standard input)",
     )
     flags.add_argument("--output", metavar="FILE", type=Path, help="file to write (default: standard output)")
     add_tag(flags)

@@ -21,12 +21,17 @@ _CONTROL_IN_LINES = re.compile(f"(?![\n\t]){_CONTROL.pattern}")
 
 def visible(text: str) -> str:
     """The text with control characters as escapes (`\\x1b`, `\\n`, `\\u202e`), and cut to LONGEST characters."""
-    return shortened(_CONTROL.sub(_escape, shortened(text)))
+    return shortened(_CONTROL.sub(lambda found: _escape(found[0]), shortened(text)))
 
 
 def visible_lines(text: str) -> str:
     """Text of several lines, which keeps its line ends and tabs and is not cut."""
-    return _CONTROL_IN_LINES.sub(_escape, text)
+    return _CONTROL_IN_LINES.sub(lambda found: _escape(found[0]), text)
+
+
+def escaped(text: str) -> str:
+    """The text with every character that is not printable as an escape: for names, of which each letter counts."""
+    return "".join(letter if letter.isprintable() else _escape(letter) for letter in text)
 
 
 def shortened(text: str) -> str:
@@ -37,10 +42,8 @@ def shortened(text: str) -> str:
     return text[: LONGEST - KEPT_END - len(left_out)] + left_out + text[-KEPT_END:]
 
 
-def _escape(found: re.Match[str]) -> str:
-    code = ord(found[0])
-    named = {9: r"\t", 10: r"\n", 13: r"\r"}
-    return named.get(code) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
+def _escape(letter: str) -> str:
+    return ascii(letter)[1:-1]
 
 
 class VisibleFormatter(logging.Formatter):

@@ -2,7 +2,7 @@
 
     python -m mt.train                               the corpus that comes with the project, a small model
     python -m mt.train experiment=multi30k           a published setting (configs/experiment)
-    python -m mt.train data=text data.train.source=train.en data.train.target=train.de …    your own text
+    python -m mt.train data=text data.folder=my/corpus data.source_language=en data.target_language=de   your own text
     python -m mt.train model=base trainer.time_budget=30m batches.max_tokens=8192
     python -m mt.train start_from=checkpoints/demo name=mine data=text …     from another run's weights
 

@@ -53,9 +53,9 @@ def parser() -> argparse.ArgumentParser:
         help="run or step folder; several: their mean probabilities, with the search of the first, in which "
         "--alignment, --markup and --coverage read attention (default: the newest finished run in checkpoints/)",
     )
-    flags.add_argument("--input", type=Path, help="file to translate, a sentence a line (UTF-8)")
+    flags.add_argument("--input", metavar="FILE", type=Path, help="text to translate, a sentence a line (UTF-8)")
     flags.add_argument(
-        "--output", type=Path, help="file to write, FILE.unfinished until it is whole; standard output if not given"
+        "--output", metavar="FILE", type=Path, help="FILE.unfinished until it is whole (default: stdout)"
     )
     flags.add_argument(
         "--format",
@@ -79,10 +79,10 @@ def parser() -> argparse.ArgumentParser:
     add_tag(flags)
     flags.add_argument(
         "--trees",
+        metavar="FILE",
         type=Path,
         help="file with a dependency tree a line, for a model with structured attention: the position of each word's "
-        "head, 0 for a root ('2 3 0'); an empty line: none; of the line alone, with --document, too (default: "
-        "sentences are translated without)",
+        "head, 0 for a root ('2 3 0'); an empty line: none; of the line alone, with --document, too",
     )
     flags.add_argument("--prefix", metavar="TEXT", default="", help="what each translation must begin with")
     flags.add_argument(
@@ -113,7 +113,7 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument(
         "--max-length", type=Number(int, least=1), help="most target pieces (default: twice the source and 20)"
     )
-    flags.add_argument("--min-length", type=Number(int, least=0), help="fewest target pieces (default: 0)")
+    flags.add_argument("--min-length", metavar="N", type=Number(int, least=0), help="fewest target pieces (default: 0)")
     flags.add_argument(
         "--no-repeat-ngram",
         type=Number(int, least=0),
@@ -144,7 +144,7 @@ def parser() -> argparse.ArgumentParser:
         default=1.0,
         help="of --sample: only the likeliest pieces that hold this mass (default: 1)",
     )
-    flags.add_argument("--seed", type=Number(int), default=1, help="of --sample (default: 1)")
+    flags.add_argument("--seed", metavar="N", type=Number(int), default=1, help="of --sample (default: 1)")
     flags.add_argument("--scores", action="store_true", help="a column with log-probability / length penalty")
     flags.add_argument("--alignment", action="store_true", help="a column with word links")
     flags.add_argument("--json", action="store_true", help="a JSON object a line, with all of it")

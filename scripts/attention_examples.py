@@ -2,7 +2,7 @@
 
     python scripts/attention_examples.py
 
-For whoever has read the papers and wants to see the numbers. Whatever is said is also asserted.
+For readers of the papers who would like to see the numbers. Each statement is also asserted.
 """
 
 from __future__ import annotations

@@ -221,7 +221,7 @@ def test_every_console_script_has_its_command():
         ("--max-steps=3", "unrecognized arguments: --max-steps=3"),
     ],
 )
-def test_a_mistake_in_an_override_is_told_in_one_line(train, override, words):
+def test_a_mistake_in_an_override_is_one_line(train, override, words):
     code, said, jobs = train(override)
     assert (code, jobs) == (2, [])
     assert said.startswith("mt-train: error: ")
@@ -229,7 +229,7 @@ def test_a_mistake_in_an_override_is_told_in_one_line(train, override, words):
     assert said.count("\n") == 1
 
 
-def test_a_refused_value_is_told_in_one_line(train):
+def test_a_refused_value_is_one_line(train):
     assert train("trainer.seed=13", fails_for_seed=13)[:2] == (2, "mt-train: error: seed must not be unlucky\n")
 
 

@@ -13,15 +13,15 @@ MAY_IMPORT = {
     "attention": STANDS_ALONE,
     "cores": STANDS_ALONE,
     "words": STANDS_ALONE,
-    "data": {"cores", "words", "listing"},
+    "data": {"cores", "words", "listing", "terminal"},
     "search": STANDS_ALONE,
     "alignment": {"words"},
     "device": {"cores"},
     "number": STANDS_ALONE,
-    "listing": STANDS_ALONE,
+    "listing": {"terminal"},
     "terminal": STANDS_ALONE,
     "model": {"attention"},
-    "checkpoint": {"data", "number", "listing"},
+    "checkpoint": {"data", "number", "listing", "terminal"},
     "objective": {"attention", "model", "data"},
     "training": {*("cores", "words", "data", "model", "objective", "checkpoint", "alignment", "device", "terminal")},
     "inference": {*("words", "attention", "data", "model", "search", "checkpoint", "alignment", "device", "listing")},
@@ -34,7 +34,7 @@ MAY_IMPORT = {
         *("device", "listing"),
     },
     "serving": {*("data", "checkpoint", "inference", "search", "terminal")},
-    "evaluation": {"words", "inference", "alignment", "data", "search", "checkpoint", "device"},
+    "evaluation": {"words", "inference", "alignment", "objective", "data", "search", "checkpoint", "device"},
 }
 # Rooms that are used without the rest, too: their package file names what they offer, a line each.
 OFFER_THEMSELVES = {"attention"}

@@ -182,7 +182,7 @@ def test_children_of_tests_hear_the_signals_that_the_tests_ignore():
     assert (done.stdout, done.stderr) == ("True\nset()\n", "")
 
 
-def test_ctrl_c_is_what_is_told_where_a_library_made_another_error_of_it(tmp_path):
+def test_ctrl_c_is_what_is_reported_where_a_library_made_another_error_of_it(tmp_path):
     (tmp_path / "loads.py").write_text(
         "import os, signal\n"
         "from mt.command_line import run\n"

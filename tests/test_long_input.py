@@ -64,7 +64,7 @@ def test_a_line_of_8192_pieces_is_translated_whole(run, tmp_path, capsys, caplog
     assert len(translator.tokenizers.source.encode(line(list(WORDS), PIECES, 7))) == PIECES
 
 
-def test_a_longer_one_is_split_and_that_is_said(run, capsys, caplog):
+def test_a_longer_one_is_split_and_that_is_reported(run, capsys, caplog):
     flags = ["--checkpoint", str(run), "--device", "cpu", "--max-length", "3", "--beam-size", "1"]
     assert translate([*flags, line(list(WORDS), PIECES + 1, 7)]) == 0
     assert f"line 1: split into 2 parts of at most {PIECES} pieces" in caplog.text

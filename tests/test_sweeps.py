@@ -113,7 +113,7 @@ def test_a_launcher_does_the_jobs_in_processes_of_their_own_and_brings_back_what
 
 
 @needs_launcher
-def test_a_mistake_in_a_job_of_a_launcher_is_told_in_one_line(train):
+def test_a_mistake_in_a_job_of_a_launcher_is_one_line(train):
     done, _ = train("-m", "hydra/launcher=submitit_local", "trainer.seed=12,13")
     assert done.returncode == 2
     assert error_lines(done) == ["train: error: seed must not be unlucky"]
@@ -158,7 +158,7 @@ def test_what_slurm_is_asked_for(train, tmp_path, slurm_that_refuses):
 
 
 @needs_launcher
-def test_a_machine_without_slurm_is_told_so(train):
+def test_a_machine_without_slurm_is_reported_so(train):
     done, jobs = train("-m", "hydra/launcher=slurm")
     assert (done.returncode, jobs) == (2, [])
     assert error_lines(done) == ['train: error: Could not detect "srun", are you indeed on a slurm cluster?']
@@ -167,7 +167,7 @@ def test_a_machine_without_slurm_is_told_so(train):
 
 @pytest.mark.slow  # the launcher waits for a result that a file system may still hold back
 @needs_launcher
-def test_a_job_that_left_no_result_is_told_with_its_last_words(train, tmp_path):
+def test_a_job_that_left_no_result_is_reported_with_its_last_words(train, tmp_path):
     script = (tmp_path / "train.py").read_text()
     dies = "print('out of memory', file=__import__('sys').stderr, flush=True); os._exit(9)"
     (tmp_path / "train.py").write_text(script.replace("def main(settings):\n", f"def main(settings):\n    {dies}\n"))
@@ -195,7 +195,7 @@ def test_a_search_finds_better_settings_and_writes_them_down(train, tmp_path):
 
 
 @needs_sweeper
-def test_a_mistake_in_a_search_is_told_in_one_line(train):
+def test_a_mistake_in_a_search_is_one_line(train):
     done, jobs = train("-m", "hydra/sweeper=tune", "trainer.seed=13", PEAKS)
     assert (done.returncode, len(jobs)) == (2, 1)
     assert error_lines(done) == ["train: error: seed must not be unlucky"]

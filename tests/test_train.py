@@ -110,7 +110,7 @@ def test_a_guided_head_is_where_alignments_are_read_afterwards(settings, tmp_pat
     assert choice["error_rate"] < 0.1 and choice["measured_on"] == "gold links"
 
 
-def test_guidance_by_links_that_are_not_there_is_told(settings, tmp_path, monkeypatch):
+def test_guidance_by_links_that_are_not_there_is_reported(settings, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"guidance.links \(given\) needs a corpus with word links"):
         main(settings(tmp_path / "run", "guidance.links=given"))
     with monkeypatch.context() as patch:

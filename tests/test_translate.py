@@ -159,7 +159,7 @@ def test_of_several_processes_each_does_a_part(trained_run, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["alone", "in", "together"]
 
 
-def test_a_wrong_output_is_told_before_the_model_is_loaded(tmp_path):
+def test_a_wrong_output_is_reported_before_the_model_is_loaded(tmp_path):
     for output, error in ((tmp_path, IsADirectoryError), (tmp_path / "nowhere" / "out", FileNotFoundError)):
         with pytest.raises(error) as refused:
             main(["--checkpoint", "no such checkpoint", "--output", str(output), "eins"])
@@ -211,7 +211,7 @@ def test_columns_hold_whatever_is_in_the_text(translate, line):
     assert json.loads(translate("--markup", "--json", line)[0])["translations"][0]["text"] == plain
 
 
-def test_a_sentence_that_is_a_file_is_said(translate, tmp_path, caplog):
+def test_a_sentence_that_is_a_file_is_reported(translate, tmp_path, caplog):
     (tmp_path / "lines").write_text("eins\n")
     translate(str(tmp_path / "lines"), "eins")
     assert f"{tmp_path}/lines is a file, translated as a sentence; --input translates its lines" in caplog.text
@@ -257,7 +257,7 @@ def test_greedy_beam_and_sampling(translate):
     assert translate(*wild, "--top-k", "1") == ["three two one"]
 
 
-def test_a_length_limit_is_said(translate, caplog):
+def test_a_length_limit_is_reported(translate, caplog):
     assert translate("--max-length", "2", "eins zwei drei vier")
     assert "line 1: stopped at the length limit" in caplog.text
 

@@ -34,6 +34,7 @@ from mt.data.document import DocumentSettings
 from mt.data.lock import shared
 from mt.data.tokenizer import BOS, EOS, TokenizerPair
 from mt.data.whole_folder import json_text, whole_folder
+from mt.terminal import escaped
 
 log = logging.getLogger(__name__)
 
@@ -269,8 +270,7 @@ def _one_short_line() -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        text = " ".join(str(error).split())
-        text = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+        text = escaped(" ".join(str(error).split()))
         raise ValueError(text if len(text) <= 600 else f"{text[:400]} … {text[-100:]}") from error
 
 

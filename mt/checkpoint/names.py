@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
+from mt.terminal import escaped
+
 LONGEST_NAME = 255  # of a file or folder, in bytes, on most file systems
 LONGEST_GIVEN = 240  # for one part of a name in the settings: leaves room for endings such as .multirun
 SWEEP = ".multirun"  # the suffix of a multirun's folder, so that it is never the folder of a run
@@ -75,7 +77,7 @@ def job_folder(overrides: str) -> str:
 
 def shown(value: Any, most: int = 60) -> str:
     """A value for a message: on one line, control characters escaped, shortened where it is long."""
-    text = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in str(value))
+    text = escaped(str(value))
     return text if len(text) <= most else f"{text[:most]}…"
 
 

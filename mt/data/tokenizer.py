@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import sentencepiece
 
+from mt.cores import check_threads
 from mt.data.canonical import composed, is_composed
 from mt.data.subword_sampler import SubwordSampler
 from mt.listing import listed
@@ -288,6 +289,7 @@ def _train(lines: Iterator[str], settings: TokenizerSettings, side: str) -> Toke
     model, name = io.BytesIO(), COMPOSING.get(settings.normalization)
     if name:
         lines = map(composed, lines)
+    check_threads(TRAINING_THREADS)
     try:
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=_short_enough(lines, side),

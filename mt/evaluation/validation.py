@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from mt.checkpoint.validation import Validation
 from mt.data.batching import TokenBatches
@@ -21,6 +20,7 @@ from mt.evaluation.scores import score, zero_bleu
 from mt.evaluation.tokenization import Tokenization
 from mt.inference.request import requests
 from mt.inference.translator import Translator
+from mt.objective.label_smoothing import LabelSmoothedCrossEntropy
 from mt.search.search import Search
 
 log = logging.getLogger(__name__)
@@ -94,18 +94,11 @@ class Validator:
     def loss(self, translator: Translator) -> float:
         """Mean negative log-likelihood in nats of a reference token, EOS included, without smoothing."""
         model, nats, num_tokens = translator.model, 0.0, 0
+        likelihood = LabelSmoothedCrossEntropy(smoothing=0.0)
         for batch in self.batches.once():
             batch = batch.to(translator.device)
             with mixed_precision(translator.device, translator.dtype):
-                logits_BTV = model.output(model(batch.source, batch.target_in_BT))
-            nats += float(
-                nn.functional.cross_entropy(
-                    logits_BTV.float().flatten(0, 1),
-                    batch.target_out_BT.flatten(),
-                    ignore_index=model.pad,
-                    reduction="sum",
-                )
-            )
+                nats += float(likelihood(model, batch).sums["nats"])
             num_tokens += batch.num_tokens
         return nats / num_tokens
 

@@ -35,6 +35,11 @@ class AlignmentHead(nn.Module):
         return attention.weights_of(q_RHTK, summary, reading)
 
 
+def last_but_one(num_layers: int) -> int:
+    """The decoder layer, from 0, whose attention is taken for links where none is named; the only one of one layer."""
+    return max(0, num_layers - 2)
+
+
 def add_alignment_head(model: Seq2Seq, *, layer: int) -> Seq2Seq:
     """The model with a fresh alignment head after decoder layer `layer`, from 0; it translates as before.
 

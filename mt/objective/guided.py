@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from mt.data.batching import Batch
+from mt.model.alignment_head import last_but_one
 from mt.model.decoder import AttentionTap
 from mt.model.seq2seq import Seq2Seq
 from mt.objective.contract import Loss, Objective
@@ -50,7 +51,7 @@ class Guidance:
 
     def at(self, num_layers: int, num_heads: int) -> tuple[int, int]:
         """The layer and the head that are guided. Raises ValueError for one that the model does not have."""
-        layer = max(0, num_layers - 2) if self.layer is None else self.layer
+        layer = last_but_one(num_layers) if self.layer is None else self.layer
         for name, value, count in (("layer", layer, num_layers), ("head", self.head, num_heads)):
             if not 0 <= value < count:
                 raise ValueError(f"guidance.{name} ({value}) must be from 0 to {count - 1}")

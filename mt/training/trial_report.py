@@ -49,7 +49,7 @@ def _memory(section: Section, memory: Memory, max_tokens: int) -> None:
     if memory.needed > memory.free:
         section.stop(f"updates need about {_gib(memory.needed)}, and {_gib(memory.free)} are free", remedy)
     elif memory.needed > TIGHT * memory.free:
-        section.but(f"updates need about {_gib(memory.needed)} of the {_gib(memory.free)} that are free", remedy)
+        section.improve(f"updates need about {_gib(memory.needed)} of the {_gib(memory.free)} that are free", remedy)
 
 
 def _time(section: Section, speed: Speed, settings: TrainerSettings, times_larger: float) -> None:
@@ -71,12 +71,12 @@ def _time(section: Section, speed: Speed, settings: TrainerSettings, times_large
         )
         section.numbers["whole"] = {"seconds": seconds, "epochs": epochs, "limit": limit}
         if epochs < FEW_EPOCHS:
-            section.but(
+            section.improve(
                 f"until {limit} training sees every pair {epochs:.1f} times",
                 "raise it; 10 to 50 are usual for small corpora",
             )
         elif epochs > MANY_EPOCHS and settings.patience is None:
-            section.but(
+            section.improve(
                 f"until {limit} training sees every pair {epochs:,.0f} times: it will learn the corpus by heart",
                 "lower it, or set trainer.patience",
             )

@@ -198,7 +198,7 @@ def test_an_empty_file_gives_empty_files(aligner, files):
     assert (folder / "links.pharaoh").read_text() == (folder / "alignments.jsonl").read_text() == ""
 
 
-def test_text_without_blanks_is_told_once(aligner, files, caplog):
+def test_text_without_blanks_is_reported_once(aligner, files, caplog):
     (files / "zh").write_text("我知道那个老人\n我喜欢这本书\n", encoding="utf-8")
     call(files, "--formats", "json", source="zh")
     assert [record.getMessage() for record in caplog.records] == [
@@ -258,7 +258,7 @@ def test_a_real_model_is_read_the_same_whatever_the_batch(checkpoint, tmp_path):
 
 
 @pytest.mark.parametrize("has_target", [True, False], ids=["given target", "own translation"])
-def test_lines_over_max_pieces_are_left_out_and_told(checkpoint, tmp_path, caplog, has_target):
+def test_lines_over_max_pieces_are_left_out_and_reported(checkpoint, tmp_path, caplog, has_target):
     words = ["the house ", "house the the "]
     (tmp_path / "en").write_text(f"the house\n{words[0] * 20_000}\nthe house is small\n", "utf-8")
     (tmp_path / "de").write_text("the house\nthe house\n" + words[1] * 5 + "\n", "utf-8")

@@ -98,7 +98,7 @@ def test_links_of_a_corpus_lie_within_words_that_only_blanks_part(tmp_path):
     assert links[0].sure == {(0, 0), (1, 1), (2, 2)}
 
 
-def test_gold_that_may_count_other_words_is_said(tmp_path, caplog):
+def test_gold_that_may_count_other_words_is_reported(tmp_path, caplog):
     (tmp_path / "fr").write_text("le prix bas\nle prix\u00a0: bas\n")
     (tmp_path / "en").write_text("the price low\nthe price: low\n")
     files = [f"--{name}={tmp_path / file}" for name, file in (("source", "fr"), ("target", "en"), ("output", "links"))]

@@ -29,7 +29,7 @@ def test_sure_links_are_possible_too():
         ["", "2 3 2 S", "1 1 1 S", "1 2 3 P"],
     ],
 )
-def test_pharaoh_and_naacl_are_told_apart(lines):
+def test_pharaoh_and_naacl_are_reported_apart(lines):
     assert from_lines(lines, 2) == TWO
 
 

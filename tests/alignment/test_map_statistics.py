@@ -20,7 +20,7 @@ SHARP = [[1, 0, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1]]
 SUNK = [[0, 0, 0, 1.0]] * 3
 
 
-def test_flat_sharp_and_sunken_layers_are_told_apart():
+def test_flat_sharp_and_sunken_layers_are_reported_apart():
     found = map_statistics([raw(FLAT, SHARP, SUNK)])
     assert tuple(found) == NAMES
     np.testing.assert_allclose(found["entropy"], [np.log(4), 0, 0], atol=1e-12)

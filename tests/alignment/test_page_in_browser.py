@@ -234,7 +234,7 @@ def test_the_table_of_heads_tells_and_picks(page, made):
     assert [each.get_attribute("aria-pressed") for each in buttons].index("true") == HEADS + 1
 
 
-def test_gold_links_are_told_apart(page, made):
+def test_gold_links_are_reported_apart(page, made):
     driver, links = page(5), made[1][5][2]
     kinds = {
         "right": links & GOLD.sure,

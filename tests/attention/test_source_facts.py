@@ -29,7 +29,7 @@ def test_ways_through_the_tree_choose_the_bias_and_pieces_without_one_have_none(
     assert not bias[:, 3:].any() and not bias[:, :, 3:].any()
 
 
-def test_far_ways_count_as_the_farthest_that_is_told_apart():
+def test_far_ways_count_as_the_farthest_that_is_reported_apart():
     mixer = learned(Structured, H, K, most_steps=2)
     chain = torch.arange(5)
     distances = (chain[:, None] - chain[None]).clamp_min(0).to(torch.int8)  # each the head of the next

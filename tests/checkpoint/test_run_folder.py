@@ -156,7 +156,7 @@ def test_fresh_leaves_a_folder_alone_that_is_no_runs(tmp_path):
     assert (tmp_path / "thesis.txt").exists()
 
 
-def test_links_that_a_copy_made_folders_are_told(run, tmp_path):
+def test_links_that_a_copy_made_folders_are_reported(run, tmp_path):
     copy = shutil.copytree(run.path, tmp_path / "copy", symlinks=False)
     with pytest.raises(ValueError, match="must be a link to a step, not a folder: copy runs with cp -a"):
         RunFolder.open(copy, SETTINGS)
@@ -165,7 +165,7 @@ def test_links_that_a_copy_made_folders_are_told(run, tmp_path):
 # --- the lock
 
 
-def test_a_second_process_is_told_who_is_there_and_deletes_nothing(run):
+def test_a_second_process_is_reported_who_is_there_and_deletes_nothing(run):
     before = tree(run.path)
     for how in ({}, {"fresh": True}):
         said, status = in_child(lambda how=how: opened(run.path, **how))
@@ -228,7 +228,7 @@ def test_a_sound_run_goes_on_from_its_last_step(run, caplog):
     assert not caplog.records
 
 
-def test_a_damaged_step_is_told_and_skipped_and_out_of_the_way(run, caplog):
+def test_a_damaged_step_is_reported_and_skipped_and_out_of_the_way(run, caplog):
     tear(run.last, "training.safetensors")
     folder, state = run.resume_point()
     assert folder.name == run.last.name == "step_000010" and state.numbers["step"] == 10

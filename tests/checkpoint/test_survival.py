@@ -86,7 +86,7 @@ def assert_all_is_sound(folder):
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_a_kill_at_any_moment_leaves_a_run_that_goes_on(begun, tmp_path, work, steps, stride):
+def test_a_kill_at_any_moment_leaves_a_run_that_resumes(begun, tmp_path, work, steps, stride):
     seen = set()
     for number in range(1, 1000, stride):
         folder = tmp_path / str(number)

@@ -78,7 +78,7 @@ def test_the_same_command_again_measures_nothing_and_reports_the_same(compared, 
     assert (compared / "results.json").stat().st_mtime_ns == before[0]
 
 
-def test_a_variant_that_cannot_be_trained_is_told_and_the_others_stay(compared, settings, capsys):
+def test_a_variant_that_cannot_be_trained_is_reported_and_the_others_stay(compared, settings, capsys):
     broken = {"slot": "decoder.cross_attention", "attention": "top_k", "overrides": ["model.layer.dim=31"]}
     changed = settings | {"variants": {**settings["variants"], "broken": broken}, "parts": ["train", "report"]}
     main(changed)

@@ -81,7 +81,7 @@ class Killed(Variant):
         os._exit(9)
 
 
-def test_a_process_that_the_system_ends_is_told_as_out_of_memory():
+def test_a_process_that_the_system_ends_is_reported_as_out_of_memory():
     killed = Killed(name="killed", slot="decoder.cross_attention", attention="dense", node={})
     assert measure_alone(killed, L, SETTINGS)["failed"].startswith("out of memory")
     assert measure_alone(variant("dense"), L, SETTINGS)["cache_bytes"] == 2 * H * L * K * FLOAT

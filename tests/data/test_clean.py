@@ -157,7 +157,7 @@ def test_a_malformed_line_of_a_held_out_set_is_always_refused():
         HeldOut.read("valid", FAULTY)
 
 
-def test_nothing_left_is_told_with_the_reasons(cleaned):
+def test_nothing_left_is_reported_with_the_reasons(cleaned):
     with pytest.raises(ValueError, match=r"data.train: no pair is left of 9 after cleaning \(too long.*: 9\)"):
         cleaned(PAIRS, replace(NO_RULES, max_characters=2))
 

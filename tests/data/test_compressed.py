@@ -74,7 +74,7 @@ def test_a_file_that_is_cut_off_gives_its_lines_and_then_says_so(tmp_path, endin
 
 @every_packing
 @pytest.mark.parametrize("damage", ["changed", "checksum", "behind", "empty"])
-def test_a_damaged_file_is_said_in_one_line(tmp_path, ending, damage):
+def test_a_damaged_file_is_one_line(tmp_path, ending, damage):
     whole = PACK[ending](CONTENT)
     half = len(whole) // 2
     content = {

@@ -100,7 +100,7 @@ def damaged(content: bytes, random: Random) -> bytes:
 
 
 @pytest.mark.parametrize("kind", FILES)
-def test_damage_of_any_kind_is_told_with_the_file(tmp_path, kind):
+def test_damage_of_any_kind_is_reported_with_the_file(tmp_path, kind):
     content, reader = FILES[kind]
     random = Random(16)
     path = tmp_path / "file"

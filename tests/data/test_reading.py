@@ -148,7 +148,7 @@ def test_a_damaged_file_ends_the_files_beside_it(tmp_path):
     assert last == Pair("next", "naechste")
 
 
-def test_line_counts_are_told_as_far_as_they_can_be_read(tmp_path):
+def test_line_counts_are_reported_as_far_as_they_can_be_read(tmp_path):
     (tmp_path / "a.en.gz").write_bytes(gzip.compress(b"one\n" * 1_000_000)[:-100])
     write(tmp_path / "a.de", b"eins\n" * 3)
     with pytest.raises(ValueError, match=r"a\.en\.gz has at least \d{6}, \S+a\.de has 3 lines"):

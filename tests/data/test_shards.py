@@ -95,7 +95,7 @@ def test_each_file_is_a_shard_that_is_prepared_when_it_is_asked_for(opened):
 
 
 @pytest.mark.parametrize("keep", [2, 3])
-def test_so_many_shards_stay_on_the_disk_as_are_wanted(data, keep):
+def test_so_many_shards_stay_on_the_disk_as_the_setting_says(data, keep):
     prepared = prepare(replace(data, keep_shards=keep), TOKENIZER, num_processes=1)
     shards = prepared.train
     for number in (0, 1, 2, 3, 0):
@@ -149,7 +149,7 @@ def test_the_ledger_counts_each_shard_once_however_often_it_is_prepared(opened):
     assert ledger.drops["empty side"].count == 3
 
 
-def test_a_mistake_in_a_shard_that_comes_in_the_background_is_told_when_it_is_needed(opened, tmp_path):
+def test_a_mistake_in_a_shard_that_comes_in_the_background_is_reported_when_it_is_needed(opened, tmp_path):
     (tmp_path / "train.3.de").write_text("too few\n")
     opened.train.prefetch(3)
     opened.train.store(1)

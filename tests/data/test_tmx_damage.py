@@ -113,7 +113,7 @@ def test_damage_around_units_costs_none_of_them(tmp_path):
         assert 1 <= sum(pair.fault is not None for pair in pairs) <= 2
 
 
-def test_two_files_behind_one_another_are_both_read(tmp_path):
+def test_two_files_one_after_another_are_both_read(tmp_path):
     pairs = read(tmp_path, tmx(*UNITS, before="") + tmx(*UNITS, before='<?xml version="1.0"?>'))
     assert [pair for pair in pairs if pair.fault is None] == PAIRS * 2
     assert len(pairs) == 5

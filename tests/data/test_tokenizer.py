@@ -1,6 +1,9 @@
 """Tokenizers give back what they got and reserve what they should. How they sample: test_subword_sampler.py."""
 
+import subprocess
+import sys
 import unicodedata
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -8,6 +11,8 @@ from hypothesis import strategies as st
 
 from mt.data.canonical import composed
 from mt.data.tokenizer import BOS, EOS, PAD, UNK, Tokenizer, TokenizerPair, TokenizerSettings, train_tokenizers
+
+ROOT = Path(__file__).resolve().parents[2]
 
 SOURCES = [f"{number} small dogs and {animal}s run over the green field." for number in range(40) for animal in
            ("cat", "horse", "mouse", "bird", "cow")]  # fmt: skip
@@ -199,3 +204,22 @@ def test_foreign_files_are_refused(tmp_path):
         TokenizerPair.load(tmp_path)
     with pytest.raises(FileNotFoundError, match=r"no tokenizer.model, and no source.model"):
         TokenizerPair.load(tmp_path / "nowhere")
+
+
+def test_too_little_address_space_for_its_threads_is_one_line(tmp_path):
+    """Where they cannot start, sentencepiece would end the process with a code of its own."""
+    pytest.importorskip("resource", reason="needs limits of a process")
+    if not Path("/proc/self/statm").exists():
+        pytest.skip("needs Linux's count of memory")
+    script = (
+        "import resource; from pathlib import Path; from mt.command_line import run\n"
+        "from mt.data.tokenizer import TokenizerSettings, train_tokenizers\n"
+        "def main():\n"
+        "    used = int(Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize()\n"
+        "    resource.setrlimit(resource.RLIMIT_AS, (used + 300 * 2**20, resource.RLIM_INFINITY))\n"
+        "    train_tokenizers(['a b'] * 99, ['c d'] * 99, 99, TokenizerSettings(vocab_size=300))\n"
+        "run(main)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert "16 threads need 512 MiB of address space, the limit (ulimit -v) leaves" in done.stderr

@@ -91,7 +91,7 @@ def test_a_bug_shows_where_it_happened():
         list(map_in_order(partial(fails_at, 30, KeyError("a bug")), range(60), 2))
 
 
-def test_a_process_that_dies_is_told_in_one_line():
+def test_a_process_that_dies_is_one_line():
     with pytest.raises(ChildProcessError, match=r"^a worker process ended by signal 9; is there enough memory\?$"):
         list(map_in_order(partial(dies_at, 30), range(60), 2))
 

@@ -149,7 +149,7 @@ def test_text_inside_stays_and_codes_go(tmp_path, text, expected):
         assert read(tmp_path, content) == [Pair(expected, "x")]
 
 
-def test_damage_and_other_files_are_told_as_of_every_xml(tmp_path):
+def test_damage_and_other_files_are_reported_as_of_every_xml(tmp_path):
     content = version_1(unit_1("one", "eins"), unit_1("two", "zwei"))
     *pairs, last = read(tmp_path, content.replace("two</source>", "two</sauce>"))
     assert pairs == PAIRS[:1]

@@ -168,7 +168,7 @@ def test_the_language_is_what_a_flag_says_or_what_the_files_are_called(tmp_path,
     assert languages_of_names("test.en", "zh") == []
 
 
-def test_files_of_one_name_are_told_apart():
+def test_files_of_one_name_are_reported_apart():
     assert distinct_names(["a/run/test.txt", "b/run/test.txt"]) == ["a/run/test.txt", "b/run/test.txt"]
     assert distinct_names(["a/test.txt", "a/other.txt"]) == ["test.txt", "other.txt"]
     with pytest.raises(ValueError, match=r"--hypotheses \(./a\) is given twice"):
@@ -212,7 +212,7 @@ def test_what_comet_cannot_do_is_one_line_before_anything_is_scored(comet, files
         main([*flags, *source, "--comet-model", str(comet)])
 
 
-def test_a_python_without_comet_is_told_with_the_install_line(files, tmp_path, monkeypatch):
+def test_a_python_without_comet_is_reported_with_the_install_line(files, tmp_path, monkeypatch):
     alone = tmp_path / "python"  # with the standard library alone, from a folder where a comet lies
     alone.write_text(f'#!/bin/sh\ncd "{Path(__file__).parent}" && exec "{sys.executable}" -S -E "$@"\n', "utf-8")
     alone.chmod(0o755)

@@ -75,12 +75,12 @@ def test_rows_are_given_out_while_the_writer_waits():
 
 
 @pytest.mark.parametrize("job, error", [(fails, "no such tag"), (dies, "a worker process ended by signal 9")])
-def test_a_worker_that_fails_or_dies_is_told(job, error):
+def test_a_worker_that_fails_or_dies_is_reported(job, error):
     with pytest.raises((ValueError, OSError), match=error):
         list(in_order(job, windows(2 * MANY), 2))
 
 
-def test_an_input_that_fails_is_told():
+def test_an_input_that_fails_is_reported():
     def torn():
         yield from windows(MANY)
         raise OSError("the disk is gone")

@@ -133,7 +133,7 @@ def test_gradient_checkpointing_changes_nothing(prepared, guiding):
         torch.testing.assert_close(weight, after[1][name], rtol=1e-5, atol=1e-7)
 
 
-def test_a_guided_run_goes_on_exactly_and_its_loss_falls(prepared, guiding, tmp_path):
+def test_a_guided_run_resumes_exactly_and_its_loss_falls(prepared, guiding, tmp_path):
     whole = guided_trainer(prepared, guiding, tmp_path / "whole", max_steps=12)
     whole.run()
     guided_trainer(prepared, guiding, tmp_path / "cut", max_steps=5).run()

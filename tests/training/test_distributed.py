@@ -135,7 +135,7 @@ def test_the_first_process_alone_writes(work):
         assert steps == sorted(set(steps))
 
 
-def test_processes_are_told_apart_by_the_environment(monkeypatch):
+def test_processes_are_reported_apart_by_the_environment(monkeypatch):
     assert Ranks.join("cpu") == Ranks() and Ranks().is_first
     monkeypatch.setenv("WORLD_SIZE", "two")
     with pytest.raises(ValueError, match=r"WORLD_SIZE \(two\) must be a whole number"):

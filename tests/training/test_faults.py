@@ -238,7 +238,7 @@ def test_a_tracker_that_fails_is_dropped_with_one_warning(prepared, tmp_path, ca
     ]
 
 
-def test_a_tracker_that_cannot_start_is_dropped_but_its_wrong_settings_are_told(tmp_path, caplog):
+def test_a_tracker_that_cannot_start_is_dropped_but_its_wrong_settings_are_reported(tmp_path, caplog):
     with pytest.raises(ValueError, match="must be online"):
         Guarded(BrokenTracker()).start(tmp_path, {"fails with": ValueError("tracker.mode (x) must be online")}, 0)
     broken = BrokenTracker()

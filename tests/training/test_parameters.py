@@ -37,7 +37,7 @@ def test_frozen_parameters_have_no_gradient_no_state_and_no_decay(prepared, tmp_
     assert with_state == before.keys() - kept
 
 
-def test_a_run_with_frozen_parameters_goes_on_exactly(prepared, tmp_path):
+def test_a_run_with_frozen_parameters_resumes_exactly(prepared, tmp_path):
     whole = make_trainer(prepared, tmp_path / "whole", model=frozen_model(prepared), ema_decay=0.9)
     whole.run()
     first = make_trainer(prepared, tmp_path / "parts", model=frozen_model(prepared), ema_decay=0.9, max_steps=5)

@@ -12,7 +12,7 @@ SLOTS = {"encoder": EncoderMixer, "decoder": CausalMixer, "cross_attention": Mem
 
 
 @pytest.mark.parametrize("attention", list(variants(Mixer)))
-def test_a_run_goes_on_exactly_with_every_attention_in_all_its_slots(prepared, tmp_path, attention):
+def test_a_run_resumes_exactly_with_every_attention_in_all_its_slots(prepared, tmp_path, attention):
     slots = {slot: attention for slot, role in SLOTS.items() if isinstance(attention(2, 4), role)}
     assert slots
     settings = {"validate_every": 2, "max_tokens": 200, "ema_decay": 0.9}

@@ -79,7 +79,7 @@ def test_links_are_those_that_guide_unless_others_are_asked_for(prepared, monkey
     assert asked == ["learned", "given", "learned"]
 
 
-def test_mistakes_and_what_is_not_heard_are_told(prepared, caplog):
+def test_mistakes_and_what_is_not_heard_are_reported(prepared, caplog):
     with pytest.raises(ValueError, match=r"lexicon.links \(guessed\) must be one of given, learned, or null"):
         LexiconSettings(links="guessed")
     with pytest.raises(ValueError, match=r"lexicon.links \(given\) needs a corpus with word links"):
@@ -92,7 +92,7 @@ def test_mistakes_and_what_is_not_heard_are_told(prepared, caplog):
 
 
 @pytest.mark.parametrize("ema_decay", [0.0, 0.9])
-def test_a_run_goes_on_exactly_with_the_lexicon_of_its_checkpoint(prepared, lexicon, tmp_path, ema_decay):
+def test_a_run_resumes_exactly_with_the_lexicon_of_its_checkpoint(prepared, lexicon, tmp_path, ema_decay):
     def trainer(name, *, is_filled=True, **settings):
         model = with_prior(prepared)
         if is_filled:

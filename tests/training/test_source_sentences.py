@@ -37,7 +37,7 @@ def test_a_separator_that_the_settings_name_stays():
     [({"cross_attention": Hierarchical}, True), ({"encoder": Sections}, True), ({"encoder": Dense}, False)],
     ids=["cross-attention", "encoder", "nobody asks"],
 )
-def test_attention_that_sees_one_sentence_where_it_asks_for_several_is_told_of(prepared, caplog, slots, is_told):
+def test_attention_that_sees_one_sentence_where_it_asks_for_several_is_reported_of(prepared, caplog, slots, is_told):
     model = make_model(prepared, **slots)
     check_sentences(model)
     assert ("each source is one sentence" in caplog.text) == is_told

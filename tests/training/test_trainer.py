@@ -24,7 +24,7 @@ def test_the_same_seed_gives_the_same_run_and_another_seed_another(prepared, tmp
     assert runs[0] == runs[1] != runs[2]
 
 
-def test_a_run_that_a_signal_stopped_goes_on_exactly(prepared, tmp_path):
+def test_a_run_that_a_signal_stopped_resumes_exactly(prepared, tmp_path):
     whole = make_trainer(prepared, tmp_path / "whole", ema_decay=0.9, accumulate=2, max_tokens=2000, max_steps=14)
     whole.run()
 
@@ -179,7 +179,7 @@ def test_ctrl_c_that_is_ignored_stays_so_while_it_trains(prepared, tmp_path, cap
     assert (outcome.signal, outcome.position.step) == (None, 12) and "SIGINT" not in caplog.text
 
 
-def test_a_validation_that_a_signal_prevented_comes_when_the_run_goes_on(prepared, tmp_path):
+def test_a_validation_that_a_signal_prevented_comes_when_the_run_resumes(prepared, tmp_path):
     def stop_at_step_5(step, progress):
         if step == 5:
             os.kill(os.getpid(), signal.SIGTERM)

@@ -53,7 +53,7 @@ def test_a_trial_trains_the_model_and_measures_it(prepared):
     assert not all(torch.equal(old, new) for old, new in zip(before, model.parameters(), strict=True))
 
 
-@pytest.mark.parametrize("needed, level", [(1, None), (7, Level.BUT), (9, Level.STOP)])
+@pytest.mark.parametrize("needed, level", [(1, None), (7, Level.IMPROVE), (9, Level.STOP)])
 def test_memory_that_is_not_there_stops_training(needed, level):
     levels = [finding.level for finding in section(trial_of(needed=needed)).findings]
     assert levels == ([] if level is None else [level])
@@ -90,7 +90,7 @@ def test_an_epoch_of_a_sample_is_scaled_to_the_corpus():
 
 
 @pytest.mark.parametrize("steps, words", [(20, "sees every pair 1.0 times"), (100_000, "learn the corpus by heart")])
-def test_too_few_and_too_many_epochs_are_told(steps, words):
+def test_too_few_and_too_many_epochs_are_reported(steps, words):
     (finding,) = section(trial_of(speed=SPEED), max_steps=steps).findings
-    assert finding.level == Level.BUT
+    assert finding.level == Level.IMPROVE
     assert words in finding.what

@@ -27,7 +27,7 @@ RESULTS = "sleep|work/|rest|read|cook/|learn|dance/|sing/|translate|write|eat|dr
 def subordinate(
     d: Draw, main: Clause, en: str, de: str, clause: Clause, *, first: bool = False, order: str = "last"
 ) -> Sentence:
-    """Both clauses joined by a conjunction, the subordinate one behind or in front."""
+    """Both clauses joined by a conjunction, the subordinate one after or before the other."""
     mark = d.mark()
     en_words = [*[Word(w, mark) for w in en.split()], *clause.english()]
     de_words = [Word(de, mark), *clause.german(order)]

@@ -27,7 +27,7 @@ class Draw(AdverbialDraw, VerbDraw):
         place: float = 0.0,
         time: float = 0.0,
     ) -> Clause:
-        """A clause with all the arguments that the verb wants, and some adverbs of manner."""
+        """A clause with all the arguments that the verb needs, and some adverbs of manner."""
         if subject is None:
             subject = self.subject(verb.subjects)
             while is_question and not modal and subject.owner in ("I", "we"):
@@ -51,7 +51,7 @@ class Draw(AdverbialDraw, VerbDraw):
         return clause
 
     def fill(self, clause: Clause, *, definite: float = 0.5) -> None:
-        """The objects and complements that the verb wants."""
+        """The objects and complements that the verb needs."""
         verb, subject = clause.verb, clause.subject
         frame = verb.frame
         if frame in ("accusative", "ditransitive"):
@@ -84,7 +84,7 @@ class Draw(AdverbialDraw, VerbDraw):
                 accusative.determiner = "any"
 
     def suit(self, clause: Clause) -> None:
-        """Puts the object into the plural where the verb or noun wants it."""
+        """Puts the object into the plural where the verb or noun needs it."""
         phrase = clause.accusative
         if not isinstance(phrase, NounPhrase) or phrase.is_plural or not self.needs_plural(phrase.noun, clause.verb):
             return

@@ -1,4 +1,4 @@
-"""Random choices of one sentence, and what they leave behind."""
+"""Random choices of one sentence, and a record of them."""
 
 from random import Random
 

@@ -54,7 +54,7 @@ def _readable(section: Section, found: Survey, malformed: str) -> None:
         elif malformed == "refuse":
             section.stop(what, f"{remedy}, or data.cleaning.malformed=drop leaves such lines out")
         else:
-            section.but(what, f"{remedy}; they are left out (data.cleaning.malformed)")
+            section.improve(what, f"{remedy}; they are left out (data.cleaning.malformed)")
 
 
 def _canonical(section: Section, found: Survey, normalization: str) -> None:
@@ -62,7 +62,7 @@ def _canonical(section: Section, found: Survey, normalization: str) -> None:
         return
     what = f"{_pairs(found.num_not_nfc)} of {found.name} are not in Unicode normal form NFC (é may be e and a mark)"
     if normalization == "identity":
-        section.but(
+        section.improve(
             f"{what}: the same text in another form gets other pieces", "tokenizer.normalization=nfc makes them one"
         )
     else:
@@ -79,14 +79,16 @@ def _enough(section: Section, found: Survey) -> None:
         if number < FEWEST_TRAIN:
             section.stop(f"train has {_pairs(number)}, too few to learn from", "10,000 are the least that makes sense")
         elif number < FEW_TRAIN:
-            section.but(
+            section.improve(
                 f"train has {_pairs(number)}, which are few for a model",
                 "add more text, or take a small model (model=tiny) with much dropout (model.layer.dropout=0.3)",
             )
     elif number < FEW_HELD_OUT:
-        section.but(f"{name} has {_pairs(number)}: its scores will vary a lot by chance", "1,000 to 3,000 are usual")
+        section.improve(
+            f"{name} has {_pairs(number)}: its scores will vary a lot by chance", "1,000 to 3,000 are usual"
+        )
     elif name == "valid" and number > MANY_VALID:
-        section.but(
+        section.improve(
             f"valid has {_pairs(number)}, and every validation translates them all", "1,000 to 3,000 are enough"
         )
 

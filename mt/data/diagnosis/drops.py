@@ -102,7 +102,7 @@ def held_out_faults(
     listed = ", ".join(f"{reason} {count:,}" for reason, count in reasons.most_common())
     section.lines.append(f"if it were train, {name} would lose {reasons.total():,} of {len(sample):,}: {listed}")
     if reasons.total() > MUCH_HELD_OUT * len(sample):
-        section.but(
+        section.improve(
             f"{share(reasons.total(), len(sample))} of {name} would be dropped if it were train ({listed})",
             "repair those lines: they make its scores wrong, and nothing is dropped from held-out sets",
         )
@@ -110,12 +110,12 @@ def held_out_faults(
 
 def _judge(section: Section, reason: str, count: int, total: int) -> None:
     if reason.endswith("pieces)") and count > MUCH_TOO_LONG * total:
-        section.but(
+        section.improve(
             f"{share(count, total)} of the train pairs are {reason} and dropped",
             "raise data.max_pieces, or cut long lines into sentences",
         )
     elif count > MUCH * total and not reason.startswith(("duplicate", "repeated side")):
-        section.but(f"cleaning drops {share(count, total)} of train for {reason}", _remedy(reason))
+        section.improve(f"cleaning drops {share(count, total)} of train for {reason}", _remedy(reason))
 
 
 def _remedy(reason: str) -> str:
@@ -162,7 +162,7 @@ def _escapes(section: Section, sample: Sequence[Drawn]) -> None:
     ]
     section.numbers["escaped"] = len(escaped)
     if len(escaped) > 0.01 * len(sample):
-        section.but(
+        section.improve(
             f"{share(len(escaped), len(sample))} of the train pairs contain escapes such as &apos; and &quot;"
             f" ({shortened(escaped[0].source, 40)}), and translations will, too",
             "replace them by characters in all files (Moses' deescape-special-chars does that)",

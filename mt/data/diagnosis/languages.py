@@ -144,7 +144,7 @@ def _judged(source: SideLanguage, target: SideLanguage) -> Iterator[Finding]:
             )
         elif like is not None:
             yield Finding(
-                Level.BUT,
+                Level.IMPROVE,
                 f"the {place} side of {VIEWS} looks like {like} rather than {side.code}",
                 f"is {setting} right?",
             )
@@ -174,7 +174,7 @@ def _judge_pairs(section: Section, view: View) -> None:
         f" a source and {len(seen['target']):,} a target that reads like the other side"
     )
     if swapped := seen.pop("swapped"):
-        find = section.stop if len(swapped) > MANY_SWAPPED * len(pairs) else section.but
+        find = section.stop if len(swapped) > MANY_SWAPPED * len(pairs) else section.improve
         find(
             f"{share(len(swapped), len(pairs))} of the pairs of {view.name} look swapped"
             f' ("{shortened(swapped[0].source, 40)}" is on the source side)',
@@ -182,7 +182,7 @@ def _judge_pairs(section: Section, view: View) -> None:
         )
     for side, found in seen.items():
         if len(found) > MANY * len(pairs):
-            section.but(
+            section.improve(
                 f"in {share(len(found), len(pairs))} of the pairs of {view.name} the {side} reads like the other side"
                 f' ("{shortened(getattr(found[0], side), 40)}")',
                 "was it left untranslated? data.cleaning.drop_identical and drop_wrong_language drop the clear cases",

@@ -56,7 +56,7 @@ def held_out_lengths(section: Section, train: Lengths, name: str, pairs: Sequenc
     ours, theirs = (lengths.source["characters"].mean() for lengths in (train, Lengths.of(pairs)))
     section.numbers[f"{name} characters"] = float(theirs)
     if not 1 / OTHER_LENGTH < (theirs + 1) / (ours + 1) < OTHER_LENGTH:
-        section.but(
+        section.improve(
             f"source sentences of {name} have {theirs:.0f} characters on average, those of train {ours:.0f}",
             "train on text like the text to be translated",
         )

@@ -67,7 +67,7 @@ class Overlap:
             number = counts[SAME_PAIR] + counts[SAME_PAIR_FOLDED] + counts[SAME_SOURCE]
             section.numbers[f"{name} in valid"] = number
             if number > MUCH * len(pairs):
-                section.but(
+                section.improve(
                     f"{share(number, len(pairs))} of the sources of {name} are in valid, which chooses checkpoints",
                     "take them out of valid",
                 )
@@ -77,7 +77,7 @@ class Overlap:
         total = len(self._held_out[name])
         pairs = counts[SAME_PAIR] + counts[SAME_PAIR_FOLDED]
         if pairs and held_out_rule == "none":
-            section.but(
+            section.improve(
                 f"{pairs:,} lines of {name} ({share(pairs, total)}) are in train",
                 "data.cleaning.held_out=pair keeps them out of train",
             )
@@ -88,7 +88,7 @@ class Overlap:
         if counts[SAME_SOURCE] > MUCH * total and held_out_rule not in ("source", "either"):
             line = int(np.flatnonzero(self._nearest[name] == SAME_SOURCE)[0])
             example = shortened(self._held_out[name][line].source, 50)
-            section.but(
+            section.improve(
                 f"{share(counts[SAME_SOURCE], total)} of the sources of {name} are in train with another target"
                 f' ("{example}")',
                 "scores are too high; data.cleaning.held_out=source drops them from train",

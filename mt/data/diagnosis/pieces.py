@@ -138,7 +138,7 @@ def _judge(
 ) -> None:
     if spelling.num_spelled > MUCH_SPELLED * numbers["pieces"]:
         how = "spelled in bytes" if settings.byte_fallback else "unknown to the model"
-        section.but(
+        section.improve(
             f"{share(spelling.num_spelled, numbers['pieces'])} of the {code} pieces are {how}"
             f" ({_shown(spelling.missing)})",
             f"raise tokenizer.character_coverage ({settings.character_coverage}) and tokenizer.vocab_size"
@@ -151,10 +151,10 @@ def _judge(
         if settings.normalization not in ("nfc", "identity") or settings.collapse_blanks:
             section.note(f"{changed}, because of tokenizer.normalization and collapse_blanks")
         else:
-            section.but(f'{changed} ("{shortened(spelling.changed, 50)}")', "tokenizer.byte_fallback=true")
+            section.improve(f'{changed} ("{shortened(spelling.changed, 50)}")', "tokenizer.byte_fallback=true")
     pieces_a_word = numbers["pieces"] / max(1, numbers["words"])
     if numbers["characters"] < WITHOUT_BLANKS * numbers["words"] and pieces_a_word > MANY_PIECES_A_WORD:
-        section.but(
+        section.improve(
             f"{code} words are split into {pieces_a_word:.1f} pieces on average, which makes sentences long",
             f"raise tokenizer.vocab_size ({settings.vocab_size}), or give each side its own with tokenizer.joint=false",
         )
@@ -173,7 +173,7 @@ def _judge_rare(
         rare, total = rare + int((learned < RARE).sum()), total + len(learned)
     section.numbers["rare pieces"] = {"rare": rare, "learned": total}
     if total >= LARGE_VOCABULARY and rare > MANY_RARE * total:
-        section.but(
+        section.improve(
             f"{share(rare, total)} of the vocabulary's pieces occur fewer than {RARE} times in train",
             f"a smaller tokenizer.vocab_size ({settings.vocab_size}) would be learned better",
         )

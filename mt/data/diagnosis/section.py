@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
+from mt.terminal import escaped
+
 
 class Level(IntEnum):
     """How bad a finding is."""
 
     NOTE = 0  # good to know
-    BUT = 1  # training will work, but not as well as it could
+    IMPROVE = 1  # training will work, but not as well as it could
     STOP = 2  # training would fail, or learn something wrong
 
 
@@ -43,9 +45,9 @@ class Section:
         """Adds a finding that is good to know."""
         self.findings.append(Finding(Level.NOTE, what, remedy))
 
-    def but(self, what: str, remedy: str) -> None:
+    def improve(self, what: str, remedy: str) -> None:
         """Adds a finding that makes training worse than it could be."""
-        self.findings.append(Finding(Level.BUT, what, remedy))
+        self.findings.append(Finding(Level.IMPROVE, what, remedy))
 
     def stop(self, what: str, remedy: str) -> None:
         """Adds a finding that must be repaired before training."""
@@ -60,7 +62,7 @@ def verdict(findings: Iterable[Finding]) -> tuple[Level, str]:
     things = f"{count} thing{'s' if count > 1 else ''}"
     if worst == Level.STOP:
         return worst, f"not ready: {things} must be repaired first"
-    if worst == Level.BUT:
+    if worst == Level.IMPROVE:
         return worst, f"ready, but {things} could be better"
     return worst, "ready"
 
@@ -72,7 +74,7 @@ def report(title: str, sections: Sequence[Section]) -> str:
         if section.lines:
             text += ["", section.title, *(f"  {line}" for line in section.lines)]
     findings = [finding for section in sections for finding in section.findings]
-    for level, heading in ((Level.STOP, "to repair first"), (Level.BUT, "to improve"), (Level.NOTE, "to know")):
+    for level, heading in ((Level.STOP, "to repair first"), (Level.IMPROVE, "to improve"), (Level.NOTE, "to know")):
         lines = [f"  - {finding.line()}" for finding in findings if finding.level == level]
         if lines:
             text += ["", heading, *dict.fromkeys(lines)]
@@ -110,6 +112,6 @@ def share(count: float, total: float) -> str:
 
 
 def shortened(text: str, width: int = 60) -> str:
-    """A text that fits into a line of the report; unprintable characters are shown by their codes."""
-    text = "".join(letter if letter.isprintable() else f"<U+{ord(letter):04X}>" for letter in text)
+    """A text that fits into a line of the report; characters that are not printable are escaped."""
+    text = escaped(text)
     return text if len(text) <= width else f"{text[: width - 1]}…"

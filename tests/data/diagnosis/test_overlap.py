@@ -43,8 +43,8 @@ def test_lines_count_as_their_nearest():
 @pytest.mark.parametrize(
     "rule, levels",
     [
-        ("none", [Level.BUT, Level.BUT]),
-        ("pair", [Level.NOTE, Level.BUT]),
+        ("none", [Level.IMPROVE, Level.IMPROVE]),
+        ("pair", [Level.NOTE, Level.IMPROVE]),
         ("source", [Level.NOTE]),
         ("either", [Level.NOTE]),
     ],
@@ -53,7 +53,7 @@ def test_what_cleaning_drops_is_no_fault(rule, levels):
     assert [finding.level for finding in overlap({"valid": VALID}).section(rule, []).findings] == levels
 
 
-def test_test_lines_that_choose_the_checkpoint_are_told():
+def test_test_lines_that_choose_the_checkpoint_are_reported():
     (finding,) = overlap({"valid": VALID, "test": VALID[:2]}, train=[]).section("pair", VALID).findings
     assert "100 % of the sources of test are in valid" in finding.what
 

@@ -24,7 +24,7 @@ def test_known_text_is_written_without_bytes_and_comes_back():
 
 
 @pytest.mark.parametrize("vocab_size, words", [(900, "occur fewer than 10 times"), (330, "words are split into")])
-def test_a_vocabulary_of_the_wrong_size_is_told(vocab_size, words):
+def test_a_vocabulary_of_the_wrong_size_is_reported(vocab_size, words):
     found, _ = section(LEARNED, vocab_size=vocab_size)
     assert all(
         words in finding.what and f"tokenizer.vocab_size ({vocab_size})" in finding.remedy for finding in found.findings

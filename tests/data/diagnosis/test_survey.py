@@ -67,7 +67,7 @@ def test_sources_are_counted_each():
     assert {drawn.source_name for drawn in found.sample} == {"web", "news"}
 
 
-@pytest.mark.parametrize("malformed, level", [("refuse", Level.STOP), ("drop", Level.BUT)])
+@pytest.mark.parametrize("malformed, level", [("refuse", Level.STOP), ("drop", Level.IMPROVE)])
 def test_unreadable_lines_stop_training_unless_they_may_be_dropped(malformed, level):
     found = walked(Numbers(20_000, faults=[3]))
     (finding,) = counts_section([found], malformed=malformed).findings
@@ -82,7 +82,7 @@ def test_an_unreadable_line_of_a_held_out_set_always_does():
     assert finding.level == Level.STOP
 
 
-@pytest.mark.parametrize("count, level", [(0, Level.STOP), (5, Level.STOP), (5000, Level.BUT), (20_000, None)])
-def test_too_little_text_is_told(count, level):
+@pytest.mark.parametrize("count, level", [(0, Level.STOP), (5, Level.STOP), (5000, Level.IMPROVE), (20_000, None)])
+def test_too_little_text_is_reported(count, level):
     levels = [finding.level for finding in counts_section([walked(Numbers(count))], malformed="refuse").findings]
     assert [one for one in levels if one > Level.NOTE] == ([level] if level is not None else [])

@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 NOISY = ("uvicorn.error", "python_multipart")  # a warning for each request that is none
 BACKLOG = 2048
+CONNECTIONS = 4  # that may be open for each request of --max-requests; more are answered with 503 at once
 IDLE_SECONDS = 75  # that a connection is kept open between requests: more than balancers keep theirs (60)
 DRAIN_SECONDS = 5  # in addition to the deadline of requests
 
@@ -64,7 +65,7 @@ async def run(service: Service, listening: socket.socket) -> None:
         server_header=False,
         timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=int(limits.deadline + DRAIN_SECONDS),
-        limit_concurrency=limits.max_connections,
+        limit_concurrency=CONNECTIONS * limits.max_requests,  # also those that only stay open
         backlog=BACKLOG,
     )
     server, loop = _Server(config), asyncio.get_running_loop()

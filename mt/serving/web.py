@@ -59,7 +59,10 @@ class Gate:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message = {**message, "headers": _with_headers(message["headers"], api)}
+                headers = _with_headers(message["headers"], api)
+                if self.service.is_draining:  # the client's next request goes to another server
+                    headers.append((b"connection", b"close"))
+                message = {**message, "headers": headers}
             await send(message)
 
         self.num_open += 1

@@ -91,6 +91,9 @@ async def _hugging_face(session: httpx.AsyncClient, server: Server, tally: Tally
 async def _stream(session: httpx.AsyncClient, server: Server, tally: Tally, texts: list[str]) -> None:
     async with session.stream("POST", "/api/translate", json={"texts": texts, "stream": True}) as response:
         events = (await response.aread()).decode().strip().split("\n\n")
+    if response.status_code != 200:
+        tally.judge("stream", response, texts, list)
+        return
     names = [re.match("event: (.*)", event)[1] for event in events]  # type: ignore[index]
     if names[-1] == "error":
         data = json.loads(events[-1].partition("data: ")[2])

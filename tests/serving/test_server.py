@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import threading
 import urllib.request
 from pathlib import Path
@@ -198,3 +199,12 @@ def test_wrong_flags_are_refused_in_one_line(tmp_path, monkeypatch, arguments, w
 def test_a_checkpoint_that_is_none_ends_the_command_in_one_line(tmp_path):
     with pytest.raises(ValueError, match=r"checkpoint \(.*nothing\) does not exist"):
         main(["--checkpoint", str(tmp_path / "nothing"), "--device", "cpu", "--workers", "1", "--port", "0"])
+
+
+def test_without_its_extra_the_command_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    monkeypatch.delitem(sys.modules, "mt.serving.running", raising=False)
+    with pytest.raises(
+        ValueError, match=r"needs a package that is missing \(uvicorn\): pip install 'mt-trainer\[serve\]'"
+    ):
+        main(["--checkpoint", "nothing", "--device", "cpu"])

@@ -9,21 +9,26 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 STANDS_ALONE: set[str] = set()
 MAY_IMPORT = {
-    "attention": STANDS_ALONE,
+    "kernels": STANDS_ALONE,
+    "attention": {"kernels"},
     "cores": STANDS_ALONE,
     "words": STANDS_ALONE,
     "data": {"cores", "words", "listing"},
-    "search": STANDS_ALONE,
+    "search": {"kernels"},
     "alignment": {"words"},
     "device": {"cores"},
     "number": STANDS_ALONE,
     "listing": STANDS_ALONE,
     "terminal": STANDS_ALONE,
-    "model": {"attention"},
+    "model": {"attention", "kernels"},
     "checkpoint": {"data", "number", "listing"},
-    "objective": {"attention", "model", "data"},
-    "training": {*("cores", "words", "data", "model", "objective", "checkpoint", "alignment", "device", "terminal")},
-    "inference": {*("words", "attention", "data", "model", "search", "checkpoint", "alignment", "device", "listing")},
+    "objective": {"attention", "model", "data", "kernels"},
+    "training": {
+        *("cores", "words", "data", "model", "objective", "checkpoint", "alignment", "device", "terminal", "kernels")
+    },
+    "inference": {
+        *("words", "attention", "data", "model", "search", "checkpoint", "alignment", "device", "listing", "kernels")
+    },
     "comparison": {
         *("cores", "device", "attention", "data", "checkpoint", "training", "alignment", "inference", "evaluation"),
         "listing",

@@ -7,25 +7,31 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mt.alignment.links import to_pharaoh
 from mt.alignment.omission import is_omitted
+from mt.cores import is_surely_cpu
 from mt.data.document import Context
-from mt.inference.aligner import Aligner, Part, links_of
+from mt.inference.lines import LineTranslator
 from mt.inference.loops import loops
 from mt.inference.markup import Marked, parse
 from mt.inference.markup_transfer import restore_all
+from mt.inference.native import NativeTranslator
 from mt.inference.options import Options
+from mt.inference.part import Part, links_of
 from mt.inference.request import NO_CONTEXT, Request
 from mt.inference.terms import Glossary
 from mt.inference.translation import Candidate, Translation
-from mt.inference.translator import Translator
 from mt.inference.window import Rows, Window
 from mt.words import num_words, split_words
+
+if TYPE_CHECKING:
+    from mt.inference.aligner import Aligner
 
 # characters that some tool treats as the end of a line, escaped as in JSON and other languages
 LINE_ENDS = {code: f"\\u{code:04x}" for code in (0x0B, 0x0C, 0x1C, 0x1D, 0x1E, 0x85, 0x2028, 0x2029)}
@@ -41,28 +47,56 @@ class Job:
 
     def __init__(self, checkpoints: Sequence[Path], options: Options):
         self.checkpoints, self.options = tuple(checkpoints), options
-        self._loaded: tuple[Translator, Aligner] | None = None
+        self._loaded: tuple[LineTranslator, Aligner | None] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_loaded": None}
 
-    def load(self) -> tuple[Translator, Aligner]:
+    def load(self) -> LineTranslator:
         """Loads the models as the options say. Raises ValueError for options that the models cannot fulfil."""
         if self._loaded is None:
             options = self.options
-            how = {"device": options.device, "precision": options.precision, "shortlist": options.shortlist}
-            aligner = Aligner.load(self.checkpoints[0], **how)
-            others = [Translator.load(checkpoint, **how) for checkpoint in self.checkpoints[1:]]
-            translator = Translator.ensemble([aligner.translator, *others], list(map(str, self.checkpoints)))
-            translator.tags.check(options.tag)
-            if options.trees:
-                translator.check_trees(options.trees, " and ".join(map(str, self.checkpoints)))
-            translator.search = options.search(translator.search)
-            self._loaded = translator, aligner
-        return self._loaded
+            native = NativeTranslator.load(self.checkpoints, options)
+            if native is not None:
+                native.tags.check(options.tag)
+                self._loaded = native, None
+            else:
+                self._loaded = self._with_torch()
+        return self._loaded[0]
+
+    @cached_property
+    def is_on_cpu(self) -> bool:
+        """Whether the models will be on the CPU. Raises ValueError for a device that is not there."""
+        if is_surely_cpu(self.options.device):
+            return True
+        from mt.device import choose_device
+
+        return choose_device(self.options.device).type == "cpu"
+
+    def _with_torch(self) -> tuple[LineTranslator, Aligner]:
+        from mt.inference.aligner import Aligner
+        from mt.inference.searching import search_of
+        from mt.inference.translator import Translator
+
+        options = self.options
+        how = {"device": options.device, "precision": options.precision, "shortlist": options.shortlist}
+        aligner = Aligner.load(self.checkpoints[0], **how)
+        others = [Translator.load(checkpoint, **how) for checkpoint in self.checkpoints[1:]]
+        translator = Translator.ensemble([aligner.translator, *others], list(map(str, self.checkpoints)))
+        translator.tags.check(options.tag)
+        if options.trees:
+            translator.check_trees(options.trees, " and ".join(map(str, self.checkpoints)))
+        translator.search = search_of(options, translator.search)
+        return translator, aligner
+
+    def _parts(self, translations: Sequence[Translation]) -> list[Sequence[Sequence[Part]]]:
+        """For each rank the parts of each line with their word links."""
+        self.load()
+        assert self._loaded is not None and self._loaded[1] is not None  # attention is read with torch alone
+        return [self._loaded[1].parts(translations, rank) for rank in range(self.options.n_best)]
 
     def __call__(self, window: Window) -> Rows:
-        (_, aligner), options = self.load(), self.options
+        options = self.options
         lines, prefixes = zip(*map(options.columns, window.lines), strict=True) if window.lines else ((), ())
         marked = [parse(line) if options.markup else None for line in lines]
         plain = [line if found is None else found.text for line, found in zip(lines, marked, strict=True)]
@@ -78,7 +112,7 @@ class Job:
         translations = self._translated(requests, window.first)
         of_branches = self._branches(more, contexts, window.first)
         needs_parts = options.alignment or options.markup or options.coverage
-        parts = [aligner.parts(translations, rank) if needs_parts else None for rank in range(options.n_best)]
+        parts = self._parts(translations) if needs_parts else [None] * options.n_best
         text, notes = [], []
         for index, (line, translation) in enumerate(zip(lines, translations, strict=True)):
             translation = replace(translation, source=plain[index])  # without its context
@@ -114,7 +148,7 @@ class Job:
                 for number, text in of_texts
             ]
             translations = self._translated(requests, first_line + numbers[0])
-            parts = [self.load()[1].parts(translations, rank) for rank in range(self.options.n_best)]
+            parts = self._parts(translations)
             for place, ((number, text), translation) in enumerate(zip(of_texts, translations, strict=True)):
                 of_ranks = [of_rank[place] for of_rank in parts]
                 found[number].append(Text(replace(translation, source=text), of_ranks))
@@ -122,8 +156,8 @@ class Job:
 
     def _translated(self, requests: Sequence[Request], first_line: int) -> list[Translation]:
         """Translates with the options."""
-        translator, options = self.load()[0], self.options
-        found = translator.translate(
+        options = self.options
+        found = self.load().translate(
             requests,
             batch_tokens=options.batch_tokens,
             max_pieces=options.max_pieces,

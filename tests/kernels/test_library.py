@@ -6,9 +6,11 @@ import stat
 import pytest
 import torch
 
+from mt.kernels import compiling
 from mt.kernels import library as kernels
+from mt.kernels.compiling import LEVELS, Missing, choose_level, code_or_reason, compiled
 from mt.kernels.cross_entropy import cross_entropy_
-from mt.kernels.library import LEVELS, Library, Missing, choose_level, compiled, found_or_reason, library
+from mt.kernels.library import Library, found_or_reason, library
 
 AVX512 = frozenset("avx2 fma f16c avx512f avx512bw avx512vl avx512dq".split())
 
@@ -17,7 +19,7 @@ AVX512 = frozenset("avx2 fma f16c avx512f avx512bw avx512vl avx512dq".split())
 def anew(monkeypatch, tmp_path):
     """The choice is made anew in this test, with an empty cache of its own."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "a cache"))
-    caches = (library, found_or_reason)
+    caches = (library, found_or_reason, code_or_reason)
     for cached in caches:
         cached.cache_clear()
     yield tmp_path / "a cache" / "mt-trainer" / "kernels"
@@ -37,7 +39,8 @@ def tool(folder, name, text):
 @pytest.mark.parametrize(
     "setting, flags, chosen",
     [
-        ("auto", AVX512 | {"avx512_bf16"}, "avx512_bf16"),
+        ("auto", AVX512 | {"avx512_bf16", "avx512_vnni"}, "avx512_bf16"),
+        ("auto", AVX512 | {"avx512_bf16"}, "avx512"),
         ("auto", AVX512, "avx512"),
         ("auto", {"avx2", "fma", "f16c", "avx512f"}, "avx2"),
         ("avx2", AVX512, "avx2"),
@@ -62,7 +65,7 @@ def test_a_wrong_setting_is_refused_by_name_and_value():
 
 def test_without_a_compiler_torch_computes_and_the_reason_is_given(anew, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(kernels, "processor_flags", lambda: AVX512)
+    monkeypatch.setattr(compiling, "processor_flags", lambda: AVX512)
     assert library() is None
     assert "none of cc, gcc, clang was found" in kernels.description()
     logits = torch.zeros(2, 4)
@@ -74,7 +77,7 @@ def test_without_a_compiler_torch_computes_and_the_reason_is_given(anew, monkeyp
 def test_a_compiler_that_fails_is_quoted_and_leaves_no_library(anew, monkeypatch, tmp_path):
     tool(tmp_path / "bin", "cc", "#!/bin/sh\necho 'no room on the device' >&2\nexit 1\n")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    monkeypatch.setattr(kernels, "processor_flags", lambda: AVX512)
+    monkeypatch.setattr(compiling, "processor_flags", lambda: AVX512)
     assert library() is None
     assert "cannot compile them: no room on the device" in kernels.description()
     assert not list(anew.glob("*.so"))
@@ -97,26 +100,26 @@ def test_the_cache_is_named_after_sources_flags_and_compiler_and_is_used_again(a
 
 def test_a_cache_that_cannot_be_written_is_replaced_by_a_temporary_folder(anew, monkeypatch, tmp_path):
     (tmp_path / "a cache").write_text("a file in the way", "utf-8")
-    monkeypatch.setattr(kernels.tempfile, "gettempdir", lambda: str(tmp_path))
-    assert kernels.cache_folders() == [tmp_path / f"mt-trainer-kernels-{os.getuid()}"]
+    monkeypatch.setattr(compiling.tempfile, "gettempdir", lambda: str(tmp_path))
+    assert compiling.cache_folders() == [tmp_path / f"mt-trainer-kernels-{os.getuid()}"]
 
 
 def test_a_folder_that_others_can_write_is_not_used(anew, monkeypatch, tmp_path):
     anew.mkdir(parents=True)
     anew.chmod(0o777)
-    monkeypatch.setattr(kernels.tempfile, "gettempdir", lambda: str(tmp_path))
-    assert anew not in kernels.cache_folders()
+    monkeypatch.setattr(compiling.tempfile, "gettempdir", lambda: str(tmp_path))
+    assert anew not in compiling.cache_folders()
 
 
 def test_a_damaged_library_is_refused_with_its_path(tmp_path):
     damaged = tmp_path / "damaged.so"
     damaged.write_bytes(b"not a library")
     with pytest.raises(Missing, match=r"damaged\.so cannot be loaded"):
-        kernels.load(damaged, LEVELS[-1], "cc")
+        compiling.load(damaged)
 
 
 def test_the_sources_are_part_of_the_package():
-    assert {path.suffix for path in kernels.sources()} == {".c", ".h"}
+    assert {path.suffix for path in compiling.sources()} == {".c", ".h"}
 
 
 @pytest.mark.skipif(library() is None, reason=f"no kernels here: {kernels.description()}")

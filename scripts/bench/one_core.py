@@ -145,29 +145,30 @@ def of_random(model: Model, rounds: int, folder: Path) -> list[dict]:
     return rows
 
 
-def process_costs(command: Sequence[Any], stdin: bytes = b"") -> tuple[float, float]:
+# Linux counts the memory of who starts a process as that of the process: a small one starts it.
+START = """
+import json, resource, subprocess, sys
+done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([used.ru_utime + used.ru_stime, used.ru_maxrss / 1024]))
+sys.exit(done.returncode)
+"""
+
+
+def process_costs(command: Sequence[Any], stdin: str = "") -> tuple[float, float]:
     """Seconds of processor and MiB at most of a whole process with one thread."""
-    process = subprocess.Popen(
-        list(map(str, command)),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(PROJECT)},
-    )
-    assert process.stdin is not None
-    process.stdin.write(stdin)
-    process.stdin.close()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        sys.exit(f"{command[1]} ended with {process.returncode}")
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(PROJECT)}
+    started = [sys.executable, "-c", START, *map(str, command)]
+    done = subprocess.run(started, input=stdin, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    seconds, mib = json.loads(done.stdout)
+    return seconds, mib
 
 
 def whole_processes(checkpoint: Path, lines: list[str], rounds: int, work: Work) -> dict:
     """Cold starts of one sentence, and the memory of all lines."""
     peer = [sys.executable, __file__, "--peer", work.converted]
     ours = [sys.executable, "-m", "mt.translate", "--checkpoint", checkpoint, "--beam-size", BEAM_SIZE, "--workers", 1]
-    text, one = "\n".join(lines).encode(), f"{SENTENCE}\n".encode()
+    text, one = "\n".join(lines), f"{SENTENCE}\n"
     process_costs([*ours, SENTENCE])  # compiles
     cold = [(process_costs([*ours, SENTENCE])[0], process_costs(peer, one)[0]) for _ in range(rounds)]
     return {

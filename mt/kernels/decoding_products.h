@@ -93,6 +93,9 @@ Product *decoding_pack(const float *w, const float *bias, int64_t out, int64_t i
     return p;
 }
 
+#define EACH_ROW _Pragma("GCC unroll 16") for (int r = 0; r < rows; r++)
+#define EACH_VECTOR _Pragma("GCC unroll 2") for (int j = 0; j < WIDE; j++)
+
 /* Where a tile of y is, and what is done to it; `count` outputs of the panel are inside y. */
 typedef struct {
     float *y;
@@ -107,6 +110,10 @@ typedef union {
 } Sums;
 
 static void put(int rows, const Sums *sums, Target to) {
+    if (to.then == SET && to.count >= PANEL) {
+        for (int r = 0; r < rows; r++, to.y += to.ldy) EACH_VECTOR store(to.y + j * LANES, sums->floats[r][j]);
+        return;
+    }
     for (int r = 0; r < rows; r++, to.y += to.ldy)
         for (int64_t o = 0; o < PANEL; o += LANES) {
             vf of = sums->floats[r][o / LANES];
@@ -123,9 +130,6 @@ static void put(int rows, const Sums *sums, Target to) {
         }
 }
 
-#define EACH_ROW _Pragma("GCC unroll 16") for (int r = 0; r < rows; r++)
-#define EACH_VECTOR _Pragma("GCC unroll 2") for (int j = 0; j < WIDE; j++)
-
 INLINE void tile_float32(const int rows, const Product *p, const float *x, int64_t ldx, int64_t panel, Sums *to) {
     const float *w = (const float *)p->weights + panel * p->depth * PANEL;
     vf sums[MOST_ROWS][WIDE];
@@ -138,6 +142,7 @@ INLINE void tile_float32(const int rows, const Product *p, const float *x, int64
     EACH_ROW EACH_VECTOR to->floats[r][j] = sums[r][j];
 }
 
+/* In assembly where GCC's intrinsics copy every sum before they add to it: 2 to 3 times slower. */
 #ifdef __AVX512BF16__
 INLINE void tile_bfloat16(const int rows, const Product *p, const uint16_t *x, int64_t panel, Sums *to) {
     const uint16_t *w = (const uint16_t *)p->weights + panel * p->depth * PANEL;
@@ -150,7 +155,7 @@ INLINE void tile_bfloat16(const int rows, const Product *p, const uint16_t *x, i
             int32_t pair;
             memcpy(&pair, x + r * p->depth + k, 4);
             const __m512bh left = (__m512bh)_mm512_set1_epi32(pair);
-            EACH_VECTOR sums[r][j] = _mm512_dpbf16_ps(sums[r][j], right[j], left);
+            EACH_VECTOR asm("vdpbf16ps %2, %1, %0" : "+v"(sums[r][j]) : "v"(right[j]), "v"(left));
         }
     }
     EACH_ROW EACH_VECTOR to->floats[r][j] = (vf)sums[r][j];
@@ -169,7 +174,7 @@ INLINE void tile_int8(const int rows, const Product *p, const uint8_t *x, int64_
             int32_t four;
             memcpy(&four, x + r * p->depth + k, 4);
             const __m512i left = _mm512_set1_epi32(four);
-            EACH_VECTOR sums[r][j] = _mm512_dpbusd_epi32(sums[r][j], left, right[j]);
+            EACH_VECTOR asm("vpdpbusd %2, %1, %0" : "+v"(sums[r][j]) : "v"(left), "v"(right[j]));
         }
     }
     EACH_ROW EACH_VECTOR to->whole[r][j] = (vi)sums[r][j];

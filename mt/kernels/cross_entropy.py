@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mt.kernels.library import applies_to, library
+from mt.kernels.library import applies_to, call
 
 # C rows, V vocabulary, R rows at a time
 
@@ -20,13 +20,12 @@ def cross_entropy_(
     With `has_gradient` the logits (contiguous) become softmax - (1 - smoothing) * one-hot: the gradient of
     (1 - smoothing) * first + smoothing * second, without its constant term - smoothing / V. A row with NaN gives NaN.
     """
-    kernels = library()
-    if kernels is None or not applies_to(logits_CV):
+    if not applies_to(logits_CV):
         return torch_cross_entropy_(logits_CV, targets_C, smoothing, has_gradient=has_gradient)
     C, V = logits_CV.shape
     sums_2C = torch.empty(2, C)
     is_bf16 = logits_CV.dtype == torch.bfloat16
-    kernels.call("cross_entropy", logits_CV, is_bf16, targets_C.contiguous(), C, V, smoothing, has_gradient, sums_2C)
+    call("cross_entropy", logits_CV, is_bf16, targets_C.contiguous(), C, V, smoothing, has_gradient, sums_2C)
     plain, uniform = sums_2C.sum(dim=1)
     return plain, uniform
 

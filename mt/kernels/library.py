@@ -19,6 +19,13 @@ _pointer, _int, _long, _float = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64, c
 # functions of the C files, by name, with the types of their arguments; none returns anything
 SIGNATURES: dict[str, tuple[type, ...]] = {
     "cross_entropy": (_pointer, _int, _pointer, _long, _long, _float, _int, _pointer, _int),
+    "norm": (*[_pointer] * 3, _int, _float, _pointer, _int, _pointer, _long, _long, _int),
+    "norm_backward": (_pointer, _int, *[_pointer] * 3, _int, *[_pointer] * 3, _long, _long, _int),
+    "add_dropped": (_pointer, _pointer, _int, _pointer, _int, _pointer, _int, _long, _int),
+    "relu_backward": (_pointer, _pointer, _int, _pointer, _long, _int),
+    "column_sums": (_pointer, _int, _pointer, _long, _long, _int),
+    "attend": (*[_pointer] * 3, _int, *[_pointer] * 5, *[_long] * 6, _float, _int),
+    "attend_backward": (*[_pointer] * 5, _int, *[_pointer] * 4, *[_long] * 6, _float, _int),
 }
 
 
@@ -58,6 +65,13 @@ def library_of(code: Code) -> Library:
     for name, function in functions.items():
         function.argtypes, function.restype = SIGNATURES[name], None
     return Library(functions, code.level, code.compiler)
+
+
+def call(name: str, *arguments: Tensor | int | float | None) -> None:
+    """`Library.call` of this machine's library, which must be there (`applies_to`)."""
+    kernels = library()
+    assert kernels is not None
+    kernels.call(name, *arguments)
 
 
 def description() -> str:

@@ -55,15 +55,23 @@ INLINE void store_bf16(bf16 *x, vf value) {
 }
 
 INLINE float sum(vf x) {
-    float total = 0;
-    for (int i = 0; i < LANES / 2; i++) total += x[i] + x[i + LANES / 2];
-    return total;
+#ifdef __AVX512F__
+    return _mm512_reduce_add_ps((__m512)x);
+#else
+    __m128 half = _mm_add_ps(_mm256_castps256_ps128((__m256)x), _mm256_extractf128_ps((__m256)x, 1));
+    half = _mm_add_ps(half, _mm_movehl_ps(half, half));
+    return _mm_cvtss_f32(_mm_add_ss(half, _mm_movehdup_ps(half)));
+#endif
 }
 
 INLINE float largest(vf x) {
-    float most = x[0];
-    for (int i = 1; i < LANES; i++) most = x[i] > most ? x[i] : most;
-    return most;
+#ifdef __AVX512F__
+    return _mm512_reduce_max_ps((__m512)x);
+#else
+    __m128 half = _mm_max_ps(_mm256_castps256_ps128((__m256)x), _mm256_extractf128_ps((__m256)x, 1));
+    half = _mm_max_ps(half, _mm_movehl_ps(half, half));
+    return _mm_cvtss_f32(_mm_max_ss(half, _mm_movehdup_ps(half)));
+#endif
 }
 
 /* e^x for x <= 88, with a relative error of 2e-7; 0 below -87.3; NaN stays NaN (coefficients of Cephes' expf). */

@@ -208,9 +208,9 @@ static enum Status look_at(const Search *search, Sentence *s, int64_t slot, cons
     const int64_t padded = search->model->output->width, size = search->model->output->out, eos = search->eos;
     vf most = load(logits), mass = {0};
     for (int64_t v = LANES; v < padded; v += LANES) most = larger(most, load(logits + v));
-    const float highest = most_of(most);
+    const float highest = largest(most);
     for (int64_t v = 0; v < padded; v += LANES) mass += exponential(load(logits + v) - highest);
-    const float log_sum = logf(sum_of(mass)), before = s->totals[s->T * search->size + slot];
+    const float log_sum = logf(sum(mass)), before = s->totals[s->T * search->size + slot];
     if (!(log_sum == log_sum)) return NOT_A_NUMBER;
 #define TOTAL(v) (before + ((logits[v] - highest) - log_sum))
     const int64_t least = search->min_length < s->limit ? search->min_length : s->limit;
@@ -226,7 +226,7 @@ static enum Status look_at(const Search *search, Sentence *s, int64_t slot, cons
         if (s->num_best == search->size) {
             vf block = load(logits + first);
             for (int64_t v = first + LANES; v < end; v += LANES) block = larger(block, load(logits + v));
-            if (!(before + ((most_of(block) - highest) - log_sum) > s->best[s->num_best - 1].total)) continue;
+            if (!(before + ((largest(block) - highest) - log_sum) > s->best[s->num_best - 1].total)) continue;
         }
         for (int64_t v = first; v < last; v++) {
             const float total = TOTAL(v);

@@ -7,14 +7,6 @@
 #define DECODING_LAYERS_H
 #include "decoding_products.h"
 
-#ifdef __AVX512F__ /* in a few instructions */
-INLINE float sum_of(vf x) { return _mm512_reduce_add_ps((__m512)x); }
-INLINE float most_of(vf x) { return _mm512_reduce_max_ps((__m512)x); }
-#else
-INLINE float sum_of(vf x) { return sum(x); }
-INLINE float most_of(vf x) { return largest(x); }
-#endif
-
 typedef struct {
     const float *gain, *bias; /* no bias: RMSNorm, else LayerNorm */
 } Norm;
@@ -73,13 +65,13 @@ static void normalize(const Model *m, Norm norm, const float *x, float *y, int64
         float mean = 0;
         if (norm.bias) {
             for (int64_t i = 0; i < D; i += LANES) total += load(x + i);
-            mean = sum_of(total) / D;
+            mean = sum(total) / D;
         }
         for (int64_t i = 0; i < D; i += LANES) {
             const vf apart = load(x + i) - mean;
             squares += apart * apart;
         }
-        const float factor = 1 / sqrtf(sum_of(squares) / D + m->epsilon);
+        const float factor = 1 / sqrtf(sum(squares) / D + m->epsilon);
         for (int64_t i = 0; i < D; i += LANES) {
             vf scaled = (load(x + i) - mean) * factor * load(norm.gain + i);
             if (norm.bias) scaled += load(norm.bias + i);
@@ -151,13 +143,13 @@ static void rotate(const Model *m, float *row, int64_t place) {
 static float exponents(float *scores, int64_t padded) {
     vf most = load(scores), total = {0};
     for (int64_t s = LANES; s < padded; s += LANES) most = larger(most, load(scores + s));
-    const float highest = most_of(most);
+    const float highest = largest(most);
     for (int64_t s = 0; s < padded; s += LANES) {
         const vf e = exponential(load(scores + s) - highest);
         store(scores + s, e);
         total += e;
     }
-    return 1 / sum_of(total);
+    return 1 / sum(total);
 }
 
 /* Attention of `rows` queries of a head over S keys that all of them see: keys_KS are padded to whole vectors of S,
@@ -297,7 +289,7 @@ static void look_back(const Model *m, const Row *row, int64_t layer, const float
         for (int64_t h = 0; h < m->heads; h++) {
             vf total = {0};
             for (int64_t k = h * K; k < h * K + K; k += LANES) total += load(q + k) * load(key + k);
-            scores[h * padded + t] = sum_of(total) * m->query_scale;
+            scores[h * padded + t] = sum(total) * m->query_scale;
         }
     }
     for (int64_t h = 0; h < m->heads; h++) {

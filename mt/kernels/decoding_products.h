@@ -8,11 +8,10 @@
 #define DECODING_PRODUCTS_H
 #include "vectors.h"
 
+#define WIDE 2 /* vectors of a panel */
 #ifdef __AVX512F__
-#define WIDE 2       /* vectors of a panel */
 #define MOST_ROWS 12 /* 24 of 32 registers hold sums */
 #else
-#define WIDE 1
 #define MOST_ROWS 6
 #endif
 #define PANEL (WIDE * LANES)

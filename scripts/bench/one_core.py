@@ -5,11 +5,14 @@ python scripts/bench/one_core.py CHECKPOINT --lines FILE [--random small base] [
 The checkpoint's lines go from text to text by the same weights, beam and length penalty. `--random`: models of these
 sizes with random weights, 8,000 pieces, and 16 tokens for each source, whose text means nothing. Cold starts and memory
 are those of whole processes. Needs CTranslate2: pip install ctranslate2
+
+python scripts/bench/one_core.py --write docs/benchmarks.md FILE.json …   writes the numbers of runs into that page
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import json
 import os
 import subprocess
@@ -28,6 +31,7 @@ from setting import BEAM_SIZE, HERE, MODELS, PROJECT, VOCAB_SIZE, Model, Work
 SENTENCE = "A man in a blue shirt is standing on a ladder."
 PRECISIONS = {"float32": "float32", "bfloat16": None, "int8": "int8"}  # ours, and CTranslate2's on this processor
 MODES = {"beam 5": BEAM_SIZE, "greedy": 1, "one at a time": BEAM_SIZE}
+START_MARK, END_MARK = "<!-- one-core:start -->", "<!-- one-core:end -->"
 TOKENS, RANDOM_LINES, RANDOM_LENGTH = 1024, {"small": 200, "base": 60}, 16
 Translate = Callable[[Sequence[Any]], Any]
 
@@ -86,7 +90,7 @@ def of_checkpoint(checkpoint: Path, lines: list[str], rounds: int, work: Work) -
             row = in_turns(ours, theirs if engine else None, lines, mode, rounds)
             if engine and mode != "one at a time":
                 row["same"] = float(np.mean([a == b for a, b in zip(ours(lines), theirs(lines), strict=True)]))
-            rows.append({"model": checkpoint.name, "precision": precision, "mode": mode, **row})
+            rows.append({"model": checkpoint.name.partition("-")[0], "precision": precision, "mode": mode, **row})
             print(rows[-1], file=sys.stderr)
     return rows
 
@@ -191,6 +195,67 @@ def translate_as_peer(folder: Path) -> None:
     print("\n".join(processor.decode([one.hypotheses[0] for one in found])))
 
 
+def page_of(found: dict[str, Any]) -> str:
+    """The numbers as Markdown."""
+    lines = [
+        f"Measured on one core of {found['processor']}; {found['date']}, ctranslate2 {found['ctranslate2']}.",
+        "",
+        "| model, precision, search | target | measured | ms a sentence: mt, CTranslate2 | |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for row in found["rows"]:
+        name = f"`{row['model']}`, {row['precision']}, {row['mode']}"
+        if "speed_ratio" not in row:
+            lines.append(f"| {name} | | | {row['ours_ms']:.2f}, - | |")
+            continue
+        ratio = row["speed_ratio"]
+        least = 1 / 1.5 if row["mode"] == "one at a time" and row["model"] == "demo" else 1.0
+        said = "met" if ratio >= least else "missed"
+        lines.append(
+            f"| {name} | ≥ {least:.2f} | {ratio:.2f} | {row['ours_ms']:.2f}, {row['theirs_ms']:.2f} | {said} |"
+        )
+    if "cold_ours_s" in found:
+        ours, theirs = found["lines_ours_mib"], found["lines_theirs_mib"]
+        same = [row["same"] for row in found["rows"] if row["precision"] == "float32" and "same" in row]
+        cold = f"{found['cold_ours_s']:.2f} s, {found['cold_theirs_s']:.2f} s | {_met(found['cold_ours_s'], 0.6)}"
+        lines += [
+            "",
+            "| `demo`, float32, beam 5 | target | mt, CTranslate2 | |",
+            "| --- | --- | --- | --- |",
+            f"| one sentence from a cold start, processor time | ≤ 0.6 s | {cold} |",
+            f"| memory at most, all lines | ≤ 2 x | {ours:.0f} MiB, {theirs:.0f} MiB | {_met(ours, 2 * theirs)} |",
+            "",
+            f"The same text as CTranslate2 in float32: {100 * same[0]:.1f} % of the lines with the beam, "
+            f"{100 * same[1]:.1f} % greedily.",
+        ]
+    return "\n".join(lines)
+
+
+def _met(value: float, most: float) -> str:
+    return "met" if value <= most else "missed"
+
+
+def write(page: Path, parts: Sequence[Path]) -> None:
+    """Puts the numbers of several runs between the marks of the page."""
+    found: dict[str, Any] = {"rows": []}
+    for part in parts:
+        body = json.loads(part.read_text("utf-8"))
+        found = {**found, **body, "rows": [*found["rows"], *body["rows"]]}
+    before, _, rest = page.read_text("utf-8").partition(START_MARK)
+    after = rest.partition(END_MARK)[2]
+    page.write_text(f"{before}{START_MARK}\n\n{page_of(found)}\n\n{END_MARK}{after}", "utf-8")
+
+
+def about() -> dict[str, str]:
+    """Where and when, with what."""
+    from mt.device import processor
+    from mt.kernels.compiling import choose_level, processor_flags
+
+    level = choose_level("auto", processor_flags()).name
+    versions = {"ctranslate2": importlib.metadata.version("ctranslate2")}
+    return {"processor": f"{processor()} ({level})", "date": time.strftime("%Y-%m-%d"), **versions}
+
+
 def main() -> None:
     flags = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     flags.add_argument("checkpoint", type=Path, nargs="?", help="run or step folder")
@@ -198,12 +263,16 @@ def main() -> None:
     flags.add_argument("--random", nargs="*", choices=list(RANDOM_LINES), default=[], help="models with random weights")
     flags.add_argument("--rounds", type=int, default=3, help="turns of each engine (default: 3)")
     flags.add_argument("--output", type=Path, help="file for the numbers (JSON)")
+    flags.add_argument("--write", nargs="+", type=Path, metavar="FILE", help="a page, and the runs to write into it")
     flags.add_argument("--peer", type=Path, help=argparse.SUPPRESS)
     args = flags.parse_args()
     if args.peer:
         translate_as_peer(args.peer)
         return
-    found: dict[str, Any] = {"rows": []}
+    if args.write:
+        write(args.write[0], args.write[1:])
+        return
+    found: dict[str, Any] = {"rows": [], **about()}
     with tempfile.TemporaryDirectory() as folder:
         work = Work(Path(folder))
         if args.checkpoint:

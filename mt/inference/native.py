@@ -26,7 +26,7 @@ from mt.inference.lines import MAX_PIECES, LineTranslator, Segment
 from mt.inference.options import Options
 from mt.inference.tags import Tags
 from mt.inference.wish import Wish
-from mt.kernels.decoding import ACTIVATIONS, DenseModel, DenseSizes, Plan, can_translate
+from mt.kernels.decoding import ACTIVATIONS, MOST_SIZE, DenseModel, DenseSizes, Plan, can_translate
 from mt.search.hypothesis import Hypothesis
 from mt.search.length_penalty import LEAST_ALPHA, MOST_ALPHA
 
@@ -53,7 +53,6 @@ BEAM, GREEDY = "mt.search.beam.Beam", "mt.search.greedy.Greedy"
 SEARCH = {"n_best": 1, "min_length": 0, "max_length": None, "no_repeat_ngram": 0, "bos": BOS, "eos": EOS}
 SEARCHES = {BEAM: {**SEARCH, "size": 5, "length_penalty": 0.6}, GREEDY: {**SEARCH, "size": 1, "length_penalty": 0.0}}
 BANNED = (PAD, UNK, BOS)
-MOST_SIZE = 1000  # of a beam
 
 
 class NativeSearch:

@@ -11,7 +11,7 @@ from mt.data.tokenizer import EOS
 from mt.inference.decodable import BANNED
 from mt.inference.options import Options
 from mt.inference.wish import Wish
-from mt.kernels.decoding import Plan
+from mt.kernels.decoding import MOST_SIZE, Plan
 from mt.search.beam import Beam, adjusted
 from mt.search.greedy import Greedy
 from mt.search.rules.prefix import Prefix
@@ -36,7 +36,7 @@ def search_of(options: Options, default: Search) -> Search:
 
 def plan_of(search: Search) -> Plan | None:
     """The search as native code does it; None for one that it does not have."""
-    if type(search) not in (Beam, Greedy) or search.no_repeat_ngram:
+    if type(search) not in (Beam, Greedy) or search.no_repeat_ngram or getattr(search, "size", 1) > MOST_SIZE:
         return None
     values = {name: getattr(search, name) for name in Plan._fields if hasattr(search, name)}
     return Plan(**{"size": 1, **values}, banned=BANNED)

@@ -26,6 +26,7 @@ ACTIVATIONS = ("relu", "gelu", "swiglu")
 WHOLE = 16  # numbers of a vector: sizes are filled up with zeros
 FEWEST_PLACES = 256
 MOST_ROWS = 320  # hypotheses of a step: more are no faster
+MOST_SIZE = 1000  # of a beam
 STEPS = 16  # between two looks at the world outside, where Ctrl-C is noticed
 GOES_ON, DONE, NO_MEMORY, NOT_A_NUMBER = range(4)
 
@@ -276,7 +277,10 @@ class DenseModel:
         return hypotheses
 
     def _with_places(self, needed: int) -> None:
-        """Computes what depends on positions, up to as many as are needed."""
+        """Computes what depends on positions, up to as many as are needed.
+
+        Tables that were shorter stay: another thread may be reading them, and finds the same numbers there.
+        """
         if needed <= self._num_places:
             return
         sizes, model = self.sizes, self._model
@@ -285,14 +289,13 @@ class DenseModel:
         if sizes.positions == "rotary":
             half = sizes.head_size // 2
             angles = places_P1 * np.float32(10000.0) ** (-np.arange(half, dtype=np.float32) / np.float32(half))
-            self._tables = [np.cos(angles), np.sin(angles)]
-            model.cosines, model.sines = (table.ctypes.data for table in self._tables)
+            model.cosines, model.sines = self._kept_at(np.cos(angles)), self._kept_at(np.sin(angles))
         elif sizes.positions != "learned":
             half = (sizes.dim + 1) // 2
             steps = np.arange(half, dtype=np.float32) * np.float32(-math.log(10000.0) / max(half - 1, 1))
             angles = places_P1 * np.exp(steps)
-            self._tables = [np.ascontiguousarray(np.concatenate((np.sin(angles), np.cos(angles)), 1)[:, : sizes.dim])]
-            model.source_places = model.target_places = self._tables[0].ctypes.data
+            table_PD = np.concatenate((np.sin(angles), np.cos(angles)), axis=1)[:, : sizes.dim]
+            model.source_places = model.target_places = self._kept_at(np.ascontiguousarray(table_PD))
         self._num_places = num_places
 
     def _layer(self, names: LayerNames) -> _Layer:

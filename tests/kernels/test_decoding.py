@@ -1,5 +1,7 @@
 """Native decoding finds what the model and the search of torch find, and numbers stay the same in any company."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -187,3 +189,13 @@ def test_a_long_sentence_has_positions_enough():
     search = Beam(size=2, min_length=30)
     found = DenseModel(sizes, weights_of(model)).search(ids, [40], plan_of(search), most_pieces=100)
     assert_same(found, by_torch(model, search, ids, [40]))
+
+
+def test_searches_in_several_threads_find_what_one_finds():
+    model, sizes = made(**MODELS["demo"])
+    native, plan = DenseModel(sizes, weights_of(model)), plan_of(Beam(size=3))
+    random = np.random.default_rng(2)
+    sources = [[*random.integers(4, VOCABULARY, length).tolist(), EOS] for length in (300, 600, 5, 900)]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda ids: native.search([ids], [8], plan, most_pieces=1000)[0], sources))
+    assert found == native.search(sources, [8] * 4, plan, most_pieces=5000)

@@ -68,7 +68,7 @@ def main(argv: list[str] | None = None) -> int:
     from tqdm import tqdm
 
     from mt.alignment.link_finder import LinkFinder
-    from mt.checkpoint.folder import newest_run
+    from mt.checkpoint.steps import newest_run
     from mt.evaluation.alignment_output import ABOUT, Output
     from mt.inference.aligned_lines import AlignedLines, AlignmentOptions
     from mt.inference.aligner import Aligner

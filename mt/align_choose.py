@@ -30,7 +30,7 @@ def main(argv: list[str]) -> int:
     if flags.gold and flags.reverse:
         raise ValueError("--gold and --reverse: give one of them, not both")
 
-    from mt.checkpoint.folder import newest_run
+    from mt.checkpoint.steps import newest_run
     from mt.evaluation.alignment_input import check_count, load_reverse, read, read_gold, read_trees
 
     sources, targets = read(flags.source), read(flags.target)

@@ -38,7 +38,8 @@ def main(argv: list[str]) -> int:
     output = Path(flags.output)
     check_new(output)
 
-    from mt.checkpoint.folder import load_checkpoint, newest_run
+    from mt.checkpoint.folder import load_checkpoint
+    from mt.checkpoint.steps import newest_run
     from mt.data.lock import only_process
     from mt.data.pair import Pair
     from mt.data.sources import with_tag

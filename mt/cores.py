@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
@@ -69,6 +70,13 @@ def num_threads(environment: Mapping[str, str] = os.environ) -> int:
     """The threads that a process should compute with: OMP_NUM_THREADS, which torchrun sets too, else all its cores."""
     chosen = environment.get("OMP_NUM_THREADS", "").split(",")[0].strip()  # a list has one number per nesting level
     return int(chosen) if chosen.isdecimal() and int(chosen) else available_cores()
+
+
+def is_surely_cpu(device: str) -> bool:
+    """Whether a device is the CPU, as far as can be seen without torch: for `auto`, where Linux has no GPU's driver."""
+    drivers = ("nvidiactl", "nvhost-gpu", "nvmap", "dxg", "kfd")  # NVIDIA's, Windows' for its Linux, AMD's
+    has_none = sys.platform == "linux" and not any(os.path.exists(f"/dev/{name}") for name in drivers)
+    return device == "cpu" or (device == "auto" and has_none)
 
 
 def cpu_quota(proc: Path = Path("/proc/self")) -> float | None:

@@ -58,7 +58,7 @@ def main(argv: list[str] | None = None) -> int:
     else:
         from tqdm import tqdm
 
-        from mt.checkpoint.folder import newest_run
+        from mt.checkpoint.steps import newest_run
         from mt.data.document import contexts
         from mt.evaluation.alignment_input import read_trees
         from mt.inference.document import document_of
@@ -167,7 +167,8 @@ def _tokenization(settings: "ScoreSettings", flags: argparse.Namespace, checkpoi
 
         languages = [target_language(checkpoint)]
     elif checkpoint is not None:
-        from mt.checkpoint.folder import find_step, read_card  # imports torch
+        from mt.checkpoint.folder import read_card  # imports torch
+        from mt.checkpoint.steps import find_step
 
         languages = [read_card(find_step(Path(checkpoint))).target_language]
     else:

@@ -68,7 +68,8 @@ def main(argv: list[str] | None = None) -> int:
 
         print("\n".join(summary(verify(flags.folder))))
         return 0
-    from mt.checkpoint.folder import load_checkpoint, newest_run
+    from mt.checkpoint.folder import load_checkpoint
+    from mt.checkpoint.steps import newest_run
 
     checkpoint = flags.checkpoint or newest_run()
     if not flags.checkpoint:

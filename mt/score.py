@@ -54,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """The command; returns its exit code, raises ValueError or OSError for a user's mistakes."""
     flags = parser().parse_args(argv)
-    from mt.checkpoint.folder import newest_run
+    from mt.checkpoint.steps import newest_run
     from mt.data.formats.compressed import find_file
     from mt.data.formats.lines import STDIN
 

@@ -120,7 +120,7 @@ def settings_of(args: argparse.Namespace) -> Settings:
 
 
 def _newest_run() -> Path:
-    from mt.checkpoint.folder import newest_run  # needs torch, which this process can do without otherwise
+    from mt.checkpoint.steps import newest_run
 
     return newest_run()
 

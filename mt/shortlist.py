@@ -56,8 +56,9 @@ def main(argv: list[str] | None = None) -> int:
 
     from safetensors.torch import save
 
-    from mt.checkpoint.folder import load_checkpoint, newest_run
+    from mt.checkpoint.folder import load_checkpoint
     from mt.checkpoint.manifest import add_file
+    from mt.checkpoint.steps import newest_run
     from mt.data.formats.lines import read_lines
     from mt.inference.shortlist import FILE_NAME, MOST_BEST, Shortlist
 

@@ -244,8 +244,7 @@ def folders_and_rest(words: Sequence[str] | None) -> tuple[list[Path], list[str]
 
 def _translate(args: argparse.Namespace, output: TextIO, lines: range = ALL) -> None:
     """Writes the translations by the flags; of a file or standard input only its `lines`."""
-    from mt.checkpoint.folder import newest_run
-    from mt.device import choose_device
+    from mt.checkpoint.steps import newest_run
     from mt.inference.document import document_of, in_documents, with_neighbours
     from mt.inference.files.table import format_by_ending
     from mt.inference.input_lines import lines_of_arguments, windows_of
@@ -262,8 +261,7 @@ def _translate(args: argparse.Namespace, output: TextIO, lines: range = ALL) -> 
     if not args.checkpoint:
         log.info("checkpoint: %s", job.checkpoints[0])
     document = document_of(job.checkpoints[0]) if args.document else None
-    is_cpu = choose_device(args.device).type == "cpu"
-    if not is_cpu and args.workers not in (None, 1):
+    if not job.is_on_cpu and args.workers not in (None, 1):
         raise ValueError(f"--workers ({args.workers}) is for the CPU: a GPU uses one process, --device cpu several")
     if args.sentences or not stat.S_ISREG(os.stat(args.input or sys.stdin.fileno()).st_mode):
         job.load()  # while the first lines are being written
@@ -275,7 +273,7 @@ def _translate(args: argparse.Namespace, output: TextIO, lines: range = ALL) -> 
         windows = in_documents(found, lines, document)
     if args.trees:
         windows = _with_trees(windows, args.trees, lines)
-    num_workers = args.workers or (num_threads() if is_cpu and not args.sentences else 1)
+    num_workers = args.workers or (num_threads() if job.is_on_cpu and not args.sentences else 1)
     for rows in in_order(job, windows, num_workers):
         for note in rows.notes:
             log.warning("%s", note)
@@ -315,7 +313,7 @@ def _translate_file(args: argparse.Namespace, path: Path, lines: range = ALL, *,
 
 def _made_by(args: argparse.Namespace, *more: str) -> str:
     """A fingerprint of all that the translation of a file depends on."""
-    from mt.checkpoint.folder import find_step, newest_run
+    from mt.checkpoint.steps import find_step, newest_run
     from mt.data.fingerprint import file_stamp, fingerprint_of
 
     flags = {name: str(value) for name, value in vars(args).items() if name not in NOT_IN_THE_LINES}
@@ -327,7 +325,8 @@ def _made_by(args: argparse.Namespace, *more: str) -> str:
 
 def _translate_format(args: argparse.Namespace) -> None:
     """From file to file of a format, whose texts alone change."""
-    from mt.checkpoint.folder import find_step, newest_run, read_card
+    from mt.checkpoint.folder import read_card
+    from mt.checkpoint.steps import find_step, newest_run
     from mt.device import choose_device
     from mt.inference.files.job import shown, translate_with
     from mt.inference.files.passage import FileSettings

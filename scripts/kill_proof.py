@@ -28,8 +28,9 @@ from typing import Any
 
 import yaml
 
-from mt.checkpoint.folder import find_step, load_checkpoint
+from mt.checkpoint.folder import load_checkpoint
 from mt.checkpoint.manifest import verify
+from mt.checkpoint.steps import find_step
 from mt.data.bundled.source import Bundled
 
 ROOT = Path(__file__).resolve().parents[1]

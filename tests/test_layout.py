@@ -10,21 +10,27 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 STANDS_ALONE: set[str] = set()
 MAY_IMPORT = {
-    "attention": STANDS_ALONE,
+    "kernels": STANDS_ALONE,
+    "attention": {"kernels"},
     "cores": STANDS_ALONE,
     "words": STANDS_ALONE,
     "data": {"cores", "words", "listing", "terminal"},
-    "search": STANDS_ALONE,
+    "search": {"kernels"},
     "alignment": {"words"},
     "device": {"cores"},
     "number": STANDS_ALONE,
     "listing": {"terminal"},
     "terminal": STANDS_ALONE,
-    "model": {"attention"},
+    "model": {"attention", "kernels"},
     "checkpoint": {"data", "number", "listing", "terminal"},
-    "objective": {"attention", "model", "data"},
-    "training": {*("cores", "words", "data", "model", "objective", "checkpoint", "alignment", "device", "terminal")},
-    "inference": {*("words", "attention", "data", "model", "search", "checkpoint", "alignment", "device", "listing")},
+    "objective": {"attention", "model", "data", "kernels"},
+    "training": {
+        *("cores", "words", "data", "model", "objective", "checkpoint", "alignment", "device", "terminal", "kernels")
+    },
+    "inference": {
+        *("words", "attention", "data", "model", "search", "checkpoint", "alignment", "device", "listing", "kernels"),
+        "cores",
+    },
     "comparison": {
         *("cores", "device", "attention", "data", "checkpoint", "training", "alignment", "inference", "evaluation"),
         "listing",
@@ -45,6 +51,11 @@ MAY_STAND_IN_FUNCTIONS = {
     *("wandb", "tensorboard", "torch.utils.tensorboard", "datasets", "matplotlib", "comet"),
     *("ctranslate2", "transformers", "onnx", "onnxscript", "onnxruntime"),
 }
+# What a job imports only where native code cannot translate: torch, which takes longer than a sentence.
+JOB, WITH_TORCH = (
+    Path("mt/inference/job.py"),
+    {"device", "inference.aligner", "inference.searching", "inference.translator"},
+)
 
 
 def imports(node, inside_function=False):
@@ -101,6 +112,7 @@ def test_imports_inside_functions_are_optional_libraries_or_stand_in_a_command()
             continue
         for line, module, inside_function in found:
             optional = any(f"{module}.".startswith(f"{name}.") for name in MAY_STAND_IN_FUNCTIONS)
+            optional |= path == JOB and module.removeprefix("mt.") in WITH_TORCH
             if inside_function and not optional:
                 wrong.append(f"{path}:{line}: import {module} belongs at the top of the file")
     assert not wrong, "\n".join(wrong)
@@ -128,3 +140,21 @@ def test_package_files_hold_a_one_line_docstring_and_at_most_the_names_that_a_ro
         for name in names:
             is_own = isinstance(name, ast.ImportFrom) and (name.module or "").startswith(f"mt.{path.parent.name}.")
             assert is_own, f"{path}:{name.lineno}: only imports of its own"
+
+
+def test_a_job_in_native_code_imports_no_torch():
+    """What `mt.inference.job` imports at the top of its files and of those that they import."""
+    seen, waiting = set(), ["mt.inference.job"]
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        path = ROOT / name.replace(".", "/")
+        path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        tree = ast.parse(path.read_text("utf-8"))
+        # not what is imported for types alone
+        tree.body = [node for node in tree.body if not (isinstance(node, ast.If) and "TYPE" in ast.unparse(node.test))]
+        found = [module for _, module, inside_function in imports(tree) if not inside_function]
+        assert not [module for module in found if module.split(".")[0] == "torch"], f"{path} imports torch"
+        waiting += [module for module in found if module.startswith("mt.")]

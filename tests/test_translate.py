@@ -16,6 +16,7 @@ import pytest
 from mt.alignment.omission import LEFT_OVER
 from mt.inference.job import in_column
 from mt.inference.options import Options
+from mt.inference.searching import search_of
 from mt.search.beam import Beam
 from mt.search.greedy import Greedy
 from mt.search.sampling import Sampling
@@ -296,7 +297,7 @@ def test_a_file_is_not_overwritten_while_it_is_read(trained_run, tmp_path):
 @pytest.mark.parametrize("default", [Greedy(length_penalty=0.3), Sampling(top_k=4), Beam(size=7, n_best=5)], ids=repr)
 def test_the_search_of_the_checkpoint_is_kept_where_no_flag_changes_it(default):
     def asked(*flags):
-        return Options.of(vars(parser().parse_args(list(flags)))).search(default)
+        return search_of(Options.of(vars(parser().parse_args(list(flags)))), default)
 
     assert asked() == replace(default, n_best=1)
     assert asked("--length-penalty", "2") == replace(default, n_best=1, length_penalty=2.0)

@@ -6,8 +6,9 @@ keys     the value of a key, for all queries of a head (DropAttention by columns
 heads    a head of the whole sentence (DropHead, Zhou et al. 2020)
 """
 
-import torch
 from torch import Tensor, nn
+
+from mt.kernels.dropout import add_dropped, dropped
 
 DROPPED = ("weights", "keys", "heads")
 
@@ -29,7 +30,13 @@ class Dropout(nn.Module):
             return x
         if x.device.type != "cpu":
             return nn.functional.dropout(x, self.rate)
-        return x * byte_mask(x.shape, self.rate, x.dtype)
+        return dropped(x, self.rate)
+
+    def added_to(self, x: Tensor, y: Tensor) -> Tensor:
+        """x + self(y), on a CPU in one pass."""
+        if self.training and y.device.type == "cpu":
+            return add_dropped(x, y, self.rate)
+        return x + self(y)
 
     def extra_repr(self) -> str:
         return f"rate={self.rate}"
@@ -52,12 +59,3 @@ def refuse_weight_dropout(rate: float, name: str) -> None:
     """Raises ValueError for a `rate` above 0, for a mixer (`name`) that never computes its weights."""
     if rate:
         raise ValueError(f"attention_dropout ({rate}) must be 0, or of keys or heads: {name} has no weights to drop")
-
-
-def byte_mask(shape: torch.Size, rate: float, dtype: torch.dtype) -> Tensor:
-    """A CPU tensor of `shape` that holds 0 with probability `rate` (to 1/256) and 1 / (1 - rate) elsewhere."""
-    threshold = min(255, max(1, round(rate * 256)))
-    # the full range of int64: without it the top bit of every eighth byte would always be zero
-    words = torch.empty((shape.numel() + 7) // 8, dtype=torch.int64).random_(-(2**63), None)
-    keep = words.view(torch.uint8)[: shape.numel()].view(shape) >= threshold
-    return keep.to(dtype).mul_(256.0 / (256 - threshold))

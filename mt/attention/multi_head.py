@@ -13,6 +13,7 @@ from mt.attention.dropout import WholeDropout
 from mt.attention.reading import FIRST, Reading
 from mt.attention.rotary import NoRotary, Rotary
 from mt.attention.source_facts import UNKNOWN, SourceFacts
+from mt.kernels.linear import Linear, linear
 
 # B batch, T queries, S keys, D model, H heads, G key-value heads, K head size
 
@@ -48,9 +49,9 @@ class MultiHead(nn.Module):
     ):
         super().__init__()
         self.num_heads, self.num_kv_heads, self.head_size = num_heads, num_kv_heads, head_size or dim // num_heads
-        self.query = nn.Linear(dim, num_heads * self.head_size)
-        self.key_value = nn.Linear(memory_dim or dim, 2 * num_kv_heads * self.head_size)
-        self.output = nn.Linear(num_heads * self.head_size, dim)
+        self.query = Linear(dim, num_heads * self.head_size)
+        self.key_value = Linear(memory_dim or dim, 2 * num_kv_heads * self.head_size)
+        self.output = Linear(num_heads * self.head_size, dim)
         self.rotary = Rotary(self.head_size) if rotary else NoRotary()
         self.mixer: Any = mixer(num_heads, self.head_size)  # a Mixer with the methods of its role, checked below
         self.key_dropout = WholeDropout(key_dropout, dims=1)  # of B G S K
@@ -104,17 +105,22 @@ class MultiHead(nn.Module):
         return self._out(heads), now
 
     def _queries_keys_values(self, x_BTD: Tensor, position: int) -> tuple[Tensor, Tensor, Tensor]:
-        return self._queries(x_BTD, position), *self._keys_values(x_BTD, position)
+        # B T ((H + 2 G) K) -> B H+2G T K
+        heads = self._heads(linear(x_BTD, [self.query, self.key_value]))
+        q, k, v = heads.split((self.num_heads, self.num_kv_heads, self.num_kv_heads), dim=1)
+        return self.rotary(q, position), self.rotary(k, position), self.key_dropout(v)
 
     def _queries(self, x_BTD: Tensor, position: int) -> Tensor:
         # B T (H K) -> B H T K
-        return self.rotary(self.query(x_BTD).unflatten(-1, (self.num_heads, -1)).transpose(1, 2), position)
+        return self.rotary(self._heads(self.query(x_BTD)), position)
 
     def _keys_values(self, x_BSD: Tensor, position: int) -> tuple[Tensor, Tensor]:
         # B S (2 G K) -> B 2G S K -> two of B G S K
-        both = self.key_value(x_BSD).unflatten(-1, (2 * self.num_kv_heads, -1)).transpose(1, 2)
-        k, v = both.chunk(2, dim=1)
+        k, v = self._heads(self.key_value(x_BSD)).chunk(2, dim=1)
         return self.rotary(k, position), self.key_dropout(v)
+
+    def _heads(self, x_BTD: Tensor) -> Tensor:
+        return x_BTD.unflatten(-1, (-1, self.head_size)).transpose(1, 2)
 
     def _out(self, heads_BHTK: Tensor) -> Tensor:
         # B H T K -> B T (H K)

@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mt.checkpoint.folder import WEIGHTS
 from mt.checkpoint.manifest import has_manifest, verify
+from mt.checkpoint.steps import WEIGHTS
 from mt.checkpoint.tensor_file import TensorFile
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mt.checkpoint.folder import numbered_steps
 from mt.checkpoint.migrations import as_begun, lifted
 from mt.checkpoint.small_file import read_yaml
+from mt.checkpoint.steps import numbered_steps
 from mt.listing import MOST, listed
 
 CONFIG = "config.yaml"  # of a run folder

@@ -13,37 +13,25 @@ name classes of a few packages, and only the memory that the weight file's heade
 from __future__ import annotations
 
 import inspect
-import logging
-import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from mt.checkpoint.manifest import check_listed, has_manifest, verify, verify_sizes, write_manifest
+from mt.checkpoint.card import MAX_NUMBER, MAX_WEIGHT, ModelCard, described, one_short_line
+from mt.checkpoint.manifest import has_manifest, verify, write_manifest
 from mt.checkpoint.migrations import FORMATS, NewerFormat, lifted, lifted_tensors, with_current_targets
 from mt.checkpoint.outline import Shape, Unfilled, check_memory, check_weights, kept_tensors, outline_of
 from mt.checkpoint.rebuild import build, find_target, targets
 from mt.checkpoint.small_file import check_files, read_json, read_yaml, yaml_text
+from mt.checkpoint.steps import TRAINING, WEIGHTS, check_small_files, find_step
 from mt.checkpoint.tensor_file import TensorFile, write_tensors
-from mt.data.document import DocumentSettings
 from mt.data.lock import shared
 from mt.data.tokenizer import BOS, EOS, TokenizerPair
 from mt.data.whole_folder import json_text, whole_folder
-from mt.terminal import escaped
-
-log = logging.getLogger(__name__)
-
-WEIGHTS, TRAINING = "model.safetensors", ("training.safetensors", "training.json")
-SMALL_FILES = (
-    *("manifest.json", "model.yaml", "tokenizer.model", "source.model", "target.model"),
-    *("search.yaml", "alignment.json", "scores.json"),
-)
-SHORTLIST = "shortlist.safetensors"
 
 # What a checkpoint may name. The classes of these packages only hold values and tensors; the only functions that it
 # may name are those that change a model.
@@ -52,22 +40,7 @@ CHANGES = ("mt.compression.", *MODEL_PARTS)
 CHANGE_FUNCTIONS = ("mt.compression.", "mt.model.alignment_head.")
 SEARCHES = ("mt.search.",)
 # Of a checkpoint's search; the command line may set more. Powers of larger length penalties overflow.
-# Far above any trained weight; much larger ones overflow inside a model, which normalization can hide.
-MAX_WEIGHT = 1e6
-MOST_IN_SEARCH, MAX_NUMBER = {"n_best": 1000, "size": 1000, "length_penalty": 20}, 1_000_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelCard:
-    """The content of `model.yaml`: how to build the fresh model, and the changes made to it since, in order."""
-
-    model: Mapping[str, Any]  # the `_target_` node
-    source_language: str
-    target_language: str
-    changes: list[Mapping[str, Any]] = field(default_factory=list)  # each a `_target_` called with the model
-    max_pieces: int | None = None  # longest training source (data.max_pieces); None: not known
-    document: DocumentSettings = field(default_factory=DocumentSettings)  # the context that it was trained with
-    reads_untagged: bool | None = None  # whether it was also trained on sources without a tag; None: not known
+MOST_IN_SEARCH = {"n_best": 1000, "size": 1000, "length_penalty": 20}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,14 +100,10 @@ def load_checkpoint(path: str | Path) -> LoadedModel:
     Raises ValueError, in one line, for a folder that is not a checkpoint, is damaged or comes from a newer version.
     """
     folder = find_step(Path(path))
-    with _one_short_line():
+    with one_short_line():
         # cheap checks first: sizes, small files, the model's outline, then all bytes, then memory
         with shared(folder):
-            check_files(folder, (*SMALL_FILES, WEIGHTS))
-            if has_manifest(folder):
-                check_listed(folder, (*SMALL_FILES, WEIGHTS, *TRAINING, SHORTLIST))
-                verify_sizes(folder, (WEIGHTS,))
-                verify(folder, SMALL_FILES)
+            check_small_files(folder)
             card, search = read_card(folder), _read_search(folder / "search.yaml")
             tokenizers = TokenizerPair.load(folder)
         weights = TensorFile(folder / WEIGHTS)
@@ -184,33 +153,8 @@ def _check_finite(model: nn.Module, origin: Path) -> None:
 
 
 def read_card(folder: Path) -> ModelCard:
-    """The content of `model.yaml`; raises ValueError when it is missing, damaged, invalid or from a newer version."""
-    path = folder / "model.yaml"
-    body = read_yaml(path)
-    try:
-        body = lifted("model.yaml", body, path)
-        card = ModelCard(
-            model=body["model"],
-            source_language=body["source_language"],
-            target_language=body["target_language"],
-            changes=body["changes"],
-            max_pieces=body["max_pieces"],
-            document=DocumentSettings(**body["document"]),
-            reads_untagged=body["reads_untagged"],
-        )
-        if card.reads_untagged not in (True, False, None):
-            raise ValueError(f"{path}: reads_untagged ({card.reads_untagged}) must be true, false or null")
-        if card.max_pieces is not None and not 1 <= card.max_pieces <= MAX_NUMBER:
-            raise ValueError(f"{path}: max_pieces ({card.max_pieces}) must be from 1 to {MAX_NUMBER}")
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"{path} is not a model description: {type(error).__name__} {error}") from error
-    if not isinstance(card.changes, list) or not all(isinstance(node, dict) for node in [card.model, *card.changes]):
-        raise ValueError(f"{path} is not a model description: model must be a mapping, changes a list of them")
-    for language in (card.source_language, card.target_language):
-        if not isinstance(language, str) or not re.fullmatch(r"\w[\w.-]{0,63}", language):
-            raise ValueError(
-                f"{path}: a language ({language}) must be letters, digits, '_', '-' and '.': it names files"
-            )
+    """The content of `model.yaml`, in which only classes of ours are named; raises ValueError as `described` does."""
+    card, path = described(folder), folder / "model.yaml"
     _refuse_strangers(path, card.model, MODEL_PARTS)
     for change in card.changes:
         _refuse_strangers(path, change, CHANGES, functions=CHANGE_FUNCTIONS)
@@ -264,16 +208,6 @@ def _refuse_strangers(
             raise ValueError(f"{path}: _target_ ({target}) must be a public class inside {known}")
 
 
-@contextmanager
-def _one_short_line() -> Iterator[None]:
-    """Shortens untrusted text in the message of a ValueError, and escapes its control characters."""
-    try:
-        yield
-    except ValueError as error:
-        text = escaped(" ".join(str(error).split()))
-        raise ValueError(text if len(text) <= 600 else f"{text[:400]} … {text[-100:]}") from error
-
-
 def read_training(folder: Path) -> TrainingState:
     """What resuming needs, from a step folder; `weights.NAME` are the model's weights where no other ones were stored.
 
@@ -291,46 +225,3 @@ def read_training(folder: Path) -> TrainingState:
         raise
     except (KeyError, TypeError, OSError, ValueError) as error:
         raise ValueError(f"{folder} cannot be resumed from: {error}") from error
-
-
-def find_step(path: Path) -> Path:
-    """The step folder at `path`: itself, or `best` (else `last`) of a run folder. Raises ValueError.
-
-    In a run folder without these links (some ways of copying lose them) it is the newest step, with a warning.
-    """
-    if (path / "model.yaml").is_file():
-        return path.resolve()
-    for candidate in (path / "best", path / "last"):
-        if (candidate / "model.yaml").is_file():
-            if candidate.resolve().parent != path.resolve():
-                raise ValueError(
-                    f"{candidate} points outside the run, to {candidate.resolve()}: name that folder itself"
-                )
-            return candidate.resolve()
-    for candidate in numbered_steps(path)[::-1]:
-        if (candidate / "model.yaml").is_file() and not candidate.is_symlink():
-            log.warning("%s has neither best nor last: using %s", path, candidate.name)
-            return candidate.resolve()
-    what = "is not a checkpoint: it holds neither model.yaml nor a step folder" if path.exists() else "does not exist"
-    raise ValueError(f"checkpoint ({path}) {what}")
-
-
-def step_number(path: Path) -> int | None:
-    """The number in the name of a step folder; None for other names."""
-    found = re.fullmatch(r"step_(\d{1,18})", path.name)
-    return int(found[1]) if found else None
-
-
-def numbered_steps(run: Path) -> list[Path]:
-    """All numbered step folders of a run, oldest first, however many digits."""
-    found = [path for path in run.glob("step_*") if step_number(path) is not None and path.is_dir()]
-    return sorted(found, key=lambda path: step_number(path) or 0)
-
-
-def newest_run(root: Path = Path("checkpoints")) -> Path:
-    """The run folder under `root` that finished last. Raises ValueError when there is none."""
-    found = [*root.glob("*/scores.json"), *root.glob("*/*/scores.json")]  # the second kind: runs of a multirun
-    finished = [path.parent for path in found if (path.parent / "best").exists()]
-    if not finished:
-        raise ValueError(f"no finished run under {root}/: train one (make demo) or name one with --checkpoint")
-    return max(finished, key=lambda run: (run / "scores.json").stat().st_mtime)

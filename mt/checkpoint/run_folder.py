@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
+from mt.checkpoint.card import ModelCard
 from mt.checkpoint.changes import (
     CONFIG,
     MAX_CONFIG_BYTES,
@@ -21,13 +22,7 @@ from mt.checkpoint.changes import (
     is_among,
     read_settings,
 )
-from mt.checkpoint.folder import (
-    ModelCard,
-    TrainingState,
-    numbered_steps,
-    step_number,
-    write_checkpoint,
-)
+from mt.checkpoint.folder import TrainingState, write_checkpoint
 from mt.checkpoint.manifest import has_manifest
 from mt.checkpoint.migrations import FORMATS
 from mt.checkpoint.run_contents import (
@@ -41,6 +36,7 @@ from mt.checkpoint.run_contents import (
 )
 from mt.checkpoint.small_file import read_json, read_yaml, yaml_text
 from mt.checkpoint.sound_step import has_tokenizers, is_stripped, problem_of_model, read_sound, was_validated
+from mt.checkpoint.steps import numbered_steps, step_number
 from mt.data.lock import FILE_NAME as LOCK
 from mt.data.lock import Lock, alone, lock
 from mt.data.tokenizer import TokenizerPair

@@ -6,10 +6,11 @@ import errno
 from collections.abc import Collection
 from pathlib import Path
 
-from mt.checkpoint.folder import SMALL_FILES, TRAINING, WEIGHTS, TrainingState, read_training
+from mt.checkpoint.folder import TrainingState, read_training
 from mt.checkpoint.manifest import has_manifest, verify
 from mt.checkpoint.migrations import NewerFormat, format_of
 from mt.checkpoint.small_file import read_json
+from mt.checkpoint.steps import SMALL_FILES, TRAINING, WEIGHTS
 from mt.data.tokenizer import TokenizerPair
 
 

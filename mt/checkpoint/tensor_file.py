@@ -15,8 +15,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from mt.checkpoint.array_file import check_header
 from mt.checkpoint.manifest import Mark
-from mt.checkpoint.small_file import check_file
 
 # the format's names of what a checkpoint may hold (https://huggingface.co/docs/safetensors)
 DTYPES = {
@@ -32,7 +32,6 @@ DTYPES = {
     "BOOL": torch.bool,
 }
 DTYPE_NAMES = {dtype: name for name, dtype in DTYPES.items()}
-MAX_HEADER_BYTES = 2**24  # of an untrusted file; a tensor takes about a hundred
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> Mark:
@@ -74,15 +73,7 @@ class TensorFile(Mapping[str, Tensor]):
 
     def __init__(self, path: Path):
         self.path = path
-        check_file(path)
-        with open(path, "rb") as file:
-            header_bytes = int.from_bytes(file.read(8), "little")
-        size = path.stat().st_size
-        if header_bytes > min(MAX_HEADER_BYTES, max(0, size - 8)):
-            raise ValueError(
-                f"{path} cannot be read: a header of {header_bytes} bytes in a file of {size} (at most"
-                f" {MAX_HEADER_BYTES} are read)"
-            )
+        check_header(path)
         try:
             tensors = safe_open(path, framework="pt")
             slices = {name: tensors.get_slice(name) for name in tensors.keys()}  # noqa: SIM118  it is not a mapping

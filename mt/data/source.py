@@ -130,3 +130,8 @@ def moved(tensor: Tensor, device: torch.device | str) -> Tensor:
 
 def _side_by_side(rows: Sequence[Tensor]) -> Tensor:
     return torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True, padding_value=PAD)
+
+
+def padded(rows: Sequence[Sequence[int]]) -> Tensor:
+    """ids_BT, right-padded with PAD."""
+    return _side_by_side([torch.tensor([*row]) for row in rows])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -21,9 +21,10 @@ from mt.alignment.tap import Tap
 from mt.alignment.words import by_words
 from mt.checkpoint.folder import load_checkpoint
 from mt.data.document import num_words_after, num_words_before
-from mt.data.source import Text, stacked
+from mt.data.source import Text, padded, stacked
 from mt.data.tokenizer import BOS, EOS
-from mt.inference.batches import batches_by_length, padded
+from mt.inference.batches import batches_by_length
+from mt.inference.part import Part, links_of
 from mt.inference.tags import numbered, tagged
 from mt.inference.translation import Translation
 from mt.inference.translator import Translator
@@ -33,22 +34,6 @@ from mt.words import num_words, split_words, word_starts
 Found = TypeVar("Found")
 
 MAX_CELLS = 1 << 26  # of the maps of all layers and heads in memory at the same time: 256 MiB
-
-
-@dataclass(frozen=True)
-class Part:
-    """The aligned words of a line or of a part of a split line, and the number of words before it on either side.
-
-    `left_S`: how little of each source word is translated, 0 to 1; `is_common_S`: whether it is one of the commonest
-    (`mt.alignment.omission`).
-    """
-
-    words: Alignment
-    links: set[Link]  # within the part
-    left_S: np.ndarray
-    is_common_S: np.ndarray
-    first_source: int
-    first_target: int
 
 
 class Aligner:
@@ -320,13 +305,6 @@ def first_words(text: str, parts: Iterable[str]) -> Iterator[int]:
         place = text.index(part, end)
         end = place + len(part)
         yield max(bisect_right(starts, place) - 1, 0)
-
-
-def links_of(parts: Sequence[Part]) -> list[Link]:
-    """The links of a line's words."""
-    return sorted(
-        {(source + part.first_source, target + part.first_target) for part in parts for source, target in part.links}
-    )
 
 
 def sentence_of(text: str, tag: str | None) -> slice:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import torch
-from torch import Tensor
-
-from mt.data.tokenizer import PAD
+CPU_BATCH_TOKENS, GPU_BATCH_TOKENS = 10_240, 40_960  # of all hypotheses; on a CPU more is no faster
 
 
 def longest_target(source_pieces: int, max_length: int | None = None) -> int:
@@ -29,9 +26,3 @@ def batches_by_length(lengths: Sequence[int], batch_tokens: int) -> Iterator[lis
         batch.append(index)
     if batch:
         yield batch
-
-
-def padded(rows: Sequence[Sequence[int]]) -> Tensor:
-    """ids_BT, right-padded with PAD."""
-    longest = max(len(row) for row in rows)
-    return torch.tensor([[*row, *[PAD] * (longest - len(row))] for row in rows])

@@ -6,7 +6,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from mt.checkpoint.folder import find_step, read_card
+from mt.checkpoint.card import described
+from mt.checkpoint.steps import find_step
 from mt.data.document import DocumentSettings, contexts
 from mt.data.visible import is_visible
 from mt.inference.window import Window
@@ -14,7 +15,7 @@ from mt.inference.window import Window
 
 def document_of(checkpoint: Path) -> DocumentSettings:
     """The context that a checkpoint was trained with. Raises ValueError for a checkpoint trained without any."""
-    document = read_card(find_step(checkpoint)).document
+    document = described(find_step(checkpoint)).document
     if not document.is_on:
         raise ValueError(
             f"--document: {checkpoint} was trained on single sentences, without data.document.context_before or _after"

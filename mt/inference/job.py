@@ -7,30 +7,38 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mt.alignment.links import to_pharaoh
 from mt.alignment.omission import is_omitted
+from mt.cores import is_surely_cpu
 from mt.data.document import Context
-from mt.inference.aligner import Aligner, Part, links_of
+from mt.inference.lines import LineTranslator
 from mt.inference.loops import loops
 from mt.inference.markup import Marked, parse
 from mt.inference.markup_transfer import restore_all
+from mt.inference.native import NativeTranslator
 from mt.inference.options import Options
+from mt.inference.part import Part, links_of
 from mt.inference.request import NO_CONTEXT, Request
 from mt.inference.terms import Glossary
 from mt.inference.translation import Candidate, Translation
-from mt.inference.translator import Translator
 from mt.inference.window import Rows, Window
 from mt.words import num_words, split_words
+
+if TYPE_CHECKING:
+    from mt.inference.aligner import Aligner
+    from mt.inference.translator import Translator
 
 # characters that some tool treats as the end of a line, escaped as in JSON and other languages
 LINE_ENDS = {code: f"\\u{code:04x}" for code in (0x0B, 0x0C, 0x1C, 0x1D, 0x1E, 0x85, 0x2028, 0x2029)}
 ESCAPES = LINE_ENDS | str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
-Load = Callable[[Sequence[Path], Options], tuple[Translator, Aligner]]
+# makes the models; the aligner, which reads attention, may be missing
+Load = Callable[[Sequence[Path], Options], "tuple[Translator, Aligner | None]"]
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -42,41 +50,66 @@ class Job:
     """
 
     def __init__(self, checkpoints: Sequence[Path], options: Options, load: Load | None = None):
-        self.checkpoints, self.options, self._load = tuple(checkpoints), options, load or load_models
-        self._loaded: tuple[Translator, Aligner] | None = None
+        self.checkpoints, self.options, self._load = tuple(checkpoints), options, load
+        self._loaded: tuple[LineTranslator, Aligner | None] | None = None
+        self._search: Any = None  # of the options, as the translator takes it
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_loaded": None}
+        return {**vars(self), "_loaded": None, "_search": None}
 
     def with_options(self, options: Options) -> Job:
         """A job with these options and the loaded models of this one, which stay as they were loaded.
 
-        Raises ValueError for options that the models cannot fulfil.
+        Only of a job that was given `load`: native code alone is loaded for its options alone. Raises ValueError for
+        options that the models cannot fulfil.
         """
-        loaded, job = self.load(), Job(self.checkpoints, options, self._load)
-        job._check(loaded[0])
-        job._loaded = loaded
+        self.load()
+        assert self._load is not None and self._loaded is not None
+        job = Job(self.checkpoints, options, self._load)
+        job._take(*self._loaded)
         return job
 
-    def load(self) -> tuple[Translator, Aligner]:
+    def load(self) -> LineTranslator:
         """Loads the models as the options say. Raises ValueError for options that the models cannot fulfil."""
         if self._loaded is None:
             options = self.options
-            translator, aligner = self._load(self.checkpoints, options)
-            self._check(translator)
-            self._loaded = translator, aligner
-        return self._loaded
+            native = None if self._load else NativeTranslator.load(self.checkpoints, options)
+            if native is not None:
+                native.tags.check(options.tag)
+                self._loaded, self._search = (native, None), native.search
+            else:
+                self._take(*(self._load or load_models)(self.checkpoints, options))
+        assert self._loaded is not None
+        return self._loaded[0]
 
-    def _check(self, translator: Translator) -> None:
-        """Raises ValueError for options that the models cannot fulfil."""
+    @cached_property
+    def is_on_cpu(self) -> bool:
+        """Whether the models will be on the CPU. Raises ValueError for a device that is not there."""
+        if is_surely_cpu(self.options.device):
+            return True
+        from mt.device import choose_device
+
+        return choose_device(self.options.device).type == "cpu"
+
+    def _take(self, translator: Any, aligner: Aligner | None) -> None:
+        """Works with these models. Raises ValueError for options that they cannot fulfil."""
+        from mt.inference.searching import search_of
+
         options = self.options
         translator.tags.check(options.tag)
-        options.search(translator.search)
+        search = search_of(options, translator.search)
         if options.trees:
             translator.check_trees(options.trees, " and ".join(map(str, self.checkpoints)))
+        self._loaded, self._search = (translator, aligner), search
+
+    def _parts(self, translations: Sequence[Translation]) -> list[Sequence[Sequence[Part]]]:
+        """For each rank the parts of each line with their word links."""
+        self.load()
+        assert self._loaded is not None and self._loaded[1] is not None  # attention is read with torch alone
+        return [self._loaded[1].parts(translations, rank) for rank in range(self.options.n_best)]
 
     def __call__(self, window: Window) -> Rows:
-        (_, aligner), options = self.load(), self.options
+        options = self.options
         lines, prefixes = zip(*map(options.columns, window.lines), strict=True) if window.lines else ((), ())
         marked = [parse(line) if options.markup else None for line in lines]
         plain = [line if found is None else found.text for line, found in zip(lines, marked, strict=True)]
@@ -92,7 +125,7 @@ class Job:
         translations = self._translated(requests, window.first)
         of_branches = self._branches(more, contexts, window.first)
         needs_parts = options.alignment or options.markup or options.coverage
-        parts = [aligner.parts(translations, rank) if needs_parts else None for rank in range(options.n_best)]
+        parts = self._parts(translations) if needs_parts else [None] * options.n_best
         text, notes = [], []
         for index, (line, translation) in enumerate(zip(lines, translations, strict=True)):
             translation = replace(translation, source=plain[index])  # without its context
@@ -133,7 +166,7 @@ class Job:
                 for number, text in of_texts
             ]
             translations = self._translated(requests, first_line + numbers[0])
-            parts = [self.load()[1].parts(translations, rank) for rank in range(self.options.n_best)]
+            parts = self._parts(translations)
             for place, ((number, text), translation) in enumerate(zip(of_texts, translations, strict=True)):
                 of_ranks = [of_rank[place] for of_rank in parts]
                 found[number].append(Text(replace(translation, source=text), of_ranks))
@@ -141,10 +174,10 @@ class Job:
 
     def _translated(self, requests: Sequence[Request], first_line: int) -> list[Translation]:
         """Translates with the options."""
-        translator, options = self.load()[0], self.options
+        options, translator = self.options, self.load()
         found = translator.translate(
             requests,
-            search=options.search(translator.search),
+            search=self._search,
             batch_tokens=options.batch_tokens,
             max_pieces=options.max_pieces,
             seed=options.seed,
@@ -153,8 +186,11 @@ class Job:
         return list(found)
 
 
-def load_models(checkpoints: Sequence[Path], options: Options) -> tuple[Translator, Aligner]:
-    """The checkpoints as one translator, and the first one as an aligner."""
+def load_models(checkpoints: Sequence[Path], options: Options) -> tuple[Translator, Aligner | None]:
+    """The checkpoints as one translator with torch, and the first one as an aligner."""
+    from mt.inference.aligner import Aligner
+    from mt.inference.translator import Translator
+
     device, precision, shortlist = options.device, options.precision, options.shortlist
     aligner = Aligner.load(checkpoints[0], device=device, precision=precision, shortlist=shortlist)
     others = [

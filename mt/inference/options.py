@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any
 
 from mt.inference.terms import Glossary
-from mt.search.beam import adjusted
-from mt.search.sampling import Sampling
-from mt.search.search import Search
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,18 +49,6 @@ class Options:
         """Those of the flags that are options; `more` replaces some."""
         names = {field.name for field in fields(cls)}
         return cls(**{name: value for name, value in flags.items() if name in names} | more)
-
-    def search(self, default: Search) -> Search:
-        """The search of the options; the checkpoint's own where they set nothing."""
-        names = ("max_length", "min_length", "no_repeat_ngram", "length_penalty", "n_best")
-        changes = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
-        if self.sample:
-            return Sampling(**changes, temperature=self.temperature, top_k=self.top_k, top_p=self.top_p)
-        size = self.beam_size
-        if size is None and self.n_best > getattr(default, "size", 1) and not isinstance(default, Sampling):
-            size = self.n_best
-        # both at once: n_best may not exceed the size
-        return replace(adjusted(default, beam_size=size, n_best=self.n_best), **changes)
 
     def columns(self, line: str) -> tuple[str, str]:
         """The line to translate, and its prefix."""

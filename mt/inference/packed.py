@@ -13,8 +13,8 @@ from mt.attention.contract import Mixer
 from mt.attention.dropout import Dropout
 from mt.attention.multi_head import MultiHead
 from mt.attention.rotary import NoRotary
+from mt.kernels.linear import Linear
 from mt.model.embedding import Embedding, SinusoidalPositions, sinusoids
-from mt.model.feed_forward import FeedForward
 from mt.model.seq2seq import Seq2Seq
 
 # B batch, T positions, D inputs, O outputs, H heads, G key-value heads
@@ -49,12 +49,7 @@ def pack(model: Seq2Seq, dtype: torch.dtype) -> None:
         for name, child in list(module.named_children()):
             if isinstance(child, nn.Linear):
                 setattr(module, name, side_by_side([child], dtype))
-        if isinstance(module, FeedForward) and module.activation is nn.functional.relu:
-            up: nn.Module = module.up
-            assert isinstance(up, OneDnnLinear | Int8Linear)
-            up.then_relu()
-            module.activation = as_it_is
-        elif isinstance(module, Embedding) and isinstance(module.positions, SinusoidalPositions):
+        if isinstance(module, Embedding) and isinstance(module.positions, SinusoidalPositions):
             module.positions = KeptPositions(module.positions.dim)
     straighten(model)
 
@@ -107,7 +102,10 @@ def side_by_side(linears: list[nn.Linear], dtype: torch.dtype) -> OneDnnLinear |
     weight_OD = torch.cat([linear.weight.detach() for linear in linears])
     biases = [linear.bias for linear in linears]
     bias_O = None if biases[0] is None else torch.cat([bias.detach() for bias in biases])
-    return Int8Linear(weight_OD, bias_O) if dtype == torch.int8 else OneDnnLinear(weight_OD, bias_O, dtype)
+    packed = Int8Linear(weight_OD, bias_O) if dtype == torch.int8 else OneDnnLinear(weight_OD, bias_O, dtype)
+    if any(isinstance(linear, Linear) and linear.relu for linear in linears):
+        packed.then_relu()
+    return packed
 
 
 def product_with(weight_OD: Tensor, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:

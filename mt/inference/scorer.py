@@ -10,9 +10,9 @@ from itertools import islice
 import torch
 
 from mt.data.document import apart, tree_alone, tree_in_context
-from mt.data.source import Source, stacked
+from mt.data.source import Source, padded, stacked
 from mt.data.tokenizer import BOS, EOS
-from mt.inference.batches import batches_by_length, padded
+from mt.inference.batches import batches_by_length
 from mt.inference.line import word_fault
 from mt.inference.request import Request
 from mt.inference.tags import tagged

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from mt.alignment.link_counts import LinkCounts
 from mt.alignment.statistical_aligner import StatisticalAligner, soft_links
-from mt.checkpoint.folder import SHORTLIST as FILE_NAME
 from mt.checkpoint.manifest import check_listed, has_manifest, verify
+from mt.checkpoint.steps import SHORTLIST as FILE_NAME
 from mt.checkpoint.tensor_file import TensorFile
 from mt.data.lock import shared
 from mt.data.source import Source, Text

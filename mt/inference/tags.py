@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
-from mt.checkpoint.folder import ModelCard
+from mt.checkpoint.card import ModelCard
 from mt.data.tags import first_untagged, tags_of_tokenizer
 from mt.data.tokenizer import Tokenizer
 from mt.data.visible import is_visible

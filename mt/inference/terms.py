@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import regex
-import torch
-from torch import Tensor
 
 from mt.data.canonical import composed
 from mt.data.formats.lines import read_lines
@@ -123,10 +122,10 @@ def check_spelled(name: str, text: str, ids: Iterable[int]) -> None:
         raise ValueError(f"{name} ({text}) has characters that the model's vocabulary cannot spell")
 
 
-def continuing_pieces(tokenizer: Tokenizer) -> Tensor:
+def continuing_pieces(tokenizer: Tokenizer) -> np.ndarray:
     """is_continuing_V: whether a piece continues the word of the one before it."""
     pieces = tokenizer.pieces(range(tokenizer.size))
-    return torch.tensor([_is_continuing(piece) for piece in pieces])
+    return np.array([_is_continuing(piece) for piece in pieces])
 
 
 def _is_continuing(piece: str) -> bool:

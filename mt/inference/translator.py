@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property, partial
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -17,22 +15,22 @@ from torch.nn.functional import linear
 
 from mt.alignment.tree import Trees
 from mt.checkpoint.folder import LoadedModel, load_checkpoint
+from mt.checkpoint.outline import kept_tensors
 from mt.data.source import Source, Text, stacked
 from mt.data.sources import moved_tree
 from mt.data.tokenizer import TokenizerPair
 from mt.device import PACKED_PRECISIONS, choose_device, choose_precision, keep_freed_memory, mixed_precision
-from mt.inference.batches import batches_by_length, longest_target
+from mt.inference.batches import CPU_BATCH_TOKENS, GPU_BATCH_TOKENS, batches_by_length, longest_target
 from mt.inference.decodable import Decodable, SingleModel
 from mt.inference.ensemble import Ensemble, check_vocabularies
-from mt.inference.line import Line
+from mt.inference.lines import MAX_PIECES, LineTranslator, Segment
+from mt.inference.native import NativeSearch
 from mt.inference.packed import pack, product_with
-from mt.inference.request import Request
-from mt.inference.segmenter import joined
+from mt.inference.searching import plan_of, rules_of
 from mt.inference.shortlist import Shortlist, ShortlistedModel
 from mt.inference.tags import Tags, tagged
 from mt.inference.terms import continuing_pieces
-from mt.inference.translation import Candidate, Translation
-from mt.inference.wish import Wish, rules_of
+from mt.inference.wish import Wish
 from mt.model.seq2seq import Seq2Seq
 from mt.search.beam import Beam
 from mt.search.hypothesis import Hypothesis
@@ -41,12 +39,10 @@ from mt.search.search import Search
 
 log = logging.getLogger(__name__)
 
-MAX_PIECES = 200  # of a source, for a model whose longest training source is not known
 LEAST_ROOM = 20  # target pieces in addition to demanded ones
-CPU_BATCH_TOKENS, GPU_BATCH_TOKENS = 10_240, 40_960  # of all hypotheses; on a CPU more is no faster
 
 
-class Translator:
+class Translator(LineTranslator):
     """Translates with a model, or anything `Decodable`, and its tokenizers; holds no state between calls.
 
     `search` is used where a call names none: the checkpoint's own choice, or beam search.
@@ -75,12 +71,14 @@ class Translator:
             self.decodable = SingleModel(model)
         else:
             self.decodable = model
+        self.max_length = self.decodable.max_length
+        self.native: NativeSearch | None = None  # where it can be used, it finds the same
         self.tokenizers = tokenizers
         self.tags = tags or Tags(tokenizers.source)
         self.search = search or Beam()
         self.is_packed = False
         source = tokenizers.source
-        self._trees = Trees(source.pieces(range(source.size))) if self.decodable.needs_trees else None
+        self.trees = Trees(source.pieces(range(source.size))) if self.decodable.needs_trees else None
 
     @classmethod
     def load(
@@ -116,18 +114,28 @@ class Translator:
             tags=Tags.of(loaded.card, tokenizers.source),
         )
         shortened = None
+        source_size, target_size = tokenizers.source.size, tokenizers.target.size
         if shortlist:
-            sizes = tokenizers.source.size, tokenizers.target.size
-            pieces = Shortlist.load(loaded.folder, source_size=sizes[0], target_size=sizes[1])
+            pieces = Shortlist.load(loaded.folder, source_size=source_size, target_size=target_size)
             shortened = pieces, model.output.weight.detach()
         if chosen.type != "cpu":
             translator = make(precision=precision)
         else:
             dtype = choose_precision(precision, chosen, known=PACKED_PRECISIONS)
+            native = None
+            if not shortened:
+                arrays = {name: tensor.detach().float().numpy() for name, tensor in kept_tensors(model).items()}
+                native = NativeSearch.of(
+                    loaded.card,
+                    arrays,
+                    source_size=source_size,
+                    target_size=target_size,
+                    precision=str(dtype).removeprefix("torch."),
+                )
             pack(model, dtype)
             keep_freed_memory()  # only now: memory that packing freed is returned to the system
             translator = make()
-            translator.dtype, translator.is_packed = dtype, True
+            translator.dtype, translator.is_packed, translator.native = dtype, True, native
         if shortened:
             is_packed, dtype = translator.is_packed, translator.dtype
 
@@ -170,84 +178,18 @@ class Translator:
         """The context for running the model: autocast, unless its products are packed in their precision."""
         return nullcontext() if self.is_packed else mixed_precision(self.device, self.dtype)
 
-    def translate(
+    def found(
         self,
-        lines: Iterable[str | Request],
+        segments: Sequence[Segment],
+        wishes: Sequence[Wish],
         *,
-        search: Search | None = None,
-        batch_tokens: int | None = None,
-        max_pieces: int | None = None,
-        window: int = 2048,
-        seed: int = 1,
-        first_line: int = 0,
-    ) -> Iterator[Translation]:
-        """A Translation for every line, in order, streaming in windows of `window` lines.
-
-        A string is a request with only a text. A line without visible text is returned unchanged. A line of more than
-        `max_pieces` source pieces (None: of what the model was trained on) loses its context (`mt.data.document`), the
-        farthest sentences first, and is then split at sentence ends, then clauses, then blanks. `batch_tokens` bounds
-        sentences x longest source of a batch (None: so many that their hypotheses come to 10,240 on a CPU, 40,960 on a
-        GPU). Sampling for a line depends only on `seed` and the line's number, counted from `first_line`.
-
-        Raises ValueError for a tag that is not a symbol of the tokenizer, for a line without any where the model was
-        trained only on lines with a tag, and for a prefix or a term that the vocabulary cannot spell. A line that is
-        split, or that its tree does not fit, is translated without its tree; a split one has its prefix in its first
-        part. If no translation with all terms can be found, one without them is returned.
-        """
-        search = search or self.search
-        max_pieces = max_pieces or self.max_pieces
-        if self.decodable.max_length is not None:
-            max_pieces = min(max_pieces, self.decodable.max_length - 1)  # EOS takes one
-        requests = (Request(line) if isinstance(line, str) else line for line in lines)
-        while chunk := list(islice(requests, window)):
-            yield from self._window(chunk, search, batch_tokens, max_pieces, seed, first_line)
-            first_line += len(chunk)
-
-    def _window(
-        self,
-        requests: list[Request],
         search: Search,
         batch_tokens: int | None,
-        max_pieces: int,
         seed: int,
-        first_line: int,
-    ) -> Iterator[Translation]:
-        source = self.tokenizers.source
-        for tag in {request.tag for request in requests}:
-            self.tags.check(tag)
-        needs_trees = self._trees is not None
-        lines = [
-            Line.of(request, self.tokenizers, max_pieces=max_pieces, needs_trees=needs_trees) for request in requests
-        ]
-        numbers = range(first_line + 1, first_line + 1 + len(lines))
-        untagged = [
-            (number, line.source)
-            for number, line in zip(numbers, lines, strict=True)
-            if line.segments and line.request.tag is None
-        ]
-        self.tags.check_lines(untagged, None)
-        parts = [
-            (part, f"{number} {index}", line)
-            for number, line in enumerate(lines, start=first_line)
-            if line.segments
-            for index, part in enumerate(line.segments.parts)
-        ]
-        ids = source.encode_many([tagged(part, line.request.tag) for part, _, line in parts])
-        generators = sentence_generators(seed, [number for _, number, _ in parts])
-        sources = [
-            self.source(part, line.tree, of_part, line.request.tag)
-            for (part, _, line), of_part in zip(parts, ids, strict=True)
-        ]
-        wishes = [wish for line in lines for wish in line.wishes]
-        found = iter(self.search_ids(sources, search, batch_tokens, generators, *([wishes] if any(wishes) else [])))
-        for line in lines:
-            if line.segments is None:
-                yield Translation(line.source, (Candidate(line.source, 0.0, 0.0),))
-                continue
-            of_parts = list(islice(found, len(line.segments.parts)))
-            candidates = self._join(of_parts, line.segments.parts)
-            notes = line.notes(max_pieces, of_parts)
-            yield Translation(line.source, candidates, line.segments.parts, notes, line.request.tag, line.tree)
+    ) -> list[list[Hypothesis]]:
+        generators = sentence_generators(seed, [segment.name for segment in segments])
+        sources = [self.source(s.text, s.line.tree, s.ids, s.line.request.tag) for s in segments]
+        return self.search_ids(sources, search, batch_tokens, generators, *([wishes] if any(wishes) else []))
 
     def check_trees(self, path: str | Path, checkpoint: str | Path) -> None:
         """Raises ValueError, naming the file of trees and the checkpoint, for a model that needs none."""
@@ -257,25 +199,11 @@ class Translator:
     def source(self, text: str, tree: str | None, ids: Sequence[int], tag: str | None = None) -> Text:
         """The model's input for a line: its tag, its pieces, and its tree where the model needs it."""
         source = Text.of([ids])
-        if self._trees is None or not tree:
+        if self.trees is None or not tree:
             return source
         tree = tree if tag is None else moved_tree(tree)
-        distance_PP = self._trees.tree_distance(tagged(text, tag), tree, np.asarray(ids))
+        distance_PP = self.trees.tree_distance(tagged(text, tag), tree, np.asarray(ids))
         return source if distance_PP is None else source.with_trees([distance_PP])
-
-    def text(self, ids: Sequence[int]) -> str:
-        """The text of target pieces, in one line."""
-        return one_line(self.tokenizers.target.decode(ids))
-
-    def _join(self, of_parts: Sequence[Sequence[Hypothesis]], segments: Sequence[str]) -> tuple[Candidate, ...]:
-        """Candidate i joins the i-th best of every part (the last of a part that has fewer)."""
-        candidates = []
-        for rank in range(max(len(hypotheses) for hypotheses in of_parts)):
-            chosen = tuple(hypotheses[min(rank, len(hypotheses) - 1)] for hypotheses in of_parts)
-            text = joined([self.text(hypothesis.ids) for hypothesis in chosen], segments)
-            log_prob, score = (math.fsum(getattr(h, name) for h in chosen) for name in ("log_prob", "score"))
-            candidates.append(Candidate(text, log_prob, score, chosen))
-        return tuple(candidates)
 
     def batch_tokens(self, given: int | None, width: int = 1) -> int:
         """The bound on sentences x longest source if none is `given`, for `width` hypotheses of a sentence."""
@@ -297,6 +225,12 @@ class Translator:
         `generators`, one a source, are what sampling draws from; `wishes` what the targets must contain. If no
         hypothesis can contain a source's phrases, they are dropped for that source.
         """
+        plan = None if self.native is None or wishes else plan_of(search)
+        if self.native is not None and plan is not None:
+            texts = [source for source in sources if isinstance(source, Text)]
+            assert len(texts) == len(sources)  # the native code has an encoder of pieces alone
+            ids = [pieces for text in texts for pieces in text.pieces()]
+            return self.native.search(ids, plan, self.batch_tokens(batch_tokens, plan.size))
         results: list[list[Hypothesis]] = [[] for _ in sources]
         lengths = [source.padded_length for source in sources]
         for indices in batches_by_length(lengths, self.batch_tokens(batch_tokens, getattr(search, "size", 1))):
@@ -356,9 +290,4 @@ class Translator:
 
     @cached_property
     def _continuing_V(self) -> Tensor:
-        return continuing_pieces(self.tokenizers.target)
-
-
-def one_line(text: str) -> str:
-    """Text without line breaks, which byte pieces could spell: one line in, one line out."""
-    return text.replace("\r", " ").replace("\n", " ")
+        return torch.from_numpy(continuing_pieces(self.tokenizers.target))

@@ -1,17 +1,11 @@
-"""What a target must contain, in pieces, and the search rules that enforce it."""
+"""What a target must contain, in pieces."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from torch import Tensor
-
-from mt.data.tokenizer import EOS
 from mt.search.hypothesis import Hypothesis
-from mt.search.rules.prefix import Prefix
-from mt.search.rules.rule import Rule
-from mt.search.rules.terms import Terms
 
 
 @dataclass(frozen=True)
@@ -36,13 +30,3 @@ class Wish:
     def fails(self, hypotheses: Sequence[Hypothesis]) -> bool:
         """Whether no hypothesis with the phrases was found."""
         return bool(self.phrases) and hypotheses[0].log_prob == -float("inf")
-
-
-def rules_of(wishes: Sequence[Wish], continuing_V: Tensor) -> list[Rule]:
-    """The rules of a search for these sources; none where there are no wishes."""
-    found: list[Rule] = []
-    if any(wish.prefix for wish in wishes):
-        found.append(Prefix([wish.prefix for wish in wishes]))
-    if any(wish.phrases for wish in wishes):
-        found.append(Terms([wish.phrases for wish in wishes], eos=EOS, continuing_V=continuing_V))
-    return found

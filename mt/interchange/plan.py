@@ -20,7 +20,9 @@ from torch import nn
 from mt.alignment.choice import Choice
 from mt.attention.multi_head import MultiHead
 from mt.attention.rotary import Rotary
-from mt.checkpoint.folder import SHORTLIST, LoadedModel, ModelCard
+from mt.checkpoint.card import ModelCard
+from mt.checkpoint.folder import LoadedModel
+from mt.checkpoint.steps import SHORTLIST
 from mt.data.document import AFTER, BEFORE
 from mt.data.tokenizer import BOS, EOS, PAD, UNK, TokenizerPair
 from mt.inference.batches import longest_target

@@ -5,9 +5,16 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from mt.attention.dropout import Dropout
+from mt.kernels.linear import Linear
+
+
+def unchanged(x: Tensor) -> Tensor:
+    """The activation after a product that contains relu."""
+    return x
+
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "relu": nn.functional.relu,
+    "relu": unchanged,
     "gelu": nn.functional.gelu,
     "swiglu": nn.functional.silu,
 }
@@ -23,8 +30,8 @@ class FeedForward(nn.Module):
         super().__init__()
         self.is_gated = activation == "swiglu"
         self.activation = ACTIVATIONS[activation]
-        self.up = nn.Linear(dim, hidden_dim * (2 if self.is_gated else 1))
-        self.down = nn.Linear(hidden_dim, dim)
+        self.up = Linear(dim, hidden_dim * (2 if self.is_gated else 1), relu=activation == "relu")
+        self.down = Linear(hidden_dim, dim)
         self.dropout = Dropout(dropout)
 
     def forward(self, x_BTD: Tensor) -> Tensor:

@@ -14,9 +14,10 @@ from torch import Tensor, nn
 from mt.attention.contract import Mixer
 from mt.attention.dropout import DROPPED, Dropout
 from mt.attention.multi_head import MultiHead
+from mt.kernels.norm import LayerNorm, RMSNorm
 from mt.model.feed_forward import ACTIVATIONS, FeedForward
 
-NORMS = {"layer": nn.LayerNorm, "rms": nn.RMSNorm}
+NORMS = {"layer": LayerNorm, "rms": RMSNorm}
 MOST_LAYERS = 1000  # of encoder and decoder each; a larger number is surely a mistake, and would be built for hours
 POSITIONS = ("sinusoidal", "learned", "rotary", "randomized")
 
@@ -81,7 +82,7 @@ class LayerSettings:
                 raise ValueError(f"{name} ({getattr(self, name)}) must be one of {', '.join(known)}")
 
     def make_norm(self) -> nn.Module:
-        return NORMS[self.norm](self.dim, eps=1e-5)
+        return NORMS[self.norm](self.dim, eps=1e-5, before_product=self.norm_position == "pre")
 
     def make_final_norm(self) -> nn.Module:
         """The norm after the last layer: needed by pre-norm layers, whose sum is not normalized."""
@@ -135,7 +136,7 @@ class Residual(nn.Module):
         return self.norm(x_BTD) if self.is_pre else x_BTD
 
     def after(self, x_BTD: Tensor, y_BTD: Tensor) -> Tensor:
-        x_BTD = x_BTD + self.dropout(y_BTD)
+        x_BTD = self.dropout.added_to(x_BTD, y_BTD) if self.training else x_BTD + y_BTD
         return x_BTD if self.is_pre else self.norm(x_BTD)
 
 

@@ -8,13 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from mt.data.batching import Batch
+from mt.kernels.cross_entropy import cross_entropy_
 from mt.model.seq2seq import Seq2Seq
 from mt.objective.contract import Loss
 from mt.objective.teacher_forcing import teacher_forcing
 
-# N target tokens (padding left out), D model, V vocabulary, C tokens of one chunk, R of them at a time
-
-ROWS_IN_CACHE = 64  # the passes over float32 logits then find them in a CPU's second-level cache
+# N target tokens (padding left out), D model, V vocabulary, C tokens of one chunk
 
 
 @dataclass(frozen=True)
@@ -79,23 +78,13 @@ class _FusedLoss(torch.autograd.Function):
         with torch.autocast(device, enabled=False):
             for start in range(0, len(states), chunk_tokens):
                 chunk_CD = states[start : start + chunk_tokens]
-                targets_C1 = targets_N[start : start + chunk_tokens, None]
                 gradient_CV = chunk_CD @ weight.T  # logits, which become d loss / d logits in place
-                rows = ROWS_IN_CACHE if device == "cpu" else len(gradient_CV)
-                for logits_RV, targets_R1 in zip(gradient_CV.split(rows), targets_C1.split(rows), strict=True):
-                    scores_RV = logits_RV.float()
-                    probs_RV = scores_RV.softmax(dim=-1)
-                    # log of the sum of exponentials, from the greatest score, whose probability cannot vanish
-                    log_sum = (scores_RV.amax(dim=-1) - probs_RV.amax(dim=-1).log()).sum()
-                    plain_part = log_sum - scores_RV.gather(1, targets_R1).sum()
-                    uniform_part = log_sum - scores_RV.sum() / vocab_size
-                    plain += plain_part
-                    smoothed += (1.0 - smoothing) * plain_part + smoothing * uniform_part
-                    if needs_gradient:
-                        # softmax - (1 - smoothing) * one-hot - smoothing / V, of which the last term comes below
-                        probs_RV.scatter_add_(1, targets_R1, probs_RV.new_full(targets_R1.shape, smoothing - 1.0))
-                        logits_RV.copy_(probs_RV)
-                if states_gradient is not None:
+                plain_part, uniform_part = cross_entropy_(
+                    gradient_CV, targets_N[start : start + chunk_tokens], smoothing, has_gradient=needs_gradient
+                )
+                plain += plain_part
+                smoothed += (1.0 - smoothing) * plain_part + smoothing * uniform_part
+                if states_gradient is not None and weight_gradient is not None:
                     torch.mm(gradient_CV, weight, out=states_gradient[start : start + chunk_tokens])
                     weight_gradient += gradient_CV.T @ chunk_CD
             if needs_gradient and smoothing:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mt.search.hypothesis import Hypothesis
-from mt.search.length_penalty import check_alpha, length_penalty
+from mt.search.length_penalty import check_alpha
 from mt.search.rules.banned import Banned
 from mt.search.rules.length import LeastLength, Limit
 from mt.search.rules.repetition import Repetition
@@ -138,10 +138,7 @@ class Search:
 
     def hypothesis(self, ids: Sequence[int], totals: Sequence[float], *, is_finished: bool) -> Hypothesis:
         """The hypothesis of these ids, scored; `totals` are its log-probabilities after each token, EOS included."""
-        log_prob = totals[-1]
-        steps = (after - before for before, after in zip((0.0, *totals), totals, strict=False))
-        score = log_prob / length_penalty(len(ids) + 1, self.length_penalty)
-        return Hypothesis(tuple(ids), log_prob, score, is_finished, tuple(steps))
+        return Hypothesis.of(ids, totals, alpha=self.length_penalty, is_finished=is_finished)
 
     def ended(self, ids: Sequence[int], totals: Sequence[float], *, is_cut: bool) -> Hypothesis:
         """The hypothesis of these ids, which ends here: by EOS, or because nothing was allowed."""
@@ -151,8 +148,7 @@ class Search:
 
     def impossible(self, ids: Sequence[int]) -> Hypothesis:
         """The hypothesis of a sentence for which no token was allowed."""
-        score = -torch.inf / length_penalty(len(ids) + 1, self.length_penalty)
-        return Hypothesis(tuple(ids), -torch.inf, score, is_finished=False)
+        return Hypothesis.impossible(ids, alpha=self.length_penalty)
 
 
 class Workspace:

@@ -10,9 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mt.checkpoint.folder import find_step, read_card
+from mt.checkpoint.folder import read_card
+from mt.checkpoint.steps import find_step
 from mt.data.document import Context
-from mt.inference.job import Job
+from mt.inference.job import Job, load_models
 from mt.inference.options import Options
 from mt.inference.terms import Glossary
 from mt.inference.window import Window
@@ -40,10 +41,10 @@ class Engine:
         """Loads the models. Raises ValueError in one line."""
         # a fixed step: `best` may move while the models are loaded
         folders = [find_step(checkpoint) for checkpoint in self.checkpoints]
-        self._jobs = [Job([folder], self.options) for folder in folders]
+        self._jobs = [Job([folder], self.options, load_models) for folder in folders]
         found: list[ModelFacts] = []
         for checkpoint, folder, job in zip(self.checkpoints, folders, self._jobs, strict=True):
-            translator, card = job.load()[0], read_card(folder)
+            translator, card = job.load(), read_card(folder)
             reads_untagged = translator.tags.reads_untagged is not False or not translator.tags.known
             self.outcomes(Ask(model=len(found), tag=None if reads_untagged else translator.tags.known[0]), [WARM])
             found.append(

@@ -18,7 +18,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from mt.checkpoint.folder import ModelCard, check_search
+from mt.checkpoint.card import ModelCard
+from mt.checkpoint.folder import check_search
 from mt.checkpoint.rebuild import build, find_target
 from mt.data.batching import MakeSource, TokenBatches
 from mt.data.prepare import Prepared, check_preparable, corpus_fingerprint, former_fingerprints, prepare

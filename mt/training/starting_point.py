@@ -12,12 +12,14 @@ from typing import Any
 import torch
 from torch import nn
 
+from mt.checkpoint.card import ModelCard
 from mt.checkpoint.changes import changes
-from mt.checkpoint.folder import SMALL_FILES, ModelCard, find_step, load_checkpoint, numbered_steps
+from mt.checkpoint.folder import load_checkpoint
 from mt.checkpoint.manifest import FILE_NAME as MANIFEST
 from mt.checkpoint.manifest import has_manifest, verify
 from mt.checkpoint.outline import Shape, check_weights, kept_tensors
 from mt.checkpoint.small_file import read_json
+from mt.checkpoint.steps import SMALL_FILES, find_step, numbered_steps
 from mt.data.settings import DataSettings
 from mt.data.tokenizer import Tokenizer, TokenizerPair
 from mt.data.whole_folder import write_json

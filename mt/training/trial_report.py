@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from mt.data.diagnosis.section import Section
+from mt.kernels.library import description as kernels
 from mt.training.settings import TrainerSettings, parse_duration
 from mt.training.trial import Memory, Speed, Trial
 
@@ -24,6 +25,8 @@ def trial_section(
     section.lines.append(
         f"the model: {parameters['total']:,} parameters, {embeddings / parameters['total']:.0%} of them in embeddings"
     )
+    if trial.device.type == "cpu":
+        section.lines.append(f"on this machine: {kernels()}")
     section.numbers = {"parameters": dict(parameters), "device": str(trial.device), "precision": str(trial.precision)}
     _memory(section, trial.memory, max_tokens)
     if trial.speed is not None:

@@ -5,7 +5,8 @@ from functools import cache
 import pytest
 import torch
 
-from mt.checkpoint.folder import ModelCard, write_checkpoint
+from mt.checkpoint.card import ModelCard
+from mt.checkpoint.folder import write_checkpoint
 from mt.checkpoint.rebuild import build
 from mt.data.tokenizer import TokenizerSettings, train_tokenizers
 from mt.inference.aligner import Aligner

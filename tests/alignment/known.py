@@ -11,11 +11,11 @@ import torch
 
 from mt.alignment.gold import Gold
 from mt.alignment.links import Link, to_pharaoh
-from mt.checkpoint.folder import ModelCard, write_checkpoint
+from mt.checkpoint.card import ModelCard
+from mt.checkpoint.folder import write_checkpoint
 from mt.checkpoint.rebuild import build
-from mt.data.source import Text
+from mt.data.source import Text, padded
 from mt.data.tokenizer import BOS, EOS, PAD, TokenizerSettings, train_tokenizers
-from mt.inference.batches import padded
 
 NUMBERS = "eins zwei drei vier fünf sechs sieben acht neun zehn".split()
 NOUNS = {"Haus": "house", "Boot": "boat", "Hund": "dog", "Vogel": "bird"}

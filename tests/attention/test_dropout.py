@@ -7,9 +7,10 @@ from mt.attention.average import Average
 from mt.attention.chunked import Chunked
 from mt.attention.contract import CausalMixer, MemoryMixer
 from mt.attention.dense import Dense
-from mt.attention.dropout import DROPPED, Dropout, WholeDropout, byte_mask
+from mt.attention.dropout import DROPPED, Dropout, WholeDropout
 from mt.attention.linear import Linear
 from mt.attention.multi_head import MultiHead
+from mt.kernels.dropout import byte_mask
 from mt.model.layer import LayerSettings
 
 

@@ -12,7 +12,8 @@ import pytest
 import torch
 import yaml
 
-from mt.checkpoint.folder import ModelCard, TrainingState, write_checkpoint
+from mt.checkpoint.card import ModelCard
+from mt.checkpoint.folder import TrainingState, write_checkpoint
 from mt.checkpoint.rebuild import build
 from mt.checkpoint.run_folder import RunFolder
 from mt.data.tokenizer import TokenizerSettings, train_tokenizers

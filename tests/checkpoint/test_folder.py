@@ -10,17 +10,11 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 from mt.checkpoint.average import average_weights
-from mt.checkpoint.folder import (
-    TrainingState,
-    find_step,
-    load_checkpoint,
-    newest_run,
-    read_training,
-    write_checkpoint,
-)
+from mt.checkpoint.folder import TrainingState, load_checkpoint, read_training, write_checkpoint
 from mt.checkpoint.manifest import FILE_NAME, write_manifest
 from mt.checkpoint.outline import kept_tensors
 from mt.checkpoint.rebuild import build
+from mt.checkpoint.steps import find_step, newest_run
 from mt.comparison.variant import ROLES
 from mt.settings import config_folder
 from tests.checkpoint.conftest import TOY

@@ -5,9 +5,10 @@ import shutil
 
 import pytest
 
-from mt.checkpoint.folder import find_step, load_checkpoint
+from mt.checkpoint.folder import load_checkpoint
 from mt.checkpoint.run_contents import foreign
 from mt.checkpoint.run_folder import RunFolder
+from mt.checkpoint.steps import find_step
 from tests.checkpoint.conftest import SETTINGS, at_disk_event, in_child, opened, save, tree
 
 WITH_TESTS = {**SETTINGS, "data": {"tests": {"test": {}, "news": {}}}}

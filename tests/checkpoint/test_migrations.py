@@ -18,8 +18,9 @@ import pytest
 import torch
 import yaml
 
+from mt.checkpoint.card import ModelCard
 from mt.checkpoint.changes import read_settings, settings_to_resume
-from mt.checkpoint.folder import ModelCard, load_checkpoint, read_training, write_checkpoint
+from mt.checkpoint.folder import load_checkpoint, read_training, write_checkpoint
 from mt.checkpoint.manifest import write_manifest
 from mt.checkpoint.migrations import DEFAULTS, FORMATS, LIFTS, MOVED, NewerFormat, as_begun, lifted
 from mt.checkpoint.rebuild import build, find_target

@@ -6,10 +6,11 @@ import torch
 
 from mt.alignment.alignment import RawAttention
 from mt.attention.dense import Dense
-from mt.data.source import Text
+from mt.data.source import Text, padded
 from mt.inference.aligner import Aligner
-from mt.inference.batches import batches_by_length, longest_target, padded
-from mt.inference.translator import Translator, one_line
+from mt.inference.batches import batches_by_length, longest_target
+from mt.inference.lines import one_line
+from mt.inference.translator import Translator
 from mt.model.decoder import Decoder
 from mt.model.encoder import Encoder
 from mt.model.layer import LayerSettings

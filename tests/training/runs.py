@@ -7,7 +7,7 @@ from functools import partial
 import torch
 
 from mt.attention.dense import Dense
-from mt.checkpoint.folder import ModelCard
+from mt.checkpoint.card import ModelCard
 from mt.checkpoint.run_folder import RunFolder
 from mt.checkpoint.validation import Validation
 from mt.data.batching import TokenBatches

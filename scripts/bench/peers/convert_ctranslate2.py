@@ -8,6 +8,11 @@ import numpy as np
 from ctranslate2.specs import common_spec, transformer_spec
 
 MAX_POSITIONS = 1024
+ACTIVATIONS = {
+    "relu": common_spec.Activation.RELU,
+    "gelu": common_spec.Activation.GELU,
+    "swiglu": common_spec.Activation.SWISH,
+}
 
 
 def main():
@@ -25,18 +30,25 @@ def main():
 
 def build(model, weights):
     """The specification, filled."""
-    spec = transformer_spec.TransformerSpec.from_config(
-        (model["encoder_layers"], model["decoder_layers"]),
-        model["num_heads"],
-        pre_norm=True,
-        activation=common_spec.Activation.RELU,
+    is_rotary = model["positions"] == "rotary"
+    how = {
+        "pre_norm": True,
+        "activation": ACTIVATIONS[model["activation"]],
+        "ffn_glu": model["activation"] == "swiglu",
+        "rms_norm": model["norm"] == "rms",
+        **({"rotary_dim": 0, "rotary_interleave": False} if is_rotary else {}),  # 0: all of a head
+    }
+    spec = transformer_spec.TransformerSpec(
+        transformer_spec.TransformerEncoderSpec(model["encoder_layers"], model["num_heads"], **how),
+        transformer_spec.TransformerDecoderSpec(model["decoder_layers"], model["num_heads"], **how),
     )
     embedding = weights["source_embedding.tokens.weight"]
     table = sinusoids(MAX_POSITIONS, model["dim"])
     for half, embeddings in ((spec.encoder, spec.encoder.embeddings[0]), (spec.decoder, spec.decoder.embeddings)):
         embeddings.weight = embedding
         half.scale_embeddings = True
-        half.position_encodings.encodings = table
+        if not is_rotary:
+            half.position_encodings.encodings = table
     spec.decoder.projection.weight = embedding
     set_norm(spec.encoder.layer_norm, weights, "encoder.norm")
     set_norm(spec.decoder.layer_norm, weights, "decoder.norm")
@@ -70,7 +82,12 @@ def set_self_attention(spec, weights, name, norm):
 
 
 def set_feed_forward(spec, weights, layer):
-    set_linear(spec.linear_0, weights, f"{layer}.feed_forward.up")
+    if hasattr(spec, "linear_0_noact"):  # the gate, then what it scales, are one matrix here
+        for part in ("weight", "bias"):
+            gate, scaled = np.split(weights[f"{layer}.feed_forward.up.{part}"], 2)
+            setattr(spec.linear_0, part, gate), setattr(spec.linear_0_noact, part, scaled)
+    else:
+        set_linear(spec.linear_0, weights, f"{layer}.feed_forward.up")
     set_linear(spec.linear_1, weights, f"{layer}.feed_forward.down")
     set_norm(spec.layer_norm, weights, f"{layer}.feed_forward_residual.norm")
 
@@ -80,7 +97,9 @@ def set_linear(spec, weights, name):
 
 
 def set_norm(spec, weights, name):
-    spec.gamma, spec.beta = weights[f"{name}.weight"], weights[f"{name}.bias"]
+    spec.gamma = weights[f"{name}.weight"]
+    if f"{name}.bias" in weights:
+        spec.beta = weights[f"{name}.bias"]
 
 
 def sinusoids(length, dim):

@@ -1,0 +1,252 @@
+"""Translating in native code (`mt.kernels.decoding`): of plain dense models, by beam search without rules.
+
+Whatever else is asked for, and whatever is wrong with a checkpoint, is left to `mt.inference.translator`, which gives
+the same translations, and the messages. Never imports torch: for a few sentences, its import takes most of the time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mt.checkpoint.array_file import read_arrays
+from mt.checkpoint.card import MAX_WEIGHT, ModelCard, described, one_short_line
+from mt.checkpoint.manifest import has_manifest, verify
+from mt.checkpoint.migrations import with_current_targets
+from mt.checkpoint.small_file import read_yaml
+from mt.checkpoint.steps import WEIGHTS, check_small_files, find_step
+from mt.cores import is_surely_cpu
+from mt.data.lock import shared
+from mt.data.tokenizer import BOS, EOS, PAD, UNK, TokenizerPair
+from mt.inference.batches import CPU_BATCH_TOKENS, longest_target
+from mt.inference.lines import MAX_PIECES, LineTranslator, Segment
+from mt.inference.options import Options
+from mt.inference.tags import Tags
+from mt.inference.wish import Wish
+from mt.kernels.decoding import ACTIVATIONS, MOST_SIZE, DenseModel, DenseSizes, Plan, can_translate
+from mt.search.hypothesis import Hypothesis
+from mt.search.length_penalty import LEAST_ALPHA, MOST_ALPHA
+
+# The only settings that the native code has; all other ones must be such that they change nothing in inference.
+MODEL = {"_target_": "mt.model.seq2seq.Seq2Seq"}
+LAYER = {"_target_": "mt.model.layer.LayerSettings"}
+ENCODER = {"_target_": "mt.model.encoder.Encoder", "_partial_": True}
+DECODER = {"_target_": "mt.model.decoder.Decoder", "_partial_": True}
+DENSE = {"_target_": "mt.attention.dense.Dense", "_partial_": True}
+OF_TRAINING = ("dropout", "attention_dropout", "attention_dropout_of", "activation_dropout")
+OF_LAYERS = (*("dim", "num_heads", "num_kv_heads", "feed_forward_dim", "head_size"), "activation", "norm")
+KNOWN = {
+    "activation": ACTIVATIONS,
+    "norm": ("layer", "rms"),
+    "norm_position": ("pre", "post"),
+    "positions": ("sinusoidal", "learned", "rotary", "randomized"),
+}
+TIED = {  # weights that are another one
+    "none": {},
+    "target": {"output.weight": "target_embedding.tokens.weight"},
+    "all": dict.fromkeys(("target_embedding.tokens.weight", "output.weight"), "source_embedding.tokens.weight"),
+}
+BEAM, GREEDY = "mt.search.beam.Beam", "mt.search.greedy.Greedy"
+SEARCH: dict[str, Any] = {
+    "n_best": 1,
+    "min_length": 0,
+    "max_length": None,
+    "no_repeat_ngram": 0,
+    "bos": BOS,
+    "eos": EOS,
+}
+SEARCHES: dict[str | None, dict[str, Any]] = {
+    BEAM: {**SEARCH, "size": 5, "length_penalty": 0.6},
+    GREEDY: {**SEARCH, "size": 1, "length_penalty": 0.0},
+}
+BANNED = (PAD, UNK, BOS)
+
+
+class NativeSearch:
+    """A model that is searched in native code."""
+
+    def __init__(self, model: DenseModel, max_length: int | None):
+        self._model, self._max_length = model, max_length
+
+    @classmethod
+    def of(
+        cls, card: ModelCard, weights: Mapping[str, np.ndarray], *, source_size: int, target_size: int, precision: str
+    ) -> NativeSearch | None:
+        """The search of a model with these weights, all that it stores; None where the native code cannot."""
+        tie = card.model.get("tie")
+        sizes = _sizes(card, source_size=source_size, target_size=target_size)
+        if sizes is None or tie not in TIED or not can_translate(precision):
+            return None
+        tied = TIED[tie]
+        needed = sizes.weights()
+        if weights.keys() != needed.keys() - tied.keys():
+            return None
+        whole = {name: weights[tied.get(name, name)] for name in needed}
+        if any(whole[name].shape != shape for name, shape in needed.items()):
+            return None
+        max_length = sizes.max_positions if sizes.positions == "learned" else None
+        return cls(DenseModel(sizes, whole, precision), max_length)
+
+    def search(self, sources: Sequence[Sequence[int]], plan: Plan, most_pieces: int) -> list[list[Hypothesis]]:
+        """Hypotheses for sources (ids with EOS), in their order, best first. See `DenseModel.search`."""
+        limits = [longest_target(len(ids) - 1, self._max_length) for ids in sources]
+        found = self._model.search(sources, limits, plan, most_pieces=most_pieces)
+        return [
+            [
+                Hypothesis.of(one.ids, one.totals, alpha=plan.length_penalty, is_finished=not one.is_cut)
+                if one.totals
+                else Hypothesis.impossible(one.ids, alpha=plan.length_penalty)
+                for one in of_source
+            ]
+            for of_source in found
+        ]
+
+
+class NativeTranslator(LineTranslator):
+    """Translates in native code alone. `search` is a `Plan`."""
+
+    def __init__(self, native: NativeSearch, tokenizers: TokenizerPair, card: ModelCard, plan: Plan):
+        self._native, self.tokenizers, self.search = native, tokenizers, plan
+        self.tags, self.max_pieces = Tags.of(card, tokenizers.source), card.max_pieces or MAX_PIECES
+        self.max_length = native._max_length
+
+    @classmethod
+    def load(cls, checkpoints: Sequence[Path], options: Options) -> NativeTranslator | None:
+        """The translator of a run or step folder with these options; None where they need more than it has.
+
+        Raises ValueError for some of the checkpoints that are damaged; for the others None is returned.
+        """
+        precision = _precision(options)
+        if len(checkpoints) != 1 or precision is None:
+            return None
+        folder = find_step(Path(checkpoints[0]))
+        with one_short_line():
+            with shared(folder):
+                check_small_files(folder)
+                card, tokenizers = described(folder), TokenizerPair.load(folder)
+                plan = _plan(options, folder / "search.yaml")
+            sizes = {"source_size": tokenizers.source.size, "target_size": tokenizers.target.size}
+            if plan is None or _sizes(card, **sizes) is None:
+                return None
+            weights = read_arrays(folder / WEIGHTS)
+            if weights is None or not all(_is_sound(array) for array in weights.values()):
+                return None
+            if has_manifest(folder):
+                verify(folder, (WEIGHTS,))
+            native = NativeSearch.of(card, weights, **sizes, precision=precision)
+        return None if native is None else cls(native, tokenizers, card, plan)
+
+    def found(
+        self,
+        segments: Sequence[Segment],
+        wishes: Sequence[Wish],
+        *,
+        search: Plan,
+        batch_tokens: int | None,
+        seed: int,
+    ) -> list[list[Hypothesis]]:
+        assert not any(wishes)
+        if batch_tokens is not None and batch_tokens < 1:
+            raise ValueError(f"batch_tokens ({batch_tokens}) must be at least 1")
+        sources = [[*segment.ids, EOS] for segment in segments]
+        return self._native.search(sources, search, batch_tokens or CPU_BATCH_TOKENS // search.size)
+
+
+def _precision(options: Options) -> str | None:
+    """The precision of the options; None where they need more than the native code has."""
+    more = ("sample", "shortlist", "trees", "prefix", "prefix_column", "terms", "no_repeat_ngram")
+    attention = ("alignment", "coverage", "markup")
+    if any(getattr(options, name) for name in (*more, *attention)):
+        return None
+    if not is_surely_cpu(options.device):
+        return None
+    precision = "bfloat16" if options.precision == "auto" else options.precision
+    return precision if can_translate(precision) else None
+
+
+def _plan(options: Options, path: Path) -> Plan | None:
+    """The beam search of the options and of a checkpoint's search.yaml, as `search_of` has it; None for another one."""
+    node: dict[str, Any] = with_current_targets(read_yaml(path)) if path.exists() else {"_target_": BEAM}
+    values = SEARCHES.get(node.pop("_target_", None))
+    if values is None or not node.keys() <= values.keys():
+        return None
+    size = options.beam_size
+    if size is None:
+        size = max(options.n_best, node.get("size", values["size"]))
+    values = {**values, **node, "size": size, "n_best": options.n_best}
+    for name in ("max_length", "min_length", "length_penalty"):
+        if getattr(options, name) is not None:
+            values[name] = getattr(options, name)
+    most = values["max_length"]
+    whole = ("size", "n_best", "min_length", "no_repeat_ngram", "bos", "eos") + (
+        () if most is None else ("max_length",)
+    )
+    is_sound = (
+        all(type(values[name]) is int for name in whole)
+        and type(values["length_penalty"]) in (int, float)
+        and 1 <= values["n_best"] <= values["size"] <= MOST_SIZE
+        and LEAST_ALPHA <= values["length_penalty"] <= MOST_ALPHA
+        and values["min_length"] >= 0
+        and (most is None or most >= max(1, values["min_length"]))
+        and (values["bos"], values["eos"], values["no_repeat_ngram"]) == (BOS, EOS, 0)
+    )
+    if not is_sound:
+        return None
+    known = {name: values[name] for name in Plan._fields if name != "banned"}
+    return Plan(**known, banned=BANNED)
+
+
+def _sizes(card: ModelCard, *, source_size: int, target_size: int) -> DenseSizes | None:
+    """The sizes of a model that is dense and plain; None for another one."""
+    node: Any = card.model
+    layer, encoder, decoder = (node.get(name) for name in ("layer", "encoder", "decoder"))
+    of_layers = (*OF_LAYERS, "norm_position", "positions")
+    is_plain = (
+        not card.changes
+        and _has(node, MODEL, (*("layer", "encoder", "decoder", "tie", "max_positions"), *OF_MODEL))
+        and _has(layer, LAYER, (*of_layers, *OF_TRAINING))
+        and _has(encoder, ENCODER, ("num_layers", "self_attention", "layer"))
+        and _has(decoder, DECODER, ("num_layers", "self_attention", "cross_attention", "layer", "memory_dim"))
+        and encoder.get("layer") is None
+        and decoder.get("layer") is None
+        and decoder.get("memory_dim") is None
+        and all(
+            part == DENSE for part in (encoder["self_attention"], decoder["self_attention"], decoder["cross_attention"])
+        )
+        and all(layer[name] in known for name, known in KNOWN.items())
+    )
+    if not is_plain:
+        return None
+    numbers = {name: layer[name] for name in ("dim", "num_heads", "num_kv_heads", "feed_forward_dim")}
+    numbers["head_size"] = layer["head_size"] or layer["dim"] // max(layer["num_heads"], 1)
+    numbers |= {"encoder_layers": encoder["num_layers"], "decoder_layers": decoder["num_layers"]}
+    numbers["max_positions"] = node["max_positions"]
+    if not all(type(number) is int and number > 0 for number in numbers.values()):
+        return None
+    if numbers["num_heads"] % numbers["num_kv_heads"] or (layer["positions"] == "rotary" and numbers["head_size"] % 2):
+        return None
+    sizes = DenseSizes(
+        **numbers, **{name: layer[name] for name in KNOWN}, source_size=source_size, target_size=target_size
+    )
+    return sizes if sizes.can_be_used() else None
+
+
+OF_MODEL = ("recompute", "separator", "separator_after")  # change nothing in inference with dense attention
+
+
+def _has(node: Any, named: Mapping[str, Any], known: Sequence[str]) -> bool:
+    """Whether a node is a mapping with these values, and no other keys than the known ones."""
+    return (
+        isinstance(node, Mapping)
+        and all(node.get(name) == value for name, value in named.items())
+        and node.keys() <= {*named, *known}
+        and all(name in node for name in known if name not in ("layer", "memory_dim", *OF_MODEL))
+    )
+
+
+def _is_sound(array: np.ndarray) -> bool:
+    """Whether a trained weight can be what these are: `mt.checkpoint.folder` says what is wrong otherwise."""
+    return array.size == 0 or bool(np.abs(array).max() <= MAX_WEIGHT)

@@ -1,0 +1,88 @@
+"""softmax(scale * q kᵀ) v of short sequences while training: without copies of the heads, scores or masks."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from mt.kernels.library import applies_to, call
+
+# B batch, H heads, G key-value heads (H is a multiple), T queries, S keys, K head size
+
+WHOLE = 16  # numbers in the widest vector: K must be a multiple
+LONGEST = 256  # queries and keys; beyond, large products in bfloat16 are faster
+
+
+def attends(q_BHTK: Tensor, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None) -> bool:
+    """Whether `attend` can work on these."""
+    (_, _, T, K), S = q_BHTK.shape, k_BGSK.shape[2]
+    return (
+        applies_to(q_BHTK, k_BGSK, v_BGSK)
+        and q_BHTK.dtype == k_BGSK.dtype == v_BGSK.dtype
+        and K % WHOLE == 0
+        and 0 < T <= LONGEST
+        and 0 < S <= LONGEST
+        and (mask is None or mask.dtype == torch.bool)
+    )
+
+
+def attend(q_BHTK: Tensor, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None, scale: float) -> Tensor:
+    """heads_BHTK, which lie in memory as B T H K. mask: True means "may look"; a row without any gives NaN.
+
+    Products and softmax are computed in float32, whatever the type of the tensors.
+    """
+    return _Attend.apply(q_BHTK, k_BGSK, v_BGSK, mask, scale)
+
+
+def torch_attend(q_BHTK: Tensor, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None, scale: float) -> Tensor:
+    """The same by torch, in float32."""
+    repeats = q_BHTK.shape[1] // k_BGSK.shape[1]
+    k_BHSK, v_BHSK = (x.float().repeat_interleave(repeats, dim=1) for x in (k_BGSK, v_BGSK))
+    scores_BHTS = q_BHTK.float() @ k_BHSK.transpose(-1, -2) * scale
+    if mask is not None:
+        scores_BHTS = scores_BHTS.masked_fill(~mask, float("-inf"))
+    return (scores_BHTS.softmax(dim=-1) @ v_BHSK).to(q_BHTK.dtype)
+
+
+class _Attend(torch.autograd.Function):
+    @staticmethod
+    def forward(context, q_BHTK, k_BGSK, v_BGSK, mask, scale):
+        q_BHTK, k_BGSK, v_BGSK = (_with_whole_heads(x) for x in (q_BHTK, k_BGSK, v_BGSK))
+        (B, H, T, K), (G, S) = q_BHTK.shape, k_BGSK.shape[1:3]
+        is_bf16 = q_BHTK.dtype == torch.bfloat16
+        weights = torch.empty(B, H, T, -(-S // WHOLE) * WHOLE, dtype=q_BHTK.dtype)
+        out_BHTK = q_BHTK.new_empty(B, T, H, K).transpose(1, 2)
+        mask_strides = None
+        if mask is not None:
+            mask = mask.expand(B, H, T, S)
+            mask_strides = torch.tensor(mask.stride())
+        strides = _strides(q_BHTK, k_BGSK, v_BGSK, out_BHTK)
+        given = (q_BHTK, k_BGSK, v_BGSK, is_bf16, strides, mask, mask_strides)
+        call("attend", *given, weights, out_BHTK, B, H, G, T, S, K, scale)
+        context.save_for_backward(q_BHTK, k_BGSK, v_BGSK, weights)
+        context.scale = scale
+        return out_BHTK
+
+    @staticmethod
+    @once_differentiable
+    def backward(context, dout_BHTK):
+        q_BHTK, k_BGSK, v_BGSK, weights = context.saved_tensors
+        (B, H, T, K), (G, S) = q_BHTK.shape, k_BGSK.shape[1:3]
+        dout_BHTK = _with_whole_heads(dout_BHTK.to(q_BHTK.dtype))
+        dq_BHTK = q_BHTK.new_empty(B, T, H, K).transpose(1, 2)
+        dk_BGSK, dv_BGSK = (q_BHTK.new_empty(B, S, G, K).transpose(1, 2) for _ in range(2))
+        of = (q_BHTK, k_BGSK, v_BGSK, dout_BHTK)
+        strides = _strides(*of, dq_BHTK, dk_BGSK, dv_BGSK)
+        is_bf16 = q_BHTK.dtype == torch.bfloat16
+        given = (*of, weights, is_bf16, strides, dq_BHTK, dk_BGSK, dv_BGSK)
+        call("attend_backward", *given, B, H, G, T, S, K, context.scale)
+        return dq_BHTK, dk_BGSK, dv_BGSK, None, None
+
+
+def _with_whole_heads(x_BHTK: Tensor) -> Tensor:
+    return x_BHTK if x_BHTK.stride(-1) == 1 else x_BHTK.contiguous()
+
+
+def _strides(*tensors: Tensor) -> Tensor:
+    return torch.tensor([x_BHTK.stride()[:3] for x_BHTK in tensors])

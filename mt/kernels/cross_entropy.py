@@ -1,0 +1,49 @@
+"""Label-smoothed cross-entropy of rows of logits, whose gradient takes their place."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from mt.kernels.library import applies_to, call
+
+# C rows, V vocabulary, R rows at a time
+
+ROWS_IN_CACHE = 64  # the passes over float32 logits then find them in a CPU's second-level cache
+
+
+def cross_entropy_(
+    logits_CV: Tensor, targets_C: Tensor, smoothing: float, *, has_gradient: bool
+) -> tuple[Tensor, Tensor]:
+    """Sums over the rows, in nats: minus the log-probability of the target, and of all pieces on average.
+
+    With `has_gradient` the logits (contiguous) become softmax - (1 - smoothing) * one-hot: the gradient of
+    (1 - smoothing) * first + smoothing * second, without its constant term - smoothing / V. A row with NaN gives NaN.
+    """
+    if not applies_to(logits_CV):
+        return torch_cross_entropy_(logits_CV, targets_C, smoothing, has_gradient=has_gradient)
+    C, V = logits_CV.shape
+    sums_2C = torch.empty(2, C)
+    is_bf16 = logits_CV.dtype == torch.bfloat16
+    call("cross_entropy", logits_CV, is_bf16, targets_C.contiguous(), C, V, smoothing, has_gradient, sums_2C)
+    plain, uniform = sums_2C.sum(dim=1)
+    return plain, uniform
+
+
+def torch_cross_entropy_(
+    logits_CV: Tensor, targets_C: Tensor, smoothing: float, *, has_gradient: bool
+) -> tuple[Tensor, Tensor]:
+    """The same by torch."""
+    plain, uniform = logits_CV.new_zeros(2, dtype=torch.float32)
+    rows = ROWS_IN_CACHE if logits_CV.device.type == "cpu" else max(1, len(logits_CV))
+    for logits_RV, targets_R1 in zip(logits_CV.split(rows), targets_C[:, None].split(rows), strict=True):
+        scores_RV = logits_RV.float()
+        probs_RV = scores_RV.softmax(dim=-1)
+        # log of the sum of exponentials, from the greatest score, whose probability cannot vanish
+        log_sum = (scores_RV.amax(dim=-1) - probs_RV.amax(dim=-1).log()).sum()
+        plain += log_sum - scores_RV.gather(1, targets_R1).sum()
+        uniform += log_sum - scores_RV.sum() / logits_CV.shape[1]
+        if has_gradient:
+            probs_RV.scatter_add_(1, targets_R1, probs_RV.new_full(targets_R1.shape, smoothing - 1.0))
+            logits_RV.copy_(probs_RV)
+    return plain, uniform

@@ -1,0 +1,345 @@
+/* The layers of a Transformer with dense attention, for translating: no gradients, no dropout, no padding.
+ *
+ * Rows are tokens. All rows go through a product together; attention is computed row by row, over the keys of the
+ * row's own sentence or hypothesis.
+ */
+#ifndef DECODING_LAYERS_H
+#define DECODING_LAYERS_H
+#include "decoding_products.h"
+
+typedef struct {
+    const float *gain, *bias; /* no bias: RMSNorm, else LayerNorm */
+} Norm;
+
+typedef struct {
+    Product *self_in, *self_out, *cross_in, *cross_memory, *cross_out, *up, *down; /* an encoder's has no cross_… */
+    Norm self_norm, feed_forward_norm, cross_norm;
+} Layer;
+
+enum Activation { USES_RELU, USES_GELU, USES_SWIGLU };
+
+typedef struct {
+    int64_t dim, heads, head, rotated, hidden, encoder_layers, decoder_layers, activation, is_post;
+    float scale, query_scale, epsilon;         /* of embeddings, of scores, of norms */
+    const float *source_rows, *target_rows;    /* embeddings */
+    const float *source_places, *target_places; /* places x dim, added to embeddings; or NULL */
+    const float *cosines, *sines;              /* places x rotated / 2, for self-attention; or NULL */
+    Layer *layers;                             /* of the encoder, then of the decoder */
+    Norm encoder_norm, decoder_norm;           /* without gain: none */
+    Product *output;
+} Model;
+
+/* Memory for the rows of one pass; grows as needed. */
+typedef struct {
+    int64_t rows;
+    float *x, *normed, *joint, *heads, *hidden, *scores;
+    void *room;
+} Scratch;
+
+static int64_t width(const Model *m) { return m->heads * m->head; }
+
+static int64_t most64(int64_t a, int64_t b) { return a > b ? a : b; }
+
+static void scratch_free(Scratch *s) {
+    free(s->x), free(s->normed), free(s->joint), free(s->heads), free(s->hidden), free(s->room);
+    memset(s, 0, sizeof *s);
+}
+
+/* Whether there is memory for so many rows. */
+static int scratch_for(Scratch *s, const Model *m, int64_t rows) {
+    if (rows <= s->rows) return 1;
+    scratch_free(s);
+    const int64_t D = m->dim, A = width(m), F = m->hidden;
+    s->x = aligned(4 * rows * D), s->normed = aligned(4 * rows * D);
+    s->joint = aligned(4 * rows * most64(3 * A, D)), s->heads = aligned(4 * rows * A);
+    s->hidden = aligned(4 * rows * F * (m->activation == USES_SWIGLU ? 2 : 1));
+    s->room = aligned(rows * (2 * most64(most64(D, A), F) + 16));
+    if (!s->x || !s->normed || !s->joint || !s->heads || !s->hidden || !s->room) return scratch_free(s), 0;
+    return s->rows = rows, 1;
+}
+
+static void normalize(const Model *m, Norm norm, const float *x, float *y, int64_t rows) {
+    const int64_t D = m->dim;
+    for (int64_t r = 0; r < rows; r++, x += D, y += D) {
+        vf total = {0}, squares = {0};
+        float mean = 0;
+        if (norm.bias) {
+            for (int64_t i = 0; i < D; i += LANES) total += load(x + i);
+            mean = sum(total) / D;
+        }
+        for (int64_t i = 0; i < D; i += LANES) {
+            const vf apart = load(x + i) - mean;
+            squares += apart * apart;
+        }
+        const float factor = 1 / sqrtf(sum(squares) / D + m->epsilon);
+        for (int64_t i = 0; i < D; i += LANES) {
+            vf scaled = (load(x + i) - mean) * factor * load(norm.gain + i);
+            if (norm.bias) scaled += load(norm.bias + i);
+            store(y + i, scaled);
+        }
+    }
+}
+
+static void activate(const Model *m, float *hidden, int64_t rows) {
+    const int64_t F = m->hidden;
+    if (m->activation == USES_GELU)
+        for (int64_t i = 0; i < rows * F; i++) hidden[i] = 0.5f * hidden[i] * (1 + erff(hidden[i] * 0.70710678f));
+    if (m->activation == USES_SWIGLU) /* gate, up -> silu(gate) up, rows of F side by side */
+        for (int64_t r = 0; r < rows; r++)
+            for (int64_t i = 0; i < F; i += LANES) {
+                const vf gate = load(hidden + 2 * r * F + i), up = load(hidden + 2 * r * F + F + i);
+                store(hidden + r * F + i, gate / (1 + exponential(-gate)) * up);
+            }
+}
+
+/* x += f(norm(x)), or x = norm(x + f(x)): the input of f, then what follows its output. */
+static const float *before(const Model *m, Norm norm, Scratch *s, int64_t rows) {
+    if (m->is_post) return s->x;
+    normalize(m, norm, s->x, s->normed, rows);
+    return s->normed;
+}
+
+static void after(const Model *m, Norm norm, Scratch *s, int64_t rows) {
+    if (m->is_post) normalize(m, norm, s->x, s->x, rows);
+}
+
+static void add_product(const Model *m, const Product *p, const float *from, Scratch *s, int64_t rows) {
+    multiply(p, from, p->in, rows, s->x, m->dim, m->dim, ADD, s->room);
+}
+
+static void feed_forward(const Model *m, const Layer *layer, Scratch *s, int64_t rows) {
+    const float *x = before(m, layer->feed_forward_norm, s, rows);
+    const Product *up = layer->up;
+    multiply(up, x, m->dim, rows, s->hidden, up->out, up->out, m->activation == USES_RELU ? RELU : SET, s->room);
+    activate(m, s->hidden, rows);
+    add_product(m, layer->down, s->hidden, s, rows);
+    after(m, layer->feed_forward_norm, s, rows);
+}
+
+static void embed(const Model *m, const float *table, int64_t id, const float *places, int64_t place, float *x) {
+    const float *row = table + id * m->dim, *position = places ? places + place * m->dim : NULL;
+    for (int64_t i = 0; i < m->dim; i += LANES) {
+        vf embedded = load(row + i) * m->scale;
+        if (position) embedded += load(position + i);
+        store(x + i, embedded);
+    }
+}
+
+/* Rotates the heads of a row (Su et al. 2021): pairs (i, i + rotated / 2). */
+static void rotate(const Model *m, float *row, int64_t place) {
+    if (!m->cosines) return;
+    const int64_t half = m->rotated / 2;
+    const float *cosines = m->cosines + place * half, *sines = m->sines + place * half;
+    for (int64_t h = 0; h < m->heads; h++, row += m->head)
+        for (int64_t i = 0; i < half; i++) {
+            const float left = row[i], right = row[i + half];
+            row[i] = left * cosines[i] - right * sines[i];
+            row[i + half] = right * cosines[i] + left * sines[i];
+        }
+}
+
+/* scores -> softmax, in place; returns 1 / their total, by which the mixed values are multiplied. Rows are padded to LANES
+ * with -inf. */
+static float exponents(float *scores, int64_t padded) {
+    vf most = load(scores), total = {0};
+    for (int64_t s = LANES; s < padded; s += LANES) most = larger(most, load(scores + s));
+    const float highest = largest(most);
+    for (int64_t s = 0; s < padded; s += LANES) {
+        const vf e = exponential(load(scores + s) - highest);
+        store(scores + s, e);
+        total += e;
+    }
+    return 1 / sum(total);
+}
+
+/* Attention of `rows` queries of a head over S keys that all of them see: keys_KS are padded to whole vectors of S,
+ * values have S rows of `ldv`. Queries and heads have rows of ldq and ldo. `scores`: rows x padded numbers. */
+INLINE void read_some(
+    const int rows, const float *q, int64_t ldq, const float *keys, const float *values, int64_t ldv, int64_t S,
+    int64_t padded, int64_t K, float scale, float *out, int64_t ldo, float *scores) {
+    float factor[4];
+    for (int64_t s = 0; s < padded; s += LANES) {
+        vf sums[4] = {{0}};
+        for (int64_t k = 0; k < K; k++) {
+            const vf key = load(keys + k * padded + s);
+            EACH_ROW sums[r] += key * q[r * ldq + k];
+        }
+        EACH_ROW store(scores + r * padded + s, sums[r] * scale);
+    }
+    for (int r = 0; r < rows; r++) {
+        for (int64_t s = S; s < padded; s++) scores[r * padded + s] = -INFINITY;
+        factor[r] = exponents(scores + r * padded, padded);
+    }
+    for (int64_t k = 0; k < K; k += LANES) {
+        vf sums[4] = {{0}};
+        for (int64_t s = 0; s < S; s++) {
+            const vf value = load(values + s * ldv + k);
+            EACH_ROW sums[r] += value * scores[r * padded + s];
+        }
+        EACH_ROW store(out + r * ldo + k, sums[r] * factor[r]);
+    }
+}
+
+static void read_keys(
+    const float *q, int64_t ldq, int64_t num_rows, const float *keys, const float *values, int64_t ldv, int64_t S,
+    int64_t padded, int64_t K, float scale, float *out, int64_t ldo, float *scores) {
+    for (int64_t r = 0; r < num_rows; r += 4) {
+        const float *of_q = q + r * ldq;
+        float *of_out = out + r * ldo;
+#define CALL(n) read_some(n, of_q, ldq, keys, values, ldv, S, padded, K, scale, of_out, ldo, scores)
+        switch (num_rows - r) {
+            case 1: CALL(1); break;
+            case 2: CALL(2); break;
+            case 3: CALL(3); break;
+            default: CALL(4);
+        }
+#undef CALL
+    }
+}
+
+/* Keys of one head, S rows of ldk, as columns of whole vectors. */
+static void turn(const float *keys, int64_t ldk, int64_t S, int64_t padded, int64_t K, float *turned) {
+    for (int64_t k = 0; k < K; k++) {
+        for (int64_t s = 0; s < S; s++) turned[k * padded + s] = keys[s * ldk + k];
+        for (int64_t s = S; s < padded; s++) turned[k * padded + s] = 0;
+    }
+}
+
+/* Encodes sentences side by side: `ids` are those of all of them, lengths[n] belong to the n-th. The states are in
+ * s->x. `work` has room for the keys of a head of the longest sentence and for 4 rows of scores. */
+static void encode(const Model *m, const int32_t *ids, const int64_t *lengths, int64_t N, Scratch *s, float *work) {
+    const int64_t A = width(m), K = m->head;
+    int64_t rows = 0;
+    for (int64_t n = 0; n < N; n++)
+        for (int64_t t = 0; t < lengths[n]; t++, rows++) embed(m, m->source_rows, ids[rows], m->source_places, t, s->x + rows * m->dim);
+    for (int64_t l = 0; l < m->encoder_layers; l++) {
+        const Layer *layer = m->layers + l;
+        const float *x = before(m, layer->self_norm, s, rows);
+        multiply(layer->self_in, x, m->dim, rows, s->joint, 3 * A, 3 * A, SET, s->room);
+        float *joint = s->joint, *heads = s->heads;
+        for (int64_t n = 0; n < N; n++) {
+            const int64_t S = lengths[n], padded = rounded(S, LANES);
+            for (int64_t t = 0; t < S; t++) rotate(m, joint + t * 3 * A, t), rotate(m, joint + t * 3 * A + A, t);
+            for (int64_t h = 0; h < m->heads; h++) {
+                const float *q = joint + h * K;
+                turn(q + A, 3 * A, S, padded, K, work);
+                read_keys(q, 3 * A, S, work, q + 2 * A, 3 * A, S, padded, K, m->query_scale, heads + h * K, A,
+                          work + K * padded);
+            }
+            joint += S * 3 * A, heads += S * A;
+        }
+        add_product(m, layer->self_out, s->heads, s, rows);
+        after(m, layer->self_norm, s, rows);
+        feed_forward(m, layer, s, rows);
+    }
+    if (m->encoder_norm.gain) normalize(m, m->encoder_norm, s->x, s->x, rows);
+}
+
+/* What the decoder attends to of one sentence, of every layer: keys of each head as columns, then rows of values. */
+static int64_t memory_size(const Model *m, int64_t S) { return m->decoder_layers * width(m) * (rounded(S, LANES) + S); }
+
+static float *memory_keys(const Model *m, float *memory, int64_t S, int64_t layer) {
+    return memory + layer * width(m) * (rounded(S, LANES) + S);
+}
+
+/* Fills the memories of N sentences from the encoder's states in s->x. */
+static void summarize(const Model *m, const int64_t *lengths, int64_t N, Scratch *s, float **memories) {
+    const int64_t A = width(m), K = m->head;
+    int64_t rows = 0;
+    for (int64_t n = 0; n < N; n++) rows += lengths[n];
+    for (int64_t l = 0; l < m->decoder_layers; l++) {
+        multiply(m->layers[m->encoder_layers + l].cross_memory, s->x, m->dim, rows, s->joint, 2 * A, 2 * A, SET, s->room);
+        const float *joint = s->joint;
+        for (int64_t n = 0; n < N; n++) {
+            const int64_t S = lengths[n], padded = rounded(S, LANES);
+            float *keys = memory_keys(m, memories[n], S, l), *values = keys + A * padded;
+            for (int64_t h = 0; h < m->heads; h++) turn(joint + h * K, 2 * A, S, padded, K, keys + h * K * padded);
+            for (int64_t t = 0; t < S; t++) memcpy(values + t * A, joint + t * 2 * A + A, (size_t)(4 * A));
+            joint += S * 2 * A;
+        }
+    }
+}
+
+/* A row of the decoder: the newest token of a hypothesis. */
+typedef struct {
+    int64_t token, place, S;
+    float *memory;        /* of its sentence */
+    float *const *blocks; /* cached keys and values of its sentence: positions in blocks of BLOCK */
+    const uint16_t *slots; /* which slot of the cache holds each earlier position */
+    int64_t slot, num_slots;
+} Row;
+
+#define BLOCK 16
+
+static int64_t block_size(const Model *m, int64_t num_slots) {
+    return m->decoder_layers * BLOCK * num_slots * 2 * width(m);
+}
+
+/* The key, then the value, of one position of one slot. */
+static float *cached(const Model *m, const Row *row, int64_t layer, int64_t place, int64_t slot) {
+    const int64_t index = (layer * BLOCK + place % BLOCK) * row->num_slots + slot;
+    return row->blocks[place / BLOCK] + index * 2 * width(m);
+}
+
+/* Attention of one row over its own past and itself; `scores`: heads x padded positions. */
+static void look_back(const Model *m, const Row *row, int64_t layer, const float *q, float *out, float *scores) {
+    const int64_t A = width(m), K = m->head, T = row->place + 1, padded = rounded(T, LANES);
+    for (int64_t t = 0; t < T; t++) {
+        const float *key = cached(m, row, layer, t, t == row->place ? row->slot : row->slots[t]);
+        for (int64_t h = 0; h < m->heads; h++) {
+            vf total = {0};
+            for (int64_t k = h * K; k < h * K + K; k += LANES) total += load(q + k) * load(key + k);
+            scores[h * padded + t] = sum(total) * m->query_scale;
+        }
+    }
+    for (int64_t h = 0; h < m->heads; h++) {
+        for (int64_t t = T; t < padded; t++) scores[h * padded + t] = -INFINITY;
+        const float factor = exponents(scores + h * padded, padded);
+        for (int64_t t = 0; t < T; t++) scores[h * padded + t] *= factor;
+    }
+    memset(out, 0, (size_t)(4 * A));
+    for (int64_t t = 0; t < T; t++) {
+        const float *value = cached(m, row, layer, t, t == row->place ? row->slot : row->slots[t]) + A;
+        for (int64_t h = 0; h < m->heads; h++)
+            for (int64_t k = h * K; k < h * K + K; k += LANES)
+                store(out + k, load(out + k) + load(value + k) * scores[h * padded + t]);
+    }
+}
+
+/* One step of the decoder for R rows, those of a sentence side by side: s->normed (or s->x) holds the states that the
+ * output projection reads, which are returned. `work`: room for scores. */
+static const float *decode(const Model *m, const Row *rows, int64_t R, Scratch *s, float *work) {
+    const int64_t A = width(m), K = m->head;
+    for (int64_t r = 0; r < R; r++) embed(m, m->target_rows, rows[r].token, m->target_places, rows[r].place, s->x + r * m->dim);
+    for (int64_t l = 0; l < m->decoder_layers; l++) {
+        const Layer *layer = m->layers + m->encoder_layers + l;
+        const float *x = before(m, layer->self_norm, s, R);
+        multiply(layer->self_in, x, m->dim, R, s->joint, 3 * A, 3 * A, SET, s->room);
+        for (int64_t r = 0; r < R; r++) {
+            float *joint = s->joint + r * 3 * A;
+            rotate(m, joint, rows[r].place), rotate(m, joint + A, rows[r].place);
+            memcpy(cached(m, rows + r, l, rows[r].place, rows[r].slot), joint + A, (size_t)(8 * A));
+            look_back(m, rows + r, l, joint, s->heads + r * A, work);
+        }
+        add_product(m, layer->self_out, s->heads, s, R);
+        after(m, layer->self_norm, s, R);
+
+        x = before(m, layer->cross_norm, s, R);
+        multiply(layer->cross_in, x, m->dim, R, s->joint, A, A, SET, s->room);
+        for (int64_t r = 0, next; r < R; r = next) {
+            for (next = r + 1; next < R && rows[next].memory == rows[r].memory;) next++;
+            const int64_t S = rows[r].S, padded = rounded(S, LANES);
+            const float *keys = memory_keys(m, rows[r].memory, S, l), *values = keys + A * padded;
+            for (int64_t h = 0; h < m->heads; h++)
+                read_keys(s->joint + r * A + h * K, A, next - r, keys + h * K * padded, values + h * K, A, S, padded, K,
+                          m->query_scale, s->heads + r * A + h * K, A, work);
+        }
+        add_product(m, layer->cross_out, s->heads, s, R);
+        after(m, layer->cross_norm, s, R);
+        feed_forward(m, layer, s, R);
+    }
+    if (!m->decoder_norm.gain) return s->x;
+    normalize(m, m->decoder_norm, s->x, s->normed, R);
+    return s->normed;
+}
+#endif

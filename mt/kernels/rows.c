@@ -1,0 +1,132 @@
+/* Passes over rows of states: norms, dropout in a residual sum, sums of columns. */
+#include "vectors.h"
+
+/* `a` and `b` are sums of `size` columns, of each thread for itself: adds them up, in the order of the threads. */
+static void add_up(const float *a, float *to, int64_t size, int threads) {
+    if (!to) return;
+    memset(to, 0, (size_t)size * sizeof(float));
+    for (int t = 0; t < threads; t++)
+        for (int64_t j = 0; j < size; j++) to[j] += a[t * size + j];
+}
+
+INLINE void first_to_last(int64_t rows, int threads, int thread, int64_t *first, int64_t *last) {
+    int64_t each = (rows + threads - 1) / threads;
+    *first = each * thread < rows ? each * thread : rows;
+    *last = *first + each < rows ? *first + each : rows;
+}
+
+/* h = (x - mean) / sqrt(variance + epsilon) * weight + bias; of RMSNorm (bias is NULL): mean is 0. x is float, `size` a
+ * multiple of LANES; stats (rows x 2) are mean and 1 / sqrt(…). */
+EXPORT void norm(const float *x, const float *weight, const float *bias, int is_rms, float epsilon, void *h,
+                 int h_bf16, float *stats, int64_t rows, int64_t size, int threads) {
+    (void)threads;
+#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
+    for (int64_t i = 0; i < rows; i++) {
+        const float *row = x + i * size;
+        vf total = all(0), squares = all(0);
+        if (!is_rms)
+            for (int64_t j = 0; j < size; j += LANES) total += load(row + j);
+        float mean = sum(total) / (float)size;
+        for (int64_t j = 0; j < size; j += LANES) {
+            vf away = load(row + j) - mean;
+            squares += away * away;
+        }
+        float scale = 1.0f / sqrtf(sum(squares) / (float)size + epsilon);
+        stats[2 * i] = mean, stats[2 * i + 1] = scale;
+        for (int64_t j = 0; j < size; j += LANES) {
+            vf result = (load(row + j) - mean) * scale * load(weight + j);
+            if (bias) result += load(bias + j);
+            store_any(h, i * size + j, result, h_bf16);
+        }
+    }
+}
+
+/* Gradients of `norm` from that of h: of x, weight and bias. */
+EXPORT void norm_backward(const void *dh, int dh_bf16, const float *x, const float *weight, const float *stats,
+                          int is_rms, float *dx, float *dweight, float *dbias, int64_t rows, int64_t size,
+                          int threads) {
+    float *sums = calloc((size_t)(2 * threads * size), sizeof(float)), *others = sums + threads * size;
+#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
+    for (int thread = 0; thread < threads; thread++) {
+        float *own = sums + thread * size, *other = others + thread * size;
+        int64_t first, last;
+        first_to_last(rows, threads, thread, &first, &last);
+        for (int64_t i = first; i < last; i++) {
+            float mean = stats[2 * i], scale = stats[2 * i + 1];
+            vf total = all(0), product = all(0);
+            for (int64_t j = 0; j < size; j += LANES) {
+                vf d = load_any(dh, i * size + j, dh_bf16), away = (load(x + i * size + j) - mean) * scale;
+                store(own + j, load(own + j) + d * away);
+                if (dbias) store(other + j, load(other + j) + d);
+                d *= load(weight + j);
+                total += d;
+                product += d * away;
+            }
+            float a = is_rms ? 0 : sum(total) / (float)size, b = sum(product) / (float)size;
+            for (int64_t j = 0; j < size; j += LANES) {
+                vf d = load_any(dh, i * size + j, dh_bf16) * load(weight + j);
+                vf away = (load(x + i * size + j) - mean) * scale;
+                store(dx + i * size + j, (d - a - away * b) * scale);
+            }
+        }
+    }
+    add_up(sums, dweight, size, threads);
+    add_up(others, dbias, size, threads);
+    free(sums);
+}
+
+/* Where `bytes` are at least `threshold`, the value scaled to keep the expectation, else 0. */
+INLINE vf kept(vf value, const uint8_t *bytes, int threshold, float scale) {
+    vi byte = __builtin_convertvector(*(const vb *)bytes, vi);
+    return choose(byte >= threshold, value * scale, all(0));
+}
+
+/* out = x + dropout(y), x and out float; x may be NULL (0), bytes too (nothing is dropped). */
+EXPORT void add_dropped(const float *x, const void *y, int y_bf16, const uint8_t *bytes, int threshold, void *out,
+                        int out_bf16, int64_t count, int threads) {
+    (void)threads;
+    float scale = 256.0f / (float)(256 - threshold);
+    int64_t whole = count / LANES * LANES;
+#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
+    for (int64_t j = 0; j < whole; j += LANES) {
+        vf value = load_any(y, j, y_bf16);
+        if (bytes) value = kept(value, bytes + j, threshold, scale);
+        if (x) value += load(x + j);
+        store_any(out, j, value, out_bf16);
+    }
+    for (int64_t j = whole; j < count; j++) {
+        float value = get_any(y, j, y_bf16);
+        if (bytes) value = bytes[j] >= threshold ? value * scale : 0;
+        if (x) value += x[j];
+        set_any(out, j, value, out_bf16);
+    }
+}
+
+/* dx = dy where y is above 0, else 0; y is the result of relu. */
+EXPORT void relu_backward(const void *dy, const void *y, int is_bf16, void *dx, int64_t count, int threads) {
+    (void)threads;
+    int64_t whole = count / LANES * LANES;
+#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
+    for (int64_t j = 0; j < whole; j += LANES)
+        store_any(dx, j, choose(load_any(y, j, is_bf16) > 0, load_any(dy, j, is_bf16), all(0)), is_bf16);
+    for (int64_t j = whole; j < count; j++)
+        set_any(dx, j, get_any(y, j, is_bf16) > 0 ? get_any(dy, j, is_bf16) : 0, is_bf16);
+}
+
+/* Sums of columns in float. */
+EXPORT void column_sums(const void *x, int is_bf16, float *to, int64_t rows, int64_t size, int threads) {
+    float *sums = calloc((size_t)(threads * size), sizeof(float));
+#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
+    for (int thread = 0; thread < threads; thread++) {
+        float *own = sums + thread * size;
+        int64_t first, last;
+        first_to_last(rows, threads, thread, &first, &last);
+        for (int64_t i = first; i < last; i++) {
+            int64_t j = 0;
+            for (; j + LANES <= size; j += LANES) store(own + j, load(own + j) + load_any(x, i * size + j, is_bf16));
+            for (; j < size; j++) own[j] += get_any(x, i * size + j, is_bf16);
+        }
+    }
+    add_up(sums, to, size, threads);
+    free(sums);
+}

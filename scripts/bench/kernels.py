@@ -1,0 +1,189 @@
+"""What the native kernels gain: python scripts/bench/kernels.py --corpora FOLDER [--before CHECKOUT] [--document FILE]
+
+Whole updates of `small` (about 4,096 target tokens, Multi30k) and single operations, with the kernels and without
+(MT_KERNELS=off), in turns; with --before also those of another checkout of this project. Times are CPU seconds of the
+process, which other processes disturb less; a ratio is the median of those of the rounds. The tables are printed, and
+written between `<!-- kernels:start -->` and `<!-- kernels:end -->` of the document.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import date
+from functools import partial
+from pathlib import Path
+
+import torch
+from corpus import data_overrides
+from setting import BATCH_TOKENS, DEFAULT_WORK, DROPOUT, HERE, LABEL_SMOOTHING, PROJECT, Work, place
+from torch import nn
+
+from mt.device import processor
+from mt.kernels.attention import attend, torch_attend
+from mt.kernels.cross_entropy import cross_entropy_, torch_cross_entropy_
+from mt.kernels.dropout import add_dropped, byte_mask
+from mt.kernels.library import SETTING, description, library
+from mt.kernels.linear import linear, torch_linear
+from mt.kernels.norm import norm, torch_norm
+
+START, END = "<!-- kernels:start -->", "<!-- kernels:end -->"
+TARGETS = {"bfloat16": 1.41, "float32": 1.42}  # times the speed before: what 2.5 and 1.7 times the fastest peer ask for
+SENTENCES, LENGTH, DIM, HEADS, WIDTH, VOCABULARY = 230, 17, 256, 4, 1024, 8000  # of a batch of `small`
+REPEATS = 5
+
+
+def update_speed(checkout: Path, kernels: str, precision: str, threads: int, updates: int, data: list[str]) -> dict:
+    """Of one process that trains from nothing."""
+    settings = ["model=small", f"model.layer.dropout={DROPOUT}", f"batches.max_tokens={2 * BATCH_TOKENS}"]
+    settings += [f"objective.smoothing={LABEL_SMOOTHING}", f"trainer.precision={precision}"]
+    environment = {**os.environ, "PYTHONPATH": str(checkout), SETTING: kernels, "OMP_NUM_THREADS": str(threads)}
+    command = [sys.executable, HERE / "update_speed.py", str(updates), *settings, *data]
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def operations(dtype: torch.dtype) -> dict[str, tuple[Callable[[], object], Callable[[], object]]]:
+    """(the operation, its torch line) by name, each forward and backward."""
+    x, y = (torch.randn(SENTENCES, LENGTH, DIM, requires_grad=True) for _ in range(2))
+    rounded = torch.randn(SENTENCES, LENGTH, DIM, dtype=dtype, requires_grad=True)
+    q, k, v = (
+        torch.randn(SENTENCES, LENGTH, HEADS, DIM // HEADS, dtype=dtype).transpose(1, 2).requires_grad_() for _ in "qkv"
+    )
+    mask = torch.arange(LENGTH) < torch.randint(LENGTH // 2, LENGTH + 1, (SENTENCES, 1, 1, 1))
+    logits, targets = torch.randn(512, VOCABULARY).to(dtype), torch.randint(0, VOCABULARY, (512,))
+    layer, weight, bias = nn.Linear(DIM, WIDTH), torch.ones(DIM, requires_grad=True), torch.zeros(DIM)
+
+    def both(forward: Callable[[], torch.Tensor]) -> Callable[[], object]:
+        def run() -> None:
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
+                out = forward()
+            out.backward(torch.ones_like(out))
+
+        return run
+
+    def loss(function: Callable) -> Callable[[], object]:
+        return lambda: function(logits.clone(), targets, LABEL_SMOOTHING, has_gradient=True)
+
+    def masked_sum() -> torch.Tensor:
+        return x + rounded * byte_mask(rounded.shape, DROPOUT, dtype)
+
+    scale = (DIM // HEADS) ** -0.5
+    return {
+        f"loss of 512 tokens over {VOCABULARY:,} pieces": (loss(cross_entropy_), loss(torch_cross_entropy_)),
+        f"{DIM} to {WIDTH} outputs, bias, relu": (
+            both(partial(linear, x, [layer], relu=True)),
+            both(partial(torch_linear, x, [layer], relu=True)),
+        ),
+        "layer norm": (
+            both(partial(norm, y, weight, bias, epsilon=1e-5, rounds=True)),
+            both(partial(torch_norm, y, weight, bias, epsilon=1e-5)),
+        ),
+        "residual sum with dropout": (both(partial(add_dropped, x, rounded, DROPOUT)), both(masked_sum)),
+        f"attention, {LENGTH} queries and keys": (
+            both(partial(attend, q, k, v, mask, scale)),
+            both(partial(torch_attend, q, k, v, mask, scale)),
+        ),
+    }
+
+
+def ratio_of(ours: Callable[[], object], plain: Callable[[], object]) -> float:
+    """How many times as fast ours is: the median of alternating runs."""
+
+    def seconds(run: Callable[[], object]) -> float:
+        start = time.process_time()
+        for _ in range(3):
+            run()
+        return time.process_time() - start
+
+    seconds(ours), seconds(plain)
+    return statistics.median(seconds(plain) / seconds(ours) for _ in range(REPEATS))
+
+
+def operation_rows() -> list[list[str]]:
+    """Ratio of each operation in both types."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    columns = [operations(dtype) for dtype in (torch.float32, torch.bfloat16)]
+    return [[name, *(f"{ratio_of(*column[name]):.2f}" for column in columns)] for name in columns[0]]
+
+
+def update_rows(args: argparse.Namespace) -> list[list[str]]:
+    """Speeds and ratios of whole updates."""
+    variants = {"with kernels": (PROJECT, "auto"), "without": (PROJECT, "off")}
+    if args.before:
+        variants["before"] = (args.before, "auto")
+    data = data_overrides(args.corpora, Work(args.work))
+    rows = []
+    for precision in ("bfloat16", "float32"):
+        for threads in args.threads:
+            rounds = [
+                {name: update_speed(*where, precision, threads, args.updates, data) for name, where in variants.items()}
+                for _ in range(args.rounds)
+            ]
+            rows.append(update_row(precision, threads, list(variants), rounds))
+            print(rows[-1], file=sys.stderr)
+    return rows
+
+
+def update_row(precision: str, threads: int, names: list[str], rounds: list[dict[str, dict]]) -> list[str]:
+    """One line of the table: speeds, and how many times as fast the first variant is as the last."""
+    key = "tokens_per_cpu_second"
+    medians = [f"{statistics.median(one[name][key] for one in rounds):,.0f}" for name in names]
+    ratio = statistics.median(one[names[0]][key] / one[names[-1]][key] for one in rounds)
+    peaks = [min(one[name]["peak_mib"] for one in rounds) for name in (names[0], names[-1])]
+    target = f"≥ {TARGETS[precision]}" if names[-1] == "before" else ""
+    missed = " (missed)" if target and ratio < TARGETS[precision] else ""
+    share = f"{peaks[0] / peaks[1]:.2f}"
+    return [precision, str(threads), *medians, target, f"{ratio:.2f}{missed}", share]
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table."""
+    return "\n".join(f"| {' | '.join(line)} |" for line in [head, ["---"] * len(head), *rows])
+
+
+def main() -> None:
+    flags = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    flags.add_argument("--corpora", type=place, required=True, help="folder with multi30k/")
+    flags.add_argument("--work", type=place, default=DEFAULT_WORK, help="where the prepared corpus is kept")
+    flags.add_argument("--before", type=place, help="another checkout, whose updates are measured too")
+    flags.add_argument("--document", type=place, help="a file to write the tables into")
+    flags.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="numbers of threads (default: 1 2)")
+    flags.add_argument("--rounds", type=int, default=3, help="turns of each (default: 3)")
+    flags.add_argument("--updates", type=int, default=10, help="measured in each turn (default: 10)")
+    args = flags.parse_args()
+    if library() is None:
+        raise SystemExit(f"nothing to measure: {description()}")
+
+    rows = operation_rows()
+    print(table(["operation", "float32", "bfloat16"], rows), file=sys.stderr)
+    last = "before" if args.before else "without"
+    middle = ["without", "before"] if args.before else ["without"]
+    head = ["precision", "threads", "with kernels", *middle, "target", f"with kernels / {last}", "its peak memory"]
+    text = "\n\n".join(
+        (
+            f"Measured on {processor()} ({description()}), {date.today()}; torch {torch.__version__}.",
+            "Target tokens a CPU second of whole updates:",
+            table(head, update_rows(args)),
+            "How many times as fast an operation is as its torch line, forward and backward, one thread:",
+            table(["operation", "float32", "bfloat16"], rows),
+        )
+    )
+    print(text)
+    if args.document:
+        before, _, rest = args.document.read_text("utf-8").partition(START)
+        after = rest.partition(END)[2]
+        if not after:
+            raise SystemExit(f"{args.document} must have a line {START}, and {END} behind it")
+        args.document.write_text(f"{before}{START}\n\n{text}\n\n{END}{after}", "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,201 @@
+"""Native decoding finds what the model and the search of torch find, and numbers stay the same in any company."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+
+from mt.checkpoint.rebuild import build
+from mt.data.source import Text
+from mt.data.tokenizer import BOS, EOS
+from mt.inference.decodable import BANNED, SingleModel
+from mt.inference.searching import plan_of
+from mt.kernels import decoding
+from mt.kernels.compiling import LEVELS, Code, compiled, load, processor_flags
+from mt.kernels.decoding import DenseModel, DenseSizes, Plan, can_translate
+from mt.search.beam import Beam
+from mt.search.greedy import Greedy
+
+pytestmark = pytest.mark.skipif(not can_translate("float32"), reason="no native code here")
+
+VOCABULARY = 117
+LEVELS_HERE = [level for level in LEVELS if level.needs <= processor_flags()]
+SOURCES = [[5, EOS], [7, 9, 4, EOS], [*range(10, 28), EOS], [*range(40, 49), EOS], [99, 98, EOS], [*range(4, 40), EOS]]
+LIMITS = [12, 3, 25, 17, 0, 40]
+SEARCHES = [
+    Greedy(),
+    Beam(size=5),
+    Beam(size=1),
+    Beam(size=4, n_best=3, length_penalty=1.2, min_length=4),
+    Beam(size=7, n_best=7, length_penalty=-1.0, max_length=9),
+]
+MODELS = {
+    "demo": {"activation": "swiglu", "norm": "rms", "positions": "rotary"},
+    "small": {},
+    "post": {"activation": "gelu", "positions": "learned", "norm_position": "post"},
+    "shared heads": {"num_kv_heads": 2, "positions": "rotary"},
+    "odd sizes": {"dim": 48, "num_heads": 2, "num_kv_heads": 1, "head_size": 20, "feed_forward_dim": 70},
+    "randomized": {"positions": "randomized", "norm": "rms"},
+}
+
+
+def made(*, tie="none", **changes):
+    """A model with random weights, and its sizes."""
+    torch.manual_seed(1)
+    layer = {
+        "dim": 64,
+        "num_heads": 4,
+        "num_kv_heads": 4,
+        "feed_forward_dim": 96,
+        "activation": "relu",
+        "head_size": None,
+    }
+    layer |= {"norm": "layer", "norm_position": "pre", "positions": "sinusoidal", **changes}
+    if "num_kv_heads" not in changes:
+        layer["num_kv_heads"] = layer["num_heads"]
+    dense = {"_target_": "mt.attention.dense.Dense", "_partial_": True}
+    node = {
+        "_target_": "mt.model.seq2seq.Seq2Seq",
+        "layer": {"_target_": "mt.model.layer.LayerSettings", **layer},
+        "encoder": {
+            "_target_": "mt.model.encoder.Encoder",
+            "_partial_": True,
+            "num_layers": 2,
+            "self_attention": dense,
+        },
+        "decoder": {
+            **{"_target_": "mt.model.decoder.Decoder", "_partial_": True, "num_layers": 2},
+            **{"self_attention": dense, "cross_attention": dense},
+        },
+        **{"tie": tie, "max_positions": 64},
+    }
+    model = build(node, source_vocab_size=VOCABULARY, target_vocab_size=VOCABULARY).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.1)  # norms and biases too
+    layer["head_size"] = layer["head_size"] or layer["dim"] // layer["num_heads"]
+    sizes = DenseSizes(
+        **layer, max_positions=64, encoder_layers=2, decoder_layers=2, source_size=VOCABULARY, target_size=VOCABULARY
+    )
+    return model, sizes
+
+
+def weights_of(model):
+    return {name: weight.detach().numpy() for name, weight in model.named_parameters(remove_duplicate=False)}
+
+
+def by_torch(model, search, sources=SOURCES, limits=LIMITS):
+    """One sentence at a time."""
+    decodable, found = SingleModel(model), []
+    with torch.inference_mode():
+        for ids, limit in zip(sources, limits, strict=True):
+            state = decodable.start(Text.of([ids[:-1]]))
+            found += search(decodable.step, state, max_lengths=[limit], banned_ids=BANNED)
+    return found
+
+
+def assert_same(native, expected):
+    for of_source, of_torch in zip(native, expected, strict=True):
+        assert [one.ids for one in of_source] == [one.ids for one in of_torch]
+        assert [one.is_cut for one in of_source] == [not one.is_finished for one in of_torch]
+        for one, other in zip(of_source, of_torch, strict=True):
+            assert np.diff((0.0, *one.totals)) == pytest.approx(other.token_log_probs, abs=1e-3)
+
+
+@pytest.fixture
+def at_level(request, monkeypatch):
+    """The native code is that of this instruction set."""
+    path, compiler = compiled(request.param)
+    code = Code(load(path), request.param.name, compiler)
+    monkeypatch.setattr(decoding, "code_or_reason", lambda: code)
+    decoding.native.cache_clear()
+    yield
+    decoding.native.cache_clear()
+
+
+@pytest.mark.parametrize("changes", MODELS.values(), ids=MODELS)
+def test_every_kind_of_model_gives_the_hypotheses_of_torch(changes):
+    model, sizes = made(**changes)
+    native = DenseModel(sizes, weights_of(model))
+    for search in SEARCHES:
+        found = native.search(SOURCES, LIMITS, plan_of(search), most_pieces=1000)
+        assert_same(found, by_torch(model, search))
+
+
+@pytest.mark.parametrize("at_level", LEVELS_HERE, ids=lambda level: level.name, indirect=True)
+def test_every_instruction_set_gives_the_hypotheses_of_torch(at_level):
+    model, sizes = made(**MODELS["odd sizes"])
+    found = DenseModel(sizes, weights_of(model)).search(SOURCES, LIMITS, plan_of(Beam()), most_pieces=1000)
+    assert_same(found, by_torch(model, Beam()))
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8"])
+def test_a_sentence_has_the_same_numbers_alone_and_among_others(precision):
+    if not can_translate(precision):
+        pytest.skip(f"this processor has no native products in {precision}")
+    model, sizes = made(**MODELS["demo"])
+    native, plan = DenseModel(sizes, weights_of(model), precision), plan_of(Beam(n_best=2))
+    together = native.search(SOURCES, LIMITS, plan, most_pieces=1000)
+    few = native.search(SOURCES, LIMITS, plan, most_pieces=20)  # others wait, and take the places of the first
+    alone = [native.search([ids], [limit], plan, most_pieces=1)[0] for ids, limit in zip(SOURCES, LIMITS, strict=True)]
+    assert together == few == alone
+
+
+@pytest.mark.parametrize(("precision", "most"), [("bfloat16", 0.03), ("int8", 0.08)])
+def test_rounded_products_are_near_those_of_float32(precision, most):
+    if not can_translate(precision):
+        pytest.skip(f"this processor has no native products in {precision}")
+    model, sizes = made(**MODELS["small"])
+    plan = plan_of(Greedy())
+    exact, rounded = (DenseModel(sizes, weights_of(model), kind) for kind in ("float32", precision))
+    of_exact, of_rounded = (one.search(SOURCES[:1], [0], plan, most_pieces=9)[0][0] for one in (exact, rounded))
+    # with a limit of 0 there is only EOS, so that both have the same token
+    assert of_exact.ids == of_rounded.ids == ()
+    assert of_rounded.totals != of_exact.totals
+    assert of_rounded.totals[0] == pytest.approx(of_exact.totals[0], rel=most)
+
+
+def test_a_model_whose_probabilities_are_not_numbers_is_refused():
+    model, sizes = made()
+    weights = weights_of(model)
+    weights["output.weight"][60, 3] = np.nan
+    with pytest.raises(ValueError, match="not numbers"):
+        DenseModel(sizes, weights).search(SOURCES, LIMITS, plan_of(Beam()), most_pieces=100)
+
+
+def test_a_sentence_that_may_not_say_anything_gets_what_torch_gives_it():
+    model, sizes = made()
+    banned = tuple(id_ for id_ in range(VOCABULARY) if id_ != EOS)
+    plan = Plan(size=3, n_best=1, length_penalty=0.6, min_length=2, max_length=None, bos=BOS, eos=EOS, banned=banned)
+    (found,) = DenseModel(sizes, weights_of(model)).search(SOURCES[:1], [5], plan, most_pieces=100)
+    decodable = SingleModel(model)
+    with torch.inference_mode():
+        state = decodable.start(Text.of([SOURCES[0][:-1]]))
+        search = Beam(size=3, min_length=2)
+        ((expected,),) = search(decodable.step, state, max_lengths=[5], banned_ids=banned)
+    assert expected.log_prob == -np.inf
+    assert len(found) == 1 and found[0].totals == ()
+
+
+def test_no_sentences_give_nothing():
+    model, sizes = made()
+    assert DenseModel(sizes, weights_of(model)).search([], [], plan_of(Beam()), most_pieces=100) == []
+
+
+def test_a_long_sentence_has_positions_enough():
+    model, sizes = made(**MODELS["demo"])
+    ids = [[*np.random.default_rng(1).integers(4, VOCABULARY, 700).tolist(), EOS]]
+    search = Beam(size=2, min_length=30)
+    found = DenseModel(sizes, weights_of(model)).search(ids, [40], plan_of(search), most_pieces=100)
+    assert_same(found, by_torch(model, search, ids, [40]))
+
+
+def test_searches_in_several_threads_find_what_one_finds():
+    model, sizes = made(**MODELS["demo"])
+    native, plan = DenseModel(sizes, weights_of(model)), plan_of(Beam(size=3))
+    random = np.random.default_rng(2)
+    sources = [[*random.integers(4, VOCABULARY, length).tolist(), EOS] for length in (300, 600, 5, 900)]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda ids: native.search([ids], [8], plan, most_pieces=1000)[0], sources))
+    assert found == native.search(sources, [8] * 4, plan, most_pieces=5000)

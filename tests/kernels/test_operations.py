@@ -1,0 +1,188 @@
+"""Each operation equals its torch line, forward and backward, for all types, odd sizes and instruction sets."""
+
+from functools import partial
+
+import pytest
+import torch
+from torch import nn
+
+from mt.kernels.attention import attend, attends, torch_attend
+from mt.kernels.dropout import add_dropped, dropped
+from mt.kernels.linear import Linear, linear, torch_linear
+from mt.kernels.norm import norm, torch_norm
+from tests.kernels.levels import HERE, at_level
+
+pytestmark = pytest.mark.skipif(not HERE, reason="no kernels on this machine")
+DTYPES = [torch.float32, torch.bfloat16]
+TOLERANCE = {torch.float32: {"rtol": 1e-5, "atol": 2e-5}, torch.bfloat16: {"rtol": 0.02, "atol": 0.03}}
+
+levels = pytest.mark.parametrize("level", HERE)
+dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=["float32", "bfloat16"])
+
+
+def leaf(*shape, dtype=torch.float32):
+    return torch.randn(*shape).to(dtype).requires_grad_()
+
+
+def outcome(function, inputs, seed=3):
+    """The result, and the gradients of the inputs for a random gradient of the result."""
+    torch.manual_seed(seed)
+    out = function(*inputs)
+    given = torch.randn(out.shape).to(out.dtype)
+    return [out, *torch.autograd.grad(out, [one for one in inputs if one is not None], given)]
+
+
+def assert_equal(ours, oracle, dtype):
+    for one, other in zip(ours, oracle, strict=True):
+        torch.testing.assert_close(one, other, **TOLERANCE[dtype], check_dtype=True, equal_nan=True)
+
+
+@levels
+@pytest.mark.parametrize("is_rms", [False, True], ids=["layer", "rms"])
+@pytest.mark.parametrize("shape", [(2, 3, 16), (0, 5, 32), (7, 13, 48), (1, 1, 256)], ids=str)
+def test_norms(level, is_rms, shape):
+    torch.manual_seed(0)
+    inputs = [leaf(*shape), leaf(shape[-1]), None if is_rms else leaf(shape[-1])]
+    oracle = outcome(partial(torch_norm, epsilon=1e-5, is_rms=is_rms), inputs)
+    with at_level(level):
+        assert_equal(outcome(partial(norm, epsilon=1e-5, is_rms=is_rms), inputs), oracle, torch.float32)
+
+
+@levels
+def test_a_norm_before_a_product_is_rounded_under_autocast_and_others_are_not(level):
+    torch.manual_seed(0)
+    inputs = [leaf(4, 5, 32), leaf(32), leaf(32)]
+    oracle = outcome(partial(torch_norm, epsilon=1e-5), inputs)
+    with at_level(level), torch.autocast("cpu", dtype=torch.bfloat16):
+        rounded = outcome(partial(norm, epsilon=1e-5, rounds=True), inputs)
+        assert rounded[0].dtype == torch.bfloat16
+        assert norm(*inputs, epsilon=1e-5).dtype == torch.float32
+    assert_equal([one.float() for one in rounded], oracle, torch.bfloat16)
+
+
+@levels
+@pytest.mark.parametrize("width", [16, 20])
+def test_nan_in_a_row_stays_in_its_row(level, width):
+    x = torch.zeros(3, width, requires_grad=True)
+    with torch.no_grad():
+        x[1, 2] = float("nan")
+    with at_level(level):
+        out = norm(x, torch.ones(width), torch.zeros(width), epsilon=1e-5)
+    assert out.isnan().any(dim=1).tolist() == [False, True, False]
+
+
+@levels
+@dtypes
+@pytest.mark.parametrize("rate", [0.0, 0.1, 0.7])
+@pytest.mark.parametrize("shape", [(3, 7), (0, 4), (5, 64)], ids=str)
+def test_a_residual_sum_drops_what_torch_drops_with_the_same_seed(level, dtype, rate, shape):
+    torch.manual_seed(0)
+    inputs = [leaf(*shape), leaf(*shape, dtype=dtype)]
+    function = partial(add_dropped, rate=rate)
+    with at_level("off"):
+        oracle = outcome(function, inputs)
+    with at_level(level):
+        ours = outcome(function, inputs)
+        alone = outcome(partial(dropped, rate=0.5), inputs[1:])
+    assert_equal(ours, oracle, dtype)
+    with at_level("off"):
+        assert_equal(alone, outcome(partial(dropped, rate=0.5), inputs[1:]), dtype)
+
+
+@levels
+@pytest.mark.parametrize("relu", [False, True], ids=["plain", "relu"])
+@pytest.mark.parametrize("sizes", [[5], [8, 3]], ids=str)
+@pytest.mark.parametrize("under_autocast", [False, True], ids=["float32", "autocast"])
+def test_products_of_several_layers(level, relu, sizes, under_autocast):
+    torch.manual_seed(0)
+    layers = [nn.Linear(6, size) for size in sizes]
+    inputs = [leaf(2, 9, 6), *[layer.weight for layer in layers], *[layer.bias for layer in layers]]
+    results = []
+    for name, function in (("off", torch_linear), (level, linear)):
+        with at_level(name), torch.autocast("cpu", dtype=torch.bfloat16, enabled=under_autocast):
+            results.append(outcome(lambda x, *_: function(x, layers, relu=relu), inputs))  # noqa: B023
+    assert_equal(results[1], results[0], torch.bfloat16 if under_autocast else torch.float32)
+
+
+@levels
+def test_a_frozen_layer_beside_a_trained_one_gets_no_gradient(level):
+    frozen, trained = Linear(4, 3), Linear(4, 3)
+    frozen.requires_grad_(False)
+    with at_level(level):
+        linear(torch.randn(5, 4), [frozen, trained]).sum().backward()
+    assert frozen.weight.grad is None and frozen.bias.grad is None
+    torch.testing.assert_close(trained.bias.grad, torch.full((3,), 5.0))
+
+
+@levels
+def test_relu_passes_nan_on(level):
+    layer = Linear(4, 3, relu=True)
+    x = torch.zeros(2, 4, requires_grad=True)
+    with torch.no_grad():
+        x[1, 0] = float("nan")
+    with at_level(level):
+        assert layer(x).isnan().any(dim=1).tolist() == [False, True]
+
+
+@levels
+@dtypes
+@pytest.mark.parametrize("masked", ["nothing", "padding", "future", "a row"])
+@pytest.mark.parametrize(
+    "B, H, G, T, S, K", [(2, 4, 4, 7, 5, 16), (3, 4, 2, 17, 19, 32), (1, 2, 1, 1, 33, 16), (2, 2, 2, 40, 40, 64)]
+)
+def test_attention(level, dtype, masked, B, H, G, T, S, K):
+    torch.manual_seed(0)
+    q = torch.randn(B, T, H, K).to(dtype).transpose(1, 2).requires_grad_()
+    inputs = [q, leaf(B, G, S, K, dtype=dtype), leaf(B, G, S, K, dtype=dtype)]
+    mask = None
+    if masked == "padding":
+        mask = torch.arange(S) < torch.randint(1, S + 1, (B, 1, 1, 1))
+    elif masked == "future":
+        mask = torch.ones(T, S, dtype=torch.bool).tril(max(0, S - T))[None, None]
+    elif masked == "a row":  # no key at all: NaN in the first query of the first sentence
+        mask = torch.ones(B, 1, T, S, dtype=torch.bool)
+        mask[0, :, 0] = False
+    oracle = outcome(lambda *three: torch_attend(*three, mask, K**-0.5), inputs)
+    with at_level(level):
+        assert attends(*inputs, mask)
+        ours = outcome(lambda *three: attend(*three, mask, K**-0.5), inputs)
+    if masked == "a row":
+        assert ours[0][0, :, 0].isnan().all() and not ours[0][0, :, 1:].isnan().any()
+        ours, oracle = ours[:1], oracle[:1]
+    assert_equal(ours, oracle, dtype)
+
+
+@levels
+def test_attention_of_odd_heads_or_long_sentences_is_left_to_torch(level):
+    with at_level(level):
+        assert not attends(*[torch.randn(1, 2, 5, 12)] * 3, None)
+        assert not attends(*[torch.randn(1, 2, 300, 16)] * 3, None)
+        assert not attends(*[torch.randn(1, 2, 5, 16, dtype=torch.float64)] * 3, None)
+
+
+@levels
+def test_results_do_not_depend_on_the_number_of_threads_but_for_the_order_of_sums(level):
+    torch.manual_seed(0)
+    inputs = [leaf(5, 17, 32), leaf(32), leaf(32)]
+    results = []
+    with at_level(level):
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            try:
+                results.append(outcome(partial(norm, epsilon=1e-5), inputs))
+            finally:
+                torch.set_num_threads(1)
+    torch.testing.assert_close(results[1][:2], results[0][:2], rtol=0, atol=0)
+    assert_equal(results[1], results[0], torch.float32)
+
+
+@levels
+def test_checkpointed_dropout_is_the_same_in_both_passes(level):
+    x = leaf(6, 32)
+    with at_level(level):
+        plain = outcome(partial(dropped, rate=0.3), [x])
+        again = outcome(
+            lambda x: torch.utils.checkpoint.checkpoint(dropped, x, 0.3, use_reentrant=False),
+            [x],
+        )
+    torch.testing.assert_close(again, plain, rtol=0, atol=0)

@@ -54,6 +54,8 @@ SEARCHES = {"greedy": Greedy(), "beam": Beam(size=4), "n_best": Beam(size=4, n_b
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_model_with_itself_translates_as_it_does_alone(trained_run, search, precision):
     alone = Translator.load(trained_run, device="cpu", precision=precision)
+    if precision != "float32":
+        alone.native = None  # rounds elsewhere than torch, which an ensemble needs
     together = Translator.load(trained_run, trained_run, device="cpu", precision=precision)
     assert together.dtype == alone.dtype and isinstance(together.decodable, Ensemble)
     expected = list(alone.translate(LINES, search=search))

@@ -46,6 +46,8 @@ def texts(translator, lines, size=3):
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8"])
 def test_with_every_piece_on_it_translations_and_scores_stay(trained_run, lines, precision, monkeypatch):
     plain = Translator.load(trained_run, device="cpu", precision=precision)
+    if precision != "float32":
+        plain.native = None  # rounds elsewhere than torch, which a shortlist needs
     monkeypatch.setattr(Shortlist, "load", lambda folder, *, source_size, target_size: whole(target_size))
     short = Translator.load(trained_run, device="cpu", precision=precision, shortlist=True)
     for before, after in zip(*(one.translate(lines, search=Beam(size=3)) for one in (plain, short)), strict=True):

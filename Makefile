@@ -8,7 +8,7 @@ PIP_ARGS ?=
 # overrides for `make train`, arguments for `make test`
 ARGS ?=
 # the extras in requirements.lock; pyproject.toml says why others are not
-LOCKED := track cluster dev
+LOCKED := track cluster serve dev
 
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check
@@ -16,7 +16,7 @@ INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo train test test-fast browser lint lock docs clean
+.PHONY: help setup demo train serve test test-fast browser lint lock docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,7 +35,11 @@ demo: $(INSTALLED)  ## train on the corpus that comes with the project, then tra
 train: $(INSTALLED)  ## train with the settings in ARGS, as in: make train ARGS='experiment=demo trainer.seed=2'
 	@$(RUN) -m mt.train $(ARGS)
 
-test-fast: $(INSTALLED)  ## the tests that need no training, no process and no browser: a minute and a half
+serve: $(INSTALLED)  ## translate over HTTP with the demo's model (trained first if need be), and print the address
+	@[ -e checkpoints/demo/best ] || $(RUN) -m mt.train experiment=demo
+	@$(RUN) -m mt.serve --checkpoint checkpoints/demo $(ARGS)
+
+test-fast: $(INSTALLED)  ## the tests that need no training, no process and no browser: about a minute
 	@$(RUN) -m pytest -n auto --dist loadfile -m "not slow" $(ARGS)
 
 test: $(INSTALLED) lint browser  ## lint, then run the tests (ARGS='-k beam' chooses some); as root on Debian it first installs Chromium

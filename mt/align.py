@@ -16,6 +16,8 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -105,8 +107,9 @@ def main(argv: list[str] | None = None) -> int:
     )
     lines = AlignedLines(aligner, sources, targets, reverse=reverse, options=options)
     if flags.trees:
-        of = {"translator": aligner.translator, "checkpoint": flags.checkpoint}
-        lines.trees = read_trees(flags.trees, sources, flags.source, **of)
+        lines.trees = read_trees(
+            flags.trees, sources, flags.source, translator=aligner.translator, checkpoint=flags.checkpoint
+        )
     with only_process(output.folder):
         remove_unfinished(output.folder)  # left by a process that was killed
         # it describes the other files, so it goes first and is written last
@@ -253,9 +256,13 @@ def parser() -> argparse.ArgumentParser:
         parser.refuse_idle(
             flag,
             f"without {', '.join(drawn[:-1])} or {drawn[-1]} among --formats",
-            lambda flags, drawn=drawn: not any(name in flags.formats for name in drawn),
+            partial(_draws_none, drawn),
         )
     return parser
+
+
+def _draws_none(formats: Sequence[str], flags: argparse.Namespace) -> bool:
+    return not any(name in flags.formats for name in formats)
 
 
 def cli() -> NoReturn:

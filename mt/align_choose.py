@@ -62,15 +62,18 @@ def main(argv: list[str]) -> int:
     corpus = [(sources[n], targets[n]) for n in sorted({*filled} - {*chosen})]
     filled = chosen
     sources, targets = [sources[n] for n in filled], [targets[n] for n in filled]
-    gold, trees = (of if of is None else [of[n] for n in filled] for of in (gold, trees))
+    gold = None if gold is None else [gold[n] for n in filled]
+    trees = None if trees is None else [trees[n] for n in filled]
     if flags.reverse:
         from mt.evaluation.alignment_reference import ranked_both
 
         reverse = load_reverse(flags.reverse, aligner, flags.device)
         reverse.translator.tags.check(flags.reverse_tag)
         reverse.translator.tags.check_lines(zip((n + 1 for n in filled), targets, strict=True), flags.reverse_tag)
-        tags = {"tag": flags.tag, "reverse_tag": flags.reverse_tag}
-        pairs = list(islice(ranked_both(aligner, reverse, sources, targets, trees, **tags), flags.show))
+        ranked_pairs = ranked_both(
+            aligner, reverse, sources, targets, trees, tag=flags.tag, reverse_tag=flags.reverse_tag
+        )
+        pairs = list(islice(ranked_pairs, flags.show))
         for first, second in pairs:
             print(f"{100 * (first.error_rate or 0):6.2f} % unlike  {first.describe()}  |  {second.describe()}")
         for each, choice in zip((aligner, reverse), pairs[0], strict=True):

@@ -85,14 +85,21 @@ def teach(loaded: LoadedModel, pairs: Sequence[Pair], flags: argparse.Namespace)
     from mt.checkpoint.small_file import read_json
     from mt.device import choose_device, choose_precision
     from mt.model.alignment_head import add_alignment_head
+    from mt.model.seq2seq import Seq2Seq
     from mt.training.alignment_head import teach_alignment_head
 
     model, output = loaded.model, Path(flags.output)
+    assert isinstance(model, Seq2Seq)
     num_layers = len(model.decoder.layers)
     layer = max(0, num_layers - 2) if flags.layer is None else flags.layer
     torch.manual_seed(flags.seed)
     add_alignment_head(model, layer=layer)
     device = choose_device(flags.device)
+
+    def tell(step: int, loss: float) -> None:
+        if step % 50 == 0:
+            log.info("step %d: %.3f nats a linked piece", step, loss)
+
     with TemporaryDirectory() as folder:
         teach_alignment_head(
             model,
@@ -101,7 +108,7 @@ def teach(loaded: LoadedModel, pairs: Sequence[Pair], flags: argparse.Namespace)
             learning_rate=flags.learning_rate,
             device=device,
             dtype=choose_precision(flags.precision, device),
-            tell=lambda step, loss: step % 50 == 0 and log.info("step %d: %.3f nats a linked piece", step, loss),
+            tell=tell,
         )
     change = {"_target_": "mt.model.alignment_head.add_alignment_head", "layer": layer}
     write_checkpoint(

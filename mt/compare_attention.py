@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from mt.command_line import composed, config_folder, run_hydra
+from mt.settings import composed, config_folder, run_hydra
 
 if TYPE_CHECKING:
     from mt.comparison.comparison import Comparison

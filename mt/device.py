@@ -18,7 +18,7 @@ from mt.cores import num_threads
 try:
     import resource
 except ImportError:  # Windows
-    resource = None  # type: ignore[assignment]
+    resource = None  # type: ignore[assignment]  # stands for a module
 
 # oneDNN keeps compiled products by shape, 1024 of them by default; batches come in many shapes, and the cache grew
 # to gigabytes without a gain in speed. It is read at the first product, so it must be set before.
@@ -109,7 +109,7 @@ def keep_freed_memory() -> None:
     library is not glibc.
     """
     library = ctypes.CDLL(None) if sys.platform == "linux" else None
-    if hasattr(library, "mallopt") and hasattr(library, "malloc_trim"):
+    if library is not None and hasattr(library, "mallopt") and hasattr(library, "malloc_trim"):
         library.malloc_trim(0)
         library.mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK)
         library.mallopt(M_TRIM_THRESHOLD, LARGE_BLOCK)
@@ -123,7 +123,7 @@ def give_back_freed_memory() -> None:
     most in place of 2,826. Does nothing where the C library is not glibc.
     """
     library = ctypes.CDLL(None) if sys.platform == "linux" else None
-    if hasattr(library, "mallopt"):
+    if library is not None and hasattr(library, "mallopt"):
         library.mallopt(M_MMAP_THRESHOLD, MIDDLE_BLOCK)
 
 

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mt.command_line import run_hydra
+from mt.settings import run_hydra
 
 if TYPE_CHECKING:
     from mt.data.diagnosis.section import Section

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from mt.command_line import command_name, run
 from mt.data.whole_folder import whole_file
-from mt.flags import Flags, add_batch_tokens, add_checkpoint, add_device, add_precision, add_tag, add_trees
+from mt.flags import Flags, add_batch_tokens, add_checkpoint, add_device, add_engine, add_precision, add_tag, add_trees
 from mt.number import Number
 from mt.search.length_penalty import LEAST_ALPHA, MOST_ALPHA
 
@@ -72,9 +72,13 @@ def main(argv: list[str] | None = None) -> int:
             checkpoints = flags.checkpoint or [str(newest_run())]
             tokenization = _tokenization(settings, flags, checkpoints[0])
             document = document_of(Path(checkpoints[0])) if flags.document else None
-            translator = Translator.load(
-                *checkpoints, device=flags.device, precision=flags.precision, shortlist=flags.shortlist
-            )
+            how_run = {"device": flags.device, "shortlist": flags.shortlist}
+            if flags.engine:
+                from mt.interchange.translating import load_translator  # and the engine
+
+                translator = load_translator(checkpoints, flags.engine, **how_run)
+            else:
+                translator = Translator.load(*checkpoints, precision=flags.precision, **how_run)
             translator.tags.check(flags.tag)
             translator.tags.check_lines(numbered(lines), flags.tag)  # check all lines before minutes of translating
             search = adjusted(
@@ -90,8 +94,8 @@ def main(argv: list[str] | None = None) -> int:
                 Request(line, tag=flags.tag, tree=tree, context=context)
                 for line, tree, context in zip(lines, trees, of_lines, strict=True)
             ]
-            translations = translator.translate(requests, search=search, batch_tokens=flags.batch_tokens)
-            translations = list(tqdm(translations, total=len(lines), unit="line", disable=None))
+            found = translator.translate(requests, search=search, batch_tokens=flags.batch_tokens)
+            translations = list(tqdm(found, total=len(lines), unit="line", disable=None))
             seconds = time.perf_counter() - start
             hypotheses = [translation.text for translation in translations]
             if output:
@@ -102,7 +106,7 @@ def main(argv: list[str] | None = None) -> int:
             **({"tag": flags.tag} if flags.tag else {}),
             "search": str(search),
             "device": str(translator.device),
-            "precision": str(translator.dtype).removeprefix("torch."),
+            "precision": flags.engine or str(translator.dtype).removeprefix("torch."),
             "seconds": round(seconds, 3),
             "sentences_per_second": round(len(lines) / seconds, 2),
             "notes": notes,
@@ -158,6 +162,10 @@ def _tokenization(settings: "ScoreSettings", flags: argparse.Namespace, checkpoi
         languages = [flags.target_language]
     elif named := language_of_tag(flags.tag):
         languages = [named]
+    elif checkpoint is not None and flags.engine:
+        from mt.interchange.translating import target_language  # imports torch
+
+        languages = [target_language(checkpoint)]
     elif checkpoint is not None:
         from mt.checkpoint.folder import find_step, read_card  # imports torch
 
@@ -229,6 +237,7 @@ def parser() -> argparse.ArgumentParser:
         help="as translate has it: each line in its context, blank lines between documents",
     )
     how.add_argument("--shortlist", action="store_true", help="as translate has it: faster, at some cost in BLEU")
+    add_engine(parser, how)
 
     report = parser.add_argument_group("what is reported")
     report.add_argument(

@@ -5,8 +5,14 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+from mt.interchange.table import ENGINES
 from mt.number import Number
 
+NEEDS_OWN_ENGINE = {  # flags that an export cannot fulfil
+    "--precision": "the export has its own numbers",
+    "--document": "an export translates lines alone",
+    **dict.fromkeys(("--alignment", "--coverage", "--markup", "--format"), "attention is read in our own engine"),
+}
 SOFT_PRODUCT = "soft-product"
 SYMMETRIZATIONS = ("intersection", "union", "grow-diag", "grow-diag-final", "grow-diag-final-and", SOFT_PRODUCT)
 
@@ -90,6 +96,23 @@ def add_tag(flags: Group, name: str = "--tag", of: str = "each source line") -> 
     flags.add_argument(
         name, metavar="TAG", help=f"put before {of}, for a model that was trained with tags: '<2de>' (default: none)"
     )
+
+
+def add_engine(parser: Flags, flags: Group | None = None) -> None:
+    """Adds `--engine`; flags of the whole command must be there, since those that need our own engine are refused."""
+    (flags or parser).add_argument(
+        "--engine",
+        choices=ENGINES,
+        help="run an export: --checkpoint is the folder that mt.export wrote for this engine (default: a checkpoint in"
+        " our own engine)",
+    )
+    parser.refuse_idle(
+        "--engine", "without --checkpoint, the folder that mt.export wrote", lambda given: not given.checkpoint
+    )
+    known = {option for action in parser._actions for option in action.option_strings}
+    for flag, why in NEEDS_OWN_ENGINE.items():
+        if flag in known:
+            parser.refuse_idle(flag, f"with --engine: {why}", lambda given: given.engine is not None)
 
 
 def add_trees(flags: Group) -> None:

@@ -5,7 +5,7 @@ Training does the same if necessary; this command shows the counts before a long
 
 from typing import Any
 
-from mt.command_line import run_hydra
+from mt.settings import run_hydra
 
 
 def main(settings: dict[str, Any]) -> None:

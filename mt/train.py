@@ -12,13 +12,13 @@ The same command resumes a stopped run.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mt.command_line import run_hydra
+from mt.settings import run_hydra
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mt.checkpoint.validation import Validation
     from mt.evaluation.alignment_reference import Reference
     from mt.evaluation.tokenization import Tokenization
+    from mt.model.seq2seq import Seq2Seq
     from mt.training.assembly import Assembly, Parts
     from mt.training.distributed import Ranks
     from mt.training.trainer import Outcome, Trainer
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("mt.train")
 
 
-def main(settings: dict[str, Any]) -> float | None:
+def main(settings: Mapping[str, Any]) -> float | None:
     """Prepares the data, trains, and finishes: settings -> parts -> one call each. Gives the best validation metric."""
     from mt.checkpoint.changes import settings_to_resume
     from mt.evaluation.alignment_reference import Reference
@@ -67,6 +68,7 @@ def main(settings: dict[str, Any]) -> float | None:
                 run.path,
                 trainer.reason_to_stop(),
             )
+            assert run.scores is not None
             print(final_table(run.scores))
         ranks.leave()
         return trainer.position.best
@@ -90,14 +92,22 @@ def _tokenizations(parts: Parts) -> dict[str, Tokenization]:
     return {name: one.tokenization for name, one in fitting.items()}
 
 
-def _open_run(parts: Parts, settings: dict[str, Any], ranks: Ranks) -> RunFolder:
+def _open_run(parts: Parts, settings: Mapping[str, Any], ranks: Ranks) -> RunFolder:
     """The run's folder, which the first process opens and locks."""
     from mt.checkpoint.run_folder import RunFolder
 
     # changed files with the same settings are also a change
     seen = {**settings, "corpus": parts.fingerprint()}
-    how = {"fresh": settings["fresh"], "allow": settings["resume"]["allow"], "same_corpus": parts.former_fingerprints()}
-    opened = ranks.on_first_rank(lambda: RunFolder.open(settings["folder"], seen, **how))
+    same_corpus = parts.former_fingerprints()
+    opened = ranks.on_first_rank(
+        lambda: RunFolder.open(
+            settings["folder"],
+            seen,
+            fresh=settings["fresh"],
+            allow=settings["resume"]["allow"],
+            same_corpus=same_corpus,
+        )
+    )
     return opened or RunFolder(Path(settings["folder"]))
 
 
@@ -117,18 +127,27 @@ def _make_validate(
         folder=folder,
     )
 
-    def validate(model: nn.Module, *, step: int) -> Validation:
-        return validator(Translator(model, prepared.tokenizers, max_pieces=max_pieces, **where), step)
+    def validate(model: Seq2Seq, *, step: int) -> Validation:
+        translator = Translator(
+            model, prepared.tokenizers, max_pieces=max_pieces, device=where.device, precision=where.precision
+        )
+        return validator(translator, step)
 
     return validate
 
 
-def _where(assembly: Assembly, ranks: Ranks) -> dict[str, str]:
+class _Where(NamedTuple):
     """Device and precision of what decodes, as `Translator` takes them."""
+
+    device: str
+    precision: str
+
+
+def _where(assembly: Assembly, ranks: Ranks) -> _Where:
     from mt.device import choose_device
 
     trainer = assembly.parts.trainer
-    return {"device": str(ranks.device(choose_device(trainer.device))), "precision": trainer.precision}
+    return _Where(str(ranks.device(choose_device(trainer.device))), trainer.precision)
 
 
 def _make_trainer(assembly: Assembly, run: RunFolder, validate: Callable[..., Validation], ranks: Ranks) -> Trainer:
@@ -160,7 +179,7 @@ def _is_finished(trainer: Trainer, run: RunFolder) -> bool:
     return trainer.ranks.broadcast_object(trainer.reason_to_stop() is not None and run.scores is not None)
 
 
-def _train(trainer: Trainer, run: RunFolder, settings: dict[str, Any]) -> Outcome:
+def _train(trainer: Trainer, run: RunFolder, settings: Mapping[str, Any]) -> Outcome:
     """Trains until the run ends. Raises ValueError where memory does not suffice."""
     import torch
 
@@ -181,13 +200,14 @@ def _finish(
     assembly: Assembly,
     run: RunFolder,
     outcome: Outcome,
-    settings: dict[str, Any],
+    settings: Mapping[str, Any],
     tokenizations: dict[str, Tokenization],
     validate: Callable[[nn.Module], Validation],
     reference: Callable[[], Reference],
     ranks: Ranks,
 ) -> None:
     """Finishes the checkpoint, scores the test sets, and prints the table."""
+    from mt.data.shards import ShardedStore
     from mt.device import peak_memory_mib
     from mt.evaluation.final import final_table, finish_run
     from mt.model.seq2seq import parameter_counts
@@ -195,9 +215,9 @@ def _finish(
     from mt.training.starting_point import noted_start
 
     parts, prepared = assembly.parts, assembly.prepared
-    if prepared.is_in_shards:
+    if isinstance(prepared.train, ShardedStore):
         prepared.train.ledger.save(run.path / "ledger.json")  # counts the shards as they are read
-    metric, start = parts.trainer.metric, noted_start(run.path)
+    metric, start, where = parts.trainer.metric, noted_start(run.path), _where(assembly, ranks)
     scores = finish_run(
         parts.final,
         run,
@@ -216,7 +236,8 @@ def _finish(
             "reason": outcome.reason,
             **({"started_from": start} if start else {}),
         },
-        **_where(assembly, ranks),
+        device=where.device,
+        precision=where.precision,
     )
     print(final_table(scores))
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import queue
 import stat
 import sys
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
+from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NoReturn, TextIO
 from mt.command_line import leaving_at_once, run
 from mt.cores import num_threads
 from mt.data.whole_folder import whole_file
-from mt.flags import Flags, add_batch_tokens, add_device, add_precision, add_tag
+from mt.flags import Flags, add_batch_tokens, add_device, add_engine, add_precision, add_tag
 from mt.number import Number
 from mt.search.length_penalty import LEAST_ALPHA, MOST_ALPHA
 from mt.search.temperature import COLDEST, HOTTEST
@@ -29,18 +29,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("mt.translate")
 
-WINDOW = 2048  # lines sorted by length and translated together
-WINDOW_CHARACTERS = 1 << 23  # also ends a window
-PORTIONS = 4  # read ahead; each holds the lines of one block of the input
-PAUSE_SECONDS = 0.05  # of the input, after which the lines so far are translated
 ALL = range(sys.maxsize)  # lines of an input
-NOT_IN_THE_LINES = {
-    "input",
-    "output",
-    "checkpoint",
-    "workers",
-    "glossary",
-}  # flags that do not change the output
+NOT_IN_THE_LINES = {"input", "output", "checkpoint", "workers", "glossary"}  # flags that do not change the output
+# flags that have no place in a file whose texts alone change
+NOT_IN_FILES = ("sentences n_best scores alignment json coverage document trees prefix prefix_column").split()
 
 
 def parser() -> argparse.ArgumentParser:
@@ -65,6 +57,25 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument(
         "--output", type=Path, help="file to write, FILE.unfinished until it is whole; standard output if not given"
     )
+    flags.add_argument(
+        "--format",
+        metavar="NAME",
+        help="the format of --input (txt, po, xliff, tmx, srt, vtt, md, html): only its texts are translated, sentence "
+        "by sentence, and all else stays byte for byte, with --markup in the texts",
+    )
+    flags.add_argument(
+        "--replace",
+        choices=("fuzzy", "all"),
+        help="in PO, XLIFF and TMX: translations that are made anew (default: none, only what lacks one is translated)",
+    )
+    flags.add_argument(
+        "--no-review-mark",
+        action="store_true",
+        help="in PO, XLIFF and TMX: do not mark new translations as waiting for a review (fuzzy, or a state)",
+    )
+    for side in ("source", "target"):
+        name = f"--{side}-language"
+        flags.add_argument(name, metavar="TAG", help=f"{side} language of XLIFF and TMX (default: the checkpoint's)")
     add_tag(flags)
     flags.add_argument(
         "--trees",
@@ -175,8 +186,11 @@ def parser() -> argparse.ArgumentParser:
     )
     add_device(flags)
     add_precision(flags)
+    add_engine(flags)
     for flag in ("--temperature", "--top-k", "--top-p", "--seed"):
         flags.refuse_idle(flag, "without --sample", lambda given: not given.sample)
+    for flag in ("--replace", "--no-review-mark", "--source-language", "--target-language"):
+        flags.refuse_idle(flag, "without --format", lambda given: not given.format)
     return flags
 
 
@@ -206,6 +220,9 @@ def main(argv: list[str] | None = None) -> int:
             if find_file(path).is_file():  # a pipe is opened once
                 open(find_file(path), "rb").close()
     args.glossary = Glossary.load(args.terms) if args.terms else None
+    if args.format:
+        _translate_format(args)
+        return 0
     if args.input and args.output and args.output.exists() and args.output.samefile(args.input):
         raise ValueError(f"--output ({args.output}) must be another file than --input: it would be emptied first")
     if os.environ.get("WORLD_SIZE", "1") != "1":
@@ -230,12 +247,18 @@ def _translate(args: argparse.Namespace, output: TextIO, lines: range = ALL) -> 
     from mt.checkpoint.folder import newest_run
     from mt.device import choose_device
     from mt.inference.document import document_of, in_documents, with_neighbours
+    from mt.inference.files.table import format_by_ending
+    from mt.inference.input_lines import lines_of_arguments, windows_of
     from mt.inference.job import Job
     from mt.inference.options import Options
     from mt.inference.spread import in_order
     from mt.inference.window import Window
 
-    job = Job(args.checkpoint or [newest_run()], Options.of(vars(args), terms=args.glossary))
+    if args.input and (kind := format_by_ending(args.input)) not in (None, "txt"):
+        log.warning("%s: every line of it is translated; --format %s translates only its texts", args.input, kind)
+    engine, models = args.engine, "mt.interchange.translating"
+    load = partial(import_module(models).load_models, engine=engine) if engine else None
+    job = Job(args.checkpoint or [newest_run()], Options.of(vars(args), terms=args.glossary), load)
     if not args.checkpoint:
         log.info("checkpoint: %s", job.checkpoints[0])
     document = document_of(job.checkpoints[0]) if args.document else None
@@ -245,7 +268,7 @@ def _translate(args: argparse.Namespace, output: TextIO, lines: range = ALL) -> 
     if args.sentences or not stat.S_ISREG(os.stat(args.input or sys.stdin.fileno()).st_mode):
         job.load()  # while the first lines are being written
     read = lines if document is None else with_neighbours(lines, document)
-    found = [(0, _arguments(args.sentences))] if args.sentences else _windows(args.input, read)
+    found = [(0, lines_of_arguments(args.sentences))] if args.sentences else windows_of(args.input, read)
     if document is None:
         windows: Iterable[Window] = (Window(first, window) for first, window in found)
     else:
@@ -278,22 +301,65 @@ def _with_trees(windows: Iterable[Window], path: Path, chosen: range) -> Iterato
 
 def _translate_file(args: argparse.Namespace, path: Path, lines: range = ALL, *, is_part: bool = False) -> None:
     """From file to file: resumes an interrupted output file if inputs, model and flags are unchanged."""
-    from mt.checkpoint.folder import find_step, newest_run
-    from mt.data.fingerprint import file_stamp, fingerprint_of
     from mt.data.unfinished import Unfinished
 
-    flags = {name: str(value) for name, value in vars(args).items() if name not in NOT_IN_THE_LINES}
-    folders = map(find_step, args.checkpoint or [newest_run()])
-    model = [file_stamp(file) for folder in folders for file in sorted(folder.iterdir())]
-    others = [file_stamp(path) for path in (args.trees, args.terms) if path]
-    made_by = fingerprint_of(file_stamp(args.input), model, flags, str(lines), *others)
-    unfinished = Unfinished(path, made_by, is_numbered=args.n_best > 1 and not args.json, is_part=is_part)
+    is_numbered = args.n_best > 1 and not args.json
+    unfinished = Unfinished(path, _made_by(args, str(lines)), is_numbered=is_numbered, is_part=is_part)
     if is_part and unfinished.is_whole():
         return
     with unfinished.open(lines.start) as (num_done, output):
         if num_done > lines.start:
             log.info("%s: resumes after line %d", path, num_done)
         _translate(args, output, range(num_done, lines.stop))
+
+
+def _made_by(args: argparse.Namespace, *more: str) -> str:
+    """A fingerprint of all that the translation of a file depends on."""
+    from mt.checkpoint.folder import find_step, newest_run
+    from mt.data.fingerprint import file_stamp, fingerprint_of
+
+    flags = {name: str(value) for name, value in vars(args).items() if name not in NOT_IN_THE_LINES}
+    folders = args.checkpoint if args.engine else map(find_step, args.checkpoint or [newest_run()])
+    model = [file_stamp(file) for folder in folders for file in sorted(folder.iterdir())]
+    others = [file_stamp(path) for path in (args.trees, args.terms) if path]
+    return fingerprint_of(file_stamp(args.input), model, flags, *more, *others)
+
+
+def _translate_format(args: argparse.Namespace) -> None:
+    """From file to file of a format, whose texts alone change."""
+    from mt.checkpoint.folder import find_step, newest_run, read_card
+    from mt.device import choose_device
+    from mt.inference.files.job import shown, translate_with
+    from mt.inference.files.passage import FileSettings
+    from mt.inference.files.table import file_format
+    from mt.inference.files.translate_file import shown_report, translate_file
+    from mt.inference.job import Job
+    from mt.inference.options import Options
+
+    for name in NOT_IN_FILES:
+        if getattr(args, name) != parser().get_default(name) and getattr(args, name) != []:
+            raise ValueError(f"--{name.replace('_', '-')} has no place in a file of --format ({args.format})")
+    if not args.input or not args.output or (args.output.exists() and not args.output.is_file()):
+        raise ValueError("--format needs files as --input and --output")
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        raise ValueError("--format is for one process: --workers starts more on a CPU")
+    file_format(args.format)  # a wrong name should not wait for the model
+    checkpoints = args.checkpoint or [newest_run()]
+    card = read_card(find_step(checkpoints[0]))
+    settings = FileSettings(
+        source_language=args.source_language or card.source_language,
+        target_language=args.target_language or card.target_language,
+        replace=args.replace or "none",
+        review=not args.no_review_mark,
+    )
+    options = Options.of(vars(args), terms=args.glossary, markup=True, by_sentence=True)
+    num_workers = args.workers or (num_threads() if choose_device(args.device).type == "cpu" else 1)
+    translate = translate_with(Job(checkpoints, options), num_workers)
+    how = {"format": args.format, "settings": settings, "made_by": _made_by(args, "texts")}
+    report = translate_file(args.input, args.output, translate, on_progress=shown(str(args.output)), **how)
+    for note in report.notes:
+        log.warning("%s %s", args.input, note)
+    log.info("%s", shown_report(args.output, report))
 
 
 def _translate_parts(args: argparse.Namespace) -> None:
@@ -314,80 +380,6 @@ def _translate_parts(args: argparse.Namespace) -> None:
     ranks.all_gather(0)  # all are done
     ranks.on_first_rank(lambda: joined(parts, args.output))
     ranks.leave()
-
-
-def _windows(path: Path | None, chosen: range) -> Iterator[tuple[int, list[str]]]:
-    """The `chosen` lines of a file or of standard input in windows, each with the number of the lines before it.
-
-    A window ends when it is full, or when the input pauses, so that a slow writer gets answers.
-    """
-    portions: queue.Queue[list[str] | Exception | None] = queue.Queue(maxsize=PORTIONS)
-
-    def read() -> None:
-        try:
-            for portion in _readable(path, chosen):
-                portions.put(portion)
-            portions.put(None)
-        except (ValueError, OSError) as error:  # raised again by the thread that waits for lines
-            portions.put(error)
-
-    threading.Thread(target=read, daemon=True).start()
-    number, window, portion = chosen.start, list[str](), list[str]()
-    while isinstance(portion, list):
-        try:
-            portion = portions.get(timeout=PAUSE_SECONDS if window else None)
-            window += portion if isinstance(portion, list) else []
-            is_pause = False
-        except queue.Empty:
-            is_pause = True
-        is_over = is_pause or not isinstance(portion, list) or sum(map(len, window)) >= WINDOW_CHARACTERS
-        while len(window) >= WINDOW or (window and is_over):
-            yield number, window[:WINDOW]
-            number, window = number + len(window[:WINDOW]), window[WINDOW:]
-    if portion is not None:
-        raise portion
-
-
-def _readable(path: Path | None, chosen: range) -> Iterator[list[str]]:
-    """The `chosen` lines in lists of at most WINDOW; a byte that is not UTF-8 becomes U+FFFD, and a warning says so.
-
-    Raises ValueError after the lines before it for a line that is too long, or the damaged rest of a compressed file:
-    it has no useful translation.
-    """
-    from mt.data.formats.lines import LONG, STDIN, UNREADABLE, portions_of
-
-    first = 0
-    for portion in portions_of(path or STDIN):
-        lines = []
-        for line in portion[max(0, chosen.start - first) : max(0, chosen.stop - first)]:
-            if not isinstance(line, str):
-                if line.fault.reason in (LONG, UNREADABLE):
-                    yield lines
-                    raise ValueError(line.fault.message)
-                log.warning("%s; such bytes are replaced by U+FFFD", line.fault.message)
-            lines.append(line if isinstance(line, str) else line.text)
-            if len(lines) == WINDOW:
-                yield lines
-                lines = []
-        yield lines
-        first += len(portion)
-        if first >= chosen.stop:
-            return
-
-
-def _arguments(sentences: list[str]) -> list[str]:
-    """Sentences of the command line, each as one line. Python hides bytes that it could not decode in surrogates."""
-    lines = []
-    for number, text in enumerate(sentences, start=1):
-        raw = text.encode("utf-8", errors="surrogateescape")
-        try:
-            line = raw.decode("utf-8")
-        except UnicodeDecodeError as error:
-            line = raw.decode("utf-8", errors="replace")
-            where = f"byte {error.start} (0x{raw[error.start]:02x})"
-            log.warning("line %d: not UTF-8 at %s; such bytes are replaced by U+FFFD", number, where)
-        lines.append(line.removesuffix("\n").removesuffix("\r").replace("\n", " "))
-    return lines
 
 
 def cli() -> NoReturn:

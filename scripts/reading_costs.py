@@ -1,4 +1,4 @@
-"""Times the readers on files that are made to be dear: seconds for a file, one twice and one four times as large.
+"""Times readers on text that is made to be dear: seconds for a text, one twice and one four times as large.
 
     python scripts/reading_costs.py
 
@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from mt.data.formats.po import Po
 from mt.data.formats.tmx import Tmx
 from mt.data.formats.xliff import Xliff
+from mt.inference.markup import parse
 
 LANGUAGES = {"source_language": "en", "target_language": "de"}
 UNIT = '<tu><tuv xml:lang="en"><seg>{}</seg></tuv><tuv xml:lang="de"><seg>b</seg></tuv></tu>\n'
@@ -61,8 +62,20 @@ CASES: dict[str, tuple[Callable[[int], str], Callable[[Path], Iterable]]] = {
 }
 
 
+# what stands without end in one line of marked-up text
+MARKUP = ("<b ", "<!--", "<a '\"", "{{", "{ ", "&a", "%", "</x>", "<x>", "<a b='c' ", "{a, plural, one {", "{a:{b")
+
+
 def main(num_bytes: int = 1_000_000) -> None:
     """Print a line a case."""
+    for piece in MARKUP:
+        seconds = []
+        for factor in (1, 2, 4):
+            line = piece * (factor * num_bytes // 20 // len(piece))  # a line has at most 4 MiB
+            start = time.perf_counter()
+            parse(line)
+            seconds.append(time.perf_counter() - start)
+        print(f"{'markup, ' + piece:30} " + " ".join(f"{one:7.2f} s" for one in seconds))
     with TemporaryDirectory() as folder:
         path = Path(folder) / "file"
         for name, (content, reader) in CASES.items():

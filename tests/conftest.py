@@ -1,9 +1,12 @@
 """Parts that many tests share: a tiny corpus whose translation is known (every word answered, in reverse order)."""
 
+import copy
+import functools
 import gc
 import logging
 import os
 import random
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,14 +21,15 @@ import torch
 import yaml
 from filelock import FileLock
 
-from mt.command_line import config_folder
+from mt.settings import config_folder
 from tests.children import give_clean_signals
 from tests.slow import is_slow
 
 torch.set_num_threads(1)
 # no test bounds time: an example takes longer when the machine is busy
-hypothesis.settings.register_profile("no-deadline", deadline=None)
-hypothesis.settings.load_profile("no-deadline")
+hypothesis.settings.register_profile("all", deadline=None)
+hypothesis.settings.register_profile("fast", deadline=None, max_examples=25)
+hypothesis.settings.load_profile("all")
 give_clean_signals()
 
 WORDS = {"eins": "one", "zwei": "two", "drei": "three", "vier": "four", "fünf": "five", "sechs": "six", "acht": "eight"}
@@ -36,6 +40,12 @@ def reversed_pairs(count, seed):
     rng = random.Random(seed)
     lines = [rng.choices(list(WORDS), k=rng.randint(2, 6)) for _ in range(count)]
     return [" ".join(line) for line in lines], [" ".join(WORDS[word] for word in reversed(line)) for line in lines]
+
+
+def pytest_configure(config):
+    """Fast tests try a quarter of the generated examples; before the test files are read, which may multiply them."""
+    if config.option.markexpr == "not slow":
+        hypothesis.settings.load_profile("fast")
 
 
 def pytest_collection_modifyitems(items):
@@ -110,11 +120,16 @@ def train_overrides(corpus_folder, work):
 
 def composed_settings(overrides):
     """The settings of `mt.train` as plain values, as the command composes them."""
+    return copy.deepcopy(_composed_once(*overrides))
+
+
+@functools.cache
+def _composed_once(*overrides):
     from hydra import compose, initialize_config_dir
     from omegaconf import OmegaConf
 
     with initialize_config_dir(str(config_folder()), version_base="1.3"):
-        return OmegaConf.to_container(compose("train", overrides=overrides), resolve=True, throw_on_missing=True)
+        return OmegaConf.to_container(compose("train", overrides=[*overrides]), resolve=True, throw_on_missing=True)
 
 
 @pytest.fixture(scope="session")
@@ -133,6 +148,22 @@ def trained_run(corpus_folder, tmp_path_factory):
     )
     assert yaml.safe_load((work / "run" / "config.yaml").read_text())["name"] == "numbers"
     return work / "run"
+
+
+@pytest.fixture
+def translate(trained_run, capsys, monkeypatch, tmp_path):
+    """(flags, standard input) -> lines of standard output."""
+
+    from mt.translate import main
+
+    def call(*flags, stdin=b""):
+        (tmp_path / "stdin").write_bytes(stdin)
+        with (tmp_path / "stdin").open() as file:
+            monkeypatch.setattr(sys, "stdin", file)
+            assert main(["--checkpoint", str(trained_run), "--device", "cpu", *flags]) == 0
+        return capsys.readouterr().out.split("\n")[:-1]
+
+    return call
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,10 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-COMMANDS = ("align", "compare_attention", "doctor", "evaluate", "prepare", "score", "shortlist", "train", "translate")
+COMMANDS = (
+    *("align", "compare_attention", "doctor", "evaluate", "export", "prepare", "score", "shortlist", "train"),
+    "translate",
+)
 LOADED_LATER = ("hydra", "matplotlib.figure", "omegaconf", "sacrebleu", "sentencepiece", "torch", "torch._dynamo")
 
 SERVERS_OWN: list[Any] = []  # streams that must not be closed with their descriptors, which others have by then

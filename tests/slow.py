@@ -16,10 +16,18 @@ TAKES_LONG = {
     ("mt.train", "main"),
     ("mt.compare_attention", "main"),
     ("mt.doctor", "main"),
+    ("mt.training.trainer", "Trainer"),
+    ("mt.training.trial", "run_trial"),
+    ("mt.comparison.costs", "measure_alone"),
+    ("mt.data.workers", "map_in_order"),
+    ("mt.data.workers", "Workers"),
+    ("mt.inference.spread", "in_order"),
     ("tests.alignment.known", "train"),
     ("tests.browser", "chromium"),
 }
 FIXTURES = {"trained_run", "model_of"}  # these import what they need when they run
+
+_quick: set[FunctionType] = set()  # functions that reach nothing of the above
 
 
 def is_slow(item: pytest.Function) -> bool:
@@ -29,14 +37,20 @@ def is_slow(item: pytest.Function) -> bool:
     definitions = item._fixtureinfo.name2fixturedefs.values()
     seen: set[FunctionType] = set()
     fixtures = [definition.func for each in definitions for definition in each]
-    return any(_takes_long(function, seen) for function in (item.function, *fixtures))
+    found = any(_takes_long(function, seen) for function in (item.function, *fixtures))
+    if not found:
+        _quick.update(seen)
+    return found
 
 
 def _takes_long(function: Any, seen: set[FunctionType]) -> bool:
-    if not isinstance(function, FunctionType) or function in seen:
+    if not isinstance(function, FunctionType) or function in seen or function in _quick:
         return False
     seen.add(function)
-    used = [function.__globals__.get(name) for name in _names(function.__code__)]
+    names = set(_names(function.__code__))
+    if {"os", "fork"} <= names:
+        return True
+    used = [function.__globals__.get(name) for name in names]
     if any(one is slow for one in used for slow in STARTS_PROCESSES):
         return True
     if any((getattr(one, "__module__", None), getattr(one, "__name__", None)) in TAKES_LONG for one in used):

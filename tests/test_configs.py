@@ -7,9 +7,9 @@ import torch
 
 from mt.attention.contract import CausalMixer, EncoderMixer, MemoryMixer
 from mt.checkpoint.rebuild import build, find_target
-from mt.command_line import config_folder
 from mt.data.files import files_of
 from mt.model.seq2seq import parameter_counts
+from mt.settings import config_folder
 
 PARTS = ("data", "tokenizer", "objective", "optimizer", "schedule", "search", "tracker", "trainer", "final")
 NEEDED = {
@@ -34,9 +34,13 @@ def build_all(settings):
     parts = {name: build(settings[name]) for name in PARTS}
     parts["sampling"] = build(settings["batches"]["sampling"])
     parts["validation search"] = build(settings["validation"]["search"])
-    with torch.device("meta"):  # sizes without memory
-        parts["model"] = build(settings["model"], source_vocab_size=8000, target_vocab_size=8000)
+    parts["model"] = build_model(settings["model"])
     return parts
+
+
+def build_model(node):
+    with torch.device("meta"):  # sizes without memory
+        return build(node, source_vocab_size=8000, target_vocab_size=8000)
 
 
 @pytest.mark.parametrize("experiment", options("experiment"))
@@ -76,20 +80,27 @@ def test_every_attention_variant_fits_a_slot_and_is_refused_by_name_where_it_doe
         "decoder.self_attention": CausalMixer,
         "decoder.cross_attention": MemoryMixer,
     }
-    for slot, role in roles.items():
-        settings = composed([f"attention@model.{slot}={variant}", "model=tiny"])
+    settings = composed([*(f"attention@model.{slot}={variant}" for slot in roles), "model=tiny"])
+    fitting = composed(["model=tiny"])["model"]
+    path = settings["model"]["encoder"]["self_attention"]["_target_"]
+    fits = {slot for slot, role in roles.items() if issubclass(find_target(path), role)}
+    assert fits
+    for slot in fits:
         part, name = slot.split(".")
-        path = settings["model"][part][name]["_target_"]
-        if issubclass(find_target(path), role):
-            layer = getattr(build_all(settings)["model"], part).layers[0]
+        fitting[part][name] = settings["model"][part][name]
+    model = build_model(fitting)
+    for slot, role in roles.items():
+        part, name = slot.split(".")
+        if slot in fits:
+            layer = getattr(model, part).layers[0]
             mixer = type((layer.attention if part == "encoder" else getattr(layer, name)).mixer)
             assert f"{mixer.__module__}.{mixer.__name__}" == path
-        else:
-            refused = (
-                rf"{slot} \({path.rpartition('.')[2]}\) must be attention for .* \({role.__name__}\); this one is for"
-            )
-            with pytest.raises(ValueError, match=refused):
-                build_all(settings)
+            continue
+        alone = composed(["model=tiny"])["model"]
+        alone[part][name] = settings["model"][part][name]
+        refused = rf"{slot} \({path.rpartition('.')[2]}\) must be attention for .* \({role.__name__}\); this one is for"
+        with pytest.raises(ValueError, match=refused):
+            build_model(alone)
 
 
 @pytest.mark.parametrize("half", ["encoder", "decoder"])

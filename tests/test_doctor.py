@@ -1,5 +1,6 @@
 """The doctor finds what is wrong with a corpus, says what to do, and leaves with a code that scripts understand."""
 
+import functools
 import json
 from pathlib import Path
 
@@ -7,14 +8,13 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from mt.command_line import config_folder
 from mt.data.bundled.source import Bundled
 from mt.doctor import main
+from mt.settings import config_folder
 from tests.children import run
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZES = {"train": 1200, "valid": 120, "test": 120}
-PAIRS = {split: [pair[:2] for pair in Bundled(split=split, size=size, seed=1)] for split, size in SIZES.items()}
 TINY = [
     *("model=tiny", "model.layer.dim=16", "model.layer.num_heads=2", "model.layer.feed_forward_dim=16"),
     *("tokenizer.vocab_size=450", "batches.max_tokens=1000", "trainer.device=cpu", "trainer.precision=float32"),
@@ -22,15 +22,20 @@ TINY = [
 ]
 
 
+@functools.cache
+def pairs_of(split):
+    return [pair[:2] for pair in Bundled(split=split, size=SIZES[split], seed=1)]
+
+
 def write(folder, **changed):
     folder.mkdir(exist_ok=True)
-    for split, pairs in (PAIRS | changed).items():
+    for split, pairs in ({split: pairs_of(split) for split in SIZES} | changed).items():
         for side, code in enumerate(("en", "de")):
             (folder / f"{split}.{code}").write_text("".join(f"{pair[side]}\n" for pair in pairs), encoding="utf-8")
 
 
 def swap_all(folder):
-    write(folder, **{split: turned(pairs) for split, pairs in PAIRS.items()})
+    write(folder, **{split: turned(pairs_of(split)) for split in SIZES})
 
 
 def turned(pairs):
@@ -65,7 +70,7 @@ def test_a_good_corpus_is_ready(tmp_path, capsys):
 
 
 def shifted(folder):
-    (folder / "train.de").write_text("".join(f"{pair[1]}\n" for pair in [*PAIRS["train"][1:], PAIRS["train"][0]]))
+    (folder / "train.de").write_text("".join(f"{pair[1]}\n" for pair in [*pairs_of("train")[1:], pairs_of("train")[0]]))
 
 
 def in_latin_1(folder):
@@ -73,7 +78,7 @@ def in_latin_1(folder):
 
 
 def cut_short(folder):
-    (folder / "train.de").write_text("".join(f"{pair[1]}\n" for pair in PAIRS["train"][:-5]), encoding="utf-8")
+    (folder / "train.de").write_text("".join(f"{pair[1]}\n" for pair in pairs_of("train")[:-5]), encoding="utf-8")
 
 
 def copied(folder):
@@ -84,14 +89,14 @@ def copied(folder):
     "spoil, words",
     [
         (swap_all, "train, valid, test are swapped"),
-        (lambda folder: write(folder, valid=turned(PAIRS["valid"])), "the sides of valid are swapped"),
+        (lambda folder: write(folder, valid=turned(pairs_of("valid"))), "the sides of valid are swapped"),
         (shifted, "there each target goes with the source 1 line further down"),
         (in_latin_1, "iconv -f LATIN1 -t UTF-8"),
         (cut_short, "line counts must be equal"),
         (copied, "the target side of train is in en, like the other side"),
         (lambda folder: (folder / "test.en").unlink(), "file not found"),
         (lambda folder: write(folder, valid=[]), "valid has no pair"),
-        (lambda folder: write(folder, train=PAIRS["train"][:1]), "train has 1 pair, too few"),
+        (lambda folder: write(folder, train=pairs_of("train")[:1]), "train has 1 pair, too few"),
         (lambda folder: write(folder, train=[], valid=[], test=[]), "train has no pair"),
     ],
     ids="swapped valid-swapped shifted latin-1 cut-short copied missing valid-empty one-pair empty".split(),
@@ -114,7 +119,7 @@ def test_a_spoiled_corpus_is_not_ready_and_the_report_says_why(tmp_path, capsys,
     ],
 )
 def test_what_could_be_better_does_not_stop_training(tmp_path, capsys, overrides, words):
-    write(tmp_path / "corpus", train=PAIRS["train"] + PAIRS["test"][:2])
+    write(tmp_path / "corpus", train=pairs_of("train") + pairs_of("test")[:2])
     for file in (tmp_path / "corpus").glob("*.en"):
         file.with_suffix(".fr").write_bytes(file.read_bytes())
     code, report, numbers = examined(tmp_path, capsys, *overrides)
@@ -153,6 +158,13 @@ def test_a_sample_is_said_to_be_one(tmp_path, capsys):
     _, report, numbers = examined(tmp_path, capsys, "doctor.max_pairs=500")
     assert "measurements below are of 500 of the 1,200 train pairs, drawn at random" in report
     assert (numbers["counts"]["train"]["pairs"], numbers["cleaning"]["in"]) == (1200, 500)
+
+
+def test_a_tokenizer_that_learned_from_a_part_is_said_to_be_one(tmp_path, capsys, monkeypatch):
+    write(tmp_path / "corpus")
+    assert "sentences, drawn at random)" not in examined(tmp_path, capsys)[1]
+    monkeypatch.setattr("mt.data.diagnosis.examine.TOKENIZER_SENTENCES", 2000)
+    assert "(for this report trained on 2,000 of the sentences, drawn at random)" in examined(tmp_path, capsys)[1]
 
 
 def test_the_command_prints_the_report_alone_and_leaves_with_1(tmp_path):

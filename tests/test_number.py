@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from mt.checkpoint.small_file import read_yaml
-from mt.command_line import config_folder, run_hydra
 from mt.number import Number, check_numbers
+from mt.settings import config_folder, run_hydra
 
 COMMANDS = ("translate", "evaluate", "align", "align_choose", "align_corpus", "align_head", "shortlist")
 NOT_FINITE = ("nan", "inf", "-inf", "1e400", "-1e400")

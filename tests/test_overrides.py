@@ -7,7 +7,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
-from mt.command_line import config_folder, quoted_override, worded
+from mt.settings import config_folder, quoted_override, worded
 
 VALUES = [
     "ü", "日本語", "a=b", "v1 (copy)", "#", "a#b", "'", '"', "it's", "it's \"x\"", "a\\", "\\\\", "\\'", 'a\\\\"b',

@@ -6,8 +6,8 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from mt.command_line import config_folder
 from mt.doctor import main as doctor
+from mt.settings import config_folder
 from mt.train import main as train
 from tests.conftest import composed_settings, reversed_pairs, train_overrides
 

@@ -22,7 +22,7 @@ PEAKS = "schedule.peak=tag(log,interval(1e-3,1e-1))"
 STAND_IN = """
 import json, math, os
 from pathlib import Path
-from mt.command_line import run_hydra
+from mt.settings import run_hydra
 from tests.children import run
 
 def main(settings):
@@ -237,4 +237,6 @@ def test_names_too_long_for_a_file_system_are_cut_and_stay_different():
 def test_every_extra_is_locked_but_for_the_large_ones():
     extras = (ROOT / "pyproject.toml").read_text("utf-8").split("[project.optional-dependencies]\n")[1].split("\n[")[0]
     (locked,) = re.findall(r"^LOCKED := (.*)$", (ROOT / "Makefile").read_text("utf-8"), re.M)
-    assert {*locked.split(), "sweep", "docs", "ja", "ko", "comet"} == set(re.findall(r"^(\w+) = \[", extras, re.M))
+    assert {*locked.split(), "sweep", "docs", "ja", "ko", "comet", "export"} == set(
+        re.findall(r"^(\w+) = \[", extras, re.M)
+    )

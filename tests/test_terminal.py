@@ -11,7 +11,8 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.utils import configure_log
 
-from mt.command_line import config_folder, is_out_of_memory, one_line, run
+from mt.command_line import is_out_of_memory, one_line, run
+from mt.settings import config_folder
 from mt.terminal import LONGEST, VisibleFormatter, shortened, tell, visible, visible_lines
 from mt.training.progress import Progress
 
@@ -133,14 +134,14 @@ run(main)
 @pytest.mark.parametrize("closed", ["2>&-", "2>/dev/full", "<&- 2>&-"])
 def test_what_belongs_to_a_closed_stderr_goes_nowhere_else(tmp_path, closed, argument, code):
     (tmp_path / "says.py").write_text(SAYS, encoding="utf-8")
-    done = call(tmp_path, f"$PYTHON says.py {argument} {closed}")
+    done = call(tmp_path, f'"$PYTHON" says.py {argument} {closed}')
     assert (done.returncode, done.stdout) == (code, "answer\n")
     assert (tmp_path / "out.txt").read_text("utf-8") == "result\n"
 
 
 def test_a_closed_stdout_is_an_error(tmp_path):
     (tmp_path / "says.py").write_text(SAYS, encoding="utf-8")
-    done = call(tmp_path, "$PYTHON says.py >&-")
+    done = call(tmp_path, '"$PYTHON" says.py >&-')
     assert (done.returncode, done.stderr) == (2, "says: error: standard output is closed\n")
     assert not (tmp_path / "out.txt").exists()
 
@@ -191,7 +192,7 @@ def test_other_errors_are_no_lack_of_memory():
 
 def test_an_allocation_beyond_a_limit_of_memory_is_one_line(tmp_path):
     script = "import numpy; from mt.command_line import run; run(lambda: len(numpy.ones(2**34)))"
-    done = call(tmp_path, f'ulimit -v 4194304; $PYTHON -c "{script}"', environment={"OPENBLAS_NUM_THREADS": "1"})
+    done = call(tmp_path, f'ulimit -v 4194304; "$PYTHON" -c "{script}"', environment={"OPENBLAS_NUM_THREADS": "1"})
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
     assert "error: out of memory" in done.stderr
 

@@ -4,7 +4,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from mt.checkpoint.rebuild import build
-from mt.command_line import config_folder
+from mt.settings import config_folder
 
 
 def variants(role):

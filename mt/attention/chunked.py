@@ -27,13 +27,18 @@ class Chunked(Dense):
         refuse_weight_dropout(dropout, "chunked attention")
 
     def attend(
-        self, q_BHTK: Tensor, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None, *, is_causal: bool = False
+        self, q_BHTK: Tensor, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None, **known: Tensor | None
     ) -> Tensor:
-        k_BHSK, v_BHSK = (repeat_heads(x, q_BHTK.shape[1]) for x in (k_BGSK, v_BGSK))
-        return scaled_dot_product_attention(q_BHTK, k_BHSK, v_BHSK, mask, is_causal=is_causal, scale=self.scale)
+        return self._fused(q_BHTK, k_BGSK, v_BGSK, mask)
 
     def extend(self, q_BHTK: Tensor, k_BGTK: Tensor, v_BGTK: Tensor, past: KeyValuePast) -> tuple[Tensor, KeyValuePast]:
         if past.length or q_BHTK.shape[2] == 1:
             return super().extend(q_BHTK, k_BGTK, v_BGTK, past)
         # whole targets: is_causal, because a mask would itself have T x T places
-        return self.attend(q_BHTK, k_BGTK, v_BGTK, None, is_causal=True), past.append(k_BGTK, v_BGTK)
+        return self._fused(q_BHTK, k_BGTK, v_BGTK, None, is_causal=True), past.append(k_BGTK, v_BGTK)
+
+    def _fused(
+        self, q_BHTK: Tensor, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None, *, is_causal: bool = False
+    ) -> Tensor:
+        k_BHSK, v_BHSK = (repeat_heads(x, q_BHTK.shape[1]) for x in (k_BGSK, v_BGSK))
+        return scaled_dot_product_attention(q_BHTK, k_BHSK, v_BHSK, mask, is_causal=is_causal, scale=self.scale)

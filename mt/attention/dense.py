@@ -22,7 +22,9 @@ class Dense(KeyValueMixer):
         scores_BHTS = self.scores(q_BHTK, k_BGSK, mask)
         return scores_BHTS.softmax(dim=-1, dtype=torch.float32)
 
-    def attend(self, q_BHTK: Tensor, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None) -> Tensor:
+    def attend(
+        self, q_BHTK: Tensor, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None, **known: Tensor | None
+    ) -> Tensor:
         k_BHSK, v_BHSK = (repeat_heads(x, q_BHTK.shape[1]) for x in (k_BGSK, v_BGSK))
         if q_BHTK.device.type != "cpu":
             rate = self.dropout.rate if self.training else 0.0
@@ -35,7 +37,7 @@ class Dense(KeyValueMixer):
             return attend(q_BHTK, k_BGSK, v_BGSK, mask, self.scale)
         # For short sequences, plain products in bfloat16 take a fifth of the time of the CPU's fused kernel, which is
         # faster from thousands of pieces on (`Chunked`).
-        return super().attend(q_BHTK, k_BHSK, v_BHSK, mask)
+        return super().attend(q_BHTK, k_BHSK, v_BHSK, mask, **known)
 
 
 def attend_without_gradients(

@@ -34,5 +34,7 @@ class Gated(Dense):
     def gate(self, q_BHTK: Tensor, k_BGSK: Tensor, mask: Tensor | None) -> Tensor:
         return (q_BHTK @ self.weight_HKE.to(q_BHTK.dtype) + self.bias_H1E.to(q_BHTK.dtype)).sigmoid()
 
-    def attend(self, q_BHTK: Tensor, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None) -> Tensor:
-        return self.gate(q_BHTK, k_BGSK, mask) * super().attend(q_BHTK, k_BGSK, v_BGSK, mask)
+    def attend(
+        self, q_BHTK: Tensor, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None, **known: Tensor | None
+    ) -> Tensor:
+        return self.gate(q_BHTK, k_BGSK, mask) * super().attend(q_BHTK, k_BGSK, v_BGSK, mask, **known)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -119,17 +120,20 @@ class KeyValueEncoder(KeyValue, EncoderMixer):
 
 
 class KeyValueMemory(KeyValue, MemoryMixer):
-    """A variant that defines its `weights`, for cross-attention. The cache holds all keys and values."""
+    """A variant that defines its `weights`, for cross-attention. The cache holds all keys and values.
 
-    def summarize(self, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None) -> KeyValueSummary:
+    It is a `KeyValueSummary`; a variant whose `summarize` adds to it reads its own kind.
+    """
+
+    def summarize(self, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None) -> Any:
         if not torch.is_grad_enabled():  # once, for all steps that read them
             k_BGSK, v_BGSK = k_BGSK.contiguous(), v_BGSK.contiguous()
         return KeyValueSummary(k_BGSK, v_BGSK, mask_of_keys(mask, k_BGSK))
 
-    def read(self, q_NHUK: Tensor, summary: KeyValueSummary) -> Tensor:
+    def read(self, q_NHUK: Tensor, summary: Any) -> Tensor:
         return self.attend(q_NHUK, summary.k_NGSK, summary.v_NGSK, summary.mask_N11S)
 
-    def read_weights(self, q_NHUK: Tensor, summary: KeyValueSummary) -> Tensor:
+    def read_weights(self, q_NHUK: Tensor, summary: Any) -> Tensor:
         return self.weights(q_NHUK, summary.k_NGSK, summary.mask_N11S)
 
 

@@ -88,11 +88,11 @@ def bootstrap_all(comparison: Comparison, folder: Path) -> dict[str, dict[str, f
     for variant in comparison.variants[1:]:
         for one in comparison.differences(variant):
             task = next(task for task in comparison.tasks if task.name == one.task)
-            runs = [
+            baseline, other = (
                 [run_folder(folder, task, each, seed) for seed in comparison.seeds]
                 for each in (comparison.baseline, variant)
-            ]
-            found[f"{task.name}/{variant.name}/{one.test}"] = paired(*runs, one.test)
+            )
+            found[f"{task.name}/{variant.name}/{one.test}"] = paired(baseline, other, one.test)
     return found
 
 

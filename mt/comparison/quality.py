@@ -62,8 +62,9 @@ def quality_of(run: Path) -> dict[str, Any]:
 
 def paired(baseline: Sequence[Path], other: Sequence[Path], test: str) -> dict[str, float]:
     """`p_of` the translations of a test set by runs of both, with the same seeds in the same order."""
-    translations = [[_lines(run / "translations" / f"{test}.txt") for run in runs] for runs in (baseline, other)]
-    return p_of(*translations, *_test_of(baseline[0], test))
+    first, second = ([_lines(run / "translations" / f"{test}.txt") for run in runs] for runs in (baseline, other))
+    references, tokenization = _test_of(baseline[0], test)
+    return p_of(first, second, references, tokenization)
 
 
 def p_of(
@@ -88,8 +89,11 @@ class _Joint:
     def __init__(self, metric: Metric):
         self._metric = metric
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._metric, name)
+    def _aggregate_and_compute(self, statistics: list[Any]) -> Any:
+        return self._metric._aggregate_and_compute(statistics)
+
+    def _compute_score_from_stats(self, statistics: Any) -> Any:
+        return self._metric._compute_score_from_stats(statistics)
 
     def _extract_corpus_statistics(self, hypotheses: Sequence[Sequence[str]], references: None) -> list[Any]:
         of_one = self._metric._extract_corpus_statistics

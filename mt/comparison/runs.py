@@ -109,8 +109,14 @@ def _start(run: Run, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
     run.log.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "mt.train", *run.overrides, f"folder={run.folder}"]
     with run.log.open("w", encoding="utf-8") as output:
-        how = {"stdout": output, "stderr": subprocess.STDOUT, "stdin": subprocess.DEVNULL, "env": environment}
-        return subprocess.Popen(command, preexec_fn=_end_with_parent if sys.platform == "linux" else None, **how)
+        return subprocess.Popen(
+            command,
+            preexec_fn=_end_with_parent if sys.platform == "linux" else None,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env=environment,
+        )
 
 
 def _end_with_parent() -> None:

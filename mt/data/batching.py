@@ -9,7 +9,8 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Protocol
+from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -120,11 +121,14 @@ class Cursor:
     unread: float = 0.0  # total of the epochs' parts that new stages of the schedule cut off
 
 
+@runtime_checkable
 class Shards(Protocol):
     """A corpus in parts that are prepared when they are needed; `mt.data.shards.ShardedStore` is one."""
 
-    max_pieces: int
-
+    @property
+    def folder(self) -> str | Path: ...
+    @property
+    def max_pieces(self) -> int: ...
     def __len__(self) -> int: ...
     def store(self, number: int) -> Store: ...
     def prefetch(self, number: int) -> None: ...
@@ -169,8 +173,7 @@ class TokenBatches:
         if max_sentences is not None and max_sentences < 1:
             raise ValueError(f"max_sentences ({max_sentences}) must be at least 1, or null")
         self.mixture = mixture or Mixture()
-        self._is_sharded = hasattr(store, "prefetch")
-        if self._is_sharded:
+        if isinstance(store, Shards):
             if not self.mixture.is_plain:
                 raise ValueError("batches.mixture: a corpus in shards is read shard by shard, without weights")
             needed = 2 * store.max_pieces + 2
@@ -245,12 +248,12 @@ class TokenBatches:
         return replace(cursor, epoch=cursor.epoch + 1, block=0, batch=0)
 
     def _num_blocks(self, stage: int) -> int:
-        if self._is_sharded:
+        if isinstance(self._store, Shards):
             return len(self._store)
-        return -(-sum(self._draws(stage).values()) // BLOCK_PAIRS) if self.shuffle else 1
+        return -(-sum(self._draws(self._store, stage).values()) // BLOCK_PAIRS) if self.shuffle else 1
 
-    def _draws(self, stage: int) -> dict[str, int]:
-        return self.mixture.draws(stage, {name: len(numbers) for name, numbers in self._store.sources.items()})
+    def _draws(self, store: Store, stage: int) -> dict[str, int]:
+        return self.mixture.draws(stage, {name: len(numbers) for name, numbers in store.sources.items()})
 
     def _open(self, cursor: Cursor) -> _Block:
         place = (cursor.stage, cursor.epoch, cursor.block) if self.shuffle else (0, 0, 0)
@@ -260,7 +263,7 @@ class TokenBatches:
         return self._block[1]
 
     def _made(self, stage: int, epoch: int, number: int) -> _Block:
-        if self._is_sharded:
+        if isinstance(self._store, Shards):
             order = np.random.default_rng([self.seed, epoch]).permutation(len(self._store))
             store = self._store.store(int(order[number]))
             if number + 1 < len(order):
@@ -268,7 +271,7 @@ class TokenBatches:
             pairs = np.arange(len(store))
         else:
             store = self._store
-            pairs = self._drawn(stage, epoch, number) if self.shuffle else np.arange(len(store))
+            pairs = self._drawn(store, stage, epoch, number) if self.shuffle else np.arange(len(store))
         plan = plan_batches(
             _lengths(store.source_index, pairs) + 1,  # EOS
             _lengths(store.target_index, pairs) + 1,  # BOS going in, EOS coming out
@@ -278,11 +281,11 @@ class TokenBatches:
         )
         return _Block(store, pairs, plan)
 
-    def _drawn(self, stage: int, epoch: int, block: int) -> np.ndarray:
+    def _drawn(self, store: Store, stage: int, epoch: int, block: int) -> np.ndarray:
         """The pairs of a block, in rising order: its part of what the epoch draws from each source."""
         num_blocks, chosen = self._num_blocks(stage), []
-        for source, (name, draws) in enumerate(self._draws(stage).items()):
-            numbers = self._store.sources[name]
+        for source, (name, draws) in enumerate(self._draws(store, stage).items()):
+            numbers = store.sources[name]
             first, last = (epoch * draws + draws * part // num_blocks for part in (block, block + 1))
             drawn = np.arange(first, last)
             for time in range(first // len(numbers), -(-last // len(numbers))):  # another order each time
@@ -379,7 +382,7 @@ def _padded(flat: np.ndarray, lengths: np.ndarray, *, first: int | None = None, 
     if first is not None:
         rows[:, 0] = first
         rows[:, 1:][is_real[:, :-1]] = flat
-    else:
+    if last is not None:
         rows[is_real] = flat
         rows[np.arange(len(lengths)), lengths] = last
     return rows

@@ -22,7 +22,7 @@ from weakref import WeakValueDictionary
 try:
     import fcntl
 except ImportError:  # Windows: the user must avoid two processes that write the same files
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None  # type: ignore[assignment]  # stands for a module
 
 log = logging.getLogger(__name__)
 

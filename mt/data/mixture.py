@@ -27,12 +27,14 @@ class Mixture:
     schedule: Mapping[int, Mapping[str, float]] | None = None  # weights from that many updates on
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "weights", dict(self.weights or {}))
+        first = dict(self.weights or {})
+        stages: dict[int, Mapping[str, float]] = {0: first, **(self.schedule or {})}
+        object.__setattr__(self, "weights", first)
         object.__setattr__(self, "schedule", dict(self.schedule or {}))
         if not self.temperature >= 1.0:
             raise ValueError(f"mixture.temperature ({self.temperature}) must be at least 1")
-        for step, weights in {0: self.weights, **self.schedule}.items():
-            if not isinstance(step, int) or step < 0 or (step == 0 and weights is not self.weights):
+        for step, weights in stages.items():
+            if not isinstance(step, int) or step < 0 or (step == 0 and weights is not first):
                 raise ValueError(f"mixture.schedule: a stage begins after 1 update or more, not after {step}")
             for name, weight in weights.items():
                 if not 0.0 <= weight <= GREATEST_WEIGHT:
@@ -41,13 +43,20 @@ class Mixture:
     @property
     def is_plain(self) -> bool:
         """Whether every source is drawn by its size only."""
-        return not self.schedule and self.temperature == 1.0 and len(set(self.weights.values()) | {1.0}) == 1
+        return not self.schedule and self.temperature == 1.0 and set(self._stages[0].values()) <= {1.0}
+
+    @property
+    def _stages(self) -> list[Mapping[str, float]]:
+        """The weights of each stage: those from the first update on, then those of the schedule."""
+        schedule = self.schedule or {}
+        return [self.weights or {}, *(schedule[step] for step in sorted(schedule))]
 
     def check(self, names: Sequence[str]) -> None:
         """Raises ValueError for a weight of an unknown source, or a stage without any source."""
-        for stage in range(len(self.schedule) + 1):
+        stages = self._stages
+        for stage in range(len(stages)):
             self.draws(stage, {name: 1 for name in names})
-        for weights in (self.weights, *self.schedule.values()):
+        for weights in stages:
             for name in weights:
                 if name not in names:
                     near = get_close_matches(name, names, n=1)
@@ -56,11 +65,11 @@ class Mixture:
 
     def stage(self, step: int) -> int:
         """The number of the stage of update number `step`, from 0; stage 0 is before the schedule."""
-        return sum(first <= step for first in self.schedule)
+        return sum(first <= step for first in self.schedule or ())
 
     def draws(self, stage: int, sizes: Mapping[str, int]) -> dict[str, int]:
         """Pairs that an epoch of a stage draws from each source that has any."""
-        weights = self.schedule[sorted(self.schedule)[stage - 1]] if stage else self.weights
+        weights = self._stages[stage]
         strength = {
             name: weights.get(name, 1.0) * size ** (1.0 / self.temperature) for name, size in sizes.items() if size
         }

@@ -32,6 +32,11 @@ class Pair(NamedTuple):
     fault: Fault | None = None
     tree: str | None = None
 
+    @property
+    def texts(self) -> tuple[str, str]:
+        """Both sentences, the source first."""
+        return self.source, self.target
+
 
 class Corpus(Protocol):
     """A corpus: pairs in a fixed order, any number of times, and a fingerprint of its content."""

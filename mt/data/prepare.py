@@ -220,8 +220,9 @@ def _encode(data: DataSettings, folder: Path, num_processes: int) -> None:
     tokenizers = TokenizerPair.load(folder / "tokenizer")
     with whole_folder(folder / "encoded") as new:
         if data.keep_shards is None:
-            limits = {"max_pieces": data.max_pieces, "num_processes": num_processes}
-            ledger = encode_train(folder / "clean", new, tokenizers, **limits)
+            ledger = encode_train(
+                folder / "clean", new, tokenizers, max_pieces=data.max_pieces, num_processes=num_processes
+            )
             _report("encoded", ledger.num_in, start)
             for row in ledger.table().splitlines():
                 log.info("%s", row)

@@ -99,8 +99,13 @@ class ShardMaker:
         )
         ledger.save(folder / "clean" / "ledger.json")
         tokenizers = TokenizerPair.load(self.folder / "tokenizer")
-        limits = {"max_pieces": data.max_pieces, "num_processes": num_processes}
-        encode_train(folder / "clean", folder / "encoded", tokenizers, **limits)
+        encode_train(
+            folder / "clean",
+            folder / "encoded",
+            tokenizers,
+            max_pieces=data.max_pieces,
+            num_processes=num_processes,
+        )
         (folder / "shard.json").write_text(json.dumps({"fingerprint": self.fingerprint}) + "\n", encoding="utf-8")
 
 
@@ -115,6 +120,7 @@ class ShardedStore:
         self.max_pieces = data.max_pieces  # no side of a pair is longer, in pieces
         self._make = ShardMaker(data, folder, fingerprint)
         self._num_shards = len(shards_of(data.train))
+        assert data.keep_shards is not None
         self._keep_shards = data.keep_shards
         self._num_processes = num_processes
         self._in_use: int | None = None
@@ -163,7 +169,8 @@ class ShardedStore:
     @property
     def ledger(self) -> Ledger:
         """The counts of all shards prepared so far."""
-        total, sources = Ledger("train"), {}
+        total = Ledger("train")
+        sources: dict[str, Ledger] = {}
         for path in sorted((self.folder / "shards" / "ledgers").glob("*.json")):
             ledger = Ledger.load(path)
             total.add(ledger)

@@ -15,6 +15,8 @@ from itertools import accumulate
 from random import Random
 from typing import Any
 
+import numpy as np
+
 UNKNOWN_PENALTY = 10.0  # sentencepiece's: an unknown character scores this much below the rarest piece
 CACHED_WORDS = 1 << 15  # words with cached segmentations, about 2 kB each; a full cache is cleared
 CACHED_CHARACTERS = 32  # longer words rarely repeat
@@ -44,7 +46,7 @@ class SubwordSampler:
         self.is_bpe = all(score.is_integer() for _, score in pieces.values())
         self._kind = (_Dropout if self.is_bpe else _Lattice)(pieces, _spelling(processor))
 
-    def draw(self, texts: Sequence[str], strength: float, seeds: Sequence[int]) -> list[list[int]]:
+    def draw(self, texts: Sequence[str], strength: float, seeds: Sequence[int] | np.ndarray) -> list[list[int]]:
         """Ids of a random segmentation of each text, determined by its seed (64 bits).
 
         `strength` is the exponent alpha of unigram sampling: the larger, the closer to the best segmentation. For BPE
@@ -107,7 +109,8 @@ class _Lattice:
 
         A node holds the cumulative probabilities of the next pieces, except the last, and the ids and node of each.
         """
-        mass, nodes = [0.0] * (len(word) + 1), [()] * (len(word) + 1)  # mass: log of the weights of all ways to the end
+        mass = [0.0] * (len(word) + 1)  # log of the weights of all ways to the end
+        nodes: list[tuple] = [()] * (len(word) + 1)
         for place in reversed(range(len(word))):
             arcs = self._arcs(word, place)
             weights = [alpha * score + mass[end] for _, score, end in arcs]
@@ -194,7 +197,8 @@ class _Dropout:
         return ends
 
     def _spelled_out(self, word: str, ends: list[int]) -> list[int]:
-        ids, place = [], 0
+        ids: list[int] = []
+        place = 0
         while place < len(word):
             piece = word[place : ends[place]]
             ids += self._ids.get(piece) or self._spelled(piece)

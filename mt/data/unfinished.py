@@ -74,8 +74,13 @@ def joined(parts: Sequence[Path], path: Path) -> None:
             with open(part, encoding="utf-8", newline="\n") as lines:
                 shutil.copyfileobj(lines, whole)
     for part in parts:
-        part.unlink()
-        _mark(part).unlink(missing_ok=True)
+        remove_part(part)
+
+
+def remove_part(part: Path) -> None:
+    """Removes a complete part and its mark."""
+    part.unlink()
+    _mark(part).unlink(missing_ok=True)
 
 
 def _unfinished(path: Path) -> Path:

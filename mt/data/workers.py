@@ -49,7 +49,7 @@ class Workers:
 
     def __init__(self, function: Callable, num_processes: int) -> None:
         self._tasks: queue.SimpleQueue[tuple[Any, Future] | None] = queue.SimpleQueue()
-        self._workers = [_Worker(function) for _ in range(num_processes)]
+        self._workers = [Worker(function) for _ in range(num_processes)]
         for worker in self._workers:
             # daemons: they do not keep the program running if it ends without closing
             threading.Thread(target=self._converse, args=(worker,), daemon=True).start()
@@ -60,7 +60,7 @@ class Workers:
         self._tasks.put((value, future))
         return future
 
-    def _converse(self, worker: _Worker) -> None:
+    def _converse(self, worker: Worker) -> None:
         while (task := self._tasks.get()) is not None:
             value, future = task
             try:
@@ -81,7 +81,9 @@ class Workers:
             self._tasks.put(None)
 
 
-class _Worker:
+class Worker:
+    """A process that runs one function, by one thread of the caller at a time."""
+
     def __init__(self, function: Callable) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-c", START, json.dumps(sys.path)],
@@ -90,16 +92,28 @@ class _Worker:
             env=os.environ | ONE_THREAD,
             start_new_session=True,  # Ctrl-C reaches only us, and we end the workers
         )
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._inputs, self._results = self._process.stdin, self._process.stdout
         self._function: Callable | None = function  # sent with the first input, since sending may block
 
+    @property
+    def pid(self) -> int:
+        """The number of the process."""
+        return self._process.pid
+
+    def is_alive(self) -> bool:
+        """Whether the process still runs."""
+        return self._process.poll() is None
+
     def call(self, value: Any) -> Any:
+        """The function's result, or its ValueError or OSError. Raises ChildProcessError if the process has ended."""
         try:
             if self._function is not None:
-                pickle.dump(self._function, self._process.stdin, protocol=5)
+                pickle.dump(self._function, self._inputs, protocol=5)
                 self._function = None
-            pickle.dump(value, self._process.stdin, protocol=5)
-            self._process.stdin.flush()
-            is_well, result = pickle.load(self._process.stdout)
+            pickle.dump(value, self._inputs, protocol=5)
+            self._inputs.flush()
+            is_well, result = pickle.load(self._results)
         except (BrokenPipeError, EOFError, pickle.UnpicklingError):
             code = self._process.wait()
             cause = f"by signal {-code}; is there enough memory?" if code < 0 else f"with exit code {code}"
@@ -109,9 +123,10 @@ class _Worker:
         raise result
 
     def kill(self) -> None:
+        """Ends the process at once."""
         self._process.kill()
         self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
+        for pipe in (self._inputs, self._results):
             with suppress(BrokenPipeError):  # for unsent data
                 pipe.close()
 

@@ -124,7 +124,8 @@ class Output:
         """Writes every line to every file but the page, and takes in the lines of the page."""
         method, threshold = finder.rule
         page = Page(method=method, threshold=threshold, symmetrize=finder.symmetrize if finder.reverse else None)
-        summary, writers = Summary(), [PageLines(page, self.most_on_page), self.pictures]
+        summary = Summary()
+        writers: list[Write] = [PageLines(page, self.most_on_page), self.pictures]
         with ExitStack() as stack:
             for name, opened, file_name in (
                 ("json", json_file, "alignments.jsonl"),

@@ -31,7 +31,7 @@ def draw_curve(metrics: Path, outputs: Sequence[Path], *, title: str) -> None:
     bleu_axes.set_ylabel("BLEU")
     bleu_axes.set_ylim(0, 100 if max((value for _, value in points), default=0) > 60 else None)
     handles = [*loss_axes.get_lines(), *bleu_axes.get_lines()]
-    loss_axes.legend(handles, [handle.get_label() for handle in handles], loc="center right", frameon=False)
+    loss_axes.legend(handles, [str(handle.get_label()) for handle in handles], loc="center right", frameon=False)
     for axes in (loss_axes, bleu_axes):
         axes.spines[["top"]].set_visible(False)
     for path in outputs:

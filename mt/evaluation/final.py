@@ -6,7 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +127,9 @@ def _choose_length_penalty(
         attempt = replace(search, length_penalty=alpha)
         translations = translator.translate(requests(valid.sources, trees=valid.trees), search=attempt)
         texts = [translation.text for translation in translations]
-        tried[alpha] = score(texts, [valid.targets], metrics=("bleu",), **asdict(tokenization)).bleu
+        tried[alpha] = score(
+            texts, [valid.targets], metrics=("bleu",), tokenize=tokenization.tokenize, ter=tokenization.ter
+        ).bleu
         log.info("length penalty %g: validation BLEU %.2f", alpha, tried[alpha])
     return replace(search, length_penalty=max(tried, key=tried.__getitem__)) if tried else search
 
@@ -159,7 +161,7 @@ def _score_test(
     seconds = time.perf_counter() - start
     path.parent.mkdir(exist_ok=True)
     write_whole(path, "".join(text + "\n" for text in texts))
-    scores: Scores = score(texts, [test.targets], **asdict(tokenization))
+    scores: Scores = score(texts, [test.targets], tokenize=tokenization.tokenize, ter=tokenization.ter)
     for warning in filter(None, (zero_bleu(scores), ter_without_moves(scores))):
         log.warning("%s: %s", test.name, warning)
     log.info("%s: %d sentences in %.1f s (%.1f a second)", test.name, len(texts), seconds, len(texts) / seconds)

@@ -11,10 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
-from sacrebleu.metrics.base import Metric
 from sacrebleu.significance import estimate_ci
 
 TESTS = ("bootstrap", "randomization")
@@ -22,6 +21,16 @@ SAMPLES = {"bootstrap": 1000, "randomization": 10_000}  # sacrebleu's
 SEED = 12345  # sacrebleu's
 MOST_SAMPLES = 100_000
 TRIALS = 32  # of a randomization, computed together
+
+
+class Resampled(Protocol):
+    """What is used of a metric, one of sacrebleu's or one like it: sums of each line, and the score of such sums."""
+
+    def _extract_corpus_statistics(self, lines: Sequence[Any], references: None, /) -> list[Any]: ...
+
+    def _aggregate_and_compute(self, statistics: list[Any], /) -> Any: ...
+
+    def _compute_score_from_stats(self, statistics: Any, /) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -41,15 +50,29 @@ def check_resampling(samples: int, seed: int) -> None:
 
 
 def interval(
-    metric: Metric, lines: Sequence[Any], *, samples: int = SAMPLES["bootstrap"], seed: int = SEED
+    metric: Resampled, lines: Sequence[Any], *, samples: int = SAMPLES["bootstrap"], seed: int = SEED
 ) -> Interval:
     """The confidence interval of one system; `metric` holds the references."""
     mean, half_width = estimate_ci(_bootstrap(metric, _statistics(metric, lines), samples, seed))
     return Interval(float(mean), float(half_width))
 
 
+def difference(
+    metric: Resampled,
+    baseline: Sequence[Any],
+    other: Sequence[Any],
+    *,
+    samples: int = SAMPLES["bootstrap"],
+    seed: int = SEED,
+) -> Interval:
+    """The confidence interval of `other` minus `baseline`, on the same drawn lines; `metric` holds the references."""
+    drawn = (_bootstrap(metric, _statistics(metric, lines), samples, seed) for lines in (other, baseline))
+    mean, half_width = estimate_ci(np.subtract(*drawn))
+    return Interval(float(mean), float(half_width))
+
+
 def p_values(
-    metric: Metric,
+    metric: Resampled,
     baseline: Sequence[Any],
     others: Mapping[str, Sequence[Any]],
     *,
@@ -76,16 +99,16 @@ def p_values(
     return found
 
 
-def _statistics(metric: Metric, lines: Sequence[Any]) -> np.ndarray:
+def _statistics(metric: Resampled, lines: Sequence[Any]) -> np.ndarray:
     """The statistics that a score is computed from: a row of sums per line."""
     return np.array(metric._extract_corpus_statistics(lines, None), dtype=np.float64)
 
 
-def _score(metric: Metric, statistics: np.ndarray) -> float:
+def _score(metric: Resampled, statistics: np.ndarray) -> float:
     return float(metric._aggregate_and_compute(statistics.tolist()).score)
 
 
-def _bootstrap(metric: Metric, statistics: np.ndarray, samples: int, seed: int) -> np.ndarray:
+def _bootstrap(metric: Resampled, statistics: np.ndarray, samples: int, seed: int) -> np.ndarray:
     """Scores of test sets of the same size, drawn with replacement."""
     rows = statistics.astype(np.float32)  # as in sacrebleu
     random = np.random.default_rng(seed)
@@ -93,13 +116,13 @@ def _bootstrap(metric: Metric, statistics: np.ndarray, samples: int, seed: int) 
     return np.array([metric._compute_score_from_stats(rows[drawn].sum(0)).score for drawn in draws])
 
 
-def _resampled(metric: Metric, base: np.ndarray, other: np.ndarray, samples: int, seed: int) -> np.ndarray:
+def _resampled(metric: Resampled, base: np.ndarray, other: np.ndarray, samples: int, seed: int) -> np.ndarray:
     """Differences of two systems on the same drawn lines, around their mean (Koehn 2004)."""
     differences = np.abs(_bootstrap(metric, other, samples, seed) - _bootstrap(metric, base, samples, seed))
     return differences - differences.mean()
 
 
-def _shuffled(metric: Metric, base: np.ndarray, other: np.ndarray, samples: int, seed: int) -> np.ndarray:
+def _shuffled(metric: Resampled, base: np.ndarray, other: np.ndarray, samples: int, seed: int) -> np.ndarray:
     """Differences of two systems that swap each line with probability 1/2 (Riezler and Maxwell 2005)."""
     differences = []
     for is_base in _coins(samples, len(base), seed):

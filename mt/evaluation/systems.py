@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -93,10 +93,13 @@ def ask(
     systems = {name: list(map(composed, lines)) for name, lines in systems.items()}
     references = [list(map(composed, lines)) for lines in references]
     from_lines = [name for name in question.metrics if name != COMET]
-    how = asdict(tokenization)
-    scores = {name: score(lines, references, metrics=from_lines or ["bleu"], **how) for name, lines in systems.items()}
-    for name, one in scores.items():
-        for warning in filter(None, (zero_bleu(one), ter_without_moves(one))):
+    tokenize, ter = tokenization.tokenize, tokenization.ter
+    scores = {
+        name: score(lines, references, metrics=from_lines or ["bleu"], tokenize=tokenize, ter=ter)
+        for name, lines in systems.items()
+    }
+    for name, of_system in scores.items():
+        for warning in filter(None, (zero_bleu(of_system), ter_without_moves(of_system))):
             log.warning("%s: %s", name, warning)
     segments: Mapping[str, Sequence[float]] = {}
     signature = ""
@@ -108,22 +111,22 @@ def ask(
     intervals: dict[str, dict[str, Interval]] = {name: {} for name in systems}
     p: dict[str, dict[str, float]] = {name: {} for name in systems}
     for name in question.metrics:
-        one: Any = Comet() if name == COMET else None
         lines_of: Mapping[str, Sequence[Any]] = segments if name == COMET else systems
         if name == COMET:
-            scores = {system: _with_comet(scores[system], one.mean(lines_of[system]), signature) for system in systems}
+            mean = Comet().mean
+            scores = {system: _with_comet(scores[system], mean(lines_of[system]), signature) for system in systems}
         if not (question.confidence or question.paired):
             continue
-        one = one or metric(name, tokenization, references)
+        measure: significance.Resampled = Comet() if name == COMET else metric(name, tokenization, references)
         if question.confidence:
             for system, lines in lines_of.items():
                 intervals[system][name] = significance.interval(
-                    one, lines, samples=question.bootstrap_samples, seed=question.seed
+                    measure, lines, samples=question.bootstrap_samples, seed=question.seed
                 )
         if question.paired:
             (_, baseline), *others = lines_of.items()
             found = significance.p_values(
-                one, baseline, dict(others), test=question.paired, samples=question.samples, seed=question.seed
+                measure, baseline, dict(others), test=question.paired, samples=question.samples, seed=question.seed
             )
             for system, value in found.items():
                 p[system][name] = value

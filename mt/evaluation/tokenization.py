@@ -7,7 +7,7 @@ then one word: a perfect translation has BLEU 0, and a sentence with one wrong c
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -164,13 +164,15 @@ def problem_with(tokenize: str) -> str | None:
     return None
 
 
-def bleu(tokenization: Tokenization, *, lowercase: bool = False, references: Collection | None = None) -> BLEU:
+def bleu(
+    tokenization: Tokenization, *, lowercase: bool = False, references: Sequence[Sequence[str]] | None = None
+) -> BLEU:
     """BLEU with this tokenization; `force` only silences sacrebleu's warning about text that is tokenised already."""
     tokenize = tokenization.tokenize
     return BLEU(lowercase=lowercase, tokenize=tokenize, force=lowercase or tokenize == "none", references=references)
 
 
-def ter(tokenization: Tokenization, *, references: Collection | None = None) -> BoundedTER:
+def ter(tokenization: Tokenization, *, references: Sequence[Sequence[str]] | None = None) -> BoundedTER:
     """TER with this tokenization."""
     if tokenization.ter == "char":
         return _CharacterTER(references=references)
@@ -181,7 +183,7 @@ def ter(tokenization: Tokenization, *, references: Collection | None = None) -> 
 class _CharacterTER(BoundedTER):
     """TER with Asian support that separates each character of scripts without blanks; Tercom does so only for Han."""
 
-    def __init__(self, references: Collection | None = None):
+    def __init__(self, references: Sequence[Sequence[str]] | None = None):
         super().__init__(normalized=True, asian_support=True)
         self.tokenizer_signature = "tercom-char"
         if references is not None:

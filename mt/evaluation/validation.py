@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -64,7 +63,8 @@ class Validator:
         held_out = self.held_out
         translations = translator.translate(requests(held_out.sources, trees=held_out.trees), search=self.search)
         texts = [translation.text for translation in translations]
-        scores = score(texts, [held_out.targets], metrics=("bleu", "chrf"), **asdict(self.tokenization))
+        tokenize, ter = self.tokenization.tokenize, self.tokenization.ter
+        scores = score(texts, [held_out.targets], metrics=("bleu", "chrf"), tokenize=tokenize, ter=ter)
         warning = zero_bleu(scores)
         if warning and not self._has_warned:
             log.warning("validation: %s", warning)
@@ -77,12 +77,18 @@ class Validator:
             "copied": sum(_is_copy(*pair) for pair in zip(texts, self.sentences, strict=True)) / len(texts),
         }
         look = self.probe(translator, step) if self.probe else None
-        shown = {"samples": self._samples(texts), "about_scores": scores.about()}
+        samples, about_scores = self._samples(texts), scores.about()
         if look is None:
-            return Validation(numbers=numbers, **shown)
+            return Validation(numbers=numbers, samples=samples, about_scores=about_scores)
         if look.alignment_error is not None:
             numbers["alignment_error"] = look.alignment_error
-        return Validation(numbers=numbers, **shown, details=look.numbers, pictures={ATTENTION: look.draw})
+        return Validation(
+            numbers=numbers,
+            samples=samples,
+            about_scores=about_scores,
+            details=look.numbers,
+            pictures={ATTENTION: look.draw},
+        )
 
     @torch.inference_mode()
     def loss(self, translator: Translator) -> float:

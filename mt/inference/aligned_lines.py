@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from mt.alignment.aligned_line import AlignedLine
@@ -94,9 +95,8 @@ class AlignedLines:
             filled = [i for i in filled if self._fits(i)]
             if not filled:
                 continue
-            texts, given, of_texts = (
-                of if of is None else [of[i] for i in filled] for of in (sources, targets, self.trees)
-            )
+            texts = [sources[i] for i in filled]
+            given, of_texts = (None if of is None else [of[i] for i in filled] for of in (targets, self.trees))
             encoded_sources, encoded_targets = aligner.encoded(
                 texts, given, batch_tokens=options.batch_tokens, trees=of_texts, tag=options.tag
             )
@@ -134,22 +134,24 @@ class AlignedLines:
         choice, options = self.aligner.choice, self.options
         layer = choice.layer if options.layer is None else options.layer
         heads = choice.heads if options.heads is None and options.layer is None else options.heads
-        where = {
-            "layer": layer,
-            "heads": None if heads == "all" else heads,
-            "shift": choice.shift if options.shift is None else options.shift,
-            "signal": options.signal or choice.signal,
-            "direction": self.aligner.direction,
-        }
+        signal = options.signal or choice.signal
+        aligned = partial(
+            Alignment.from_attention,
+            layer=layer,
+            heads=None if isinstance(heads, str) else heads,  # "all"
+            shift=choice.shift if options.shift is None else options.shift,
+            signal=signal,
+            direction=self.aligner.direction,
+        )
         raws = self.aligner.attention_of_encoded(
             encoded_sources,
             encoded_targets,
-            norms=norms or where["signal"] == "norms",
+            norms=norms or signal == "norms",
             batch_tokens=options.batch_tokens,
             has_tag=options.tag is not None,
         )
         for (number, source, given), raw in zip(texts, raws, strict=True):
-            alignment = Alignment.from_attention(raw, **where)
+            alignment = aligned(raw)
             target = text_of(alignment.target_pieces) if given is None else given
             if options.unit == "words":
                 self._warn_without_blanks(number, source=source, target=target)
@@ -167,15 +169,23 @@ class AlignedLines:
         assert self.reverse is not None
         lines = list(lines)
         filled = [line for line in lines if is_visible(line.target)]
-        texts = [line.target for line in filled], [line.source for line in filled]
-        how = {"batch_tokens": self.options.batch_tokens, "tag": self.options.reverse_tag}
-        backward = iter(self.reverse.align(*texts, **how) if filled else [])
+        backward: Iterator[Alignment] = iter(())
+        if filled:
+            backward = iter(
+                self.reverse.align(
+                    [line.target for line in filled],
+                    [line.source for line in filled],
+                    batch_tokens=self.options.batch_tokens,
+                    tag=self.options.reverse_tag,
+                )
+            )
         for line in lines:
             if is_visible(line.target):
-                assert line.alignment is not None
+                forward = line.alignment
+                assert forward is not None
                 back = by_words(next(backward), line.target, line.source)
-                line = replace(line, forward=line.alignment, backward=back)
+                line = replace(line, forward=forward, backward=back)
                 if self.options.is_soft:
-                    weights_TS = soft_product(line.forward.weights_TS, back.weights_TS)
-                    line = replace(line, alignment=replace(line.alignment, weights_TS=weights_TS))
+                    weights_TS = soft_product(forward.weights_TS, back.weights_TS)
+                    line = replace(line, alignment=replace(forward, weights_TS=weights_TS))
             yield line

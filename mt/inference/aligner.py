@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -71,7 +72,7 @@ class Aligner:
         loaded = load_checkpoint(checkpoint)
         translator = Translator.of(loaded, device=device, precision=precision, shortlist=shortlist)
         direction = f"{loaded.card.source_language}-{loaded.card.target_language}"
-        decoder = loaded.model.decoder
+        decoder = translator.model.decoder
         num_heads = decoder.layers[0].cross_attention.num_heads
         choice = Choice.load(loaded.folder, num_layers=decoder.num_maps, num_heads=num_heads)
         return cls(translator, choice, direction=direction, folder=loaded.folder)
@@ -99,17 +100,19 @@ class Aligner:
         """
         if layer is None:
             layer, heads = self.choice.layer, self.choice.heads if heads is None else heads
-        how = {
-            "layer": layer,
-            "heads": None if heads is None else tuple(heads),
-            "shift": self.choice.shift if shift is None else shift,
-            "signal": signal or self.choice.signal,
-            "direction": self.direction,
-        }
+        signal = signal or self.choice.signal
+        aligned = partial(
+            Alignment.from_attention,
+            layer=layer,
+            heads=None if heads is None else tuple(heads),
+            shift=self.choice.shift if shift is None else shift,
+            signal=signal,
+            direction=self.direction,
+        )
         encoded = self.encoded(sources, targets, search, batch_tokens, trees=trees, tag=tag)
-        norms, has_tag = how["signal"] == "norms", tag is not None
+        norms, has_tag = signal == "norms", tag is not None
         raws = self._attentions(*encoded, norms=norms, batch_tokens=batch_tokens, has_tag=has_tag)
-        return _in_order((number, Alignment.from_attention(raw, **how)) for number, raw in raws)
+        return _in_order((number, aligned(raw)) for number, raw in raws)
 
     def attention(
         self,
@@ -213,8 +216,7 @@ class Aligner:
 
         `has_tag`: the first piece of each source is a tag, and is left out.
         """
-        how = {"norms": norms, "batch_tokens": batch_tokens, "has_tag": has_tag}
-        return _in_order(self._attentions(sources, target_ids, **how))
+        return _in_order(self._attentions(sources, target_ids, norms=norms, batch_tokens=batch_tokens, has_tag=has_tag))
 
     def encoded(
         self,

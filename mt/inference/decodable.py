@@ -26,9 +26,14 @@ class Decodable(Protocol):
     needs_trees  whether it needs the trees of its sources
     """
 
-    max_length: int | None
-    banned: tuple[int, ...]
-    needs_trees: bool
+    @property
+    def max_length(self) -> int | None: ...
+
+    @property
+    def banned(self) -> tuple[int, ...]: ...
+
+    @property
+    def needs_trees(self) -> bool: ...
 
     def start(
         self,

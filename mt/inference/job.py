@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,36 +30,50 @@ from mt.words import num_words, split_words
 # characters that some tool treats as the end of a line, escaped as in JSON and other languages
 LINE_ENDS = {code: f"\\u{code:04x}" for code in (0x0B, 0x0C, 0x1C, 0x1D, 0x1E, 0x85, 0x2028, 0x2029)}
 ESCAPES = LINE_ENDS | str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+Load = Callable[[Sequence[Path], Options], tuple[Translator, Aligner]]
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Job:
     """Checkpoints and the options for translating with them. It can be pickled, and loads the models when first called.
 
-    Several checkpoints translate together (`mt.inference.ensemble`); attention is read in the first one.
+    Several checkpoints translate together (`mt.inference.ensemble`); attention is read in the first one. `load` may
+    make other translators of the same options; it must be a function that can be pickled.
     """
 
-    def __init__(self, checkpoints: Sequence[Path], options: Options):
-        self.checkpoints, self.options = tuple(checkpoints), options
+    def __init__(self, checkpoints: Sequence[Path], options: Options, load: Load | None = None):
+        self.checkpoints, self.options, self._load = tuple(checkpoints), options, load or load_models
         self._loaded: tuple[Translator, Aligner] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_loaded": None}
 
+    def with_options(self, options: Options) -> Job:
+        """A job with these options and the loaded models of this one, which stay as they were loaded.
+
+        Raises ValueError for options that the models cannot fulfil.
+        """
+        loaded, job = self.load(), Job(self.checkpoints, options, self._load)
+        job._check(loaded[0])
+        job._loaded = loaded
+        return job
+
     def load(self) -> tuple[Translator, Aligner]:
         """Loads the models as the options say. Raises ValueError for options that the models cannot fulfil."""
         if self._loaded is None:
             options = self.options
-            how = {"device": options.device, "precision": options.precision, "shortlist": options.shortlist}
-            aligner = Aligner.load(self.checkpoints[0], **how)
-            others = [Translator.load(checkpoint, **how) for checkpoint in self.checkpoints[1:]]
-            translator = Translator.ensemble([aligner.translator, *others], list(map(str, self.checkpoints)))
-            translator.tags.check(options.tag)
-            if options.trees:
-                translator.check_trees(options.trees, " and ".join(map(str, self.checkpoints)))
-            translator.search = options.search(translator.search)
+            translator, aligner = self._load(self.checkpoints, options)
+            self._check(translator)
             self._loaded = translator, aligner
         return self._loaded
+
+    def _check(self, translator: Translator) -> None:
+        """Raises ValueError for options that the models cannot fulfil."""
+        options = self.options
+        translator.tags.check(options.tag)
+        options.search(translator.search)
+        if options.trees:
+            translator.check_trees(options.trees, " and ".join(map(str, self.checkpoints)))
 
     def __call__(self, window: Window) -> Rows:
         (_, aligner), options = self.load(), self.options
@@ -70,9 +84,9 @@ class Job:
         more = [[] if found is None else list(found.texts())[1:] for found in marked]
         contexts = [self._without_columns(context) for context in window.contexts] or [NO_CONTEXT] * len(lines)
         contexts = [_plain(context) if options.markup else context for context in contexts]
-        trees = window.trees or [None] * len(lines)
+        trees: Sequence[str | None] = window.trees or [None] * len(lines)
         requests = [
-            Request(text, tag=options.tag, tree=tree, context=context, prefix=prefix, terms=options.terms)
+            Request(text, tag=options.tag, tree=tree, context=context, prefix=prefix, **self._of_all)
             for text, tree, context, prefix in zip(plain, trees, contexts, prefixes, strict=True)
         ]
         translations = self._translated(requests, window.first)
@@ -95,6 +109,11 @@ class Job:
             text += rows(number, line, translation, bodies, options)
         return Rows("".join(f"{row}\n" for row in text), notes)
 
+    @property
+    def _of_all(self) -> dict[str, Any]:
+        """What all requests have in common."""
+        return {"terms": self.options.terms, "by_sentence": self.options.by_sentence}
+
     def _without_columns(self, context: Context) -> Context:
         return Context(*(tuple(self.options.columns(line)[0] for line in lines) for lines in context))
 
@@ -110,7 +129,7 @@ class Job:
             # in a message a doubled apostrophe means one
             of_texts = [(number, branch.text.replace("''", "'")) for number in numbers for branch in lines[number]]
             requests = [
-                Request(text, tag=self.options.tag, context=contexts[number], terms=self.options.terms)
+                Request(text, tag=self.options.tag, context=contexts[number], **self._of_all)
                 for number, text in of_texts
             ]
             translations = self._translated(requests, first_line + numbers[0])
@@ -125,12 +144,24 @@ class Job:
         translator, options = self.load()[0], self.options
         found = translator.translate(
             requests,
+            search=options.search(translator.search),
             batch_tokens=options.batch_tokens,
             max_pieces=options.max_pieces,
             seed=options.seed,
             first_line=first_line,
         )
         return list(found)
+
+
+def load_models(checkpoints: Sequence[Path], options: Options) -> tuple[Translator, Aligner]:
+    """The checkpoints as one translator, and the first one as an aligner."""
+    device, precision, shortlist = options.device, options.precision, options.shortlist
+    aligner = Aligner.load(checkpoints[0], device=device, precision=precision, shortlist=shortlist)
+    others = [
+        Translator.load(checkpoint, device=device, precision=precision, shortlist=shortlist)
+        for checkpoint in checkpoints[1:]
+    ]
+    return Translator.ensemble([aligner.translator, *others], list(map(str, checkpoints))), aligner
 
 
 def _plain(context: Context) -> Context:
@@ -207,7 +238,9 @@ def _terms_of(texts: Sequence[tuple[str, str, Sequence[Part]]], glossary: Glossa
 
 def _missed_terms(texts: Sequence[Text], glossary: Glossary | None) -> Iterator[str]:
     """A note for each term that the best translation lacks."""
-    for text in texts if glossary is not None else ():
+    if glossary is None:
+        return
+    for text in texts:
         source, target, _ = text.ranked(0)
         for use in glossary.uses(source, target):
             if not use.is_honoured:

@@ -10,7 +10,8 @@ from mt.data.document import apart, tree_alone, tree_in_context
 from mt.data.tokenizer import TokenizerPair
 from mt.data.visible import is_visible
 from mt.inference.request import Request
-from mt.inference.segmenter import Segments, split_long
+from mt.inference.segmenter import Segments, split_long, split_sentences
+from mt.inference.sentence_ends import sentences
 from mt.inference.tags import tagged
 from mt.inference.terms import check_spelled
 from mt.inference.wish import Wish
@@ -46,7 +47,8 @@ class Line:
             return cls(request, line, 0, None, None, None, ())
         line = source.composed(line)
         fitted, num_left_out = _with_context_that_fits(line, max_pieces=max_pieces, count=count)
-        segments = split_long(fitted, max_pieces=max_pieces, count=count)
+        split = split_sentences if request.by_sentence and not request.context else split_long
+        segments = split(fitted, max_pieces=max_pieces, count=count)
         own = tree and tree_alone(tree, line)
         fault = tree_fault(apart(line)[1], own, segments)
         used = None if fault else own and tree_in_context(own, fitted)
@@ -58,7 +60,8 @@ class Line:
         notes, num_parts = [], len(self.segments.parts)
         if self.num_left_out:
             notes.append(f"{self.num_left_out} sentences of context left out: with them, more than {max_pieces} pieces")
-        if num_parts > 1:
+        num_sentences = sum(map(is_visible, sentences(self.request.text))) if self.request.by_sentence else 1
+        if num_parts > num_sentences:
             notes.append(f"split into {num_parts} parts of at most {max_pieces} pieces")
         if self.segments.is_cut:
             notes.append("cut inside a word that is longer than a part may be")

@@ -87,7 +87,7 @@ def parse(line: str, syntax: Syntax = Syntax.LINE, depth: int = 0) -> Marked:
             found.append(part)
             continue
         body = (part or "").strip()
-        if body and (blanks := part[: len(part) - len(part.lstrip())]):
+        if part and body and (blanks := part[: len(part) - len(part.lstrip())]):
             found.append(blanks)
         marks += _placed(found, text, body)
         text += joint(text, found, body) + body

@@ -181,13 +181,14 @@ class Reader:
         return found.end()
 
 
-def with_opaque_whole(line: str, parts: Sequence[Part]) -> list[Part]:
-    """The same with each element that is not to be translated as one placeholder."""
-    tags = [number for number, part in enumerate(parts) if isinstance(part.content, Mark)]
-    marks = partnered([parts[number].content for number in tags])
-    found, place = [], 0
+def with_opaque_whole(line: str, parts: Sequence[Part], names: frozenset[str] = OPAQUE_TAGS) -> list[Part]:
+    """The same with each element that is not to be translated, by its name or attributes, as one placeholder."""
+    marked = {number: part.content for number, part in enumerate(parts) if isinstance(part.content, Mark)}
+    tags, marks = list(marked), partnered(list(marked.values()))
+    found: list[Part] = []
+    place = 0
     for number, mark in zip(tags, marks, strict=True):
-        if number < place or mark.kind != "open" or mark.partner is None or not _is_opaque(mark):
+        if number < place or mark.kind != "open" or mark.partner is None or not is_opaque(mark, names):
             continue
         last = tags[mark.partner]
         found += parts[place:number]
@@ -197,8 +198,9 @@ def with_opaque_whole(line: str, parts: Sequence[Part]) -> list[Part]:
     return [*found, *parts[place:]]
 
 
-def _is_opaque(mark: Mark) -> bool:
-    return mark.name in OPAQUE_TAGS or (mark.raw[0] == "<" and _IS_OPAQUE.search(mark.raw) is not None)
+def is_opaque(mark: Mark, names: frozenset[str] = OPAQUE_TAGS) -> bool:
+    """Whether the element that this tag opens is not to be translated."""
+    return mark.name in names or (mark.raw[0] == "<" and _IS_OPAQUE.search(mark.raw) is not None)
 
 
 def _tag(found: re.Match[str]) -> Mark:

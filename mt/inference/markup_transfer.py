@@ -142,10 +142,14 @@ class _Placing:
     def _pinned(self) -> tuple[list[int], list[int]]:
         """Closing and opening tags without partner; where they cannot be read as partners of each other."""
         singles = [number for number, mark in enumerate(self.marks) if mark.partner is None]
-        return tuple([number for number in singles if self.marks[number].kind == kind] for kind in ("close", "open"))
+        closing, opening = (
+            [number for number in singles if self.marks[number].kind == kind] for kind in ("close", "open")
+        )
+        return closing, opening
 
     def _find_children(self) -> None:
-        pinned, inside = {*self._first, *self._last}, [None]
+        pinned = {*self._first, *self._last}
+        inside: list[int | None] = [None]
         for number, mark in enumerate(self.marks):
             if mark.kind == "close" and mark.partner is not None:
                 inside.pop()

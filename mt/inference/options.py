@@ -45,6 +45,7 @@ class Options:
     json: bool = False
     coverage: bool = False
     markup: bool = False
+    by_sentence: bool = False  # as in `Request`
 
     @classmethod
     def of(cls, flags: Mapping[str, Any], **more: Any) -> Options:

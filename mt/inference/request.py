@@ -22,6 +22,7 @@ class Request:
     context  the sentences around it; the tree is of the line alone then
     prefix   what its translation must begin with; blanks at its ends do not count
     terms    terms that are enforced where the line holds them
+    by_sentence  whether each sentence of the line is translated by itself, as in a paragraph without context
     """
 
     text: str
@@ -30,6 +31,7 @@ class Request:
     context: Context = NO_CONTEXT
     prefix: str = ""
     terms: Glossary | None = None
+    by_sentence: bool = False
 
     @property
     def source(self) -> str:

@@ -43,6 +43,16 @@ def split_long(text: str, *, max_pieces: int, count: Callable[[str], int]) -> Se
     return Segments(tuple(part.strip() for part in parts), is_cut)
 
 
+def split_sentences(text: str, *, max_pieces: int, count: Callable[[str], int]) -> Segments:
+    """Each sentence as a part; one that is too long as `split_long` gives it."""
+    found = [
+        split_long(sentence.strip(), max_pieces=max_pieces, count=count)
+        for sentence in sentences(text)
+        if is_visible(sentence)
+    ]
+    return Segments(tuple(part for one in found for part in one.parts), any(one.is_cut for one in found))
+
+
 def _split(text: str, fits: Callable[[str], bool]) -> tuple[list[str], bool]:
     """Parts that fit, each with the blanks after it, and whether one was cut inside a word."""
     if fits(text):
@@ -76,9 +86,13 @@ _CUTS: tuple[Callable[[str], list[str]], ...] = (sentences, *(partial(_cut, plac
 
 def _pack(parts: list[str], fits: Callable[[str], bool]) -> list[str]:
     """Neighbours joined again while they fit together: context helps, and fewer parts are faster."""
+
+    def fit_from(start: int, number: int) -> bool:
+        return fits("".join(parts[start : start + number]))
+
     packed, start = [], 0
     while start < len(parts):
-        number = _most(lambda n, start=start: fits("".join(parts[start : start + n])), len(parts) - start)
+        number = _most(partial(fit_from, start), len(parts) - start)
         packed.append("".join(parts[start : start + number]))
         start += number
     return packed

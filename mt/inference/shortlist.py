@@ -21,7 +21,7 @@ from mt.checkpoint.folder import SHORTLIST as FILE_NAME
 from mt.checkpoint.manifest import check_listed, has_manifest, verify
 from mt.checkpoint.tensor_file import TensorFile
 from mt.data.lock import shared
-from mt.data.source import Text
+from mt.data.source import Source, Text
 from mt.data.tokenizer import NUM_SPECIAL, PAD
 from mt.inference.decodable import SingleModel
 from mt.model.decoder import DecoderState
@@ -146,8 +146,13 @@ class ShortlistState:
         decoder = self.decoder.rows(index_R, sentences_M)
         if sentences_M is None:
             return replace(self, decoder=decoder)
-        own = {name: getattr(self, name)[sentences_M] for name in ("ids_NC", "places_NC", "is_own_NC")}
-        return replace(self, decoder=decoder, **own)
+        return replace(
+            self,
+            decoder=decoder,
+            ids_NC=self.ids_NC[sentences_M],
+            places_NC=self.places_NC[sentences_M],
+            is_own_NC=self.is_own_NC[sentences_M],
+        )
 
 
 class ShortlistedModel:
@@ -168,10 +173,11 @@ class ShortlistedModel:
 
     def start(
         self,
-        source: Text,
+        source: Source,
         *,
         needed: Sequence[Sequence[int]] | None = None,
     ) -> ShortlistState:
+        assert isinstance(source, Text)
         lists = [self.shortlist.candidates(pieces[:-1]) for pieces in source.pieces()]  # without EOS
         if needed is not None:
             lists = [
@@ -187,9 +193,10 @@ class ShortlistedModel:
             is_own_NC[n, : len(of_sentence)] = True
         places_NC = np.searchsorted(together_U, ids_NC)  # among those of the batch
         decoder = self._model.start(source)
-        own = (torch.from_numpy(of).to(decoder.device) for of in (ids_NC, places_NC, is_own_NC))
+        ids, places, is_own = (torch.from_numpy(of).to(decoder.device) for of in (ids_NC, places_NC, is_own_NC))
         output_UD = self._output_VD[torch.from_numpy(together_U).to(self._output_VD.device)]
-        return ShortlistState(decoder, *own, self._product(output_UD), is_spread=needed is not None)
+        product = self._product(output_UD)
+        return ShortlistState(decoder, ids, places, is_own, product, is_spread=needed is not None)
 
     def step(self, tokens_R: Tensor, state: ShortlistState) -> tuple[Tensor, ShortlistState]:
         logits_R1C, state = self.extend(tokens_R[:, None], state)

@@ -102,7 +102,7 @@ class Glossary:
         return self.terms
 
     def __setstate__(self, terms: dict[str, str]) -> None:
-        self.__init__(terms)  # type: ignore[misc]
+        self.__init__(terms)  # type: ignore[misc]  # all of the state comes from the terms
 
 
 def term_pieces(term: str, tokenizer: Tokenizer) -> tuple[int, ...]:

@@ -70,7 +70,11 @@ class Translator:
         self.device = choose_device(str(device))
         self.dtype = choose_precision(precision, self.device)
         self._model = model.to(self.device) if isinstance(model, Seq2Seq) else None
-        self.decodable: Decodable = SingleModel(model) if isinstance(model, Seq2Seq) else model
+        self.decodable: Decodable
+        if isinstance(model, Seq2Seq):
+            self.decodable = SingleModel(model)
+        else:
+            self.decodable = model
         self.tokenizers = tokenizers
         self.tags = tags or Tags(tokenizers.source)
         self.search = search or Beam()
@@ -86,8 +90,10 @@ class Translator:
 
         Raises ValueError in one line.
         """
-        how = {"device": device, "precision": precision, "shortlist": shortlist}
-        members = [cls.of(load_checkpoint(checkpoint), **how) for checkpoint in checkpoints]
+        members = [
+            cls.of(load_checkpoint(checkpoint), device=device, precision=precision, shortlist=shortlist)
+            for checkpoint in checkpoints
+        ]
         return cls.ensemble(members, list(map(str, checkpoints)))
 
     @classmethod
@@ -99,17 +105,28 @@ class Translator:
         With `shortlist` only the target pieces of the checkpoint's shortlist are computed.
         """
         chosen, tokenizers, model = choose_device(device), loaded.tokenizers, loaded.model.eval()
-        sizes = {"source_size": tokenizers.source.size, "target_size": tokenizers.target.size}
-        how = {"search": loaded.search, "device": device, "max_pieces": loaded.card.max_pieces}
-        how["tags"] = Tags.of(loaded.card, tokenizers.source)
-        shortened = (Shortlist.load(loaded.folder, **sizes), model.output.weight.detach()) if shortlist else None
+        assert isinstance(model, Seq2Seq)
+        make = partial(
+            cls,
+            model,
+            tokenizers,
+            search=loaded.search,
+            device=device,
+            max_pieces=loaded.card.max_pieces,
+            tags=Tags.of(loaded.card, tokenizers.source),
+        )
+        shortened = None
+        if shortlist:
+            sizes = tokenizers.source.size, tokenizers.target.size
+            pieces = Shortlist.load(loaded.folder, source_size=sizes[0], target_size=sizes[1])
+            shortened = pieces, model.output.weight.detach()
         if chosen.type != "cpu":
-            translator = cls(model, tokenizers, precision=precision, **how)
+            translator = make(precision=precision)
         else:
             dtype = choose_precision(precision, chosen, known=PACKED_PRECISIONS)
             pack(model, dtype)
             keep_freed_memory()  # only now: memory that packing freed is returned to the system
-            translator = cls(model, tokenizers, **how)
+            translator = make()
             translator.dtype, translator.is_packed = dtype, True
         if shortened:
             is_packed, dtype = translator.is_packed, translator.dtype
@@ -198,8 +215,10 @@ class Translator:
         source = self.tokenizers.source
         for tag in {request.tag for request in requests}:
             self.tags.check(tag)
-        how = {"max_pieces": max_pieces, "needs_trees": self._trees is not None}
-        lines = [Line.of(request, self.tokenizers, **how) for request in requests]
+        needs_trees = self._trees is not None
+        lines = [
+            Line.of(request, self.tokenizers, max_pieces=max_pieces, needs_trees=needs_trees) for request in requests
+        ]
         numbers = range(first_line + 1, first_line + 1 + len(lines))
         untagged = [
             (number, line.source)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from mt.attention.contract import CausalMixer, MemoryMixer, Mixer
 from mt.attention.reading import Reading
-from mt.model.layer import MOST_LAYERS, LayerSettings, Residual, checkpointed
+from mt.model.layer import MOST_LAYERS, Layers, LayerSettings, Residual, checkpointed
 from mt.model.memory import Memory
+
+if TYPE_CHECKING:
+    from mt.model.alignment_head import AlignmentHead  # that module imports this one
 
 # B batch, R rows (hypotheses), N sentences, T target positions, S source length, D model, H heads
 
@@ -59,6 +62,14 @@ class NoTap:
         raise AssertionError("a tap that needs nothing was given weights")
 
 
+class SelfAttention(Protocol):
+    """Self-attention of a decoder layer, with a past that it makes and extends."""
+
+    def start(self) -> Any: ...
+
+    def extend(self, x_BTD: Tensor, past: Any, position: int, /) -> tuple[Tensor, Any]: ...
+
+
 class DecoderLayer(nn.Module):
     """Self-attention over the past, cross-attention to the memory, feed-forward, each in a residual step."""
 
@@ -71,7 +82,9 @@ class DecoderLayer(nn.Module):
         memory_dim: int | None = None,
     ):
         super().__init__()
-        self.self_attention = settings.make_attention(self_attention, CausalMixer, "decoder.self_attention")
+        self.self_attention: SelfAttention = settings.make_attention(
+            self_attention, CausalMixer, "decoder.self_attention"
+        )
         self.cross_attention = settings.make_attention(
             cross_attention, MemoryMixer, "decoder.cross_attention", memory_dim=memory_dim
         )
@@ -120,11 +133,11 @@ class Decoder(nn.Module):
             raise ValueError(f"decoder.num_layers ({num_layers}) must be at least 1")
         if num_layers > MOST_LAYERS:
             raise ValueError(f"decoder.num_layers ({num_layers}) must be at most {MOST_LAYERS}")
-        self.layers = nn.ModuleList(
+        self.layers: Layers[DecoderLayer] = Layers(
             layer(settings, self_attention, cross_attention, memory_dim=memory_dim) for _ in range(num_layers)
         )
         self.norm = settings.make_final_norm()
-        self.alignment_head: nn.Module | None = None  # see mt.model.alignment_head
+        self.alignment_head: AlignmentHead | None = None  # see mt.model.alignment_head
 
     @property
     def num_maps(self) -> int:

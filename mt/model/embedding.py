@@ -22,6 +22,7 @@ class Embedding(nn.Module):
         self.scale = math.sqrt(settings.dim)
         self.dropout = Dropout(settings.dropout)
         self.max_length: int | None = None  # number of ids that have positions
+        self.positions: nn.Module
         if settings.positions == "learned":
             self.positions = LearnedPositions(max_positions, settings.dim)
             self.max_length = max_positions
@@ -38,9 +39,10 @@ class Embedding(nn.Module):
     def forward(self, ids_BT: Tensor, position: int = 0, places_BT: Tensor | None = None) -> Tensor:
         """states_BTD; the first id has position `position`, or each its own in `places_BT` (randomized positions)."""
         x_BTD = self.tokens(ids_BT) * self.scale
-        return self.dropout(
-            self.positions(x_BTD, position) if places_BT is None else self.positions.at(x_BTD, places_BT)
-        )
+        if places_BT is None:
+            return self.dropout(self.positions(x_BTD, position))
+        assert isinstance(self.positions, RandomizedPositions)
+        return self.dropout(self.positions.at(x_BTD, places_BT))
 
 
 class SinusoidalPositions(nn.Module):

@@ -1,5 +1,7 @@
 """The position-wise feed-forward part of a layer."""
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
 
 from mt.attention.dropout import Dropout
@@ -11,7 +13,11 @@ def unchanged(x: Tensor) -> Tensor:
     return x
 
 
-ACTIVATIONS = {"relu": unchanged, "gelu": nn.functional.gelu, "swiglu": nn.functional.silu}
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": unchanged,
+    "gelu": nn.functional.gelu,
+    "swiglu": nn.functional.silu,
+}
 
 
 class FeedForward(nn.Module):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -172,8 +173,10 @@ class GatedDecoderLayer(DecoderLayer):
         )
         self.self_residual, self.cross_residual = Residual(settings), Residual(settings)
 
-    def forward(self, *arguments: Tensor | GatedPast | Reading | int | AttentionTap) -> tuple[Tensor, GatedPast]:
-        return self.attend(*arguments)
+    def forward(
+        self, x_RTD: Tensor, summary: Any, past: GatedPast, reading: Reading, layer: int, tap: AttentionTap
+    ) -> tuple[Tensor, GatedPast]:
+        return self.attend(x_RTD, summary, past, reading, layer, tap)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,7 +197,13 @@ class GatedLayers:
         *,
         memory_dim: int | None = None,
     ) -> GatedEncoderLayer | GatedDecoderLayer:
-        sizes = {"expansion": self.expansion, "shared_size": self.shared_size}
         if cross_attention is None:
-            return GatedEncoderLayer(settings, self_attention, **sizes)
-        return GatedDecoderLayer(settings, self_attention, cross_attention, memory_dim=memory_dim, **sizes)
+            return GatedEncoderLayer(settings, self_attention, expansion=self.expansion, shared_size=self.shared_size)
+        return GatedDecoderLayer(
+            settings,
+            self_attention,
+            cross_attention,
+            memory_dim=memory_dim,
+            expansion=self.expansion,
+            shared_size=self.shared_size,
+        )

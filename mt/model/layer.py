@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING, Generic, TypeVar, overload
 
 import torch
 import torch.utils.checkpoint
@@ -19,6 +20,27 @@ from mt.model.feed_forward import ACTIVATIONS, FeedForward
 NORMS = {"layer": LayerNorm, "rms": RMSNorm}
 MOST_LAYERS = 1000  # of encoder and decoder each; a larger number is surely a mistake, and would be built for hours
 POSITIONS = ("sinusoidal", "learned", "rotary", "randomized")
+
+Result = TypeVar("Result")
+Layer = TypeVar("Layer", bound=nn.Module)
+
+if TYPE_CHECKING:
+
+    class Layers(nn.ModuleList, Generic[Layer]):
+        """A list of modules that are all layers of one kind; torch's own says only that they are modules."""
+
+        def __iter__(self) -> Iterator[Layer]: ...
+
+        @overload
+        def __getitem__(self, idx: slice) -> Layers[Layer]: ...
+
+        @overload
+        def __getitem__(self, idx: int) -> Layer: ...
+
+        def __getitem__(self, idx: int | slice) -> Layer | Layers[Layer]: ...
+
+else:
+    Layers = nn.ModuleList
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +153,6 @@ def init_weights(module: nn.Module) -> None:
             nn.init.zeros_(module.bias)
 
 
-def checkpointed(function: Callable, *args: Tensor) -> Tensor:
+def checkpointed(function: Callable[..., Result], *args: object) -> Result:
     """Gradient checkpointing (Chen et al. 2016): recomputes the activations of `function` in the backward pass."""
     return torch.utils.checkpoint.checkpoint(function, *args, use_reentrant=False)

@@ -142,8 +142,9 @@ class Seq2Seq(nn.Module):
     ) -> tuple[Tensor, DecoderState]:
         """states_RTD after T more target tokens, before the output projection, and the next state."""
         x_RTD = self.target_embedding(tokens_RT, state.position, places_RT)
-        is_known = self.lexicon is not None and state.pieces_NS is not None
-        prior_RTS = self.lexicon(tokens_RT, state.pieces_NS) if is_known else None
+        prior_RTS = None
+        if self.lexicon is not None and state.pieces_NS is not None:
+            prior_RTS = self.lexicon(tokens_RT, state.pieces_NS)
         reading = Reading(position=state.position, prior_RTS=prior_RTS)
         return self.decoder.extend(x_RTD, state, reading, tap=tap, recompute=self.recompute and self.training)
 

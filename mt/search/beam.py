@@ -1,6 +1,7 @@
 """Beam search: the best few hypotheses of every length, until none of them can win."""
 
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
 
@@ -130,8 +131,8 @@ def adjusted(
 
     With a beam size, any method becomes a beam search that keeps the other settings.
     """
-    changes = {"size": beam_size, "length_penalty": length_penalty, "n_best": n_best}
-    changes = {name: value for name, value in changes.items() if value is not None}
+    options = {"size": beam_size, "length_penalty": length_penalty, "n_best": n_best}
+    changes: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     if not isinstance(search, Beam) and "size" in changes:
         shared = {field.name: getattr(search, field.name) for field in fields(Search)}
         return Beam(**{**shared, **changes})

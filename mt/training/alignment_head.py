@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mt.data.batching import Cursor, TokenBatches
 from mt.device import mixed_precision
+from mt.model.seq2seq import Seq2Seq
 from mt.objective.guided import guided_nats
 
 # B batch, H heads, T target positions, S source length
@@ -29,7 +30,7 @@ class _HeadMaps:
 
 
 def teach_alignment_head(
-    model: nn.Module,
+    model: Seq2Seq,
     batches: TokenBatches,
     *,
     steps: int,
@@ -44,7 +45,9 @@ def teach_alignment_head(
     """
     for parameter in model.parameters():
         parameter.requires_grad_(False)
-    head = model.decoder.alignment_head.requires_grad_(True)
+    head = model.decoder.alignment_head
+    assert head is not None
+    head.requires_grad_(True)
     optimizer = torch.optim.Adam(head.parameters(), lr=learning_rate)
     model.to(device).eval()  # no dropout, as when it is used
     cursor = Cursor()
@@ -56,6 +59,7 @@ def teach_alignment_head(
         tap = _HeadMaps(len(model.decoder.layers))
         with mixed_precision(device, dtype):
             model(batch.source, batch.target_in_BT, tap=tap)
+        assert tap.weights_BTS is not None
         loss = guided_nats(tap.weights_BTS, batch.guide_BTS) / batch.guide_BTS.sum().clamp_min(1)
         loss.backward()
         optimizer.step()

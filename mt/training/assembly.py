@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from functools import partial
 from typing import Any
 
 import torch
@@ -23,6 +24,7 @@ from mt.data.batching import MakeSource, TokenBatches
 from mt.data.prepare import Prepared, check_preparable, corpus_fingerprint, former_fingerprints, prepare
 from mt.data.settings import DataSettings
 from mt.data.sources import reads_untagged, sources_of, target_languages
+from mt.data.store import Store
 from mt.data.tags import check_tagged, tags_of_tokenizer
 from mt.data.tokenizer import TokenizerPair, TokenizerSettings
 from mt.device import choose_device, choose_precision, set_up_training
@@ -104,8 +106,8 @@ class Parts:
     search: Any  # mt.search.search.Search: training itself never searches
     scores: Any  # mt.evaluation.tokenization.ScoreSettings
     final: Any  # mt.evaluation.final.FinalSettings
-    make_batches: Callable[..., TokenBatches]
-    make_validator: Callable[..., Any]
+    make_batches: partial[TokenBatches]
+    make_validator: partial[Any]  # mt.evaluation.validation.Validator
     start: StartingPoint | None  # None: fresh weights
     frozen: tuple[str, ...]  # prefixes of parameter names that are not trained
 
@@ -216,7 +218,9 @@ class Parts:
         if "max_tokens" not in self.make_batches.keywords:
             raise ValueError("batches needs the setting max_tokens")
         if self.data.keep_shards is not None:
-            TokenBatches(_AnyShards(self.data.max_pieces), None, seed=0, **self.make_batches.keywords)
+            shards = _AnyShards(self.data.max_pieces)
+            tokenizers: Any = None  # not needed, since no batch is read
+            TokenBatches(shards, tokenizers, seed=0, **self.make_batches.keywords)
         elif mixture := self.make_batches.keywords.get("mixture"):
             mixture.check(list(sources_of(self.data.train)))
 
@@ -256,8 +260,7 @@ class Assembly:
         data, tokenizers = parts.data, prepared.tokenizers
         torch.manual_seed(parts.trainer.seed)
         node = with_separator(parts.model_node, data.document, tokenizers.source)
-        vocabularies = {"source_vocab_size": tokenizers.source.size, "target_vocab_size": tokenizers.target.size}
-        model = build(node, **vocabularies)
+        model = build(node, source_vocab_size=tokenizers.source.size, target_vocab_size=tokenizers.target.size)
         check_sentences(model)
         check_fits_corpus(model, tokenizers, max_pieces=data.max_pieces)
         make_source = source_trees(model, prepared)
@@ -345,7 +348,7 @@ class _AnyShards:
     def __len__(self) -> int:
         return 1
 
-    def store(self, number: int) -> Iterable:
+    def store(self, number: int) -> Store:
         raise NotImplementedError
 
     def prefetch(self, number: int) -> None:

@@ -21,6 +21,8 @@ from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forwar
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
 
+from mt.model.seq2seq import Seq2Seq
+
 # When a rank dies, torchrun ends the others at once; this only bounds how long one rank may wait for another, as at
 # the end of a validation that every rank does for itself.
 PATIENCE = timedelta(hours=2)
@@ -123,7 +125,7 @@ def replicated(module: nn.Module, ranks: Ranks) -> nn.Module:
     return DistributedDataParallel(module, broadcast_buffers=False, gradient_as_bucket_view=True)
 
 
-def sharded(module: nn.Module, model: nn.Module, ranks: Ranks, device: torch.device) -> nn.Module:
+def sharded(module: nn.Module, model: Seq2Seq, ranks: Ranks, device: torch.device) -> nn.Module:
     """`module`, which holds `model`, with every parameter sharded over the ranks and gathered for use (FSDP2).
 
     The units gathered one by one are the layers, and each attention within a decoder layer: the memory is summarized
@@ -132,13 +134,15 @@ def sharded(module: nn.Module, model: nn.Module, ranks: Ranks, device: torch.dev
     mesh = init_device_mesh(device.type, (ranks.world_size,))
     for layer in model.decoder.layers:
         for attention in (layer.self_attention, layer.cross_attention):
+            assert isinstance(attention, nn.Module)
             fully_shard(attention, mesh=mesh)
             for method in ATTENTION_METHODS:
                 if hasattr(attention, method):
                     register_fsdp_forward_method(attention, method)
     for layer in (*getattr(model.encoder, "layers", ()), *model.decoder.layers):
         fully_shard(layer, mesh=mesh)
-    return fully_shard(module, mesh=mesh)
+    fully_shard(module, mesh=mesh)
+    return module
 
 
 @contextmanager

@@ -23,7 +23,7 @@ def freeze(model: nn.Module, beginnings: Sequence[str], *, say: Callable[..., No
     parameters = dict(model.named_parameters(remove_duplicate=False))
     for beginning in beginnings:
         if not any(is_among(name, [beginning]) for name in parameters):
-            near = difflib.get_close_matches(beginning, _beginnings(parameters), n=1)
+            near = difflib.get_close_matches(beginning, _beginnings(list(parameters)), n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise ValueError(
                 f"freeze ({beginning}) must be a parameter's name, or a prefix of some that ends at a dot{hint}"

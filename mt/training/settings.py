@@ -11,7 +11,9 @@ METRICS = {"bleu": 1.0, "chrf": 1.0, "loss": -1.0}  # sign: is more better?
 def parse_duration(text: str | float) -> float:
     """Seconds of `90s`, `30m`, `1.5h` or a plain number of seconds. Raises ValueError."""
     units = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-    body, unit = (text[:-1], units[text[-1]]) if str(text)[-1:] in units else (text, 1.0)
+    body, unit = text, 1.0
+    if isinstance(text, str) and text[-1:] in units:
+        body, unit = text[:-1], units[text[-1]]
     try:
         seconds = float(body) * unit
     except ValueError:

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import nn
 
 from mt.alignment.link_counts import LinkCounts
 from mt.data.prepare import Prepared
+from mt.data.shards import ShardedStore
 from mt.data.tokenizer import NUM_SPECIAL
+from mt.model.lexicon import Lexicon
+from mt.model.seq2seq import Seq2Seq
 from mt.objective.guided import LINKS, Guidance
 from mt.training.distributed import Ranks
 from mt.training.word_links import FOLDER, LearnedLinks, find_links, make_guide
@@ -32,24 +34,25 @@ class LexiconSettings:
 
 
 def fill_lexicon(
-    model: nn.Module, settings: LexiconSettings, guidance: Guidance, prepared: Prepared, ranks: Ranks
+    model: Seq2Seq, settings: LexiconSettings, guidance: Guidance, prepared: Prepared, ranks: Ranks
 ) -> None:
     """Counts on the first rank and broadcasts; does nothing for a model without a lexicon.
 
     Raises ValueError where the corpus has no links, or is in shards and has to learn them.
     """
-    if model.lexicon is None:
+    lexicon = model.lexicon
+    if lexicon is None:
         if settings.links is not None:
             log.warning(
                 "lexicon.links (%s) is not used: attention@model.decoder.cross_attention=prior uses it", settings.links
             )
         return
-    ranks.on_first_rank(lambda: _fill(model.lexicon, settings.links or guidance.links or "learned", prepared))
-    for buffer in model.lexicon.buffers():
+    ranks.on_first_rank(lambda: _fill(lexicon, settings.links or guidance.links or "learned", prepared))
+    for buffer in lexicon.buffers():
         buffer.copy_(ranks.broadcast(buffer, buffer.shape, buffer.dtype))
 
 
-def _fill(lexicon: nn.Module, links: str, prepared: Prepared) -> None:
+def _fill(lexicon: Lexicon, links: str, prepared: Prepared) -> None:
     start = time.perf_counter()
     find_links(links, prepared, setting="lexicon.links")
     starts, pieces, shares = count_links(links, prepared).best(lexicon.pieces_VM.shape[1])
@@ -67,7 +70,8 @@ def count_links(links: str, prepared: Prepared) -> LinkCounts:
     to. Of a corpus in shards, the first is read; with subword sampling, the best segmentation.
     """
     tokenizers = prepared.tokenizers
-    store = prepared.train.store(0) if prepared.is_in_shards else prepared.train
+    train = prepared.train
+    store = train.store(0) if isinstance(train, ShardedStore) else train
     learned = LearnedLinks(prepared.folder / FOLDER) if links == "learned" else None
     guide = make_guide(tokenizers, shift=0, learned=learned)
     counts = LinkCounts(tokenizers.target.size, tokenizers.source.size)

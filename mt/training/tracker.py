@@ -8,9 +8,10 @@ import math
 import os
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from mt.checkpoint.migrations import lifted
 from mt.data.whole_folder import write_whole
@@ -155,30 +156,31 @@ class Wandb:
     def start(self, folder: Path, settings: Mapping[str, Any], step: int) -> None:
         import wandb
 
-        mode = self.mode
-        if mode == "auto":
+        mode: Literal["online", "offline"] = "offline" if self.mode == "offline" else "online"
+        if self.mode == "auto":
             mode = "online" if os.environ.get("WANDB_API_KEY") else "offline"
             log.info("wandb: %s%s", mode, "" if mode == "online" else " (no WANDB_API_KEY is set)")
         self._file = folder / WANDB_ID
         self._id, self._last = self._read()
         self._known = self._last
-        how = {
-            "project": self.project,
-            "name": self.name or folder.name,
-            "id": self._id,
-            "resume": "allow",
-            "dir": str(folder),
-            "config": dict(settings),
-            "settings": wandb.Settings(silent=True, console="off", init_timeout=30),
-        }
+        init = partial(
+            wandb.init,
+            project=self.project,
+            name=self.name or folder.name,
+            id=self._id,
+            resume="allow",
+            dir=str(folder),
+            config=dict(settings),
+            settings=wandb.Settings(silent=True, console="off", init_timeout=30),
+        )
         try:
-            self._run = wandb.init(mode=mode, **how)
+            self._run = init(mode=mode)
         except wandb.Error as error:
             if self.mode != "auto":
                 raise ValueError(f"tracker.mode ({self.mode}): wandb says: {' '.join(str(error).split())}") from error
             log.warning("wandb: offline, for it says: %s", " ".join(str(error).split()))
             wandb.teardown()  # the failed start still holds the id
-            self._run = wandb.init(mode="offline", **how)
+            self._run = init(mode="offline")
 
     def cut(self, step: int) -> None:
         self._known = self._last

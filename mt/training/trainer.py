@@ -37,8 +37,14 @@ class Store(Protocol):
     """Where checkpoints go; `mt.checkpoint.run_folder.RunFolder` is one."""
 
     def save(
-        self, name: str, weights: Mapping[str, Tensor], scores: Mapping, training: TrainingState, *, is_best: bool
-    ) -> None: ...
+        self,
+        name: str,
+        weights: Mapping[str, Tensor],
+        scores: Mapping[str, Any],
+        training: TrainingState,
+        *,
+        is_best: bool,
+    ) -> object: ...
     def prune(self, keep_last: int) -> None: ...
     def resume_point(self) -> tuple[Path, TrainingState] | None: ...
 
@@ -170,8 +176,15 @@ class Trainer:
                 self.position, skipped=position.skipped + 1, skipped_in_a_row=position.skipped_in_a_row + 1
             )
             name = f"step_{position.step:06d}_{position.skipped + 1:04d}_{self.ranks.rank}"
-            about = {"step": position.step, "update": update, "group": group, "cursors": cursors}
-            where = keep_bad_batches(self.folder, name, batches=self.batches, **about)
+            where = keep_bad_batches(
+                self.folder,
+                name,
+                step=position.step,
+                update=update,
+                group=group,
+                cursors=cursors,
+                batches=self.batches,
+            )
             if self.ranks.is_first:
                 log.warning(
                     "step %d: the loss (%g nats) or the gradient (norm %g) is not finite: the update is skipped, %s",

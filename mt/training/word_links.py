@@ -49,6 +49,7 @@ def find_links(links: str | None, prepared: Prepared, *, setting: str = "guidanc
             )
     elif links == "learned":
         check_links(links, is_in_shards=prepared.is_in_shards, setting=setting)
+        assert isinstance(store, Store)
         _learn_links(store, prepared.folder / FOLDER, prepared.fingerprint)
 
 

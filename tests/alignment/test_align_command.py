@@ -86,13 +86,14 @@ def test_formats_and_limit_decide_what_is_written(aligner, files):
     assert not list(call(files, "--limit", "0", output="c").glob("*.png"))
 
 
+@pytest.mark.slow
 def test_the_page_shows_the_first_lines_that_have_two_sides(aligner, files, caplog):
     caplog.set_level("INFO", "mt.evaluation.alignment_output")
     assert lines_of_page(call(files, "--formats", "html")) == [1, 3]
     assert not caplog.messages
     assert lines_of_page(call(files, "--formats", "html", "--limit", "1")) == [1]
     assert caplog.messages == ["alignments.html: the first 1 of 2 lines (--limit)"]
-    (files / "many").write_text("a b\n" * 130)
+    (files / "many").write_text("a b\n" * 101)
     folder = call(files, "--formats", "html,png", source="many", output="many.out")
     assert lines_of_page(folder) == [*range(1, 101)]
     assert len(list(folder.glob("*.png"))) == 20
@@ -146,11 +147,12 @@ def test_many_lines_come_in_order(aligner, files):
     assert [" ".join(values["source"]) for values in records(folder)] == lines
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [["--target", "yy"], [], ["--target", "yy", "--reverse", "back"]], ids=str)
 def test_the_maps_that_are_held_are_bounded_by_their_cells(checkpoint, tmp_path, monkeypatch, how):
     """However many lines there are, and whatever is kept of a line that was written."""
     words, sources, targets = ["der", "Hund", "sieht", "Katzen"], [], []
-    for number in range(60):
+    for number in range(30):
         sources.append("" if number % 9 == 4 else " ".join(words[: 1 + number % 4]))
         targets.append(" ".join(words[: 1 + number % 3]))
     for name, lines in (("xx", sources), ("yy", targets)):

@@ -4,7 +4,7 @@ import logging
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mt.alignment.alignment import renormalise
@@ -77,7 +77,6 @@ def cut(words, draw):
     return pieces
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.data(), WORDS, WORDS)
 def test_whatever_the_pieces_the_guide_is_that_of_the_words(data, source, target):
     source_pieces, target_pieces = cut(source, data.draw), cut(target, data.draw)

@@ -97,6 +97,7 @@ def test_a_very_long_sentence_stays_within_what_viewers_open(tmp_path):
     assert max(image.imread(save_heatmap(one, tmp_path / "one", formats=["png"])[0]).shape) <= 12_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_target, is_picture", [(80, False), (101, True)])
 def test_the_cells_of_a_large_map_are_one_picture_in_an_svg_and_its_labels_stay_text(tmp_path, num_target, is_picture):
     source, target = [f"s{i}" for i in range(100)], [f"t{i}" for i in range(num_target)]

@@ -15,7 +15,7 @@ from mt.model.alignment_head import add_alignment_head
 from mt.model.lexicon import MOST, Lexicon
 from mt.search.beam import Beam
 from mt.search.greedy import Greedy
-from tests.attention.test_variants import B, H, K, S, T, inputs, learned, mask
+from tests.attention.table import B, H, K, S, T, inputs, learned, mask
 from tests.model.test_seq2seq import BOS, V, make, sentences
 from tests.model.test_seq2seq import S as SOURCE
 

@@ -11,7 +11,7 @@ from mt.attention.hierarchical import Hierarchical
 from mt.attention.sections import Sections
 from mt.attention.structured import Structured
 from mt.data.source import Text
-from tests.attention.test_variants import B, H, K, S, inputs, learned, mask
+from tests.attention.table import B, H, K, S, inputs, learned, mask
 from tests.model.test_seq2seq import PAD, V, make, sentences
 from tests.model.test_seq2seq import S as SOURCE
 

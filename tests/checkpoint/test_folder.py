@@ -21,8 +21,8 @@ from mt.checkpoint.folder import (
 from mt.checkpoint.manifest import FILE_NAME, write_manifest
 from mt.checkpoint.outline import kept_tensors
 from mt.checkpoint.rebuild import build
-from mt.command_line import config_folder
 from mt.comparison.variant import ROLES
+from mt.settings import config_folder
 from tests.checkpoint.conftest import TOY
 from tests.conftest import composed_settings
 from tests.variants import variants
@@ -130,19 +130,21 @@ def test_a_run_folder_without_its_links_gives_its_newest_step(step, tmp_path, ca
 
 
 PARTS = [
-    pytest.param(f"attention@model.{slot}={variant.id}", id=f"{slot}-{variant.id}")
+    pytest.param(slot, config_folder() / "attention" / f"{variant.id}.yaml", id=f"{slot}-{variant.id}")
     for slot, role in ROLES.items()
     for variant in variants(role)
 ] + [
-    f"layer@model.{half}.layer={path.stem}"
+    pytest.param(f"{half}.layer", path, id=f"{half}.layer-{path.stem}")
     for half in ("encoder", "decoder")
     for path in (config_folder() / "layer").glob("*.yaml")
 ]
 
 
-@pytest.mark.parametrize("part", PARTS)
-def test_every_part_that_settings_name_comes_back(parts, tmp_path, part):
-    node = composed_settings([*TOY, part])["model"]
+@pytest.mark.parametrize("slot, file", PARTS)
+def test_every_part_that_settings_name_comes_back(parts, tmp_path, slot, file):
+    node = composed_settings(TOY)["model"]
+    half, name = slot.split(".")
+    node[half][name] = yaml.safe_load(file.read_text("utf-8"))
     sizes = {f"{side}_vocab_size": getattr(parts["tokenizers"], side).size for side in ("source", "target")}
     weights = kept_tensors(build(node, **sizes))
     changed = {"card": replace(parts["card"], model=node), "weights": weights, "scores": {"bleu": 1.0}}

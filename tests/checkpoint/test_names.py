@@ -91,7 +91,7 @@ def test_a_name_stays_the_text_that_was_typed(argument, typed):
 
 STAND_IN = """
 import json, sys
-from mt.command_line import run_hydra
+from mt.settings import run_hydra
 
 def main(settings):
     print(json.dumps([settings.get("name"), settings.get("folder")]))

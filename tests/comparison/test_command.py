@@ -10,9 +10,9 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from mt.command_line import config_folder
 from mt.compare_attention import main
 from mt.comparison import runs
+from mt.settings import config_folder
 from tests.children import ForkOfCommand
 from tests.conftest import train_overrides
 

@@ -200,6 +200,7 @@ class Tags(HTMLParser):
         self.seen.append((tag, dict(attributes)))
 
 
+@pytest.mark.slow
 def test_the_page_stands_alone_and_has_the_tables_of_the_markdown(comparison):
     text = page(comparison)
     tags = Tags()

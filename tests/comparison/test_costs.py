@@ -7,9 +7,9 @@ import pytest
 import torch
 import yaml
 
-from mt.command_line import config_folder
 from mt.comparison.costs import CostSettings, held_bytes, measure, measure_alone
 from mt.comparison.variant import Variant
+from mt.settings import config_folder
 
 H, K, L = 2, 8, 40
 SETTINGS = CostSettings(lengths=[L], num_heads=H, head_size=K, repeats=2, device="cpu")

@@ -9,9 +9,9 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 
-from mt.command_line import config_folder
 from mt.comparison.runs import environment_of
 from mt.cores import available_cores
+from mt.settings import config_folder
 from tests.children import PATIENCE_SECONDS, Fork, wait_for
 from tests.conftest import train_overrides
 

@@ -14,12 +14,12 @@ HELD_OUT_SPLITS = ("valid", "test", "test_compositional")
 
 @pytest.fixture(scope="module")
 def train():
-    return list(Bundled("train", 15_000, seed=3).derivations())
+    return list(Bundled("train", 8_000, seed=3).derivations())
 
 
 @pytest.fixture(scope="module")
 def held_out_splits():
-    return {split: list(Bundled(split, 250, seed=5).derivations()) for split in HELD_OUT_SPLITS}
+    return {split: list(Bundled(split, 120, seed=5).derivations()) for split in HELD_OUT_SPLITS}
 
 
 def test_train_has_30000_pairs_by_default_and_the_others_500():

@@ -143,7 +143,7 @@ def test_zstd_files_made_for_more_memory_are_read(tmp_path):
     assert list(read_lines(path)) == LINES
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=2 * settings.default.max_examples)
 @given(text=st.text(st.sampled_from("aé\n\r\u2028\x00\ufeff\ud7ff😀"), max_size=40), block=st.integers(1, 9))
 def test_lines_do_not_depend_on_where_blocks_end(tmp_path_factory, text, block):
     content = text.encode()

@@ -11,9 +11,9 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from mt.checkpoint.rebuild import build
-from mt.command_line import config_folder
 from mt.data.prepare import prepare
 from mt.data.settings import DataSettings
+from mt.settings import config_folder
 from tests.children import PATIENCE_SECONDS, Fork, run, wait_for
 
 CORPORA = Path(os.environ.get("MT_CORPORA", Path(__file__).parents[2].parent / "shared" / "corpora"))

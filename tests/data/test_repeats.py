@@ -65,8 +65,8 @@ def test_counts_survive_many_growths_and_crowded_slots(monkeypatch):
     monkeypatch.setattr(digests, "LEAST_SLOTS", 4)
     monkeypatch.setattr(digests, "SLICE", 8)
     rng = np.random.default_rng(3)
-    keys = (rng.integers(1, 500, size=4000) * 4096).astype(np.uint64)  # all of them want the same few slots
-    table, plain = DigestCounts(4000), Counter()
+    keys = (rng.integers(1, 500, size=2000) * 4096).astype(np.uint64)  # all of them want the same few slots
+    table, plain = DigestCounts(2000), Counter()
     for start in range(0, len(keys), 57):
         some = keys[start : start + 57]
         assert table.counts(some).tolist() == [plain[key] for key in some.tolist()]

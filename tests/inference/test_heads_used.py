@@ -6,7 +6,7 @@ import torch
 from mt.attention.dynamic_heads import DynamicHeads
 from mt.data.source import Text
 from mt.inference.heads_used import heads_used
-from tests.attention.test_variants import some_off
+from tests.attention.table import some_off
 from tests.model.test_seq2seq import LAYERS, B, make, sentences
 
 

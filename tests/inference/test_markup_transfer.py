@@ -1,6 +1,5 @@
 """Marks come over to the translation: none lost, none doubled, nested as they were, blanks as they were."""
 
-import sys
 from collections import Counter
 
 import pytest
@@ -12,6 +11,7 @@ from mt.inference.markup import parse
 from mt.inference.markup_transfer import restore, restore_all
 from mt.words import num_words
 from tests.inference.markups import marked_lines, translations
+from tests.steps import steps
 
 
 def carried(line, target, links):
@@ -79,7 +79,7 @@ def test_brothers_share_what_both_would_have():
 
 
 @given(marked_lines())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=2 * settings.default.max_examples)
 def test_a_text_that_is_its_own_translation_gets_its_line_back(line):
     marked = parse(line)
     assert restore(marked, marked.text, [(word, word) for word in range(num_words(marked.text))]) == line
@@ -93,7 +93,7 @@ def test_a_place_that_reads_as_another_text_is_not_taken():
 
 
 @given(st.data())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=4 * settings.default.max_examples)
 def test_nothing_is_lost_doubled_or_nested_otherwise_whatever_the_links(data):
     line = data.draw(marked_lines())
     marked = parse(line)
@@ -106,7 +106,6 @@ def test_nothing_is_lost_doubled_or_nested_otherwise_whatever_the_links(data):
 
 
 @given(st.data())
-@settings(max_examples=100, deadline=None)
 def test_sequential_placeholders_keep_their_order(data):
     line = data.draw(marked_lines())
     marked = parse(line)
@@ -139,7 +138,7 @@ def raws(marked):
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=2 * settings.default.max_examples)
 def test_messages_keep_their_frames_and_their_branches_all_marks(data):
     line = data.draw(marked_lines(has_messages=True))
     marked = parse(line)
@@ -151,7 +150,7 @@ def test_messages_keep_their_frames_and_their_branches_all_marks(data):
 
 
 @given(marked_lines(has_messages=True))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=2 * settings.default.max_examples)
 def test_a_line_with_messages_that_is_its_own_translation_comes_back(line):
     marked = parse(line)
     found = [(text.text, [(word, word) for word in range(num_words(text.text))]) for text in marked.texts()]
@@ -190,35 +189,21 @@ def test_each_branch_of_a_message_is_a_text_of_its_own(line, texts, result):
     assert restore_all(marked, found) == result
 
 
-def steps(piece, size):
-    """Calls of functions, Python's own too, that reading a line and restoring it take."""
-    line = piece * size
-    count = 0
-
-    def tell(frame, event, argument):
-        nonlocal count
-        count += 1
-
-    sys.setprofile(tell)
-    try:
-        marked = parse(line)
-        links = [(word, word) for word in range(num_words(marked.text))]
-        restore(marked, marked.text, links)
-    finally:
-        sys.setprofile(None)
-    return count
+def read_and_restore(line):
+    marked = parse(line)
+    restore(marked, marked.text, [(word, word) for word in range(num_words(marked.text))])
 
 
 @pytest.mark.parametrize("piece", ["x<br>", "x<b>y</b> ", "<b>x ", "<br>", "x{a} ", "x<b>", "{{#a}}x{{/a}} ", "%s "])
 @pytest.mark.parametrize("limit", [markup_transfer.MAX_CELLS, 0], ids=["by-links", "in-order"])
 def test_marks_take_steps_in_line_with_their_number(piece, limit, monkeypatch):
     monkeypatch.setattr(markup_transfer, "MAX_CELLS", limit)
-    once, twice, four_times = (steps(piece, size) for size in (100, 200, 400))
+    once, twice, four_times = (steps(lambda size=size: read_and_restore(piece * size)) for size in (100, 200, 400))
     assert twice < 2.2 * once + 200 and four_times < 2.2 * twice + 200
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=2 * settings.default.max_examples)
 def test_beyond_the_limit_no_mark_is_lost_and_all_keep_their_order(data):
     line = data.draw(marked_lines())
     marked = parse(line)

@@ -1,11 +1,10 @@
-import sys
-
 import pytest
 
 from mt.inference.aligner import first_words
 from mt.inference.segmenter import joined, split_long
 from mt.inference.sentence_ends import sentences
 from tests.inference.sentences import SENTENCES
+from tests.steps import steps
 
 
 def words(text):
@@ -98,21 +97,8 @@ def test_a_blank_that_should_not_be_broken_is_cut_last():
 
 @pytest.mark.parametrize("mark", [*".!?…।。؟", ". ", "a. ", "。」", "Dr. ", '."', "((", '"', "1. "])
 def test_sentence_ends_take_steps_in_line_with_the_text(mark):
-    def steps(size):
-        count = 0
-
-        def tell(frame, event, argument):
-            nonlocal count
-            count += 1
-
-        sys.setprofile(tell)
-        try:
-            sentences(mark * size)
-        finally:
-            sys.setprofile(None)
-        return count
-
-    assert steps(1600) < 2.5 * steps(800) + 100
+    once, twice = (steps(lambda size=size: sentences(mark * size)) for size in (800, 1600))
+    assert twice < 2.5 * once + 100
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from mt.attention.rectified import Rectified
 from mt.attention.ssru import Ssru
 from mt.model.gated_unit import GatedUnit, is_weights_alone
 from mt.model.layer import LayerSettings
-from tests.attention.test_variants import VARIANTS
+from tests.attention.table import VARIANTS
 
 B, T, D, E, K = 3, 7, 10, 30, 6
 

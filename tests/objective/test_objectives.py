@@ -8,9 +8,9 @@ import torch
 import yaml
 
 from mt.checkpoint.rebuild import build
-from mt.command_line import config_folder
 from mt.data.batching import Cursor, TokenBatches
 from mt.objective.guided import Guidance
+from mt.settings import config_folder
 from mt.training.distributed import Ranks
 from mt.training.updater import Updater
 from mt.training.word_links import find_links, guide_of

@@ -13,7 +13,7 @@ from mt.search.rules.prefix import Prefix
 from mt.search.rules.rule import Demand, Rule
 from mt.search.rules.terms import Terms
 from mt.search.sampling import Sampling, sentence_generators
-from tests.search.test_search import BOS, EOS, WIDE, RandomModel, every_method, found
+from tests.search.languages import BOS, EOS, WIDE, RandomModel, every_method, found
 
 V = 5
 CONTINUING = torch.tensor([False, False, False, False, True])  # token 4 goes on in the same word

@@ -1,8 +1,7 @@
 """Greedy, beam and sampling over small random models that are written down in full."""
 
-import itertools
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,83 +11,12 @@ from mt.search.candidates import BLOCK_LENGTH, top_candidates
 from mt.search.greedy import Greedy
 from mt.search.length_penalty import length_penalty
 from mt.search.sampling import Sampling, sentence_generators
-
-BOS, EOS = 2, 3
+from tests.search.languages import BOS, EOS, WIDE, RandomModel, every_method, found
 
 
 @pytest.fixture(autouse=True)
 def seeded():
     torch.manual_seed(0)
-
-
-class RandomModel:
-    """Log-probabilities for every prefix, drawn once: a different language for each sentence."""
-
-    def __init__(self, vocab_size, *, seed, eos_bias=0.0, sharpness=2.0):
-        self.vocab_size, self.seed, self.eos_bias, self.sharpness = vocab_size, seed, eos_bias, sharpness
-        self.known = {}
-        self.calls, self.rows_asked = 0, 0
-
-    def logits(self, sentence, prefix):
-        if (sentence, prefix) not in self.known:
-            own_seed = hash((self.seed, sentence, prefix)) % 2**31
-            generator = torch.Generator().manual_seed(own_seed)
-            row = torch.randn(self.vocab_size, generator=generator) * self.sharpness
-            row[EOS] += self.eos_bias
-            self.known[sentence, prefix] = row
-        return self.known[sentence, prefix]
-
-    def start(self, sentences):
-        return Rows(tuple((sentence, ()) for sentence in sentences))
-
-    def step(self, tokens, state):
-        self.calls += 1
-        self.rows_asked += len(tokens)
-        assert len(tokens) == len(state.content)
-        content = []
-        for token, (sentence, prefix) in zip(tokens.tolist(), state.content, strict=True):
-            content.append((sentence, (*prefix, token)))
-        return torch.stack([self.logits(*row) for row in content]), Rows(tuple(content))
-
-    def log_prob(self, sentence, ids):
-        """Of the ids and EOS, asked one by one."""
-        total, prefix = 0.0, (BOS,)
-        for token in (*ids, EOS):
-            total += torch.log_softmax(self.logits(sentence, prefix).double(), -1)[token].item()
-            prefix = (*prefix, token)
-        return total
-
-    def every_hypothesis(self, sentence, *, alpha, max_length, min_length=0, banned=()):
-        """(score, ids) of all there are, best first."""
-        tokens = [token for token in range(self.vocab_size) if token != EOS and token not in banned]
-        scored = [
-            (self.log_prob(sentence, ids) / length_penalty(len(ids) + 1, alpha), ids)
-            for length in range(min_length, max_length + 1)
-            for ids in itertools.product(tokens, repeat=length)
-        ]
-        return sorted(scored, key=lambda pair: -pair[0])
-
-
-@dataclass(frozen=True)
-class Rows:
-    """The state of RandomModel: (sentence, prefix) of each row, checked at every regrouping."""
-
-    content: tuple
-
-    def rows(self, index, sentences=None):
-        content = tuple(self.content[i] for i in index.tolist())
-        before = list(dict.fromkeys(sentence for sentence, _ in self.content))
-        after = list(dict.fromkeys(sentence for sentence, _ in content))
-        kept = before if sentences is None else [before[i] for i in sentences.tolist()]
-        assert after == kept, "rows of one sentence stay together, in the order of the sentences"
-        return Rows(content)
-
-
-def found(hypotheses):
-    return [hypothesis.ids for hypothesis in hypotheses]
-
-
-WIDE = 600  # more than there are hypotheses of any length in these languages
 
 
 @pytest.mark.parametrize("alpha", [-0.5, 0.0, 0.6, 1.0, 2.0])
@@ -154,17 +82,6 @@ def test_greedy_takes_the_likeliest_token_each_time():
     for token in (*hypothesis.ids, EOS)[:10]:
         assert model.logits(0, prefix).argmax() == token
         prefix = (*prefix, token)
-
-
-METHODS = {
-    "greedy": Greedy(),
-    "greedy_no_repeat": Greedy(no_repeat_ngram=2, min_length=2),
-    "beam": Beam(size=4, n_best=3, length_penalty=1.0),
-    "beam_no_repeat": Beam(size=3, length_penalty=0.6, no_repeat_ngram=2, min_length=2),
-    "sampling": Sampling(n_best=3, temperature=1.3),
-    "sampling_top": Sampling(n_best=2, top_k=5, top_p=0.8),
-}
-every_method = pytest.mark.parametrize("search", METHODS.values(), ids=METHODS.keys())
 
 
 @every_method
@@ -354,60 +271,6 @@ def test_top_candidates_equal_a_stable_sort(vocab_size, count):
     assert torch.equal(best.totals_NK, values[:, :count])
     is_possible = values[:, :count] > -torch.inf
     assert torch.equal((best.parents_NK * vocab_size + best.tokens_NK)[is_possible], places[:, :count][is_possible])
-
-
-def test_samples_are_as_frequent_as_the_model_says():
-    model = RandomModel(5, seed=11, sharpness=1.0)
-    num_samples = 20_000
-    generator = torch.Generator().manual_seed(0)
-    [samples] = Sampling(n_best=num_samples)(model.step, model.start([0]), max_lengths=[2], generator=generator)
-    for ids in ((), (0,), (4,)):
-        share = sum(sample.ids == ids for sample in samples) / num_samples
-        assert share == pytest.approx(math.exp(model.log_prob(0, ids)), abs=0.012)
-
-
-def probabilities(search, logits, draws=4001):
-    """Share of each token when the uniform number runs through [0, 1)."""
-    log_probs = torch.log_softmax(torch.tensor([[logits]]), -1).expand(1, draws, -1)
-    uniform = torch.linspace(0, 1 - 2**-24, draws).unsqueeze(0)
-    return torch.bincount(search.draw(log_probs, uniform)[0], minlength=len(logits)) / draws
-
-
-def test_draw_follows_temperature_top_k_and_top_p():
-    logits = [0.5, 2.0, -1.0, 1.0, -math.inf]
-    exact = torch.tensor(logits)
-    torch.testing.assert_close(probabilities(Sampling(), logits), exact.softmax(0), atol=1e-3, rtol=0)
-    cool = probabilities(Sampling(temperature=0.5), logits)
-    torch.testing.assert_close(cool, (2 * exact).softmax(0), atol=1e-3, rtol=0)
-    first_two = torch.tensor([-math.inf, 2.0, -math.inf, 1.0, -math.inf]).softmax(0)
-    torch.testing.assert_close(probabilities(Sampling(top_k=2), logits), first_two, atol=1e-3, rtol=0)
-    # softmax gives 0.14, 0.61, 0.03, 0.22: 0.7 needs the first two, 0.6 only the first
-    torch.testing.assert_close(probabilities(Sampling(top_p=0.7), logits), first_two, atol=1e-3, rtol=0)
-    assert probabilities(Sampling(top_p=0.6), logits)[1] == 1
-    assert probabilities(Sampling(top_p=1e-9), logits)[1] == 1
-    assert probabilities(Sampling(top_k=99), logits)[4] == 0
-
-
-@pytest.mark.parametrize("kind", ["one_generator", "global", "own_generators"])
-def test_the_same_seed_draws_the_same_samples(kind):
-    model = RandomModel(9, seed=12)
-
-    def run(seed):
-        generator = {"one_generator": torch.Generator().manual_seed(seed), "global": None}.get(kind)
-        if kind == "own_generators":
-            generator = sentence_generators(seed, range(3))
-        torch.manual_seed(seed)
-        return Sampling(n_best=2)(model.step, model.start(range(3)), max_lengths=[9] * 3, generator=generator)
-
-    assert run(1) == run(1)
-    assert run(1) != run(2)
-
-
-def test_top_k_of_one_is_greedy():
-    model = RandomModel(9, seed=13)
-    sampled = Sampling(top_k=1)(model.step, model.start(range(5)), max_lengths=[9] * 5)
-    greedy = Greedy()(model.step, model.start(range(5)), max_lengths=[9] * 5)
-    assert [hypotheses[0].ids for hypotheses in sampled] == [hypotheses[0].ids for hypotheses in greedy]
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,16 @@ German: [front] finite-verb subject middle-field right-bracket in main clauses; 
 finite-verb in subordinate ones. English: [front] subject auxiliary verb objects manner place time.
 """
 
+from typing import TYPE_CHECKING
+
 from mt.data.bundled import morphology_de as german
 from mt.data.bundled.lexicon import Verb
 from mt.data.bundled.morphology_de import ACCUSATIVE, DATIVE, ER, HABEN, NOMINATIVE, SEIN, WERDEN
+from mt.data.bundled.noun_phrase import Nominal, NounPhrase
 from mt.data.bundled.sentence import Word, spell
+
+if TYPE_CHECKING:
+    from mt.data.bundled.draw_adverbial import Adverbial  # that module imports this one
 
 # name: English words before the infinitive (first one is finite), negated finite, past; German; its past tense
 MODALS = {
@@ -65,8 +71,14 @@ class Clause:
         self.negated = negated
         self.spoken = spoken
         self.contracted = self.passive = self.gladly = self.to_dative = False
-        self.accusative = self.dative = self.prepositional = self.predicate = None
-        self.time = self.frequency = self.manner = self.place = None
+        self.accusative: Nominal | None = None
+        self.dative: Nominal | None = None
+        self.prepositional: Adverbial | None = None
+        self.predicate: Adverbial | None = None
+        self.time: Adverbial | None = None
+        self.frequency: Adverbial | None = None
+        self.manner: Adverbial | None = None
+        self.place: Adverbial | None = None
         self.after: tuple[list[Word], list[Word]] = ([], [])
 
     # English
@@ -151,7 +163,8 @@ class Clause:
         subject = [] if skip_subject else self.subject.english("subject")
         finite, rest = self._english_verb(question)
         negation: list[Word] = []
-        if self.negated and not (self.is_kein and self.accusative.determiner == "no"):
+        has_no = isinstance(self.accusative, NounPhrase) and self.accusative.determiner == "no"
+        if self.negated and not (self.is_kein and has_no):
             mark = self.negation_mark
             if self.contracted and finite and finite[0].text not in ("am", "may"):
                 finite = [Word(contract(finite[0].text), finite[0].marks | mark)]
@@ -160,8 +173,8 @@ class Clause:
             else:
                 negation = [Word("not", mark)]
         frequency = self.frequency.en if self.frequency else []
-        has_time_in_front = self.time is not None and self.time.is_front and not question
-        words = [*front, *self.time.en] if has_time_in_front else list(front)
+        time_in_front = self.time.en if self.time is not None and self.time.is_front and not question else None
+        words = list(front) if time_in_front is None else [*front, *time_in_front]
         if question:
             words += finite + subject + negation + frequency + rest
         elif self.modal in ("want", "have") or self.gladly:  # often wants to; does not want to
@@ -176,7 +189,7 @@ class Clause:
             )
         else:
             words += subject + finite + negation + frequency + rest
-        return words + self.english_rest(with_time=not has_time_in_front)
+        return words + self.english_rest(with_time=time_in_front is None)
 
     def english_infinitive(self) -> list[Word]:
         """The verb in its base form with all that follows it."""
@@ -254,7 +267,10 @@ class Clause:
             words += dative.german(DATIVE)
         is_kein = self.is_kein and not self.gladly
         if accusative and not accusative.is_pronoun:
-            words += accusative.german(ACCUSATIVE, negated=self.marks[2]) if is_kein else accusative.german(ACCUSATIVE)
+            if is_kein and isinstance(accusative, NounPhrase):
+                words += accusative.german(ACCUSATIVE, negated=self.marks[2])
+            else:
+                words += accusative.german(ACCUSATIVE)
         if self.negated and not is_kein and not self.gladly and not (self.predicate and self.predicate.is_negated):
             words.append(Word("nicht", self.marks[2]))
         for part in (self.manner, self.place, self.prepositional, self.predicate):

@@ -1,5 +1,7 @@
 """Adjectives: predicates, professions, endings, comparison."""
 
+from functools import partial
+
 from mt.data.bundled import lexicon
 from mt.data.bundled.clause import Clause
 from mt.data.bundled.construction import Sentence, construction
@@ -126,8 +128,8 @@ def compared_pair(d: Draw):
             else None
         )
         plural = d.needs_plural(first) or d.needs_plural(second)
-        options = {"definite": 1.0, "determiner": owner, "owner": owner or "I", "adjective": 0.0, "is_plural": plural}
-        return d.phrase_of(first, **options), d.phrase_of(second, **options), entry
+        side = partial(d.phrase_of, definite=1.0, determiner=owner, owner=owner or "I", adjective=0.0, is_plural=plural)
+        return side(first), side(second), entry
 
 
 @construction(1.2)

@@ -69,6 +69,7 @@ def fronted_place(d: Draw) -> Sentence:
     )
     clause = d.clause(verb, tense=tense)
     place = d.place_for(verb)
+    assert place is not None  # the verb has a flag that names places
     return Sentence(clause.english(front=[*place.en, Word(",")]), clause.german(front=place.de))
 
 
@@ -202,6 +203,7 @@ def time_before_place(d: Draw) -> Sentence:
     clause.time = d.time(tense, verb)
     if verb.frame == "ride":  # English: to Berlin by train; German: mit dem Zug nach Berlin
         place, means = d.place_for(verb, is_direction=True), d.means()
+        assert place is not None  # so has every verb of this frame
         clause.place = Adverbial([*place.en, *means.en], [*means.de, *place.de])
     return statement(clause)
 

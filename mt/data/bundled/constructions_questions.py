@@ -108,7 +108,7 @@ def question_whom(d: Draw) -> Sentence:
         clause.time = d.time(tense, verb)
     who, preposition = d.mark(), d.mark()
     en = [Word("who", who)]
-    if frame == "prepositional" and verb.governs[0]:
+    if frame == "prepositional" and verb.governs is not None and verb.governs[0]:
         english, german, case = verb.governs
         clause.after = ([], [])
         clause.prepositional = Adverbial([Word(english, preposition)], [])

@@ -158,6 +158,7 @@ def relative_other(d: Draw) -> Sentence:
             if verb.governs is None:
                 verb = next(v for v in VERBS["prepositional"] if v.en.base == verb.en.base)
             inner = d.clause(verb, subject=d.person(pronouns=0.6), tense="past", with_object=False)
+            assert verb.governs is not None
             en_preposition, de_preposition, case = verb.governs
             en = inner.english(front=[Word(en_preposition, preposition), Word("whom", mark)])
             de = [
@@ -194,12 +195,14 @@ def pronoun_agreement(d: Draw) -> Sentence:
         second.accusative = again
         d.lemmas += ["look for/suchen", "find/finden"]
     else:
-        first = describe(d, head, state=False)
-        second = describe(d, again, state=False, noun=noun) if first else None
-        adjectives = frozenset(clause.predicate.en[-1].text for clause in (first, second) if clause)
-        if len(adjectives) < 2 or adjectives in OPPOSED or adjectives <= COLORS:
+        one = describe(d, head, state=False)
+        other = describe(d, again, state=False, noun=noun) if one else None
+        predicates = [clause.predicate for clause in (one, other) if clause and clause.predicate]
+        adjectives = frozenset(predicate.en[-1].text for predicate in predicates)
+        if one is None or other is None or len(adjectives) < 2 or adjectives in OPPOSED or adjectives <= COLORS:
             return pronoun_agreement(d)
-        if _value(first.predicate) == _value(second.predicate):
+        first, second = one, other
+        if _value(predicates[0]) == _value(predicates[1]):
             return _two(first, "and", "und", second, d.mark(), comma_de=False)
     return _two(first, "but", "aber", second, d.mark())
 

@@ -59,6 +59,7 @@ class Draw(AdverbialDraw, VerbDraw):
         elif frame == "dative":
             clause.dative = self.object(verb.objects, subject, definite=1.0)
         elif frame == "prepositional":
+            assert verb.governs is not None
             en, de, case = verb.governs
             target = self.object(verb.objects, subject, definite=1.0)
             if en:
@@ -74,18 +75,18 @@ class Draw(AdverbialDraw, VerbDraw):
         if frame == "ditransitive":
             clause.dative = self.human_object(PERSONS, subject)
             clause.to_dative = verb.en.base in ("explain",) or self.chance(0.35)
-        if clause.negated and clause.accusative is not None and clause.accusative.noun is not None:
-            phrase = clause.accusative
-            if isinstance(phrase.determiner, tuple):
-                phrase.determiner = "the"
-                phrase.is_indefinite = False
-            elif phrase.determiner == "" and phrase.is_plural:
-                phrase.determiner = "any"
+        accusative = clause.accusative
+        if clause.negated and isinstance(accusative, NounPhrase):
+            if isinstance(accusative.determiner, tuple):
+                accusative.determiner = "the"
+                accusative.is_indefinite = False
+            elif accusative.determiner == "" and accusative.is_plural:
+                accusative.determiner = "any"
 
     def suit(self, clause: Clause) -> None:
         """Puts the object into the plural where the verb or noun wants it."""
         phrase = clause.accusative
-        if phrase is None or phrase.noun is None or phrase.is_plural or not self.needs_plural(phrase.noun, clause.verb):
+        if not isinstance(phrase, NounPhrase) or phrase.is_plural or not self.needs_plural(phrase.noun, clause.verb):
             return
         determiner = phrase.determiner
         clause.accusative = NounPhrase(

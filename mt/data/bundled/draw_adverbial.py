@@ -22,7 +22,7 @@ SPOTS = tuple(tuple(part.strip() for part in line.split(";")) for line in places
 PURPOSES = tuple(tuple(part.strip() for part in line.split(";")) for line in places.PURPOSES.strip().splitlines())
 WALL = ("wallspot", "on", "an")
 MEANS = tuple(tuple(part.strip() for part in line.split(";")) for line in places.MEANS.strip().splitlines())
-TIMES = {}
+TIMES: dict[str, tuple[Phrase, ...]] = {}
 for _phrase in lexicon.phrases("TIMES"):
     TIMES[_phrase.when] = (*TIMES.get(_phrase.when, ()), _phrase)
 # which times go with which tense of English
@@ -105,8 +105,7 @@ class AdverbialDraw(NounDraw):
         if name == "FIXED":
             row = self.pick(FIXED_PLACES)
             en, de, links = row[3:] if is_direction else row[:3]
-            pairs = tuple(tuple(map(int, link.split("-"))) for link in links.split())
-            return self.adverbial(Phrase(en, tuple(en.split()), tuple(de.split()), pairs, ""))
+            return self.adverbial(Phrase(en, tuple(en.split()), tuple(de.split()), lexicon.read_links(links), ""))
         row = PLACES[name]
         noun = lexicon.noun(name)
         self.lemmas.append(name)

@@ -139,8 +139,14 @@ def _verb(frame: str, fields: list[str]) -> Verb:
     )
 
 
+def read_links(links: str) -> tuple[tuple[int, int], ...]:
+    """Pairs of numbers of words: "0-0 1-2" gives ((0, 0), (1, 2))."""
+    pairs = (link.split("-") for link in links.split())
+    return tuple((int(en), int(de)) for en, de in pairs)
+
+
 def _phrase(fields: list[str], when: str = "") -> Phrase:
-    links = tuple(tuple(map(int, link.split("-"))) for link in (fields[3].split() if len(fields) > 3 else ["0-0"]))
+    links = read_links(fields[3] if len(fields) > 3 else "0-0")
     return Phrase(
         fields[0], tuple(fields[0].split()), tuple(fields[1].split()), links, fields[2] if len(fields) > 2 else when
     )

@@ -4,6 +4,8 @@ All have `person` (0 ich .. 5 sie, for the German verb), `en_person` (for the En
 `german(case)`. `is_pronoun` and `is_indefinite` steer word order and negation.
 """
 
+from typing import Protocol
+
 from mt.data.bundled import morphology_de as german
 from mt.data.bundled import morphology_en as english
 from mt.data.bundled.lexicon import Adjective, Noun
@@ -28,6 +30,23 @@ PRONOUNS = {
 ENGLISH_PLURAL = frozenset(("we", "they", "you", "you all", "you, sir"))
 
 
+class Nominal(Protocol):
+    """What can be an object: `noun` is None for pronouns, names and phrases that are joined."""
+
+    @property
+    def is_pronoun(self) -> bool: ...
+
+    @property
+    def is_indefinite(self) -> bool: ...
+
+    @property
+    def noun(self) -> Noun | None: ...
+
+    def english(self, role: str) -> list[Word]: ...
+
+    def german(self, case: int) -> list[Word]: ...
+
+
 class Pronoun:
     """A personal pronoun."""
 
@@ -38,8 +57,7 @@ class Pronoun:
     def __init__(self, name: str, mark: int):
         self.name = name
         self.mark = mark
-        self.forms = PRONOUNS[name]
-        self.person = self.forms[8]
+        *self.forms, self.person = PRONOUNS[name]
         self.en_person = SIE if name in ENGLISH_PLURAL else self.person
         self.owner = "it" if name.startswith("it") else name
 
@@ -147,7 +165,7 @@ class NounPhrase:
         return Pronoun({"m": "it m", "f": "it f", "n": "it"}[self.noun.gender], mark)
 
     def english(self, role: str = "object") -> list[Word]:
-        words = []
+        words: list[Word] = []
         for adjective, mark in zip(self.adjectives, self.adjective_marks, strict=True):
             words += spell(adjective.en[self.degree if not words else 0], mark)
         words += spell(self.noun.en[self.is_plural], self.mark)

@@ -163,11 +163,11 @@ def _kept(judged: Judged, repeats: Repeats, repeat_reasons: list[str], ledger: L
     broken = repeats.admit(judged.keys, len(open_))
     reasons |= {int(open_[place]): repeat_reasons[broken[place] - 1] for place in np.flatnonzero(broken)}
     is_kept[list(reasons)] = False
-    rows = {side: block.raw_lines(side) for side in ("source", "target")} if reasons else {}
+    sources, targets = (block.raw_lines(side) if reasons else [] for side in ("source", "target"))
     place = 0
     for dropped in sorted(reasons):
         ledger.keep(dropped - place)
-        ledger.drop(reasons[dropped], Pair(*(lines[dropped].decode() for lines in rows.values())))
+        ledger.drop(reasons[dropped], Pair(sources[dropped].decode(), targets[dropped].decode()))
         place = dropped + 1
     ledger.keep(len(block) - place)
     return block.only(is_kept)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from mt.data.cleaning.rules import broken_rule, skipped_rules
 from mt.data.cleaning.settings import NO_RULES, CleaningSettings
@@ -43,7 +44,7 @@ REMEDIES = {
     "in valid or test": "the held-out sets were taken from train, or train contains them",
 }
 # rules for a single pair, with the values to try
-WORTH_TRYING = {
+WORTH_TRYING: dict[str, Sequence[bool | int | float | str]] = {
     "drop_empty": [True],
     "max_words": [250],
     "max_characters": [2000],
@@ -132,12 +133,13 @@ def _setting(reason: str) -> str:
 def _would_drop(
     section: Section, sample: Sequence[Drawn], settings: CleaningSettings, codes: dict[str, tuple[str, str]]
 ) -> None:
-    found = {}
+    found: dict[str, list[Pair]] = {}
     for name, values in WORTH_TRYING.items():
         if getattr(settings, name) != getattr(NO_RULES, name):
             continue
         for value in values:
-            alone = replace(NO_RULES, **{name: value})
+            changes: dict[str, Any] = {name: value}
+            alone = replace(NO_RULES, **changes)
             broken = [drawn.pair for drawn in sample if broken_rule(drawn.pair, alone, *codes[drawn.source_name])]
             found[f"{name}={str(value).lower()}"] = broken
     section.numbers["rules that are off would drop"] = {rule: len(pairs) for rule, pairs in found.items()}

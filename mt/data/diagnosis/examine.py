@@ -82,9 +82,9 @@ def examine(
         sections.append(_cleaning(data, surveys, ledger))
     if prepared is None:
         return Examined([*sections, preparing], None, 1.0)
-    kept = list(prepared.train.sample(ENCODED))
-    is_whole = train.is_whole and len(kept) == len(prepared.train)
-    cut, pieces = pieces_section(kept, prepared.tokenizers, tokenizer, codes, is_whole=is_whole)
+    encoded = list(prepared.train.sample(ENCODED))
+    is_whole = train.is_whole and len(encoded) == len(prepared.train)
+    cut, pieces = pieces_section(encoded, prepared.tokenizers, tokenizer, codes, is_whole=is_whole)
     if kept is None and 2 * len(prepared.train) > TOKENIZER_SENTENCES:
         cut.lines.insert(1, f"(for this report trained on {TOKENIZER_SENTENCES:,} of the sentences, drawn at random)")
     draw_lengths(

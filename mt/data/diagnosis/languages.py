@@ -95,7 +95,7 @@ def languages_section(views: Sequence[View], *, num_compared: int = 1) -> Sectio
         pairs = _spread(view.pairs, LOOKED_AT)
         if not pairs:
             continue
-        sides = [SideLanguage.of([pair[side] for pair in pairs], view.codes[side]) for side in range(2)]
+        sides = [SideLanguage.of([pair.texts[side] for pair in pairs], view.codes[side]) for side in range(2)]
         rows += [_row(view.name, side) for side in sides]
         section.numbers[view.name] = {side.code: asdict(side) for side in sides}
         for finding in _judged(*sides):

@@ -44,7 +44,7 @@ def _draw_pieces(axes: Axes, codes: tuple[str, str], pieces: Sequence[np.ndarray
     edges = np.arange(0, end + width + 1, width) - 0.5
     for lengths, code, colour in zip(pieces, codes, (BLUE, ORANGE), strict=True):
         axes.hist(
-            lengths, edges, weights=np.full(len(lengths), 100 / len(lengths) / width),
+            lengths, list(edges), weights=np.full(len(lengths), 100 / len(lengths) / width),
             histtype="step", color=colour, label=code, linewidth=1.5,
         )  # fmt: skip
     if max_pieces < end:

@@ -25,7 +25,7 @@ class Lengths:
     @classmethod
     def of(cls, pairs: Sequence[Pair]) -> Lengths:
         """Words (what blanks separate) and characters."""
-        return cls(*(_of_side([pair[side] for pair in pairs]) for side in range(2)))
+        return cls(*(_of_side([pair.texts[side] for pair in pairs]) for side in range(2)))
 
     def section(self, source_language: str, target_language: str) -> Section:
         """A table of percentiles."""

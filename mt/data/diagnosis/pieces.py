@@ -93,9 +93,9 @@ def pieces_section(
         f"{settings.model_type}, {kind} of {' and '.join(f'{one.size:,}' for one in dict.fromkeys(each))} pieces"
     )
     rows = [["", "pieces", "pieces a word", "characters a piece", "spelled in bytes", "decoded as before"]]
-    sides = [Spelling.of([pair[side] for pair in pairs], tokenizer) for side, tokenizer in enumerate(each)]
+    sides = [Spelling.of([pair.texts[side] for pair in pairs], tokenizer) for side, tokenizer in enumerate(each)]
     for side, (code, spelling) in enumerate(zip(codes, sides, strict=True)):
-        numbers = _numbers(spelling, [pair[side] for pair in pairs])
+        numbers = _numbers(spelling, [pair.texts[side] for pair in pairs])
         rows.append([code, *_cells(numbers)])
         section.numbers[code] = numbers
         if len(pairs) >= FEWEST_PAIRS:

@@ -22,7 +22,7 @@ class SideModel:
         counts = [Counter[str](), Counter[str]()]
         for pair in pairs[::step]:
             for side in range(2):
-                counts[side].update(_features(pair[side]))
+                counts[side].update(_features(pair.texts[side]))
         common = [
             feature for feature, count in (counts[0] + counts[1]).most_common(NUM_FEATURES) if count >= FEWEST_TIMES
         ]

@@ -138,5 +138,5 @@ def _header(path: Path) -> list[str]:
     return [name or f"Unnamed: {place}" for place, name in enumerate(names)]  # as pandas names them
 
 
-def _one_line(error: Exception) -> str:
+def _one_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

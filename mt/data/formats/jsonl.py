@@ -32,13 +32,13 @@ class JsonLines:
         object.__setattr__(self, "path", path_list(self.path))
 
     def __iter__(self) -> Iterator[Pair]:
-        for path in self.path:
+        for path in path_list(self.path):
             yield from self._read(find_file(path))
 
     def fingerprint(self) -> str:
         """Changes with the paths, sizes and times of the files and with the settings."""
         return fingerprint_of(
-            "JsonLines", file_stamps(self.path), self.source_field, self.target_field, self.links_field
+            "JsonLines", file_stamps(path_list(self.path)), self.source_field, self.target_field, self.links_field
         )
 
     def _read(self, path: Path) -> Iterator[Pair]:

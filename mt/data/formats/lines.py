@@ -27,7 +27,7 @@ OTHER_BYTE_ORDER_MARKS = {
     b"\xfe\xff": "UTF-16",
 }
 # Positions of NUL bytes in ASCII letters, in encodings without a byte order mark.
-NULS = {
+NULS: dict[tuple[bool, ...], str] = {
     (False, True, True, True): "UTF-32LE",
     (True, True, True, False): "UTF-32BE",
     (False, True, False, True): "UTF-16LE",
@@ -112,7 +112,8 @@ def portions(blocks: Iterable[bytes], name: str, *, encoding: str = "utf-8") -> 
             else:  # of a line that is too long, the rest is only counted
                 unended = [b"".join(unended)[:SHOWN_BYTES] or block[:SHOWN_BYTES]]
             continue
-        content, lines = (block or b"")[:end], []
+        content = (block or b"")[:end]
+        lines: list[Line] = []
         if is_start and (size or content):
             refuse_other_data(b"".join([*unended, content]), name)
             is_start = False
@@ -134,7 +135,7 @@ def portions(blocks: Iterable[bytes], name: str, *, encoding: str = "utf-8") -> 
 def refuse_other_data(content: bytes, name: str) -> None:
     """Raises ValueError for the start of a file in another encoding of Unicode, or of binary data."""
     encoding = next((other for mark, other in OTHER_BYTE_ORDER_MARKS.items() if content.startswith(mark)), None)
-    encoding = encoding or NULS.get(tuple(byte == 0 for byte in content[:4]))  # type: ignore[arg-type]
+    encoding = encoding or NULS.get(tuple(byte == 0 for byte in content[:4]))
     if encoding:
         file = "FILE" if name == STANDARD_INPUT else shlex.quote(name)
         raise ValueError(f"{name}: must be UTF-8, this is {encoding}: iconv -f {encoding} -t UTF-8 {file} > NEW_FILE")
@@ -167,7 +168,7 @@ def _decoded(content: bytes, number: int, start: int, name: str, encoding: str) 
     lines = text.split("\n")
     if not lines[-1]:  # after the last "\n"
         lines.pop()
-    return lines  # type: ignore[return-value]
+    return lines  # type: ignore[return-value]  # as Line; a copy of the list would only cost time
 
 
 def _decoded_singly(content: bytes, number: int, start: int, name: str, encoding: str) -> Iterator[Line]:

@@ -51,12 +51,14 @@ class Parquet:
         object.__setattr__(self, "path", path_list(self.path))
 
     def __iter__(self) -> Iterator[Pair]:
-        for path in self.path:
+        for path in path_list(self.path):
             yield from self._read(find_file(path))
 
     def fingerprint(self) -> str:
         """Changes with the paths, sizes and times of the files and with the settings."""
-        return fingerprint_of("Parquet", file_stamps(self.path), self.source_field, self.target_field, self.links_field)
+        return fingerprint_of(
+            "Parquet", file_stamps(path_list(self.path)), self.source_field, self.target_field, self.links_field
+        )
 
     def _read(self, path: Path) -> Iterator[Pair]:
         fields = [field for field in (self.source_field, self.target_field, self.links_field) if field is not None]
@@ -209,10 +211,12 @@ def _decoded(text: str | bytes, place: str, row: int, field: str) -> str | Fault
 
 
 def _pair(*texts: str | FaultyLine | None) -> Pair:
-    fault, shown = None, []
+    fault: Fault | None = None
+    shown: list[str | None] = []
     for text in texts:
         if isinstance(text, FaultyLine):
-            text, fault = text.text, fault or text.fault
+            fault = fault or text.fault
+            text = text.text
         shown.append(text and in_one_line(text))
     links = shown[2] if len(shown) > 2 else None
     return Pair(shown[0] or "", shown[1] or "", links, fault)

@@ -42,9 +42,11 @@ def _largest_value(file: IO[bytes], start: int, num_bytes: int, num_values: int)
     while place < start + num_bytes and num_values > 0:
         file.seek(place)
         header = _Header(file.read(HEADER_BYTES))
-        kind, size, packed = (header.fields.get(key) for key in (1, 2, 3))
-        if not all(isinstance(one, int) and one >= 0 for one in (kind, size, packed)):
+        numbers = [header.fields.get(key) for key in (1, 2, 3)]
+        sizes = [one for one in numbers if isinstance(one, int) and one >= 0]
+        if len(sizes) < len(numbers):
             raise DamagedFile("not a sound Parquet file (a page without its sizes)")
+        kind, size, packed = sizes
         if size > PAGE_BYTES:
             raise DamagedFile(f"a page of {size:,} bytes, more than {PAGE_BYTES:,}")
         inner = header.fields.get(5 if kind == 0 else 8) if kind in (0, 3) else {}

@@ -50,13 +50,13 @@ class Po:
         object.__setattr__(self, "path", path_list(self.path))
 
     def __iter__(self) -> Iterator[Pair]:
-        for path in self.path:
+        for path in path_list(self.path):
             for pair in _PoReader(find_file(path)).read():
                 yield pair._replace(source=pair.target, target=pair.source) if self.reverse else pair
 
     def fingerprint(self) -> str:
         """Changes with the paths, sizes and times of the files and with the settings."""
-        return fingerprint_of("Po", file_stamps(self.path), self.reverse)
+        return fingerprint_of("Po", file_stamps(path_list(self.path)), self.reverse)
 
 
 @dataclass

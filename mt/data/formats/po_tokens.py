@@ -52,7 +52,8 @@ def unescaped(string: str, charset: str) -> Text:
     place = 0
     while (start := string.find("\\", place)) >= 0:
         escape = ESCAPE.match(string, start)
-        hexadecimal, octal, letter = escape.groups()  # type: ignore[union-attr]
+        assert escape is not None  # a backslash is enough to match
+        hexadecimal, octal, letter = escape.groups()
         parts.append(string[place:start])
         if letter:
             parts.append(ESCAPED[letter])
@@ -64,14 +65,15 @@ def unescaped(string: str, charset: str) -> Text:
             parts.append(bytes([byte]))
         else:
             raise NotPo(f"an invalid escape ({string[start : start + 2]})")
-        place = escape.end()  # type: ignore[union-attr]
+        place = escape.end()
     return joined([*parts, string[place:]], charset)
 
 
 def joined(parts: list[Text], charset: str) -> Text:
     """The parts as one text; bytes if one of them is."""
-    if all(isinstance(part, str) for part in parts):
-        return "".join(parts)  # type: ignore[arg-type]
+    texts = [part for part in parts if isinstance(part, str)]
+    if len(texts) == len(parts):
+        return "".join(texts)
     try:
         return b"".join(part if isinstance(part, bytes) else part.encode(charset) for part in parts)
     except UnicodeEncodeError:

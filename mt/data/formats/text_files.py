@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 from pathlib import Path
@@ -11,7 +11,7 @@ from mt.data.block import COLUMNS, OPTIONAL
 from mt.data.fingerprint import fingerprint_of
 from mt.data.formats.lines import FaultyLine, find_file, scan_lines
 from mt.data.formats.paths import Paths, file_stamps, path_list
-from mt.data.pair import Pair
+from mt.data.pair import Fault, Pair
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +36,9 @@ class TextFiles:
                 continue
             paths = path_list(paths, name)
             object.__setattr__(self, name, paths)
-            if len(paths) != len(self.source):
-                raise ValueError(f"{name} ({len(paths)} files) must be as many files as source ({len(self.source)})")
+            num_sources = len(path_list(self.source))
+            if len(paths) != num_sources:
+                raise ValueError(f"{name} ({len(paths)} files) must be as many files as source ({num_sources})")
 
     def __iter__(self) -> Iterator[Pair]:
         columns = [name for name in COLUMNS if getattr(self, name) is not None]
@@ -46,21 +47,27 @@ class TextFiles:
 
     def fingerprint(self) -> str:
         """Changes with the paths, sizes and times of the files."""
-        paths = [*self.source, *self.target, *(self.links or ())]
-        trees = (
-            [file_stamps(self.tree)] if self.tree else []
-        )  # without trees, the same fingerprint as in older versions
-        return fingerprint_of("TextFiles", len(self.source), file_stamps(paths), *trees)
+        sources = path_list(self.source)
+        paths = [*sources, *path_list(self.target), *(path_list(self.links) if self.links else ())]
+        # without trees, the same fingerprint as in older versions
+        trees = [file_stamps(path_list(self.tree))] if self.tree else []
+        return fingerprint_of("TextFiles", len(sources), file_stamps(paths), *trees)
+
+
+def _pair(columns: list[str], texts: Sequence[str], fault: Fault | None = None) -> Pair:
+    source, target, *others = texts
+    if not others:
+        return Pair(source, target, None, fault)
+    named = dict(zip(columns[2:], others, strict=True))
+    return Pair(source, target, named.get("links"), fault, named.get("tree"))
 
 
 def _read_together(columns: list[str], paths: list[Path]) -> Iterator[Pair]:
     readers = [scan_lines(path) for path in paths]
     for number, lines in enumerate(zip_longest(*readers)):
-        for line in lines:
-            if line.__class__ is not str:
-                break
-        else:
-            yield Pair(**dict(zip(columns, lines, strict=True)))
+        texts = [line for line in lines if isinstance(line, str)]
+        if len(texts) == len(lines):
+            yield _pair(columns, texts)
             continue
         faulty = [line for line in lines if isinstance(line, FaultyLine)]
         faulty.sort(key=lambda line: not line.ends_file)  # the end of a file is the most important fault
@@ -70,7 +77,7 @@ def _read_together(columns: list[str], paths: list[Path]) -> Iterator[Pair]:
             named = ", ".join(f"{path} has {count}" for path, count in zip(paths, counts, strict=True))
             raise ValueError(f"line counts must be equal: {named} lines")
         texts = [line.text if isinstance(line, FaultyLine) else line or "" for line in lines]
-        yield Pair(**dict(zip(columns, texts, strict=True)), fault=faulty[0].fault)
+        yield _pair(columns, texts, faulty[0].fault)
         if is_last:
             return
 

@@ -78,7 +78,7 @@ class _TmxReader(UnitReader):
             self.num_units += 1
             if all(self._fits):
                 self._num_pairs += 1
-                self.pairs.append(Pair(*self._texts, fault=self.fault))
+                self.pairs.append(Pair(self._texts[0], self._texts[1], fault=self.fault))
 
     def on_damage(self, depth: int) -> None:
         self._fit = 0

@@ -37,22 +37,25 @@ class Tsv:
             raise ValueError(f"source_column and target_column must differ, both are {self.source_column!r}")
 
     def __iter__(self) -> Iterator[Pair]:
-        for path in self.path:
+        for path in path_list(self.path):
             yield from self._read(find_file(path))
 
     def fingerprint(self) -> str:
         """Changes with the paths, sizes and times of the files and with the settings."""
-        return fingerprint_of("Tsv", file_stamps(self.path), self.source_column, self.target_column, self.header)
+        return fingerprint_of(
+            "Tsv", file_stamps(path_list(self.path)), self.source_column, self.target_column, self.header
+        )
 
     def _read(self, path: Path) -> Iterator[Pair]:
         lines = enumerate(scan_lines(path), start=1)
-        columns = {"source_column": self.source_column, "target_column": self.target_column}
-        if self.header or any(isinstance(column, str) for column in columns.values()):
+        names: list[str] = []
+        if self.header or isinstance(self.source_column, str) or isinstance(self.target_column, str):
             _, first = next(lines, (1, ""))
             if isinstance(first, FaultyLine):
                 raise ValueError(first.fault.message)
-            columns = {name: _position(column, name, first.split("\t"), path) for name, column in columns.items()}
-        source, target = columns.values()
+            names = first.split("\t")
+        source = _position(self.source_column, "source_column", names, path)
+        target = _position(self.target_column, "target_column", names, path)
         needed = max(source, target)
         for number, line in lines:
             fault = None
@@ -63,11 +66,12 @@ class Tsv:
                 yield Pair(cells[source], cells[target], fault=fault)
                 continue
             if fault is None:
-                name = next(name for name, column in columns.items() if column == needed)
+                name = "source_column" if source == needed else "target_column"
                 found = f"{len(cells)} tab-separated column{'s' if len(cells) > 1 else ''}"
                 message = f"{path} line {number}: {name} ({needed}, counted from 0) is missing in {found}"
                 fault = Fault("missing column", message)
-            yield Pair(*(cells[column] if column < len(cells) else "" for column in (source, target)), fault=fault)
+            readable = [cells[column] if column < len(cells) else "" for column in (source, target)]
+            yield Pair(readable[0], readable[1], fault=fault)
 
 
 def _position(column: int | str, name: str, header: list[str], path: Path) -> int:

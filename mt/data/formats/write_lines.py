@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from json.decoder import scanstring
 from typing import NamedTuple
 
 from mt.data.formats.lines import BYTE_ORDER_MARK, refuse_other_data
@@ -74,15 +73,12 @@ class TsvWriter(Writer):
 
     def slots(self, content: bytes, name: str) -> list[Slot]:
         lines = lines_of(content, name)
-        columns = [self.source_column, self.target_column]
-        if self.header or any(isinstance(column, str) for column in columns):
+        names: list[str] = []
+        if self.header or isinstance(self.source_column, str) or isinstance(self.target_column, str):
             first = next(lines, None)
             names = first.text.split("\t") if first else []
-            for place, column in enumerate(columns):
-                if isinstance(column, str) and column not in names:
-                    raise ValueError(f"{name}: column ({column}) must be one of its columns: {', '.join(names)}")
-                columns[place] = names.index(column) if isinstance(column, str) else column
-        return [self._slot(line, *columns, name) for line in lines]  # type: ignore[arg-type]
+        source, target = (_position(column, names, name) for column in (self.source_column, self.target_column))
+        return [self._slot(line, source, target, name) for line in lines]
 
     def _slot(self, line: _Line, source: int, target: int, name: str) -> Slot:
         cells = line.text.split("\t")
@@ -97,6 +93,14 @@ class TsvWriter(Writer):
             return [Edit(start, end, (b"\t" if is_new else b"") + text.encode())]
 
         return Slot(Segment(cells[source], present), line.place, put)
+
+
+def _position(column: int | str, names: list[str], name: str) -> int:
+    if isinstance(column, int):
+        return column
+    if column not in names:
+        raise ValueError(f"{name}: column ({column}) must be one of its columns: {', '.join(names)}")
+    return names.index(column)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +159,7 @@ def _value_of(line: str, place: int, name: str) -> tuple[int, int]:
     found = (0, 0)
     place = _skip(line, place + 1)
     while line[place] != "}":
-        key, place = scanstring(line, place + 1, True)
+        key, place = DECODER.raw_decode(line, place)
         start = _skip(line, _skip(line, place) + 1)  # after the colon
         _, end = DECODER.raw_decode(line, start)
         if key == name:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -13,6 +14,8 @@ from mt.data.formats.writing import Edit, Segment, Slot, Writer
 ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r", "\a": "\\a", "\b": "\\b", "\f": "\\f"}
 ESCAPES["\v"] = "\\v"
 SHOWN = 60
+FUZZY = re.compile(r"(?<=[\s,=])fuzzy(?=[\s,]|$)")
+FUZZY_FLAG = re.compile(rb"(?<=[\s,=])fuzzy[ \t]*(?:,[ \t]*|$)|,[ \t]*fuzzy[ \t]*$")
 
 
 @dataclass
@@ -30,27 +33,35 @@ class _Entry:
     parts: dict[str, list[_String]] = field(default_factory=dict)
     keyword: str = ""
     is_parted: bool = False  # a blank line follows
+    flags: list[int] = field(default_factory=list)  # lines with flags
+    is_fuzzy: bool = False
+    previous: int | None = None  # the first line with the text that a fuzzy entry was made for (#|)
 
 
+@dataclass(frozen=True, kw_only=True)
 class PoWriter(Writer):
     """PO files: a segment for each msgstr, and for each form of a plural entry; the source is msgid for the singular
     form and msgid_plural for the others.
 
-    Fuzzy and untranslated entries are also segments; flags are unchanged, so that a fuzzy entry stays fuzzy. The header
-    and obsolete entries are not segments. A text is written in the charset of the header, on one line, or on one for
-    each line that it has. It begins and ends with a line end where the msgid does, as gettext demands, and only there.
+    Fuzzy and untranslated entries are also segments. With `review` an entry with a new text gets the flag `fuzzy`
+    (True) or loses it (False), and a template gets the charset UTF-8; None: flags are unchanged, so that a fuzzy entry
+    stays fuzzy. The header and obsolete entries are not segments. A text is written in the charset of the header, on
+    one line, or on one for each line that it has. It begins and ends with a line end where the msgid does, as gettext
+    demands, and only there.
     """
 
+    review: bool | None = None
+
     def slots(self, content: bytes, name: str) -> list[Slot]:
-        return _Reader(content, name).read()
+        return _Reader(content, name, self.review).read()
 
     def as_written(self, text: str, source: str) -> str:
         return _with_line_ends(text, source)
 
 
 class _Reader:
-    def __init__(self, content: bytes, name: str) -> None:
-        self._name = name
+    def __init__(self, content: bytes, name: str, review: bool | None) -> None:
+        self._name, self._review = name, review
         self._raw = content.split(b"\n")
         self._starts = [0]
         for raw in self._raw:
@@ -61,6 +72,7 @@ class _Reader:
         self._lines: list[str] = []
         self._entry = _Entry()
         self._slots: list[Slot] = []
+        self._shared: list[Edit] = []  # changes of the header that come with any new text
 
     def read(self) -> list[Slot]:
         for number, raw in enumerate(self._raw):
@@ -71,6 +83,13 @@ class _Reader:
             elif text.startswith("#"):
                 if self._is_complete:
                     self._finish()
+                if text.startswith("#~"):
+                    self._entry = _Entry()  # the flags before it belonged to it
+                elif text.startswith(("#,", "#=")):
+                    self._entry.flags.append(number)
+                    self._entry.is_fuzzy |= FUZZY.search(text) is not None
+                elif text.startswith("#|") and self._entry.previous is None:
+                    self._entry.previous = number
             else:
                 if self._is_complete and (self._entry.is_parted or self._is_header) and not _goes_on(text):
                     self._finish()
@@ -137,11 +156,16 @@ class _Reader:
             is_one = keyword in ("msgstr", f"msgstr[{self._form_of_one}]") or "msgid_plural" not in entry.parts
             source = self._decoded(entry.parts["msgid" if is_one else "msgid_plural"])
             strings = entry.parts[keyword]
-            put = self._putting(strings, source)
-            self._slots.append(Slot(Segment(source, self._decoded(strings)), f"line {strings[0].line + 1}", put))
+            put = self._putting(strings, source, [*self._shared, *self._flag_edits(entry)])
+            segment, place = Segment(source, self._decoded(strings)), f"line {strings[0].line + 1}"
+            self._slots.append(Slot(segment, place, put, state="fuzzy" if entry.is_fuzzy else ""))
 
     def _header(self, text: str) -> None:
         charset, plural = CHARSET.search(text), PLURAL_FORMS.search(text)
+        if charset and charset[1] == "CHARSET" and self._review is not None:
+            # a template: gettext refuses texts that are not ASCII without a charset
+            found = re.search(rb"(?<=charset=)CHARSET", b"\n".join(self._raw))
+            self._shared = [Edit(found.start(), found.end(), b"UTF-8")] if found else []
         if charset and charset[1] != "CHARSET":
             if not is_charset(charset[1]):
                 raise ValueError(f"{self._name}: its charset ({charset[1][:SHOWN]}) is not known here")
@@ -162,7 +186,36 @@ class _Reader:
         except (NotPo, UnicodeDecodeError) as error:
             raise self._wrong(strings[0].line, str(error)) from None
 
-    def _putting(self, strings: list[_String], source: str) -> Callable[[str], list[Edit]]:
+    def _flag_edits(self, entry: _Entry) -> list[Edit]:
+        """Sets or removes the flag `fuzzy`, as `review` says."""
+        if self._review is None or self._review == entry.is_fuzzy:
+            return []
+        if self._review:
+            if entry.flags:
+                raw, start = self._raw[entry.flags[0]], self._starts[entry.flags[0]]
+                place = start + raw.index(b"#") + 2
+                return [Edit(place, place, b" fuzzy,")]
+            first = min(one.line for strings in entry.parts.values() for one in strings)
+            first = self._line_of_keyword(first) if entry.previous is None else entry.previous
+            start = self._starts[first] + len(self._raw[first]) - len(self._raw[first].lstrip(b" \t\xef\xbb\xbf"))
+            return [Edit(start, start, b"#, fuzzy" + self._line_end)]
+        edits = []
+        for number in entry.flags:
+            raw, start = self._raw[number], self._starts[number]
+            rest = FUZZY_FLAG.sub(b"", raw.rstrip())
+            if rest != raw.rstrip():
+                end = self._starts[number + 1]
+                is_empty = not rest.strip().strip(b"#,= \t")
+                edits.append(Edit(start, end, b"") if is_empty else Edit(start, start + len(raw.rstrip()), rest))
+        return edits
+
+    def _line_of_keyword(self, number: int) -> int:
+        """The line of the keyword whose first string stands in a line."""
+        while number and not self._raw[number].lstrip(b" \t\xef\xbb\xbf").startswith(b"msg"):
+            number -= 1
+        return number
+
+    def _putting(self, strings: list[_String], source: str, flags: list[Edit]) -> Callable[[str], list[Edit]]:
         """A function that writes a text into the first of these strings, and removes lines that only hold others."""
         charset, line_end = self._charset, self._line_end
         first, *others = strings
@@ -172,7 +225,7 @@ class _Reader:
             lines = _with_line_ends(text, source).split("\n")
             lines = [f"{line}\n" for line in lines[:-1]] + ([lines[-1]] if lines[-1] or len(lines) == 1 else [])
             quoted = [_quoted(line, charset) for line in (lines if len(lines) == 1 else ["", *lines])]
-            edits = [self._edit(first, line_end.join(quoted))]
+            edits = [*flags, self._edit(first, line_end.join(quoted))]
             for one in others:
                 if one.line in alone:
                     end = min(self._starts[one.line + 1], self._starts[-1] - 1)

@@ -58,6 +58,9 @@ class Slot:
     segment: Segment
     place: str  # for messages: "line 3"
     put: Callable[[str], list[Edit]]
+    markup: bytes | None = None  # in XML: the content of the source, with its inline elements
+    state: str = ""  # of its target: "fuzzy" in PO, a state of XLIFF
+    is_locked: bool = False  # it is not to be translated
 
 
 class Edit(NamedTuple):
@@ -69,7 +72,11 @@ class Edit(NamedTuple):
 
 
 class Writer:
-    """Base of a format's writer; a subclass finds the places of a file's texts with `slots`."""
+    """Base of a format's writer; a subclass finds the places of a file's texts with `slots`.
+
+    Writers of formats that say how sure a translation is have `review`: new texts are marked as waiting for a review
+    (True) or as finished (False); None: what the file says stays.
+    """
 
     def slots(self, content: bytes, name: str) -> list[Slot]:
         """The segments of a file with this content (as `decoded` gives it), in order. Raises ValueError."""
@@ -85,7 +92,7 @@ class Writer:
         Raises ValueError where something cannot be read: a writer copies only valid files.
         """
         path = find_file(path)
-        content, _ = self.decoded(_content(path), str(path))
+        content, _ = self.decoded(content_of(path), str(path))
         return [slot.segment for slot in self.slots(content, str(path))]
 
     def write(self, path_in: str | Path, path_out: str | Path, texts: Sequence[str | None]) -> None:
@@ -98,7 +105,7 @@ class Writer:
         """
         path = find_file(path_in)
         packed = path.read_bytes()
-        content, encoded = self.decoded(_content(path), str(path))
+        content, encoded = self.decoded(content_of(path), str(path))
         slots = self.slots(content, str(path))
         if len(texts) != len(slots):
             raise ValueError(f"{path}: texts ({len(texts)}) must be as many as its segments ({len(slots)})")
@@ -116,7 +123,7 @@ class Writer:
                 edits += slots[number].put(text)
             except ValueError as error:  # an encoding that lacks a character, or invalid markup
                 raise ValueError(f"{path} {slots[number].place}: {_shown(text)} cannot be written ({error})") from None
-        new = encoded(_edited(content, edits))
+        new = encoded(edited(content, edits))
         self._check(content, self.decoded(new, str(path))[0], slots, changed, path)
         kind = compression_of(packed)
         write_whole(Path(path_out), PACK[kind.name](new) if kind else new)
@@ -145,7 +152,7 @@ class Writer:
                 middle = (fewest + most) // 2
                 first = {number: changed[number] for number in numbers[:middle]}
                 edits = [edit for number, text in first.items() for edit in slots[number].put(text)]
-                if self._wrong(_edited(old, edits), slots, first) is None:
+                if self._wrong(edited(old, edits), slots, first) is None:
                     fewest = middle + 1
                 else:
                     most = middle
@@ -168,16 +175,18 @@ class Writer:
         return None
 
 
-def _content(path: Path) -> bytes:
+def content_of(path: Path) -> bytes:
+    """The uncompressed content of a file. Raises ValueError where it is damaged."""
     try:
         return b"".join(read_blocks(path))
     except DamagedFile as error:
         raise ValueError(f"{path}: {error}") from None
 
 
-def _edited(content: bytes, edits: list[Edit]) -> bytes:
+def edited(content: bytes, edits: Sequence[Edit]) -> bytes:
+    """The content with these changes; one that several slots share (the flag of an entry) is made once."""
     parts, place = [], 0
-    for edit in sorted(edits, key=lambda one: one.start):
+    for edit in sorted(dict.fromkeys(edits), key=lambda one: one.start):
         parts += [content[place : edit.start], edit.new]
         place = edit.end
     return b"".join([*parts, content[place:]])

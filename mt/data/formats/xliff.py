@@ -123,10 +123,9 @@ class _XliffReader(UnitReader):
         else:  # some segments have no translation, and it is unknown which ones these are in the source
             texts = []
         assert self._order is not None
+        first, second = self._order
         return [
-            Pair(*(text.get(side, "") for side in self._order), fault=self.fault)
-            for text in texts
-            if text.get("target")
+            Pair(text.get(first, ""), text.get(second, ""), fault=self.fault) for text in texts if text.get("target")
         ]
 
     def _is_read(self, name: str, language: str | None) -> bool:

@@ -121,6 +121,7 @@ class Window:
         assert damage is not None
         if damage.num_units is None:
             self._begin(damage, structure)
+        assert damage.num_units is not None
         for tag in structure.tag.finditer(self._held, damage.search_from - self._start):
             place, name = self._start + tag.start(), tag[2].decode()
             around = None if damage.is_rest else structure.open_at(bool(tag[1]), name, damage.open)

@@ -47,12 +47,14 @@ class UnitFiles:
             raise ValueError(f"source_language and target_language must differ, both are {self.source_language}")
 
     def __iter__(self) -> Iterator[Pair]:
-        for path in self.path:
+        for path in path_list(self.path):
             yield from self.reader(find_file(path)).read()
 
     def fingerprint(self) -> str:
         """Changes with the paths, sizes and times of the files and with the settings."""
-        return fingerprint_of(type(self).__name__, file_stamps(self.path), self.source_language, self.target_language)
+        return fingerprint_of(
+            type(self).__name__, file_stamps(path_list(self.path)), self.source_language, self.target_language
+        )
 
     def reader(self, path: Path) -> UnitReader:
         """The reader of one file."""

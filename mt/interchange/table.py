@@ -1,0 +1,36 @@
+"""The targets of exports: a row each. `mt.interchange.NAME` has the target itself, as `TARGET`. Imports no library."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A target as the command knows it before it loads anything.
+
+    about          what the export is, for --help
+    packages       that writing and measuring it need, of the extra `export`
+    quantizations  roundings that it offers
+    translates     whether `--engine` of the commands that translate takes it
+    flags          its own flags: name -> arguments of argparse; what they are given reaches `Target.write` by name
+    """
+
+    about: str
+    packages: tuple[str, ...]
+    quantizations: tuple[str, ...] = ()
+    translates: bool = False
+    flags: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+TARGETS: dict[str, Row] = {
+    "ctranslate2": Row(
+        about="a folder for CTranslate2: fast on CPUs and GPUs, without PyTorch",
+        packages=("ctranslate2",),
+        quantizations=("int8",),
+        translates=True,
+    ),
+}
+
+ENGINES = tuple(name for name, row in TARGETS.items() if row.translates)

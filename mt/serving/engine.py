@@ -1,0 +1,87 @@
+"""What a worker runs: models are loaded once, and lines translated by the same code as the command `translate`."""
+
+from __future__ import annotations
+
+import json
+import logging
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mt.checkpoint.folder import find_step, read_card
+from mt.data.document import Context
+from mt.inference.job import Job
+from mt.inference.options import Options
+from mt.inference.terms import Glossary
+from mt.inference.window import Window
+from mt.serving.ask import Ask, Unit
+from mt.serving.messages import Batch, Broke, Failed, Load, ModelFacts, Outcome
+from mt.terminal import log_to_stderr
+
+WARM_UP = "."  # a first line, so that what libraries set up once is not waited for by a client
+
+
+class Engine:
+    """The models of a worker. Called with `Load` it gives their facts, with a `Batch` an outcome for each line."""
+
+    def __init__(self, checkpoints: Sequence[Path], options: Mapping[str, Any]):
+        """`options` are those of `mt.inference.options.Options` that hold for all requests."""
+        log_to_stderr()
+        logging.getLogger("mt").setLevel(logging.ERROR)  # notes on lines go to the client, not to a log
+        self.checkpoints, self.options = checkpoints, Options(**options, json=True)
+        self._jobs: list[Job] = []
+
+    def __call__(self, message: Load | Batch) -> list[ModelFacts] | list[Outcome]:
+        return self.facts() if isinstance(message, Load) else self.outcomes(message.ask, message.units)
+
+    def facts(self) -> list[ModelFacts]:
+        """Loads the models. Raises ValueError in one line."""
+        # a fixed step: `best` may move while the models are loaded
+        folders = [find_step(checkpoint) for checkpoint in self.checkpoints]
+        self._jobs = [Job([folder], self.options) for folder in folders]
+        found: list[ModelFacts] = []
+        for checkpoint, folder, job in zip(self.checkpoints, folders, self._jobs, strict=True):
+            translator, card = job.load()[0], read_card(folder)
+            reads_untagged = translator.tags.reads_untagged is not False or not translator.tags.known
+            self.outcomes(Ask(model=len(found), tag=None if reads_untagged else translator.tags.known[0]), [WARM])
+            found.append(
+                ModelFacts(
+                    checkpoint=checkpoint,
+                    folder=folder,
+                    source_language=card.source_language,
+                    target_language=card.target_language,
+                    tags=tuple(translator.tags.known),
+                    reads_untagged=reads_untagged,
+                    width=getattr(translator.search, "size", 1),
+                    context_before=card.document.context_before,
+                    context_after=card.document.context_after,
+                )
+            )
+        return found
+
+    def outcomes(self, ask: Ask, units: Sequence[Unit]) -> list[Outcome]:
+        """The records of lines. A line that fails does not affect the others: each is then translated alone."""
+        try:
+            return list(self._records(ask, units))
+        except Exception as error:
+            if len(units) > 1:
+                return [outcome for unit in units for outcome in self.outcomes(ask, [unit])]
+            return [Failed(" ".join(str(error).split())) if isinstance(error, ValueError) else Broke(_where(error))]
+
+    def _records(self, ask: Ask, units: Sequence[Unit]) -> list[dict[str, Any]]:
+        options = replace(self.options, **ask.options(), terms=Glossary(dict(ask.terms)) if ask.terms else None)
+        job = self._jobs[ask.model].with_options(options)
+        contexts = [Context(unit.before, unit.after) for unit in units]
+        rows = job(Window(0, [unit.text for unit in units], contexts))
+        return [json.loads(row) for row in rows.text.split("\n")[:-1]]
+
+
+WARM = Unit(WARM_UP)
+
+
+def _where(error: Exception) -> str:
+    """The kind of an error and the line of code that raised it; not its message, which may quote a text."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"

@@ -1,0 +1,83 @@
+"""Fresh models of every setting as checkpoints, and the lines that exports of them are measured with."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from mt.checkpoint.folder import ModelCard, write_checkpoint
+from mt.checkpoint.outline import kept_tensors
+from mt.checkpoint.rebuild import build
+from mt.data.tokenizer import TokenizerPair, TokenizerSettings, train_tokenizers
+from mt.export import main
+from tests.conftest import composed_settings, made_once, reversed_pairs
+
+SOURCES, TARGETS = reversed_pairs(200, seed=3)
+SMALL = [
+    "layer.dim=24",
+    "layer.num_heads=4",
+    "layer.feed_forward_dim=40",
+    "encoder.num_layers=2",
+    "decoder.num_layers=3",
+]
+
+
+@pytest.fixture(scope="session")
+def joint_tokenizer(tmp_path_factory):
+    """One vocabulary for both sides."""
+    return _tokenizers(tmp_path_factory, joint=True)
+
+
+@pytest.fixture(scope="session")
+def separate_tokenizers(tmp_path_factory):
+    """A vocabulary for each side."""
+    return _tokenizers(tmp_path_factory, joint=False)
+
+
+@pytest.fixture
+def exported(trained_run, corpus_folder, tmp_path_factory, tmp_path):
+    """A copy of the folder that the command wrote for CTranslate2, in a path with blanks."""
+    files = ["--source", f"{corpus_folder}/test.de", "--reference", f"{corpus_folder}/test.en"]
+
+    def make(folder: Path) -> None:
+        main(["ctranslate2", "--checkpoint", str(trained_run), "--output", str(folder / "export"), *files])
+
+    made = made_once(tmp_path_factory, "exported", make) / "export"
+    return Path(shutil.copytree(made, tmp_path / "with a blank" / "export"))
+
+
+def _tokenizers(tmp_path_factory, *, joint):
+    settings = TokenizerSettings(vocab_size=400, joint=joint, model_type="bpe")
+    folder = made_once(
+        tmp_path_factory,
+        f"tokenizers_{joint}",
+        lambda path: train_tokenizers(SOURCES, TARGETS, len(SOURCES), settings).save(path),
+    )
+    return TokenizerPair.load(folder)
+
+
+def fresh(folder: Path, tokenizers: TokenizerPair, *overrides: str, changes=()) -> Path:
+    """A checkpoint of a fresh model of these settings of `model`, with probabilities that differ as trained ones do."""
+    settings = [f"model.{one}" for one in (*SMALL, *overrides) if not one.startswith("attention@")]
+    settings += [one for one in overrides if one.startswith("attention@")]
+    node = composed_settings(
+        ["data=text", "data.folder=x", "data.source_language=de", "data.target_language=en", *settings]
+    )
+    torch.manual_seed(1)
+    sizes = {"source_vocab_size": tokenizers.source.size, "target_vocab_size": tokenizers.target.size}
+    card = ModelCard(
+        model=node["model"], source_language="de", target_language="en", max_pieces=30, changes=list(changes)
+    )
+    model = build(card.model, **sizes)
+    for change in card.changes:
+        model = build(change, model=model)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if parameter.dim() == 1:
+                parameter.add_(torch.randn_like(parameter) * 0.1)
+            elif "tokens" not in name:
+                parameter.mul_(1.5)
+        model.target_embedding.tokens.weight.mul_(3.0)
+    write_checkpoint(folder, card=card, weights=kept_tensors(model), tokenizers=tokenizers, scores={})
+    return folder

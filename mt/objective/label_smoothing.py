@@ -85,9 +85,9 @@ class _FusedLoss(torch.autograd.Function):
                 )
                 plain += plain_part
                 smoothed += (1.0 - smoothing) * plain_part + smoothing * uniform_part
-                if states_gradient is not None:
+                if states_gradient is not None and weight_gradient is not None:
                     states_gradient[start : start + chunk_tokens] = product(gradient_CV, weight.T)
-                    if dtype == weight_gradient.dtype:
+                    if dtype == torch.float32:
                         weight_gradient.addmm_(gradient_CV.T, chunk_CD)
                     else:
                         weight_gradient += gradient_CV.T @ chunk_CD

@@ -19,8 +19,8 @@ _pointer, _int, _long, _float = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64, c
 # functions of the C files, by name, with the types of their arguments; none returns anything
 SIGNATURES: dict[str, tuple[type, ...]] = {
     "cross_entropy": (_pointer, _int, _pointer, _long, _long, _float, _int, _pointer, _int),
-    "norm": (*[_pointer] * 3, _int, _float, _pointer, _int, _pointer, _long, _long, _int),
-    "norm_backward": (_pointer, _int, *[_pointer] * 3, _int, *[_pointer] * 3, _long, _long, _int),
+    "norm": (*[_pointer] * 3, _int, _float, *[_pointer] * 2, _long, _long, _int),
+    "norm_backward": (*[_pointer] * 4, _int, *[_pointer] * 3, _long, _long, _int),
     "add_dropped": (_pointer, _pointer, _int, _pointer, _int, _pointer, _int, _long, _int),
     "relu_backward": (_pointer, _pointer, _int, _pointer, _long, _int),
     "column_sums": (_pointer, _int, _pointer, _long, _long, _int),

@@ -46,6 +46,13 @@ def torch_linear(x: Tensor, layers: Sequence[nn.Linear], *, relu: bool = False) 
     return out.relu_() if relu else out
 
 
+def product(x_NI: Tensor, weight_OI: Tensor) -> Tensor:
+    """x Wᵀ without a gradient, in the type of both."""
+    # in bfloat16, torch takes oneDNN by itself
+    is_onednn = x_NI.dtype == torch.float32 and applies_to(x_NI, weight_OI) and _multiplies(torch.float32)
+    return _product(x_NI, weight_OI, None) if is_onednn else x_NI @ weight_OI.T
+
+
 def _multiplies(dtype: torch.dtype) -> bool:
     """Whether this build of torch has oneDNN, and this processor its products in `dtype`."""
     if not torch.backends.mkldnn.is_available():
@@ -84,7 +91,7 @@ class _Linear(torch.autograd.Function):
         dx: Tensor | None = None
         gradients: list[Tensor | None] = [None] * len(needed)
         if context.needs_input_grad[0]:
-            dx_NI = dout_NO @ weight_OI if is_bf16 else _product(dout_NO, weight_OI.t(), None)
+            dx_NI = product(dout_NO, weight_OI.T)
             dx = dx_NI.view(context.x_shape).to(context.x_dtype)
         if any(needed[:num_parts]):
             gradients[:num_parts] = (dout_NO.t() @ x_NI).split(context.sizes)

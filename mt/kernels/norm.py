@@ -1,4 +1,4 @@
-"""LayerNorm and RMSNorm, whose result may be rounded to the type that the next product reads."""
+"""LayerNorm and RMSNorm whose result is rounded to the type that the next product reads."""
 
 from __future__ import annotations
 
@@ -18,15 +18,13 @@ def norm(
 ) -> Tensor:
     """(x - mean) / sqrt(variance + epsilon) * weight + bias over the last dimension; `is_rms`: mean is 0, no bias.
 
-    With `rounds`, under autocast, the result has autocast's type while training on a CPU: a product that follows would
-    round it alike.
+    With `rounds`, under autocast, the result is in bfloat16 while training on a CPU: a product that follows would round
+    it alike. In float32 torch's own is as fast.
     """
-    is_ready = torch.is_grad_enabled() and applies_to(x) and x.dtype == weight_D.dtype == torch.float32
-    if is_ready and x.shape[-1] % WHOLE == 0:
-        is_rounded = rounds and torch.is_autocast_enabled("cpu")
-        dtype = torch.get_autocast_dtype("cpu") if is_rounded else x.dtype
-        if dtype in (torch.float32, torch.bfloat16):
-            return _Norm.apply(x, weight_D, bias_D, epsilon, is_rms, dtype)
+    is_rounded = rounds and torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.bfloat16
+    is_float32 = x.dtype == weight_D.dtype == torch.float32
+    if is_rounded and is_float32 and x.shape[-1] % WHOLE == 0 and torch.is_grad_enabled() and applies_to(x):
+        return _RoundedNorm.apply(x, weight_D, bias_D, epsilon, is_rms)
     return torch_norm(x, weight_D, bias_D, epsilon=epsilon, is_rms=is_rms)
 
 
@@ -59,15 +57,14 @@ class RMSNorm(nn.RMSNorm):
         return norm(x, self.weight, None, epsilon=self.epsilon, is_rms=True, rounds=self.before_product)
 
 
-class _Norm(torch.autograd.Function):
+class _RoundedNorm(torch.autograd.Function):
     @staticmethod
-    def forward(context, x, weight_D, bias_D, epsilon, is_rms, dtype):
+    def forward(context, x, weight_D, bias_D, epsilon, is_rms):
         x = x.contiguous()
         D = x.shape[-1]
         N = x.numel() // D
-        h, stats_N2 = torch.empty_like(x, dtype=dtype), torch.empty(N, 2)
-        is_bf16 = dtype == torch.bfloat16
-        call("norm", x, weight_D, bias_D, is_rms, epsilon, h, is_bf16, stats_N2, N, D)
+        h, stats_N2 = torch.empty_like(x, dtype=torch.bfloat16), torch.empty(N, 2)
+        call("norm", x, weight_D, bias_D, is_rms, epsilon, h, stats_N2, N, D)
         context.save_for_backward(x, weight_D, stats_N2)
         context.is_rms, context.has_bias = is_rms, bias_D is not None
         return h
@@ -79,7 +76,6 @@ class _Norm(torch.autograd.Function):
         dh, D, is_rms = dh.contiguous(), x.shape[-1], context.is_rms
         dx, dweight_D = torch.empty_like(x), torch.empty_like(weight_D)
         dbias_D = torch.empty_like(weight_D) if context.has_bias else None
-        is_bf16 = dh.dtype == torch.bfloat16
-        given = (dh, is_bf16, x, weight_D, stats_N2, is_rms)
+        given = (dh, x, weight_D, stats_N2, is_rms)
         call("norm_backward", *given, dx, dweight_D, dbias_D, x.numel() // D, D)
-        return dx, dweight_D, dbias_D, None, None, None
+        return dx, dweight_D, dbias_D, None, None

@@ -1,6 +1,8 @@
 /* Passes over rows of states: norms, dropout in a residual sum, sums of columns. */
 #include "vectors.h"
 
+#define SIDE_BY_SIDE 4 /* rows whose columns are summed in registers */
+
 /* `a` and `b` are sums of `size` columns, of each thread for itself: adds them up, in the order of the threads. */
 static void add_up(const float *a, float *to, int64_t size, int threads) {
     if (!to) return;
@@ -17,8 +19,8 @@ INLINE void first_to_last(int64_t rows, int threads, int thread, int64_t *first,
 
 /* h = (x - mean) / sqrt(variance + epsilon) * weight + bias; of RMSNorm (bias is NULL): mean is 0. x is float, `size` a
  * multiple of LANES; stats (rows x 2) are mean and 1 / sqrt(…). */
-EXPORT void norm(const float *x, const float *weight, const float *bias, int is_rms, float epsilon, void *h,
-                 int h_bf16, float *stats, int64_t rows, int64_t size, int threads) {
+EXPORT void norm(const float *x, const float *weight, const float *bias, int is_rms, float epsilon, bf16 *h,
+                 float *stats, int64_t rows, int64_t size, int threads) {
     (void)threads;
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
     for (int64_t i = 0; i < rows; i++) {
@@ -36,39 +38,57 @@ EXPORT void norm(const float *x, const float *weight, const float *bias, int is_
         for (int64_t j = 0; j < size; j += LANES) {
             vf result = (load(row + j) - mean) * scale * load(weight + j);
             if (bias) result += load(bias + j);
-            store_any(h, i * size + j, result, h_bf16);
+            store_bf16(h + i * size + j, result);
         }
     }
 }
 
-/* Gradients of `norm` from that of h: of x, weight and bias. */
-EXPORT void norm_backward(const void *dh, int dh_bf16, const float *x, const float *weight, const float *stats,
+/* What `norm_backward` does for `count` rows from `first` on, whose sums of columns are added to dweight and dbias. */
+INLINE void norm_rows_backward(const int count, const bf16 *dh, const float *x, const float *weight,
+                               const float *stats, int is_rms, float *dx, float *dweight, float *dbias, int64_t first,
+                               int64_t size) {
+    vf total[SIDE_BY_SIDE], product[SIDE_BY_SIDE];
+    for (int r = 0; r < count; r++) total[r] = product[r] = all(0);
+    for (int64_t j = 0; j < size; j += LANES) {
+        vf of_weight = load(dweight + j), of_bias = load(dbias + j), by = load(weight + j);
+#pragma GCC unroll 8
+        for (int r = 0; r < count; r++) {
+            int64_t at = (first + r) * size + j;
+            vf d = load_bf16(dh + at);
+            vf away = (load(x + at) - stats[2 * (first + r)]) * stats[2 * (first + r) + 1];
+            of_weight += d * away;
+            of_bias += d;
+            d *= by;
+            total[r] += d;
+            product[r] += d * away;
+        }
+        store(dweight + j, of_weight);
+        store(dbias + j, of_bias);
+    }
+    for (int r = 0; r < count; r++) {
+        float mean = stats[2 * (first + r)], scale = stats[2 * (first + r) + 1];
+        float a = is_rms ? 0 : sum(total[r]) / (float)size, b = sum(product[r]) / (float)size;
+        for (int64_t j = 0; j < size; j += LANES) {
+            int64_t at = (first + r) * size + j;
+            vf away = (load(x + at) - mean) * scale;
+            store(dx + at, (load_bf16(dh + at) * load(weight + j) - a - away * b) * scale);
+        }
+    }
+}
+
+/* Gradients of `norm` from that of h: of x, weight and bias (NULL: there is none). */
+EXPORT void norm_backward(const bf16 *dh, const float *x, const float *weight, const float *stats,
                           int is_rms, float *dx, float *dweight, float *dbias, int64_t rows, int64_t size,
                           int threads) {
     float *sums = calloc((size_t)(2 * threads * size), sizeof(float)), *others = sums + threads * size;
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
     for (int thread = 0; thread < threads; thread++) {
         float *own = sums + thread * size, *other = others + thread * size;
-        int64_t first, last;
-        first_to_last(rows, threads, thread, &first, &last);
-        for (int64_t i = first; i < last; i++) {
-            float mean = stats[2 * i], scale = stats[2 * i + 1];
-            vf total = all(0), product = all(0);
-            for (int64_t j = 0; j < size; j += LANES) {
-                vf d = load_any(dh, i * size + j, dh_bf16), away = (load(x + i * size + j) - mean) * scale;
-                store(own + j, load(own + j) + d * away);
-                if (dbias) store(other + j, load(other + j) + d);
-                d *= load(weight + j);
-                total += d;
-                product += d * away;
-            }
-            float a = is_rms ? 0 : sum(total) / (float)size, b = sum(product) / (float)size;
-            for (int64_t j = 0; j < size; j += LANES) {
-                vf d = load_any(dh, i * size + j, dh_bf16) * load(weight + j);
-                vf away = (load(x + i * size + j) - mean) * scale;
-                store(dx + i * size + j, (d - a - away * b) * scale);
-            }
-        }
+        int64_t i, last;
+        first_to_last(rows, threads, thread, &i, &last);
+        for (; i + SIDE_BY_SIDE <= last; i += SIDE_BY_SIDE)
+            norm_rows_backward(SIDE_BY_SIDE, dh, x, weight, stats, is_rms, dx, own, other, i, size);
+        for (; i < last; i++) norm_rows_backward(1, dh, x, weight, stats, is_rms, dx, own, other, i, size);
     }
     add_up(sums, dweight, size, threads);
     add_up(others, dbias, size, threads);
@@ -121,10 +141,15 @@ EXPORT void column_sums(const void *x, int is_bf16, float *to, int64_t rows, int
         float *own = sums + thread * size;
         int64_t first, last;
         first_to_last(rows, threads, thread, &first, &last);
-        for (int64_t i = first; i < last; i++) {
-            int64_t j = 0;
-            for (; j + LANES <= size; j += LANES) store(own + j, load(own + j) + load_any(x, i * size + j, is_bf16));
-            for (; j < size; j++) own[j] += get_any(x, i * size + j, is_bf16);
+        for (int64_t i = first; i < last; i += SIDE_BY_SIDE) {
+            int64_t end = i + SIDE_BY_SIDE < last ? i + SIDE_BY_SIDE : last, j = 0;
+            for (; j + LANES <= size; j += LANES) {
+                vf total = load(own + j);
+                for (int64_t r = i; r < end; r++) total += load_any(x, r * size + j, is_bf16);
+                store(own + j, total);
+            }
+            for (; j < size; j++)
+                for (int64_t r = i; r < end; r++) own[j] += get_any(x, r * size + j, is_bf16);
         }
     }
     add_up(sums, to, size, threads);

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from mt.data.batching import Batch
 from mt.kernels.cross_entropy import cross_entropy_
+from mt.kernels.linear import product
 from mt.model.seq2seq import Seq2Seq
 from mt.objective.contract import Loss
 from mt.objective.teacher_forcing import teacher_forcing
@@ -78,15 +79,18 @@ class _FusedLoss(torch.autograd.Function):
         with torch.autocast(device, enabled=False):
             for start in range(0, len(states), chunk_tokens):
                 chunk_CD = states[start : start + chunk_tokens]
-                gradient_CV = chunk_CD @ weight.T  # logits, which become d loss / d logits in place
+                gradient_CV = product(chunk_CD, weight)  # logits, which become d loss / d logits in place
                 plain_part, uniform_part = cross_entropy_(
                     gradient_CV, targets_N[start : start + chunk_tokens], smoothing, has_gradient=needs_gradient
                 )
                 plain += plain_part
                 smoothed += (1.0 - smoothing) * plain_part + smoothing * uniform_part
                 if states_gradient is not None and weight_gradient is not None:
-                    torch.mm(gradient_CV, weight, out=states_gradient[start : start + chunk_tokens])
-                    weight_gradient += gradient_CV.T @ chunk_CD
+                    states_gradient[start : start + chunk_tokens] = product(gradient_CV, weight.T)
+                    if dtype == torch.float32:
+                        weight_gradient.addmm_(gradient_CV.T, chunk_CD)
+                    else:
+                        weight_gradient += gradient_CV.T @ chunk_CD
             if needs_gradient and smoothing:
                 # a constant in all logits' gradients needs no pass over them: its products are sums of rows
                 states_gradient -= (smoothing / vocab_size * weight.float().sum(dim=0)).to(dtype)

@@ -81,9 +81,9 @@ def operations(dtype: torch.dtype) -> dict[str, tuple[Callable[[], object], Call
             both(partial(linear, x, [layer], relu=True)),
             both(partial(torch_linear, x, [layer], relu=True)),
         ),
-        "layer norm": (
+        "layer norm, and rounding for a product": (
             both(partial(norm, y, weight, bias, epsilon=1e-5, rounds=True)),
-            both(partial(torch_norm, y, weight, bias, epsilon=1e-5)),
+            both(lambda: torch_norm(y, weight, bias, epsilon=1e-5).to(dtype)),
         ),
         "residual sum with dropout": (both(partial(add_dropped, x, rounded, DROPOUT)), both(masked_sum)),
         f"attention, {LENGTH} queries and keys": (

@@ -20,6 +20,11 @@ from mt.settings import config_folder
 from mt.training.assembly import Assembly, Parts
 from mt.training.distributed import Ranks
 
+try:
+    from mt.settings import config_folder
+except ImportError:  # an older checkout
+    from mt.command_line import config_folder
+
 WARM_UP = 2  # updates: torch compiles its products, memory is taken
 
 

@@ -8,13 +8,14 @@ import re
 import subprocess
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 
 MAX_BODY = 20_000  # bytes that the server takes
-BODY_SECONDS = 2.0  # that a request may take to arrive
+BODY_SECONDS = 5.0  # that a request may take to arrive
 REFUSALS = (503, 504)  # that a server under load may give
 
 
@@ -34,8 +35,11 @@ class Server:
 
     def workers(self) -> list[int]:
         """The processes that translate."""
-        tasks = Path(f"/proc/{self.process.pid}/task").iterdir()
-        return sorted({int(pid) for task in tasks for pid in (task / "children").read_text().split()})
+        found: set[int] = set()
+        for task in Path(f"/proc/{self.process.pid}/task").iterdir():
+            with suppress(OSError):  # a thread that has ended meanwhile
+                found |= set(map(int, (task / "children").read_text().split()))
+        return sorted(found)
 
     def memory(self) -> dict[str, int]:
         """Resident bytes of the server itself, and of its workers together."""
@@ -121,7 +125,7 @@ async def _slow(session: httpx.AsyncClient, server: Server, tally: Tally, texts:
     for piece in pieces:
         writer.write(piece)
         await writer.drain()
-        await asyncio.sleep(BODY_SECONDS / 10)
+        await asyncio.sleep(BODY_SECONDS / 25)
     tally.expect("slow", await _code(reader, writer), 200, *REFUSALS)
 
 

@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
@@ -56,8 +57,10 @@ class Server:
 
     def cpu(self) -> tuple[float, float]:
         """CPU seconds so far, of the server and of its workers."""
-        tasks = Path(f"/proc/{self.process.pid}/task").iterdir()
-        workers = {pid for task in tasks for pid in (task / "children").read_text().split()}
+        workers: set[str] = set()
+        for task in Path(f"/proc/{self.process.pid}/task").iterdir():
+            with suppress(OSError):  # a thread that has ended meanwhile
+                workers |= set((task / "children").read_text().split())
         return _cpu(str(self.process.pid)), sum(map(_cpu, workers))
 
     async def load(self, lines: list[str], clients: int) -> Load:

@@ -96,9 +96,13 @@ async def run(service: Service, listening: socket.socket) -> None:
                 log.info("ready: %s", url_of(listening))
             await serving
         finally:
-            server.should_exit = server.force_exit = True
-            starting.cancel()
+            config.timeout_graceful_shutdown = 1  # where it fails, nothing can be answered any more
+            server.should_exit = True
+            for task in (starting, *reloads):
+                task.cancel()
             await asyncio.gather(starting, serving, *reloads, return_exceptions=True)
+            if server.force_exit and server.started:  # then uvicorn itself leaves the application as it is
+                await server.lifespan.shutdown()
             await service.stop()
 
 

@@ -29,6 +29,7 @@ from mt.data.store import Store
 from mt.data.tags import check_tagged, tags_of_tokenizer
 from mt.data.tokenizer import TokenizerPair, TokenizerSettings
 from mt.device import choose_device, choose_precision, set_up_training
+from mt.kernels.library import library
 from mt.model.seq2seq import Seq2Seq
 from mt.objective.contract import Objective
 from mt.objective.guided import Guidance
@@ -164,8 +165,10 @@ class Parts:
         return prepare(self.data, self.tokenizer, kept=self.kept_tokenizers)
 
     def set_up_process(self) -> torch.device:
-        """Sets up the libraries for this training and returns the chosen device."""
+        """Sets up the libraries for this training and returns the chosen device. ValueError for a wrong MT_KERNELS."""
         device = choose_device(self.trainer.device)
+        if device.type == "cpu":
+            library()  # compiled now, if it was not yet
         set_up_training(device, has_long_lines=self.data.max_pieces > LONG_PIECES)
         return device
 

@@ -15,7 +15,7 @@ MAY_IMPORT = {
     "words": STANDS_ALONE,
     "data": {"cores", "words", "listing"},
     "search": {"kernels"},
-    "alignment": {"words"},
+    "alignment": {"words", "kernels"},
     "device": {"cores"},
     "number": STANDS_ALONE,
     "listing": STANDS_ALONE,

@@ -57,7 +57,9 @@ LEVELS = (  # best first
 _pointer, _int, _long, _float = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64, ctypes.c_float
 # functions of the C files, by name, with the types of their arguments; none returns anything
 SIGNATURES: dict[str, tuple[type, ...]] = {
+    "align_step": (_pointer, _pointer, _pointer, _int, _int, _pointer, _pointer, _int),
     "cross_entropy": (_pointer, _int, _pointer, _long, _long, _float, _int, _pointer, _int),
+    "number_pairs": (_long, _pointer, _pointer, _pointer, _pointer, _long, _pointer, _pointer, _pointer, _int),
 }
 
 

@@ -18,9 +18,9 @@ import torch
 from mt import align, align_choose, align_corpus, align_head, shortlist
 from mt.alignment.alignment import Alignment
 from mt.alignment.choice import Choice
+from mt.alignment.lexicon_priors import LexiconPriors
 from mt.alignment.links import Link, argmax_links, mutual_links, threshold_links, to_pharaoh
-from mt.alignment.statistical_aligner import THRESHOLD, StatisticalAligner, links_of
-from mt.alignment.symmetrize import soft_product
+from mt.alignment.statistical_aligner import StatisticalAligner, links_of
 from mt.checkpoint.folder import load_checkpoint
 from mt.data.pair import Pair
 from mt.inference import aligner as inference
@@ -56,13 +56,13 @@ class World:
         backward = argmax_links(self.alignment(TARGET, LINE).weights_TS)
         return argmax_links(self.alignment(**how).weights_TS), {(source, target) for target, source in backward}
 
-    def statistical(self, **iterations: int) -> StatisticalAligner:
+    def statistical(self, *, priors: str | None = None, **how: int) -> StatisticalAligner:
         words = ([line.split() for line in self.lines(name)] for name in ("many_source", "many_target"))
-        return StatisticalAligner(*words).fit(**iterations)
+        known = LexiconPriors.read(self.lines(priors), priors) if priors else None
+        return StatisticalAligner(*words, priors=known).fit(**how)
 
-    def soft_links(self, threshold: float = THRESHOLD, **iterations: int) -> list[str]:
-        posteriors = self.statistical(**iterations).posteriors()
-        return [to_pharaoh(threshold_links(soft_product(*both), threshold)) for both in posteriors]
+    def soft_links(self, threshold: float | None = None, **how) -> list[str]:
+        return [to_pharaoh(links) for links in self.statistical(**how).links(threshold)]
 
     def head(
         self, *, layer=0, steps=2, learning_rate=5e-3, max_tokens=4096, seed=1, dtype=torch.float32, links=None
@@ -266,12 +266,32 @@ CORPUS = {
     "--model1-iterations": Case(
         "--model1-iterations 1",
         lambda run: run.world.lines("out"),
-        lambda world: world.soft_links(model1_iterations=1, hmm_iterations=0),
-        "--hmm-iterations 0",
+        lambda world: world.soft_links(model1_iterations=1, hmm_iterations=0, fertility_iterations=0),
+        "--hmm-iterations 0 --fertility-iterations 0",
     ),
     "--hmm-iterations": Case(
-        "--hmm-iterations 1", lambda run: run.world.lines("out"), lambda world: world.soft_links(hmm_iterations=1)
+        "--hmm-iterations 0",
+        lambda run: run.world.lines("out"),
+        lambda world: world.soft_links(hmm_iterations=0, fertility_iterations=0),
+        "--fertility-iterations 0",
     ),
+    "--fertility-iterations": Case(
+        "--fertility-iterations 1",
+        lambda run: run.world.lines("out"),
+        lambda world: world.soft_links(fertility_iterations=1),
+    ),
+    "--samples": Case("--samples 2", lambda run: run.world.lines("out"), lambda world: world.soft_links(samples=2)),
+    "--seed": Case("--seed 7", lambda run: run.world.lines("out"), lambda world: world.soft_links(seed=7)),
+    "--priors": Case(
+        "--priors {known}", lambda run: run.world.lines("out"), lambda world: world.soft_links(priors="known")
+    ),
+    "--learned-priors": Case(
+        "--learned-priors {elsewhere}",
+        lambda run: run.has("elsewhere") and run.world.lines("elsewhere"),
+        lambda world: [line.rstrip() for line in world.statistical().priors().lines()],
+    ),
+    "--units": Case("--units pieces", lambda run: "--units pieces needs --checkpoint" in run.error, True),
+    "--checkpoint": Case("--checkpoint {model}", lambda run: run.error, "", "--units pieces"),
 }
 HEAD = {
     **TAG,
@@ -342,6 +362,7 @@ def world(model_of, tmp_path_factory):
         "links_from_1": ["1-4 2-3 3-2 4-1", "", "1-2 2-1"],
         "first_right": ["0-3 1-2 2-1 3-0", "", "0-0 1-1"],
         "other": ["acht neun"],
+        "known": ["eins\tvier\t50", "zwei\tdrei\t50"],
         "blank": ["", " ", ""],
         "many_source": many_source,
         "many_target": loose,

@@ -22,7 +22,7 @@ log = logging.getLogger("mt.align")
 
 SOFT_MEAN = "soft-mean"
 WORDS, CHARACTERS, PIECES = UNITS = ("words", "characters", "pieces")
-ITERATIONS = ("model1_iterations", "hmm_iterations", "fertility_iterations")
+ITERATIONS = ("--model1-iterations", "--hmm-iterations", "--fertility-iterations")
 
 
 def main(argv: list[str]) -> int:
@@ -56,13 +56,12 @@ def main(argv: list[str]) -> int:
     if flags.units != WORDS:
         log.info("positions of links count %s, not words", flags.units)
     rate, to_standard = ErrorRate(), flags.output == "-"
-    iterations = {name: getattr(flags, name) for name in ITERATIONS}
     # opened first: a wrong path is reported before learning
     with (
         nullcontext(sys.stdout) if to_standard else whole_file(Path(flags.output)) as output,
         whole_file(Path(flags.learned_priors)) if flags.learned_priors else nullcontext() as learned,
     ):
-        aligner.fit(**iterations, samples=flags.samples, seed=flags.seed, tell=log.info)
+        aligner.fit(**iterations_of(flags), samples=flags.samples, seed=flags.seed, tell=log.info)
         certainty = aligner.certainty
         threshold = certainty.threshold if flags.threshold is None else flags.threshold
         for number, posteriors in enumerate(aligner.posteriors()):
@@ -102,12 +101,17 @@ def splitters(units: str, checkpoint: str | None) -> tuple[Callable[[str], list[
     return split_words, split_words
 
 
+def iterations_of(flags: argparse.Namespace) -> dict[str, int]:
+    """How many iterations each model has, by the names of `StatisticalAligner.fit`."""
+    names = [flag.removeprefix("--").replace("-", "_") for flag in ITERATIONS]
+    return {name: getattr(flags, name) for name in names}
+
+
 def check(flags: argparse.Namespace) -> None:
     """Raises ValueError for flags that contradict each other."""
-    iterations = tuple(getattr(flags, name) for name in ITERATIONS)
-    if sum(iterations) == 0:
-        names = ", ".join("--" + name.replace("_", "-") for name in ITERATIONS)
-        raise ValueError(f"{names} {iterations}: one of them must be at least 1")
+    given = tuple(iterations_of(flags).values())
+    if sum(given) == 0:
+        raise ValueError(f"{', '.join(ITERATIONS)} {given}: one of them must be at least 1")
     if flags.units == PIECES and not flags.checkpoint:
         raise ValueError("--units pieces needs --checkpoint, whose tokenizer splits the lines")
     if flags.learned_priors and flags.learned_priors == flags.output:
@@ -150,14 +154,8 @@ def parser() -> Flags:
         help="how many times to learn, with other weights of the pairs (default: by size, 8 for little text)",
     )
     parser.add_argument("--seed", metavar="N", type=Number(int, least=0), default=1, help="(default: %(default)s)")
-    for name in ITERATIONS:
-        parser.add_argument(
-            "--" + name.replace("_", "-"),
-            metavar="N",
-            type=Number(int, least=0),
-            default=5,
-            help="(default: %(default)s)",
-        )
+    for flag in ITERATIONS:
+        parser.add_argument(flag, metavar="N", type=Number(int, least=0), default=5, help="(default: %(default)s)")
     parser.refuse_idle(
         "--threshold",
         f"without --symmetrize {SOFT_MEAN} or {SOFT_PRODUCT}",

@@ -1,7 +1,7 @@
 """Aligns the words of a parallel corpus without a model: learns from the pairs themselves, and writes their links.
 
-IBM Model 1 and an HMM, both directions trained to agree. Words are separated by blanks (U+0020). Each output line has
-the links of one pair, "0-0 1-2": source-target, from 0. Pairs with a blank side or a side over 200 words have none.
+Words are separated by blanks (U+0020). Each output line has the links of one pair, "0-0 1-2": source-target, from 0.
+Pairs with a blank side or a side over 200 words have none. The same files and flags give the same links.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -19,6 +20,10 @@ from mt.number import Number
 
 log = logging.getLogger("mt.align")
 
+SOFT_MEAN = "soft-mean"
+WORDS, CHARACTERS, PIECES = UNITS = ("words", "characters", "pieces")
+ITERATIONS = ("--model1-iterations", "--hmm-iterations", "--fertility-iterations")
+
 
 def main(argv: list[str]) -> int:
     """The command; returns its exit code, raises ValueError or OSError for errors of the user."""
@@ -26,64 +31,135 @@ def main(argv: list[str]) -> int:
     check(flags)
 
     from mt.alignment.error_rate import ErrorRate
-    from mt.alignment.links import to_pharaoh
-    from mt.alignment.statistical_aligner import THRESHOLD, StatisticalAligner, links_of, soft_links
-    from mt.alignment.symmetrize import SYMMETRIZATIONS
+    from mt.alignment.lexicon_priors import LexiconPriors
+    from mt.alignment.links import threshold_links, to_pharaoh
+    from mt.alignment.statistical_aligner import StatisticalAligner, links_of, soft_links
+    from mt.alignment.symmetrize import SYMMETRIZATIONS, soft_product
+    from mt.data.formats.lines import read_lines
     from mt.evaluation.alignment_input import check_count, read, read_gold
-    from mt.words import split_words
 
     sources, targets = read(flags.source), read(flags.target)
     check_count(flags.target, targets, sources, flags.source)
-    gold = read_gold(flags.gold, sources, targets, base=flags.gold_base, is_beginning=True) if flags.gold else []
-    sides = ([split_words(line) if is_visible(line) else [] for line in lines] for lines in (sources, targets))
-    aligner = StatisticalAligner(*sides)
+    sides = [
+        [split(line) if is_visible(line) else [] for line in lines]
+        for lines, split in zip((sources, targets), splitters(flags.units, flags.checkpoint), strict=True)
+    ]
+    in_units = [sources, targets] if flags.units == WORDS else [list(map(" ".join, side)) for side in sides]
+    gold = read_gold(flags.gold, *in_units, base=flags.gold_base, is_beginning=True) if flags.gold else []
+    priors = LexiconPriors({})
+    for path in flags.priors or ():
+        priors += LexiconPriors.read(read_lines(path), path)
+    aligner = StatisticalAligner(*sides, priors=priors)
+    del sides
     if aligner.num_left_out:
         log.info("%d of %d pairs have no links: a side is blank or too long", aligner.num_left_out, len(sources))
-    rate, threshold = ErrorRate(), THRESHOLD if flags.threshold is None else flags.threshold
-    to_standard = flags.output == "-"
+    if flags.units != WORDS:
+        log.info("positions of links count %s, not words", flags.units)
+    rate, to_standard = ErrorRate(), flags.output == "-"
     # opened first: a wrong path is reported before learning
-    with nullcontext(sys.stdout) if to_standard else whole_file(Path(flags.output)) as output:
-        aligner.fit(model1_iterations=flags.model1_iterations, hmm_iterations=flags.hmm_iterations, tell=log.info)
+    with (
+        nullcontext(sys.stdout) if to_standard else whole_file(Path(flags.output)) as output,
+        whole_file(Path(flags.learned_priors)) if flags.learned_priors else nullcontext() as learned,
+    ):
+        aligner.fit(**iterations_of(flags), samples=flags.samples, seed=flags.seed, tell=log.info)
+        certainty = aligner.certainty
+        threshold = certainty.threshold if flags.threshold is None else flags.threshold
         for number, posteriors in enumerate(aligner.posteriors()):
-            if flags.symmetrize == SOFT_PRODUCT:
+            if flags.symmetrize == SOFT_MEAN:
                 links = soft_links(posteriors, threshold)
+            elif flags.symmetrize == SOFT_PRODUCT:
+                links = threshold_links(soft_product(*posteriors), threshold)
             else:
                 links = SYMMETRIZATIONS[flags.symmetrize](*links_of(posteriors))
             output.write(to_pharaoh(links) + "\n")
             if number < len(gold):
                 rate += ErrorRate.of(links, gold[number])
+        if learned is not None:
+            learned.writelines(aligner.priors().lines())
+    log.info("expected error rate (AER): %.1f; threshold of links: %.2f", 100 * certainty.expected_aer, threshold)
+    if certainty.is_noise:
+        log.warning(certainty.warning)
     if gold:
         print(rate, file=sys.stderr if to_standard else sys.stdout)
     return 0
 
 
+def splitters(units: str, checkpoint: str | None) -> tuple[Callable[[str], list[str]], Callable[[str], list[str]]]:
+    """What splits lines of the source and of the target into units. Raises ValueError for what is no checkpoint."""
+    from mt.alignment.word_forms import units_of
+    from mt.checkpoint.folder import find_step
+    from mt.data.tokenizer import TokenizerPair
+    from mt.words import split_words
+
+    if units == PIECES:
+        pair = TokenizerPair.load(find_step(Path(checkpoint or "")))
+        source, target = ((lambda line, of=of: of.pieces(of.encode(line))) for of in (pair.source, pair.target))
+        return source, target
+    if units == CHARACTERS:
+        split = lambda line: [unit for word in split_words(line) for unit in units_of(word)]  # noqa: E731
+        return split, split
+    return split_words, split_words
+
+
+def iterations_of(flags: argparse.Namespace) -> dict[str, int]:
+    """How many iterations each model has, by the names of `StatisticalAligner.fit`."""
+    names = [flag.removeprefix("--").replace("-", "_") for flag in ITERATIONS]
+    return {name: getattr(flags, name) for name in names}
+
+
 def check(flags: argparse.Namespace) -> None:
     """Raises ValueError for flags that contradict each other."""
-    iterations = flags.model1_iterations, flags.hmm_iterations
-    if sum(iterations) == 0:
-        raise ValueError(f"--model1-iterations and --hmm-iterations {iterations}: one of them must be at least 1")
+    given = tuple(iterations_of(flags).values())
+    if sum(given) == 0:
+        raise ValueError(f"{', '.join(ITERATIONS)} {given}: one of them must be at least 1")
+    if flags.units == PIECES and not flags.checkpoint:
+        raise ValueError("--units pieces needs --checkpoint, whose tokenizer splits the lines")
+    if flags.learned_priors and flags.learned_priors == flags.output:
+        raise ValueError(f"--learned-priors ({flags.learned_priors}) must be another file than --output")
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Flags:
     """The flags; nothing heavy is imported for them."""
     parser = Flags(prog="align corpus", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_corpus(parser)
     parser.add_argument("--output", metavar="FILE", required=True, help="where the links go (- for standard output)")
     add_gold(parser, prints=", of the first lines: prints AER")
-    add_symmetrize(parser, default=SOFT_PRODUCT, more=("forward", "backward"))
+    add_symmetrize(parser, default=SOFT_MEAN, more=("forward", "backward", SOFT_MEAN))
     parser.add_argument(
         "--threshold",
         metavar="SHARE",
         type=Number(float, above=0, most=1),
-        help="of the soft product, 0 to 1: less gives more links (default: 0.4)",
+        help="of a link's probability, 0 to 1: less gives more links (default: the one with the least expected AER)",
     )
     parser.add_argument(
-        "--model1-iterations", metavar="N", type=Number(int, least=0), default=5, help="(default: %(default)s)"
+        "--units",
+        choices=UNITS,
+        default=WORDS,
+        help="what is aligned, and what positions count; characters: those of scripts without blanks, such as Chinese,"
+        " other words stay; pieces: those of --checkpoint (default: %(default)s)",
     )
+    parser.add_argument("--checkpoint", metavar="FOLDER", help="whose tokenizer splits lines into pieces")
     parser.add_argument(
-        "--hmm-iterations", metavar="N", type=Number(int, least=0), default=5, help="(default: %(default)s)"
+        "--priors",
+        metavar="FILE",
+        action="append",
+        help="what is known of the languages: the --learned-priors of another corpus, or a dictionary, lines of source"
+        " word, tab, target word; may be given again",
     )
+    parser.add_argument("--learned-priors", metavar="FILE", help="where the links of words that were learned go")
+    parser.add_argument(
+        "--samples",
+        metavar="N",
+        type=Number(int, least=1, most=1000),
+        help="how many times to learn, with other weights of the pairs (default: by size, 8 for little text)",
+    )
+    parser.add_argument("--seed", metavar="N", type=Number(int, least=0), default=1, help="(default: %(default)s)")
+    for flag in ITERATIONS:
+        parser.add_argument(flag, metavar="N", type=Number(int, least=0), default=5, help="(default: %(default)s)")
     parser.refuse_idle(
-        "--threshold", f"without --symmetrize {SOFT_PRODUCT}", lambda flags: flags.symmetrize != SOFT_PRODUCT
+        "--threshold",
+        f"without --symmetrize {SOFT_MEAN} or {SOFT_PRODUCT}",
+        lambda flags: flags.symmetrize not in (SOFT_MEAN, SOFT_PRODUCT),
     )
+    parser.refuse_idle("--checkpoint", f"without --units {PIECES}", lambda flags: flags.units != PIECES)
     return parser

@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "words": STANDS_ALONE,
     "data": {"cores", "words", "listing", "terminal"},
     "search": {"kernels"},
-    "alignment": {"words"},
+    "alignment": {"words", "kernels"},
     "device": {"cores"},
     "number": STANDS_ALONE,
     "listing": {"terminal"},

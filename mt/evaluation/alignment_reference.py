@@ -141,6 +141,8 @@ def learned_links(sources: Sequence[str], targets: Sequence[str], corpus: Iterab
         for own, others in ((sources, [s for s, _ in more]), (targets, [t for _, t in more]))
     )
     aligner = StatisticalAligner(*words).fit()
+    if aligner.certainty.is_noise:
+        log.warning("links to choose by: %s", aligner.certainty.warning)
     found = (links_of(pair) for pair, _ in zip(aligner.posteriors(), sources, strict=False))
     return [Gold.of(forward & backward, set()) for forward, backward in found]
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from mt.alignment.link_counts import LinkCounts
-from mt.alignment.statistical_aligner import StatisticalAligner, soft_links
+from mt.alignment.statistical_aligner import StatisticalAligner
 from mt.checkpoint.manifest import check_listed, has_manifest, verify
 from mt.checkpoint.steps import SHORTLIST as FILE_NAME
 from mt.checkpoint.tensor_file import TensorFile
@@ -64,10 +64,8 @@ class Shortlist:
             raise ValueError(f"best ({best}) must be at most {MOST_BEST}")
         words = ([[str(id_) for id_ in ids] for ids in side] for side in (sources, targets))
         counts = LinkCounts(source_size, target_size)
-        for source, target, posteriors in zip(
-            sources, targets, StatisticalAligner(*words).fit().posteriors(), strict=True
-        ):
-            links = soft_links(posteriors)
+        found = StatisticalAligner(*words, has_spelling=False).fit().links()
+        for source, target, links in zip(sources, targets, found, strict=True):
             counts.add([source[s] for s, _ in links], [target[t] for _, t in links])
         starts, pieces, _ = counts.best(best)
         seen = np.bincount(np.concatenate([np.asarray(ids, dtype=np.int64) for ids in targets]), minlength=target_size)

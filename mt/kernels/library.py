@@ -18,6 +18,7 @@ from mt.kernels.compiling import Code, code_or_reason
 _pointer, _int, _long, _float = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64, ctypes.c_float
 # functions of the C files, by name, with the types of their arguments; none returns anything
 SIGNATURES: dict[str, tuple[type, ...]] = {
+    "align_step": (_pointer, _pointer, _pointer, _int, _int, _pointer, _pointer, _int),
     "cross_entropy": (_pointer, _int, _pointer, _long, _long, _float, _int, _pointer, _int),
     "norm": (*[_pointer] * 3, _int, _float, *[_pointer] * 2, _long, _long, _int),
     "norm_backward": (*[_pointer] * 4, _int, *[_pointer] * 3, _long, _long, _int),
@@ -26,6 +27,7 @@ SIGNATURES: dict[str, tuple[type, ...]] = {
     "column_sums": (_pointer, _int, _pointer, _long, _long, _int),
     "attend": (*[_pointer] * 3, _int, *[_pointer] * 5, *[_long] * 6, _float, _int),
     "attend_backward": (*[_pointer] * 5, _int, *[_pointer] * 4, *[_long] * 6, _float, _int),
+    "number_pairs": (_long, _pointer, _pointer, _pointer, _pointer, _long, _pointer, _pointer, _pointer, _int),
 }
 
 

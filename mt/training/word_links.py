@@ -12,7 +12,7 @@ import numpy as np
 
 from mt.alignment.attention_from_links import AttentionFromLinks
 from mt.alignment.links import to_pharaoh
-from mt.alignment.statistical_aligner import StatisticalAligner, soft_links
+from mt.alignment.statistical_aligner import StatisticalAligner
 from mt.data.batching import Guiding
 from mt.data.block import joined, line_ends
 from mt.data.document import apart, num_words_before
@@ -28,7 +28,7 @@ from mt.words import split_words
 
 log = logging.getLogger(__name__)
 
-VERSION = 1  # raise it when other links are found in the same text
+VERSION = 2  # raise it when other links are found in the same text
 FOLDER = "links"  # in the prepared folder
 PART = 250_000  # pairs that are aligned together: some 2 GiB, and a minute
 LOOKED_AT = 1000  # pairs, for links that should be there
@@ -123,5 +123,7 @@ def learned_lines(
     sources: Sequence[str], targets: Sequence[str], tell: Callable[[str], None] | None = None
 ) -> list[str]:
     """The links that the statistical aligner finds in these pairs, in Pharaoh format."""
-    aligner = StatisticalAligner(list(map(split_words, sources)), list(map(split_words, targets)))
-    return [to_pharaoh(soft_links(posteriors)) for posteriors in aligner.fit(tell=tell).posteriors()]
+    aligner = StatisticalAligner(map(split_words, sources), map(split_words, targets)).fit(tell=tell)
+    if aligner.certainty.is_noise:
+        log.warning("the links that guide: %s", aligner.certainty.warning)
+    return [to_pharaoh(links) for links in aligner.links()]

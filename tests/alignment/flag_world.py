@@ -15,9 +15,9 @@ import torch
 from mt import align_head
 from mt.alignment.alignment import Alignment
 from mt.alignment.choice import Choice
-from mt.alignment.links import Link, argmax_links, threshold_links, to_pharaoh
-from mt.alignment.statistical_aligner import THRESHOLD, StatisticalAligner
-from mt.alignment.symmetrize import soft_product
+from mt.alignment.lexicon_priors import LexiconPriors
+from mt.alignment.links import Link, argmax_links, to_pharaoh
+from mt.alignment.statistical_aligner import StatisticalAligner
 from mt.checkpoint.folder import load_checkpoint
 from mt.data.pair import Pair
 from mt.inference.aligner import Aligner
@@ -52,13 +52,13 @@ class World:
         backward = argmax_links(self.alignment(TARGET, LINE).weights_TS)
         return argmax_links(self.alignment(**how).weights_TS), {(source, target) for target, source in backward}
 
-    def statistical(self, **iterations: int) -> StatisticalAligner:
+    def statistical(self, *, priors: str | None = None, **how: int) -> StatisticalAligner:
         words = ([line.split() for line in self.lines(name)] for name in ("many_source", "many_target"))
-        return StatisticalAligner(*words).fit(**iterations)
+        known = LexiconPriors.read(self.lines(priors), priors) if priors else None
+        return StatisticalAligner(*words, priors=known).fit(**how)
 
-    def soft_links(self, threshold: float = THRESHOLD, **iterations: int) -> list[str]:
-        posteriors = self.statistical(**iterations).posteriors()
-        return [to_pharaoh(threshold_links(soft_product(*both), threshold)) for both in posteriors]
+    def soft_links(self, threshold: float | None = None, **how) -> list[str]:
+        return [to_pharaoh(links) for links in self.statistical(**how).links(threshold)]
 
     def head(
         self, *, layer=0, steps=2, learning_rate=5e-3, max_tokens=4096, seed=1, dtype=torch.float32, links=None

@@ -67,7 +67,13 @@ def test_a_wrong_output_is_reported_before_a_corpus_is_learned_from(tmp_path, mo
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ("--hmm-iterations 0 --model1-iterations 0", r"--model1-iterations and --hmm-iterations \(0, 0\)"),
+        (
+            "--hmm-iterations 0 --model1-iterations 0 --fertility-iterations 0",
+            r"--model1-iterations, --hmm-iterations, --fertility-iterations \(0, 0, 0\): one of them",
+        ),
+        ("--units pieces", "--units pieces needs --checkpoint"),
+        ("--checkpoint x", "--checkpoint has no effect without --units pieces"),
+        ("--samples 0", r"--samples \(0\)"),
         ("--threshold 0", r"--threshold \(0\)"),
     ],
 )

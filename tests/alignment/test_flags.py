@@ -108,12 +108,32 @@ CORPUS = {
     "--model1-iterations": Case(
         "--model1-iterations 1",
         lambda run: run.world.lines("out"),
-        lambda world: world.soft_links(model1_iterations=1, hmm_iterations=0),
-        "--hmm-iterations 0",
+        lambda world: world.soft_links(model1_iterations=1, hmm_iterations=0, fertility_iterations=0),
+        "--hmm-iterations 0 --fertility-iterations 0",
     ),
     "--hmm-iterations": Case(
-        "--hmm-iterations 1", lambda run: run.world.lines("out"), lambda world: world.soft_links(hmm_iterations=1)
+        "--hmm-iterations 0",
+        lambda run: run.world.lines("out"),
+        lambda world: world.soft_links(hmm_iterations=0, fertility_iterations=0),
+        "--fertility-iterations 0",
     ),
+    "--fertility-iterations": Case(
+        "--fertility-iterations 1",
+        lambda run: run.world.lines("out"),
+        lambda world: world.soft_links(fertility_iterations=1),
+    ),
+    "--samples": Case("--samples 2", lambda run: run.world.lines("out"), lambda world: world.soft_links(samples=2)),
+    "--seed": Case("--seed 7", lambda run: run.world.lines("out"), lambda world: world.soft_links(seed=7)),
+    "--priors": Case(
+        "--priors {known}", lambda run: run.world.lines("out"), lambda world: world.soft_links(priors="known")
+    ),
+    "--learned-priors": Case(
+        "--learned-priors {elsewhere}",
+        lambda run: run.has("elsewhere") and run.world.lines("elsewhere"),
+        lambda world: [line.rstrip() for line in world.statistical().priors().lines()],
+    ),
+    "--units": Case("--units pieces", lambda run: "--units pieces needs --checkpoint" in run.error, True),
+    "--checkpoint": Case("--checkpoint {model}", lambda run: run.error, "", "--units pieces"),
 }
 HEAD = {
     **TAG,
@@ -184,6 +204,7 @@ def world(model_of, tmp_path_factory):
         "links_from_1": ["1-4 2-3 3-2 4-1", "", "1-2 2-1"],
         "first_right": ["0-3 1-2 2-1 3-0", "", "0-0 1-1"],
         "other": ["acht neun"],
+        "known": ["eins\tvier\t50", "zwei\tdrei\t50"],
         "blank": ["", " ", ""],
         "many_source": many_source,
         "many_target": loose,

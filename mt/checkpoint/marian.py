@@ -28,7 +28,7 @@ from mt.data.tokenizer import BOS, EOS, PAD, UNK, Tokenizer, TokenizerPair
 log = logging.getLogger(__name__)
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
-ACTIVATIONS = ("relu", "gelu")
+ACTIVATIONS = {"relu": "relu", "gelu": "gelu", "swish": "swish", "silu": "swish"}  # ours, by their name
 MAX_BYTES = 2**26  # of a vocabulary
 LEARNED, UNKNOWN, CONTROL = 1, 2, 3  # types of pieces, as numbers of sentencepiece's protocol
 SPECIAL = {PAD: "<pad>", UNK: "<unk>", BOS: "<s>", EOS: "</s>"}
@@ -45,15 +45,12 @@ def load_marian(folder: Path) -> LoadedModel:
     _check(config, folder)
     tokenizers, rows = _tokenizers(folder, config)
     weights = TensorFile(folder / WEIGHTS)
-    dim = int(config["d_model"])
-    tables = {half: weights.get(f"model.{half}.embed_positions.weight") for half in ("encoder", "decoder")}
+    usual = _sinusoids(int(config["max_position_embeddings"]), int(config["d_model"]))
     found = {
         **dict(_layers(config, weights)),
-        **_embeddings(weights, rows),
-        **{
-            f"{side}_embedding.positions.table.weight": _sinusoids(config["max_position_embeddings"], dim)
-            if tables[half] is None
-            else tables[half]
+        **_embeddings(config, weights, rows),
+        **{  # transformers saves no table, mt.export does
+            f"{side}_embedding.positions.table.weight": weights.get(f"model.{half}.embed_positions.weight", usual)
             for half, side in (("encoder", "source"), ("decoder", "target"))
         },
     }
@@ -102,7 +99,7 @@ def _node(config: Mapping[str, Any]) -> dict[str, Any]:
             "num_heads": config["encoder_attention_heads"],
             "num_kv_heads": config["encoder_attention_heads"],
             "feed_forward_dim": config["encoder_ffn_dim"],
-            "activation": config["activation_function"],
+            "activation": ACTIVATIONS[config["activation_function"]],
             "norm": "layer",
             "norm_position": "post",
             "positions": "learned",
@@ -120,9 +117,14 @@ def _node(config: Mapping[str, Any]) -> dict[str, Any]:
             "self_attention": dense,
             "cross_attention": dense,
         },
-        "tie": "target" if config.get("tie_word_embeddings", True) else "none",
+        "tie": "target" if _is_tied(config) else "none",
         "max_positions": config["max_position_embeddings"],
     }
+
+
+def _is_tied(config: Mapping[str, Any]) -> bool:
+    """Whether the output is the decoder's embedding."""
+    return bool(config.get("tie_word_embeddings", True))
 
 
 def _languages(folder: Path) -> tuple[str, str]:
@@ -172,7 +174,7 @@ def _vocabulary(path: Path) -> dict[str, int]:
 
 
 def _model(path: Path) -> Any:
-    model: Any = sentencepiece_model_pb2.ModelProto()
+    model: Any = sentencepiece_model_pb2.ModelProto()  # type: ignore[attr-defined]  # made when it is loaded
     try:
         check_file(path, MAX_BYTES)
         model.ParseFromString(path.read_bytes())
@@ -183,7 +185,7 @@ def _model(path: Path) -> Any:
 
 def _renumbered(model: Any, pieces: Sequence[Any]) -> bytes:
     """The model with our special pieces first, and these after them."""
-    made: Any = sentencepiece_model_pb2.ModelProto()
+    made: Any = sentencepiece_model_pb2.ModelProto()  # type: ignore[attr-defined]  # made when it is loaded
     made.CopyFrom(model)
     del made.pieces[:]
     for id_, piece in SPECIAL.items():
@@ -195,19 +197,17 @@ def _renumbered(model: Any, pieces: Sequence[Any]) -> bytes:
     return made.SerializeToString()
 
 
-def _embeddings(weights: Mapping[str, Tensor], rows: Rows) -> dict[str, Tensor]:
+def _embeddings(config: Mapping[str, Any], weights: Mapping[str, Tensor], rows: Rows) -> dict[str, Tensor]:
     source, target = (list(of) for of in rows)
     shared = weights.get("model.shared.weight")
     encoder = weights.get("model.encoder.embed_tokens.weight", shared)
     decoder = weights.get("model.decoder.embed_tokens.weight", shared)
     if encoder is None or decoder is None:
         raise ValueError("model.shared.weight is missing: these are not the weights of a Marian model")
-    output = weights.get("lm_head.weight", decoder)
-    found = {"source_embedding": (encoder, source), "target_embedding": (decoder, target)}
-    return {
-        **{f"{name}.tokens.weight": table_VD[of].clone() for name, (table_VD, of) in found.items()},
-        "output.weight": output[target].clone(),
-    }
+    found = {"source_embedding.tokens": encoder[source], "target_embedding.tokens": decoder[target]}
+    if not _is_tied(config):
+        found["output"] = weights["lm_head.weight"][target]
+    return {f"{name}.weight": table_VD for name, table_VD in found.items()}
 
 
 def _layers(config: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from huggingface_hub.utils import validate_repo_id
 
 # The first is what the library's own HTTP client raises where nobody answers: its name depends on the version.
-THEIR_ERRORS = (*HfHubHTTPError.__bases__, OSError)
+THEIR_ERRORS: Any = (*HfHubHTTPError.__bases__, OSError)
 
 
 def check_repository(name: str) -> None:

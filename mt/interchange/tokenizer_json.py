@@ -27,7 +27,7 @@ def tokenizer_json(tokenizer: Tokenizer) -> str:
     from tokenizers import AddedToken, Regex, decoders, models, pre_tokenizers, processors
     from tokenizers import Tokenizer as Made
 
-    model: Any = sentencepiece_model_pb2.ModelProto()
+    model: Any = sentencepiece_model_pb2.ModelProto()  # type: ignore[attr-defined]  # made when it is loaded
     model.ParseFromString(tokenizer.to_bytes())
     symbols, cuts = tokenizer.reserved_symbols, []
     falls_back = model.trainer_spec.byte_fallback

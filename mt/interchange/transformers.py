@@ -84,7 +84,7 @@ RULES: Rules = {
     "layer.num_kv_heads": _single,
     "layer.head_size": _single,
     "layer.feed_forward_dim": exact(),
-    "layer.activation": one_of("relu", "gelu", "swiglu", why=NOT_HELD),
+    "layer.activation": one_of("relu", "gelu", "swish", "swiglu", why=NOT_HELD),
     "layer.norm": one_of("layer", "rms", why=NOT_HELD),
     "layer.norm_position": one_of("pre", "post", why=NOT_HELD),
     "layer.positions": one_of("sinusoidal", "learned", "rotary", why=NOT_HELD),

@@ -23,7 +23,7 @@ def their_class(plan: Plan) -> str | None:
     widths = [{layer.feed_forward_dim for layer in half} for half in (plan.encoder, plan.decoder)]
     is_theirs = (
         settings["layer.norm"] == "layer"
-        and settings["layer.activation"] in ("relu", "gelu")
+        and settings["layer.activation"] in ("relu", "gelu", "swish")
         and plan.source_table is not None
         and all(settings[slot].kind in ("dense", "chunked") for slot in SLOTS)
         and heads is not None

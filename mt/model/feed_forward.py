@@ -9,6 +9,7 @@ from mt.attention.dropout import Dropout
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": nn.functional.relu,
     "gelu": nn.functional.gelu,
+    "swish": nn.functional.silu,  # that of Marian's models
     "swiglu": nn.functional.silu,
 }
 

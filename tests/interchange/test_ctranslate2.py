@@ -24,6 +24,7 @@ SETTINGS = {
     "post-norm": [f"{LAYER}norm_position=post"],
     "rms": [f"{LAYER}norm=rms"],
     "gelu": [f"{LAYER}activation=gelu"],
+    "swish": [f"{LAYER}activation=swish"],
     "swiglu": [f"{LAYER}activation=swiglu"],
     "learned": [f"{LAYER}positions=learned", "max_positions=60"],
     "rotary": [f"{LAYER}positions=rotary"],

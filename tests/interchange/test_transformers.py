@@ -43,10 +43,10 @@ SETTINGS = {
         PEGASUS,
         [*slots("chunked", "chunked", "chunked"), "encoder.num_layers=5", "decoder.num_layers=1"],
     ),
-    "post-norm": (MARIAN, [POST]),
+    "post-norm, swish": (MARIAN, [POST, f"{LAYER}activation=swish"]),
     "post-norm, tie target, learned": (MARIAN, [POST, "tie=target", *LEARNED]),
     "post-norm, tie none": (MARIAN, [POST, "tie=none"]),
-    "tie none": (OWN, ["tie=none"]),
+    "tie none, swish": (OWN, ["tie=none", f"{LAYER}activation=swish"]),
     "rms, swiglu, rotary": (
         OWN,
         [f"{LAYER}norm=rms", f"{LAYER}activation=swiglu", f"{LAYER}positions=rotary", f"{LAYER}num_kv_heads=1"],

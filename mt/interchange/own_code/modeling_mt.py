@@ -22,7 +22,6 @@ IS_NEW = int(transformers.__version__.partition(".")[0]) >= 5
 
 class MtConfig(PretrainedConfig):
     """Sizes and choices of a model. Attention is a variant for each slot: {"kind": "window", "reach": 16}.
-
     positions  "table" (rows that are added to embedded pieces, stored with the weights), "rotary" or "none"
     tie        "all" (both embeddings and the output are one matrix), "target" or "none"
     """
@@ -190,9 +189,11 @@ class Attention(nn.Module):
 
     def forward(self, x_BTD, k, v, mask, start):
         q = self.query(x_BTD).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-        q = q if self.base is None else rotated(q, start, self.base)
-        mixed_BHTK, weights = self.mixer(q, k, v, mask)
+        mixed_BHTK, weights = self.mixer(q if self.base is None else rotated(q, start, self.base), k, v, mask)
         return self.output(mixed_BHTK.transpose(1, 2).flatten(2)), weights
+
+
+ACTIVATIONS = {"relu": nn.functional.relu, "gelu": nn.functional.gelu, "swish": nn.functional.silu}
 
 
 class FeedForward(nn.Module):
@@ -207,7 +208,7 @@ class FeedForward(nn.Module):
         if self.activation == "swiglu":
             gate, x = x.chunk(2, -1)
             return self.down(nn.functional.silu(gate) * x)
-        return self.down(nn.functional.relu(x) if self.activation == "relu" else nn.functional.gelu(x))
+        return self.down(ACTIVATIONS[self.activation](x))
 
 
 def make_norm(config):
@@ -285,9 +286,8 @@ class Embedding(nn.Module):
         x = self.tokens(ids) * self.scale
         if self.table is None:
             return x
-        end, rows = start + ids.shape[1], self.table.num_embeddings
-        if end > rows:
-            raise ValueError(f"{end} pieces are too many: the model has positions for {rows}")
+        if (end := start + ids.shape[1]) > len(self.table.weight):
+            raise ValueError(f"{end} pieces are too many: the model has positions for {len(self.table.weight)}")
         return x + self.table.weight[start:end]
 
 
@@ -312,11 +312,11 @@ class Reader(nn.Module):
     def forward(self, input_ids=None, attention_mask=None, **_):
         embedding, encoder = self.parts
         mask = None if attention_mask is None else attention_mask.bool()[:, None, None]
-        x, maps = embedding(input_ids, 0), ()
+        x, maps = embedding(input_ids, 0), []
         for layer in encoder.layers:
             x, weights = layer(x, mask)
-            maps += (weights,)
-        return BaseModelOutput(last_hidden_state=encoder.norm(x), attentions=maps)
+            maps.append(weights)
+        return BaseModelOutput(last_hidden_state=encoder.norm(x), attentions=tuple(maps))
 
 
 class Decoder(nn.Module):
@@ -343,7 +343,7 @@ class MtForConditionalGeneration(PreTrainedModel, GenerationMixin):
         self.output = nn.Linear(config.d_model, config.decoder_vocab_size, bias=False)
         tied = {"all": ("output", "source_embedding.tokens"), "target": ("output",), "none": ()}[config.tie]
         ties = {f"{name}.weight": "target_embedding.tokens.weight" for name in tied}
-        self._tied_weights_keys = ties if IS_NEW else list(ties)
+        self._tied_weights_keys: dict | list = ties if IS_NEW else list(ties)
         self.post_init()
 
     def get_encoder(self, *_, **__):

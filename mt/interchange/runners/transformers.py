@@ -18,14 +18,14 @@ class Translator:
         self.model = AutoModelForSeq2SeqLM.from_pretrained(folder, **own, **how).to(device).eval()
 
     def text(self, ids):
-        return self.target.decode(ids, skip_special_tokens=True).replace("\r", " ").replace("\n", " ")
+        return str(self.target.decode(ids, skip_special_tokens=True)).replace("\r", " ").replace("\n", " ")
 
     def translate(self, lines):
         found = iter(self.search([self.source(line)["input_ids"] for line in lines if line.strip()]))
         return [self.text(next(found)[0]["ids"]) if line.strip() else line for line in lines]
 
     def search(self, sources):  # ids of each source with </s> in, its hypotheses out, best first
-        rows, found, by_length = self.about["table_rows"] or 1 << 30, {}, defaultdict(list)
+        rows, found, by_length = self.about["table_rows"] or 1 << 30, dict[int, list](), defaultdict(list)
         for number, source in enumerate(sources):
             if len(source) > rows:
                 raise ValueError(f"a line has {len(source)} pieces with </s>, the model has positions for {rows}")
@@ -42,7 +42,7 @@ class Translator:
         how |= {"length_penalty": alpha, "early_stopping": "never"} if size > 1 else {"output_logits": True}
         how |= {"return_dict_in_generate": True}
         ids, end = self.source.pad({"input_ids": sources}, return_tensors="pt"), self.model.config.eos_token_id
-        result, found = self.model.generate(**ids.to(self.model.device), **how), [[] for _ in sources]
+        result, found = self.model.generate(**ids.to(self.model.device), **how), [list[dict]() for _ in sources]
         for row, (_, *ids) in enumerate(result.sequences.tolist()):
             length, is_whole = ids.index(end) + 1 if end in ids else len(ids), end in ids
             if size > 1:  # beam search divided it by length ** alpha

@@ -50,7 +50,7 @@ TRANSFORMERS ?= transformers>=4.57
 
 test-transformers: $(INSTALLED)  ## install transformers, which the lock does not have, and run the tests that need it
 	@$(PIP) install --quiet --root-user-action=ignore $(PIP_ARGS) -c requirements.lock '$(TRANSFORMERS)'
-	@$(RUN) -m pytest tests/interchange -k "transformers or tokenizer_json" $(ARGS)
+	@$(RUN) -m pytest tests/checkpoint/test_marian.py tests/interchange -k "marian or transformers or tokenizer_json" $(ARGS)
 
 # the alignment page is tested in a browser; without one those tests say so and are skipped
 browser:

@@ -5,6 +5,7 @@ The names of the parts are those of the model that was trained. It needs torch a
 """
 
 import math
+from typing import Any
 
 import torch
 import transformers
@@ -44,8 +45,6 @@ class MtConfig(PretrainedConfig):
         self.embedding_scale, self.tie = embedding_scale, tie
         self.encoder_attention, self.decoder_attention = encoder_attention or DENSE, decoder_attention or DENSE
         self.cross_attention = cross_attention or DENSE
-        for derived in ("encoder_layers", "decoder_layers"):
-            more.pop(derived, None)
         more["tie_word_embeddings"] = tie != "none"
         super().__init__(is_encoder_decoder=is_encoder_decoder, **more)
 
@@ -193,7 +192,7 @@ class Attention(nn.Module):
         return self.output(mixed_BHTK.transpose(1, 2).flatten(2)), weights
 
 
-ACTIVATIONS = {"relu": nn.functional.relu, "gelu": nn.functional.gelu, "swish": nn.functional.silu}
+ACTIVATIONS: dict = {"relu": nn.functional.relu, "gelu": nn.functional.gelu, "swish": nn.functional.silu}
 
 
 class FeedForward(nn.Module):
@@ -343,7 +342,8 @@ class MtForConditionalGeneration(PreTrainedModel, GenerationMixin):
         self.output = nn.Linear(config.d_model, config.decoder_vocab_size, bias=False)
         tied = {"all": ("output", "source_embedding.tokens"), "target": ("output",), "none": ()}[config.tie]
         ties = {f"{name}.weight": "target_embedding.tokens.weight" for name in tied}
-        self._tied_weights_keys: dict | list = ties if IS_NEW else list(ties)
+        keys: Any = ties if IS_NEW else list(ties)
+        self._tied_weights_keys = keys
         self.post_init()
 
     def get_encoder(self, *_, **__):
@@ -383,10 +383,10 @@ class MtForConditionalGeneration(PreTrainedModel, GenerationMixin):
         if length > 1:
             causal = torch.ones(length, start + length, dtype=torch.bool, device=memory.device).tril(start)[None, None]
         mask = None if attention_mask is None else attention_mask.bool()[:, None, None]
-        x, own, maps = self.target_embedding(decoder_input_ids, start), (), ()
+        x, maps = self.target_embedding(decoder_input_ids, start), []
         for layer in self.decoder.layers:
             x, of_self, weights = layer(x, memory, mask, causal, cache, start)
-            own, maps = (*own, of_self), (*maps, weights)
+            maps.append((of_self, weights))
         logits, loss = self.output(self.decoder.norm(x)), None
         if labels is not None:
             loss = nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100)
@@ -395,6 +395,6 @@ class MtForConditionalGeneration(PreTrainedModel, GenerationMixin):
             logits=logits,
             **{CACHE: cache},
             encoder_last_hidden_state=memory,
-            decoder_attentions=own if output_attentions else None,
-            cross_attentions=maps if output_attentions else None,
+            decoder_attentions=tuple(of_self for of_self, _ in maps) if output_attentions else None,
+            cross_attentions=tuple(weights for _, weights in maps) if output_attentions else None,
         )

@@ -16,10 +16,10 @@ INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo train serve test test-fast browser lint lock docs clean
+.PHONY: help setup demo train serve test test-fast test-transformers browser lint lock docs clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED)  ## make .venv with the locked dependencies and this package (PYTHON=python3.12 chooses the Python)
 	@echo "set up in $(VENV): try \`make demo\`"
@@ -44,6 +44,13 @@ test-fast: $(INSTALLED)  ## the tests that need no training, no process and no b
 
 test: $(INSTALLED) lint browser  ## lint, then run the tests (ARGS='-k beam' chooses some); as root on Debian it first installs Chromium
 	@$(RUN) -m pytest -n auto --dist loadfile $(ARGS)
+
+# what pip installs for the next target, such as transformers==4.57.6
+TRANSFORMERS ?= transformers>=4.57
+
+test-transformers: $(INSTALLED)  ## install transformers, which the lock does not have, and run the tests that need it
+	@$(PIP) install --quiet --root-user-action=ignore $(PIP_ARGS) -c requirements.lock '$(TRANSFORMERS)'
+	@$(RUN) -m pytest tests/checkpoint/test_marian.py tests/interchange -k "marian or transformers or tokenizer_json" $(ARGS)
 
 # the alignment page is tested in a browser; without one those tests say so and are skipped
 browser:

@@ -55,6 +55,12 @@ def _add_target(flags: argparse.ArgumentParser, row: Row) -> None:
     )
     add_tag(flags)
     flags.add_argument("--license", metavar="NAME", help="licence of the model, for its card: apache-2.0, cc-by-4.0, …")
+    flags.add_argument(
+        "--push", metavar="USER/MODEL", help="copy the finished folder to this repository of the Hugging Face Hub"
+    )
+    flags.add_argument(
+        "--public", action="store_true", help="with --push: a new repository is public (default: private)"
+    )
     for flag, how in row.flags.items():
         flags.add_argument(flag, **how)
 
@@ -89,7 +95,12 @@ def _export(flags: argparse.Namespace, checkpoint: str | Path) -> None:
     from mt.interchange.certificate import summary
     from mt.interchange.export import export
     from mt.interchange.lines import given_lines, lines_of_run
+    from mt.interchange.push import check_repository, push
 
+    if flags.public and not flags.push:
+        raise ValueError("--public needs --push: the repository that is to be public")
+    if flags.push:
+        check_repository(flags.push)
     if flags.reference and not flags.source:
         raise ValueError("--reference needs --source: the lines that it translates")
     if flags.source:
@@ -108,6 +119,8 @@ def _export(flags: argparse.Namespace, checkpoint: str | Path) -> None:
         **{name: getattr(flags, name) for name in own},
     )
     print("\n".join([*summary(body), f"written: {flags.output}"]))
+    if flags.push:
+        print(f"pushed: {push(flags.output, flags.push, is_public=flags.public)}")
 
 
 def cli() -> NoReturn:

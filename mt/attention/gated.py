@@ -27,6 +27,7 @@ class Gated(Dense):
         super().__init__(num_heads, head_size, dropout=dropout)
         if per not in PER:
             raise ValueError(f"per ({per}) must be one of {', '.join(PER)}")
+        self.per = per
         size = head_size if per == "element" else 1
         self.weight_HKE = nn.Parameter(torch.randn(num_heads, head_size, size) * 0.02)
         self.bias_H1E = nn.Parameter(torch.full((num_heads, 1, size), OPEN))

@@ -71,7 +71,7 @@ RULES: Rules = {
     "layer.num_kv_heads": _single,
     "layer.head_size": _single,
     "layer.feed_forward_dim": exact(),
-    "layer.activation": one_of("relu", "gelu", "swiglu", why=NO_OPERATION),
+    "layer.activation": one_of("relu", "gelu", "swish", "swiglu", why=NO_OPERATION),
     "layer.norm": one_of("layer", "rms", why=NO_OPERATION),
     "layer.norm_position": one_of("pre", "post", why=NO_OPERATION),
     "layer.positions": one_of("sinusoidal", "learned", "rotary", why=NO_OPERATION),
@@ -179,7 +179,7 @@ def _common(plan: Plan) -> tuple[dict[str, Any], int, int]:
     found = plan.uniform_heads()
     assert found is not None, "rules refuse a model whose heads differ between layers"
     heads, groups, size = found
-    activations = {"relu": "RELU", "gelu": "GELU", "swiglu": "SWISH"}
+    activations = {"relu": "RELU", "gelu": "GELU", "swish": "SWISH", "swiglu": "SWISH"}
     activation = plan.settings["layer.activation"]
     common = {
         "pre_norm": plan.is_pre_norm,

@@ -251,7 +251,7 @@ def _activation(layer: Any) -> str:
     part = getattr(layer, "feed_forward", None)
     if part is None:
         return "none"
-    return "swiglu" if part.is_gated else {"relu": "relu", "gelu": "gelu"}[part.activation.__name__]
+    return "swiglu" if part.is_gated else {"relu": "relu", "gelu": "gelu", "silu": "swish"}[part.activation.__name__]
 
 
 def _positions(model: Seq2Seq) -> str:

@@ -31,6 +31,11 @@ TARGETS: dict[str, Row] = {
         quantizations=("int8",),
         translates=True,
     ),
+    "transformers": Row(
+        about="a folder for transformers (AutoModelForSeq2SeqLM) and the Hugging Face Hub",
+        packages=("transformers", "tokenizers"),
+        translates=True,
+    ),
 }
 
 ENGINES = tuple(name for name, row in TARGETS.items() if row.translates)

@@ -16,6 +16,7 @@ def unchanged(x: Tensor) -> Tensor:
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": unchanged,
     "gelu": nn.functional.gelu,
+    "swish": nn.functional.silu,  # that of Marian's models
     "swiglu": nn.functional.silu,
 }
 

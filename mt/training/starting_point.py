@@ -14,9 +14,10 @@ from torch import nn
 
 from mt.checkpoint.card import ModelCard
 from mt.checkpoint.changes import changes
-from mt.checkpoint.folder import load_checkpoint
+from mt.checkpoint.folder import LoadedModel, load_checkpoint
 from mt.checkpoint.manifest import FILE_NAME as MANIFEST
 from mt.checkpoint.manifest import has_manifest, verify
+from mt.checkpoint.marian import is_marian, load_marian
 from mt.checkpoint.outline import Shape, check_weights, kept_tensors
 from mt.checkpoint.small_file import read_json
 from mt.checkpoint.steps import SMALL_FILES, find_step, numbered_steps
@@ -50,7 +51,7 @@ class Checkpoint:
     @classmethod
     def look_at(cls, path: Path) -> Checkpoint:
         """Checks the whole checkpoint, and keeps what is small. Raises ValueError for one that does not load."""
-        loaded = load_checkpoint(path)
+        loaded = _load(path)
         folder = loaded.folder
         digest = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest() if has_manifest(folder) else None
         return cls(
@@ -84,7 +85,8 @@ class StartingPoint:
         run = Path(str(settings["folder"]))
         if not settings.get("fresh") and numbered_steps(run):
             return cls(checkpoint=None, tokenizers=None if is_new else _tokenizers_of(run))
-        step = find_step(Path(str(path)))
+        given = Path(str(path))
+        step = given.resolve() if is_marian(given) else find_step(given)
         if run.resolve() in (step, *step.parents):
             raise ValueError(f"start_from ({path}) must lie outside of this run's folder ({run}): use another name=…")
         checkpoint = Checkpoint.look_at(step)
@@ -140,7 +142,7 @@ class StartingPoint:
         fresh rows that they have.
         """
         assert self.checkpoint is not None
-        loaded = load_checkpoint(self.checkpoint.folder)
+        loaded = _load(self.checkpoint.folder)
         given, old = kept_tensors(loaded.model), loaded.tokenizers
         is_same = self.tokenizers is not None
         has_lexicon = is_same and any(name.startswith(LEXICON) for name in given)
@@ -163,6 +165,11 @@ class StartingPoint:
         """What the run's folder records about its start."""
         assert self.checkpoint is not None
         return {"checkpoint": str(self.checkpoint.folder), "manifest_sha256": self.checkpoint.manifest_sha256}
+
+
+def _load(folder: Path) -> LoadedModel:
+    """A checkpoint of ours, or a Marian model of transformers."""
+    return load_marian(folder) if is_marian(folder) else load_checkpoint(folder)
 
 
 def note_start(start: StartingPoint | None, run: Path) -> None:

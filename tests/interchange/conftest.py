@@ -6,14 +6,19 @@ from pathlib import Path
 import pytest
 import torch
 
-from mt.checkpoint.folder import ModelCard, write_checkpoint
+from mt.checkpoint.folder import ModelCard, load_checkpoint, write_checkpoint
 from mt.checkpoint.outline import kept_tensors
 from mt.checkpoint.rebuild import build
 from mt.data.tokenizer import TokenizerPair, TokenizerSettings, train_tokenizers
 from mt.export import main
+from mt.interchange.evidence import evidence_of
+from mt.interchange.exported import write_common
+from mt.interchange.plan import plan_of
+from mt.interchange.target import check_carried, find_target
 from tests.conftest import composed_settings, made_once, reversed_pairs
 
 SOURCES, TARGETS = reversed_pairs(200, seed=3)
+NUM_LINES = 12
 SMALL = [
     "layer.dim=24",
     "layer.num_heads=4",
@@ -81,3 +86,15 @@ def fresh(folder: Path, tokenizers: TokenizerPair, *overrides: str, changes=()) 
         model.target_embedding.tokens.weight.mul_(3.0)
     write_checkpoint(folder, card=card, weights=kept_tensors(model), tokenizers=tokenizers, scores={})
     return folder
+
+
+def written(name: str, checkpoint: Path, folder: Path):
+    """The exported folder's engine, and what our engine says of the first lines."""
+    loaded = load_checkpoint(checkpoint)
+    plan = plan_of(loaded)
+    check_carried(name, plan)
+    folder.mkdir()
+    find_target(name).write(plan, loaded, folder, quantization=None)
+    write_common(folder, plan, loaded, name=name, quantization=None)
+    ours = evidence_of(lambda: load_checkpoint(checkpoint), plan, SOURCES[:NUM_LINES], TARGETS[:NUM_LINES])
+    return find_target(name).engine(folder), ours

@@ -87,10 +87,11 @@ def test_an_export_comes_with_card_licence_and_certificate_of_all_its_files(expo
     assert "Apache License, Version 2.0" in (exported / "LICENSE").read_text("utf-8")
 
 
-@needs_packages
-@pytest.mark.parametrize("name", [name for name, row in TARGETS.items() if "ctranslate2" in row.packages])
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+@pytest.mark.parametrize("name", TARGETS)
 def test_damage_is_noticed_and_leaves_nothing(name, damage, trained_run, files, tmp_path, monkeypatch):
+    if missing := [package for package in TARGETS[name].packages if find_spec(package) is None]:
+        pytest.skip(f"needs {', '.join(missing)}")
     monkeypatch.setattr(exporting, "plan_of", lambda loaded: damage(plan_of(loaded)))
     true_evidence = exporting.evidence_of
     monkeypatch.setattr(
@@ -98,7 +99,7 @@ def test_damage_is_noticed_and_leaves_nothing(name, damage, trained_run, files, 
     )
     output = tmp_path / "exports" / name
     with pytest.raises(ValueError, match=f"{name}: the export is not what the model is"):
-        main([name, "--checkpoint", str(trained_run), "--output", str(output), *files])
+        main([name, "--checkpoint", str(trained_run), "--output", str(output), *files, "--limit", "30"])
     assert not list((tmp_path / "exports").iterdir())
 
 

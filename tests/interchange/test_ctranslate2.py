@@ -11,21 +11,20 @@ from mt.checkpoint.manifest import add_file
 from mt.data.source import Text
 from mt.data.tokenizer import BOS
 from mt.interchange.bounds import BOUNDS
-from mt.interchange.evidence import evidence_of
-from mt.interchange.exported import write_common
 from mt.interchange.measure import attention, constants, scores, tokenizer
 from mt.interchange.plan import plan_of
-from mt.interchange.target import check_carried, find_target
-from tests.interchange.conftest import SOURCES, TARGETS, fresh
+from mt.interchange.target import check_carried
+from tests.interchange.conftest import NUM_LINES, fresh, written
 
 pytestmark = pytest.mark.skipif(find_spec("ctranslate2") is None, reason="needs the extra `export`")
-LAYER, NUM = "layer.", 12  # lines
+LAYER = "layer."
 
 SETTINGS = {
     "as it is": [],
     "post-norm": [f"{LAYER}norm_position=post"],
     "rms": [f"{LAYER}norm=rms"],
     "gelu": [f"{LAYER}activation=gelu"],
+    "swish": [f"{LAYER}activation=swish"],
     "swiglu": [f"{LAYER}activation=swiglu"],
     "learned": [f"{LAYER}positions=learned", "max_positions=60"],
     "rotary": [f"{LAYER}positions=rotary"],
@@ -45,22 +44,10 @@ SETTINGS = {
 }
 
 
-def written(checkpoint, folder):
-    """The exported folder, its engine, and what our engine says of the first lines."""
-    loaded = load_checkpoint(checkpoint)
-    plan = plan_of(loaded)
-    check_carried("ctranslate2", plan)
-    folder.mkdir()
-    find_target("ctranslate2").write(plan, loaded, folder, quantization=None)
-    write_common(folder, plan, loaded, name="ctranslate2", quantization=None)
-    ours = evidence_of(lambda: load_checkpoint(checkpoint), plan, SOURCES[:NUM], TARGETS[:NUM])
-    return find_target("ctranslate2").engine(folder), ours
-
-
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
 def test_every_setting_has_the_same_probabilities(settings, joint_tokenizer, tmp_path):
     checkpoint = fresh(tmp_path / "step_000001", joint_tokenizer, *settings)
-    engine, ours = written(checkpoint, tmp_path / "export")
+    engine, ours = written("ctranslate2", checkpoint, tmp_path / "export")
     found = scores(engine, ours)
     if "window" in str(settings):
         assert "window" in found["not_measured"]
@@ -68,9 +55,9 @@ def test_every_setting_has_the_same_probabilities(settings, joint_tokenizer, tmp
         for source, theirs in zip(ours.source_ids, engine.translate(ours.lines), strict=True):
             assert abs(theirs.log_prob - cut_log_prob(model, source, theirs.ids)) <= BOUNDS.nats * len(theirs.ids)
     else:
-        assert found["tokens"] > 5 * NUM and found["max"] <= BOUNDS.nats
+        assert found["tokens"] > 5 * NUM_LINES and found["max"] <= BOUNDS.nats
         weights = attention(engine, ours)
-        assert weights["pairs"] == NUM and weights["max"] <= BOUNDS.attention
+        assert weights["pairs"] == NUM_LINES and weights["max"] <= BOUNDS.attention
     assert all(pair["model"] == pytest.approx(pair["export"], rel=1e-6) for pair in constants(engine, ours).values())
 
 
@@ -82,7 +69,9 @@ def cut_log_prob(model, source, target):
 
 
 def test_separate_vocabularies_go(separate_tokenizers, tmp_path):
-    engine, ours = written(fresh(tmp_path / "step_000001", separate_tokenizers, "tie=target"), tmp_path / "export")
+    engine, ours = written(
+        "ctranslate2", fresh(tmp_path / "step_000001", separate_tokenizers, "tie=target"), tmp_path / "export"
+    )
     assert scores(engine, ours)["max"] <= BOUNDS.nats
     found = tokenizer(engine, ours)
     assert not any(found[name] for name in ("different_ids", "hostile_different_ids", "different_text"))
@@ -93,7 +82,7 @@ def test_separate_vocabularies_go(separate_tokenizers, tmp_path):
 def test_any_heads_are_alignment_heads(heads, groups, joint_tokenizer, tmp_path):
     checkpoint = fresh(tmp_path / "step_000001", joint_tokenizer, f"layer.num_kv_heads={groups}")
     add_file(checkpoint, "alignment.json", Choice(1, heads, 0).to_json())
-    engine, ours = written(checkpoint, tmp_path / "export")
+    engine, ours = written("ctranslate2", checkpoint, tmp_path / "export")
     assert attention(engine, ours)["max"] <= BOUNDS.attention
     assert scores(engine, ours)["max"] <= BOUNDS.nats
 

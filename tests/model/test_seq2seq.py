@@ -195,7 +195,7 @@ def test_padding_is_never_learned():
     [
         ({"dim": 25}, r"dim \(25\) must be a multiple of num_heads \(4\)"),
         ({"num_kv_heads": 3}, r"num_heads \(4\) must be a multiple of num_kv_heads \(3\)"),
-        ({"activation": "tanh"}, r"activation \(tanh\) must be one of relu, gelu, swiglu"),
+        ({"activation": "tanh"}, r"activation \(tanh\) must be one of relu, gelu, swish, swiglu"),
         ({"norm": "batch"}, r"norm \(batch\) must be one of layer, rms"),
         ({"attention_dropout_of": "words"}, r"attention_dropout_of \(words\) must be one of weights, keys, heads"),
         ({"positions": "none"}, r"positions \(none\) must be one of"),

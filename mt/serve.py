@@ -91,7 +91,7 @@ def _add_limits(flags: argparse.ArgumentParser) -> None:
         ("--max-n-best", "translations of a line"),
         ("--max-beam", "hypotheses of a search"),
         ("--max-queue", "lines that wait; then 503 with Retry-After"),
-        ("--max-connections", "connections at the same time"),
+        ("--max-requests", "requests at the same time; then 503 with Retry-After"),
     ):
         add(flag, Number(int, least=1), "N", what)
     for flag, what in (

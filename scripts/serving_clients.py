@@ -8,13 +8,14 @@ import re
 import subprocess
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 
 MAX_BODY = 20_000  # bytes that the server takes
-BODY_SECONDS = 2.0  # that a request may take to arrive
+BODY_SECONDS = 5.0  # that a request may take to arrive
 REFUSALS = (503, 504)  # that a server under load may give
 
 
@@ -34,8 +35,11 @@ class Server:
 
     def workers(self) -> list[int]:
         """The processes that translate."""
-        tasks = Path(f"/proc/{self.process.pid}/task").iterdir()
-        return sorted({int(pid) for task in tasks for pid in (task / "children").read_text().split()})
+        found: set[int] = set()
+        for task in Path(f"/proc/{self.process.pid}/task").iterdir():
+            with suppress(OSError):  # a thread that has ended meanwhile
+                found |= set(map(int, (task / "children").read_text().split()))
+        return sorted(found)
 
     def memory(self) -> dict[str, int]:
         """Resident bytes of the server itself, and of its workers together."""
@@ -91,6 +95,9 @@ async def _hugging_face(session: httpx.AsyncClient, server: Server, tally: Tally
 async def _stream(session: httpx.AsyncClient, server: Server, tally: Tally, texts: list[str]) -> None:
     async with session.stream("POST", "/api/translate", json={"texts": texts, "stream": True}) as response:
         events = (await response.aread()).decode().strip().split("\n\n")
+    if response.status_code != 200:
+        tally.judge("stream", response, texts, list)
+        return
     names = [re.match("event: (.*)", event)[1] for event in events]  # type: ignore[index]
     if names[-1] == "error":
         data = json.loads(events[-1].partition("data: ")[2])
@@ -118,7 +125,7 @@ async def _slow(session: httpx.AsyncClient, server: Server, tally: Tally, texts:
     for piece in pieces:
         writer.write(piece)
         await writer.drain()
-        await asyncio.sleep(BODY_SECONDS / 10)
+        await asyncio.sleep(BODY_SECONDS / 25)
     tally.expect("slow", await _code(reader, writer), 200, *REFUSALS)
 
 

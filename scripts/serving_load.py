@@ -2,8 +2,8 @@
 
 Two servers run by turns on the same model, each with as many workers: one translates every line alone
 (`--batch-tokens 1 --wait 0`), one in batches. In each round both get the same requests, from 32 clients and from one;
-beside it, lines are translated in this process without a server. Numbers are medians of the rounds, and ratios are
-those of each round: other load on the machine then changes little.
+beside it, lines are translated without a server. Numbers are medians of the rounds, ratios are of each round, and CPU
+time is given beside the times: other load on the machine then changes little.
 
     python scripts/serving_load.py --checkpoint checkpoints/demo
 """
@@ -21,13 +21,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from mt.data.bundled.source import Bundled
 
 ROOT = Path(__file__).resolve().parents[1]
-CLIENTS = (1, 8, 32)
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -40,10 +40,6 @@ class Load:
     slow: float  # the 95th percentile
     cpu_server: float
     cpu_workers: float
-    times: tuple[float, ...]  # of each request, in the order of the answers
-
-
-NUMBERS = ("rate", "median", "slow", "cpu_server", "cpu_workers")
 
 
 class Server:
@@ -61,8 +57,10 @@ class Server:
 
     def cpu(self) -> tuple[float, float]:
         """CPU seconds so far, of the server and of its workers."""
-        tasks = Path(f"/proc/{self.process.pid}/task").iterdir()
-        workers = {pid for task in tasks for pid in (task / "children").read_text().split()}
+        workers: set[str] = set()
+        for task in Path(f"/proc/{self.process.pid}/task").iterdir():
+            with suppress(OSError):  # a thread that has ended meanwhile
+                workers |= set((task / "children").read_text().split())
         return _cpu(str(self.process.pid)), sum(map(_cpu, workers))
 
     async def load(self, lines: list[str], clients: int) -> Load:
@@ -80,9 +78,7 @@ class Server:
         await asyncio.gather(*(client() for _ in range(clients)))
         seconds, after = time.perf_counter() - begun, self.cpu()
         used = [1000 * (new - old) / len(lines) for new, old in zip(after, before, strict=True)]
-        return Load(
-            len(lines) / seconds, statistics.median(times), sorted(times)[int(0.95 * len(times))], *used, tuple(times)
-        )
+        return Load(len(lines) / seconds, statistics.median(times), sorted(times)[int(0.95 * len(times))], *used)
 
 
 async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, line: str) -> str:
@@ -100,21 +96,22 @@ def _cpu(pid: str) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
-def alone(checkpoint: Path, lines: list[str]) -> list[float]:
-    """Milliseconds of each line in a process without a server."""
+def alone(checkpoint: Path, lines: list[str]) -> float:
+    """CPU milliseconds a line in a process without a server."""
     code = (
         "import json, sys, time\n"
         "from mt.inference.translator import Translator\n"
         "translator = Translator.load(sys.argv[1], device='cpu')\n"
-        "for line in json.load(sys.stdin):\n"
-        "    start = time.perf_counter()\n"
+        "list(translator.translate(['.']))\n"  # as the server's worker does before it is ready
+        "start, lines = time.process_time(), json.load(sys.stdin)\n"
+        "for line in lines:\n"
         "    list(translator.translate([line]))\n"
-        "    print(1000 * (time.perf_counter() - start))\n"
+        "print(1000 * (time.process_time() - start) / len(lines))\n"
     )
     command = [sys.executable, "-c", code, str(checkpoint)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, input=json.dumps(lines), capture_output=True, text=True, check=True, env=environment)
-    return list(map(float, done.stdout.split()))
+    return float(done.stdout)
 
 
 async def measured(args: argparse.Namespace) -> None:
@@ -127,9 +124,9 @@ async def measured(args: argparse.Namespace) -> None:
         "batches": Server(args.checkpoint, args.workers, *wait),
     }
     found: dict[tuple[str, int], list[Load]] = {}
-    without: list[list[float]] = []
+    without: list[float] = []
     for number in range(args.rounds):
-        for clients in CLIENTS:
+        for clients in args.clients:
             for name, server in servers.items():
                 load = await server.load(few if clients == 1 else lines, clients)
                 found.setdefault((name, clients), []).append(load)
@@ -138,14 +135,15 @@ async def measured(args: argparse.Namespace) -> None:
                     file=sys.stderr,
                     flush=True,
                 )
-        without.append(alone(args.checkpoint, few))
+        if 1 in args.clients:
+            without.append(alone(args.checkpoint, few))
     for server in servers.values():
         server.process.send_signal(signal.SIGTERM)
         server.process.wait()
     report(found, without, args)
 
 
-def report(found: dict[tuple[str, int], list[Load]], without: list[list[float]], args: argparse.Namespace) -> None:
+def report(found: dict[tuple[str, int], list[Load]], without: list[float], args: argparse.Namespace) -> None:
     """The medians of the rounds, and what is promised of them."""
     middle = statistics.median
     print(
@@ -153,26 +151,30 @@ def report(found: dict[tuple[str, int], list[Load]], without: list[list[float]],
     )
     print("server      clients  requests/s  median ms  95 % ms  CPU ms a request: server, workers")
     for (name, clients), loads in found.items():
-        columns = [middle([getattr(load, field) for load in loads]) for field in NUMBERS]
+        columns = list(map(middle, zip(*map(astuple, loads), strict=True)))
         widths = (11, 10, 8, 13, 9)
         numbers = " ".join(f"{number:{width}.1f}" for number, width in zip(columns, widths, strict=True))
         print(f"{name:11} {clients:7} {numbers}")
-    most = max(CLIENTS)
+    most = max(args.clients)
     pairs = list(zip(found["batches", most], found["one by one", most], strict=True))
     print(f"{most} clients, batches / one by one: {middle([a.rate / b.rate for a, b in pairs]):.1f} times the requests")
     cpu = [b.cpu_workers / a.cpu_workers for a, b in pairs]
     print(f"{most} clients, workers' CPU a request, one by one / batches: {middle(cpu):.1f}")
-    # of each line the fastest of all rounds: other programs only make a line slower
-    server = [min(times) for times in zip(*(load.times for load in found["batches", 1]), strict=True)]
-    direct = [min(times) for times in zip(*without, strict=True)]
-    more = [slow - fast for slow, fast in zip(server, direct, strict=True)]
-    print(f"one client: {middle(direct):.1f} ms a line without a server, {middle(more):.1f} ms more with it")
+    if 1 not in args.clients:
+        return
+    loads = found["batches", 1]
+    more = [load.cpu_server + load.cpu_workers - cpu for load, cpu in zip(loads, without, strict=True)]
+    print(
+        f"one client: {middle(without):.1f} CPU ms a line without a server, {middle(more):.1f} more with it, "
+        f"and the wait of {args.wait:g} ms"
+    )
 
 
 def main() -> None:
     """Measures."""
     flags = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     flags.add_argument("--checkpoint", type=Path, required=True, help="of English source")
+    flags.add_argument("--clients", type=int, nargs="+", default=[1, 8, 32], help="(default: 1 8 32)")
     flags.add_argument("--workers", type=int, default=1, help="(default: %(default)s)")
     flags.add_argument("--wait", type=float, default=3.0, metavar="MS", help="(default: %(default)s)")
     flags.add_argument("--lines", type=int, default=300, help="requests of a round (default: %(default)s)")

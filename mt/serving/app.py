@@ -49,7 +49,7 @@ def make_app(service: Service, *, starts_service: bool = False) -> ASGIApp:
     app.include_router(own.router(service))
     _add_health(app, service)
     _add_pages(app)
-    _add_errors(app, service)
+    refuse = _add_errors(app, service)
     app.openapi = _openapi(app)  # type: ignore[method-assign]
     if service.settings.cors:
         app.add_middleware(
@@ -58,7 +58,7 @@ def make_app(service: Service, *, starts_service: bool = False) -> ASGIApp:
             allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "X-API-Key"],
         )
-    return Gate(app, service=service, api_of=api_of)
+    return Gate(app, service=service, api_of=api_of, refuse=refuse)
 
 
 def api_of(path: str) -> str:
@@ -101,34 +101,37 @@ def _add_pages(app: FastAPI) -> None:
         app.mount("/", StaticFiles(directory=PAGE, html=True), name="page")
 
 
-def _add_errors(app: FastAPI, service: Service) -> None:
-    """Every refusal in the form of its API, and counted."""
+def _add_errors(app: FastAPI, service: Service) -> Callable[[str, Refused], Response]:
+    """Every refusal is answered in the form of its API, and counted; gives the function that does it for a path."""
 
-    def answered(request: Request, refused: Refused) -> Response:
+    def answered(path: str, refused: Refused) -> Response:
         service.metrics.refused.labels(refused.reason).inc()
-        api = api_of(request.url.path)
+        api = api_of(path)
         shape = next((shape for shape in SHAPES if api == shape.NAME), own)
         return JSONResponse(shape.written(refused), status_code=refused.status, headers=refused.headers)
 
     async def on_refusal(request: Request, error: Exception) -> Response:
         assert isinstance(error, Refused)
-        return answered(request, error)
+        return answered(request.url.path, error)
 
     async def on_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         headers = dict(error.headers or {})
-        return answered(request, Refused(error.status_code, error.detail, reason="bad request", headers=headers))
+        return answered(
+            request.url.path, Refused(error.status_code, error.detail, reason="bad request", headers=headers)
+        )
 
     async def on_disconnect(request: Request, error: Exception) -> Response:
-        return answered(request, Refused(CLIENT_LEFT, "the client has left", reason="left"))
+        return answered(request.url.path, Refused(CLIENT_LEFT, "the client has left", reason="left"))
 
     async def on_failure(request: Request, error: Exception) -> Response:
-        return answered(request, Refused(500, "the server has failed: its log has the place", reason="failed"))
+        return answered(request.url.path, Refused(500, "the server has failed: its log has the place", reason="failed"))
 
     app.add_exception_handler(Refused, on_refusal)
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(ClientDisconnect, on_disconnect)
     app.add_exception_handler(Exception, on_failure)
+    return answered
 
 
 def _openapi(app: FastAPI) -> Callable[[], dict[str, Any]]:

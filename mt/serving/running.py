@@ -20,7 +20,9 @@ log = logging.getLogger(__name__)
 
 NOISY = ("uvicorn.error", "python_multipart")  # a warning for each request that is none
 BACKLOG = 2048
+CONNECTIONS = 4  # that may be open for each request of --max-requests; more are answered with 503 at once
 IDLE_SECONDS = 75  # that a connection is kept open between requests: more than balancers keep theirs (60)
+LAST_SECONDS = 1.0  # after SIGTERM in which requests that are on their way are still accepted
 DRAIN_SECONDS = 5  # in addition to the deadline of requests
 
 
@@ -64,7 +66,7 @@ async def run(service: Service, listening: socket.socket) -> None:
         server_header=False,
         timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=int(limits.deadline + DRAIN_SECONDS),
-        limit_concurrency=limits.max_connections,
+        limit_concurrency=CONNECTIONS * limits.max_requests,  # also those that only stay open
         backlog=BACKLOG,
     )
     server, loop = _Server(config), asyncio.get_running_loop()
@@ -72,10 +74,11 @@ async def run(service: Service, listening: socket.socket) -> None:
 
     def drain() -> None:
         if service.is_draining:  # asked a second time: at once
-            server.force_exit = True
-        else:
-            log.info("draining: accepted requests are answered, then the server ends")
-        service.is_draining = server.should_exit = True
+            server.should_exit = server.force_exit = True
+            return
+        log.info("draining: accepted requests are answered, then the server ends")
+        service.is_draining = True
+        loop.call_later(LAST_SECONDS if service.is_loaded else 0, server.stop)
 
     def reload() -> None:
         if not reloads:  # one at a time
@@ -93,9 +96,13 @@ async def run(service: Service, listening: socket.socket) -> None:
                 log.info("ready: %s", url_of(listening))
             await serving
         finally:
-            server.should_exit = server.force_exit = True
-            starting.cancel()
+            config.timeout_graceful_shutdown = 1  # where it fails, nothing can be answered any more
+            server.should_exit = True
+            for task in (starting, *reloads):
+                task.cancel()
             await asyncio.gather(starting, serving, *reloads, return_exceptions=True)
+            if server.force_exit and server.started:  # then uvicorn itself leaves the application as it is
+                await server.lifespan.shutdown()
             await service.stop()
 
 
@@ -113,6 +120,10 @@ def _handlers(handlers: dict[signal.Signals, object]) -> Iterator[None]:
 
 class _Server(uvicorn.Server):
     """Uvicorn's server; signals are handled here."""
+
+    def stop(self) -> None:
+        """Accepts nothing more, and ends when all is answered."""
+        self.should_exit = True
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -75,9 +75,14 @@ class Service:
         return self._models
 
     @property
+    def is_loaded(self) -> bool:
+        """Whether there are models."""
+        return self._models is not None
+
+    @property
     def is_ready(self) -> bool:
         """Whether requests are answered: some worker has its models, and the server is not about to end."""
-        return self._models is not None and self._crew.num_ready > 0 and not self.is_draining
+        return self.is_loaded and self._crew.num_ready > 0 and not self.is_draining
 
     @property
     def pids(self) -> list[int]:

@@ -19,7 +19,7 @@ class Limits:
     max_n_best: int = 10
     max_beam: int = 12
     max_queue: int = 1024  # lines that wait
-    max_connections: int = 1024
+    max_requests: int = 1024  # at the same time
     deadline: float = 30.0  # seconds from a request's arrival to its answer
     body_deadline: float = 10.0  # seconds that a client may take to send its request
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mt.serving.refusal import CLIENT_LEFT, Refused
+from mt.serving.refusal import CLIENT_LEFT, Refused, retry_later
 from mt.serving.service import Service
 
 log = logging.getLogger(__name__)
@@ -31,10 +31,21 @@ OTHER = "other"  # the API of what is none
 
 
 class Gate:
-    """The outermost layer of the application (ASGI): bounds, headers and counts. `api_of` names the API of a path."""
+    """The outermost layer of the application (ASGI): bounds, headers and counts.
 
-    def __init__(self, app: ASGIApp, *, service: Service, api_of: Callable[[str], str]):
-        self.app, self.service, self.api_of = app, service, api_of
+    `api_of` names the API of a path, `refuse` answers a request of a path with a refusal.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        service: Service,
+        api_of: Callable[[str], str],
+        refuse: Callable[[str, Refused], ASGIApp],
+    ):
+        self.app, self.service, self.api_of, self.refuse = app, service, api_of, refuse
+        self.num_open = 0  # requests that are not answered yet
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -48,17 +59,30 @@ class Gate:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message = {**message, "headers": _with_headers(message["headers"], api)}
+                headers = _with_headers(message["headers"], api)
+                if self.service.is_draining:  # the client's next request goes to another server
+                    headers.append((b"connection", b"close"))
+                message = {**message, "headers": headers}
             await send(message)
 
+        self.num_open += 1
         try:
-            await self.app(scope, self._bounded(scope, receive), counted)
+            await self._answering(scope)(scope, self._bounded(scope, receive), counted)
         except Exception as error:  # already answered with 500
             _tell(error)
         finally:
+            self.num_open -= 1
             metrics = self.service.metrics
             metrics.requests.labels(api, str(status or CLIENT_LEFT)).inc()
             metrics.request_seconds.labels(api).observe(time.monotonic() - begun)
+
+    def _answering(self, scope: Scope) -> ASGIApp:
+        """What answers a request: the application, unless too many are open."""
+        most = self.service.limits.max_requests
+        if self.num_open <= most or self.api_of(scope["path"]) == OTHER:  # health and metrics are always answered
+            return self.app
+        message = f"requests at the same time must be at most {most} (--max-requests): try again later"
+        return self.refuse(scope["path"], retry_later(503, message, 1, reason="requests"))
 
     def _bounded(self, scope: Scope, receive: Receive) -> Receive:
         """`receive` that raises `Refused` for a body that is too large (413) or takes too long (408)."""

@@ -5,8 +5,10 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import threading
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 import deepl
@@ -15,6 +17,7 @@ import pytest
 from huggingface_hub import InferenceClient
 from libretranslatepy import LibreTranslateAPI
 
+import mt.serving
 from mt.inference.job import Job
 from mt.inference.options import Options
 from mt.inference.window import Window
@@ -39,8 +42,11 @@ class Running:
         self.url = found[1]
 
     def workers(self):
-        tasks = Path(f"/proc/{self.process.pid}/task").iterdir()
-        return {int(pid) for task in tasks for pid in (task / "children").read_text().split()}
+        found = set()
+        for task in Path(f"/proc/{self.process.pid}/task").iterdir():
+            with suppress(OSError):  # a thread that has ended meanwhile
+                found |= set(map(int, (task / "children").read_text().split()))
+        return found
 
     def metric(self, name):
         text = urllib.request.urlopen(f"{self.url}/metrics").read().decode()
@@ -195,6 +201,17 @@ def test_wrong_flags_are_refused_in_one_line(tmp_path, monkeypatch, arguments, w
         main(["--checkpoint", "nothing", "--device", "cpu", *arguments])
 
 
-def test_a_checkpoint_that_is_none_ends_the_command_in_one_line(tmp_path):
+def test_a_checkpoint_that_is_none_ends_the_command_in_one_line(tmp_path, caplog):
     with pytest.raises(ValueError, match=r"checkpoint \(.*nothing\) does not exist"):
         main(["--checkpoint", str(tmp_path / "nothing"), "--device", "cpu", "--workers", "1", "--port", "0"])
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+def test_without_its_extra_the_command_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    monkeypatch.delitem(sys.modules, "mt.serving.running", raising=False)
+    monkeypatch.delattr(mt.serving, "running", raising=False)
+    with pytest.raises(
+        ValueError, match=r"needs a package that is missing \(uvicorn\): pip install 'mt-trainer\[serve\]'"
+    ):
+        main(["--checkpoint", "nothing", "--device", "cpu"])

@@ -264,3 +264,23 @@ def test_a_refusal_within_events_is_an_event(with_server):
     assert (
         text.count("event: line") == 1 and 'event: error\ndata: {"status": 400, "error": "this line is wrong"}' in text
     )
+
+
+def test_more_requests_at_the_same_time_than_allowed_are_refused_and_health_is_still_told(with_server):
+    async def test(client, service):
+        first = asyncio.create_task(translated(client, "slow a"))
+        await until(lambda: any(slot.is_busy for slot in service._crew.slots))
+        refused, health = await translated(client, "b"), await client.get("/health/ready")
+        return refused, health.status_code, texts_of(await first)
+
+    refused, health, first = with_server(test, limits={"max_requests": 1})
+    assert refused.status_code == 503 and "--max-requests" in refused.json()["error"]
+    assert refused.headers["retry-after"] == "1" and (health, first) == (200, ["a slow"])
+
+
+def test_a_stream_that_is_refused_at_once_has_the_code_of_its_refusal(with_server):
+    async def test(client, service):
+        return await translated(client, "a", n_best=99, stream=True)
+
+    answer = with_server(test)
+    assert answer.status_code == 400 and "--max-n-best" in answer.json()["error"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from fastapi import APIRouter
@@ -18,6 +18,7 @@ from mt.serving.detection import detected
 from mt.serving.files import ENDINGS
 from mt.serving.glossaries import checked_terms
 from mt.serving.models import AUTO, Pair
+from mt.serving.queue import Ticket
 from mt.serving.reading import JSON, REFUSALS, Body, Problem, body_of, caller_of, read
 from mt.serving.refusal import Refused, bad_request
 from mt.serving.service import Caller, Record, Service
@@ -131,7 +132,9 @@ def router(service: Service) -> APIRouter:
         ask, units = ask_of(asked, pair, parts, caller, service)
         head = _head(asked, pair, service)
         if asked.stream:
-            events = _events(service, units, ask, pair, caller, parts, head)
+            caller.gone = None  # the response notices that itself
+            tickets = service.admit(units, ask, pair, caller)
+            events = _events(service, tickets, caller, parts, head)
             return StreamingResponse(events, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
         records = iter(await service.translate(units, ask, pair, caller))
         found = [Answer(of_text, [next(records) for _ in of_text.lines]) for of_text in parts]
@@ -199,20 +202,12 @@ def ask_of(
 
 
 async def _events(
-    service: Service,
-    units: list[Unit],
-    ask: Ask,
-    pair: Pair,
-    caller: Caller,
-    parts: list[Parts],
-    head: dict[str, Any],
+    service: Service, tickets: Sequence[Ticket], caller: Caller, parts: list[Parts], head: dict[str, Any]
 ) -> AsyncIterator[str]:
     """Server-sent events: `line` for each line in order, then `done` with the whole answer; or `error`."""
-    caller.gone = None  # the response notices that itself
     places = [(text, line) for text, of_text in enumerate(parts) for line in range(len(of_text.lines))]
     records: list[list[Record]] = [[] for _ in parts]
     try:
-        tickets = service.admit(units, ask, pair, caller)
         rows = service.stream(tickets, caller)
         for text, line in places:
             record = await anext(rows)

@@ -249,6 +249,31 @@ def test_a_file_comes_back_in_its_format(page, tmp_path):
     )
 
 
+def test_a_file_may_be_dropped_anywhere(page):
+    drop = """
+        const transfer = new DataTransfer();
+        transfer.items.add(new File(["a b\\n"], "list.txt", { type: "text/plain" }));
+        for (const name of ["dragover", "drop"]) {
+          const event = new DragEvent(name, { dataTransfer: transfer, bubbles: true, cancelable: true });
+          arguments[0].dispatchEvent(event);
+          if (name === "dragover") arguments[1].push(!document.getElementById("drop").hidden, event.defaultPrevented);
+        }
+        return arguments[1];
+    """
+    assert page.execute_script(drop, element(page, "text"), []) == [True, True]
+    wait(page, "document.querySelector('#files a')")
+    assert not element(page, "drop").is_displayed() and texts(page, "#files .state") == ["translated"]
+    assert page.find_element(By.CSS_SELECTOR, "#files a").get_attribute("download") == "list.txt"
+
+
+def test_hostile_text_is_only_text(page):
+    hostile = "<img src=x onerror=document.title='taken'> <b>zwei</b>"
+    element(page, "markup").click()
+    write(page, hostile)
+    wait(page, "document.querySelectorAll('#translation .word').length")
+    assert not find(page, "main img") and page.title == "Translate"
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_and_no_error_is_logged(driver, server, scheme):
     page = opened(driver, server, scheme)

@@ -125,21 +125,19 @@ async def measured(args: argparse.Namespace) -> None:
     }
     found: dict[tuple[str, int], list[Load]] = {}
     without: list[float] = []
-    for number in range(args.rounds):
-        for clients in args.clients:
-            for name, server in servers.items():
-                load = await server.load(few if clients == 1 else lines, clients)
-                found.setdefault((name, clients), []).append(load)
-                print(
-                    f"round {number + 1}: {name}, {clients} clients: {load.rate:.1f} a second",
-                    file=sys.stderr,
-                    flush=True,
-                )
-        if 1 in args.clients:
-            without.append(alone(args.checkpoint, few))
-    for server in servers.values():
-        server.process.send_signal(signal.SIGTERM)
-        server.process.wait()
+    try:
+        for number in range(args.rounds):
+            for clients in args.clients:
+                for name, server in servers.items():
+                    load = await server.load(few if clients == 1 else lines, clients)
+                    found.setdefault((name, clients), []).append(load)
+                    print(f"round {number + 1}: {name}, {clients} clients: {load.rate:.1f} a second", file=sys.stderr)
+            if 1 in args.clients:
+                without.append(alone(args.checkpoint, few))
+    finally:
+        for server in servers.values():
+            server.process.send_signal(signal.SIGTERM)
+            server.process.wait()
     report(found, without, args)
 
 

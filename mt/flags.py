@@ -11,6 +11,7 @@ from mt.number import Number
 NEEDS_OWN_ENGINE = {  # flags that an export cannot fulfil
     "--precision": "the export has its own numbers",
     "--document": "an export translates lines alone",
+    "--confidence": "an export tells no probabilities of pieces",
     **dict.fromkeys(("--alignment", "--coverage", "--markup", "--format"), "attention is read in our own engine"),
 }
 SOFT_PRODUCT = "soft-product"

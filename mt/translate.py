@@ -32,7 +32,9 @@ log = logging.getLogger("mt.translate")
 ALL = range(sys.maxsize)  # lines of an input
 NOT_IN_THE_LINES = {"input", "output", "checkpoint", "workers", "glossary"}  # flags that do not change the output
 # flags that have no place in a file whose texts alone change
-NOT_IN_FILES = ("sentences n_best scores alignment json coverage document trees prefix prefix_column").split()
+NOT_IN_FILES = (
+    "sentences n_best scores alignment json coverage confidence document trees prefix prefix_column"
+).split()
 
 
 def parser() -> argparse.ArgumentParser:
@@ -154,6 +156,7 @@ def parser() -> argparse.ArgumentParser:
         help="in --json: source words that seem to be left out of a translation (hardly read by attention, or left "
         "over for its last step; position from 0), the share of the others, and target words repeated in a row",
     )
+    flags.add_argument("--confidence", action="store_true", help="in --json: the probability of each target word")
     flags.add_argument(
         "--markup",
         action="store_true",
@@ -208,8 +211,9 @@ def main(argv: list[str] | None = None) -> int:
         raise ValueError("--sample and --beam-size: give one of them, not both")
     for sentence in filter(os.path.isfile, args.sentences):
         log.warning("%s is a file, translated as a sentence; --input translates its lines", sentence)
-    if args.coverage and not args.json:
-        raise ValueError("--coverage needs --json, which has the place for it")
+    for name in ("coverage", "confidence"):
+        if getattr(args, name) and not args.json:
+            raise ValueError(f"--{name} needs --json, which has the place for it")
     from mt.data.formats.compressed import find_file
     from mt.inference.terms import Glossary
 

@@ -274,6 +274,7 @@ def test_a_length_limit_is_reported(translate, caplog):
         (["--precision", "int3", "eins"], r"precision \(int3\) must be auto, float32, bfloat16 or int8"),
         (["--input", "x", "eins"], "give one of them, not both"),
         (["--coverage", "eins"], "--coverage needs --json"),
+        (["--confidence", "eins"], "--confidence needs --json"),
         (["--sample", "--temperature", "0", "eins"], r"--temperature \(0\) must be a number, from 0.001 to 1000"),
         (["--top-k", "3", "eins"], "--top-k has no effect without --sample"),
         (["--sample", "--beam-size", "3", "eins"], "--sample and --beam-size: give one of them"),

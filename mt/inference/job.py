@@ -17,6 +17,7 @@ from mt.alignment.links import to_pharaoh
 from mt.alignment.omission import is_omitted
 from mt.cores import is_surely_cpu
 from mt.data.document import Context
+from mt.inference.confidence import word_probabilities
 from mt.inference.lines import LineTranslator
 from mt.inference.loops import loops
 from mt.inference.markup import Marked, parse
@@ -137,6 +138,7 @@ class Job:
             notes += [f"line {number}: {note}" for note in translation.notes]
             bodies = [
                 body(candidate, [text.ranked(rank) for text in of_line], found, options)
+                | self._confidence(of_line, rank)
                 for rank, candidate in enumerate(translation.candidates)
             ]
             text += rows(number, line, translation, bodies, options)
@@ -149,6 +151,13 @@ class Job:
 
     def _without_columns(self, context: Context) -> Context:
         return Context(*(tuple(self.options.columns(line)[0] for line in lines) for lines in context))
+
+    def _confidence(self, texts: Sequence[Text], rank: int) -> dict[str, Any]:
+        """For the record of the candidate of this rank."""
+        if not self.options.confidence:
+            return {}
+        tokenizer = self.load().tokenizers.target
+        return {"confidence": [one for text in texts for one in word_probabilities(text.candidate(rank), tokenizer)]}
 
     def _branches(
         self, lines: Sequence[Sequence[Marked]], contexts: Sequence[Context], first_line: int
@@ -216,11 +225,14 @@ class Text:
     translation: Translation
     parts: Sequence[Sequence[Part]]
 
+    def candidate(self, rank: int) -> Candidate:
+        """The candidate of that rank (the last if there are fewer)."""
+        return self.translation.candidates[min(rank, len(self.translation.candidates) - 1)]
+
     def ranked(self, rank: int) -> tuple[str, str, Sequence[Part]]:
         """The text, its candidate of that rank (the last if there are fewer), and the parts."""
-        candidates = self.translation.candidates
-        rank = min(rank, len(candidates) - 1)
-        return self.translation.source, candidates[rank].text, self.parts[rank] if self.parts else []
+        rank = min(rank, len(self.translation.candidates) - 1)
+        return self.translation.source, self.candidate(rank).text, self.parts[rank] if self.parts else []
 
 
 def together(texts: Sequence[Text], notes: Sequence[str] = ()) -> Translation:

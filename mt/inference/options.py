@@ -42,6 +42,7 @@ class Options:
     json: bool = False
     coverage: bool = False
     markup: bool = False
+    confidence: bool = False
     by_sentence: bool = False  # as in `Request`
 
     @classmethod

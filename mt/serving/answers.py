@@ -51,8 +51,11 @@ async def answers(
     return [Answer(of_text, [next(records) for _ in of_text.lines]) for of_text in parts]
 
 
-def in_lines(service: Service, ask: Ask, pair: Pair, key: Key) -> Callable[[Sequence[str]], Awaitable[list[str]]]:
+def in_lines(
+    service: Service, pair: Pair, key: Key, terms: tuple[tuple[str, str], ...] = ()
+) -> Callable[[Sequence[str]], Awaitable[list[str]]]:
     """A function that translates lines of a file for a key, each call with a deadline of its own."""
+    ask = Ask(model=pair.model, tag=pair.tag, terms=terms, markup=True, by_sentence=True)
 
     async def translate(lines: Sequence[str]) -> list[str]:
         now = time.monotonic()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-NOT_OPTIONS = {"model", "terms"}
+NOT_OPTIONS = {"model", "terms", "distinct"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +19,7 @@ class Ask:
     model: int = 0
     tag: str | None = None
     n_best: int = 1
+    distinct: bool = False  # the n best differ right after the prefix
     beam_size: int | None = None
     length_penalty: float | None = None
     max_length: int | None = None
@@ -27,6 +28,8 @@ class Ask:
     alignment: bool = False
     coverage: bool = False
     markup: bool = False
+    confidence: bool = False
+    by_sentence: bool = False
     prefix: str = ""
     terms: tuple[tuple[str, str], ...] = ()
 

@@ -13,6 +13,7 @@ from typing import Any
 from mt.checkpoint.folder import read_card
 from mt.checkpoint.steps import find_step
 from mt.data.document import Context
+from mt.inference.alternatives import alternatives
 from mt.inference.job import Job, load_models
 from mt.inference.options import Options
 from mt.inference.terms import Glossary
@@ -75,6 +76,8 @@ class Engine:
         options = replace(self.options, **ask.options(), terms=Glossary(dict(ask.terms)) if ask.terms else None)
         job = self._jobs[ask.model].with_options(options)
         contexts = [Context(unit.before, unit.after) for unit in units]
+        if ask.distinct:
+            return [alternatives(job, unit.text, context) for unit, context in zip(units, contexts, strict=True)]
         rows = job(Window(0, [unit.text for unit in units], contexts))
         return [json.loads(row) for row in rows.text.split("\n")[:-1]]
 

@@ -57,3 +57,50 @@ class Reverse:
         except FileExistsError:
             return True
         return False
+
+
+class Linked(Reverse):
+    """Like `Reverse`, with all that a record may hold, for the page: the words reversed, in capitals.
+
+    A prefix stands in front in place of as many words. The word `lost` is left out; every third word is sure, unsure
+    and doubtful; `<b>` stays around its word; the candidates end in different numbers.
+    """
+
+    SURE = (0.95, 0.5, 0.1)
+
+    def outcome(self, unit, message):
+        found = super().outcome(unit, message)
+        if not isinstance(found, dict):
+            return found
+        ask = message.ask
+        plain = unit.text.replace("<b>", "").replace("</b>", "") if ask.markup else unit.text
+        source = plain.split()
+        places = [place for place in reversed(range(len(source))) if source[place] != "lost"]
+        words = [source[place].upper() for place in places]
+        terms = [
+            {"source": term, "target": target, "times": 1, "found": found, "is_honoured": bool(found)}
+            for term, target in ask.terms
+            for found in [words.count(target)]
+            if term in source
+        ]
+        prefix = ask.prefix.split()
+        candidates = []
+        for rank in range(ask.n_best):
+            of_rank = [*prefix, *words[len(prefix) :]]
+            if rank:
+                of_rank[len(prefix)] += str(rank)
+            marked = [f"<b>{word}</b>" if f"<b>{word.lower()}</b>" in unit.text else word for word in of_rank]
+            candidates.append(
+                {
+                    "text": " ".join(marked if ask.markup else of_rank),
+                    **({"plain_text": " ".join(of_rank)} if ask.markup else {}),
+                    "score": -float(rank),
+                    "links": " ".join(f"{place}-{target}" for target, place in enumerate(places)),
+                    "confidence": [self.SURE[target % 3] for target in range(len(words))],
+                    "omitted": [{"position": source.index("lost"), "word": "lost"}] if "lost" in source else [],
+                    "repeated": [],
+                    "terms": terms,
+                }
+            )
+        shown = {"plain_source": plain} if ask.markup else {}
+        return {"line": 1, "source": unit.text, **shown, "translations": candidates, "notes": []}

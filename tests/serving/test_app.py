@@ -1,6 +1,7 @@
 """The application without a model: clients' forms, keys, headers, files, health, and the description of the API."""
 
 import ast
+import gzip
 from pathlib import Path
 
 import pytest
@@ -126,14 +127,20 @@ def test_a_file_is_translated_and_fetched_by_both_apis(with_server):
         return one, status, other, stolen
 
     one, status, other, stolen = with_server(test)
-    assert one.content == other.content == b"b a\r\n\r\nd c\n"
+    assert one.content == other.content == "\ufeffb a\r\n\r\nd c\n".encode()
     assert 'filename="list.txt"' in one.headers["content-disposition"]
     assert status["billed_characters"] == 6 and stolen.status_code == 404
 
 
 @pytest.mark.parametrize(
     "name, content, why",
-    [("a.docx", b"x", "a.docx"), ("a.txt", b"\xff\xfe", "UTF-8: byte 0"), ("a.txt", b"wrong", "this line is wrong")],
+    [
+        ("a.docx", b"x", "file (a.docx) must have one of the endings .txt, "),
+        ("a.txt", b"a\n\xff", "a.txt: not UTF-8 at line 2, byte 2 (0xff)"),
+        ("a.srt", gzip.compress(b"a"), "file (a.srt) must not be compressed"),
+        ("a.xliff", b"<xliff><file>", "a.xliff"),
+        ("a.txt", b"wrong", "this line is wrong"),
+    ],
 )
 def test_a_file_that_cannot_be_translated_is_refused_in_one_line(with_server, name, content, why):
     async def test(client, service):
@@ -142,6 +149,21 @@ def test_a_file_that_cannot_be_translated_is_refused_in_one_line(with_server, na
 
     answer = with_server(test)
     assert answer.status_code == 400 and why in answer.json()["error"]
+    assert "given" not in answer.json()["error"]  # nothing of where the server keeps it
+
+
+def test_only_the_texts_of_a_file_change_in_its_format(with_server):
+    subtitles = "1\n00:00:01,000 --> 00:00:02,000\na b\n\n"
+
+    async def test(client, service):
+        asked = {"files": {"file": ("film.srt", subtitles.encode())}, "data": {"source": "de", "target": "en"}}
+        url = (await client.post("/translate_file", **asked)).json()["translatedFileUrl"]
+        endings = (await client.get("/frontend/settings")).json()["supportedFilesFormat"]
+        return (await client.get(url)).text, endings, (await client.get("/api/settings")).json()["file_endings"]
+
+    found, libre, own = with_server(test)
+    assert found == subtitles.replace("a b", "b a")
+    assert libre == own and {".txt", ".po", ".xliff", ".tmx", ".srt", ".vtt", ".md", ".html"} <= set(own)
 
 
 def test_a_file_waits_where_the_queue_is_full(with_server):

@@ -191,9 +191,9 @@ def _add_documents(routes: APIRouter, service: Service, documents: Documents) ->
             raise bad_request("file must be a file")
         key, content = caller_of(request, service, asked.auth_key).key, await asked.file.read()
         pair = service.models.pair(asked.source_lang, asked.target_lang, content[:5000].decode("utf-8", "replace"))
-        ask = _ask(service, pair, key, asked.glossary_id, asked.formality)
+        terms = _ask(service, pair, key, asked.glossary_id, asked.formality).terms
         name = asked.filename or asked.file.filename or ""
-        document = documents.add(content, name, in_lines(service, ask, pair, key))
+        document = documents.add(content, name, pair, in_lines(service, pair, key, terms))
         return JSONResponse({"document_id": document.id, "document_key": document.secret})
 
     async def found(request: Request, id: str) -> Document:
@@ -210,9 +210,10 @@ def _add_documents(routes: APIRouter, service: Service, documents: Documents) ->
         document = await found(request, id)
         answer: dict[str, Any] = {"document_id": id, "status": document.status}
         if document.status == "translating":
-            answer["seconds_remaining"] = 1
+            answer["seconds_remaining"] = documents.seconds_left(document)
         if document.status == "done":
             answer["billed_characters"] = document.characters
+            answer |= {"message": "; ".join(document.notes)} if document.notes else {}
         if document.error is not None:
             answer["error_message"] = document.error
         return JSONResponse(answer)

@@ -15,7 +15,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from mt.serving.answers import answers, in_lines
 from mt.serving.ask import Ask
 from mt.serving.detection import detected
-from mt.serving.files import FORMATS, Documents
+from mt.serving.files import ENDINGS, Documents
 from mt.serving.language_names import language_name
 from mt.serving.models import AUTO
 from mt.serving.reading import FORM, JSON, MULTIPART, REFUSALS, Body, Problem, body_of, caller_of, is_file, read
@@ -154,7 +154,7 @@ def _add_languages(routes: APIRouter, service: Service) -> None:
                 "frontendTimeout": 500,
                 "suggestions": False,
                 "filesTranslation": True,
-                "supportedFilesFormat": list(FORMATS),
+                "supportedFilesFormat": list(ENDINGS),
                 "language": {
                     "source": {"code": source, "name": language_name(source)},
                     "target": {"code": target, "name": language_name(target)},
@@ -177,8 +177,8 @@ def _add_files(routes: APIRouter, service: Service, documents: Documents) -> Non
         caller = caller_of(request, service, asked.api_key)
         content = await asked.file.read()
         pair = service.models.pair(asked.source, asked.target, content[:5000].decode("utf-8", "replace"))
-        ask = Ask(model=pair.model, tag=pair.tag)
-        document = documents.add(content, asked.file.filename or "", in_lines(service, ask, pair, caller.key))
+        name, translate = asked.file.filename or "", in_lines(service, pair, caller.key)
+        document = documents.add(content, name, pair, translate)
         assert document.task is not None
         await document.task
         if document.error is not None:

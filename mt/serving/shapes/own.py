@@ -15,6 +15,7 @@ from mt.search.length_penalty import LEAST_ALPHA, MOST_ALPHA
 from mt.serving.answers import Answer, in_document
 from mt.serving.ask import Ask, Unit
 from mt.serving.detection import detected
+from mt.serving.files import ENDINGS
 from mt.serving.glossaries import checked_terms
 from mt.serving.models import AUTO, Pair
 from mt.serving.queue import Ticket
@@ -35,6 +36,7 @@ class TranslateTexts(Body):
     target: str | None = Field(None, description="language; nothing: the only one")
     split: Split = Field("lines", description="what is translated at a time")
     n_best: int = Field(1, ge=1, description="translations of each line")
+    distinct: bool = Field(False, description="the `n_best` translations differ right after the prefix")
     beam_size: int | None = Field(None, ge=1, description="hypotheses kept; 1 is greedy")
     length_penalty: float | None = Field(None, ge=LEAST_ALPHA, le=MOST_ALPHA)
     max_length: int | None = Field(None, ge=1, le=10_000, description="most target pieces")
@@ -42,6 +44,7 @@ class TranslateTexts(Body):
     no_repeat_ngram: int | None = Field(None, ge=0, le=100, description="no n-gram of that size twice; 0: off")
     alignment: bool = Field(False, description="`links` of words, source-target, from 0")
     coverage: bool = Field(False, description="`omitted` and `repeated` words")
+    confidence: bool = Field(False, description="the model's probability of each word of a translation, 0 to 1")
     markup: bool = Field(False, description="carry tags and placeholders over by word links")
     document: bool = Field(False, description="the lines are sentences of one document, which give context")
     prefix: str = Field("", description="what the translation of the only line must begin with")
@@ -90,6 +93,17 @@ class ServedPair(BaseModel):
     model: str
     tags: list[str]
     reads_documents: bool
+
+
+class ServerSettings(BaseModel):
+    """What a client needs to know before it asks: whether it needs a key, the limits, and the endings of files."""
+
+    key_required: bool
+    max_body: int
+    max_texts: int
+    max_characters: int
+    max_n_best: int
+    file_endings: list[str]
 
 
 def written(refused: Refused) -> dict[str, Any]:
@@ -142,6 +156,21 @@ def router(service: Service) -> APIRouter:
         caller_of(request, service)
         return JSONResponse([_served(pair, service) for pair in service.models.pairs.values()])
 
+    @routes.get(
+        "/api/settings", summary="Whether a key is needed, and limits", responses={200: {"model": ServerSettings}}
+    )
+    async def settings() -> Response:
+        most = service.limits
+        found = ServerSettings(
+            key_required=service.keys.keys is not None,
+            max_body=most.max_body,
+            max_texts=most.max_texts,
+            max_characters=most.max_characters,
+            max_n_best=min(most.max_n_best, most.max_beam),  # each needs a hypothesis
+            file_endings=list(ENDINGS),
+        )
+        return JSONResponse(found.model_dump())
+
     return routes
 
 
@@ -158,8 +187,8 @@ def ask_of(
     if asked.tag is not None and asked.tag not in service.models.facts[pair.model].tags:
         known = ", ".join(service.models.facts[pair.model].tags) or "it has none"
         raise bad_request(f"tag must be one of the model's: {known}")
-    names = ("n_best", "beam_size", "length_penalty", "max_length", "min_length", "no_repeat_ngram")
-    options = {name: getattr(asked, name) for name in (*names, "alignment", "coverage", "markup")}
+    names = ("n_best", "distinct", "beam_size", "length_penalty", "max_length", "min_length", "no_repeat_ngram")
+    options = {name: getattr(asked, name) for name in (*names, "alignment", "coverage", "confidence", "markup")}
     ask = Ask(
         model=pair.model,
         tag=asked.tag or pair.tag,

@@ -87,7 +87,7 @@ def main(argv: list[str]) -> int:
 def splitters(units: str, checkpoint: str | None) -> tuple[Callable[[str], list[str]], Callable[[str], list[str]]]:
     """What splits lines of the source and of the target into units. Raises ValueError for what is no checkpoint."""
     from mt.alignment.word_forms import units_of
-    from mt.checkpoint.folder import find_step
+    from mt.checkpoint.steps import find_step
     from mt.data.tokenizer import TokenizerPair
     from mt.words import split_words
 

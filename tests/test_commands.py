@@ -16,7 +16,7 @@ from tests.children import PATIENCE_SECONDS
 from tests.children import run as run_fork
 
 ROOT = Path(__file__).resolve().parents[1]
-TOOLS = ["translate", "evaluate", "align", "score", "shortlist", "export"]
+TOOLS = ["translate", "evaluate", "align", "score", "shortlist", "export", "serve"]
 HYDRA_COMMANDS = ["train", "prepare", "doctor", "compare_attention"]
 TAKES_LONG_TO_IMPORT = {"torch", "numpy", "matplotlib", "datasets", "sacrebleu", "sentencepiece", "hydra", "omegaconf"}
 EXPERIMENTS = sorted(path.stem for path in (ROOT / "configs" / "experiment").glob("*.yaml"))
@@ -86,6 +86,7 @@ def test_help_needs_no_heavy_import_and_no_particular_folder(command, tmp_path):
 WITH_ENGINE = {
     "--precision float32": ("with --engine: the export has its own numbers", ""),
     "--document": ("with --engine: an export translates lines alone", ""),
+    "--confidence": ("with --engine: an export tells no probabilities of pieces", ""),
     **dict.fromkeys(
         ("--alignment", "--coverage", "--markup", "--format po"),
         ("with --engine: attention is read in our own engine", ""),
@@ -109,7 +110,8 @@ IDLE = {
     },
     ("align_corpus", "--source s --target t --output o"): {
         "--gold-base 0": ("without --gold", "--gold g"),
-        "--threshold 0.4": ("without --symmetrize soft-product", "--symmetrize soft-product"),
+        "--threshold 0.4": ("without --symmetrize soft-mean or soft-product", "--symmetrize soft-product"),
+        "--checkpoint m": ("without --units pieces", "--units pieces"),
     },
     ("translate", ""): {
         **{

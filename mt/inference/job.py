@@ -61,11 +61,12 @@ class Job:
     def with_options(self, options: Options) -> Job:
         """A job with these options and the loaded models of this one, which stay as they were loaded.
 
-        Only of a job that was given `load`: native code alone is loaded for its options alone. Raises ValueError for
-        options that the models cannot fulfil.
+        Raises ValueError for options that the models cannot fulfil.
         """
+        if self._load is None:  # native code is loaded for its options alone
+            self._load, self._loaded = load_models, None
         self.load()
-        assert self._load is not None and self._loaded is not None
+        assert self._loaded is not None
         job = Job(self.checkpoints, options, self._load)
         job._take(*self._loaded)
         return job

@@ -31,6 +31,7 @@ from mt.inference.translator import MAX_PIECES
 from mt.model.decoder import DecoderLayer
 from mt.model.embedding import Embedding, LearnedPositions, SinusoidalPositions, sinusoids
 from mt.model.encoder import Encoder, EncoderLayer
+from mt.model.layer import NORMS
 from mt.model.seq2seq import Seq2Seq
 from mt.search.beam import Beam, adjusted
 from mt.search.greedy import Greedy
@@ -200,7 +201,7 @@ def _model_settings(
         "layer.head_size": None if is_usual else _one(size for _, _, size in heads),
         "layer.feed_forward_dim": _one(layer.feed_forward_dim for layer in layers),
         "layer.activation": _activation(first),
-        "layer.norm": {nn.LayerNorm: "layer", nn.RMSNorm: "rms"}[type(first.cross_residual.norm)],
+        "layer.norm": next(name for name, norm in NORMS.items() if type(first.cross_residual.norm) is norm),
         "layer.norm_position": "pre" if first.cross_residual.is_pre else "post",
         "layer.positions": _positions(model),
         "tie": _tie(model),
@@ -251,7 +252,10 @@ def _activation(layer: Any) -> str:
     part = getattr(layer, "feed_forward", None)
     if part is None:
         return "none"
-    return "swiglu" if part.is_gated else {"relu": "relu", "gelu": "gelu", "silu": "swish"}[part.activation.__name__]
+    if part.is_gated:
+        return "swiglu"
+    # relu is part of the product before it (`mt.kernels.linear`)
+    return {"unchanged": "relu", "gelu": "gelu", "silu": "swish"}[part.activation.__name__]
 
 
 def _positions(model: Seq2Seq) -> str:

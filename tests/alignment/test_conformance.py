@@ -52,7 +52,7 @@ class Known:
 
     def links_of(self, alignments: list[Alignment], targets=None) -> list[set]:
         triples = zip(alignments, self.sources, targets or self.targets, strict=True)
-        return [argmax_links(by_words(alignment, *texts).weights_TS) for alignment, *texts in triples]
+        return [self.aligner.choice.links(by_words(alignment, *texts).weights_TS) for alignment, *texts in triples]
 
     def error_rate(self, alignments: list[Alignment]) -> ErrorRate:
         return error_rate(self.links_of(alignments), as_gold(self.links))

@@ -12,6 +12,8 @@ import pytest
 import torch
 
 import mt.checkpoint.folder
+import mt.checkpoint.steps
+import mt.inference.aligner  # before the translator in it is replaced
 import mt.inference.translator
 from mt.evaluate import main
 from mt.inference.tags import Tags
@@ -42,7 +44,7 @@ class Shouter:
 @pytest.fixture
 def shouter(monkeypatch):
     monkeypatch.setattr(mt.inference.translator, "Translator", Shouter)
-    monkeypatch.setattr(mt.checkpoint.folder, "find_step", lambda path: path)
+    monkeypatch.setattr(mt.checkpoint.steps, "find_step", lambda path: path)
     monkeypatch.setattr(mt.checkpoint.folder, "read_card", lambda path: SimpleNamespace(target_language="de"))
     return Shouter
 

@@ -45,7 +45,7 @@ def test_unknown_probabilities_are_none_and_impossible_words_zero():
 
 def test_a_models_words_have_the_probabilities_of_its_pieces(trained_run):
     job = Job([trained_run], Options(device="cpu", json=True, confidence=True, markup=True))
-    translator = job.load()[0]
+    translator = job.load()
     rows = map(json.loads, job(Window(0, LINES)).text.splitlines())
     for row, translation in zip(rows, translator.translate(LINES), strict=True):
         found, parts = row["translations"][0], translation.candidates[0].parts

@@ -127,7 +127,7 @@ def test_a_killed_translation_goes_on_with_the_context_before_it(run, tmp_path):
     first_again = lines.index(AGAIN)  # the cut comes between a sentence and its context
     output.unlink()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mt.translate.WINDOW", first_again)
+        patch.setattr("mt.inference.input_lines.WINDOW", first_again)
         patch.setattr("mt.inference.job.Job.__call__", _once(Job.__call__))
         with pytest.raises(KeyboardInterrupt):
             main([*flags, "--output", str(output)])

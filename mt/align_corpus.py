@@ -33,24 +33,26 @@ def main(argv: list[str]) -> int:
     from mt.alignment.error_rate import ErrorRate
     from mt.alignment.lexicon_priors import LexiconPriors
     from mt.alignment.links import threshold_links, to_pharaoh
-    from mt.alignment.statistical_aligner import StatisticalAligner, links_of, soft_links
+    from mt.alignment.statistical_aligner import StatisticalAligner, links_of
     from mt.alignment.symmetrize import SYMMETRIZATIONS, soft_product
     from mt.data.formats.lines import read_lines
     from mt.evaluation.alignment_input import check_count, read, read_gold
 
     sources, targets = read(flags.source), read(flags.target)
     check_count(flags.target, targets, sources, flags.source)
-    sides = [
-        [split(line) if is_visible(line) else [] for line in lines]
-        for lines, split in zip((sources, targets), splitters(flags.units, flags.checkpoint), strict=True)
-    ]
-    in_units = [sources, targets] if flags.units == WORDS else [list(map(" ".join, side)) for side in sides]
+    splits = splitters(flags.units, flags.checkpoint)
+    in_units = [sources, targets]
+    if flags.gold and flags.units != WORDS:
+        in_units = [[" ".join(split(line)) for line in side] for side, split in zip(in_units, splits, strict=True)]
     gold = read_gold(flags.gold, *in_units, base=flags.gold_base, is_beginning=True) if flags.gold else []
     priors = LexiconPriors({})
     for path in flags.priors or ():
         priors += LexiconPriors.read(read_lines(path), path)
+    sides = (
+        (split(line) if is_visible(line) else [] for line in lines)
+        for lines, split in zip((sources, targets), splits, strict=True)
+    )
     aligner = StatisticalAligner(*sides, priors=priors)
-    del sides
     if aligner.num_left_out:
         log.info("%d of %d pairs have no links: a side is blank or too long", aligner.num_left_out, len(sources))
     if flags.units != WORDS:
@@ -64,13 +66,13 @@ def main(argv: list[str]) -> int:
         aligner.fit(**iterations_of(flags), samples=flags.samples, seed=flags.seed, tell=log.info)
         certainty = aligner.certainty
         threshold = certainty.threshold if flags.threshold is None else flags.threshold
-        for number, posteriors in enumerate(aligner.posteriors()):
-            if flags.symmetrize == SOFT_MEAN:
-                links = soft_links(posteriors, threshold)
-            elif flags.symmetrize == SOFT_PRODUCT:
-                links = threshold_links(soft_product(*posteriors), threshold)
-            else:
-                links = SYMMETRIZATIONS[flags.symmetrize](*links_of(posteriors))
+        if flags.symmetrize == SOFT_MEAN:
+            found = aligner.links(threshold)
+        elif flags.symmetrize == SOFT_PRODUCT:
+            found = (threshold_links(soft_product(*both), threshold) for both in aligner.posteriors())
+        else:
+            found = (SYMMETRIZATIONS[flags.symmetrize](*links_of(both)) for both in aligner.posteriors())
+        for number, links in enumerate(found):
             output.write(to_pharaoh(links) + "\n")
             if number < len(gold):
                 rate += ErrorRate.of(links, gold[number])

@@ -16,7 +16,7 @@ import numpy as np
 
 # Share of links on which people differ; from the Hansards' trial set and the bundled corpus, of 200 to 20,000 pairs
 PEOPLE = 0.04
-NOISE = 0.5  # expected AER from which links are noise rather than help
+NOISE = 0.4  # expected AER from which links are noise rather than help
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,13 @@ class Certainty:
 
     @property
     def is_noise(self) -> bool:
-        """Whether most links must be expected to be wrong or missing."""
+        """Whether so many links must be expected to be wrong or missing that they help nobody."""
         return self.expected_aer >= NOISE
 
     @property
     def warning(self) -> str:
         """What to tell a user whose links are noise."""
         return (
-            f"the aligner expects an error rate (AER) of {100 * self.expected_aer:.0f}: most links are noise;"
+            f"the aligner expects an error rate (AER) of {100 * self.expected_aer:.0f}: many links are noise;"
             " more text, priors or a dictionary (align corpus --priors) would help"
         )

@@ -125,14 +125,16 @@ def step(
     how = {"has_jumps": has_jumps, "has_fertility": has_fertility}
     if not word_aligner.is_there():
         return step_in_numpy(pairs, counts, forward, backward, weight_P, **how)
-    links_K, sums = np.zeros(len(pairs.kind_source_K)), (Sums.empty(forward), Sums.empty(backward))
+    sums = Sums.empty(forward), Sums.empty(backward)
+    of_kind_K4 = np.zeros((len(pairs.kind_source_K), 4), dtype=np.float32)  # beside each other: read together
+    of_kind_K4[:, 0] = counts.of_pair_K
+    of_kind_K4[:, 1] = counts.of_stems[pairs.stem_kind_K]
+    of_kind_K4[:, 2] = counts.spelling_ratio[pairs.spelling_K]
     corpus = word_aligner.filled(
         word_aligner.Corpus,
         num_pairs=len(pairs), longest=forward.longest, source_start=pairs.source.starts,
         target_start=pairs.target.starts, cell_start=pairs.cell_start, source=pairs.source.ids, target=pairs.target.ids,
-        kind=pairs.kind, weight=weight_P, stem_kind=pairs.stem_kind_K, spelling=pairs.spelling_K,
-        pair_count=counts.of_pair_K,
-        stem_count=counts.of_stems, spelling_ratio=counts.spelling_ratio, new_pair_count=links_K,
+        kind=pairs.kind, weight=weight_P, of_kind=of_kind_K4,
         word_prior=WORD_PRIOR, stem_prior=STEM_PRIOR, null_share=NULL,
     )  # fmt: skip
     directions = (
@@ -151,7 +153,7 @@ def step(
     )
     for sum_, likelihood in zip(sums, likelihoods, strict=True):
         sum_.log_likelihood = likelihood
-    return links_K, *sums
+    return of_kind_K4[:, 3].astype(np.float64), *sums
 
 
 def step_in_numpy(

@@ -21,12 +21,14 @@ from mt.alignment.lexicon_priors import LexiconPriors
 from mt.alignment.links import Link, argmax_links, threshold_links
 from mt.alignment.word_forms import FIRST_RATIO, NUM_SPELLINGS
 from mt.alignment.word_pairs import Side, WordPairs
+from mt.kernels.word_aligner import VECTOR
 
 LONGEST = 200  # words of a side
 ITERATIONS = 5  # of each model
 UNITS_OF_WORD = 2  # so many times as many characters of scripts without blanks may stand on a side
 MOST_SAMPLES = 8
 CELLS_OF_SAMPLES = 12_000_000  # pairs of words in sentences, of all samples together: a corpus of more has one sample
+AT_ONCE = 10_000  # pairs of sentences whose links are found together
 JUDGED = 20_000  # pairs of sentences from which threshold and expected error rate are estimated
 
 # T target words, S source words, K kinds of pairs of words
@@ -70,7 +72,8 @@ class StatisticalAligner:
         source.finish()
         target.finish()
         self.pairs = WordPairs.of(source, target)
-        longest = int(max(source.lengths.max(), target.lengths.max()))
+        most = int(max(source.lengths.max(), target.lengths.max()))
+        longest = -(-most // VECTOR) * VECTOR  # whole vectors for the kernel
         posteriors = np.zeros((2, len(self.pairs.kind)), dtype=np.float32)
         self._forward = Direction(source, target, longest, posteriors[0])
         self._backward = Direction(target, source, longest, posteriors[1])
@@ -148,7 +151,20 @@ class StatisticalAligner:
         expected error rate.
         """
         least = self.certainty.threshold if threshold is None else threshold
-        return (soft_links(posteriors, least) for posteriors in self.posteriors())
+        if self.pairs.source.word_of is not None or self.pairs.target.word_of is not None:
+            yield from (soft_links(posteriors, least) for posteriors in self.posteriors())
+            return
+        start = self.pairs.cell_start
+        for first in range(0, len(self.pairs), AT_ONCE):
+            last = min(first + AT_ONCE, len(self.pairs))
+            some = slice(start[first], start[last])
+            mean = (self._forward.posterior[some] + self._backward.posterior[some]) / 2
+            cells = np.flatnonzero(mean >= least) + start[first]
+            number = np.searchsorted(start, cells, side="right") - 1
+            target, source = np.divmod(cells - start[number], self.pairs.source.lengths[number])
+            ends = np.searchsorted(number, np.arange(first, last), side="right").tolist()
+            both = list(zip(source.tolist(), target.tolist(), strict=True))
+            yield from (set(both[begin:end]) for begin, end in zip([0, *ends[:-1]], ends, strict=True))
 
     @property
     def certainty(self) -> Certainty:

@@ -9,7 +9,7 @@ import numpy as np
 
 from mt.kernels.library import library
 
-FERTILITIES = 5  # as in the C file
+FERTILITIES, VECTOR = 5, 16  # as in the C file
 
 _pointer, _long, _float = ctypes.c_void_p, ctypes.c_int64, ctypes.c_float
 
@@ -19,10 +19,9 @@ class Corpus(ctypes.Structure):
 
     _fields_ = (
         *((name, _long) for name in ("num_pairs", "longest")),
-        *((name, _pointer) for name in "source_start target_start cell_start source target kind weight".split()),
         *(
             (name, _pointer)
-            for name in "stem_kind spelling pair_count stem_count spelling_ratio new_pair_count".split()
+            for name in "source_start target_start cell_start source target kind weight of_kind".split()
         ),
         *((name, _float) for name in ("word_prior", "stem_prior", "null_share")),
     )
@@ -68,7 +67,7 @@ def align_step(
     kernels = library()
     assert kernels is not None
     likelihoods = np.zeros(2)
-    room = np.empty(4 * longest * longest + (2 * FERTILITIES + 6) * (longest + 1), dtype=np.float32)
+    room = np.empty(7 * longest * longest + (2 * FERTILITIES + 14) * (longest + 1), dtype=np.float32)
     structures = (ctypes.addressof(each.structure) for each in (corpus, forward, backward))
     kernels.call("align_step", *structures, has_jumps, has_fertility, likelihoods.ctypes.data, room.ctypes.data)
     return float(likelihoods[0]), float(likelihoods[1])

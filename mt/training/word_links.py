@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 VERSION = 2  # raise it when other links are found in the same text
 FOLDER = "links"  # in the prepared folder
-PART = 250_000  # pairs that are aligned together: some 2 GiB, and a minute
+PART = 250_000  # pairs that are aligned together: some 1.2 GiB, and a minute at most
 LOOKED_AT = 1000  # pairs, for links that should be there
 
 

@@ -5,6 +5,8 @@ import pytest
 
 from mt import align
 from mt.alignment.gold import check_gold, from_pharaoh
+from mt.evaluation.alignment_reference import learned_links
+from mt.training.word_links import learned_lines
 
 
 def test_a_corpus_is_aligned_without_a_model(tmp_path, capsys):
@@ -128,3 +130,47 @@ def test_links_of_a_corpus_go_to_standard_output(tmp_path, capsys, monkeypatch):
     captured = capsys.readouterr()
     assert captured.out == "0-0 1-1\n0-0\n0-0\n"
     assert "AER 0.00" in captured.err and not (tmp_path / "-").exists()
+
+
+def noise(tmp_path):
+    """Two files whose lines have nothing to do with each other."""
+    rng = np.random.default_rng(7)
+    for name in ("source", "target"):
+        lines = [" ".join("".join(rng.permutation(list("abcdefgh"))) for _ in range(15)) for _ in range(40)]
+        (tmp_path / name).write_text("".join(f"{line}\n" for line in lines))
+    return [tmp_path / name for name in ("source", "target")]
+
+
+def test_links_that_would_be_noise_are_said_by_everything_that_uses_them(tmp_path, caplog):
+    source, target = noise(tmp_path)
+    align.main(["corpus", f"--source={source}", f"--target={target}", f"--output={tmp_path / 'links'}", "--samples=2"])
+    lines = source.read_text().splitlines(), target.read_text().splitlines()
+    learned_lines(*lines)
+    learned_links(*lines)
+    said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(said) == 3 and all("many links are noise" in message for message in said)
+
+
+def test_characters_are_aligned_and_their_positions_are_said(tmp_path, caplog):
+    caplog.set_level("INFO", "mt.align")
+    (tmp_path / "zh").write_text("我们走\n我们来\n他走\n他来\n" * 5, encoding="utf-8")
+    (tmp_path / "en").write_text("WE US GO\nWE US COME\nHE GO\nHE COME\n" * 5)
+    files = [f"--{name}={tmp_path / file}" for name, file in (("source", "zh"), ("target", "en"), ("output", "links"))]
+    align.main(["corpus", *files, "--units=characters"])
+    links = (tmp_path / "links").read_text().splitlines()
+    assert "2-2" in links[0].split() and links[2:4] == ["0-0 1-1", "0-0 1-1"]
+    assert "positions of links count characters, not words" in caplog.text
+    align.main(["corpus", *files])
+    assert (tmp_path / "links").read_text().splitlines()[2] == "0-0 0-1"
+
+
+def test_priors_and_a_dictionary_are_read_and_wrong_lines_are_named(tmp_path):
+    for name, text in (("source", "haus ab\n"), ("target", "cd house\n"), ("known", "Haus\thouse\n")):
+        (tmp_path / name).write_text(text)
+    files = [f"--source={tmp_path / 'source'}", f"--target={tmp_path / 'target'}", f"--output={tmp_path / 'links'}"]
+    align.main(["corpus", *files, f"--priors={tmp_path / 'known'}", f"--learned-priors={tmp_path / 'learned'}"])
+    assert (tmp_path / "links").read_text() == "0-1 1-0\n"
+    assert "haus\thouse\t" in (tmp_path / "learned").read_text()
+    (tmp_path / "known").write_text("Haus\thouse\nHaus house\n")
+    with pytest.raises(ValueError, match="known, line 2: must be a source word"):
+        align.main(["corpus", *files, f"--priors={tmp_path / 'known'}"])

@@ -31,4 +31,4 @@ def test_links_are_better_than_those_of_eflomal(name, eflomal):
     aligner = StatisticalAligner(map(split_words, row.sources), map(split_words, row.targets)).fit(samples=4)
     rate = aligners.rate_of(list(aligner.links()), row.gold)
     assert rate.aer < eflomal - 0.02
-    assert not aligner.certainty.is_noise
+    assert aligner.certainty.is_noise == (name == "ja-en")  # which has 291 sentences

@@ -8,7 +8,7 @@ import pytest
 from mt.alignment.certainty import PEOPLE, Certainty
 from mt.alignment.expectation import FERTILITIES, NULL, Counts, Direction, Sums, _column_counts, _hmm, step_in_numpy
 from mt.alignment.lexicon_priors import LexiconPriors
-from mt.alignment.statistical_aligner import MOST_SAMPLES, StatisticalAligner, links_of, num_samples
+from mt.alignment.statistical_aligner import MOST_SAMPLES, StatisticalAligner, links_of, num_samples, soft_links
 from mt.alignment.word_pairs import Side, WordPairs, number_in_numpy
 from mt.kernels import word_aligner
 
@@ -113,6 +113,15 @@ def test_what_cannot_be_learned_from_is_refused():
         StatisticalAligner([[]], [["x"]])
 
 
+def test_links_are_those_of_the_posteriors():
+    sources, targets, _ = corpus(np.random.default_rng(13), 40, reorder=swapped)
+    sources[3] = targets[7] = []
+    aligner = StatisticalAligner(sources, targets).fit(samples=2)
+    for threshold in (0.02, 0.6):
+        expected = [soft_links(posteriors, threshold) for posteriors in aligner.posteriors()]
+        assert list(aligner.links(threshold)) == expected and any(expected)
+
+
 def test_the_same_seed_gives_the_same_posteriors_and_another_one_others():
     sources, targets, _ = corpus(np.random.default_rng(6), 40, reorder=swapped)
 
@@ -185,7 +194,8 @@ def made_up(rng):
         side.finish()
     pairs = WordPairs.of(*sides)
     directions = [
-        Direction(*both, longest=6, posterior=np.zeros(len(pairs.kind), np.float32)) for both in (sides, sides[::-1])
+        Direction(*both, longest=word_aligner.VECTOR, posterior=np.zeros(len(pairs.kind), np.float32))
+        for both in (sides, sides[::-1])
     ]
     for direction, kinds in zip(directions, (pairs.kind_source_K, pairs.kind_target_K), strict=True):
         direction.posterior[:] = rng.random(len(pairs.kind)) * 0.3

@@ -39,7 +39,7 @@ serve: $(INSTALLED)  ## translate over HTTP with the demo's model (trained first
 	@[ -e checkpoints/demo/best ] || $(RUN) -m mt.train experiment=demo
 	@$(RUN) -m mt.serve --checkpoint checkpoints/demo $(ARGS)
 
-test-fast: $(INSTALLED)  ## the tests that need no training, no process and no browser: about a minute
+test-fast: $(INSTALLED)  ## the tests that need no training, no process and no browser: about two minutes
 	@$(RUN) -m pytest -n auto --dist loadfile -m "not slow" $(ARGS)
 
 test: $(INSTALLED) lint browser  ## lint, then run the tests (ARGS='-k beam' chooses some); as root on Debian it first installs Chromium

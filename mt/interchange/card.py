@@ -14,7 +14,7 @@ from mt.interchange.fate import ABSENT
 from mt.interchange.plan import Plan
 
 CARD, LICENSE = "README.md", "LICENSE"
-NOT_STATED = "not stated: ask whoever trained the model"
+NOT_STATED = "not stated: ask who trained the model"
 CODE_LICENSE = """\
 The program files of this folder (*.py, *.js, *.html) are part of mt-trainer.
 

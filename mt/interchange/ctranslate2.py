@@ -85,9 +85,9 @@ RULES: Rules = {
     "search.min_length": left_out("CTranslate2 would renormalize the probabilities"),
     "search.no_repeat_ngram": left_out("translate.py does not have it"),
     "alignment": _alignment,
-    "alignment.shift": left_out("CTranslate2 gives the weights; whoever makes links of them must shift them"),
+    "alignment.shift": left_out("CTranslate2 gives the weights; links made of them must be shifted"),
     "alignment.signal": left_out("CTranslate2 gives weights, not norms of values"),
-    "alignment.threshold": left_out("CTranslate2 gives the weights; whoever makes links of them applies it"),
+    "alignment.threshold": left_out("CTranslate2 gives the weights; apply it where links are made of them"),
     "shortlist": exact("as vocabulary mapping (use_vmap); exact one sentence at a time: a batch shares its candidates"),
 }
 

@@ -98,9 +98,9 @@ RULES: Rules = {
     "search.min_length": left_out("translate.py does not have it"),
     "search.no_repeat_ngram": left_out("translate.py does not have it"),
     "alignment": _alignment,
-    "alignment.shift": left_out("the model gives the weights; whoever makes links of them must shift them"),
+    "alignment.shift": left_out("the model gives the weights; links made of them must be shifted"),
     "alignment.signal": left_out("the model gives weights, not norms of values"),
-    "alignment.threshold": left_out("the model gives the weights; whoever makes links of them applies it"),
+    "alignment.threshold": left_out("the model gives the weights; apply it where links are made of them"),
     "shortlist": left_out("transformers computes all pieces"),
 }
 

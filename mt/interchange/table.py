@@ -36,6 +36,12 @@ TARGETS: dict[str, Row] = {
         packages=("transformers", "tokenizers"),
         translates=True,
     ),
+    "onnx": Row(
+        about="a folder for onnxruntime and transformers.js: on CPUs, GPUs, phones and in browsers, in many languages",
+        packages=("onnx", "onnxruntime"),
+        quantizations=("int8",),
+        translates=True,
+    ),
 }
 
 ENGINES = tuple(name for name, row in TARGETS.items() if row.translates)

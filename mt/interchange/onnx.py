@@ -1,4 +1,4 @@
-"""Exports for ONNX (onnx.ai): two graphs and a tokenizer by the conventions of transformers.js, and a program to run them.
+"""Exports for ONNX (onnx.ai): two graphs by the conventions of transformers.js, and a program that runs them.
 
 The graphs are written operation by operation from the plan, so no dimension can be frozen by an example.
 """
@@ -29,8 +29,8 @@ pip install onnxruntime numpy sentencepiece
 python translate.py < lines.txt
 ```
 
-`Translator` in `translate.py` does the same from Python: `Translator(".").translate(["A line."])`. The search is that of
-the training, with its length penalty.
+`Translator` in `translate.py` does the same from Python: `Translator(".").translate(["A line."])`. It searches as the
+trained model is searched, with its length penalty.
 """
 IN_A_BROWSER = """\
 transformers.js reads the folder, and has no beam search, so its translations are those of greedy search:

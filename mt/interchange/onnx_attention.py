@@ -89,7 +89,7 @@ class Asked:
 
     @property
     def num_real_B111(self) -> Value:
-        return self.real_BS.float().sum(1).unsqueeze(1, 2)
+        return self.real_BS.to_float().sum(1).unsqueeze(1, 2)
 
 
 def dense(x: Asked) -> Value:
@@ -125,16 +125,16 @@ def threshold(x: Asked) -> Value:
 def entmax(x: Asked) -> Value:
     alpha = x["alpha"]
     z = ((x.scores - x.scores.max()) * (alpha - 1)).least(FAR)
-    ranked, ranks = _sorted(z, x.k.size(2)), (x.keys + 1).float()
+    ranked, ranks = _sorted(z, x.k.size(2)), (x.keys + 1).to_float()
     if alpha == 2:
         sums = ranked.cumsum(-1) - 1.0
-        size = (ranks * ranked > sums).int().sum()
-        limit = sums.gather_along(size - 1) / size.float()
+        size = (ranks * ranked > sums).to_int().sum()
+        limit = sums.gather_along(size - 1) / size.to_float()
         return (z - limit).least(0.0)
     mean = ranked.cumsum(-1) / ranks
     spread = ranks * ((ranked * ranked).cumsum(-1) / ranks - mean * mean)
     limits = mean - ((-spread + 1.0) / ranks).least(0.0).sqrt()
-    kept = (z - limits.gather_along((limits <= ranked).int().sum() - 1)).least(0.0)
+    kept = (z - limits.gather_along((limits <= ranked).to_int().sum() - 1)).least(0.0)
     return kept * kept
 
 
@@ -143,12 +143,12 @@ def rectified(x: Asked) -> Value:
     positive = x.scores.least(0.0)
     if x["power"] > 1:
         positive = (positive / best.where(best > 0.0, 1.0)) ** float(x["power"])
-    kept = positive.where(best > 0.0, x.scores.equals(best).float())
+    kept = positive.where(best > 0.0, x.scores.equals(best).to_float())
     return kept / kept.sum()
 
 
 def average(x: Asked) -> Value:
-    seen = x.at.seen.float() + (x.plain * 0.0)
+    seen = x.at.seen.to_float() + (x.plain * 0.0)
     return seen / seen.sum()
 
 
@@ -159,11 +159,11 @@ def local(x: Asked) -> Value:
 
 
 def diagonal(x: Asked) -> Value:
-    return _bell(x, x.places_T1.float().most(x.num_real_B111 - 1.0))
+    return _bell(x, x.places_T1.to_float().most(x.num_real_B111 - 1.0))
 
 
 def _bell(x: Asked, centres: Value) -> Value:
-    away = x.keys.float() - centres
+    away = x.keys.to_float() - centres
     return (x.plain - away * away / (2 * (x["reach"] / 2) ** 2)).hidden(x.at.seen).softmax()
 
 
@@ -174,7 +174,7 @@ def prior(x: Asked) -> Value:
 
 
 def linear(x: Asked) -> Value:
-    products = _features(x, x.q) @ _features(x, x.k).transpose(0, 1, 3, 2) * x.at.seen.float()
+    products = _features(x, x.q) @ _features(x, x.k).transpose(0, 1, 3, 2) * x.at.seen.to_float()
     return products / products.sum()
 
 
@@ -202,7 +202,7 @@ def ssru(x: Asked) -> Value:
 def _shares(x: Asked) -> Value:
     """shares_BHTSE: see `mt.attention.ssru.Ssru._shares`, for keys that come one after the other."""
     scores = x.k if x["per"] == "element" else x.k.sum() * x.size**-0.5
-    scores, seen = scores.unsqueeze(2), x.at.seen.float().unsqueeze(4)
+    scores, seen = scores.unsqueeze(2), x.at.seen.to_float().unsqueeze(4)
     kept = -(-scores).op("Softplus") * seen
     after = kept.cumsum(3, reverse=True) - kept
     is_first = x.keys.equals(0).unsqueeze(0, 1, 2, 4)
@@ -227,7 +227,7 @@ def _pools(x: Asked) -> Value:
     found = []
     for factor in x["factors"] if "factors" in x.kind.settings else (x["factor"],):
         pools_M1 = x.graph.range((x.k.size(2) + (factor - 1)) // factor).unsqueeze(1)
-        members = ((x.keys // factor).equals(pools_M1) & x.real_BS.unsqueeze(1)).float()
+        members = ((x.keys // factor).equals(pools_M1) & x.real_BS.unsqueeze(1)).to_float()
         found.append(members / members.sum().least(1.0))
     return found[0] if len(found) == 1 else x.graph.op("Concat", *found, type=found[0].type, axis=1)
 
@@ -236,20 +236,20 @@ def _runs(x: Asked) -> Value:
     """mixing_BMS of `mt.attention.low_rank`."""
     logits = x.own["logits_MM"]
     number_M1 = x.graph.constant(np.arange(len(logits))[:, None], "int64")
-    run_BS = (x.real_BS.int().cumsum(1) - 1) // _size_of_runs(x)
+    run_BS = (x.real_BS.to_int().cumsum(1) - 1) // _size_of_runs(x)
     inside = run_BS.unsqueeze(1).equals(number_M1) & x.real_BS.unsqueeze(1)
-    counts_B1M = inside.float().sum().transpose(0, 2, 1)
+    counts_B1M = inside.to_float().sum().transpose(0, 2, 1)
     shares_BMM = (x.weight("logits_MM") + counts_B1M.log()).softmax() / counts_B1M.least(1.0)
-    return (shares_BMM @ inside.float()) * _begun(x).float().unsqueeze(2)
+    return (shares_BMM @ inside.to_float()) * _begun(x).to_float().unsqueeze(2)
 
 
 def _size_of_runs(x: Asked) -> Value:
-    return ((x.real_BS.int().sum(1) - 1) // len(x.own["logits_MM"]) + 1).least(1)
+    return ((x.real_BS.to_int().sum(1) - 1) // len(x.own["logits_MM"]) + 1).least(1)
 
 
 def _begun(x: Asked) -> Value:
     number_M = x.graph.constant(np.arange(len(x.own["logits_MM"])), "int64")
-    return number_M * _size_of_runs(x) < x.real_BS.int().sum(1)
+    return number_M * _size_of_runs(x) < x.real_BS.to_int().sum(1)
 
 
 def sections(x: Asked) -> Value:
@@ -268,7 +268,7 @@ def hierarchical(x: Asked) -> Value:
     real_B1S = x.real_BS.unsqueeze(1)
     order = (segments - segments.min(1)).most(number - 1).unsqueeze(1)
     inside = order.equals(x.graph.constant(np.arange(number)[:, None], "int64")) & real_B1S
-    members = x.graph.op("Concat", inside.float(), real_B1S.float(), type="float32", axis=1)
+    members = x.graph.op("Concat", inside.to_float(), real_B1S.to_float(), type="float32", axis=1)
     means_B1CS = (members / members.sum().least(1.0)).unsqueeze(1)
     scores = (x.q * x.size**-0.5) @ (means_B1CS @ x.k).transpose(0, 1, 3, 2)
     has_any = (means_B1CS.sum() > 0.0).transpose(0, 1, 3, 2)
@@ -300,10 +300,7 @@ NEEDS_PIECES = ("prior", "sections", "hierarchical")  # cross-attention that rea
 def attend(x: Asked, v: Value) -> tuple[Value, Value]:
     """heads_BHTK and weights_BHTS."""
     weights = WEIGHTS[x.kind.kind](x)
-    if x.kind.kind == "ssru":
-        mixed = (_shares(x) * v.unsqueeze(2)).sum(3).squeeze(3).relu()
-    else:
-        mixed = weights @ v
+    mixed = _recurrent(x, v) if x.kind.kind == "ssru" else weights @ v
     if x.kind.kind == "gated":
         mixed = mixed * (x.q @ x.weight("weight_HKE") + x.weight("bias_H1E")).sigmoid()
     if x.kind.kind == "dynamic_heads":
@@ -311,10 +308,15 @@ def attend(x: Asked, v: Value) -> tuple[Value, Value]:
     return mixed, weights
 
 
+def _recurrent(x: Asked, v: Value) -> Value:
+    """heads_BHTK of `mt.attention.ssru`, whose elements have weights of their own."""
+    return (_shares(x) * v.unsqueeze(2)).sum(3).squeeze(3).relu()
+
+
 def _router(x: Asked) -> Value:
     """gate_BH11: see `mt.attention.dynamic_heads.Router`."""
-    real_B1S1 = x.real_BS.float().unsqueeze(1, 3)
+    real_B1S1 = x.real_BS.to_float().unsqueeze(1, 3)
     mean_BH1K = (x.k * real_B1S1).sum(2) / real_B1S1.sum(2)
     weight_H1K = x.graph.vector(f"{x.name}.router", x.own["router.weight_HK"][:, None])
     bias_H11 = x.graph.vector(f"{x.name}.router_bias", x.own["router.bias_H"][:, None, None])
-    return ((mean_BH1K * weight_H1K).sum() * x.size**-0.5 + bias_H11 > 0.0).float()
+    return ((mean_BH1K * weight_H1K).sum() * x.size**-0.5 + bias_H11 > 0.0).to_float()

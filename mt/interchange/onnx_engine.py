@@ -95,7 +95,6 @@ class OnnxState:
     """The state of decoding: what the decoder gets next, a row for each hypothesis."""
 
     feed: Mapping[str, np.ndarray]
-    is_later: bool = False
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
     def rows(self, index_R: Tensor, sentences_N: Tensor | None = None) -> OnnxState:
@@ -129,9 +128,8 @@ class OnnxDecodable:
         return logits_RTV[:, 0], state
 
     def extend(self, tokens_RT: Tensor, state: OnnxState) -> tuple[Tensor, OnnxState]:
-        rows = slice(None) if state.is_later else ...
-        found, feed = self._runner.step(state.feed, tokens_RT.cpu().numpy(), rows)
-        return torch.from_numpy(found["logits"]), OnnxState(feed, is_later=True)
+        found, feed = self._runner.step(state.feed, tokens_RT.cpu().numpy())
+        return torch.from_numpy(found["logits"]), OnnxState(feed)
 
     def in_vocabulary(self, state: OnnxState, sentence: int, hypotheses: Sequence[Hypothesis]) -> list[Hypothesis]:
         return list(hypotheses)
@@ -170,4 +168,6 @@ def check_free(session: Any) -> None:
             continue
         axes = (0, 2) if one.name.startswith(("past", "present")) else (0, 2, 3) if "attentions" in one.name else (0, 1)
         if frozen := [axis for axis in axes if not isinstance(one.shape[axis], str)]:
-            raise ValueError(f"{one.name} has a fixed size at axis {frozen[0]} ({one.shape[frozen[0]]}); it must be free")
+            raise ValueError(
+                f"{one.name} has a fixed size at axis {frozen[0]} ({one.shape[frozen[0]]}); it must be free"
+            )

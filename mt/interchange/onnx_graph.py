@@ -27,7 +27,9 @@ class Value:
     name: str
     type: str
 
-    def op(self, kind: str, *others: Value | Number | Sequence[int], type: str | None = None, **attributes: Any) -> Value:
+    def op(
+        self, kind: str, *others: Value | Number | Sequence[int], type: str | None = None, **attributes: Any
+    ) -> Value:
         """The result of an operation on this value and others; a number becomes a constant of this value's type."""
         inputs = [other if isinstance(other, Value) else self.graph.constant(other, self.type) for other in others]
         return self.graph.op(kind, self, *inputs, type=type or self.type, **attributes)
@@ -110,13 +112,13 @@ class Value:
         """The smaller of both."""
         return self.op("Min", number)
 
-    def float(self) -> Value:
+    def to_float(self) -> Value:
         return self.graph.op("Cast", self, type=FLOAT, to=self.graph.number(FLOAT))
 
-    def int(self) -> Value:
+    def to_int(self) -> Value:
         return self.graph.op("Cast", self, type=INT, to=self.graph.number(INT))
 
-    def bool(self) -> Value:
+    def to_bool(self) -> Value:
         return self.graph.op("Cast", self, type=BOOL, to=self.graph.number(BOOL))
 
     def softmax(self, axis: int = -1) -> Value:
@@ -136,7 +138,7 @@ class Value:
         return self.op("ReduceMin", axes=[axis], keepdims=1)
 
     def any(self, axis: int = -1) -> Value:
-        return self.int().max(axis).bool()
+        return self.to_int().max(axis).to_bool()
 
     def cumsum(self, axis: int, *, reverse: bool = False) -> Value:
         return self.op("CumSum", self.graph.constant(axis, INT), reverse=int(reverse))
@@ -197,7 +199,7 @@ class Value:
 
 
 class Graph:
-    """A graph that grows by calls; `quantization` "int8" rounds matrices to 8 bits, a scale for each row of the model's.
+    """A graph that grows by calls; `quantization` int8 rounds matrices to 8 bits, with a scale for each row.
 
     Rounded matrices are multiplied by their scales when the graph is loaded: products stay in float32.
     """
@@ -243,7 +245,7 @@ class Graph:
         array = np.asarray(value, np.dtype(type))
         key = (array.tobytes(), array.shape, type)
         if key not in self.known:
-            self.known[key] = self.named(f"constant_{len(self.known)}", array)
+            self.known[key] = self.named(f"constant_{len(self.initializers)}", array)
         return self.known[key]
 
     def ints(self, *numbers: int) -> Value:

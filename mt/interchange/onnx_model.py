@@ -33,7 +33,7 @@ def encoder_graph(plan: Plan, *, quantization: str | None) -> Graph:
     maker = _Maker(plan, quantization)
     graph = maker.graph
     ids, mask = (graph.input(name, INT, (ROWS, SOURCE)) for name in ("input_ids", "attention_mask"))
-    real, start = mask.bool(), graph.ints(0)
+    real, start = mask.to_bool(), graph.ints(0)
     segments = maker.segments(ids)
     at = Place(seen=real.unsqueeze(1, 2), position=start, real_BS=real, segments_BS=segments, own_BT=segments)
     x = maker.embedded("source", ids, start)
@@ -75,16 +75,16 @@ def decoder_graph(plan: Plan, *, quantization: str | None) -> Graph:
         ]
 
     chosen = graph.branch(is_later, [one for past in pasts for one in past["encoder"]], made)
-    real, position = mask.bool(), pasts[0]["decoder"][0].size(2)
+    real, position = mask.to_bool(), pasts[0]["decoder"][0].size(2)
     whole = position + ids.size(1)
     causal = graph.range(whole) <= graph.range(whole, position).unsqueeze(1)
     prior = maker.prior(ids, pieces)
     of_self = Place(seen=causal.unsqueeze(0, 1), position=position)
     segments = None if pieces is None else maker.segments(pieces)
-    of_cross = Place(
-        seen=real.unsqueeze(1, 2), position=position, real_BS=real, segments_BS=segments, prior_B1TS=prior
-    )
-    x, maps, presents = maker.embedded("target", ids, position), {}, {}
+    of_cross = Place(seen=real.unsqueeze(1, 2), position=position, real_BS=real, segments_BS=segments, prior_B1TS=prior)
+    x = maker.embedded("target", ids, position)
+    maps: dict[int, Value] = {}
+    presents: dict[str, Value] = {}
     for number, layer in enumerate(layers):
         name = f"decoder.layers.{number}"
         y = maker.before(x, f"{name}.self_residual")
@@ -159,9 +159,9 @@ class _Maker:
         before, after = self.plan.separators
         found = ids * 0
         if before is not None:
-            found = found - ids.equals(before).int().cumsum(1, reverse=True)
+            found = found - ids.equals(before).to_int().cumsum(1, reverse=True)
         if after is not None:
-            found = found + ids.equals(after).int().cumsum(1)
+            found = found + ids.equals(after).to_int().cumsum(1)
         return found
 
     def prior(self, ids: Value, pieces: Value | None) -> Value | None:
@@ -171,7 +171,7 @@ class _Maker:
         linked = self.graph.constant(self.weight("lexicon.pieces_VM").astype(np.int64), INT).gather(ids).unsqueeze(2)
         shares = self.graph.vector("lexicon", self.weight("lexicon.shares_VM")).gather(ids).unsqueeze(2)
         is_linked = linked.equals(pieces.unsqueeze(1, 3))  # B T S M
-        return (shares * is_linked.float()).sum().squeeze(3).unsqueeze(1)
+        return (shares * is_linked.to_float()).sum().squeeze(3).unsqueeze(1)
 
     def norm(self, x: Value, name: str, *, kind: str | None = None) -> Value:
         gain = self.graph.vector(f"{name}.gain", self.weight(f"{name}.weight"))
@@ -236,7 +236,7 @@ class _Maker:
         if name not in self.angles:
             power = self.graph.constant(-np.arange(half, dtype=np.float32) / np.float32(half), FLOAT)
             speeds = self.constant(ROTARY).op("Pow", power)
-            steps = self.graph.range(position + x.size(2), position).float().unsqueeze(1)
+            steps = self.graph.range(position + x.size(2), position).to_float().unsqueeze(1)
             angles = steps * speeds
             self.angles[name] = angles.op("Cos"), angles.op("Sin")
         (cos, sin), (left, right) = self.angles[name], x.split(3, half, half)

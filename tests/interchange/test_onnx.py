@@ -103,7 +103,11 @@ def test_a_lexicon_that_knows_pieces(joint_tokenizer, tmp_path):
 
 @pytest.mark.parametrize("features", ["relu", "hedgehog", "random"])
 def test_features_of_linear_attention(features, joint_tokenizer, tmp_path):
-    settings = [one for slot in (ENCODER, DECODER, CROSS) for one in (f"attention@model.{slot}=linear", f"{slot}.features={features}")]
+    settings = [
+        one
+        for slot in (ENCODER, DECODER, CROSS)
+        for one in (f"attention@model.{slot}=linear", f"{slot}.features={features}")
+    ]
     assert_equal(fresh(tmp_path / "step_000001", joint_tokenizer, *settings), tmp_path / "export")
 
 
@@ -116,12 +120,18 @@ def assert_equal(checkpoint, folder, pairs=None):
     find_target("onnx").write(plan, loaded, folder, quantization=None)
     write_common(folder, plan, loaded, name="onnx", quantization=None)
     engine, generator = find_target("onnx").engine(folder), torch.Generator().manual_seed(1)
-    assert all(engine.constants()[name] == pytest.approx(value, rel=1e-6) for name, value in plan.constants.items() if name in engine.constants())
-    draw = lambda length: torch.randint(4, 300, (length,), generator=generator).tolist()
-    pairs = pairs or [(draw(source), draw(target)) for source, target in LENGTHS]
+    assert all(
+        engine.constants()[name] == pytest.approx(value, rel=1e-6)
+        for name, value in plan.constants.items()
+        if name in engine.constants()
+    )
+    drawn = [[torch.randint(4, 300, (n,), generator=generator).tolist() for n in lengths] for lengths in LENGTHS]
+    pairs = pairs or drawn
     decodable = find_target("onnx").decodable(folder, device="cpu", shortlist=False)
     batch = decodable.start(Text.of([source for source, _ in pairs]))
-    for row, ((source, target), theirs, weights) in enumerate(zip(pairs, engine.log_probs(pairs), engine.attention(pairs), strict=True)):
+    for row, ((source, target), theirs, weights) in enumerate(
+        zip(pairs, engine.log_probs(pairs), engine.attention(pairs), strict=True)
+    ):
         tap = Tap(plan.alignment.layer)
         with torch.inference_mode():
             logits_TV = model.output(model(Text.of([source]), torch.tensor([[BOS, *target]]), tap=tap))[0]
@@ -131,7 +141,9 @@ def assert_equal(checkpoint, folder, pairs=None):
         assert abs(chosen_TS - weights).max() <= BOUNDS.attention
         state = batch.rows(torch.tensor([row, row]))
         for place, piece in enumerate([BOS, *target]):
-            step_RV, state = decodable.step(torch.tensor([piece, piece]), state.rows(torch.tensor([1, 0])) if place else state)
+            step_RV, state = decodable.step(
+                torch.tensor([piece, piece]), state.rows(torch.tensor([1, 0])) if place else state
+            )
             assert (step_RV.log_softmax(-1) - expected_TV[place]).abs().max() <= BOUNDS.nats
 
 

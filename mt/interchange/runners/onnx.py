@@ -33,17 +33,17 @@ class Translator:
         needs = [(one.name, one.shape) for one in self.decoder.get_inputs() if one.name.startswith(("encoder", "past"))]
         return {n: feed[n] if n in feed else np.zeros((len(ids_BS), of[1], 0, of[3]), "f") for n, of in needs}
 
-    def step(self, feed, ids_BT, rows=...):  # more pieces of these rows: the decoder's outputs, and the next feed
+    def step(self, feed, ids_BT, rows=slice(None)):  # more pieces of these rows: all outputs, and the next feed
         names, feed = [one.name for one in self.decoder.get_outputs()], {name: one[rows] for name, one in feed.items()}
-        more = {"input_ids": ids_BT, "use_cache_branch": np.array([rows is not ...])}
+        more = {"input_ids": ids_BT, "use_cache_branch": np.array([feed["past_key_values.0.decoder.key"].size > 0])}
         found = dict(zip(names, self.decoder.run(None, feed | more), strict=True))
         return found, feed | {n.replace("present", "past_key_values"): found[n] for n in names if "present" in n}
 
     def search(self, source):  # beam search, ranked as in Wu et al. 2016: (score, log-probability, ids), best first
         (size, alpha, longest), places = self.about["search"].values(), self.about["table_rows"] or 1 << 30
         limit, feed = min(2 * len(source) + 20, longest or places, places - 1), self.start(np.array([[*source, 3]]))
-        penalty, totals, found, rows = [((5 + n) / 6) ** alpha for n in range(limit + 2)], np.zeros(1), [], ...
-        ids = np.array([[2]])  # of the special pieces: 0 <pad>, 1 <unk>, 2 <s>, 3 </s>
+        penalty, totals, found = [((5 + n) / 6) ** alpha for n in range(limit + 2)], np.zeros(1), []
+        ids, rows = np.array([[2]]), np.array([0])  # special pieces: 0 <pad>, 1 <unk>, 2 <s>, 3 </s>
         for length in range(1, limit + 2):  # of a hypothesis, with </s>
             out, feed = self.step(feed, ids[:, -1:], rows)
             scores = totals[:, None] + (x := out["logits"][:, -1].astype("d")) - np.log(np.exp(x).sum(1, keepdims=True))

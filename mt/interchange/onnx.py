@@ -22,6 +22,7 @@ from mt.interchange.onnx_model import decoder_graph, encoder_graph, needs_pieces
 from mt.interchange.plan import TRANSFORMER, Plan
 from mt.search.beam import Beam
 
+CONFIGS = ("config.json", "generation_config.json")
 NOT_WRITTEN = "there are no ONNX operations for it here"
 USE = """\
 ```sh
@@ -44,7 +45,8 @@ const [{{ translation_text }}] = await translator("A line.");
 NO_BROWSER = "transformers.js cannot run it: {why}.\n"
 
 
-def _attention(value: Any, plan: Plan) -> Fate:
+def carried(value: Any, plan: Plan) -> Fate:
+    """Attention that has operations."""
     if value.kind in WEIGHTS:
         return Fate(EXACT)
     return Fate(REFUSED, "it needs trees of its sources" if value.kind == "structured" else NOT_WRITTEN)
@@ -53,7 +55,7 @@ def _attention(value: Any, plan: Plan) -> Fate:
 def _cross_attention(value: Any, plan: Plan) -> Fate:
     if value.kind in WEIGHTS and needs_pieces(plan):
         return Fate(EXACT, "by one more input, encoder_input_ids, which transformers.js does not give")
-    return _attention(value, plan)
+    return carried(value, plan)
 
 
 def _single(value: Any, plan: Plan) -> Fate:
@@ -68,8 +70,8 @@ RULES: Rules = {
     "decoder.layer": one_of(TRANSFORMER, why=NOT_WRITTEN),
     "encoder.num_layers": exact(),
     "decoder.num_layers": exact(),
-    "encoder.self_attention": _attention,
-    "decoder.self_attention": _attention,
+    "encoder.self_attention": carried,
+    "decoder.self_attention": carried,
     "decoder.cross_attention": _cross_attention,
     "layer.num_heads": _single,
     "layer.num_kv_heads": _single,
@@ -126,7 +128,7 @@ def write_graphs(plan: Plan, folder: Path, *, quantization: str | None) -> None:
     (folder / ENCODER).parent.mkdir()
     encoder_graph(plan, quantization=quantization).save(folder / ENCODER, title="encoder")
     decoder_graph(plan, quantization=quantization).save(folder / DECODER, title="decoder")
-    for name, body in (("config.json", _config(plan)), ("generation_config.json", _generation(plan))):
+    for name, body in zip(CONFIGS, (_config(plan), _generation(plan)), strict=True):
         (folder / name).write_text(json.dumps(body, indent=2) + "\n", "utf-8")
 
 

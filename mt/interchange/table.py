@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 
@@ -41,6 +42,18 @@ TARGETS: dict[str, Row] = {
         packages=("onnx", "onnxruntime"),
         quantizations=("int8",),
         translates=True,
+    ),
+    "browser": Row(
+        about="a folder for any static host: a page that translates on the reader's device, without a server",
+        packages=("onnx",),
+        quantizations=("int8",),
+        flags={
+            "--runtime": {
+                "metavar": "FOLDER",
+                "type": Path,
+                "help": "folder of onnxruntime-web, of the version that is named if it is another one (default: from npm)",
+            }
+        },
     ),
 }
 

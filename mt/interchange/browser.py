@@ -19,7 +19,7 @@ from sentencepiece import sentencepiece_model_pb2
 from mt.checkpoint.folder import LoadedModel
 from mt.data.tokenizer import Tokenizer
 from mt.inference.decodable import Decodable
-from mt.inference.tags import Tags
+from mt.inference.tags import TARGET_TAG, Tags
 from mt.interchange import onnx
 from mt.interchange.browser_engine import BrowserEngine, check_node
 from mt.interchange.browser_runtime import copy_runtime
@@ -28,7 +28,6 @@ from mt.interchange.fate import EXACT, Fate, Rules, exact, left_out
 from mt.interchange.onnx_engine import DECODER, ENCODER
 from mt.interchange.plan import Plan
 from mt.search.beam import Beam
-from mt.serving.models import TARGET_TAG
 
 OWN = Path(__file__).parent / "page"
 SHARED = Path(__file__).parents[1] / "serving" / "page"

@@ -44,17 +44,25 @@ export async function beamSearch(model, source, { size, alpha, limit, heads, pre
 /** The likeliest continuations of all rows; of equals the earlier row, then the smaller piece. */
 function best(rows, logProbs, size, { onlyEnd, forced }) {
   const found = [];
-  rows.forEach(({ total }, row) => {
-    logProbs[row].forEach((logProb, token) => {
-      if (forced === undefined ? BANNED.includes(token) || (onlyEnd && token !== EOS) : token !== forced) return;
-      const sum = total + logProb;
-      if (found.length === size && sum <= found.at(-1).total) return;
-      let at = found.length;
-      while (at && found[at - 1].total < sum) at--;
-      found.splice(at, 0, { row, token, total: sum });
-      if (found.length > size) found.pop();
-    });
-  });
+  let least = -Infinity; // of what is kept, once that is enough
+  const offer = (row, token) => {
+    const total = rows[row].total + logProbs[row][token];
+    let at = found.length;
+    while (at && found[at - 1].total < total) at--;
+    found.splice(at, 0, { row, token, total });
+    if (found.length > size) found.pop();
+    if (found.length === size) least = found[size - 1].total;
+  };
+  const only = forced ?? (onlyEnd ? EOS : undefined);
+  for (let row = 0; row < rows.length; row++) {
+    const [own, before] = [logProbs[row], rows[row].total];
+    if (only !== undefined) offer(row, only);
+    else {
+      for (let token = 0; token < own.length; token++) {
+        if (before + own[token] > least && !BANNED.includes(token)) offer(row, token);
+      }
+    }
+  }
   return found;
 }
 

@@ -45,7 +45,7 @@ export class Translator {
   }
 
   /**
-   * The record of a line: { source, translations: [{ text, score, links, confidence }] }; null once `isOver`.
+   * The record of a line: { source, translations: [{ text, ids, score, links, confidence }] }; null once `isOver`.
    * With `numBest` above 1 they differ right after the words of `prefix`.
    */
   async record(line, { tag, prefix = "", numBest = 1, isOver = () => false } = {}) {
@@ -82,6 +82,7 @@ export class Translator {
     const hasWords = splitWords(text).length && splitWords(line).length;
     return {
       text,
+      ids: found,
       score,
       links: hasWords ? linksOf(own, ofSource, share, this.about.alignment) : "",
       confidence: sureness(logProbs, share),

@@ -168,8 +168,11 @@ def _write_page(folder: Path) -> None:
         shutil.copyfile(path, folder / ENGINE / path.name)
     page = (SHARED / "index.html").read_text("utf-8")
     policy = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-    page, count = re.subn(r'<html lang="en">\n<head>', f'<html lang="en" data-engine="browser">\n<head>\n{policy}', page)
+    page, count = re.subn(
+        r'<html lang="en">\n<head>', f'<html lang="en" data-engine="browser">\n<head>\n{policy}', page
+    )
     assert count == 1, "the page's head"
+    page = page.replace("Type or paste text, or drop a file", "Type or paste text")
     (folder / "index.html").write_text(page, "utf-8")
 
 

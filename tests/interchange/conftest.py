@@ -60,6 +60,17 @@ def vocabulary(request, real_lines, tmp_path_factory):
 
 
 @pytest.fixture
+def exported_onnx(trained_run, corpus_folder, tmp_path_factory):
+    """The folder that the command wrote for onnxruntime."""
+    files = ["--source", f"{corpus_folder}/test.de", "--limit", "10"]
+
+    def make(folder: Path) -> None:
+        main(["onnx", "--checkpoint", str(trained_run), "--output", str(folder / "export"), *files])
+
+    return made_once(tmp_path_factory, "exported onnx", make) / "export"
+
+
+@pytest.fixture
 def exported(trained_run, corpus_folder, tmp_path_factory, tmp_path):
     """A copy of the folder that the command wrote for CTranslate2, in a path with blanks."""
     files = ["--source", f"{corpus_folder}/test.de", "--reference", f"{corpus_folder}/test.en"]
@@ -86,8 +97,8 @@ def fresh(folder: Path, tokenizers: TokenizerPair, *overrides: str, changes=(), 
 
     `changes` are those of its card, `change` is made to its weights.
     """
-    settings = [f"model.{one}" for one in (*SMALL, *overrides) if not one.startswith("attention@")]
-    settings += [one for one in overrides if one.startswith("attention@")]
+    settings = [f"model.{one}" for one in (*SMALL, *overrides) if "@" not in one]
+    settings += [one for one in overrides if "@" in one]
     node = composed_settings(
         ["data=text", "data.folder=x", "data.source_language=de", "data.target_language=en", *settings]
     )

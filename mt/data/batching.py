@@ -41,8 +41,9 @@ class Batch:
 
     `source` is what the encoder reads. target_in_BT starts with BOS, target_out_BT ends with EOS and is target_in_BT
     shifted by one. `num_tokens` counts the real target tokens including EOS. `indices` (B) are the pairs' numbers in
-    the store, and stay on the CPU. `guide_BTS` (float32) says where the decoder should look, for batches that are
-    guided.
+    the store, and stay on the CPU. `keys_B` (int64) seed what an objective draws for a pair (`mt.objective.draws`):
+    functions of the seed and the pair's place, whatever part or rank reads it. `guide_BTS` (float32) says where the
+    decoder should look, for batches that are guided.
     """
 
     source: Source
@@ -50,6 +51,7 @@ class Batch:
     target_out_BT: torch.Tensor
     num_tokens: int
     indices: torch.Tensor
+    keys_B: torch.Tensor
     guide_BTS: torch.Tensor | None = None
 
     @cached_property
@@ -64,6 +66,7 @@ class Batch:
             source=self.source.to(device),
             target_in_BT=moved(self.target_in_BT, device),
             target_out_BT=moved(self.target_out_BT, device),
+            keys_B=moved(self.keys_B, device),
             guide_BTS=None if self.guide_BTS is None else moved(self.guide_BTS, device),
         )
         # found before the move: on a GPU, their number would need a synchronization
@@ -80,6 +83,7 @@ class Batch:
             target_out_BT=torch.full_like(self.target_out_BT[:1], PAD),
             num_tokens=0,
             indices=self.indices[:1],
+            keys_B=self.keys_B[:1],
             guide_BTS=None if guide_BTS is None else torch.zeros_like(guide_BTS),
         )
 
@@ -106,6 +110,7 @@ class Batch:
             target_out_BT=target_out_BT[:, :target_length],
             num_tokens=int(target_lengths.sum()),
             indices=self.indices[rows],
+            keys_B=self.keys_B[rows],
             guide_BTS=guide_BTS,
         )
 
@@ -301,7 +306,8 @@ class TokenBatches:
         is_idle = len(rows) == 0
         rows = np.zeros(1, dtype=np.int64) if is_idle else rows
         numbers = block.pairs[places[rows]]
-        source, target = self._sides(block.store, numbers, rows, cursor)
+        source_keys, target_keys, keys = self._keys(rows, cursor)
+        source, target = self._sides(block.store, numbers, source_keys, target_keys)
         source_BS, target_out_BT = _padded(*source, last=EOS), _padded(*target, last=EOS)
         pieces = Text(torch.from_numpy(source_BS))
         read: Source = pieces
@@ -318,26 +324,31 @@ class TokenBatches:
             target_out_BT=torch.from_numpy(target_out_BT),
             num_tokens=int(target[1].sum()) + len(numbers),
             indices=torch.from_numpy(numbers.astype(np.int64)),
+            keys_B=torch.from_numpy(keys.view(np.int64)),
             guide_BTS=guide_BTS,
         )
         return batch.idle() if is_idle else batch
 
-    def _sides(self, store: Store, numbers: np.ndarray, rows: np.ndarray, cursor: Cursor) -> tuple[tuple, tuple]:
+    def _keys(self, rows: np.ndarray, cursor: Cursor) -> list[np.ndarray]:
+        """Three keys for each row of a batch, so that what is drawn for it does not depend on who reads the others."""
+        place = (self.seed, cursor.stage, cursor.epoch, cursor.block, cursor.batch)
+        keys = np.random.SeedSequence(place).generate_state(3, dtype=np.uint64)
+        return [mix(key + mix(rows.astype(np.uint64))) for key in keys]
+
+    def _sides(
+        self, store: Store, numbers: np.ndarray, source_keys: np.ndarray, target_keys: np.ndarray
+    ) -> tuple[tuple, tuple]:
         source = _concatenated(store.source_ids, store.source_index, numbers)
         target = _concatenated(store.target_ids, store.target_index, numbers)
         sampling = self.sampling
         if sampling is None or not sampling.is_on:
             return source, target
         texts = [store.text(int(number)) for number in numbers]
-        place = (self.seed, cursor.stage, cursor.epoch, cursor.block, cursor.batch)
-        # a seed for each row, so that its sample does not depend on which rank reads the others
-        keys = np.random.SeedSequence(place).generate_state(2, dtype=np.uint64)
-        source_seeds, target_seeds = (mix(key + mix(rows.astype(np.uint64))) for key in keys)
         if sampling.source is not None:
-            ids = self.tokenizers.source.sample([pair.source for pair in texts], sampling.source, source_seeds)
+            ids = self.tokenizers.source.sample([pair.source for pair in texts], sampling.source, source_keys)
             source = _sampled(ids, source, store.max_pieces)
         if sampling.target is not None:
-            ids = self.tokenizers.target.sample([pair.target for pair in texts], sampling.target, target_seeds)
+            ids = self.tokenizers.target.sample([pair.target for pair in texts], sampling.target, target_keys)
             target = _sampled(ids, target, store.max_pieces)
         return source, target
 

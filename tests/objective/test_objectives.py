@@ -25,7 +25,12 @@ from tests.training.runs import (
 )
 
 # the file in configs/objective, and what it reports beside the loss
-OBJECTIVES = {"label_smoothing": set(), "r_drop": {"divergence"}}
+OBJECTIVES = {
+    "label_smoothing": set(),
+    "r_drop": {"divergence"},
+    "simcut": {"divergence"},
+    "cut_off": {"divergence"},
+}
 GUIDANCE = {"alone": Guidance(), "guided": Guidance(links="learned", weight=0.5, layer=0, head=1)}
 
 

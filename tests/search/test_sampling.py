@@ -42,6 +42,13 @@ def test_draw_follows_temperature_top_k_and_top_p():
     assert probabilities(Sampling(top_k=99), logits)[4] == 0
 
 
+def test_epsilon_leaves_tokens_of_that_probability_and_the_likeliest():
+    logits = [math.log(share) for share in (0.5, 0.3, 0.15, 0.05)]
+    kept = probabilities(Sampling(epsilon=0.1), logits)
+    torch.testing.assert_close(kept, torch.tensor([0.5, 0.3, 0.15, 0.0]) / 0.95, rtol=0.02, atol=0.005)
+    assert probabilities(Sampling(epsilon=0.9), logits)[0] == 1
+
+
 @pytest.mark.parametrize("kind", ["one_generator", "global", "own_generators"])
 def test_the_same_seed_draws_the_same_samples(kind):
     model = RandomModel(9, seed=12)

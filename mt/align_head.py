@@ -137,7 +137,7 @@ def batches_of(
     from mt.data.ledger import Ledger
     from mt.data.store import Store
     from mt.data.text_store import TextStore, write_text_store
-    from mt.training.word_links import make_guide
+    from mt.training.word_links import LinkGuide
 
     for name in ("text", "encoded"):
         (folder / name).mkdir()
@@ -151,7 +151,7 @@ def batches_of(
         tokenizers,
         max_tokens=flags.max_tokens,
         seed=flags.seed,
-        guide=make_guide(tokenizers, shift=SHIFT),
+        guide=LinkGuide(tokenizers, shift=SHIFT),
     )
 
 

@@ -62,7 +62,7 @@ def test_a_flag_refuses_what_is_no_number_by_its_name(name):
 )
 def test_a_flag_out_of_range_is_refused_with_its_rule(flag, message):
     with pytest.raises(ValueError) as refused:
-        import_module("mt.translate").parser().parse_args(["--sample", flag])
+        import_module("mt.translate_flags").parser().parse_args(["--sample", flag])
     assert str(refused.value) == message
 
 

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from mt.interchange.table import ENGINES
 from mt.number import Number
+from mt.search.length_penalty import LEAST_ALPHA, MOST_ALPHA
 
 NEEDS_OWN_ENGINE = {  # flags that an export cannot fulfil
     "--precision": "the export has its own numbers",
@@ -89,6 +90,22 @@ def add_batch_tokens(flags: Group, *, is_searched: bool = True) -> None:
         metavar="N",
         type=Number(int, least=1),
         help=f"padded source pieces in a batch (default: 10240, on a GPU 40960{divided})",
+    )
+
+
+def add_beam(flags: Group) -> None:
+    """Adds `--beam-size` and `--length-penalty`."""
+    flags.add_argument(
+        "--beam-size",
+        metavar="N",
+        type=Number(int, least=1),
+        help="hypotheses kept for each sentence; 1 is greedy (default: the checkpoint's)",
+    )
+    flags.add_argument(
+        "--length-penalty",
+        metavar="ALPHA",
+        type=Number(float, least=LEAST_ALPHA, most=MOST_ALPHA),
+        help="0 none, more favours longer translations (default: the checkpoint's)",
     )
 
 

@@ -7,6 +7,8 @@ from typing import Any, NoReturn
 
 from mt.interchange.table import ENGINES
 from mt.number import Number
+from mt.search.length_penalty import LEAST_ALPHA, MOST_ALPHA
+from mt.search.temperature import COLDEST, HOTTEST
 
 NEEDS_OWN_ENGINE = {  # flags that an export cannot fulfil
     "--precision": "the export has its own numbers",
@@ -90,6 +92,114 @@ def add_batch_tokens(flags: Group, *, is_searched: bool = True) -> None:
         type=Number(int, least=1),
         help=f"padded source pieces in a batch (default: 10240, on a GPU 40960{divided})",
     )
+
+
+def add_search(flags: Group, *, several: bool = True) -> None:
+    """Adds the flags of a search: its width, lengths and repetitions; `several`: and `--n-best`."""
+    flags.add_argument(
+        "--beam-size",
+        type=Number(int, least=1),
+        help="hypotheses kept for each sentence; 1 is greedy (default: the checkpoint's)",
+    )
+    flags.add_argument(
+        "--length-penalty",
+        type=Number(float, least=LEAST_ALPHA, most=MOST_ALPHA),
+        help="0 none, more favours longer output (default: the checkpoint's)",
+    )
+    flags.add_argument(
+        "--max-length", type=Number(int, least=1), help="most target pieces (default: twice the source and 20)"
+    )
+    flags.add_argument("--min-length", metavar="N", type=Number(int, least=0), help="fewest target pieces (default: 0)")
+    flags.add_argument(
+        "--no-repeat-ngram",
+        type=Number(int, least=0),
+        help="no n-gram of that size twice in a translation (default: 0, off)",
+    )
+    if several:
+        flags.add_argument(
+            "--n-best",
+            type=Number(int, least=1),
+            default=1,
+            help="translations for each line, each a line of its own (default: 1)",
+        )
+
+
+def add_sampling(flags: Flags) -> None:
+    """Adds `--sample` and what belongs to it."""
+    flags.add_argument("--sample", action="store_true", help="draw from the model's distribution instead of searching")
+    flags.add_argument(
+        "--temperature",
+        type=Number(float, least=COLDEST, most=HOTTEST),
+        default=1.0,
+        help="of --sample: below 1 is tamer (default: 1)",
+    )
+    flags.add_argument(
+        "--top-k",
+        type=Number(int, least=0),
+        default=0,
+        help="of --sample: only the k most likely pieces (default: 0, all)",
+    )
+    flags.add_argument(
+        "--top-p",
+        type=Number(float, above=0, most=1),
+        default=1.0,
+        help="of --sample: only the likeliest pieces that hold this mass (default: 1)",
+    )
+    flags.add_argument(
+        "--epsilon",
+        type=Number(float, least=0, most=1),
+        default=0.0,
+        help="of --sample: only pieces of at least this probability (default: 0, all)",
+    )
+    flags.add_argument("--seed", metavar="N", type=Number(int), default=1, help="of --sample (default: 1)")
+    for flag in ("--temperature", "--top-k", "--top-p", "--epsilon", "--seed"):
+        flags.refuse_idle(flag, "without --sample", lambda given: not given.sample)
+
+
+def check_sampling(args: argparse.Namespace) -> None:
+    """Raises ValueError where both sampling and a beam are asked for."""
+    if args.sample and args.beam_size is not None:
+        raise ValueError("--sample and --beam-size: give one of them, not both")
+
+
+def add_max_pieces(flags: Group) -> None:
+    """Adds `--max-pieces`."""
+    flags.add_argument(
+        "--max-pieces",
+        type=Number(int, least=1),
+        help="longer lines are split at sentence ends, as a note says (default: data.max_pieces in training, or 200)",
+    )
+
+
+def add_workers(flags: Group) -> None:
+    """Adds `--workers`."""
+    flags.add_argument(
+        "--workers",
+        type=Number(int, least=1),
+        help="processes for many lines, each with one thread (default: one a core, or OMP_NUM_THREADS; 1 on a GPU)",
+    )
+
+
+def add_shortlist(flags: Group) -> None:
+    """Adds `--shortlist`."""
+    flags.add_argument(
+        "--shortlist",
+        action="store_true",
+        help="look only at the target pieces that the checkpoint's shortlist has for a source (python -m mt.shortlist)",
+    )
+
+
+def add_translation_of_corpora(flags: Flags, *, several: bool) -> None:
+    """Adds how a corpus is translated: the search (`several`: with `--n-best`), sampling, speed and memory."""
+    add_search(flags, several=several)
+    add_sampling(flags)
+    add_tag(flags)
+    add_batch_tokens(flags)
+    add_max_pieces(flags)
+    add_workers(flags)
+    add_shortlist(flags)
+    add_device(flags)
+    add_precision(flags)
 
 
 def add_tag(flags: Group, name: str = "--tag", of: str = "each source line") -> None:

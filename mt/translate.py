@@ -19,10 +19,21 @@ from typing import TYPE_CHECKING, NoReturn, TextIO
 from mt.command_line import leaving_at_once, run
 from mt.cores import num_threads
 from mt.data.whole_folder import whole_file
-from mt.flags import Flags, add_batch_tokens, add_device, add_engine, add_precision, add_tag
+from mt.flags import (
+    Flags,
+    add_batch_tokens,
+    add_device,
+    add_engine,
+    add_max_pieces,
+    add_precision,
+    add_sampling,
+    add_search,
+    add_shortlist,
+    add_tag,
+    add_workers,
+    check_sampling,
+)
 from mt.number import Number
-from mt.search.length_penalty import LEAST_ALPHA, MOST_ALPHA
-from mt.search.temperature import COLDEST, HOTTEST
 
 if TYPE_CHECKING:
     from mt.inference.window import Window
@@ -102,51 +113,8 @@ def parser() -> argparse.ArgumentParser:
         "lower case), its target must stand in the translation, as often; a note says where it does not, and --json "
         "has all of them",
     )
-    flags.add_argument(
-        "--beam-size",
-        type=Number(int, least=1),
-        help="hypotheses kept for each sentence; 1 is greedy (default: the checkpoint's)",
-    )
-    flags.add_argument(
-        "--length-penalty",
-        type=Number(float, least=LEAST_ALPHA, most=MOST_ALPHA),
-        help="0 none, more favours longer output (default: the checkpoint's)",
-    )
-    flags.add_argument(
-        "--max-length", type=Number(int, least=1), help="most target pieces (default: twice the source and 20)"
-    )
-    flags.add_argument("--min-length", metavar="N", type=Number(int, least=0), help="fewest target pieces (default: 0)")
-    flags.add_argument(
-        "--no-repeat-ngram",
-        type=Number(int, least=0),
-        help="no n-gram of that size twice in a translation (default: 0, off)",
-    )
-    flags.add_argument(
-        "--n-best",
-        type=Number(int, least=1),
-        default=1,
-        help="translations for each line, each a line of its own (default: 1)",
-    )
-    flags.add_argument("--sample", action="store_true", help="draw from the model's distribution instead of searching")
-    flags.add_argument(
-        "--temperature",
-        type=Number(float, least=COLDEST, most=HOTTEST),
-        default=1.0,
-        help="of --sample: below 1 is tamer (default: 1)",
-    )
-    flags.add_argument(
-        "--top-k",
-        type=Number(int, least=0),
-        default=0,
-        help="of --sample: only the k most likely pieces (default: 0, all)",
-    )
-    flags.add_argument(
-        "--top-p",
-        type=Number(float, above=0, most=1),
-        default=1.0,
-        help="of --sample: only the likeliest pieces that hold this mass (default: 1)",
-    )
-    flags.add_argument("--seed", metavar="N", type=Number(int), default=1, help="of --sample (default: 1)")
+    add_search(flags)
+    add_sampling(flags)
     flags.add_argument("--scores", action="store_true", help="a column with log-probability / length penalty")
     flags.add_argument("--alignment", action="store_true", help="a column with word links")
     flags.add_argument("--json", action="store_true", help="a JSON object a line, with all of it")
@@ -172,26 +140,12 @@ def parser() -> argparse.ArgumentParser:
         "neighbours, as the checkpoint was trained to (data.document)",
     )
     add_batch_tokens(flags)
-    flags.add_argument(
-        "--max-pieces",
-        type=Number(int, least=1),
-        help="longer lines are split at sentence ends, as a note says (default: data.max_pieces in training, or 200)",
-    )
-    flags.add_argument(
-        "--workers",
-        type=Number(int, least=1),
-        help="processes for many lines, each with one thread (default: one a core, or OMP_NUM_THREADS; 1 on a GPU)",
-    )
-    flags.add_argument(
-        "--shortlist",
-        action="store_true",
-        help="look only at the target pieces that the checkpoint's shortlist has for a source (python -m mt.shortlist)",
-    )
+    add_max_pieces(flags)
+    add_workers(flags)
+    add_shortlist(flags)
     add_device(flags)
     add_precision(flags)
     add_engine(flags)
-    for flag in ("--temperature", "--top-k", "--top-p", "--seed"):
-        flags.refuse_idle(flag, "without --sample", lambda given: not given.sample)
     for flag in ("--replace", "--no-review-mark", "--source-language", "--target-language"):
         flags.refuse_idle(flag, "without --format", lambda given: not given.format)
     return flags
@@ -207,8 +161,7 @@ def main(argv: list[str] | None = None) -> int:
         raise ValueError("--prefix and --prefix-column: give one of them, not both")
     if args.sentences and args.input:
         raise ValueError("sentences and --input: give one of them, not both")
-    if args.sample and args.beam_size is not None:
-        raise ValueError("--sample and --beam-size: give one of them, not both")
+    check_sampling(args)
     for sentence in filter(os.path.isfile, args.sentences):
         log.warning("%s is a file, translated as a sentence; --input translates its lines", sentence)
     for name in ("coverage", "confidence"):

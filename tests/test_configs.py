@@ -15,9 +15,8 @@ PARTS = ("data", "tokenizer", "objective", "optimizer", "schedule", "search", "t
 NEEDED = {
     **{
         name: ["data.folder=x", "data.source_language=en", "data.target_language=de"]
-        for name in ("text", "tsv", "jsonl", "parquet", "tmx", "xliff", "po")
+        for name in ("text", "tsv", "jsonl", "parquet", "tmx", "xliff", "po", "back_translated", "distilled")
     },
-    "back_translated": ["data.folder=x", "data.source_language=en", "data.target_language=de"],
     "multilingual": ["data.folder=x"],
     "hub": [
         *("data.source_language=en", "data.target_language=de", "data.train.path=x"),

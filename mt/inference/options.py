@@ -34,6 +34,7 @@ class Options:
     temperature: float = 1.0
     top_k: int = 0
     top_p: float = 1.0
+    epsilon: float = 0.0
     seed: int = 1
     batch_tokens: int | None = None
     max_pieces: int | None = None

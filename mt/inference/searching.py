@@ -26,7 +26,8 @@ def search_of(options: Options, default: Search) -> Search:
     names = ("max_length", "min_length", "no_repeat_ngram", "length_penalty", "n_best")
     changes = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     if options.sample:
-        return Sampling(**changes, temperature=options.temperature, top_k=options.top_k, top_p=options.top_p)
+        drawn = {name: getattr(options, name) for name in ("temperature", "top_k", "top_p", "epsilon")}
+        return Sampling(**changes, **drawn)
     size = options.beam_size
     if size is None and options.n_best > getattr(default, "size", 1) and not isinstance(default, Sampling):
         size = options.n_best

@@ -18,6 +18,7 @@ NEEDED = {
         for name in ("text", "tsv", "jsonl", "parquet", "tmx", "xliff", "po", "back_translated", "distilled")
     },
     "multilingual": ["data.folder=x"],
+    **{f"{kind}distillation": ["objective.teacher.checkpoints=x"] for kind in ("", "attention_", "hidden_")},
     "hub": [
         *("data.source_language=en", "data.target_language=de", "data.train.path=x"),
         *("data.train.source_field=en", "data.train.target_field=de"),

@@ -53,7 +53,12 @@ LONG_PIECES = 1024  # from this source length on, memory matters more than time
 GROUPS = ("data", "tokenizer", "model", "objective", "optimizer", "schedule", "search", "tracker")
 OWN = ("batches", "guidance", "lexicon", "scores", "trainer", "validation", "final")
 SETTINGS = ("name", "folder", "fresh", "resume", *GROUPS, *OWN)
-MAY_BE_MISSING = ("start_from", "new_vocabulary", "freeze")  # as in settings of earlier versions: null
+MAY_BE_MISSING = (
+    "start_from",
+    "new_vocabulary",
+    "tokenizer_from",
+    "freeze",
+)  # as in settings of earlier versions: null
 
 # by name: the class that a part must be of, where there is one
 KINDS = {
@@ -140,7 +145,7 @@ class Parts:
 
     @property
     def kept_tokenizers(self) -> TokenizerPair | None:
-        """The tokenizers of the checkpoint that the training starts from; None where new ones are learned."""
+        """The tokenizers of the checkpoint that gives them (`StartingPoint`); None where new ones are learned."""
         return self.start.tokenizers if self.start else None
 
     @property
@@ -238,6 +243,8 @@ class Parts:
         except (RuntimeError, TypeError, OverflowError) as error:  # torch on sizes that no tensor has
             raise ValueError(f"model cannot be built: {error}") from error
         self.whole_objective.check(model)
+        if kept:
+            self.whole_objective.check_tokenizers(kept)
         is_in_shards = self.data.keep_shards is not None
         check_links(self.guidance.links, is_in_shards=is_in_shards)
         if model.lexicon is not None:
@@ -262,6 +269,7 @@ class Assembly:
     def of(cls, parts: Parts, prepared: Prepared) -> Assembly:
         """Builds the model, and checks it against the corpus. Raises ValueError where they do not go together."""
         data, tokenizers = parts.data, prepared.tokenizers
+        parts.whole_objective.check_tokenizers(tokenizers)
         torch.manual_seed(parts.trainer.seed)
         node = with_separator(parts.model_node, data.document, tokenizers.source)
         model = build(node, source_vocab_size=tokenizers.source.size, target_vocab_size=tokenizers.target.size)

@@ -65,7 +65,10 @@ class Checkpoint:
 
 @dataclass(frozen=True, kw_only=True)
 class StartingPoint:
-    """Where a training starts. `checkpoint` is None once the run has own checkpoints to resume from."""
+    """Where a training starts: with a checkpoint's weights and tokenizers, or with its tokenizers alone.
+
+    `checkpoint` is None for tokenizers alone, and once the run has own checkpoints to resume from.
+    """
 
     checkpoint: Checkpoint | None
     tokenizers: TokenizerPair | None  # the checkpoint's; None where new ones are learned on the new corpus
@@ -73,7 +76,7 @@ class StartingPoint:
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> StartingPoint | None:
         """The starting point of the settings; None for a training with fresh weights. Raises ValueError."""
-        path, is_new = settings.get("start_from"), settings.get("new_vocabulary")
+        path, is_new, of_others = (settings.get(name) for name in ("start_from", "new_vocabulary", "tokenizer_from"))
         if is_new not in (None, True, False):
             raise ValueError(f"new_vocabulary ({is_new}) must be true, false or null")
         if path is None:
@@ -81,10 +84,17 @@ class StartingPoint:
                 raise ValueError(
                     "new_vocabulary (True) needs start_from=CHECKPOINT: without it every vocabulary is new"
                 )
-            return None
+            if of_others is None:
+                return None
+        elif of_others is not None:
+            raise ValueError(
+                f"tokenizer_from ({of_others}) has no place beside start_from ({path}), which gives its own tokenizers"
+            )
         run = Path(str(settings["folder"]))
         if not settings.get("fresh") and numbered_steps(run):
             return cls(checkpoint=None, tokenizers=None if is_new else _tokenizers_of(run))
+        if path is None:
+            return cls(checkpoint=None, tokenizers=TokenizerPair.load(find_step(Path(str(of_others)))))
         given = Path(str(path))
         step = given.resolve() if is_marian(given) else find_step(given)
         if run.resolve() in (step, *step.parents):
@@ -174,7 +184,7 @@ def _load(folder: Path) -> LoadedModel:
 
 def note_start(start: StartingPoint | None, run: Path) -> None:
     """Records in a new run's folder which checkpoint it starts from; nothing where the weights are fresh."""
-    if start is None:
+    if start is None or start.checkpoint is None:
         (run / FILE_NAME).unlink(missing_ok=True)  # left by an earlier attempt that was killed and had other settings
     else:
         write_json(run / FILE_NAME, start.record())

@@ -83,7 +83,7 @@ class AttentionDistillation:
         """Raises ValueError for a teacher that cannot be loaded, or whose heads cannot be matched."""
         self.inner.check(model)
         [teacher, *_] = self.teacher.models()
-        own, other = (one.decoder.layers[0].cross_attention.num_heads for one in (model, teacher))
+        own, other = (one.decoder.layers[0].cross_attention.num_maps for one in (model, teacher))
         if self.heads == "matched" and own != other:
             raise ValueError(f"objective.heads (matched) needs as many heads as the teacher's {other}, not {own}")
 

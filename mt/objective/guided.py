@@ -95,7 +95,7 @@ class Guided:
 
     def _place(self, model: Seq2Seq) -> tuple[int, int]:
         layers = model.decoder.layers
-        return self.guidance.at(len(layers), layers[0].cross_attention.num_heads)
+        return self.guidance.at(len(layers), layers[0].cross_attention.num_maps)
 
 
 class GuidedHead:

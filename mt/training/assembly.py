@@ -240,6 +240,7 @@ class Parts:
         try:
             with torch.device("meta"):  # sizes without memory
                 model = build(node, source_vocab_size=sizes[0], target_vocab_size=sizes[1])
+                model = self.start.changed(model) if self.start else model
         except (RuntimeError, TypeError, OverflowError) as error:  # torch on sizes that no tensor has
             raise ValueError(f"model cannot be built: {error}") from error
         self.whole_objective.check(model)
@@ -273,6 +274,7 @@ class Assembly:
         torch.manual_seed(parts.trainer.seed)
         node = with_separator(parts.model_node, data.document, tokenizers.source)
         model = build(node, source_vocab_size=tokenizers.source.size, target_vocab_size=tokenizers.target.size)
+        model = parts.start.changed(model) if parts.start else model
         check_sentences(model)
         check_fits_corpus(model, tokenizers, max_pieces=data.max_pieces)
         make_source = source_trees(model, prepared)
@@ -282,6 +284,7 @@ class Assembly:
             model=node,
             source_language=data.source_language,
             target_language=data.target_language,
+            changes=list(parts.start.changes) if parts.start else [],
             max_pieces=data.max_pieces,
             document=data.document,
             reads_untagged=reads_untagged(data.train, examples, tokenizers.source.reserved_symbols),

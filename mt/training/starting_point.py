@@ -14,7 +14,7 @@ from torch import nn
 
 from mt.checkpoint.card import ModelCard
 from mt.checkpoint.changes import changes
-from mt.checkpoint.folder import LoadedModel, load_checkpoint
+from mt.checkpoint.folder import LoadedModel, changed, load_checkpoint, read_card
 from mt.checkpoint.manifest import FILE_NAME as MANIFEST
 from mt.checkpoint.manifest import has_manifest, verify
 from mt.checkpoint.marian import is_marian, load_marian
@@ -72,6 +72,7 @@ class StartingPoint:
 
     checkpoint: Checkpoint | None
     tokenizers: TokenizerPair | None  # the checkpoint's; None where new ones are learned on the new corpus
+    changes: tuple[Mapping[str, Any], ...] = ()  # made to the checkpoint's model, and to be made to the fresh one
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> StartingPoint | None:
@@ -92,7 +93,8 @@ class StartingPoint:
             )
         run = Path(str(settings["folder"]))
         if not settings.get("fresh") and numbered_steps(run):
-            return cls(checkpoint=None, tokenizers=None if is_new else _tokenizers_of(run))
+            tokenizers, changes = _own(run)
+            return cls(checkpoint=None, tokenizers=None if is_new else tokenizers, changes=changes)
         if path is None:
             return cls(checkpoint=None, tokenizers=TokenizerPair.load(find_step(Path(str(of_others)))))
         given = Path(str(path))
@@ -100,7 +102,11 @@ class StartingPoint:
         if run.resolve() in (step, *step.parents):
             raise ValueError(f"start_from ({path}) must lie outside of this run's folder ({run}): use another name=…")
         checkpoint = Checkpoint.look_at(step)
-        return cls(checkpoint=checkpoint, tokenizers=None if is_new else checkpoint.tokenizers)
+        return cls(
+            checkpoint=checkpoint,
+            tokenizers=None if is_new else checkpoint.tokenizers,
+            changes=tuple(checkpoint.card.changes),
+        )
 
     @property
     def _origin(self) -> str:
@@ -171,6 +177,10 @@ class StartingPoint:
         log.info("training starts from the weights of %s", self._origin)
         return has_lexicon
 
+    def changed(self, model: nn.Module) -> nn.Module:
+        """The fresh model with the changes of the checkpoint's, such as pruned heads."""
+        return changed(model, self.changes)
+
     def record(self) -> dict[str, Any]:
         """What the run's folder records about its start."""
         assert self.checkpoint is not None
@@ -202,14 +212,14 @@ def _same_pieces(new: Tokenizer, old: Tokenizer) -> tuple[list[int], list[int]]:
     return [place for place, _ in both], [place for _, place in both]
 
 
-def _tokenizers_of(run: Path) -> TokenizerPair:
-    """Those of the run's newest checkpoint whose small files are sound. Raises ValueError where none is."""
+def _own(run: Path) -> tuple[TokenizerPair, tuple[Mapping[str, Any], ...]]:
+    """Tokenizers and changes of the run's newest checkpoint whose small files are sound. Raises ValueError where none is."""
     problems = []
     for folder in numbered_steps(run)[::-1]:
         try:
             if has_manifest(folder):
                 verify(folder, SMALL_FILES)
-            return TokenizerPair.load(folder)
+            return TokenizerPair.load(folder), tuple(read_card(folder).changes)
         except (ValueError, OSError) as error:
             problems.append(str(error))
     raise ValueError(f"{run} has no checkpoint with a sound tokenizer to resume from: {problems[0]}")

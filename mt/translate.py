@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 from mt.command_line import leaving_at_once, run
 from mt.cores import num_threads
 from mt.data.whole_folder import whole_file
+from mt.flags import check_sampling
 from mt.translate_flags import parser
 
 if TYPE_CHECKING:
@@ -40,8 +41,7 @@ def main(argv: list[str] | None = None) -> int:
         raise ValueError("--prefix and --prefix-column: give one of them, not both")
     if args.sentences and args.input:
         raise ValueError("sentences and --input: give one of them, not both")
-    if args.sample and args.beam_size is not None:
-        raise ValueError("--sample and --beam-size: give one of them, not both")
+    check_sampling(args)
     for sentence in filter(os.path.isfile, args.sentences):
         log.warning("%s is a file, translated as a sentence; --input translates its lines", sentence)
     for name in ("coverage", "confidence"):

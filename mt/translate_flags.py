@@ -4,9 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mt.flags import Flags, Group, add_batch_tokens, add_beam, add_device, add_engine, add_precision, add_tag
+from mt.flags import (
+    Flags,
+    Group,
+    add_batch_tokens,
+    add_beam,
+    add_device,
+    add_engine,
+    add_lengths,
+    add_max_pieces,
+    add_n_best,
+    add_precision,
+    add_sampling,
+    add_shortlist,
+    add_tag,
+    add_workers,
+)
 from mt.number import Number
-from mt.search.temperature import COLDEST, HOTTEST
 
 
 def parser() -> Flags:
@@ -22,13 +36,12 @@ def parser() -> Flags:
     )
     _add_lines(flags.add_argument_group("what is translated"))
     _add_demands(flags.add_argument_group("what a translation must have"))
-    _add_search(flags.add_argument_group("how translations are found"))
+    add_beam(searching := flags.add_argument_group("how translations are found"))
+    add_sampling(flags, searching)
     _add_columns(flags.add_argument_group("what is written"))
     _add_files(flags.add_argument_group("files of other formats"))
     _add_running(running := flags.add_argument_group("device, speed and memory"))
     add_engine(flags, running)
-    for flag in ("--temperature", "--top-k", "--top-p", "--seed"):
-        flags.refuse_idle(flag, "without --sample", lambda given: not given.sample)
     for flag in ("--replace", "--no-review-mark", "--source-language", "--target-language"):
         flags.refuse_idle(flag, "without --format", lambda given: not given.format)
     return flags
@@ -61,12 +74,7 @@ def _add_lines(flags: Group) -> None:
         "head, 0 for a root ('2 3 0'); an empty line: none; of the line alone, with --document, too",
     )
     add_tag(flags)
-    flags.add_argument(
-        "--max-pieces",
-        metavar="N",
-        type=Number(int, least=1),
-        help="longer lines are split at sentence ends, as a note says (default: data.max_pieces in training, or 200)",
-    )
+    add_max_pieces(flags)
 
 
 def _add_demands(flags: Group) -> None:
@@ -86,52 +94,11 @@ def _add_demands(flags: Group) -> None:
         "lower case), its target must stand in the translation, as often; a note says where it does not, and --json "
         "has all of them",
     )
-    flags.add_argument("--min-length", metavar="N", type=Number(int, least=0), help="fewest target pieces (default: 0)")
-    most = "most target pieces (default: twice the source and 20)"
-    flags.add_argument("--max-length", metavar="N", type=Number(int, least=1), help=most)
-    flags.add_argument(
-        "--no-repeat-ngram",
-        metavar="N",
-        type=Number(int, least=0),
-        help="no n-gram of that size twice in a translation (default: 0, off)",
-    )
-
-
-def _add_search(flags: Group) -> None:
-    add_beam(flags)
-    flags.add_argument("--sample", action="store_true", help="draw from the model's distribution instead of searching")
-    flags.add_argument(
-        "--temperature",
-        metavar="T",
-        type=Number(float, least=COLDEST, most=HOTTEST),
-        default=1.0,
-        help="of --sample: below 1 is tamer (default: 1)",
-    )
-    flags.add_argument(
-        "--top-k",
-        metavar="N",
-        type=Number(int, least=0),
-        default=0,
-        help="of --sample: only the k most likely pieces (default: 0, all)",
-    )
-    flags.add_argument(
-        "--top-p",
-        metavar="P",
-        type=Number(float, above=0, most=1),
-        default=1.0,
-        help="of --sample: only the likeliest pieces that hold this mass (default: 1)",
-    )
-    flags.add_argument("--seed", metavar="N", type=Number(int), default=1, help="of --sample (default: 1)")
+    add_lengths(flags)
 
 
 def _add_columns(flags: Group) -> None:
-    flags.add_argument(
-        "--n-best",
-        metavar="N",
-        type=Number(int, least=1),
-        default=1,
-        help="translations for each line, each a line of its own (default: 1)",
-    )
+    add_n_best(flags, written=", each a line of its own")
     flags.add_argument("--scores", action="store_true", help="a column with log-probability / length penalty")
     flags.add_argument("--alignment", action="store_true", help="a column with word links")
     flags.add_argument("--json", action="store_true", help="a JSON object a line, with all of it")
@@ -175,17 +142,8 @@ def _add_files(flags: Group) -> None:
 
 
 def _add_running(flags: Group) -> None:
-    flags.add_argument(
-        "--workers",
-        metavar="N",
-        type=Number(int, least=1),
-        help="processes for many lines, each with one thread (default: one a core, or OMP_NUM_THREADS; 1 on a GPU)",
-    )
+    add_workers(flags)
     add_batch_tokens(flags)
-    flags.add_argument(
-        "--shortlist",
-        action="store_true",
-        help="look only at the target pieces that the checkpoint's shortlist has for a source (python -m mt.shortlist)",
-    )
+    add_shortlist(flags)
     add_device(flags)
     add_precision(flags)

@@ -16,7 +16,8 @@ from tests.children import PATIENCE_SECONDS
 from tests.children import run as run_fork
 
 ROOT = Path(__file__).resolve().parents[1]
-TOOLS = ["translate", "evaluate", "align", "score", "shortlist", "export", "serve"]
+TOOLS = ["translate", "evaluate", "align", "score", "shortlist", "export", "serve", "back_translate", "distill"]
+TOOLS += ["prune"]
 HYDRA_COMMANDS = ["train", "prepare", "doctor", "compare_attention"]
 TAKES_LONG_TO_IMPORT = {"torch", "numpy", "matplotlib", "datasets", "sacrebleu", "sentencepiece", "hydra", "omegaconf"}
 EXPERIMENTS = sorted(path.stem for path in (ROOT / "configs" / "experiment").glob("*.yaml"))
@@ -95,6 +96,10 @@ WITH_ENGINE = {
 ENGINE_ALONE = {
     "--engine ctranslate2": ("without --checkpoint, the folder that mt.export wrote", "--checkpoint c"),
 }
+SAMPLING = {
+    flag: ("without --sample", "--sample")
+    for flag in ("--temperature 1", "--top-k 0", "--top-p 1", "--epsilon 0", "--seed 1")
+}
 # (command, flags that it cannot do without) -> a flag that has no effect: when, and what it takes that it has one
 IDLE = {
     ("align", "--source s --output o"): {
@@ -114,9 +119,7 @@ IDLE = {
         "--checkpoint m": ("without --units pieces", "--units pieces"),
     },
     ("translate", ""): {
-        **{
-            flag: ("without --sample", "--sample") for flag in ("--temperature 1", "--top-k 0", "--top-p 1", "--seed 1")
-        },
+        **SAMPLING,
         **{
             flag: ("without --format", "--format po")
             for flag in ("--replace all", "--no-review-mark", "--source-language en", "--target-language de")
@@ -124,6 +127,12 @@ IDLE = {
         **WITH_ENGINE,
         **ENGINE_ALONE,
     },
+    ("back_translate", "--checkpoint c --input i --output o"): SAMPLING,
+    ("distill", "data --teacher t --source s --output o"): {
+        **SAMPLING,
+        **{flag: ("without --choose nearest", "--choose nearest") for flag in ("--reference r", "--n-best 4")},
+    },
+    ("prune", "--source s --target t --output o"): {"--by gradient": ("without heads to remove", "--heads 0.4")},
     ("evaluate", "--reference r --source s"): {
         **{flag: WITH_ENGINE[flag] for flag in ("--precision float32", "--document")},
         **ENGINE_ALONE,

@@ -17,10 +17,10 @@ PARTS = ("data", "tokenizer", "objective", "optimizer", "schedule", "search", "t
 NEEDED = {
     **{
         name: ["data.folder=x", "data.source_language=en", "data.target_language=de"]
-        for name in ("text", "tsv", "jsonl", "parquet", "tmx", "xliff", "po")
+        for name in ("text", "tsv", "jsonl", "parquet", "tmx", "xliff", "po", "back_translated", "distilled")
     },
-    "back_translated": ["data.folder=x", "data.source_language=en", "data.target_language=de"],
     "multilingual": ["data.folder=x"],
+    **{f"{kind}distillation": ["objective.teacher.checkpoints=x"] for kind in ("", "attention_", "hidden_")},
     "hub": [
         *("data.source_language=en", "data.target_language=de", "data.train.path=x"),
         *("data.train.source_field=en", "data.train.target_field=de"),

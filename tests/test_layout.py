@@ -35,6 +35,7 @@ MAY_IMPORT = {
         *("cores", "device", "attention", "data", "checkpoint", "training", "alignment", "inference", "evaluation"),
         "listing",
     },
+    "compression": {*("attention", "model", "data", "objective")},
     "interchange": {
         *("model", "attention", "data", "search", "checkpoint", "alignment", "inference", "evaluation"),
         *("device", "listing"),

@@ -138,7 +138,7 @@ def plan_of(loaded: LoadedModel) -> Plan:
     alignment = Choice.load(
         loaded.folder,
         num_layers=model.decoder.num_maps,
-        num_heads=model.decoder.layers[0].cross_attention.num_heads,
+        num_heads=model.decoder.layers[0].cross_attention.num_maps,
     )
     search = _beam(loaded.search)
     has_shortlist = (loaded.folder / SHORTLIST).is_file()

@@ -7,6 +7,7 @@ from functools import partial
 from torch import Tensor, nn
 
 from mt.data.batching import Batch
+from mt.data.tokenizer import TokenizerPair
 from mt.model.seq2seq import Seq2Seq
 from mt.objective.contract import Loss
 from mt.objective.label_smoothing import check_settings, plain_cross_entropy
@@ -49,6 +50,9 @@ class CutOff:
 
     def check(self, model: Seq2Seq) -> None:
         """Every model will do."""
+
+    def check_tokenizers(self, tokenizers: TokenizerPair) -> None:
+        """All will do."""
 
     def _sums(self, output: nn.Linear, *passes: Tensor) -> tuple[Tensor, ...]:
         log_p_CV, log_q_CV, targets_C = log_probs(output, *passes)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from mt.attention.dropout import Dropout
 from mt.data.batching import Batch
+from mt.data.tokenizer import TokenizerPair
 from mt.model.seq2seq import Seq2Seq
 from mt.objective.contract import Loss
 from mt.objective.label_smoothing import check_settings, plain_cross_entropy
@@ -47,6 +48,9 @@ class RDrop:
                 "objective (r_drop) compares two passes with different dropout, so model.layer.dropout or"
                 " model.layer.attention_dropout must be above 0"
             )
+
+    def check_tokenizers(self, tokenizers: TokenizerPair) -> None:
+        """All will do."""
 
     def _sums(self, output: nn.Linear, *passes: Tensor) -> tuple[Tensor, ...]:
         """Smoothed and plain cross-entropy, each the mean of both passes, and their divergence, in nats."""

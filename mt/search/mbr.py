@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 
 from mt.search.hypothesis import Hypothesis
 from mt.search.sampling import Sampling
-
-UTILITIES = ("chrf", "bleu")
+from mt.search.utilities import UTILITIES
 
 Expected = Callable[[Sequence[str]], Sequence[float]]
 """For each of some texts, the mean of its utility (0 to 100) with each of them as the reference."""

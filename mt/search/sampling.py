@@ -23,8 +23,8 @@ class Sampling(Search):
     top_k        only this many likeliest tokens may be drawn; 0: all
     top_p        only the likeliest tokens that together reach this probability may be drawn; 1: all
                  (Holtzman et al. 2020); the likeliest token always stays
-    epsilon      only tokens of at least this probability may be drawn, after temperature (Hewitt et al. 2022); 0: all;
-                 the likeliest token always stays
+    epsilon      only tokens of at least this probability may be drawn, which the temperature does not change; 0: all
+                 (Hewitt et al. 2022); the likeliest token always stays
 
     `log_prob` stays the model's own: without temperature and before tokens were left out.
     """
@@ -43,8 +43,8 @@ class Sampling(Search):
             raise ValueError(f"top_k ({self.top_k}) must be at least 0")
         if not 0 < self.top_p <= 1:
             raise ValueError(f"top_p ({self.top_p}) must be above 0 and at most 1")
-        if not 0 <= self.epsilon < 1:
-            raise ValueError(f"epsilon ({self.epsilon}) must be at least 0 and below 1; 0.02 is usual")
+        if not 0 <= self.epsilon <= 1:
+            raise ValueError(f"epsilon ({self.epsilon}) must be from 0 to 1")
 
     @property
     def num_samples(self) -> int:
@@ -128,11 +128,10 @@ class Sampling(Search):
 
         Candidates are in order of probability where some are left out, else in order of their ids.
         """
-        scaled_NWC = log_probs_NWV / self.temperature
         if self.epsilon:
-            least_NW1 = scaled_NWC.logsumexp(-1, keepdim=True) + math.log(self.epsilon)
-            least_NW1 = torch.minimum(least_NW1, scaled_NWC.amax(-1, keepdim=True))
-            scaled_NWC = scaled_NWC.masked_fill(scaled_NWC < least_NW1, -torch.inf)
+            least_NW1 = log_probs_NWV.amax(-1, keepdim=True).clamp(max=math.log(self.epsilon))
+            log_probs_NWV = log_probs_NWV.masked_fill(log_probs_NWV < least_NW1, -torch.inf)
+        scaled_NWC = log_probs_NWV / self.temperature
         ids_NWC = None
         if self.top_k or self.top_p < 1:
             V = scaled_NWC.shape[-1]

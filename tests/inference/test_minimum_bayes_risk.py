@@ -36,7 +36,7 @@ def test_every_utility_has_its_function():
     [
         ({"samples": 1}, r"samples \(1\) must be at least 2"),
         ({"samples": 4, "n_best": 5}, r"n_best \(5\) must be at most samples \(4\)"),
-        ({"epsilon": 1.0}, r"epsilon \(1.0\) must be at least 0 and below 1"),
+        ({"epsilon": 1.5}, r"epsilon \(1.5\) must be from 0 to 1"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(settings, message):

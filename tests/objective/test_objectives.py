@@ -5,15 +5,16 @@ A new objective is a file in mt/objective, one in configs/objective, and a row o
 
 import pytest
 import torch
-import yaml
 
 from mt.checkpoint.rebuild import build
 from mt.data.batching import Cursor, TokenBatches
 from mt.objective.guided import Guidance
+from mt.objective.teacher import Teachers
 from mt.settings import config_folder
 from mt.training.distributed import Ranks
 from mt.training.updater import Updater
 from mt.training.word_links import find_links, guide_of
+from tests.conftest import composed_settings
 from tests.training.runs import (
     WithPassesThatDiffer,
     assert_same,
@@ -30,6 +31,9 @@ OBJECTIVES = {
     "r_drop": {"divergence"},
     "simcut": {"divergence"},
     "cut_off": {"divergence"},
+    "distillation": {"divergence"},
+    "attention_distillation": {"attention_divergence"},
+    "hidden_distillation": {"hidden_distance"},
 }
 GUIDANCE = {"alone": Guidance(), "guided": Guidance(links="learned", weight=0.5, layer=0, head=1)}
 
@@ -55,8 +59,11 @@ def guidance(request):
 
 
 @pytest.fixture
-def objective(name, guidance):
-    return guidance.around(build(yaml.safe_load((config_folder() / "objective" / f"{name}.yaml").read_text("utf-8"))))
+def objective(name, guidance, prepared):
+    composed = composed_settings([f"objective={name}", "+objective.teacher.checkpoints=x"])["objective"]
+    if composed.pop("teacher").keys() != {"checkpoints"}:
+        composed["teacher"] = Teachers([make_model(prepared, seed=7)], prepared.tokenizers, ["a"])
+    return guidance.around(build(composed))
 
 
 @pytest.fixture

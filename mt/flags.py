@@ -150,7 +150,7 @@ def add_gold(parser: Flags, flags: Group | None = None, *, prints: str = "") -> 
         "--gold", metavar="FILE", help=f"links made by people (Pharaoh, NAACL, or a Blinker folder){prints}"
     )
     flags.add_argument(
-        "--gold-base", type=Number(int), choices=(0, 1), default=0, help="the first position in Pharaoh files (default: 0)"
+        "--gold-base", type=Number(int), choices=(0, 1), default=0, help="first position in Pharaoh files (default: 0)"
     )
     parser.refuse_idle("--gold-base", "without --gold", lambda given: not given.gold)
 

@@ -248,9 +248,9 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument(
         "--document",
         action="store_true",
-        help="as translate has it: each line in its context, blank lines between documents",
+        help="as in translate: each line in its context, blank lines between documents",
     )
-    how.add_argument("--shortlist", action="store_true", help="as translate has it: faster, at some cost in BLEU")
+    how.add_argument("--shortlist", action="store_true", help="as in translate: faster, at some cost in BLEU")
     add_engine(parser, how)
 
     report = parser.add_argument_group("what is reported")

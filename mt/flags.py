@@ -57,9 +57,10 @@ def add_corpus(flags: Group) -> None:
     flags.add_argument("--target", metavar="FILE", required=True, help="their translations")
 
 
-def add_checkpoint(flags: Group, *, several: bool = False) -> None:
-    """Adds `--checkpoint`; `several`: it takes more than one, which are then averaged."""
-    averaged = "; several: their mean probabilities, with the search of the first" if several else ""
+def add_checkpoint(flags: Group, *, several: bool = False, is_searched: bool = True) -> None:
+    """Adds `--checkpoint`; `several`: it takes more than one, which are averaged; `is_searched`: for translation."""
+    averaged = "; several: their mean probabilities" if several else ""
+    averaged += ", with the search of the first" if several and is_searched else ""
     flags.add_argument(
         "--checkpoint",
         metavar="FOLDER",
@@ -282,7 +283,7 @@ def add_gold(parser: Flags, flags: Group | None = None, *, prints: str = "") -> 
         "--gold", metavar="FILE", help=f"links made by people (Pharaoh, NAACL, or a Blinker folder){prints}"
     )
     flags.add_argument(
-        "--gold-base", type=Number(int), choices=(0, 1), default=0, help="of Pharaoh positions (default: 0)"
+        "--gold-base", type=Number(int), choices=(0, 1), default=0, help="first position in Pharaoh files (default: 0)"
     )
     parser.refuse_idle("--gold-base", "without --gold", lambda given: not given.gold)
 

@@ -48,12 +48,14 @@ def build_model(node):
         return build(node, source_vocab_size=8000, target_vocab_size=8000)
 
 
+@pytest.mark.slow  # composes settings, 0.2 s each time
 @pytest.mark.parametrize("experiment", options("experiment"))
 def test_every_experiment_builds(composed, experiment):
     parts = build_all(composed([f"experiment={experiment}"]))
     assert all(part is not None for part in parts.values())
 
 
+@pytest.mark.slow  # composes settings, 0.2 s each time
 def test_every_option_of_a_group_builds(composed):
     """One of each group at a time, since composing takes most of the time."""
     assert all(options(group) for group in GROUPS)
@@ -64,6 +66,7 @@ def test_every_option_of_a_group_builds(composed):
             build(settings[group])
 
 
+@pytest.mark.slow  # composes settings, 0.2 s each time
 @pytest.mark.parametrize(
     "name, layers, millions",
     [
@@ -144,6 +147,7 @@ def test_configs_hold_nothing_but_settings(tmp_path):
     assert {path.suffix for path in (tmp_path / "configs").rglob("*") if path.is_file()} == {".yaml"}
 
 
+@pytest.mark.slow  # composes settings, 0.2 s each time
 def test_all_file_formats_have_the_same_knobs(composed):
     """What a corpus of files can be asked for does not depend on its format."""
     knobs = {}

@@ -108,6 +108,7 @@ def test_every_setting_of_every_file_refuses_what_is_no_number_by_its_name(confi
         node[key] = before
 
 
+@pytest.mark.slow  # composes settings, 0.2 s each time
 @pytest.mark.parametrize(
     ("config", "override"),
     [

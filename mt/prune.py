@@ -210,7 +210,8 @@ def _alignment(loaded: LoadedModel, has_lost_layers: bool) -> str | bytes | None
     path = loaded.folder / FILE_NAME
     if not path.is_file():
         return None
-    choice, decoder = Choice.from_json(path.read_text("utf-8")), loaded.model.decoder
+    model: Any = loaded.model
+    choice, decoder = Choice.from_json(path.read_text("utf-8")), model.decoder
     if not has_lost_layers:
         if choice.layer >= len(decoder.layers):
             return None  # an alignment head

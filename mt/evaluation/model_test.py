@@ -53,7 +53,7 @@ class ModelTest:
         ]
         texts = [[side[place] for place in fitting] for side in (sources, references)]
         of_lines = None if known is None else [known[place] for place in fitting]
-        links = Reference.of(*texts, of_lines).first(LINES)
+        links = Reference.of(texts[0], texts[1], of_lines).first(LINES)
         tokenization = ScoreSettings().fitting(target_language).tokenization
         return cls(sources, references, tokenization, links, tag)
 

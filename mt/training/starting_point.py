@@ -180,7 +180,7 @@ class StartingPoint:
         log.info("training starts from the weights of %s", self._origin)
         return has_lexicon
 
-    def changed(self, model: nn.Module) -> nn.Module:
+    def changed(self, model: Any) -> Any:
         """The fresh model with the changes of the checkpoint's, such as pruned heads."""
         return changed(model, self.changes)
 

@@ -34,7 +34,7 @@ MAY_IMPORT = {
     },
     "comparison": {
         *("cores", "device", "attention", "data", "checkpoint", "training", "alignment", "inference", "evaluation"),
-        "listing",
+        *("listing", "compression", "interchange", "model"),
     },
     "compression": {*("attention", "model", "data", "objective", "kernels", "checkpoint")},
     "interchange": {

@@ -12,7 +12,6 @@ from mt.evaluation.scores import Scores, score
 from mt.evaluation.tokenization import ScoreSettings, Tokenization
 from mt.inference.aligner import Aligner
 from mt.inference.request import Request
-from mt.search.beam import adjusted
 from mt.words import num_words
 
 METRICS = ("bleu", "chrf")
@@ -67,21 +66,19 @@ class Tested:
     alignment_error: float | None
 
 
-def tested(
-    checkpoint: Path,
-    test: ModelTest,
-    *,
-    precision: str = "float32",
-    shortlist: bool = False,
-    beam_size: int | None = None,
-) -> Tested:
-    """The checkpoint on the test, on the CPU. Alignments are read where its error is least."""
-    aligner = Aligner.load(checkpoint, device="cpu", precision=precision, shortlist=shortlist)
-    translator = aligner.translator
-    search = translator.search if beam_size is None else adjusted(translator.search, beam_size=beam_size, n_best=1)
+def tested(checkpoint: Path, test: ModelTest, *, precision: str = "float32") -> Tested:
+    """The checkpoint on the test, on the CPU, with its own search."""
+    aligner = Aligner.load(checkpoint, device="cpu", precision=precision)
     requests = [Request(line, tag=test.tag) for line in test.sources]
-    lines = [found.text for found in translator.translate(requests, search=search)]
+    lines = [found.text for found in aligner.translator.translate(requests)]
     how = {"tokenize": test.tokenization.tokenize, "ter": test.tokenization.ter}
-    scores = score(lines, [test.references], metrics=METRICS, **how)
-    error = ranked(aligner, test.links, tag=test.tag)[0].error_rate if test.links.has_links else None
-    return Tested(lines, scores, error)
+    return Tested(lines, score(lines, [test.references], metrics=METRICS, **how), _error(aligner, test))
+
+
+def alignment_error(checkpoint: Path, test: ModelTest, *, precision: str = "float32") -> float | None:
+    """The least alignment error of a checkpoint over layers, heads and shifts, 0 to 1; None without reference links."""
+    return _error(Aligner.load(checkpoint, device="cpu", precision=precision), test)
+
+
+def _error(aligner: Aligner, test: ModelTest) -> float | None:
+    return ranked(aligner, test.links, tag=test.tag)[0].error_rate if test.links.has_links else None

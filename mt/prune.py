@@ -3,8 +3,8 @@
 What goes is what a corpus says is needed least: give validation text. What is removed is gone from the matrices. Small
 models lose much by it at once, and get most of it back by some more training (healing), which begins like this:
 
-    python -m mt.prune --checkpoint checkpoints/a --output checkpoints/pruned --source valid.en --target valid.de --heads 0.4
-    python -m mt.train start_from=checkpoints/pruned name=healed data=text …
+    python -m mt.prune --checkpoint checkpoints/a --output pruned --source valid.en --target valid.de --heads 0.4
+    python -m mt.train start_from=pruned name=healed data=text …
 
 --heads 0.4 removes the 40 % of all heads that matter least, wherever they are; --encoder-heads, --decoder-heads and
 --cross-heads choose in each slot alone. --neurons 0.5 removes half of each feed-forward part.
@@ -96,9 +96,12 @@ def main(argv: list[str] | None = None) -> int:
     from mt.checkpoint.changed import check_new, new_folder
     from mt.checkpoint.folder import load_checkpoint
     from mt.checkpoint.steps import newest_run
+    from mt.compression.quantization import is_storage
 
     check_new(args.output)
     loaded = load_checkpoint(args.checkpoint or newest_run())
+    if any(map(is_storage, loaded.card.changes)):
+        raise ValueError(f"--checkpoint ({loaded.folder}) has rounded weights: prune first, then round")
     with TemporaryDirectory() as folder, new_folder(args.output):
         batches = _batches(loaded, args, Path(folder))
         _prune(loaded, batches, args, shares)
@@ -207,7 +210,8 @@ def _alignment(loaded: LoadedModel, has_lost_layers: bool) -> str | bytes | None
     path = loaded.folder / FILE_NAME
     if not path.is_file():
         return None
-    choice, decoder = Choice.from_json(path.read_text("utf-8")), loaded.model.decoder
+    model: Any = loaded.model
+    choice, decoder = Choice.from_json(path.read_text("utf-8")), model.decoder
     if not has_lost_layers:
         if choice.layer >= len(decoder.layers):
             return None  # an alignment head

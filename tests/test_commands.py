@@ -17,7 +17,7 @@ from tests.children import run as run_fork
 
 ROOT = Path(__file__).resolve().parents[1]
 TOOLS = ["translate", "evaluate", "align", "score", "shortlist", "export", "serve", "back_translate", "distill"]
-TOOLS += ["prune"]
+TOOLS += ["prune", "quantize", "compare_models"]
 HYDRA_COMMANDS = ["train", "prepare", "doctor", "compare_attention"]
 TAKES_LONG_TO_IMPORT = {"torch", "numpy", "matplotlib", "datasets", "sacrebleu", "sentencepiece", "hydra", "omegaconf"}
 EXPERIMENTS = sorted(path.stem for path in (ROOT / "configs" / "experiment").glob("*.yaml"))
@@ -133,6 +133,11 @@ IDLE = {
         **{flag: ("without --choose nearest", "--choose nearest") for flag in ("--reference r", "--n-best 4")},
     },
     ("prune", "--source s --target t --output o"): {"--by gradient": ("without heads to remove", "--heads 0.4")},
+    ("compare_models", "m --source s --target t --output o"): {"--gold-base 1": ("without --gold", "--gold g")},
+    ("quantize", "--output o"): {
+        "--gold-base 1": ("without --gold", "--gold g --source s"),
+        **{f"{flag} x": ("without --source", "--source s") for flag in ("--target", "--gold", "--tag")},
+    },
     ("evaluate", "--reference r --source s"): {
         **{flag: WITH_ENGINE[flag] for flag in ("--precision float32", "--document")},
         **ENGINE_ALONE,

@@ -75,6 +75,9 @@ def test_every_option_of_a_group_builds(composed):
         ("base", (6, 6), 48),
         ("big", (6, 6), 185),
         ("deep_shallow", (12, 1), 46),
+        ("student_tiny", (6, 2), 11.0),
+        ("student_base", (6, 4), 23.2),
+        ("student_portable", (6, 2), 11.0),
     ],
 )
 def test_models_have_the_sizes_that_their_names_promise(composed, name, layers, millions):

@@ -25,7 +25,8 @@ MAY_IMPORT = {
     "checkpoint": {"data", "number", "listing", "terminal"},
     "objective": {"attention", "model", "data", "kernels"},
     "training": {
-        *("cores", "words", "data", "model", "objective", "checkpoint", "alignment", "device", "terminal", "kernels")
+        *("cores", "words", "data", "model", "objective", "checkpoint", "alignment", "device", "terminal", "kernels"),
+        "compression",
     },
     "inference": {
         *("words", "attention", "data", "model", "search", "checkpoint", "alignment", "device", "listing", "kernels"),
@@ -33,12 +34,12 @@ MAY_IMPORT = {
     },
     "comparison": {
         *("cores", "device", "attention", "data", "checkpoint", "training", "alignment", "inference", "evaluation"),
-        "listing",
+        *("listing", "compression", "interchange", "model"),
     },
-    "compression": {*("attention", "model", "data", "objective")},
+    "compression": {*("attention", "model", "data", "objective", "kernels", "checkpoint")},
     "interchange": {
         *("model", "attention", "data", "search", "checkpoint", "alignment", "inference", "evaluation"),
-        *("device", "listing"),
+        *("device", "listing", "compression"),
     },
     "serving": {*("data", "checkpoint", "inference", "search", "terminal")},
     "evaluation": {"words", "inference", "alignment", "objective", "data", "search", "checkpoint", "device"},

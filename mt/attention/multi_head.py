@@ -55,8 +55,8 @@ class MultiHead(nn.Module):
         self.query = Linear(dim, num_heads * self.head_size)
         self.key_value = Linear(memory_dim or dim, 2 * num_kv_heads * self.head_size)
         self.output = Linear(num_heads * self.head_size, dim)
-        self.rotary = Rotary(self.head_size) if rotary else NoRotary()
         self.mixer: Any = mixer(num_heads, self.head_size)  # a Mixer with the methods of its role, checked below
+        self.rotary = Rotary(self.head_size) if rotary and self.mixer.takes_rotary else NoRotary()
         self.key_dropout = WholeDropout(key_dropout, dims=1)  # of B G S K
         self.head_dropout = WholeDropout(head_dropout, dims=2)  # of B H T K
         require_role(self.mixer, role, slot)

@@ -145,3 +145,35 @@ def _kept(parameter: Tensor, places: Sequence[int], dim: int) -> nn.Parameter:
     index = torch.tensor(list(places), device=parameter.device)
     with torch.no_grad():
         return nn.Parameter(parameter.index_select(dim, index), requires_grad=parameter.requires_grad)
+
+
+def with_all_heads(model: nn.Module) -> nn.Module:
+    """The model with heads that give nothing in place of removed ones: for programs that know one number of heads.
+
+    It computes the same, and heads have their numbers.
+    """
+    for attention in [part for part in model.modules() if isinstance(part, MultiHead) and part.kept_heads is not None]:
+        assert attention.kept_heads is not None
+        K, num_maps = attention.head_size, attention.num_maps
+        rows = [number * K + offset for number in attention.kept_heads for offset in range(K)]
+        _spread(attention.query, rows, num_maps * K, 0)
+        _spread(attention.key_value, [*rows, *[num_maps * K + row for row in rows]], 2 * num_maps * K, 0)
+        _spread(attention.output, rows, num_maps * K, 1)
+        attention.num_heads = attention.num_kv_heads = num_maps
+        attention.kept_heads = None
+    return model
+
+
+def _spread(linear: nn.Linear, places: Sequence[int], size: int, dim: int) -> None:
+    """Puts the rows (dim 0, with the bias) or columns of a matrix at these places of a larger one, of zeros."""
+    index = torch.tensor(list(places), device=linear.weight.device)
+
+    def spread(tensor: Tensor) -> nn.Parameter:
+        shape = [size if place == dim else length for place, length in enumerate(tensor.shape)]
+        return nn.Parameter(tensor.detach().new_zeros(shape).index_copy(dim, index, tensor.detach()))
+
+    linear.weight = spread(linear.weight)
+    if dim == 0:
+        linear.bias, linear.out_features = spread(linear.bias), size
+    else:
+        linear.in_features = size

@@ -31,6 +31,7 @@ from mt.inference.shortlist import Shortlist, ShortlistedModel
 from mt.inference.tags import Tags, tagged
 from mt.inference.terms import continuing_pieces
 from mt.inference.wish import Wish
+from mt.model.rounded import float_tensors
 from mt.model.seq2seq import Seq2Seq
 from mt.search.beam import Beam
 from mt.search.hypothesis import Hypothesis
@@ -124,7 +125,8 @@ class Translator(LineTranslator):
             dtype = choose_precision(precision, chosen, known=PACKED_PRECISIONS)
             native = None
             if not shortened:
-                arrays = {name: tensor.detach().float().numpy() for name, tensor in kept_tensors(model).items()}
+                floats = float_tensors(kept_tensors(model))
+                arrays = {name: tensor.detach().float().numpy() for name, tensor in floats.items()}
                 native = NativeSearch.of(
                     loaded.card,
                     arrays,

@@ -21,9 +21,11 @@ from mt.checkpoint.marian import is_marian, load_marian
 from mt.checkpoint.outline import Shape, check_weights, kept_tensors
 from mt.checkpoint.small_file import read_json
 from mt.checkpoint.steps import SMALL_FILES, find_step, numbered_steps
+from mt.compression.quantization import is_storage
 from mt.data.settings import DataSettings
 from mt.data.tokenizer import Tokenizer, TokenizerPair
 from mt.data.whole_folder import write_json
+from mt.model.rounded import float_tensors
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +60,7 @@ class Checkpoint:
             folder=folder,
             card=loaded.card,
             tokenizers=loaded.tokenizers,
-            shapes={name: Shape.of(tensor) for name, tensor in kept_tensors(loaded.model).items()},
+            shapes={name: Shape.of(tensor) for name, tensor in float_tensors(kept_tensors(loaded.model)).items()},
             manifest_sha256=digest,
         )
 
@@ -105,7 +107,8 @@ class StartingPoint:
         return cls(
             checkpoint=checkpoint,
             tokenizers=None if is_new else checkpoint.tokenizers,
-            changes=tuple(checkpoint.card.changes),
+            # rounded weights are trained on as floats
+            changes=tuple(change for change in checkpoint.card.changes if not is_storage(change)),
         )
 
     @property
@@ -159,7 +162,7 @@ class StartingPoint:
         """
         assert self.checkpoint is not None
         loaded = _load(self.checkpoint.folder)
-        given, old = kept_tensors(loaded.model), loaded.tokenizers
+        given, old = float_tensors(kept_tensors(loaded.model)), loaded.tokenizers
         is_same = self.tokenizers is not None
         has_lexicon = is_same and any(name.startswith(LEXICON) for name in given)
         with torch.no_grad():
@@ -177,7 +180,7 @@ class StartingPoint:
         log.info("training starts from the weights of %s", self._origin)
         return has_lexicon
 
-    def changed(self, model: nn.Module) -> nn.Module:
+    def changed(self, model: Any) -> Any:
         """The fresh model with the changes of the checkpoint's, such as pruned heads."""
         return changed(model, self.changes)
 
@@ -213,7 +216,7 @@ def _same_pieces(new: Tokenizer, old: Tokenizer) -> tuple[list[int], list[int]]:
 
 
 def _own(run: Path) -> tuple[TokenizerPair, tuple[Mapping[str, Any], ...]]:
-    """Tokenizers and changes of the run's newest checkpoint whose small files are sound. Raises ValueError where none is."""
+    """Tokenizers and changes of the run's newest checkpoint with sound small files. Raises ValueError for none."""
     problems = []
     for folder in numbered_steps(run)[::-1]:
         try:

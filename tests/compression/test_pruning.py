@@ -16,12 +16,20 @@ from mt.compression.importance import (
     masked_heads,
     neuron_importance,
 )
-from mt.compression.pruning import attentions, feed_forwards, remove_heads, remove_layers, remove_neurons
+from mt.compression.pruning import (
+    attentions,
+    feed_forwards,
+    remove_heads,
+    remove_layers,
+    remove_neurons,
+    with_all_heads,
+)
 from mt.compression.selection import least_heads, least_neurons
 from mt.data.batching import Cursor, TokenBatches
 from mt.data.source import Text
 from mt.inference.aligner import Aligner
 from mt.inference.translator import Translator
+from mt.interchange.plan import plan_of
 from mt.model.feed_forward import FeedForward
 from mt.prune import main
 from mt.train import main as train
@@ -88,6 +96,16 @@ def test_a_model_without_neurons_computes_what_it_does_where_they_give_nothing(a
     remove_neurons(holder, neurons={"a": [1, 4]})
     torch.testing.assert_close(part(x), masked)
     assert part.down.in_features == 4
+
+
+def test_programs_with_one_number_of_heads_get_a_model_that_computes_the_same(prepared):  # noqa: F811
+    model, tap = remove_heads(fresh(prepared), heads={CROSS: [0], ENCODER: [1]}), Tap()
+    pruned, known = model(SOURCE, TARGET, tap=tap), tap.weights()
+    assert {part.num_heads for part in attentions(model).values()} == {1, 2}
+    with_all_heads(model)
+    assert {part.num_heads for part in attentions(model).values()} == {2}
+    torch.testing.assert_close(model(SOURCE, TARGET, tap=(tap := Tap())), pruned)
+    torch.testing.assert_close(tap.weights()[:, :, 1], known[:, :, 1])
 
 
 def test_layers_move_up_and_a_loaded_layer_is_the_one_that_was_left(prepared):  # noqa: F811
@@ -180,6 +198,8 @@ def test_the_command_writes_a_checkpoint_that_translates_aligns_and_trains_on(
     assert len(float32) == 2
     [first, _] = Aligner.load(pruned, device="cpu").attention(lines)
     assert first.num_heads == 2
+    plan = plan_of(load_checkpoint(pruned))  # what every export reads
+    assert plan.uniform_heads() == (2, 2, 16) and plan.settings["changes"] == ("remove_heads", "remove_neurons")
     with pytest.raises(ValueError, match="must be a new folder"):
         main([*flags, "--heads", "0.2"])
     more = [f"start_from={pruned}", "trainer.max_steps=4", "trainer.validate_every=2", "validation.attention_lines=0"]

@@ -34,6 +34,7 @@ OBJECTIVES = {
     "distillation": {"divergence"},
     "attention_distillation": {"attention_divergence"},
     "hidden_distillation": {"hidden_distance"},
+    "rounded": set(),
 }
 GUIDANCE = {"alone": Guidance(), "guided": Guidance(links="learned", weight=0.5, layer=0, head=1)}
 
@@ -60,8 +61,9 @@ def guidance(request):
 
 @pytest.fixture
 def objective(name, guidance, prepared):
-    composed = composed_settings([f"objective={name}", "+objective.teacher.checkpoints=x"])["objective"]
-    if composed.pop("teacher").keys() != {"checkpoints"}:
+    taught = ["objective.teacher.checkpoints=x"] if name.endswith("distillation") else []
+    composed = composed_settings([f"objective={name}", *taught])["objective"]
+    if taught:
         composed["teacher"] = Teachers([make_model(prepared, seed=7)], prepared.tokenizers, ["a"])
     return guidance.around(build(composed))
 

@@ -183,10 +183,11 @@ def test_what_fails_is_left_out_with_its_reason_and_not_tried_again(bench, tmp_p
 
 def test_speed_is_that_behind_the_warm_up(bench):
     window = bench("training").Window(seconds=10, warmup_updates=2, warmup_seconds=3)
-    updates = [{"seconds": 100.0 + 4 * n, "target_tokens": 1000 + 400 * n} for n in range(4)]
+    updates = [{"seconds": 100.0 + 4 * n, "cpu_seconds": 6.0 * n, "target_tokens": 1000 + 400 * n} for n in range(4)]
     assert window.measured([]) is None and window.measured(updates) is None  # 8 s behind the second update
-    found = window.measured([*updates, {"seconds": 116.0, "target_tokens": 3200}])
+    found = window.measured([*updates, {"seconds": 116.0, "cpu_seconds": 26.0, "target_tokens": 3200}])
     assert found["target_tokens_per_second"] == (3200 - 1400) / 12 and found["updates"] == 3
+    assert found["target_tokens_per_cpu_second"] == (3200 - 1400) / 20
 
 
 def test_our_speed_is_read_from_the_metrics_and_a_half_line_waits(bench, tmp_path):

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-from peak_memory import memory_kib
+from peak_memory import memory_kib, with_children
 from setting import PROJECT, Work
 
 SECONDS_BETWEEN_LOOKS = 0.25  # at memory; more often at first, for commands that are over soon
@@ -45,6 +45,10 @@ class Watched:
         ):
             self.peak_mib = max(self.peak_mib, memory_kib(self.process.pid)["Pss"] / 1024)
 
+    def cpu_seconds(self) -> float:
+        """Processor time so far, of the process and of the children that it has."""
+        return sum(map(_cpu_seconds, with_children(self.process.pid)))
+
     def forget(self) -> None:
         """Ends the watch."""
         self._is_over.set()
@@ -55,6 +59,15 @@ class Watched:
         code = self.process.poll()
         if code is not None:
             raise Failure(f"ended with {code}: {last_words(self.log)}")
+
+
+def _cpu_seconds(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:  # it is gone
+        return 0.0
+    user, system = fields[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 _libc = ctypes.CDLL(None)

@@ -72,7 +72,7 @@ def test_speeds_are_medians_and_ratios_are_within_a_round(written, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     found = rows(text)
-    assert found["Eole"] == ["1,500 (3.0)", "", "1,000", ""]  # of 3, 2 and 6
+    assert found["Eole"] == ["1,500 (3.00)", "", "1,000", ""]  # of 3, 2 and 6
     assert found["**mt**"] == ["6,000", "500", "1,000", "1,000"]
     assert found["… divided by the fastest other tool's, as installed"] == ["≥ 4.00", "4.00", "**1.00**"]
     assert found["training `small`, bfloat16, target tokens/s"] == ["≥ 11,000", "6,000", "0.55 (missed)"]
@@ -107,14 +107,39 @@ def test_preparation_is_judged_by_its_largest_corpus(written):
     runs = [
         {
             **{"tool": "mt", "pairs": pairs, "round": 1, "pairs_per_second": pairs / seconds, "peak_mib": 100.0},
-            "stage_seconds": {"cleaned": seconds / 4, "encoded": seconds / 2},
+            "stage_seconds": {"cleaned": seconds / 4, "encoded": seconds / 2.5},
         }
         for pairs, seconds in ((10_000, 10.0), (1_000_000, 40.0))
     ]
     done, text = written(preparation=part(runs))
     assert done.returncode == 0, done.stderr
     assert rows(text)["preparation, cleaning, pairs/s on a core"][1] == "50,000"  # a million in 10 s on two cores
-    assert rows(text)["preparation, encoding, pairs/s on a core"][1:] == ["25,000", "**1.25**"]
+    assert rows(text)["preparation, encoding, pairs/s on a core"][1:] == ["31,250", "**1.12**"]
+
+
+def test_beside_busy_processes_a_share_is_of_what_a_fair_machine_leaves(written):
+    speeds = {"mt": (90, 45, 30), "eole": (60, 20, 6)}
+    runs = [
+        {"kind": "training", "tool": tool, "busy": busy, "round": 1, "speed": speed, "peak_mib": 1.0}
+        for tool, row in speeds.items()
+        for busy, speed in enumerate(row)
+    ]
+    done, text = written(busy=part(runs))
+    assert done.returncode == 0, done.stderr
+    found = rows(text)
+    assert found["training, **mt**"] == ["90", "45 (0.75)", "30 (0.67)"]  # of 60 and 45
+    assert found["training, Eole"] == ["60", "20 (0.50)", "6 (0.20)"]
+    assert found["beside busy processes, least share of a fair part of the cores"] == ["≥ 0.60", "0.67", "**1.11**"]
+
+
+def test_one_thread_counts_by_the_time_of_the_processor(written):
+    runs = [{**trained("mt", 1, 100), "target_tokens_per_cpu_second": 800.0}]
+    runs += [{**trained("eole", 1, 300), "target_tokens_per_cpu_second": 200.0}]
+    done, text = written(training=part(runs, machine={**MACHINE, "threads": "1"}))
+    assert done.returncode == 0, done.stderr
+    found = rows(text)
+    assert found["Eole"][0] == "200 (4.00)" and "training `small`, bfloat16, target tokens/s" not in found
+    assert found["… divided by the fastest other tool's, as installed"] == ["≥ 4.00", "4.00", "**1.00**"]
 
 
 def test_a_part_that_was_stopped_counts_with_its_rounds_and_is_named(written):

@@ -40,6 +40,7 @@ from setting import (
 )
 
 EVER = 10**7  # updates
+SPEED = "target_tokens_per_second"
 START_LIMIT = 180  # seconds until the first update
 
 

@@ -16,6 +16,7 @@ from mt.data.pair import Fault, Pair
 
 CHUNK = 32  # lines at a time; a line may have megabytes
 
+
 @dataclass(frozen=True, kw_only=True)
 class TextFiles:
     """Pairs from parallel files, plain or compressed; each of `source` and `target` is one path or a list read in turn.
@@ -69,7 +70,9 @@ def _read_together(columns: list[str], paths: list[Path]) -> Iterator[Pair]:
     number = 0
     while any(chunks := [list(islice(reader, CHUNK)) for reader in readers]):
         if _are_sentences(chunks):  # nearly always; whole lists are several times as fast as lines
-            yield from map(Pair, *chunks) if len(chunks) == 2 else map(partial(_pair, columns), zip(*chunks, strict=True))
+            yield from (
+                map(Pair, *chunks) if len(chunks) == 2 else map(partial(_pair, columns), zip(*chunks, strict=True))
+            )
             number += len(chunks[0])
             continue
         for place, lines in enumerate(zip_longest(*chunks)):

@@ -56,20 +56,18 @@ class HeldOutPairs:
 
     def __init__(self, parts: Iterable[HeldOut], data: DataSettings) -> None:
         self._same, tags = data.cleaning.held_out, tags_of(data.valid, *data.tests.values())
-        self._keys = frozenset(
-            key.casefold()
+        texts = [
+            (single_blanks(apart(without_tag(source, tags))[1].strip()), single_blanks(target.strip()))
             for part in parts
             for source, target in zip(part.sources, part.targets, strict=True)
-            for key in SAME[self._same](
-                single_blanks(apart(without_tag(source, tags))[1].strip()), single_blanks(target.strip())
-            )
-        )
+        ]
+        self._keys = frozenset(key.casefold() for key in SAME[self._same](texts))
         # folding is slow, and the first letters exclude most pairs
         self._starts = frozenset(key[:START] for key in self._keys)
 
     def held(self, texts: Sequence[tuple[str, str]]) -> list[int]:
         """The places of the pairs, with their runs of blanks collapsed, that share a key with a held-out pair."""
-        keys = [key for pair in texts for key in SAME[self._same](*pair)] if self._keys else []
+        keys = SAME[self._same](texts) if self._keys else []
         return [
             place * len(texts) // len(keys)
             for place, key in enumerate(keys)
@@ -121,7 +119,8 @@ class Judge:
             texts = [(f"{self._tag} {source}", target) for source, target in texts]
             links = links and [moved_links(line) for line in links]
             tree = tree and [moved_tree(line) for line in tree]
-        keys = repeat_keys(repeat_rules(settings), [text for n, text in enumerate(texts) if n not in reasons])
+        good = [text for place, text in enumerate(texts) if place not in reasons] if reasons else texts
+        keys = repeat_keys(repeat_rules(settings), good)
         is_same = self._tag is None and not has_changed
         return Judged(block if is_same else Block.of(sources, targets, links, tree), reasons, keys)
 

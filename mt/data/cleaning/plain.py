@@ -14,7 +14,6 @@ from functools import lru_cache
 import numpy as np
 
 from mt.data.block import Block
-from mt.data.cleaning.checks.addresses import STARTS
 from mt.data.cleaning.checks.characters import controls
 from mt.data.cleaning.checks.mojibake import FIRST, NEXT
 from mt.data.cleaning.checks.scripts import outside_letters
@@ -23,9 +22,10 @@ from mt.data.cleaning.settings import CleaningSettings
 from mt.data.visible import VISIBLE as VISIBLE_CHARACTER
 
 # Classes of characters. A line that holds an OPEN one is left open, and so is one with two neighbours of a kind below.
-OPEN, BLANK, MOJIBAKE_FIRST, MOJIBAKE_NEXT, VISIBLE, DIGIT = (np.uint8(1 << bit) for bit in range(6))
+OPEN, BLANK, MOJIBAKE_FIRST, MOJIBAKE_NEXT, VISIBLE, DIGIT, LETTER_W = (np.uint8(1 << bit) for bit in range(7))
 NUM_CHARACTERS, TABLE_SIZE = 0x110000, 0x10000  # of Unicode; characters beyond the table are OPEN
-HTML_OR_ADDRESS = "<&@"
+HTML_OR_ADDRESS = "<&@/"  # or "ww", see `STARTS` of addresses
+LATIN_1 = 256
 _CHARACTERS = "".join(map(chr, range(TABLE_SIZE)))
 
 
@@ -72,24 +72,22 @@ class PlainPairs:
 
 
 def _column(text: bytes, language: str) -> Column:
-    """Of the lines of a column, each ended by "\\n"."""
-    decoded = text.decode("utf-8")
-    is_ascii = decoded.isascii()
-    codes = np.frombuffer(text if is_ascii else decoded.encode("utf-32-le"), np.uint8 if is_ascii else np.uint32)
-    classes = _classes(language)[codes]
+    """Of the lines of a column, each ended by "\n"."""
+    decoded, table = text.decode("utf-8"), _classes(language)
+    try:
+        codes = np.frombuffer(decoded.encode("latin-1"), np.uint8)
+    except UnicodeEncodeError:
+        codes = np.frombuffer(decoded.encode("utf-32-le"), np.uint32)
+    classes = np.take(table[:LATIN_1] if codes.dtype == np.uint8 else table, codes)
+    # Line ends count as blanks: two blanks, or one at an end, and an empty line are left open, too.
     before, after = classes[:-1], classes[1:]
-    # line ends count as blanks: two blanks, or one at an end, and an empty line are left open, too
-    after |= (before & after & BLANK) >> 1
+    twice = before & after
+    after |= ((twice & BLANK) >> 1) | ((twice & LETTER_W) >> 6)
     after |= ((before << 1) & after & MOJIBAKE_NEXT) >> 3
-    ends = np.flatnonzero(codes == ord("\n"))
-    starts = np.concatenate(([0], ends[:-1] + 1))
     if classes[0] & BLANK:
         classes[0] |= OPEN
-    for start in STARTS:
-        place = decoded.find(start)
-        while place >= 0:
-            classes[place] |= OPEN
-            place = decoded.find(start, place + 1)
+    ends = np.flatnonzero(codes == ord("\n"))
+    starts = np.concatenate(([0], ends[:-1] + 1))
     return Column(ends - starts, np.bitwise_or.reduceat(classes, starts))
 
 
@@ -116,6 +114,7 @@ def _classes_of_all() -> np.ndarray:
     _mark(table, rf"[{NEXT}]", MOJIBAKE_NEXT)
     _mark(table, r"\d", DIGIT)
     table[ord(" ")] |= BLANK
+    table[ord("w")] |= LETTER_W
     return table
 
 

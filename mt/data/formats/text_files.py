@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, islice, zip_longest
+from itertools import chain, islice, repeat, zip_longest
 from pathlib import Path
 
 from mt.data.block import COLUMNS, OPTIONAL
@@ -15,6 +15,8 @@ from mt.data.formats.paths import Paths, file_stamps, path_list
 from mt.data.pair import Fault, Pair
 
 CHUNK = 32  # lines at a time; a line may have megabytes
+NONE = [repeat(None)] * 3  # what a pair of two lines has besides them
+_NEW = partial(tuple.__new__, Pair)  # of a whole tuple: three times as fast as `Pair`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +72,9 @@ def _read_together(columns: list[str], paths: list[Path]) -> Iterator[Pair]:
     number = 0
     while any(chunks := [list(islice(reader, CHUNK)) for reader in readers]):
         if _are_sentences(chunks):  # nearly always; whole lists are several times as fast as lines
+            rows = zip(*chunks, strict=True)
             yield from (
-                map(Pair, *chunks) if len(chunks) == 2 else map(partial(_pair, columns), zip(*chunks, strict=True))
+                map(_NEW, zip(*chunks, *NONE, strict=False)) if len(chunks) == 2 else map(_pair, repeat(columns), rows)
             )
             number += len(chunks[0])
             continue

@@ -6,7 +6,7 @@ of them has, so a list must also hold function words of others that it shares: "
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -126,15 +126,18 @@ def wrong_words(source: str, target: str, source_language: str, target_language:
     )
 
 
-def without_own_words(texts: Iterable[tuple[str, str]], source_language: str, target_language: str) -> list[int]:
+def without_own_words(texts: Sequence[tuple[str, str]], source_language: str, target_language: str) -> list[int]:
     """The places of the pairs that need `wrong_words`: for the others, that would give no evidence."""
     own, others = _as_written(source_language, target_language), _as_written(target_language, source_language)
     if not own or not others:
         return []
-    return [
+    left = [
         place
         for place, (source, target) in enumerate(texts)
         if own.isdisjoint(source.split(None, FIRST_WORDS)) or others.isdisjoint(target.split(None, FIRST_WORDS))
+    ]
+    return [
+        place for place in left if own.isdisjoint(texts[place][0].split()) or others.isdisjoint(texts[place][1].split())
     ]
 
 

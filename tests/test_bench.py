@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -230,3 +231,15 @@ def test_a_command_is_measured_and_its_failure_has_its_last_words(bench, tmp_pat
     assert found["seconds"] > 0 and found["peak_mib"] >= 0
     with pytest.raises(processes.Failure, match="ended with 3: sorry"):
         processes.finished([sys.executable, "-c", "print('sorry'); raise SystemExit(3)"], log=log, limit=60)
+
+
+def test_busy_processes_run_beside_what_is_measured_and_end_with_it(bench, tmp_path):
+    processes = bench("processes")
+    script = "import os; print(os.getpgid(0), open(f'/proc/self/task/{os.getpid()}/children').read())"
+    for count in (0, 2):
+        with processes.beside(count):
+            processes.finished([sys.executable, "-c", script], log=tmp_path / "log.txt", limit=60)
+        group, *children = (tmp_path / "log.txt").read_text().split()
+        assert len(children) == count
+        left = subprocess.run(["ps", "-o", "stat=", "-g", group], capture_output=True, text=True).stdout.split()
+        assert all(state.startswith("Z") for state in left)  # over, if not yet waited for

@@ -10,11 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -24,7 +20,7 @@ from convert import convert
 from corpus import lines, write_corpus
 from decoding import RUN_LIMIT, Engine, train_model
 from preparation import eole_build_vocab, made_corpus, prepare
-from processes import begin, empty, finished
+from processes import begin, beside, empty, finished
 from results import Results
 from setting import DEFAULT_WORK, HERE, PROJECT, SEARCH, SOURCE, Work, place
 from training import SPEED, TOOLS, Window
@@ -35,18 +31,6 @@ PAIRS = 100_000  # to prepare
 LINES = {"mt": 4000, "ctranslate2": 4000, "transformers": 300}  # to translate: some ten seconds on a quiet machine
 BATCH_TOKENS = {"mt": None, "ctranslate2": 1024, "transformers": 1024}  # as in decoding.py
 KINDS = ("training", "translating", "preparation")
-
-
-@contextmanager
-def busy_processes(count: int) -> Iterator[None]:
-    """So many processes, each of which keeps a core busy."""
-    processes = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
-    try:
-        yield
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
 
 
 def translate(name: str, checkpoint: Path, work: Work) -> dict:
@@ -85,11 +69,13 @@ def prepare_one(name: str, work: Work) -> dict:
 
 def main() -> None:
     flags = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    names = ["mt", *environments.REQUIREMENTS]
     flags.add_argument("--corpora", type=place, required=True, help="folder with multi30k/")
     flags.add_argument("--work", type=place, default=DEFAULT_WORK, help="where things are kept between the parts")
     flags.add_argument("--output", type=place, required=True, help="folder for the results")
     flags.add_argument("--checkpoint", type=place, help="a run of ours to translate with, instead of training one")
     flags.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS, help="of work (default: all)")
+    flags.add_argument("--tools", nargs="+", choices=names, default=names, help="default: all")
     flags.add_argument("--rounds", type=int, default=1, help="turns of each (default: 1)")
     flags.add_argument("--seconds", type=float, default=10, help="measured in each training (default: 10)")
     args = flags.parse_args()
@@ -97,7 +83,7 @@ def main() -> None:
     work, window = Work(args.work), Window(args.seconds, warmup_updates=3, warmup_seconds=3)
     begin(work)
     write_corpus(args.corpora, work)
-    versions, left_out = environments.ready(["mt", *environments.REQUIREMENTS], work)
+    versions, left_out = environments.ready(args.tools, work)
     results = Results(args.output / "busy.json", args, versions=versions, left_out=left_out)
     todo = []
     if "training" in args.kinds:
@@ -114,7 +100,7 @@ def main() -> None:
     for number in range(1, args.rounds + 1):
         for kind, name, run in todo:
             for count in BUSY if name in versions else ():
-                with busy_processes(count):
+                with beside(count):
                     results.measure(run, number=number, kind=kind, tool=name, busy=count)
     results.finish()
 

@@ -80,12 +80,30 @@ def _die_with_parent() -> None:
         _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+# Linux may share cores among sessions first, and only then among the threads of each (sched_autogroup): busy processes
+# take part as threads do only within the session of what is measured.
+BUSY_LOOPS = 'for _ in $(seq "$0"); do (while :; do :; done) & done; exec "$@"'
+_num_busy = 0
+
+
+@contextmanager
+def beside(count: int) -> Iterator[None]:
+    """Within the block, every measured process runs beside so many processes that each keep a core busy."""
+    global _num_busy
+    _num_busy = count
+    try:
+        yield
+    finally:
+        _num_busy = 0
+
+
 @contextmanager
 def watched(command: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None) -> Iterator[Watched]:
     """Runs a command, its output going to `log`; at the end of the block it is stopped."""
+    busy = ["bash", "-c", BUSY_LOOPS, _num_busy] if _num_busy else []
     with log.open("wb") as output:
         process = subprocess.Popen(
-            list(map(str, command)),
+            list(map(str, [*busy, *command])),
             stdout=output,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,

@@ -13,9 +13,9 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-
-from busy import busy_processes
 
 from mt.cores import CHOSEN_BY_USER, available_cores
 
@@ -26,6 +26,18 @@ WAYS = {
     "ours": {},
 }
 FIRST_UPDATES = 10  # not counted: torch compiles its products, memory is taken
+
+
+@contextmanager
+def busy_processes(count: int) -> Iterator[None]:
+    """So many processes, each of which keeps a core busy."""
+    processes = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
 
 
 def tokens_per_second(folder: Path, way: dict[str, str], updates: int, settings: list[str]) -> float:

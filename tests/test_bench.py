@@ -2,9 +2,9 @@
 
 import argparse
 import json
-import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -241,5 +241,8 @@ def test_busy_processes_run_beside_what_is_measured_and_end_with_it(bench, tmp_p
             processes.finished([sys.executable, "-c", script], log=tmp_path / "log.txt", limit=60)
         group, *children = (tmp_path / "log.txt").read_text().split()
         assert len(children) == count
-        left = subprocess.run(["ps", "-o", "stat=", "-g", group], capture_output=True, text=True).stdout.split()
-        assert all(state.startswith("Z") for state in left)  # over, if not yet waited for
+        command = ["ps", "-o", "stat=", "-g", group]
+        while not all(  # over, if not yet waited for; else the test's time limit ends this
+            state.startswith("Z") for state in subprocess.run(command, capture_output=True, text=True).stdout.split()
+        ):
+            time.sleep(0.05)

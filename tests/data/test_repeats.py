@@ -18,7 +18,7 @@ def one_by_one(pairs, rules):
     """The number of the rule that each pair breaks, 0 for none; with plain counters."""
     kept, broken = [Counter() for _ in rules], []
     for pair in pairs:
-        keys = [SAME[rule.same](*pair) for rule in rules]
+        keys = [SAME[rule.same]([pair]) for rule in rules]
         over = [
             any(counter[key] >= rule.most for key in of_rule)
             for rule, counter, of_rule in zip(rules, kept, keys, strict=True)

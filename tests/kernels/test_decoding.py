@@ -131,6 +131,21 @@ def test_every_instruction_set_gives_the_hypotheses_of_torch(at_level):
     assert_same(found, by_torch(model, Beam()))
 
 
+@pytest.mark.parametrize("at_level", LEVELS_HERE, ids=lambda level: level.name, indirect=True)
+def test_a_cache_in_bfloat16_is_near_that_in_float32(at_level):
+    model, sizes = made(**MODELS["small"])
+    exact, half = (DenseModel(sizes, weights_of(model)) for _ in range(2))
+    half._model.has_half_cache = 1  # as precision bfloat16 has it
+    found, rounded = (one.search(SOURCES, LIMITS, plan_of(Greedy()), most_pieces=1000) for one in (exact, half))
+    lengths = []
+    for (one,), (other,) in zip(found, rounded, strict=True):
+        pairs = zip(one.ids, other.ids, strict=False)
+        same = next((place for place, (a, b) in enumerate(pairs) if a != b), len(one.ids))
+        lengths.append(same)
+        assert other.totals[:same] == pytest.approx(one.totals[:same], abs=0.05)
+    assert sum(lengths) > 16 and found != rounded
+
+
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8"])
 def test_a_sentence_has_the_same_numbers_alone_and_among_others(precision):
     if not can_translate(precision):

@@ -83,6 +83,7 @@ def teach(loaded: LoadedModel, pairs: Sequence[Pair], flags: argparse.Namespace)
     from mt.checkpoint.folder import write_checkpoint
     from mt.checkpoint.manifest import add_file
     from mt.checkpoint.outline import kept_tensors
+    from mt.checkpoint.priors_file import has_priors, read_priors
     from mt.checkpoint.small_file import read_json
     from mt.device import choose_device, choose_precision
     from mt.model.alignment_head import add_alignment_head, last_but_one
@@ -111,6 +112,7 @@ def teach(loaded: LoadedModel, pairs: Sequence[Pair], flags: argparse.Namespace)
             dtype=choose_precision(flags.precision, device),
             tell=tell,
         )
+    priors = read_priors(loaded.folder)[0] if has_priors(loaded.folder) else None
     change = {"_target_": "mt.model.alignment_head.add_alignment_head", "layer": layer}
     write_checkpoint(
         output,
@@ -118,6 +120,7 @@ def teach(loaded: LoadedModel, pairs: Sequence[Pair], flags: argparse.Namespace)
         weights={name: tensor.detach().cpu() for name, tensor in kept_tensors(model).items()},
         tokenizers=loaded.tokenizers,
         scores=read_json(loaded.folder / "scores.json"),
+        priors=priors,
     )
     search = loaded.folder / "search.yaml"
     if search.is_file():

@@ -11,7 +11,7 @@ unsure. The same seed gives the same weights, and the same text the same links.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import zip_longest
+from itertools import islice, zip_longest
 
 import numpy as np
 
@@ -42,8 +42,9 @@ class StatisticalAligner:
 
     `sources` and `targets`: the words of each sentence; they are read once. Sentences with a blank side have no links;
     pairs of more than `longest` words on a side are left out, too; `num_left_out` counts both. `priors`: what other
-    text or a dictionary says. `has_spelling` is False for numbers of words, whose digits say nothing. Raises ValueError
-    for different numbers of sources and targets, and if no pair is left.
+    text or a dictionary says; `num_priors` pairs of words of this text are known from them. `has_spelling` is False
+    for numbers of words, whose digits say nothing. Raises ValueError for different numbers of sources and targets, and
+    if no pair is left.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class StatisticalAligner:
         self._certainty: Certainty | None = None
         if priors is not None:
             self._prior_K = priors.counts(self.pairs)
+        self.num_priors = int(np.count_nonzero(self._prior_K))
 
     def fit(
         self,
@@ -170,10 +172,21 @@ class StatisticalAligner:
     def certainty(self) -> Certainty:
         """The threshold for links, and the error rate that is to be expected of them."""
         if self._certainty is None:
-            last = int(self.pairs.cell_start[min(JUDGED, len(self.pairs))])
-            mean = (self._forward.posterior[:last] + self._backward.posterior[:last]) / 2
-            self._certainty = Certainty.of(mean)
+            self._certainty = self.certainty_of(JUDGED)
         return self._certainty
+
+    def certainty_of(self, count: int, threshold: float | None = None) -> Certainty:
+        """The same of the first `count` pairs, and of links of at least `threshold`, if one is given."""
+        count = min(count, len(self.pairs))
+        if self.pairs.source.word_of is None and self.pairs.target.word_of is None:
+            last = int(self.pairs.cell_start[count])
+            mean = (self._forward.posterior[:last] + self._backward.posterior[:last]) / 2
+            num_words = int(self.pairs.source.starts[count] + self.pairs.target.starts[count])
+        else:
+            both = [(forward, backward) for forward, backward in islice(self.posteriors(), count) if forward.any()]
+            num_words = sum(sum(forward.shape) for forward, _ in both)
+            mean = np.concatenate([np.zeros(0), *((one + other.T).ravel() / 2 for one, other in both)])
+        return Certainty.of(mean, num_words, threshold)
 
     def priors(self) -> LexiconPriors:
         """What was learned, for other text of the same languages."""

@@ -95,4 +95,4 @@ class Certainty:
         return "{:.1f} if people link every word, {:.1f} if they mark doubtful links as possible".format(*rates)
 
     def _aer(self, num_true: float) -> float:
-        return 1 - 2 * self.num_right / max(self.num_links + num_true, 1e-9)
+        return max(1 - 2 * self.num_right / max(self.num_links + num_true, 1e-9), 0.0)

@@ -102,11 +102,9 @@ class StatisticalAligner:
             (hmm_iterations, {"has_jumps": True, "has_fertility": False}),
             (fertility_iterations, {"has_jumps": True, "has_fertility": True}),
         )
-        num_words = self.pairs.source.frequency.sum() + self.pairs.target.frequency.sum()
         samples, random = samples or num_samples(len(self.pairs.kind)), np.random.default_rng(seed)
         directions, links_K = (self._forward, self._backward), np.zeros_like(self._links_K)
         means = [np.zeros_like(direction.posterior) for direction in directions] if samples > 1 else []
-        log_likelihood = 0.0
         for number in range(1, samples + 1):
             weight_P = random.exponential(size=len(self.pairs)) if samples > 1 else np.ones(len(self.pairs))
             self._links_K[:] = 0
@@ -114,12 +112,12 @@ class StatisticalAligner:
                 direction.forget()
             for iterations, model in models:
                 for _ in range(iterations):
-                    log_likelihood = self._step(weight_P.astype(np.float32), **model)
+                    self._step(weight_P.astype(np.float32), **model)
             links_K += self._links_K / samples
             for mean, direction in zip(means, directions, strict=False):
                 mean += direction.posterior / np.float32(samples)
             if tell:
-                tell(f"sample {number} of {samples}: {-log_likelihood / num_words:.3f} nats a word")
+                tell(f"sample {number} of {samples}")
         self._links_K = links_K
         for mean, direction in zip(means, directions, strict=False):
             direction.posterior = mean
@@ -193,8 +191,8 @@ class StatisticalAligner:
         forms = self.pairs.source.forms, self.pairs.target.forms
         return LexiconPriors.of(*forms, self.pairs.kind_source_K, self.pairs.kind_target_K, self._links_K)
 
-    def _step(self, weight_P: np.ndarray, *, has_jumps: bool, has_fertility: bool) -> float:
-        """One step of both directions. Returns the log-likelihood of the step's model, of both directions, in nats."""
+    def _step(self, weight_P: np.ndarray, *, has_jumps: bool, has_fertility: bool) -> None:
+        """One step of both directions."""
         pairs, directions = self.pairs, (self._forward, self._backward)
         links_K = self._links_K + self._prior_K
         for direction, kind_K in zip(directions, (pairs.kind_source_K, pairs.kind_target_K), strict=True):
@@ -206,7 +204,6 @@ class StatisticalAligner:
         )
         for direction, sum_ in zip(directions, sums, strict=True):
             direction.learn(sum_)
-        return sum(sum_.log_likelihood for sum_ in sums)
 
     def _spelling_ratio(self) -> np.ndarray:
         """How many times more of the links than of all other pairs of words are of each class of spelling."""

@@ -194,6 +194,14 @@ def test_words_without_a_link_are_links_to_miss_where_people_link_every_word():
     assert Certainty.of(np.zeros(0), num_words=0).expected_aer == 1 and Certainty.of(np.zeros(0), num_words=0).is_noise
 
 
+@pytest.mark.parametrize("length", [1, 200])
+def test_a_single_pair_of_any_length_has_finite_probabilities(length):
+    words = [f"{number:05x}"[::-1] for number in range(31, 31 * (length + 1), 31)]
+    aligner = StatisticalAligner([words], [words]).fit()
+    assert list(aligner.links()) == [{(place, place) for place in range(length)}]
+    assert all(np.isfinite(posterior).all() for posterior in next(aligner.posteriors()))
+
+
 def test_certainty_is_that_of_the_pairs_and_the_threshold_asked_for():
     sources, targets, _ = corpus(np.random.default_rng(3), 60, reorder=straight)
     aligner = StatisticalAligner([*sources, ["x", "y"]], [*targets, ["p", "q"]]).fit(samples=2)

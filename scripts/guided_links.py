@@ -3,8 +3,9 @@
     scripts/guided_links.py WORK [OVERRIDE ...] [--rows bundled de-en] [--corpora FOLDER] [--seeds 1 2 3]
 
 Both kinds of runs have the same pairs, settings, seeds and number of updates. Shown are BLEU on the test sets and the
-alignment error rate (AER) of the attention, read where each run has chosen to read it; then the differences: their mean
-over the seeds, the chance (p) and the interval of a paired bootstrap over sentences, each with its outputs of all seeds.
+alignment error rate (AER) of the attention, read where each run has chosen to read it. Then come the differences: their
+mean over the seeds, and the chance (p) or the interval of a paired bootstrap over sentences, each with what all seeds
+made of it.
 
   bundled  4,000 pairs; both test sets, whose links are known. The place to read attention is chosen on gold links.
   de-en    FOLDER/{align,tatoeba}-de-en: the 50 sentences with gold links (Europarl) and Tatoeba, tokenised, 4,000 pairs

@@ -8,6 +8,7 @@ from safetensors.numpy import load, save
 
 from mt import align
 from mt.alignment.lexicon_priors import LexiconPriors
+from mt.checkpoint.folder import load_checkpoint
 from mt.checkpoint.manifest import add_file
 from mt.checkpoint.steps import PRIORS
 
@@ -53,6 +54,11 @@ def test_priors_that_know_nothing_of_a_text_are_reported(step, few, tmp_path, ca
     (tmp_path / "source").write_text("house ab\n")  # the wrong direction
     align.main([*few, f"--priors={step}"])
     assert "none of the pairs of words in this text are known from --priors" in caplog.text
+
+
+def test_a_checkpoint_loads_without_the_priors_that_its_manifest_lists(step):
+    (step / PRIORS).unlink()
+    assert load_checkpoint(step).card.source_language == "xx"
 
 
 def test_a_checkpoint_without_priors_is_refused(checkpoint, few):

@@ -74,7 +74,7 @@ class SideMaker:
             _stored(store.target_ids, store.target_index, numbers),
         ]
         if not (needs_texts or self.sampling.is_on or self.noise.is_on):
-            return Sides(*sides, [])
+            return Sides(sides[0], sides[1], [])
         pairs = [store.text(int(number)) for number in numbers]
         if linked is not None:
             pairs = [linked(int(number), pair) for number, pair in zip(numbers, pairs, strict=True)]
@@ -87,7 +87,7 @@ class SideMaker:
                 sides[place] = _sampled(
                     tokenizers[place], texts_B, strength, keys[place], sides[place], store.max_pieces
                 )
-        return Sides(*sides, pairs)
+        return Sides(sides[0], sides[1], pairs)
 
     def _noisy(
         self, sides: list[Side], pairs: list[Pair], keys_B: np.ndarray, max_pieces: int

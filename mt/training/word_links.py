@@ -87,8 +87,8 @@ class LinkGuide:
 
     def __call__(self, pairs: Sequence[Pair], source_BS: np.ndarray, target_BT: np.ndarray) -> np.ndarray:
         """guide_BTS: where each row of the targets should look."""
-        columns = ([getattr(pair, name) for pair in pairs] for name in ("source", "target", "links"))
-        return self._guide(*columns, source_BS, target_BT)
+        sources, targets = ([pair.texts[side] for pair in pairs] for side in range(2))
+        return self._guide(sources, targets, [pair.links for pair in pairs], source_BS, target_BT)
 
 
 class LearnedLinks:

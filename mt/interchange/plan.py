@@ -23,6 +23,8 @@ from mt.attention.rotary import Rotary
 from mt.checkpoint.card import ModelCard
 from mt.checkpoint.folder import LoadedModel
 from mt.checkpoint.steps import SHORTLIST
+from mt.compression.pruning import with_all_heads
+from mt.compression.quantization import floats_again
 from mt.data.document import AFTER, BEFORE
 from mt.data.tokenizer import BOS, EOS, PAD, UNK, TokenizerPair
 from mt.inference.batches import longest_target
@@ -134,7 +136,7 @@ def plan_of(loaded: LoadedModel) -> Plan:
     Raises ValueError for a model that does not read text.
     """
     assert isinstance(loaded.model, Seq2Seq)
-    model: Any = loaded.model  # its parts have the types that their checks find
+    model: Any = with_all_heads(floats_again(loaded.model))  # its parts have the types that their checks find
     tokenizers, card = loaded.tokenizers, loaded.card
     if model.source_embedding is None:
         raise ValueError("encoder: this model does not read text, and exports are made for text")
@@ -142,7 +144,7 @@ def plan_of(loaded: LoadedModel) -> Plan:
     alignment = Choice.load(
         loaded.folder,
         num_layers=model.decoder.num_maps,
-        num_heads=model.decoder.layers[0].cross_attention.num_heads,
+        num_heads=model.decoder.layers[0].cross_attention.num_maps,
     )
     search = _beam(loaded.search)
     has_shortlist = (loaded.folder / SHORTLIST).is_file()

@@ -43,7 +43,7 @@ def test_translations_are_those_of_our_own_engine(more, exported, trained_run, c
 
 
 @pytest.mark.parametrize(
-    "more", [[], ["--n-best", 3, "--scores"], ["--prefix", "two"], ["--json", "--confidence"]], ids=str
+    "more", [[], ["--n-best", 3, "--scores"], ["--prefix", "two"], ["--json"]], ids=str
 )
 def test_onnx_translates_step_by_step_as_our_own_engine(
     more, exported_onnx, trained_run, corpus_folder, tmp_path, said

@@ -119,7 +119,7 @@ def _row(number: int, request: Request, targets: Sequence[Scored], as_json: bool
         }
         for target in targets
     ]
-    from mt.inference.job import json_line
+    from mt.inference.records import json_line
 
     return json_line({"line": number, "source": request.text, "targets": bodies})
 

@@ -168,7 +168,9 @@ def _write_page(folder: Path) -> None:
         shutil.copyfile(path, folder / ENGINE / path.name)
     page = (SHARED / "index.html").read_text("utf-8")
     policy = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-    page, count = re.subn(r'<html lang="en">\n<head>', f'<html lang="en" data-engine="browser">\n<head>\n{policy}', page)
+    page, count = re.subn(
+        r'<html lang="en">\n<head>', f'<html lang="en" data-engine="browser">\n<head>\n{policy}', page
+    )
     assert count == 1, "the page's head"
     (folder / "index.html").write_text(page, "utf-8")
 

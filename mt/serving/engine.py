@@ -7,6 +7,7 @@ import logging
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from mt.inference.job import Job, load_models
 from mt.inference.options import Options
 from mt.inference.terms import Glossary
 from mt.inference.window import Window
+from mt.interchange.exported import read_settings
+from mt.interchange.translating import load_models as load_exports
 from mt.serving.ask import Ask, Unit
 from mt.serving.messages import Batch, Broke, Failed, Load, ModelFacts, Outcome
 from mt.terminal import log_to_stderr
@@ -28,11 +31,14 @@ WARM_UP = "."  # a first line, so that what libraries set up once is not waited 
 class Engine:
     """The models of a worker. Called with `Load` it gives their facts, with a `Batch` an outcome for each line."""
 
-    def __init__(self, checkpoints: Sequence[Path], options: Mapping[str, Any]):
-        """`options` are those of `mt.inference.options.Options` that hold for all requests."""
+    def __init__(self, checkpoints: Sequence[Path], options: Mapping[str, Any], engine: str | None = None):
+        """`options` are those of `mt.inference.options.Options` that hold for all requests.
+
+        With an `engine` of `mt.interchange` the checkpoints are exports for it.
+        """
         log_to_stderr()
         logging.getLogger("mt").setLevel(logging.ERROR)  # notes on lines go to the client, not to a log
-        self.checkpoints, self.options = checkpoints, Options(**options, json=True)
+        self.checkpoints, self.options, self.engine = checkpoints, Options(**options, json=True), engine
         self._jobs: list[Job] = []
 
     def __call__(self, message: Load | Batch) -> list[ModelFacts] | list[Outcome]:
@@ -41,27 +47,39 @@ class Engine:
     def facts(self) -> list[ModelFacts]:
         """Loads the models. Raises ValueError in one line."""
         # a fixed step: `best` may move while the models are loaded
-        folders = [find_step(checkpoint) for checkpoint in self.checkpoints]
-        self._jobs = [Job([folder], self.options, load_models) for folder in folders]
+        folders = list(self.checkpoints) if self.engine else [find_step(checkpoint) for checkpoint in self.checkpoints]
+        load = load_models if self.engine is None else partial(load_exports, engine=self.engine)
+        self._jobs = [Job([folder], self.options, load) for folder in folders]
         found: list[ModelFacts] = []
         for checkpoint, folder, job in zip(self.checkpoints, folders, self._jobs, strict=True):
-            translator, card = job.load(), read_card(folder)
+            translator, about = job.load(), self._about(folder)
             reads_untagged = translator.tags.reads_untagged is not False or not translator.tags.known
             self.outcomes(Ask(model=len(found), tag=None if reads_untagged else translator.tags.known[0]), [WARM])
             found.append(
                 ModelFacts(
                     checkpoint=checkpoint,
                     folder=folder,
-                    source_language=card.source_language,
-                    target_language=card.target_language,
                     tags=tuple(translator.tags.known),
                     reads_untagged=reads_untagged,
                     width=getattr(translator.search, "size", 1),
-                    context_before=card.document.context_before,
-                    context_after=card.document.context_after,
+                    **about,
                 )
             )
         return found
+
+    def _about(self, folder: Path) -> dict[str, Any]:
+        """The languages of a model, and the context that it reads."""
+        if self.engine is not None:  # an export translates lines alone
+            about = read_settings(folder)
+            languages = {name: about[name] for name in ("source_language", "target_language")}
+            return {**languages, "context_before": 0, "context_after": 0}
+        card = read_card(folder)
+        return {
+            "source_language": card.source_language,
+            "target_language": card.target_language,
+            "context_before": card.document.context_before,
+            "context_after": card.document.context_after,
+        }
 
     def outcomes(self, ask: Ask, units: Sequence[Unit]) -> list[Outcome]:
         """The records of lines. A line that fails does not affect the others: each is then translated alone."""

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mt.serving.ask import Ask, Unit
+from mt.serving.ask import FEATURES, NEEDS_OWN_ENGINE, Ask, Unit
 from mt.serving.crew import Crew
 from mt.serving.glossaries import Glossaries
 from mt.serving.keys import Key, Keys, load_keys
@@ -60,7 +60,7 @@ class Service:
             width=self._width,
             clock=time.monotonic,
         )
-        engine = Late("mt.serving.engine", "Engine", settings.checkpoints, dict(settings.options))
+        engine = Late("mt.serving.engine", "Engine", settings.checkpoints, dict(settings.options), settings.engine)
         self._crew = Crew(function or engine, self.queue, self.metrics, count=settings.workers)
         self._models: Models | None = None
         self._saving: asyncio.Task[None] | None = None
@@ -83,6 +83,16 @@ class Service:
     def is_ready(self) -> bool:
         """Whether requests are answered: some worker has its models, and the server is not about to end."""
         return self.is_loaded and self._crew.num_ready > 0 and not self.is_draining
+
+    @property
+    def features(self) -> list[str]:
+        """The fields of a request that the engine can fulfil, of those that not every engine can."""
+        return [name for name in FEATURES if self.settings.engine is None or name not in NEEDS_OWN_ENGINE]
+
+    @property
+    def takes_files(self) -> bool:
+        """Whether the engine can keep the markup of files."""
+        return "markup" in self.features
 
     @property
     def pids(self) -> list[int]:
@@ -134,7 +144,11 @@ class Service:
         caller.characters = characters
 
     def check_ask(self, ask: Ask) -> None:
-        """Raises `Refused`, naming the limit, for a search that is larger than the server allows."""
+        """Raises `Refused`, naming it, for what the engine cannot do, and for a search that is larger than allowed."""
+        if self.settings.engine is not None:
+            for name, why in NEEDS_OWN_ENGINE.items():
+                if getattr(ask, name):
+                    raise bad_request(f"{name}: --engine {self.settings.engine} does not give it: {why}")
         if ask.n_best > self.limits.max_n_best:
             raise beyond("n_best", ask.n_best, self.limits.max_n_best, "--max-n-best")
         width = max(ask.beam_size or 1, ask.n_best)
@@ -161,6 +175,9 @@ class Service:
         try:
             for ticket in tickets:
                 yield (await self._answers([ticket], caller))[0]
+        except BaseException:
+            self.keys.return_characters(caller.key, caller.characters)
+            raise
         finally:
             self._drop(tickets)
 

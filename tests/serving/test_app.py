@@ -71,7 +71,7 @@ def test_a_key_is_taken_from_where_clients_put_it(with_server, tmp_path, headers
         return [one.status_code for one in (right, refused, none)]
 
     keys = key_file(tmp_path, ("a", "secret-a", []))
-    assert with_server(test, keys=keys) == [200, 403, 403]
+    assert with_server(test, keys=keys) == [200, 403, 401]
 
 
 def test_a_quota_holds_for_the_key_and_its_usage_is_told(with_server, tmp_path):

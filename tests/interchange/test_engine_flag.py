@@ -11,6 +11,9 @@ import pytest
 
 from mt import evaluate, translate
 from mt.interchange import runners
+from mt.serving.ask import Ask, Unit
+from mt.serving.engine import Engine
+from mt.serving.messages import Batch, Load
 
 pytestmark = pytest.mark.skipif(find_spec("ctranslate2") is None, reason="needs the extra `export`")
 PROGRAMS = sorted(path for path in Path(runners.__file__).parent.glob("*.py") if path.name != "__init__.py")
@@ -46,6 +49,20 @@ def test_blank_lines_stay_and_an_interrupted_file_is_resumed(exported, tmp_path,
     flags = ["--engine", "ctranslate2", "--checkpoint", exported, "--input", tmp_path / "lines"]
     said(translate, *flags, "--output", tmp_path / "out")
     assert (tmp_path / "out").read_text("utf-8") == "two one\n\n   \neight\n"
+
+
+@pytest.mark.parametrize(
+    ("flags", "asked"), [([], {}), (["--n-best", 3], {"n_best": 3}), (["--beam-size", 1], {"beam_size": 1})]
+)
+def test_the_server_gives_what_translate_gives(flags, asked, exported, corpus_folder, said):
+    lines = (corpus_folder / "test.de").read_text("utf-8").splitlines()[:20]
+    engine = Engine([exported], {"device": "cpu"}, "ctranslate2")
+    (facts,) = engine(Load())
+    assert (facts.source_language, facts.target_language, facts.context_before) == ("de", "en", 0)
+    records = engine(Batch(Ask(**asked), [Unit(line) for line in lines]))
+    command = ["--engine", "ctranslate2", "--checkpoint", exported, "--input", corpus_folder / "test.de", "--json"]
+    expected = said(translate, *command, *flags).splitlines()[:20]
+    assert [record | {"line": 0} for record in records] == [json.loads(line) | {"line": 0} for line in expected]
 
 
 def test_evaluate_scores_an_export(exported, trained_run, corpus_folder, said):

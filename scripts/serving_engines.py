@@ -17,6 +17,11 @@ import sys
 from pathlib import Path
 from statistics import median
 
+import ctranslate2
+import uvicorn
+from fastapi import FastAPI
+from pydantic import BaseModel
+from sentencepiece import SentencePieceProcessor
 from serving_load import Load, Server, served, table
 
 from mt.data.bundled.source import Bundled
@@ -25,24 +30,19 @@ from mt.serving.running import listening_socket, url_of
 ENGINE = "ctranslate2"
 
 
+class Inputs(BaseModel):
+    """A line."""
+
+    inputs: str
+
+
 def plain_handler(folder: Path) -> None:
     """Serves an export for CTranslate2 by a plain handler, on a free port."""
-    import ctranslate2
-    import uvicorn
-    from fastapi import FastAPI
-    from pydantic import BaseModel
-    from sentencepiece import SentencePieceProcessor
-
     about = json.loads((folder / "export.json").read_text("utf-8"))
     source, target = (SentencePieceProcessor(str(folder / name)) for name in about["tokenizers"])
     model = ctranslate2.Translator(str(folder), inter_threads=1, intra_threads=1)
     size = about["search"]["size"]
     app = FastAPI()
-
-    class Inputs(BaseModel):
-        """A line."""
-
-        inputs: str
 
     @app.post("/hf")
     def translate(body: Inputs) -> list[dict[str, str]]:
@@ -50,7 +50,6 @@ def plain_handler(folder: Path) -> None:
         (found,) = model.translate_batch([pieces], beam_size=size)
         return [{"translation_text": target.decode(found.hypotheses[0])}]
 
-    Inputs.model_rebuild()
     listening = listening_socket("127.0.0.1", 0)
     print(f"ready: {url_of(listening)}", file=sys.stderr, flush=True)
     config = uvicorn.Config(app, log_level="error", access_log=False)

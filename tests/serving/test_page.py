@@ -248,6 +248,7 @@ def test_a_key_is_asked_for_and_kept_in_memory_alone(driver, keyed):
     driver.get(keyed.url)
     wait(driver, "!document.getElementById('key-card').hidden")
     assert driver.switch_to.active_element == element(driver, "key") and violations(driver) == []
+    assert not element(driver, "texts").is_displayed()
     element(driver, "key").send_keys("guess", Keys.ENTER)
     becomes(driver, "#key-message", "The server does not know this API key.")
     element(driver, "key").send_keys(" ", Keys.ENTER)
@@ -306,7 +307,12 @@ def test_refusals_are_told_in_plain_words_and_a_busy_server_is_asked_again(page,
     write(page, "x" * 121)
     wait(page, "document.getElementById('message').textContent.includes('(--max-characters)')")
     models, server.service._models = server.service._models, None  # as while they are being loaded
-    element(page, "text").clear()
+    page.get(server.url)
+    wait(page, "document.getElementById('message').textContent.includes('busy')")
+    server.service._models = models
+    wait(page, "document.documentElement.dataset.ready")
+    choose(page, "source", "de")
+    server.service._models = None
     write(page, "eins zwei")
     wait(page, "document.getElementById('message').textContent.includes('busy')")
     server.service._models = models

@@ -9,7 +9,7 @@ import { KeyCard } from "./key.js";
 import { AUTO, directionOf, Languages, nameOf } from "./languages.js";
 import { classesOf, lineOf, piecesOf } from "./marks.js";
 import { Pair } from "./pair.js";
-import { plainWords, Refusal } from "./refusal.js";
+import { isBusy, plainWords } from "./refusal.js";
 import { showTerms, termsOf } from "./terms.js";
 
 const PAUSE = 300; // milliseconds without a key until a text is sent
@@ -48,6 +48,7 @@ async function load() {
     if (settings.has_glossaries) await glossaries.load();
   } catch (error) {
     tellOf(error);
+    if (isBusy(error)) setTimeout(load, 1000 * error.retryAfter);
     return;
   }
   keyCard.accepted();
@@ -158,7 +159,7 @@ function refused(error) {
   byId("result").classList.remove("waiting");
   byId("state").textContent = "";
   tellOf(error);
-  if (error instanceof Refusal && error.status === 503) state.timer = setTimeout(translate, 1000 * error.retryAfter);
+  if (isBusy(error)) state.timer = setTimeout(translate, 1000 * error.retryAfter);
 }
 
 function fullText() {
@@ -173,6 +174,7 @@ function begin({ sentences, between }, fields) {
   Object.assign(state, { lines: sentences.map((sentence) => before.get(sentence) ?? null), between, fields });
   tell("message", "");
   redraw();
+  byId("copy").disabled = true;
   const isLong = sentences.length > 1;
   byId("state").textContent = isLong ? `Translating… 0 of ${sentences.length}` : "Translating…";
 }

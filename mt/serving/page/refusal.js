@@ -35,3 +35,8 @@ export function plainWords(error) {
 export function isAboutKey(error) {
   return error instanceof Refusal && (error.status === 401 || error.status === 403);
 }
+
+/** Whether it may work a little later. */
+export function isBusy(error) {
+  return error instanceof Refusal && error.status === 503;
+}

@@ -189,6 +189,9 @@ class Service:
         if caller.deadline <= time.monotonic():
             raise self._late()
         loop, pieces = asyncio.get_running_loop(), self._pieces(units, pair)
+        in_prefix = len(self.models.target_tokenizer(pair.model).encode(ask.prefix)) if ask.prefix else 0
+        if in_prefix > self.limits.max_pieces:
+            raise beyond("pieces of prefix", in_prefix, self.limits.max_pieces, "--max-pieces", status=413)
         tickets = [
             Ticket(unit, ask, count, caller.arrived, caller.deadline, loop.create_future())
             for unit, count in zip(units, pieces, strict=True)
@@ -211,6 +214,7 @@ class Service:
     async def _answers(self, tickets: Sequence[Ticket], caller: Caller) -> list[Record]:
         """Waits for all answers, the first refusal, the deadline, or until the client has left."""
         answers = asyncio.gather(*(ticket.answer for ticket in tickets))
+        answers.add_done_callback(lambda done: done.cancelled() or done.exception())
         waiting: set[asyncio.Future[Any]] = {answers}
         leaving = None
         if caller.gone is not None:

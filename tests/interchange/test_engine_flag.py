@@ -99,6 +99,17 @@ def test_a_checkpoint_is_no_export_and_a_changed_program_is_not_run(trained_run,
         translate.main(["eins", "--engine", "ctranslate2", "--checkpoint", str(exported)])
 
 
+def test_a_damaged_export_is_refused_in_one_line(exported):
+    about = json.loads((exported / "export.json").read_text("utf-8"))
+    (exported / "export.json").write_text(json.dumps({"target": about["target"]}), "utf-8")
+    with pytest.raises(ValueError, match=r"export\.json lacks source_language, .*: export again$"):
+        Engine([exported], {"device": "cpu"}, "ctranslate2")(Load())
+    (exported / "export.json").write_text(json.dumps(about), "utf-8")
+    (exported / "model.bin").write_bytes((exported / "model.bin").read_bytes()[:500])
+    with pytest.raises(ValueError, match=r"export cannot be loaded: .+"):
+        Engine([exported], {"device": "cpu"}, "ctranslate2")(Load())
+
+
 def test_the_program_of_an_export_needs_nothing_of_this_project(exported, tmp_path):
     check = "import runpy, sys; runpy.run_path(sys.argv[1], run_name='__main__'); assert 'mt' not in sys.modules"
     done = subprocess.run(

@@ -287,8 +287,9 @@ def test_what_an_engine_cannot_give_is_refused_by_name(with_server, tmp_path):
 def test_events_begin_with_the_sentences_and_end_with_the_whole(with_server):
     async def test(client, service):
         body = {"texts": ["Ab cd.\n\n  Ef gh. Ij kl. "], "split": "sentences", "stream": True}
-        text = (await client.post("/api/translate", json=body)).text
-        found = [event.removeprefix("event: ").split("\ndata: ") for event in text.split("\n\n")[:-1]]
+        answer = await client.post("/api/translate", json=body)
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        found = [event.removeprefix("event: ").split("\ndata: ") for event in answer.text.split("\n\n")[:-1]]
         return [(name, json.loads(data)) for name, data in found]
 
     (first, start), *lines, (last, done) = with_server(test)

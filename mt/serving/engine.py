@@ -7,7 +7,6 @@ import logging
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,10 @@ from mt.checkpoint.steps import find_step
 from mt.data.document import Context
 from mt.inference.alternatives import alternatives
 from mt.inference.job import Job, load_models
+from mt.inference.job import Load as LoadModels
 from mt.inference.options import Options
 from mt.inference.terms import Glossary
 from mt.inference.window import Window
-from mt.interchange.exported import read_settings
-from mt.interchange.translating import load_models as load_exports
 from mt.serving.ask import Ask, Unit
 from mt.serving.messages import Batch, Broke, Failed, Load, ModelFacts, Outcome
 from mt.terminal import log_to_stderr
@@ -31,14 +29,11 @@ WARM_UP = "."  # a first line, so that what libraries set up once is not waited 
 class Engine:
     """The models of a worker. Called with `Load` it gives their facts, with a `Batch` an outcome for each line."""
 
-    def __init__(self, checkpoints: Sequence[Path], options: Mapping[str, Any], engine: str | None = None):
-        """`options` are those of `mt.inference.options.Options` that hold for all requests.
-
-        With an `engine` of `mt.interchange` the checkpoints are exports for it.
-        """
+    def __init__(self, checkpoints: Sequence[Path], options: Mapping[str, Any]):
+        """`options` are those of `mt.inference.options.Options` that hold for all requests."""
         log_to_stderr()
         logging.getLogger("mt").setLevel(logging.ERROR)  # notes on lines go to the client, not to a log
-        self.checkpoints, self.options, self.engine = checkpoints, Options(**options, json=True), engine
+        self.checkpoints, self.options = checkpoints, Options(**options, json=True)
         self._jobs: list[Job] = []
 
     def __call__(self, message: Load | Batch) -> list[ModelFacts] | list[Outcome]:
@@ -46,13 +41,11 @@ class Engine:
 
     def facts(self) -> list[ModelFacts]:
         """Loads the models. Raises ValueError in one line."""
-        # a fixed step: `best` may move while the models are loaded
-        folders = list(self.checkpoints) if self.engine else [find_step(checkpoint) for checkpoint in self.checkpoints]
-        load = load_models if self.engine is None else partial(load_exports, engine=self.engine)
-        self._jobs = [Job([folder], self.options, load) for folder in folders]
+        folders = list(map(self.folder, self.checkpoints))
+        self._jobs = [Job([folder], self.options, self.load) for folder in folders]
         found: list[ModelFacts] = []
         for checkpoint, folder, job in zip(self.checkpoints, folders, self._jobs, strict=True):
-            translator, about = job.load(), self._about(folder)
+            translator, about = job.load(), self.about(folder)
             reads_untagged = translator.tags.reads_untagged is not False or not translator.tags.known
             self.outcomes(Ask(model=len(found), tag=None if reads_untagged else translator.tags.known[0]), [WARM])
             found.append(
@@ -67,12 +60,17 @@ class Engine:
             )
         return found
 
-    def _about(self, folder: Path) -> dict[str, Any]:
-        """The languages of a model, and the context that it reads."""
-        if self.engine is not None:  # an export translates lines alone
-            about = read_settings(folder)
-            languages = {name: about[name] for name in ("source_language", "target_language")}
-            return {**languages, "context_before": 0, "context_after": 0}
+    def folder(self, checkpoint: Path) -> Path:
+        """The folder to load: a fixed step, since `best` may move meanwhile."""
+        return find_step(checkpoint)
+
+    @property
+    def load(self) -> LoadModels:
+        """What loads a folder for a job."""
+        return load_models
+
+    def about(self, folder: Path) -> dict[str, Any]:
+        """The languages of a model, and the context that it reads, named as in `ModelFacts`."""
         card = read_card(folder)
         return {
             "source_language": card.source_language,

@@ -39,11 +39,19 @@ class Caller:
     characters: int = 0  # of the request, which count once it is accepted
 
 
+def _function(settings: Settings) -> Late:
+    """What the workers run."""
+    models = (settings.checkpoints, dict(settings.options))
+    if settings.engine is None:
+        return Late("mt.serving.engine", "Engine", *models)
+    return Late("mt.serving.exports", "Exports", settings.engine, *models)
+
+
 class Service:
     """Models, queue, workers, keys and metrics of one server. Everything but the translation itself runs here."""
 
     def __init__(self, settings: Settings, function: Callable[[Any], Any] | None = None):
-        """`function` runs in the workers; by default it is `mt.serving.engine.Engine`.
+        """`function` runs in the workers; by default it is `mt.serving.engine.Engine`, or `Exports` with an engine.
 
         Raises ValueError for files of keys and of state that cannot be used.
         """
@@ -60,8 +68,7 @@ class Service:
             width=self._width,
             clock=time.monotonic,
         )
-        engine = Late("mt.serving.engine", "Engine", settings.checkpoints, dict(settings.options), settings.engine)
-        self._crew = Crew(function or engine, self.queue, self.metrics, count=settings.workers)
+        self._crew = Crew(function or _function(settings), self.queue, self.metrics, count=settings.workers)
         self._models: Models | None = None
         self._saving: asyncio.Task[None] | None = None
         self.is_draining = False

@@ -12,7 +12,7 @@ import pytest
 from mt import evaluate, translate
 from mt.interchange import runners
 from mt.serving.ask import Ask, Unit
-from mt.serving.engine import Engine
+from mt.serving.exports import Exports
 from mt.serving.messages import Batch, Load
 
 pytestmark = pytest.mark.skipif(find_spec("ctranslate2") is None, reason="needs the extra `export`")
@@ -56,7 +56,7 @@ def test_blank_lines_stay_and_an_interrupted_file_is_resumed(exported, tmp_path,
 )
 def test_the_server_gives_what_translate_gives(flags, asked, exported, corpus_folder, said):
     lines = (corpus_folder / "test.de").read_text("utf-8").splitlines()[:20]
-    engine = Engine([exported], {"device": "cpu"}, "ctranslate2")
+    engine = Exports("ctranslate2", [exported], {"device": "cpu"})
     (facts,) = engine(Load())
     assert (facts.source_language, facts.target_language, facts.context_before) == ("de", "en", 0)
     records = engine(Batch(Ask(**asked), [Unit(line) for line in lines]))
@@ -103,11 +103,11 @@ def test_a_damaged_export_is_refused_in_one_line(exported):
     about = json.loads((exported / "export.json").read_text("utf-8"))
     (exported / "export.json").write_text(json.dumps({"target": about["target"]}), "utf-8")
     with pytest.raises(ValueError, match=r"export\.json lacks source_language, .*: export again$"):
-        Engine([exported], {"device": "cpu"}, "ctranslate2")(Load())
+        Exports("ctranslate2", [exported], {"device": "cpu"})(Load())
     (exported / "export.json").write_text(json.dumps(about), "utf-8")
     (exported / "model.bin").write_bytes((exported / "model.bin").read_bytes()[:500])
     with pytest.raises(ValueError, match=r"export cannot be loaded: .+"):
-        Engine([exported], {"device": "cpu"}, "ctranslate2")(Load())
+        Exports("ctranslate2", [exported], {"device": "cpu"})(Load())
 
 
 def test_the_program_of_an_export_needs_nothing_of_this_project(exported, tmp_path):

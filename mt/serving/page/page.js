@@ -54,7 +54,7 @@ async function load() {
   keyCard.accepted();
   tell("message", "");
   languagesChanged();
-  files.isOpen = true;
+  files.isOpen = settings.file_endings.length > 0;
   document.documentElement.dataset.ready = "true";
   await translate();
 }

@@ -27,8 +27,8 @@ function seconds(number) {
 /** A sentence for people who do not know the engine. */
 export function plainWords(error) {
   if (!(error instanceof Refusal)) return `This page has failed: ${error.message}`;
-  if (error.status === 413) return `This is more than the server takes at a time: ${error.message}.`;
-  return WORDS[error.status]?.(error) ?? `The server refuses this: ${error.message}.`;
+  if (error.status === 413) return `This is too much at a time: ${error.message}.`;
+  return WORDS[error.status]?.(error) ?? `This is refused: ${error.message}.`;
 }
 
 /** Whether an error says that a key is needed, or another one. */

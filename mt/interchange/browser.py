@@ -1,7 +1,7 @@
 """Exports for browsers: a folder for any static host, whose page translates on the reader's device.
 
-It has the graphs of `mt.interchange.onnx`, the server's page (`mt/serving/page`) with another `engine.js`, whose calls are
-answered by a worker, and the runtime. Nothing is sent anywhere: the page's policy allows its own folder alone.
+It has the graphs of `mt.interchange.onnx`, the server's page (`mt/serving/page`) with another `engine.js`, whose
+calls are answered by a worker, and the runtime. Nothing is sent anywhere: the page's policy allows its own folder alone.
 """
 
 from __future__ import annotations

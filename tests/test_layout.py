@@ -42,7 +42,7 @@ MAY_IMPORT = {
         *("model", "attention", "data", "search", "checkpoint", "alignment", "inference", "evaluation"),
         *("device", "listing", "compression"),
     },
-    "serving": {*("data", "checkpoint", "inference", "search", "terminal")},
+    "serving": {*("data", "checkpoint", "inference", "search", "interchange", "terminal")},
     "evaluation": {"words", "inference", "alignment", "objective", "data", "search", "checkpoint", "device"},
 }
 # Rooms that are used without the rest, too: their package file names what they offer, a line each.

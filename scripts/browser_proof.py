@@ -24,7 +24,7 @@ from typing import Any
 from mt.interchange.evidence import Evidence
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from tests.browser import chromium, missing  # noqa: E402
+from tests.browser import chromium, missing
 
 ASK = """
 const [line, done] = arguments;

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import inspect
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -38,8 +38,8 @@ from mt.data.whole_folder import json_text, whole_folder
 # What a checkpoint may name. The classes of these packages only hold values and tensors; the only functions that it
 # may name are those that change a model.
 MODEL_PARTS = ("mt.attention.", "mt.model.")
-CHANGES = ("mt.compression.", *MODEL_PARTS)
-CHANGE_FUNCTIONS = ("mt.compression.", "mt.model.alignment_head.")
+CHANGE_FUNCTIONS = ("mt.compression.pruning.", "mt.compression.quantization.", "mt.model.alignment_head.")
+CHANGES = (*CHANGE_FUNCTIONS, *MODEL_PARTS)
 SEARCHES = ("mt.search.",)
 # Of a checkpoint's search; the command line may set more. Powers of larger length penalties overflow.
 MOST_IN_SEARCH = {"n_best": 1000, "size": 1000, "length_penalty": 20}
@@ -130,7 +130,12 @@ def load_checkpoint(path: str | Path) -> LoadedModel:
 
 def _build(card: ModelCard, tokenizers: TokenizerPair) -> nn.Module:
     model = build(card.model, source_vocab_size=tokenizers.source.size, target_vocab_size=tokenizers.target.size)
-    for change in card.changes:
+    return changed(model, card.changes)
+
+
+def changed(model: nn.Module, changes: Iterable[Mapping[str, Any]]) -> nn.Module:
+    """The model after these changes, each a `_target_` that is called with it."""
+    for change in changes:
         model = build(change, model=model)
     return model
 

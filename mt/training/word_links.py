@@ -16,7 +16,6 @@ from mt.alignment.lexicon_priors import LexiconPriors
 from mt.alignment.links import to_pharaoh
 from mt.alignment.statistical_aligner import StatisticalAligner
 from mt.checkpoint.steps import PRIORS
-from mt.data.batching import Guiding
 from mt.data.block import joined, line_ends
 from mt.data.document import apart, num_words_before
 from mt.data.mapped import RunWriter, map_array
@@ -67,24 +66,29 @@ def check_links(links: str | None, *, is_in_shards: bool, setting: str = "guidan
         raise ValueError(f"{setting} (learned) needs a corpus prepared as a whole: data.keep_shards=null")
 
 
-def guide_of(guidance: Guidance, prepared: Prepared) -> Guiding | None:
+def guide_of(guidance: Guidance, prepared: Prepared) -> LinkGuide | None:
     """Makes the batches' guides from the links of `find_links`; None without guidance."""
     if not guidance.is_on:
         return None
     learned = LearnedLinks(prepared.folder / FOLDER) if guidance.links == "learned" else None
-    return make_guide(prepared.tokenizers, shift=guidance.shift, learned=learned)
+    return LinkGuide(prepared.tokenizers, shift=guidance.shift, learned=learned)
 
 
-def make_guide(tokenizers: TokenizerPair, *, shift: int, learned: LearnedLinks | None = None) -> Guiding:
-    """Makes guides from the pairs' own links, or from the learned links of the pairs' numbers."""
-    vocabularies = (tokenizer.pieces(range(tokenizer.size)) for tokenizer in (tokenizers.source, tokenizers.target))
-    guide = AttentionFromLinks(*vocabularies, shift=shift)
+class LinkGuide:
+    """Makes guides from the pairs' own links, or from the learned links of the pairs' numbers (`Guiding`)."""
 
-    def guiding(numbers: np.ndarray, pairs: Sequence[Pair], source_BS: np.ndarray, target_BT: np.ndarray) -> np.ndarray:
-        links = [pair.links for pair in pairs] if learned is None else [learned[int(number)] for number in numbers]
-        return guide([pair.source for pair in pairs], [pair.target for pair in pairs], links, source_BS, target_BT)
+    def __init__(self, tokenizers: TokenizerPair, *, shift: int, learned: LearnedLinks | None = None):
+        vocabularies = (tokenizer.pieces(range(tokenizer.size)) for tokenizer in (tokenizers.source, tokenizers.target))
+        self._guide, self._learned = AttentionFromLinks(*vocabularies, shift=shift), learned
 
-    return guiding
+    def linked(self, number: int, pair: Pair) -> Pair:
+        """The pair with its learned links, or with its own."""
+        return pair if self._learned is None else pair._replace(links=self._learned[number])
+
+    def __call__(self, pairs: Sequence[Pair], source_BS: np.ndarray, target_BT: np.ndarray) -> np.ndarray:
+        """guide_BTS: where each row of the targets should look."""
+        sources, targets = ([pair.texts[side] for pair in pairs] for side in range(2))
+        return self._guide(sources, targets, [pair.links for pair in pairs], source_BS, target_BT)
 
 
 class LearnedLinks:

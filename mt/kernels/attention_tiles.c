@@ -10,20 +10,21 @@ INLINE int64_t to_blocks(int64_t size) { return (size + BLOCK - 1) / BLOCK; }
 
 /* A thread's room for a sentence and a head of at most `rows` queries or keys. */
 typedef struct {
-    bf16 *left, *weights, *slopes, *right, *turned; /* rows x size, rows x rows (twice), and tiles */
-    float *scores, *sums, *others;                  /* rows x rows, rows x size (twice) */
+    bf16 *left, *right, *turned, *weights, *slopes; /* rows x size, tiles (twice), rows x rows (twice) */
+    float *scores, *sums, *others; /* rows x rows or x size, rows x size (twice) */
     void *all;
 } Room;
 
 static Room new_room(int64_t most, int64_t size) {
     int64_t rows = to_blocks(most) * BLOCK, square = rows * rows, flat = rows * size;
+    int64_t larger = square > flat ? square : flat;
     Room room;
-    room.all = aligned_alloc(64, (size_t)((2 * square + 3 * flat + square) * 2 + (square + 2 * flat) * 4));
-    room.left = room.all;
-    room.right = room.left + flat, room.turned = room.right + flat;
-    room.weights = room.turned + (square > flat ? square : flat), room.slopes = room.weights + square;
+    room.all = aligned_alloc(64, (size_t)(2 * flat + larger + 2 * square) * sizeof(bf16) +
+                                     (size_t)(larger + 2 * flat) * sizeof(float));
+    room.left = room.all, room.right = room.left + flat, room.turned = room.right + flat;
+    room.weights = room.turned + larger, room.slopes = room.weights + square;
     room.scores = (float *)(room.slopes + square);
-    room.sums = room.scores + square, room.others = room.sums + flat;
+    room.sums = room.scores + larger, room.others = room.sums + flat;
     return room;
 }
 

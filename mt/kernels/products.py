@@ -107,7 +107,9 @@ class TileProducts:
     def forward(self, x_NI: Tensor, biases: Sequence[Tensor], *, relu: bool = False) -> Tensor:
         bias_O = None
         if biases:
-            bias_O = torch.nn.functional.pad(joined(biases, torch.float32), (0, self.width - self.num_outputs))
+            bias_O = joined(biases, torch.float32)
+            if self.width != self.num_outputs:
+                bias_O = torch.nn.functional.pad(bias_O, (0, self.width - self.num_outputs))
         return self._product(x_NI, False, bias_O, relu)[:, : self.num_outputs]
 
     def backward(self, dy_NO: Tensor) -> Tensor:

@@ -179,8 +179,8 @@ def masked(dy_NO: Tensor, relu_NO: Tensor) -> Tensor:
 
 
 def _product(x_NI: Tensor, weight_OI: Tensor, bias_O: Tensor | None) -> Tensor:
-    if applies_to(x_NI, weight_OI) and multiplies(x_NI.dtype):
-        # without a bias torch takes oneDNN for bfloat16 by itself, and a faster call of it
-        if bias_O is not None or x_NI.dtype == torch.float32:
-            return torch.ops.mkldnn._linear_pointwise(x_NI, weight_OI, bias_O, "none", [], "")
+    # without a bias torch takes oneDNN for bfloat16 by itself, and a faster call of it
+    is_slow = bias_O is not None or x_NI.dtype == torch.float32
+    if is_slow and applies_to(x_NI, weight_OI) and multiplies(x_NI.dtype):
+        return torch.ops.mkldnn._linear_pointwise(x_NI, weight_OI, bias_O, "none", [], "")
     return torch.nn.functional.linear(x_NI, weight_OI, bias_O)

@@ -178,7 +178,14 @@ def test_relu_passes_nan_on(level):
 @dtypes
 @pytest.mark.parametrize("masked", ["nothing", "padding", "future", "a row"])
 @pytest.mark.parametrize(
-    "B, H, G, T, S, K", [(2, 4, 4, 7, 5, 16), (3, 4, 2, 17, 19, 32), (1, 2, 1, 1, 33, 16), (2, 2, 2, 40, 40, 64), (2, 2, 1, 17, 35, 96)]
+    "B, H, G, T, S, K",
+    [
+        (2, 4, 4, 7, 5, 16),
+        (3, 4, 2, 17, 19, 32),
+        (1, 2, 1, 1, 33, 16),
+        (2, 2, 2, 40, 40, 64),
+        (2, 2, 1, 17, 35, 96),
+    ],
 )
 def test_attention(level, dtype, masked, B, H, G, T, S, K):
     torch.manual_seed(0)

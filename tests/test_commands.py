@@ -221,6 +221,7 @@ def test_every_console_script_has_its_command():
     )
 
 
+@pytest.mark.slow  # composes settings, 0.2 s each time
 @pytest.mark.parametrize(
     ("override", "words"),
     [
@@ -273,6 +274,7 @@ def test_a_failed_job_of_a_multirun_does_not_stop_the_others(train):
     assert "Traceback" not in said
 
 
+@pytest.mark.slow  # composes settings, 0.2 s each time
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_composes_and_starts_with_its_command(train, experiment):
     code, said, jobs = train(f"experiment={experiment}")

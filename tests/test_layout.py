@@ -47,7 +47,7 @@ MAY_IMPORT = {
 # Rooms that are used without the rest, too: their package file names what they offer, a line each.
 OFFER_THEMSELVES = {"attention"}
 # Whatever is neither here nor a room is a command: it may import every room, and nothing may import it.
-COMMANDS_SHARE = {"command_line", "settings", "flags", "__init__"}
+COMMANDS_SHARE = {"command_line", "settings", "flags", "translate_flags", "__init__"}
 # Extras, and libraries that only some uses need and that take long to import.
 MAY_STAND_IN_FUNCTIONS = {
     *("wandb", "tensorboard", "torch.utils.tensorboard", "datasets", "matplotlib", "comet"),

@@ -14,7 +14,7 @@ from mt.checkpoint.folder import LoadedModel, write_checkpoint
 from mt.checkpoint.manifest import add_file
 from mt.checkpoint.outline import kept_tensors
 from mt.checkpoint.small_file import read_json
-from mt.checkpoint.steps import SHORTLIST
+from mt.checkpoint.steps import PRIORS, SHORTLIST
 from mt.data.lock import only_process
 from mt.data.whole_folder import remove_unfinished
 
@@ -60,7 +60,7 @@ def write_changed(
         tokenizers=loaded.tokenizers,
         scores=read_json(loaded.folder / "scores.json"),
     )
-    for name in ("search.yaml", SHORTLIST, *([ALIGNMENT] if alignment is None else [])):
+    for name in ("search.yaml", SHORTLIST, PRIORS, *([ALIGNMENT] if alignment is None else [])):
         if (loaded.folder / name).is_file():
             add_file(output, name, (loaded.folder / name).read_bytes())
     if alignment:

@@ -169,7 +169,7 @@ class Job:
         found: list[list[Text]] = [[] for _ in lines]
         with_branches = [number for number, branches in enumerate(lines) if branches]
         # sampling for a line must not depend on its neighbours: each such line is translated alone
-        groups = [[number] for number in with_branches] if self.options.sample else [with_branches]
+        groups = [[number] for number in with_branches] if self.options.is_drawn else [with_branches]
         for numbers in filter(None, groups):
             # in a message a doubled apostrophe means one
             of_texts = [(number, branch.text.replace("''", "'")) for number in numbers for branch in lines[number]]

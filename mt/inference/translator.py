@@ -26,7 +26,7 @@ from mt.inference.ensemble import Ensemble, check_vocabularies
 from mt.inference.lines import MAX_PIECES, LineTranslator, Segment
 from mt.inference.native import NativeSearch
 from mt.inference.packed import pack, product_with
-from mt.inference.searching import plan_of, rules_of
+from mt.inference.searching import chosen, plan_of, rules_of
 from mt.inference.shortlist import Shortlist, ShortlistedModel
 from mt.inference.tags import Tags, tagged
 from mt.inference.terms import continuing_pieces
@@ -246,7 +246,7 @@ class Translator(LineTranslator):
             if again:
                 without = [wish.without_phrases for wish in wishes or ()]
                 self._search_batch(again, sources, search, generators, without, results)
-        return results
+        return chosen(search, results, self.text)
 
     def _search_batch(
         self,

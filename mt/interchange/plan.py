@@ -78,6 +78,8 @@ class Plan:
     max_length    most pieces of a side, EOS or BOS included, None: no limit of the model
     search        the checkpoint's search as a beam: its size, length penalty and longest output
     alignment     where alignments are read
+    head_layer    the decoder layer after which an alignment head reads (`mt.model.alignment_head`); None: there is none
+    separators    ids of the pieces between a sentence and the context before and after it; None: there is none
     """
 
     source_language: str
@@ -95,6 +97,8 @@ class Plan:
     search: Beam
     alignment: Choice
     has_shortlist: bool
+    head_layer: int | None
+    separators: tuple[int | None, int | None]
 
     @cached_property
     def dim(self) -> int:
@@ -177,6 +181,8 @@ def plan_of(loaded: LoadedModel) -> Plan:
         search=replace(search, min_length=0, no_repeat_ngram=0),
         alignment=alignment,
         has_shortlist=has_shortlist,
+        head_layer=None if model.decoder.alignment_head is None else model.decoder.alignment_head.layer,
+        separators=(model.source_embedding.separator, model.source_embedding.separator_after),
     )
 
 
@@ -236,7 +242,7 @@ def _attention(frames: Iterable[Any]) -> AttentionPlan:
 def _variant(mixer: nn.Module) -> AttentionPlan:
     given = inspect.signature(type(mixer).__init__).parameters
     plain = {name: getattr(mixer, name, None) for name in given if name not in ("num_heads", "head_size", "dropout")}
-    settings = {name: value for name, value in plain.items() if isinstance(value, (bool, int, float, str))}
+    settings = {name: value for name, value in plain.items() if isinstance(value, (bool, int, float, str, tuple))}
     return AttentionPlan(type(mixer).__module__.rpartition(".")[2], settings)
 
 

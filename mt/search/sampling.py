@@ -46,6 +46,11 @@ class Sampling(Search):
         if not 0 <= self.epsilon <= 1:
             raise ValueError(f"epsilon ({self.epsilon}) must be from 0 to 1")
 
+    @property
+    def num_samples(self) -> int:
+        """How many are drawn of each sentence."""
+        return self.n_best
+
     @torch.inference_mode()
     def __call__(self, step, state, *, max_lengths, banned_ids=(), rules=(), generator=None) -> list[list[Hypothesis]]:
         """As for every `Search`. `generator` may be one torch.Generator (CPU), torch's own where it is None, or N.
@@ -53,7 +58,7 @@ class Sampling(Search):
         With one of its own for every sentence (`sentence_generators`), what is drawn does not depend on the batch.
         """
         rules = self.rules(max_lengths, banned_ids, rules)
-        W = self.n_best
+        W = self.num_samples
         uniform_NWT = _uniform(rules.limit.limits_N.tolist(), W, generator)
         drawn: list[list[Hypothesis]] = [[] for _ in max_lengths]
         sentences_N = torch.arange(len(drawn))  # number in the caller's batch of each sentence still here

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -43,7 +44,7 @@ from mt.training.source_sentences import check_sentences, with_separator
 from mt.training.source_trees import source_trees
 from mt.training.starting_point import StartingPoint
 from mt.training.tracker import Tracker
-from mt.training.word_links import check_links, find_links, guide_of
+from mt.training.word_links import check_links, find_links, guide_of, priors_of
 
 log = logging.getLogger(__name__)
 
@@ -322,6 +323,14 @@ class Assembly:
             rank=ranks.rank,
             world_size=ranks.world_size,
         )
+
+    @property
+    def priors(self) -> Path | None:
+        """Where the priors of learned links lie once `batches` or a lexicon has needed them; else None."""
+        guiding, links = self.parts.guidance.links, [self.parts.guidance.links]
+        if self.model.lexicon is not None:
+            links.append(self.parts.lexicon.links or guiding or "learned")
+        return priors_of(links, self.prepared)
 
     def valid_batches(self) -> TokenBatches:
         """The validation pairs once, by length, for the loss."""

@@ -13,7 +13,7 @@ from mt.data.pair import Pair
 from mt.data.store import Store
 from mt.data.text_store import TextStore, write_text_store
 from mt.data.tokenizer import TokenizerPair
-from mt.training.word_links import make_guide
+from mt.training.word_links import LinkGuide
 
 log = logging.getLogger(__name__)
 
@@ -44,5 +44,5 @@ def batches_of(
         max_tokens=max_tokens,
         seed=seed,
         shuffle=shuffle,
-        guide=None if shift is None else make_guide(tokenizers, shift=shift),
+        guide=None if shift is None else LinkGuide(tokenizers, shift=shift),
     )

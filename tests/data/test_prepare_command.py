@@ -38,15 +38,20 @@ def options(group):
     return sorted(path.stem for path in (config_folder() / group).glob("*.yaml"))
 
 
+@pytest.mark.slow  # composes settings, 0.2 s each time
 @pytest.mark.parametrize("name", options("data"))
-@pytest.mark.parametrize("cleaning", options("data/cleaning"))
-def test_every_data_config_builds(name, cleaning):
-    settings = composed(f"data={name}", f"data/cleaning={cleaning}", *NEEDED.get(name, []))
+def test_every_data_config_builds(name):
+    settings = composed(f"data={name}", *NEEDED.get(name, []))
     data = build(settings["data"])
     assert isinstance(data, DataSettings)
     assert (data.source_language, data.target_language) == ("en", "mul" if name == "multilingual" else "de")
     assert "test" in data.tests or name == "multilingual"
     assert data.prepared.startswith("data/")
+
+
+@pytest.mark.parametrize("cleaning", options("data/cleaning"))
+def test_every_cleaning_config_builds(cleaning):
+    assert isinstance(build(composed(f"data/cleaning={cleaning}")["data"]), DataSettings)
 
 
 @pytest.mark.parametrize("name", options("tokenizer"))
@@ -61,6 +66,7 @@ def test_multi30k_is_the_same_from_files_and_from_the_hub():
     assert files["tests"].keys() == hub["tests"].keys()
 
 
+@pytest.mark.slow  # prepares 29,000 pairs
 @pytest.mark.corpora
 def test_multi30k_files_prepare(tmp_path, monkeypatch):
     if not (CORPORA / "multi30k").is_dir():

@@ -29,6 +29,8 @@ from tests.training.runs import (
 OBJECTIVES = {
     "label_smoothing": set(),
     "r_drop": {"divergence"},
+    "simcut": {"divergence"},
+    "cut_off": {"divergence"},
     "distillation": {"divergence"},
     "attention_distillation": {"attention_divergence"},
     "hidden_distillation": {"hidden_distance"},

@@ -30,7 +30,7 @@ log = logging.getLogger("mt.score")
 def parser() -> argparse.ArgumentParser:
     """The flags; nothing heavy is imported for them."""
     flags = Flags(prog=command_name(), description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_checkpoint(flags, several=True)
+    add_checkpoint(flags, several=True, is_searched=False)
     flags.add_argument(
         "--input",
         metavar="FILE",

@@ -1,4 +1,4 @@
-"""Translate over HTTP: serves finished models to many clients, by the APIs of LibreTranslate, DeepL and our own."""
+"""Translate over HTTP: serves finished models by the APIs of LibreTranslate, DeepL and Hugging Face, and by our own."""
 
 from __future__ import annotations
 

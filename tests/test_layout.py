@@ -25,7 +25,8 @@ MAY_IMPORT = {
     "checkpoint": {"data", "number", "listing", "terminal"},
     "objective": {"attention", "model", "data", "kernels"},
     "training": {
-        *("cores", "words", "data", "model", "objective", "checkpoint", "alignment", "device", "terminal", "kernels")
+        *("cores", "words", "data", "model", "objective", "checkpoint", "alignment", "device", "terminal", "kernels"),
+        "compression",
     },
     "inference": {
         *("words", "attention", "data", "model", "search", "checkpoint", "alignment", "device", "listing", "kernels"),
@@ -33,11 +34,12 @@ MAY_IMPORT = {
     },
     "comparison": {
         *("cores", "device", "attention", "data", "checkpoint", "training", "alignment", "inference", "evaluation"),
-        "listing",
+        *("listing", "compression", "interchange", "model"),
     },
+    "compression": {*("attention", "model", "data", "objective", "kernels", "checkpoint")},
     "interchange": {
         *("model", "attention", "data", "search", "checkpoint", "alignment", "inference", "evaluation"),
-        *("device", "listing"),
+        *("device", "listing", "compression"),
     },
     "serving": {*("data", "checkpoint", "inference", "search", "terminal")},
     "evaluation": {"words", "inference", "alignment", "objective", "data", "search", "checkpoint", "device"},
@@ -45,7 +47,7 @@ MAY_IMPORT = {
 # Rooms that are used without the rest, too: their package file names what they offer, a line each.
 OFFER_THEMSELVES = {"attention"}
 # Whatever is neither here nor a room is a command: it may import every room, and nothing may import it.
-COMMANDS_SHARE = {"command_line", "settings", "flags", "__init__"}
+COMMANDS_SHARE = {"command_line", "settings", "flags", "translate_flags", "__init__"}
 # Extras, and libraries that only some uses need and that take long to import.
 MAY_STAND_IN_FUNCTIONS = {
     *("wandb", "tensorboard", "torch.utils.tensorboard", "datasets", "matplotlib", "comet"),

@@ -15,6 +15,8 @@ import numpy as np
 
 from mt.alignment.links import to_pharaoh
 from mt.alignment.omission import is_omitted
+from mt.checkpoint.card import described
+from mt.checkpoint.steps import find_step
 from mt.cores import is_surely_cpu
 from mt.data.document import Context
 from mt.inference.confidence import word_probabilities
@@ -124,7 +126,7 @@ class Job:
             Request(text, tag=options.tag, tree=tree, context=context, prefix=prefix, **self._of_all)
             for text, tree, context, prefix in zip(plain, trees, contexts, prefixes, strict=True)
         ]
-        translations = self._translated(requests, window.first)
+        translations = self.translated(requests, window.first)
         of_branches = self._branches(more, contexts, window.first)
         needs_parts = options.alignment or options.markup or options.coverage
         parts = self._parts(translations) if needs_parts else [None] * options.n_best
@@ -167,7 +169,7 @@ class Job:
         found: list[list[Text]] = [[] for _ in lines]
         with_branches = [number for number, branches in enumerate(lines) if branches]
         # sampling for a line must not depend on its neighbours: each such line is translated alone
-        groups = [[number] for number in with_branches] if self.options.sample else [with_branches]
+        groups = [[number] for number in with_branches] if self.options.is_drawn else [with_branches]
         for numbers in filter(None, groups):
             # in a message a doubled apostrophe means one
             of_texts = [(number, branch.text.replace("''", "'")) for number in numbers for branch in lines[number]]
@@ -175,15 +177,15 @@ class Job:
                 Request(text, tag=self.options.tag, context=contexts[number], **self._of_all)
                 for number, text in of_texts
             ]
-            translations = self._translated(requests, first_line + numbers[0])
+            translations = self.translated(requests, first_line + numbers[0])
             parts = self._parts(translations)
             for place, ((number, text), translation) in enumerate(zip(of_texts, translations, strict=True)):
                 of_ranks = [of_rank[place] for of_rank in parts]
                 found[number].append(Text(replace(translation, source=text), of_ranks))
         return found
 
-    def _translated(self, requests: Sequence[Request], first_line: int) -> list[Translation]:
-        """Translates with the options."""
+    def translated(self, requests: Sequence[Request], first_line: int) -> list[Translation]:
+        """The translations of requests, the first of which is line `first_line`, from 0, as the options say."""
         options, translator = self.options, self.load()
         found = translator.translate(
             requests,
@@ -208,6 +210,12 @@ def load_models(checkpoints: Sequence[Path], options: Options) -> tuple[Translat
         for checkpoint in checkpoints[1:]
     ]
     return Translator.ensemble([aligner.translator, *others], list(map(str, checkpoints))), aligner
+
+
+def described_languages(job: Job) -> tuple[str, str]:
+    """Source and target language of the job's first checkpoint. Raises ValueError for one that cannot be read."""
+    card = described(find_step(job.checkpoints[0]))
+    return card.source_language, card.target_language
 
 
 def _plain(context: Context) -> Context:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mt.data.cleaning.checks.scripts import language_of
 from mt.data.tokenizer import Tokenizer, TokenizerPair
+from mt.inference.tags import TARGET_TAG
 from mt.serving.detection import detected
 from mt.serving.messages import ModelFacts
 from mt.serving.refusal import Refused, bad_request
 
 AUTO = "auto"
-TARGET_TAG = re.compile(r"<2([A-Za-z]{2,3}(?:[-_]\w+)?)>")  # a tag that names the target's language: <2de>
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,7 @@ def test_single_blanks_is_split_and_join(text):
     assert single_blanks(text) == " ".join(text.split())
 
 
+@pytest.mark.slow  # a second: thousands of small additions
 def test_counts_survive_many_growths_and_crowded_slots(monkeypatch):
     monkeypatch.setattr(digests, "LEAST_SLOTS", 4)
     monkeypatch.setattr(digests, "SLICE", 8)

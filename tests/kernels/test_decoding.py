@@ -114,11 +114,12 @@ def at_level(request, monkeypatch):
     decoding.native.cache_clear()
 
 
-@pytest.mark.parametrize("changes", MODELS.values(), ids=MODELS)
-def test_every_kind_of_model_gives_the_hypotheses_of_torch(changes):
-    model, sizes = made(**changes)
+@pytest.mark.parametrize("name", MODELS)
+def test_every_kind_of_model_gives_the_hypotheses_of_torch(name):
+    """Every search with one of them, a beam with each."""
+    model, sizes = made(**MODELS[name])
     native = DenseModel(sizes, weights_of(model))
-    for search in SEARCHES:
+    for search in SEARCHES if name == "demo" else SEARCHES[1:2]:
         found = native.search(SOURCES, LIMITS, plan_of(search), most_pieces=1000)
         assert_same(found, by_torch(model, search))
 

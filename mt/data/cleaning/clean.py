@@ -164,7 +164,7 @@ def _read(corpus: Corpus, settings: CleaningSettings) -> Iterator[Raw]:
         faults = {}
         for place, pair in enumerate(pairs):
             if pair.fault is not None:
-                if settings.malformed == "refuse":
+                if pair.fault.is_damage and settings.malformed == "refuse":
                     raise ValueError(f"{pair.fault.message}; data.cleaning.malformed=drop drops and counts such lines")
                 faults[place] = pair.fault.reason
         yield Raw(Block.of_pairs(pairs), faults)

@@ -45,7 +45,7 @@ async function load() {
   }
   tell("message", "");
   languagesChanged();
-  files.isOpen = true;
+  files.isOpen = settings.file_endings.length > 0;
   document.documentElement.dataset.ready = "true";
 }
 

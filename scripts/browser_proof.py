@@ -22,10 +22,10 @@ from tests.browser import chromium, missing, static_host
 
 ASK = """
 const [line, done] = arguments;
-import("./api.js").then(async ({ ask }) => {
-  const [{ source, target }] = await ask("api/languages");
-  const answer = await ask("api/translate", { body: { source, target, texts: [line] } });
-  done(answer.translations[0].lines[0].translations[0]);
+import("./engine.js").then(async ({ languages, translate }) => {
+  const [{ source, target }] = await languages();
+  const answer = await translate({ source, target }, line);
+  done(answer.lines[0].translations[0]);
 }).catch((error) => done({ error: error.message }));
 """
 SECONDS = 300

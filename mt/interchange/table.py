@@ -51,7 +51,7 @@ TARGETS: dict[str, Row] = {
             "--runtime": {
                 "metavar": "FOLDER",
                 "type": Path,
-                "help": "folder of onnxruntime-web (default: fetched by npm); if it has another version, it is said",
+                "help": "folder of onnxruntime-web; another version than the one needed is refused (default: from npm)",
             }
         },
     ),

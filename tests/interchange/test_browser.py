@@ -21,8 +21,8 @@ from tests.interchange.vocabularies import hostile_lines
 
 TRANSLATE = """
 const [line, done] = arguments;
-import("./api.js").then(({ ask }) => ask("api/translate", { body: { source: "de", target: "en", texts: [line] } }))
-  .then((answer) => done(answer.translations[0].lines[0].translations[0]), (error) => done({ error: error.message }));
+import("./engine.js").then(({ translate }) => translate({ source: "de", target: "en" }, line))
+  .then((answer) => done(answer.lines[0].translations[0]), (error) => done({ error: error.message }));
 """
 needs_node = pytest.mark.skipif(
     shutil.which("node") is None, reason="needs Node.js (on Debian: apt-get install nodejs)"
@@ -79,7 +79,7 @@ def test_the_folder_is_whole_and_shares_the_page_of_the_server(page):
     body = json.loads((page / "certificate.json").read_text("utf-8"))
     assert body["verdict"] == "exact" and body["decoding"]["same_text"] == 10
     assert {"README.md", "LICENSE", "runtime/LICENSE", "index.html", "engine/search.js"} <= set(body["files"])
-    others = {"api.js", "index.html"}
+    others = {"engine.js", "index.html"}
     for path in SHARED.iterdir():
         assert path.name in others or (page / path.name).read_bytes() == path.read_bytes()
     assert not (page / "translate.py").exists() and not (page / "onnx").exists()

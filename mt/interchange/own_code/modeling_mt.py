@@ -160,11 +160,10 @@ class Mixer(nn.Module):
             (keys if mask is None else mask.sum(-1, keepdim=True)) - 1,
             torch.arange(keys, device=q_BHTK.device),
         )
-        own = start + torch.arange(q_BHTK.shape[2], device=q_BHTK.device)[:, None]
         if self.settings["kind"] == "local":
             centres = last * ((q_BHTK.float() @ self.inner_HKK).tanh() @ self.outer_HK1).sigmoid()
         else:
-            centres = torch.minimum(own, torch.as_tensor(last, device=own.device))
+            centres = (start + places.new_tensor(range(q_BHTK.shape[2]))[:, None]).minimum(torch.as_tensor(last))
         return -((places - centres) ** 2) / (2 * (self.settings["reach"] / 2) ** 2)
 
     def forward(self, q_BHTK, k_BGSK, v_BGSK, mask, start):
@@ -302,6 +301,8 @@ class Embedding(nn.Module):
 
 
 class Half(nn.Module):
+    main_input_name = "input_ids"
+
     def __init__(self, config, layers):
         super().__init__()
         self.layers = nn.ModuleList(layers)

@@ -18,6 +18,7 @@ from sentencepiece import sentencepiece_model_pb2
 
 from mt.checkpoint.folder import LoadedModel
 from mt.data.tokenizer import Tokenizer
+from mt.inference.confidence import Calibration
 from mt.inference.decodable import Decodable
 from mt.inference.tags import TARGET_TAG, Tags
 from mt.interchange import onnx
@@ -135,13 +136,14 @@ def tokenizer_data(tokenizer: Tokenizer) -> dict[str, Any]:
 
 
 def _settings(plan: Plan, loaded: LoadedModel) -> dict[str, Any]:
-    choice = plan.alignment
+    choice, calibration = plan.alignment, Calibration.load(loaded.folder)
     return {
         "name": loaded.folder.parent.name,
         "pairs": _pairs(plan, Tags.of(loaded.card, plan.tokenizers.source)),
         "search": plan.search_settings(),
         "max_pieces": plan.max_pieces,
         "table_rows": None if plan.target_table is None else len(plan.target_table),
+        "calibration": None if calibration is None else list(calibration.word),
         "alignment": {"heads": list(choice.heads), "shift": choice.shift, "threshold": choice.threshold},
     }
 

@@ -85,7 +85,7 @@ export class Translator {
       ids: found,
       score,
       links: hasWords ? linksOf(own, ofSource, share, this.about.alignment) : "",
-      confidence: sureness(logProbs, share),
+      confidence: sureness(logProbs, share, this.about.calibration),
     };
   }
 

@@ -1,6 +1,7 @@
 // From pieces to words, as `mt.alignment.words` does it: which word a piece belongs to, links, and how sure words are.
 
 const BLANK = "▁";
+const LEAST = 1e-6; // of a probability in a logit
 const BYTE = /^<0x([0-9A-F]{2})>$/;
 
 export function splitWords(text) {
@@ -109,11 +110,26 @@ function normalized(weights) {
   return sum > 0 ? Float64Array.from(weights, (one) => one / sum) : Float64Array.from(weights);
 }
 
-/** The probability of each word, 0 to 1: the product over its pieces. */
-export function sureness(logProbs, share) {
+/**
+ * How sure the model is of each word, 0 to 1: the product over its pieces; with a `calibration` (`mt.inference.confidence`:
+ * an intercept and two weights) the chance that the word is right, else null.
+ */
+export function sureness(logProbs, share, calibration) {
   const numWords = share[0]?.length ?? 0;
-  return Array.from({ length: numWords }, (_, word) => {
+  const found = Array.from({ length: numWords }, (_, word) => {
     const sum = share.reduce((total, of, piece) => total + of[word] * Math.max(logProbs[piece], -1e6), 0);
-    return Math.round(Math.exp(sum) * 1e4) / 1e4;
+    return rounded(Math.exp(sum));
   });
+  if (!calibration) return found;
+  const clipped = found.map((one) => Math.min(Math.max(one, LEAST), 1 - LEAST));
+  const mean = clipped.reduce((sum, one) => sum + Math.log(one), 0) / (numWords || 1);
+  const [intercept, ofWord, ofLine] = calibration;
+  return clipped.map((one) => {
+    const sum = intercept + ofWord * (Math.log(one) - Math.log1p(-one)) + ofLine * mean;
+    return rounded(1 / (1 + Math.exp(-Math.min(Math.max(sum, -30), 30))));
+  });
+}
+
+function rounded(share) {
+  return Math.round(share * 1e4) / 1e4;
 }

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-import numpy as np
+if TYPE_CHECKING:
+    from mt.data.images.picture import Picture
 
-Picture = np.ndarray  # pixels_HWC, uint8: red, green and blue
 
 class Fault(NamedTuple):
     """Why a part of a corpus is not a pair.

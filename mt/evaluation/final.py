@@ -22,12 +22,13 @@ from mt.data.held_out import HeldOut
 from mt.data.prepare import Prepared
 from mt.data.whole_folder import write_whole
 from mt.evaluation.alignment_reference import Reference, ranked
+from mt.evaluation.captions import caption_scores, truths_of
 from mt.evaluation.curve import draw_curve
 from mt.evaluation.report import table
 from mt.evaluation.scores import Scores, score, ter_without_moves, zero_bleu
 from mt.evaluation.tokenization import Tokenization
 from mt.inference.aligner import Aligner
-from mt.inference.request import requests
+from mt.inference.request import held_out_requests
 from mt.inference.translator import Translator
 from mt.search.length_penalty import check_alpha
 from mt.search.search import Search
@@ -75,6 +76,7 @@ def finish_run(
     best = run.best
     assert best is not None, "a finished run has a best step"
     aligner = Aligner.load(best, device=device, precision=precision)
+    language = aligner.direction.rpartition("-")[2]
     translator = aligner.translator
     search = _choose_length_penalty(
         settings.length_penalties, search, translator, prepared.valid, tokenizations["valid"]
@@ -85,7 +87,7 @@ def finish_run(
     scores: dict[str, Any] = {"checkpoint": best.name, "search": node, "training": dict(training), "tests": {}}
     for name, test in prepared.tests.items():
         path = run.path / "translations" / f"{name}.txt"
-        scores["tests"][name] = _score_test(test, translator, search, path, tokenizations[name])
+        scores["tests"][name] = _score_test(test, translator, search, path, tokenizations[name], language)
     draw_curve(run.path / "metrics.jsonl", [run.path / "curve.png", run.path / "curve.svg"], title=run.path.name)
     run.finish(scores)
     return scores
@@ -125,7 +127,7 @@ def _choose_length_penalty(
     tried = {}
     for alpha in alphas:
         attempt = replace(search, length_penalty=alpha)
-        translations = translator.translate(requests(valid.sources, trees=valid.trees), search=attempt)
+        translations = translator.translate(held_out_requests(valid), search=attempt)
         texts = [translation.text for translation in translations]
         tried[alpha] = score(
             texts, [valid.targets], metrics=("bleu",), tokenize=tokenization.tokenize, ter=tokenization.ter
@@ -153,10 +155,10 @@ def _choose_alignment(aligner: Aligner, reference: Reference, folder: Path) -> N
 
 
 def _score_test(
-    test: HeldOut, translator: Translator, search: Search, path: Path, tokenization: Tokenization
+    test: HeldOut, translator: Translator, search: Search, path: Path, tokenization: Tokenization, language: str
 ) -> dict[str, Any]:
     start = time.perf_counter()
-    of_lines = translator.translate(requests(test.sources, trees=test.trees), search=search)
+    of_lines = translator.translate(held_out_requests(test), search=search)
     texts = [translation.text for translation in of_lines]
     seconds = time.perf_counter() - start
     path.parent.mkdir(exist_ok=True)
@@ -165,4 +167,8 @@ def _score_test(
     for warning in filter(None, (zero_bleu(scores), ter_without_moves(scores))):
         log.warning("%s: %s", test.name, warning)
     log.info("%s: %d sentences in %.1f s (%.1f a second)", test.name, len(texts), seconds, len(texts) / seconds)
-    return {**scores.to_dict(), "sentences_per_second": round(len(texts) / seconds, 1)}
+    of_captions: dict[str, Any] = {}
+    if (known := truths_of(test, language)) is not None:
+        of_captions = caption_scores(texts, known, tokenization)
+        log.info("%s: %s", test.name, ", ".join(f"{name} {value:.2f}" for name, value in of_captions.items()))
+    return {**scores.to_dict(), **of_captions, "sentences_per_second": round(len(texts) / seconds, 1)}

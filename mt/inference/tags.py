@@ -60,7 +60,7 @@ class Tags:
 
 def tagged(text: str, tag: str | None) -> str:
     """The input of a model that was trained with tags."""
-    return text if tag is None else f"{tag} {text}"
+    return text if tag is None else f"{tag} {text}" if text else tag
 
 
 def numbered(lines: Sequence[str], first: int = 0) -> list[tuple[int, str]]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property, partial
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from torch.nn.functional import linear
 from mt.alignment.tree import Trees
 from mt.checkpoint.folder import LoadedModel, load_checkpoint
 from mt.checkpoint.outline import kept_tensors
+from mt.data.images.picture import Picture
+from mt.data.several import with_pictures
 from mt.data.source import Source, Text, stacked
 from mt.data.sources import moved_tree
 from mt.data.tokenizer import TokenizerPair
@@ -188,7 +191,9 @@ class Translator(LineTranslator):
         seed: int,
     ) -> list[list[Hypothesis]]:
         generators = sentence_generators(seed, [segment.name for segment in segments])
-        sources = [self.source(s.text, s.line.tree, s.ids, s.line.request.tag) for s in segments]
+        sources = [
+            self.source(s.text, s.line.tree, s.ids, s.line.request.tag, s.line.request.picture) for s in segments
+        ]
         return self.search_ids(sources, search, batch_tokens, generators, *([wishes] if any(wishes) else []))
 
     def check_trees(self, path: str | Path, checkpoint: str | Path) -> None:
@@ -196,8 +201,27 @@ class Translator(LineTranslator):
         if not self.decodable.needs_trees:
             raise ValueError(f"--trees ({path}) is for a model with structured attention: {checkpoint} has none")
 
-    def source(self, text: str, tree: str | None, ids: Sequence[int], tag: str | None = None) -> Text:
-        """The model's input for a line: its tag, its pieces, and its tree where the model needs it."""
+    def source(
+        self,
+        text: str,
+        tree: str | None,
+        ids: Sequence[int],
+        tag: str | None = None,
+        picture: Picture | None = None,
+    ) -> Source:
+        """The model's input for a line: its tag, its pieces, its tree where the model needs it, and its picture.
+
+        Raises ValueError for a picture that the model cannot see.
+        """
+        source = self._text(text, tree, ids, tag)
+        if picture is None:
+            return source
+        regions = self.decodable.regions
+        if not regions:
+            raise ValueError("this model sees no pictures: it was trained on text alone")
+        return with_pictures(source, [picture], regions)
+
+    def _text(self, text: str, tree: str | None, ids: Sequence[int], tag: str | None) -> Text:
         source = Text.of([ids])
         if self.trees is None or not tree:
             return source
@@ -233,7 +257,9 @@ class Translator(LineTranslator):
             return self.native.search(ids, plan, self.batch_tokens(batch_tokens, plan.size))
         results: list[list[Hypothesis]] = [[] for _ in sources]
         lengths = [source.padded_length for source in sources]
-        for indices in batches_by_length(lengths, self.batch_tokens(batch_tokens, getattr(search, "size", 1))):
+        for indices in _of_one_kind(
+            batches_by_length(lengths, self.batch_tokens(batch_tokens, getattr(search, "size", 1))), sources
+        ):
             # lines with wishes are searched separately, so that a line's result is the same in every batch
             plain = [index for index in indices if not (wishes and wishes[index])]
             wished = [index for index in indices if wishes and wishes[index]]
@@ -291,3 +317,14 @@ class Translator(LineTranslator):
     @cached_property
     def _continuing_V(self) -> Tensor:
         return torch.from_numpy(continuing_pieces(self.tokenizers.target))
+
+
+def _of_one_kind(batches: Iterable[list[int]], sources: Sequence[Source]) -> Iterator[list[int]]:
+    """The batches, each divided by the kinds of sources that it has."""
+    for indices in batches:
+        for _, some in groupby(sorted(indices, key=lambda index: _kind(sources[index])), lambda index: _kind(sources[index])):
+            yield list(some)
+
+
+def _kind(source: Source) -> str:
+    return type(source).__name__

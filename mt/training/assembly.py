@@ -38,6 +38,7 @@ from mt.training.ema import MovingAverage
 from mt.training.learner import Learner
 from mt.training.parameters import check_freeze, freeze
 from mt.training.settings import TrainerSettings
+from mt.training.source_images import source_images
 from mt.training.source_lexicon import LexiconSettings, fill_lexicon
 from mt.training.source_sentences import check_sentences, with_separator
 from mt.training.source_trees import source_trees
@@ -267,7 +268,7 @@ class Assembly:
         model = build(node, source_vocab_size=tokenizers.source.size, target_vocab_size=tokenizers.target.size)
         check_sentences(model)
         check_fits_corpus(model, tokenizers, max_pieces=data.max_pieces)
-        make_source = source_trees(model, prepared)
+        make_source = source_images(model, prepared, data.images, source_trees(model, prepared))
         freeze(model, parts.frozen)
         examples = (pair.source for pair in prepared.train.sample(EXAMPLES))
         card = ModelCard(
@@ -276,6 +277,7 @@ class Assembly:
             target_language=data.target_language,
             max_pieces=data.max_pieces,
             document=data.document,
+            images=None if model.image is None else data.images,
             reads_untagged=reads_untagged(data.train, examples, tokenizers.source.reserved_symbols),
         )
         if card.reads_untagged is False:
@@ -308,6 +310,7 @@ class Assembly:
             shuffle=shuffle,
             guide=guide_of(guidance, self.prepared),
             make_source=self.make_source,
+            extra_places=self.regions,
             rank=ranks.rank,
             world_size=ranks.world_size,
         )
@@ -317,8 +320,19 @@ class Assembly:
         max_tokens = max(8192, 2 * self.parts.data.max_pieces + 2)  # a batch holds the longest pair at least
         store, tokenizers = self.prepared.valid_store, self.prepared.tokenizers
         return TokenBatches(
-            store, tokenizers, max_tokens=max_tokens, seed=0, shuffle=False, make_source=self.make_source
+            store,
+            tokenizers,
+            max_tokens=max_tokens + self.regions,
+            seed=0,
+            shuffle=False,
+            make_source=self.make_source,
+            extra_places=self.regions,
         )
+
+    @property
+    def regions(self) -> int:
+        """Places that a picture takes beside the pieces of a source."""
+        return self.model.image.grid.num_regions if self.model.image is not None else 0
 
     def learner(self, ranks: Ranks | None = None) -> Learner:
         """Moves the model to the device, with an updater, an optimizer and the moving average."""

@@ -23,7 +23,7 @@ from mt.data.source import Source, Text, stacked
 from mt.data.sources import moved_tree
 from mt.data.tokenizer import TokenizerPair
 from mt.device import PACKED_PRECISIONS, choose_device, choose_precision, keep_freed_memory, mixed_precision
-from mt.inference.batches import CPU_BATCH_TOKENS, GPU_BATCH_TOKENS, batches_by_length, longest_target
+from mt.inference.batches import CAPTION_PIECES, CPU_BATCH_TOKENS, GPU_BATCH_TOKENS, batches_by_length, longest_target
 from mt.inference.decodable import Decodable, SingleModel
 from mt.inference.ensemble import Ensemble, check_vocabularies
 from mt.inference.lines import MAX_PIECES, LineTranslator, Segment
@@ -283,7 +283,7 @@ class Translator(LineTranslator):
     ) -> None:
         """Searches one batch and stores the hypotheses in `results`."""
         decodable, own = self.decodable, None if wishes is None else [wishes[index] for index in indices]
-        limits = [longest_target(sources[index].padded_length - 1, decodable.max_length) for index in indices]  # no EOS
+        limits = [_longest_target(sources[index], decodable.max_length) for index in indices]
         if own is not None:
             limits = [self._room(wish, limit, search) for wish, limit in zip(own, limits, strict=True)]
         with self.precision():
@@ -324,6 +324,13 @@ def _of_one_kind(batches: Iterable[list[int]], sources: Sequence[Source]) -> Ite
     for indices in batches:
         for _, some in groupby(sorted(indices, key=lambda index: _kind(sources[index])), lambda index: _kind(sources[index])):
             yield list(some)
+
+
+def _longest_target(source: Source, max_length: int | None) -> int:
+    """The limit of a target, by the text of its source and whether it has a picture."""
+    num_pieces = source.parts["text"].padded_length - 1  # no EOS
+    more = CAPTION_PIECES // 2 if "image" in source.parts else 0
+    return longest_target(num_pieces + more, max_length)
 
 
 def _kind(source: Source) -> str:

@@ -37,6 +37,7 @@ from mt.training.distributed import Ranks
 from mt.training.ema import MovingAverage
 from mt.training.learner import Learner
 from mt.training.parameters import check_freeze, freeze
+from mt.training.picture_boxes import check_boxes, guide_by_boxes
 from mt.training.settings import TrainerSettings
 from mt.training.source_images import source_images
 from mt.training.source_lexicon import LexiconSettings, fill_lexicon
@@ -239,10 +240,13 @@ class Parts:
         except (RuntimeError, TypeError, OverflowError) as error:  # torch on sizes that no tensor has
             raise ValueError(f"model cannot be built: {error}") from error
         self.whole_objective.check(model)
+        if self.guidance.links == "boxes" and model.image is None:
+            raise ValueError("guidance.links (boxes) needs a model that sees: +image@model.beside.image=regions")
         is_in_shards = self.data.keep_shards is not None
         check_links(self.guidance.links, is_in_shards=is_in_shards)
         if model.lexicon is not None:
             links = self.lexicon.links or self.guidance.links or "learned"
+            links = "learned" if links == "boxes" else links
             check_links(links, is_in_shards=is_in_shards, setting="lexicon.links")
         if self.start:
             self.start.check_model(model, node)
@@ -302,13 +306,19 @@ class Assembly:
         Raises ValueError where the corpus lacks the links for that.
         """
         ranks, guidance = ranks or Ranks(), self.parts.guidance
-        ranks.on_first_rank(lambda: find_links(guidance.links, self.prepared))
+        if guidance.links == "boxes":
+            check_boxes(self.prepared)
+            assert self.model.image is not None  # checked with the parts
+            guide = guide_by_boxes(self.prepared, self.model.image, shift=guidance.shift)
+        else:
+            ranks.on_first_rank(lambda: find_links(guidance.links, self.prepared))
+            guide = guide_of(guidance, self.prepared)
         return self.parts.make_batches(
             self.prepared.train,
             self.prepared.tokenizers,
             seed=self.parts.trainer.seed,
             shuffle=shuffle,
-            guide=guide_of(guidance, self.prepared),
+            guide=guide,
             make_source=self.make_source,
             extra_places=self.regions,
             rank=ranks.rank,

@@ -19,6 +19,7 @@ from mt.data.mixture import Mixture
 from mt.data.pair import Pair
 from mt.data.permutation import mix, permuted
 from mt.data.plan import Plan, plan_batches
+from mt.data.rows import concatenated, lengths, padded, sampled
 from mt.data.sampling import SubwordSampling
 from mt.data.source import Source, Text, moved
 from mt.data.store import Store
@@ -289,8 +290,8 @@ class TokenBatches:
             store = self._store
             pairs = self._drawn(store, stage, epoch, number) if self.shuffle else np.arange(len(store))
         plan = plan_batches(
-            _lengths(store.source_index, pairs) + 1 + self.extra_places,  # EOS
-            _lengths(store.target_index, pairs) + 1,  # BOS going in, EOS coming out
+            lengths(store.source_index, pairs) + 1 + self.extra_places,  # EOS
+            lengths(store.target_index, pairs) + 1,  # BOS going in, EOS coming out
             max_tokens=self.max_tokens,
             max_sentences=self.max_sentences,
             rng=np.random.default_rng([self.seed, stage, epoch, number]) if self.shuffle else None,
@@ -320,7 +321,7 @@ class TokenBatches:
         rows = np.zeros(1, dtype=np.int64) if is_idle else rows
         numbers = block.pairs[places[rows]]
         source, target = self._sides(block.store, numbers, rows, cursor)
-        source_BS, target_out_BT = _padded(*source, last=EOS), _padded(*target, last=EOS)
+        source_BS, target_out_BT = padded(*source, last=EOS), padded(*target, last=EOS)
         pieces = Text(torch.from_numpy(source_BS))
         read: Source = pieces
         guide_BTS = None
@@ -332,7 +333,7 @@ class TokenBatches:
                 read = self.make_source(numbers, pairs, pieces)
         batch = Batch(
             source=read,
-            target_in_BT=torch.from_numpy(_padded(*target, first=BOS)),
+            target_in_BT=torch.from_numpy(padded(*target, first=BOS)),
             target_out_BT=torch.from_numpy(target_out_BT),
             num_tokens=int(target[1].sum()) + len(numbers),
             indices=torch.from_numpy(numbers.astype(np.int64)),
@@ -341,8 +342,8 @@ class TokenBatches:
         return batch.idle() if is_idle else batch
 
     def _sides(self, store: Store, numbers: np.ndarray, rows: np.ndarray, cursor: Cursor) -> tuple[tuple, tuple]:
-        source = _concatenated(store.source_ids, store.source_index, numbers)
-        target = _concatenated(store.target_ids, store.target_index, numbers)
+        source = concatenated(store.source_ids, store.source_index, numbers)
+        target = concatenated(store.target_ids, store.target_index, numbers)
         sampling = self.sampling
         if sampling is None or not sampling.is_on:
             return source, target
@@ -353,10 +354,10 @@ class TokenBatches:
         source_seeds, target_seeds = (mix(key + mix(rows.astype(np.uint64))) for key in keys)
         if sampling.source is not None:
             ids = self.tokenizers.source.sample([pair.source for pair in texts], sampling.source, source_seeds)
-            source = _sampled(ids, source, store.max_pieces)
+            source = sampled(ids, source, store.max_pieces)
         if sampling.target is not None:
             ids = self.tokenizers.target.sample([pair.target for pair in texts], sampling.target, target_seeds)
-            target = _sampled(ids, target, store.max_pieces)
+            target = sampled(ids, target, store.max_pieces)
         return source, target
 
 
@@ -376,40 +377,3 @@ def _pictures(store: Store, numbers: np.ndarray) -> np.ndarray | None:
         return None
     own = pictures[numbers]
     return np.where(own < 0, -1 - np.arange(len(own)), own)
-
-
-def _lengths(index: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-    return index[numbers + 1] - index[numbers]
-
-
-def _concatenated(ids: np.ndarray, index: np.ndarray, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The ids of some sentences one after the other, and their lengths."""
-    starts = index[indices]
-    lengths = index[indices + 1] - starts
-    places = np.arange(lengths.sum()) + np.repeat(starts - (lengths.cumsum() - lengths), lengths)
-    return ids[places].astype(np.int64), lengths
-
-
-def _sampled(
-    sampled: list[list[int]], best: tuple[np.ndarray, np.ndarray], max_pieces: int
-) -> tuple[np.ndarray, np.ndarray]:
-    flat, lengths = best
-    ends = lengths.cumsum()
-    chosen = [
-        np.asarray(ids, dtype=np.int64) if len(ids) <= max_pieces else flat[end - length : end]
-        for ids, length, end in zip(sampled, lengths, ends, strict=True)
-    ]
-    return np.concatenate(chosen), np.asarray([len(ids) for ids in chosen], dtype=np.int64)
-
-
-def _padded(flat: np.ndarray, lengths: np.ndarray, *, first: int | None = None, last: int | None = None) -> np.ndarray:
-    """Rows of ids, right-padded, each with one more id at its start (`first`) or at its end (`last`)."""
-    rows = np.full((len(lengths), int(lengths.max()) + 1), PAD, dtype=np.int64)
-    is_real = np.arange(rows.shape[1]) < lengths[:, None]
-    if first is not None:
-        rows[:, 0] = first
-        rows[:, 1:][is_real[:, :-1]] = flat
-    if last is not None:
-        rows[is_real] = flat
-        rows[np.arange(len(lengths)), lengths] = last
-    return rows

@@ -40,13 +40,17 @@ class HeldOut:
         pairs = []
         for number, (source, target) in enumerate(zip(self.sources, self.targets, strict=True)):
             values = {name: lines[number] for name, lines in known.items()}
-            pairs.append(Pair(source, target, **{name: None if isinstance(one, str) and not one else one for name, one in values.items()}))
+            pairs.append(
+                Pair(
+                    source,
+                    target,
+                    **{name: None if isinstance(one, str) and not one else one for name, one in values.items()},
+                )
+            )
         return pairs
 
     @classmethod
-    def read(
-        cls, name: str, pairs: Iterable[Pair], decode: Callable[[str], DecodedPicture] | None = None
-    ) -> HeldOut:
+    def read(cls, name: str, pairs: Iterable[Pair], decode: Callable[[str], DecodedPicture] | None = None) -> HeldOut:
         """All pairs of a corpus; a line end inside a sentence becomes a blank, because one line is one sentence.
 
         `decode` reads the pictures that pairs name; None: they are left out. Raises ValueError for a pair that could

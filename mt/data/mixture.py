@@ -52,7 +52,12 @@ class Mixture:
     @property
     def is_plain(self) -> bool:
         """Whether every source is drawn by its size only."""
-        return not self.schedule and not self.lengths and self.temperature == 1.0 and set(self._stages[0].values()) <= {1.0}
+        return (
+            not self.schedule
+            and not self.lengths
+            and self.temperature == 1.0
+            and set(self._stages[0].values()) <= {1.0}
+        )
 
     @property
     def _starts(self) -> list[int]:
@@ -68,7 +73,9 @@ class Mixture:
     def longest(self, stage: int) -> int | None:
         """The longest target of a stage, in pieces; None: any."""
         start = (0, *self._starts)[stage]
-        return {-1: None, **(self.lengths or {})}[max((step for step in self.lengths or {} if step <= start), default=-1)]
+        return {-1: None, **(self.lengths or {})}[
+            max((step for step in self.lengths or {} if step <= start), default=-1)
+        ]
 
     def check(self, names: Sequence[str]) -> None:
         """Raises ValueError for a weight of an unknown source, or a stage without any source."""

@@ -1,4 +1,4 @@
-"""CIDEr-D (Vedantam et al. 2015, "CIDEr: Consensus-based Image Description Evaluation"), as captions are scored by it."""
+"""CIDEr-D, a score of captions (Vedantam et al. 2015, "CIDEr: Consensus-based Image Description Evaluation")."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ def cider_d(hypotheses: Sequence[Sequence[str]], references: Sequence[Sequence[S
 
 
 def _counts(words: Sequence[str]) -> Counts:
-    return Counter(tuple(words[start : start + n]) for n in range(1, LONGEST + 1) for start in range(len(words) - n + 1))
+    return Counter(
+        tuple(words[start : start + n]) for n in range(1, LONGEST + 1) for start in range(len(words) - n + 1)
+    )
 
 
 class _Vector:

@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import nn
 
-from mt.alignment.choice import FILE_NAME
+from mt.alignment.choice import FILE_NAME, Choice
 from mt.checkpoint.average import average_weights
 from mt.checkpoint.folder import load_checkpoint, load_weights
 from mt.checkpoint.manifest import add_file
@@ -24,6 +24,7 @@ from mt.data.whole_folder import write_whole
 from mt.evaluation.alignment_reference import Reference, ranked
 from mt.evaluation.captions import caption_scores, truths_of
 from mt.evaluation.curve import draw_curve
+from mt.evaluation.pictures import pointing_of
 from mt.evaluation.report import table
 from mt.evaluation.scores import Scores, score, ter_without_moves, zero_bleu
 from mt.evaluation.tokenization import Tokenization
@@ -83,14 +84,24 @@ def finish_run(
     )
     node = {**search_node, "length_penalty": search.length_penalty}
     add_file(best, "search.yaml", yaml_text(node))
-    _choose_alignment(aligner, reference(), best)
+    if translator.images is not None and prepared.valid.boxes is not None:
+        aligner.choice = _choose_by_boxes(aligner, prepared.valid, best)
+    else:
+        _choose_alignment(aligner, reference(), best)
     scores: dict[str, Any] = {"checkpoint": best.name, "search": node, "training": dict(training), "tests": {}}
     for name, test in prepared.tests.items():
         path = run.path / "translations" / f"{name}.txt"
-        scores["tests"][name] = _score_test(test, translator, search, path, tokenizations[name], language)
+        scores["tests"][name] = _score_test(test, aligner, search, path, tokenizations[name], language)
     draw_curve(run.path / "metrics.jsonl", [run.path / "curve.png", run.path / "curve.svg"], title=run.path.name)
     run.finish(scores)
     return scores
+
+
+def _pointing(aligner: Aligner, test: HeldOut) -> dict[str, float]:
+    """The pointing game at the head that was chosen, and at the best other head, which was not guided."""
+    pointing, choice = pointing_of(aligner, test), aligner.choice
+    other = pointing.best_except(choice.layer, choice.heads[0])
+    return {**pointing.at(choice), "pointing_best_other_head": pointing.at(other)["pointing"]}
 
 
 def final_table(scores: Mapping[str, Any]) -> str:
@@ -136,6 +147,20 @@ def _choose_length_penalty(
     return replace(search, length_penalty=max(tried, key=tried.__getitem__)) if tried else search
 
 
+def _choose_by_boxes(aligner: Aligner, valid: HeldOut, folder: Path) -> Choice:
+    pointing = pointing_of(aligner, valid)
+    choice = pointing.best()
+    add_file(folder, FILE_NAME, choice.to_json())
+    found = pointing.at(choice)
+    log.info(
+        "alignment: %s points best on the validation set: %.1f %% of words in their boxes (chance %.1f %%)",
+        choice.describe(),
+        found["pointing"],
+        found["pointing_chance"],
+    )
+    return choice
+
+
 def _choose_alignment(aligner: Aligner, reference: Reference, folder: Path) -> None:
     try:
         choice = ranked(aligner, reference)[0]
@@ -155,8 +180,9 @@ def _choose_alignment(aligner: Aligner, reference: Reference, folder: Path) -> N
 
 
 def _score_test(
-    test: HeldOut, translator: Translator, search: Search, path: Path, tokenization: Tokenization, language: str
+    test: HeldOut, aligner: Aligner, search: Search, path: Path, tokenization: Tokenization, language: str
 ) -> dict[str, Any]:
+    translator = aligner.translator
     start = time.perf_counter()
     of_lines = translator.translate(held_out_requests(test), search=search)
     texts = [translation.text for translation in of_lines]
@@ -170,5 +196,7 @@ def _score_test(
     of_captions: dict[str, Any] = {}
     if (known := truths_of(test, language)) is not None:
         of_captions = caption_scores(texts, known, tokenization)
+        if test.boxes is not None:
+            of_captions |= {name: round(value, 4) for name, value in _pointing(aligner, test).items()}
         log.info("%s: %s", test.name, ", ".join(f"{name} {value:.2f}" for name, value in of_captions.items()))
     return {**scores.to_dict(), **of_captions, "sentences_per_second": round(len(texts) / seconds, 1)}

@@ -121,7 +121,8 @@ class Validator:
         gain = losses[1] - losses[0]
         if gain < LEAST_GAIN:
             log.warning(
-                "validation: the right picture gains %.3f nats a token over another one: the model ignores pictures", gain
+                "validation: the right picture gains %.3f nats a token over another one: the model ignores pictures",
+                gain,
             )
         share = None if self._truths is None else true_share(texts, self._truths)
         return {"picture_gain": gain, **({} if share is None else {"true_captions": share})}

@@ -136,7 +136,8 @@ class LineTranslator:
             of_parts = list(islice(found, len(line.segments.parts)))
             candidates = self._join(of_parts, line.segments.parts)
             notes = line.notes(max_pieces, of_parts)
-            yield Translation(line.source, candidates, line.segments.parts, notes, line.request.tag, line.tree)
+            request, parts_of_line = line.request, line.segments.parts
+            yield Translation(line.source, candidates, parts_of_line, notes, request.tag, line.tree, request.picture)
 
     def _join(self, of_parts: Sequence[Sequence[Hypothesis]], segments: Sequence[str]) -> tuple[Candidate, ...]:
         """Candidate i joins the i-th best of every part (the last of a part that has fewer)."""

@@ -18,7 +18,8 @@ from mt.alignment.tree import Trees
 from mt.checkpoint.folder import LoadedModel, load_checkpoint
 from mt.checkpoint.outline import kept_tensors
 from mt.data.images.picture import Picture
-from mt.data.several import with_pictures
+from mt.data.images.settings import ImageSettings
+from mt.data.several import Several, with_pictures
 from mt.data.source import Source, Text, stacked
 from mt.data.sources import moved_tree
 from mt.data.tokenizer import TokenizerPair
@@ -80,6 +81,7 @@ class Translator(LineTranslator):
         self.tags = tags or Tags(tokenizers.source)
         self.search = search or Beam()
         self.is_packed = False
+        self.images: ImageSettings | None = None  # how pictures are prepared for it; None: it sees none
         source = tokenizers.source
         self.trees = Trees(source.pieces(range(source.size))) if self.decodable.needs_trees else None
 
@@ -139,6 +141,7 @@ class Translator(LineTranslator):
             keep_freed_memory()  # only now: memory that packing freed is returned to the system
             translator = make()
             translator.dtype, translator.is_packed, translator.native = dtype, True, native
+        translator.images = loaded.card.images
         if shortened:
             is_packed, dtype = translator.is_packed, translator.dtype
 
@@ -168,6 +171,7 @@ class Translator(LineTranslator):
             tags=first.tags,
         )
         together.dtype, together.is_packed = first.dtype, first.is_packed
+        together.images = first.images
         return together
 
     @property
@@ -208,7 +212,7 @@ class Translator(LineTranslator):
         ids: Sequence[int],
         tag: str | None = None,
         picture: Picture | None = None,
-    ) -> Source:
+    ) -> Text | Several:
         """The model's input for a line: its tag, its pieces, its tree where the model needs it, and its picture.
 
         Raises ValueError for a picture that the model cannot see.
@@ -219,7 +223,9 @@ class Translator(LineTranslator):
         regions = self.decodable.regions
         if not regions:
             raise ValueError("this model sees no pictures: it was trained on text alone")
-        return with_pictures(source, [picture], regions)
+        seen = with_pictures(source, [picture], regions)
+        assert isinstance(seen, Several)
+        return seen
 
     def _text(self, text: str, tree: str | None, ids: Sequence[int], tag: str | None) -> Text:
         source = Text.of([ids])
@@ -322,7 +328,9 @@ class Translator(LineTranslator):
 def _of_one_kind(batches: Iterable[list[int]], sources: Sequence[Source]) -> Iterator[list[int]]:
     """The batches, each divided by the kinds of sources that it has."""
     for indices in batches:
-        for _, some in groupby(sorted(indices, key=lambda index: _kind(sources[index])), lambda index: _kind(sources[index])):
+        for _, some in groupby(
+            sorted(indices, key=lambda index: _kind(sources[index])), lambda index: _kind(sources[index])
+        ):
             yield list(some)
 
 

@@ -71,7 +71,9 @@ class Seq2Seq(nn.Module):
         self.beside = nn.ModuleDict({name: make(settings=layer) for name, make in (beside or {}).items()})
         for name, other in self.beside.items():
             if other.width != self.encoder.width:
-                raise ValueError(f"beside.{name} ({other.width} wide) must be as wide as the encoder ({self.encoder.width})")
+                raise ValueError(
+                    f"beside.{name} ({other.width} wide) must be as wide as the encoder ({self.encoder.width})"
+                )
         if tie == "all" and self.encoder.reads_pieces and source_vocab_size != target_vocab_size:
             raise ValueError(
                 f"tie (all) needs one joint vocabulary, not {source_vocab_size} source and {target_vocab_size} target"
@@ -132,7 +134,9 @@ class Seq2Seq(nn.Module):
     @property
     def image(self) -> ImageEncoder | None:
         """The encoder of pictures; None for a model that sees none."""
-        return self.beside["image"] if "image" in self.beside else None  # type: ignore[return-value]
+        found = self.beside["image"] if "image" in self.beside else None  # noqa: SIM401 (a ModuleDict has no get)
+        assert found is None or isinstance(found, ImageEncoder)
+        return found
 
     def _needs(self, field: str) -> bool:
         return any(field in part.needs_from_source for part in self.modules() if isinstance(part, Mixer))

@@ -28,7 +28,10 @@ LEAST = 1e-9  # of a weight in the logarithm
 
 @dataclass(frozen=True, kw_only=True)
 class Guidance:
-    """Which links, or boxes in pictures, teach which head, and how much. Raises ValueError naming the setting, its rule and value."""
+    """Which links, or boxes in pictures, teach which head, and how much.
+
+    Raises ValueError naming the setting, its rule and value.
+    """
 
     links: str | None = None  # None: no guidance
     weight: float = 0.05

@@ -21,10 +21,10 @@ from mt.data.cleaning.rules import broken_rule
 from mt.data.cleaning.settings import SAME, CleaningSettings
 from mt.data.document import apart
 from mt.data.held_out import HeldOut
-from mt.data.ledger import Ledger
 from mt.data.images.decode import PictureFault, PictureReader
 from mt.data.images.picture import Picture
 from mt.data.images.settings import ImageSettings
+from mt.data.ledger import Ledger
 from mt.data.pair import Corpus, Pair
 from mt.data.progress import Progress
 from mt.data.settings import DataSettings
@@ -205,8 +205,8 @@ def clean_corpus(
 ) -> Ledger:
     """Writes the pairs of all sources that break no rule into a text store; the ledger counts all of them.
 
-    `languages` are codes of the source and the target language; `images` say how pictures are prepared. A pair also repeats one from another source if their
-    tags are the same. Raises ValueError if no pair is left.
+    `languages` are codes of the source and the target language; `images` say how pictures are prepared. A pair also
+    repeats one from another source if their tags are the same. Raises ValueError if no pair is left.
     """
     rules = repeat_rules(settings)
     repeats = Repeats(rules)
@@ -244,9 +244,7 @@ def _read(corpus: Corpus, settings: CleaningSettings) -> Iterator[Raw]:
         yield Raw(Block.of_pairs(pairs), faults)
 
 
-def _kept(
-    judged: Judged, repeats: Repeats, repeat_reasons: list[str], ledger: Ledger
-) -> tuple[Block, np.ndarray]:
+def _kept(judged: Judged, repeats: Repeats, repeat_reasons: list[str], ledger: Ledger) -> tuple[Block, np.ndarray]:
     """The pairs to keep, and which ones they are; the ledger also counts the others."""
     block, reasons = judged.block, dict(judged.reasons)
     is_kept = np.ones(len(block), dtype=bool)

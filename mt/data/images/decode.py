@@ -103,7 +103,9 @@ class PictureReader:
             raise
         except Exception as error:  # Pillow raises many kinds on damaged files: SyntaxError, struct.error, KeyError …
             said = " ".join(str(error).split())[:120]
-            raise PictureFault("picture: damaged", f"{path}: cannot be decoded ({said or type(error).__name__})") from None
+            raise PictureFault(
+                "picture: damaged", f"{path}: cannot be decoded ({said or type(error).__name__})"
+            ) from None
 
     def _path(self, name: str) -> Path:
         folder = self.settings.folder

@@ -87,7 +87,9 @@ class Scene:
             kind, colour, rgb, places = part.split(",")
             boxes = tuple(Box(*map(int, place.split("."))) for place in places.split("+"))
             if kind not in NOUNS or colour not in COLOURS or len(boxes) > MOST_THINGS:
-                raise ValueError(f"scene: a group ({part[:80]}) must be of a known kind and colour, at most {MOST_THINGS}")
+                raise ValueError(
+                    f"scene: a group ({part[:80]}) must be of a known kind and colour, at most {MOST_THINGS}"
+                )
             for box in boxes:
                 if not 1 <= box.side <= SIZE or max(box.left, box.top) + box.side > SIZE:
                     raise ValueError(f"scene: a thing ({_places(box)}) must be inside of {SIZE} x {SIZE} pixels")

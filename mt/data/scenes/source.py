@@ -154,4 +154,4 @@ def _variants(scene: Scene) -> Iterator[Scene]:
         yield from (scene.with_kind(0, kind) for kind in ("star", "flower", "heart") if kind != scene.groups[0].kind)
 
 
-assert FULL == SAID[0]
+assert SAID[0] == FULL

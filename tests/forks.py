@@ -16,7 +16,18 @@ from contextlib import suppress
 from typing import Any
 
 COMMANDS = (
-    *("align", "compare_attention", "doctor", "evaluate", "export", "prepare", "score", "serve", "shortlist"),
+    *(
+        "align",
+        "caption",
+        "compare_attention",
+        "doctor",
+        "evaluate",
+        "export",
+        "prepare",
+        "score",
+        "serve",
+        "shortlist",
+    ),
     *("train", "translate"),
 )
 LOADED_LATER = ("hydra", "matplotlib.figure", "omegaconf", "sacrebleu", "sentencepiece", "torch", "torch._dynamo")

@@ -16,9 +16,19 @@ from tests.children import PATIENCE_SECONDS
 from tests.children import run as run_fork
 
 ROOT = Path(__file__).resolve().parents[1]
-TOOLS = ["translate", "evaluate", "align", "score", "shortlist", "export", "serve"]
+TOOLS = ["translate", "evaluate", "align", "score", "shortlist", "export", "serve", "caption"]
 HYDRA_COMMANDS = ["train", "prepare", "doctor", "compare_attention"]
-TAKES_LONG_TO_IMPORT = {"torch", "numpy", "matplotlib", "datasets", "sacrebleu", "sentencepiece", "hydra", "omegaconf"}
+TAKES_LONG_TO_IMPORT = {
+    "torch",
+    "numpy",
+    "matplotlib",
+    "datasets",
+    "sacrebleu",
+    "sentencepiece",
+    "hydra",
+    "omegaconf",
+    "PIL",
+}
 EXPERIMENTS = sorted(path.stem for path in (ROOT / "configs" / "experiment").glob("*.yaml"))
 
 
@@ -142,6 +152,7 @@ IDLE = {
         )
     }
     | {flag: ("without --confidence or --paired", "--confidence") for flag in ("--samples 500", "--seed 12345")}
+    | {"--with-another-image": ("without --images", "--images i")}
     | {flag: ("without comet among --metrics", "--metrics comet") for flag in ("--comet-model m", "--comet-python p")},
 }
 IDLE_BESIDE = {  # what makes them idle, where that is not the default

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mt.data.formats.lines import read_lines
 from mt.data.held_out import HeldOut
+from mt.data.images.decode import PictureFault, PictureReader
 from mt.data.scenes.grammar import LANGUAGES, full_descriptions, truths
 from mt.data.scenes.scene import MARK, Scene
 from mt.data.sources import language_of_tag
 from mt.evaluation import tokenization
 from mt.evaluation.cider import cider_d, words_of_caption
 from mt.evaluation.tokenization import Tokenization
+from mt.inference.request import Request
+from mt.inference.translator import Translator
+from mt.search.beam import adjusted
 
 MOST_REFERENCES = 5  # as the sets that people wrote have
 
@@ -73,6 +78,76 @@ def caption_scores(captions: Sequence[str], known: Sequence[Truth], how: Tokeniz
     }
     share = true_share(captions, known)
     return scores if share is None else {**scores, "true_captions": round(share, 4)}
+
+
+def evaluate(
+    checkpoint: str,
+    *,
+    images: str,
+    sources: str | None,
+    references: Sequence[str],
+    tag: str | None,
+    tokenization: Tokenization,
+    with_another: bool,
+    beam_size: int | None,
+    length_penalty: float | None,
+    batch_tokens: int | None,
+    device: str,
+    precision: str,
+) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """The scores of a checkpoint's captions of the pictures in a file, and the captions.
+
+    `references` are files; a line of all of them belongs to a picture. A source that begins with a tag keeps it, the
+    others get `tag`. With `with_another`, also the scores with the picture of the next line. Raises ValueError, naming
+    file and line, for a picture that cannot be read, and for files of different lengths.
+    """
+    translator = Translator.load(checkpoint, device=device, precision=precision)
+    if translator.images is None:
+        raise ValueError(f"{checkpoint} sees no pictures: --images is for models trained with model.beside.image")
+    names = list(read_lines(images))
+    texts = [""] * len(names) if sources is None else list(read_lines(sources))
+    columns = [list(read_lines(path)) for path in references]
+    for path, lines in zip([sources or images, *references], [texts, *columns], strict=True):
+        if len(lines) != len(names) or not names:
+            raise ValueError(f"{path} has {len(lines)} lines, {images} has {len(names)}: line n must belong to line n")
+    read, pictures = PictureReader(translator.images), []
+    for number, name in enumerate(names, start=1):
+        try:
+            pictures.append(read(name).pixels)
+        except PictureFault as error:
+            raise ValueError(f"{images}, line {number}: {error}") from None
+    known = []
+    of_rows = zip(texts, names, zip(*columns, strict=True), strict=True)
+    for text, name, own in of_rows:
+        language = language_of_tag((text or tag or "").strip()) or language_of_tag(tag)
+        truth = truth_of(name, own[0], language or translator.language) if is_caption(text) else Truth(own, None)
+        known.append(truth if truth.true is not None else Truth(own, None))
+    search = adjusted(translator.search, beam_size=beam_size, length_penalty=length_penalty, n_best=1)
+    scores, captions = {}, []
+    for title, shown in (("images", pictures), ("with another image", [*pictures[1:], pictures[0]])):
+        if title != "images" and not with_another:
+            continue
+        requests = [
+            Request(text, tag=None if language_of_tag(text.partition(" ")[0]) else tag, picture=picture)
+            for text, picture in zip(texts, shown, strict=True)
+        ]
+        found = [one.text for one in translator.translate(requests, search=search, batch_tokens=batch_tokens)]
+        scores[title] = {"lines": len(found), **caption_scores(found, known, tokenization)}
+        captions = captions or found
+    return scores, captions
+
+
+def as_table(scores: Mapping[str, Mapping[str, Any]]) -> str:
+    """The scores of `evaluate` for the terminal, a row each."""
+    names = {"caption_bleu": "BLEU-4", "cider_d": "CIDEr-D", "true_captions": "true, %", "lines": "lines"}
+    columns = [name for name in names if any(name in of for of in scores.values())]
+    width = max(map(len, scores))
+    rows = [f"{'':<{width}}  " + "  ".join(f"{names[name]:>8}" for name in columns)]
+    for title, of in scores.items():
+        values = (f"{of[name]:>8.2f}" if isinstance(of[name], float) else f"{of[name]:>8}" for name in columns)
+        rows.append(f"{title:<{width}}  " + "  ".join(values))
+    references = max(of["caption_references"] for of in scores.values())
+    return "\n".join([*rows, "", f"BLEU-4 and CIDEr-D against up to {references} references of each picture"])
 
 
 def true_share(captions: Sequence[str], known: Sequence[Truth]) -> float | None:

@@ -81,6 +81,7 @@ class Translator(LineTranslator):
         self.tags = tags or Tags(tokenizers.source)
         self.search = search or Beam()
         self.is_packed = False
+        self.language = ""  # of its targets, where no tag says another one
         self.images: ImageSettings | None = None  # how pictures are prepared for it; None: it sees none
         source = tokenizers.source
         self.trees = Trees(source.pieces(range(source.size))) if self.decodable.needs_trees else None
@@ -141,7 +142,7 @@ class Translator(LineTranslator):
             keep_freed_memory()  # only now: memory that packing freed is returned to the system
             translator = make()
             translator.dtype, translator.is_packed, translator.native = dtype, True, native
-        translator.images = loaded.card.images
+        translator.images, translator.language = loaded.card.images, loaded.card.target_language
         if shortened:
             is_packed, dtype = translator.is_packed, translator.dtype
 
@@ -171,7 +172,7 @@ class Translator(LineTranslator):
             tags=first.tags,
         )
         together.dtype, together.is_packed = first.dtype, first.is_packed
-        together.images = first.images
+        together.images, together.language = first.images, first.language
         return together
 
     @property

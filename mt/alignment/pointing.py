@@ -66,12 +66,17 @@ class Pointing:
         right_SLHW = inside_WR[np.arange(len(with_box)), best_SLHW]
         mass_SLHW = (renormalise(maps_SLHWR) * inside_WR).sum(axis=-1)
         seen_SLHW = maps_SLHWR.sum(axis=-1)
-        sums = (of.sum(axis=-1) for of in (right_SLHW, mass_SLHW, seen_SLHW))
-        return cls(*sums, len(with_box), float(inside_WR.mean(axis=1).sum()))
+        right_SLH, inside_SLH, seen_SLH = (of.sum(axis=-1) for of in (right_SLHW, mass_SLHW, seen_SLHW))
+        return cls(right_SLH, inside_SLH, seen_SLH, len(with_box), float(inside_WR.mean(axis=1).sum()))
 
     def __add__(self, other: Pointing) -> Pointing:
-        sums = (getattr(self, name) + getattr(other, name) for name in ("right_SLH", "inside_SLH", "seen_SLH"))
-        return Pointing(*sums, self.num_words + other.num_words, self.chance + other.chance)
+        return Pointing(
+            self.right_SLH + other.right_SLH,
+            self.inside_SLH + other.inside_SLH,
+            self.seen_SLH + other.seen_SLH,
+            self.num_words + other.num_words,
+            self.chance + other.chance,
+        )
 
     def best(self) -> Choice:
         """The single head, layer and shift that point right most often; its error rate is the share that does not."""

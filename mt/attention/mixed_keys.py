@@ -38,8 +38,8 @@ class MixedSummary:
 
     def rows(self, index: Tensor) -> MixedSummary:
         mixing_NMS = None if self.mixing_NMS is None else self.mixing_NMS[index]
-        rows = (one[index] for one in (self.k_NGMK, self.v_NGMK, self.mask_N11M, self.real_NS))
-        return MixedSummary(*rows, mixing_NMS)
+        keys = self.k_NGMK[index], self.v_NGMK[index], self.mask_N11M[index], self.real_NS[index]
+        return MixedSummary(*keys, mixing_NMS)
 
 
 class MixedKeys(EncoderMixer, MemoryMixer):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import compress, islice
 
 import numpy as np
@@ -63,7 +63,8 @@ class Block:
 
     def with_column(self, name: str, lines: Sequence[str]) -> Block:
         """The same pairs with another column."""
-        return replace(self, **{name: joined(lines)})
+        columns = {column: getattr(self, column) for column in COLUMNS}
+        return Block(len(self), **{**columns, name: joined(lines)})
 
     def raw_lines(self, column: str) -> list[bytes]:
         """The lines of a column as stored, without their ends."""

@@ -35,19 +35,13 @@ class HeldOut:
 
     def pairs(self) -> list[Pair]:
         """The same as pairs."""
-        named = {"links": self.links, "tree": self.trees, "image": self.images, "boxes": self.boxes}
-        known = {name: lines for name, lines in {**named, "picture": self.pictures}.items() if lines is not None}
-        pairs = []
-        for number, (source, target) in enumerate(zip(self.sources, self.targets, strict=True)):
-            values = {name: lines[number] for name, lines in known.items()}
-            pairs.append(
-                Pair(
-                    source,
-                    target,
-                    **{name: None if isinstance(one, str) and not one else one for name, one in values.items()},
-                )
-            )
-        return pairs
+        none = [None] * len(self)
+        columns = (self.links or none, self.trees or none, self.images or none, self.boxes or none)
+        rows = zip(self.sources, self.targets, *columns, self.pictures or none, strict=True)
+        return [
+            Pair(source, target, links, tree=tree or None, image=image or None, boxes=boxes or None, picture=picture)
+            for source, target, links, tree, image, boxes, picture in rows
+        ]
 
     @classmethod
     def read(cls, name: str, pairs: Iterable[Pair], decode: Callable[[str], DecodedPicture] | None = None) -> HeldOut:
@@ -76,13 +70,17 @@ class HeldOut:
         links = [pair.links for pair in listed]
         of_others = ([getattr(pair, of) or "" for pair in listed] for of in ("tree", "image", "boxes"))
         trees, images, boxes = (lines if any(lines) else None for lines in of_others)
-        sources, targets = [pair.source for pair in listed], [pair.target for pair in listed]
         known = [line for line in links if line is not None]
-        has_pictures = images is not None and decode is not None
         return cls(
-            name, sources, targets, known if len(known) == len(links) else None, trees,
-            *((images, boxes, pictures) if has_pictures else ()),
-        )  # fmt: skip
+            name,
+            [pair.source for pair in listed],
+            [pair.target for pair in listed],
+            links=known if len(known) == len(links) else None,
+            trees=trees,
+            images=None if decode is None else images,
+            boxes=None if decode is None or images is None else boxes,
+            pictures=None if decode is None or images is None else pictures,
+        )
 
     def save(self, folder: str | Path, source_language: str, target_language: str) -> list[str]:
         """Writes NAME.SOURCE, NAME.TARGET, and what else is known; returns the names of files and folders."""
@@ -105,14 +103,21 @@ class HeldOut:
     def load(cls, folder: str | Path, name: str, source_language: str, target_language: str) -> HeldOut:
         """Reads what `save` wrote."""
         folder = Path(folder)
-        known = (folder / f"{name}.{ending}" for ending in ("align", "tree", "image", "boxes"))
         pictures = folder / f"{name}.{PICTURES}"
+
+        def lines(ending: str) -> list[str] | None:
+            path = folder / f"{name}.{ending}"
+            return _saved_lines(path) if path.is_file() else None
+
         return cls(
             name,
             _saved_lines(folder / f"{name}.{source_language}"),
             _saved_lines(folder / f"{name}.{target_language}"),
-            *(_saved_lines(path) if path.is_file() else None for path in known),
-            Pictures.load(pictures) if pictures.is_dir() else None,
+            links=lines("align"),
+            trees=lines("tree"),
+            images=lines("image"),
+            boxes=lines("boxes"),
+            pictures=Pictures.load(pictures) if pictures.is_dir() else None,
         )
 
 

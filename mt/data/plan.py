@@ -57,8 +57,8 @@ def plan_batches(
         _, of_pair, sizes = np.unique(together, return_inverse=True, return_counts=True)
         members, ends = np.argsort(of_pair, kind="stable"), sizes.cumsum()
         source, target = (np.maximum.reduceat(one[members], ends - sizes) for one in (source_lengths, target_lengths))
-        how = {"max_tokens": max_tokens, "max_sentences": max_sentences, "rng": rng}
-        return _plan(source, target, sizes, **how).of_members(members, sizes)
+        plan = _plan(source, target, sizes, max_tokens=max_tokens, max_sentences=max_sentences, rng=rng)
+        return plan.of_members(members, sizes)
     return _plan(source_lengths, target_lengths, None, max_tokens=max_tokens, max_sentences=max_sentences, rng=rng)
 
 

@@ -30,7 +30,8 @@ class Images:
     def of(cls, pictures: Sequence[Picture | None], regions: int) -> Images:
         """The pictures of some sources; one that comes several times (the same array) is held, and encoded, once."""
         places: dict[int, int] = {}
-        different, numbers = [], []
+        different: list[Picture] = []
+        numbers = []
         for picture in pictures:
             if picture is None:
                 numbers.append(-1)

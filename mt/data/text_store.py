@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mt.data.block import BLOCK_CHARACTERS, BLOCK_PAIRS, COLUMNS, OPTIONAL, READ, Block, in_blocks, line_ends
+from mt.data.block import BLOCK_CHARACTERS, BLOCK_PAIRS, COLUMNS, OPTIONAL, Block, in_blocks, line_ends
 from mt.data.images.picture import Picture
 from mt.data.images.store import FOLDER as PICTURES
 from mt.data.images.store import PictureStore, PictureWriter, digest_of
@@ -38,10 +38,17 @@ class TextStore:
 
     def pair(self, number: int) -> Pair:
         """The pair at this line, counted from 0."""
-        known = {name: self._line(name, number) or None for name in READ if name in self._columns}
-        place = self._line("picture", number) if "picture" in self._columns else ""
-        picture = self._pictures[int(place)] if place else None
-        return Pair(self._line("source", number), self._line("target", number), **known, picture=picture)
+        known = {name: self._line(name, number) or None for name in OPTIONAL if name in self._columns}
+        place = known.get("picture")
+        return Pair(
+            self._line("source", number),
+            self._line("target", number),
+            known.get("links"),
+            tree=known.get("tree"),
+            image=known.get("image"),
+            boxes=known.get("boxes"),
+            picture=None if place is None else self._pictures[int(place)],
+        )
 
     def picture_numbers(self) -> np.ndarray | None:
         """For each line the number of its picture, -1 for none; None where no line has any."""

@@ -60,7 +60,7 @@ def is_caption(source: str) -> bool:
 def caption_scores(captions: Sequence[str], known: Sequence[Truth], how: Tokenization) -> dict[str, Any]:
     """BLEU-4 and CIDEr-D against all references, and `true_captions` in % where every truth is known."""
     columns = max(len(truth.references) for truth in known)
-    references = [
+    references: list[Any] = [  # None where a picture has fewer, as sacrebleu takes it
         [truth.references[number] if number < len(truth.references) else None for truth in known]
         for number in range(columns)
     ]

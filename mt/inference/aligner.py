@@ -290,14 +290,10 @@ class Aligner:
                         # a copy: a view would keep the whole batch in memory
                         weights_LHTS=weights_BLHTS[number, :, :, : len(target), columns].copy(),
                         norms_LHS=np.stack([of[number, :, columns] for of in norms_LBHS]) if norms else None,
-                        **(
-                            {}
-                            if regions_BLHTR is None
-                            else {
-                                "regions_LHTR": regions_BLHTR[number, :, :, : len(target)].copy(),
-                                "regions": self.regions,
-                            }
-                        ),
+                        regions_LHTR=None
+                        if regions_BLHTR is None
+                        else regions_BLHTR[number, :, :, : len(target)].copy(),
+                        regions=None if regions_BLHTR is None else self.regions,
                     ),
                 )
 

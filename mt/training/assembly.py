@@ -21,7 +21,7 @@ from torch import nn
 from mt.checkpoint.card import ModelCard
 from mt.checkpoint.folder import check_search
 from mt.checkpoint.rebuild import build, find_target
-from mt.data.batching import MakeSource, TokenBatches
+from mt.data.batching import Guiding, MakeSource, TokenBatches
 from mt.data.prepare import Prepared, check_preparable, corpus_fingerprint, former_fingerprints, prepare
 from mt.data.settings import DataSettings
 from mt.data.sources import reads_untagged, sources_of, target_languages
@@ -309,7 +309,7 @@ class Assembly:
         if guidance.links == "boxes":
             check_boxes(self.prepared)
             assert self.model.image is not None  # checked with the parts
-            guide = guide_by_boxes(self.prepared, self.model.image, shift=guidance.shift)
+            guide: Guiding | None = guide_by_boxes(self.prepared, self.model.image, shift=guidance.shift)
         else:
             ranks.on_first_rank(lambda: find_links(guidance.links, self.prepared))
             guide = guide_of(guidance, self.prepared)

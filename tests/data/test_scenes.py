@@ -52,7 +52,7 @@ def test_boxes_lie_in_the_picture_and_show_the_colour_that_the_word_says():
         words = pair.target.replace(",", "").split()
         picture = scene.picture().astype(int)
         for box in read_boxes(pair.boxes):
-            assert 0 <= box.left and box.left + box.width <= SIZE and box.top + box.height <= SIZE
+            assert box.left >= 0 and box.left + box.width <= SIZE and box.top + box.height <= SIZE
             [group] = (one for one in scene.groups if Box(int(box.left), int(box.top), int(box.width)) in one.boxes)
             left, top, side = int(box.left), int(box.top), int(box.width)
             inside = picture[top : top + side, left : left + side].reshape(-1, 3)
@@ -93,9 +93,7 @@ def test_sheep_teachers_and_pronouns_are_decided_by_the_picture():
 
 
 def test_german_grammar():
-    scene = scene_of(
-        ("letter_character", "blue", (Box(2, 20, 20),)), ("flower", "red", (Box(40, 20, 16),))
-    )
+    scene = scene_of(("letter_character", "blue", (Box(2, 20, 20),)), ("flower", "red", (Box(40, 20, 16),)))
     found = truths(scene, "de")
     assert "eine rote Blume ist rechts von einem blauen Buchstaben" in found
     assert "ich sehe den Buchstaben" in found and "der Buchstabe ist größer als die Blume" not in found

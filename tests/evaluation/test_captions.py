@@ -43,7 +43,15 @@ def test_cider_d_is_that_of_the_public_scorer():
 
 
 def test_words_of_a_caption_have_neither_case_nor_punctuation():
-    assert words_of_caption("A red star, and the cat's Straße.") == ["a", "red", "star", "and", "the", "cat's", "strasse"]
+    assert words_of_caption("A red star, and the cat's Straße.") == [
+        "a",
+        "red",
+        "star",
+        "and",
+        "the",
+        "cat's",
+        "strasse",
+    ]
 
 
 @pytest.mark.parametrize("references", [[], [[["a"]], []]])

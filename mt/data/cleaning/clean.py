@@ -221,7 +221,9 @@ def clean_corpus(
                 kept, is_kept = _kept(judged, repeats, [rule.reason for rule in rules], ledger)
                 if judged.pictures is not None:
                     digests = compress(judged.pictures, is_kept)
-                    kept = writer.with_pictures(kept, [one and (one, judged.pixels[one]) for one in digests])
+                    kept = writer.with_pictures(
+                        kept, [None if one is None else (one, judged.pixels[one]) for one in digests]
+                    )
                 writer.write(kept)
                 progress.add(len(judged.block))
             if ledger.num_kept == 0 and isinstance(corpus, Sources):

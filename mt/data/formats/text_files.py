@@ -64,7 +64,10 @@ def _pair(columns: list[str], texts: Sequence[str], fault: Fault | None = None) 
     source, target, *others = texts
     if not others:
         return Pair(source, target, None, fault)
-    return Pair(source, target, fault=fault, **dict(zip(columns[2:], others, strict=True)))
+    named = dict(zip(columns[2:], others, strict=True))
+    return Pair(
+        source, target, named.get("links"), fault, named.get("tree"), image=named.get("image"), boxes=named.get("boxes")
+    )
 
 
 def _read_together(columns: list[str], paths: list[Path]) -> Iterator[Pair]:

@@ -54,8 +54,9 @@ class DecodedPicture(Protocol):
 class Pictures:
     """The pictures of a held-out set, a line each; None for a line without."""
 
-    def __init__(self, numbers: Sequence[int] = (), store: Sequence[Picture] | PictureStore = ()) -> None:
-        self._numbers, self._store = list(numbers), store
+    def __init__(self, numbers: Sequence[int] = (), store: PictureStore | None = None) -> None:
+        self._numbers = list(numbers)
+        self._store: PictureStore | list[Picture] = [] if store is None else store
         self._known: dict[bytes, int] = {}
 
     def add(self, decoded: DecodedPicture | None) -> None:
@@ -63,9 +64,10 @@ class Pictures:
         if decoded is None:
             self._numbers.append(-1)
             return
+        assert isinstance(self._store, list)
         if decoded.digest not in self._known:
-            self._known[decoded.digest] = len(self._known)
-            self._store = [*self._store, decoded.pixels]
+            self._known[decoded.digest] = len(self._store)
+            self._store.append(decoded.pixels)
         self._numbers.append(self._known[decoded.digest])
 
     def __len__(self) -> int:

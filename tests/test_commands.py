@@ -109,6 +109,7 @@ ENGINE_ALONE = {
 IDLE = {
     ("align", "--source s --output o"): {
         "--gold-base 1": ("without --gold", "--gold g"),
+        "--boxes b": ("without --images", "--images i"),
         "--reverse-tag <2de>": ("without --reverse", "--reverse r"),
         "--symmetrize union": ("without --reverse", "--reverse r"),
         "--grid all": ("without png or svg among --formats", "--formats json,svg"),

@@ -123,7 +123,8 @@ def evaluate(
         truth = truth_of(name, own[0], language or translator.language) if is_caption(text) else Truth(own, None)
         known.append(truth if truth.true is not None else Truth(own, None))
     search = adjusted(translator.search, beam_size=beam_size, length_penalty=length_penalty, n_best=1)
-    scores, captions = {}, []
+    scores: dict[str, dict[str, Any]] = {}
+    captions: list[str] = []
     for title, shown in (("images", pictures), ("with another image", [*pictures[1:], pictures[0]])):
         if title != "images" and not with_another:
             continue

@@ -18,17 +18,16 @@ from typing import Any
 COMMANDS = (
     *(
         "align",
+        "back_translate",
         "caption",
         "compare_attention",
+        "compare_models",
+        "distill",
         "doctor",
         "evaluate",
         "export",
-        "prepare",
-        "score",
-        "serve",
-        "shortlist",
     ),
-    *("train", "translate"),
+    *("prepare", "prune", "quantize", "score", "serve", "shortlist", "train", "translate"),
 )
 LOADED_LATER = ("hydra", "matplotlib.figure", "omegaconf", "sacrebleu", "sentencepiece", "torch", "torch._dynamo")
 

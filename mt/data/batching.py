@@ -16,11 +16,13 @@ import numpy as np
 import torch
 
 from mt.data.mixture import Mixture
+from mt.data.noise.settings import Noise
 from mt.data.pair import Pair
 from mt.data.permutation import mix, permuted
 from mt.data.plan import Plan, plan_batches
-from mt.data.rows import concatenated, lengths, padded, sampled
+from mt.data.rows import lengths, padded, pictures_of
 from mt.data.sampling import SubwordSampling
+from mt.data.sides import Keys, SideMaker
 from mt.data.source import Source, Text, moved
 from mt.data.store import Store
 from mt.data.tokenizer import BOS, EOS, PAD, TokenizerPair
@@ -29,11 +31,18 @@ from mt.data.tokenizer import BOS, EOS, PAD, TokenizerPair
 # and the wait for the first batch do not grow with the corpus.
 BLOCK_PAIRS = 1 << 20
 
-# (numbers of the pairs in the store, the pairs, source_BS, target_out_BT) -> guide_BTS, where each row should look
-Guiding = Callable[[np.ndarray, Sequence[Pair], np.ndarray, np.ndarray], np.ndarray]
-
 # (numbers of the pairs in the store, the pairs, the pieces of their sources) -> what the encoder reads of them
 MakeSource = Callable[[np.ndarray, Sequence[Pair], Text], Source]
+
+
+class Guiding(Protocol):
+    """Says where each row of a batch's targets should look in its source."""
+
+    def linked(self, number: int, pair: Pair) -> Pair:
+        """The pair with that number in the store, with the links that guide it."""
+
+    def __call__(self, pairs: Sequence[Pair], source_BS: np.ndarray, target_BT: np.ndarray) -> np.ndarray:
+        """guide_BTS of linked pairs and their pieces."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +51,9 @@ class Batch:
 
     `source` is what the encoder reads. target_in_BT starts with BOS, target_out_BT ends with EOS and is target_in_BT
     shifted by one. `num_tokens` counts the real target tokens including EOS. `indices` (B) are the pairs' numbers in
-    the store, and stay on the CPU. `guide_BTS` (float32) says where the decoder should look, for batches that are
-    guided.
+    the store, and stay on the CPU. `keys_B` (int64) seed what an objective draws for a pair (`mt.objective.draws`):
+    functions of the seed and the pair's place, whatever part or rank reads it. `guide_BTS` (float32) says where the
+    decoder should look, for batches that are guided.
     """
 
     source: Source
@@ -51,6 +61,7 @@ class Batch:
     target_out_BT: torch.Tensor
     num_tokens: int
     indices: torch.Tensor
+    keys_B: torch.Tensor
     guide_BTS: torch.Tensor | None = None
 
     @cached_property
@@ -65,6 +76,7 @@ class Batch:
             source=self.source.to(device),
             target_in_BT=moved(self.target_in_BT, device),
             target_out_BT=moved(self.target_out_BT, device),
+            keys_B=moved(self.keys_B, device),
             guide_BTS=None if self.guide_BTS is None else moved(self.guide_BTS, device),
         )
         # found before the move: on a GPU, their number would need a synchronization
@@ -81,6 +93,7 @@ class Batch:
             target_out_BT=torch.full_like(self.target_out_BT[:1], PAD),
             num_tokens=0,
             indices=self.indices[:1],
+            keys_B=self.keys_B[:1],
             guide_BTS=None if guide_BTS is None else torch.zeros_like(guide_BTS),
         )
 
@@ -107,6 +120,7 @@ class Batch:
             target_out_BT=target_out_BT[:, :target_length],
             num_tokens=int(target_lengths.sum()),
             indices=self.indices[rows],
+            keys_B=self.keys_B[rows],
             guide_BTS=guide_BTS,
         )
 
@@ -142,7 +156,7 @@ class TokenBatches:
     `mixture` says how much of each source of the store is drawn, and when. With `shuffle` false batches come by length,
     each pair once, without the mixture. With subword `sampling` the budget holds for the best segmentation, so that a
     batch has the same pairs with and without; a sentence whose sample exceeds the store's max_pieces is taken
-    unsampled. `Batch.within` brings a sampled batch back under the budget.
+    unsampled. The same holds for `noise`. `Batch.within` brings such a batch back under the budget.
 
     Of `world_size` processes, `rank` reads every world_size-th sentence of each batch, so that their batches together
     are those of one process. One for which no sentence is left reads the first, with a target of nothing but padding.
@@ -164,6 +178,7 @@ class TokenBatches:
         max_tokens: int,
         seed: int,
         sampling: SubwordSampling | None = None,
+        noise: Noise | None = None,
         mixture: Mixture | None = None,
         shuffle: bool = True,
         max_sentences: int | None = None,
@@ -196,7 +211,7 @@ class TokenBatches:
         self.max_tokens = max_tokens
         self.max_sentences = max_sentences
         self.seed = seed
-        self.sampling = sampling
+        self._make_sides = SideMaker(tokenizers, sampling or SubwordSampling(), noise or Noise())
         self.shuffle = shuffle
         self.guide, self.make_source, self.extra_places = guide, make_source, extra_places
         self.rank, self.world_size = rank, world_size
@@ -295,7 +310,7 @@ class TokenBatches:
             max_tokens=self.max_tokens,
             max_sentences=self.max_sentences,
             rng=np.random.default_rng([self.seed, stage, epoch, number]) if self.shuffle else None,
-            together=_pictures(store, pairs),
+            together=pictures_of(store, pairs),
         )
         return _Block(store, pairs, plan)
 
@@ -320,45 +335,29 @@ class TokenBatches:
         is_idle = len(rows) == 0
         rows = np.zeros(1, dtype=np.int64) if is_idle else rows
         numbers = block.pairs[places[rows]]
-        source, target = self._sides(block.store, numbers, rows, cursor)
+        keys = self._keys(rows, cursor)
+        linked = None if self.guide is None else self.guide.linked
+        needs_texts = self.guide is not None or self.make_source is not None
+        source, target, pairs = self._make_sides(block.store, numbers, keys, needs_texts=needs_texts, linked=linked)
         source_BS, target_out_BT = padded(*source, last=EOS), padded(*target, last=EOS)
         pieces = Text(torch.from_numpy(source_BS))
-        read: Source = pieces
-        guide_BTS = None
-        if self.guide is not None or self.make_source is not None:
-            pairs = [block.store.text(int(number)) for number in numbers]
-            if self.guide is not None:
-                guide_BTS = torch.from_numpy(self.guide(numbers, pairs, source_BS, target_out_BT))
-            if self.make_source is not None:
-                read = self.make_source(numbers, pairs, pieces)
+        guide = None if self.guide is None else torch.from_numpy(self.guide(pairs, source_BS, target_out_BT))
+        read = pieces if self.make_source is None else self.make_source(numbers, pairs, pieces)
         batch = Batch(
             source=read,
             target_in_BT=torch.from_numpy(padded(*target, first=BOS)),
             target_out_BT=torch.from_numpy(target_out_BT),
-            num_tokens=int(target[1].sum()) + len(numbers),
+            num_tokens=int(target.lengths_B.sum()) + len(numbers),
             indices=torch.from_numpy(numbers.astype(np.int64)),
-            guide_BTS=guide_BTS,
+            keys_B=torch.from_numpy(keys.objective_B.view(np.int64)),
+            guide_BTS=guide,
         )
         return batch.idle() if is_idle else batch
 
-    def _sides(self, store: Store, numbers: np.ndarray, rows: np.ndarray, cursor: Cursor) -> tuple[tuple, tuple]:
-        source = concatenated(store.source_ids, store.source_index, numbers)
-        target = concatenated(store.target_ids, store.target_index, numbers)
-        sampling = self.sampling
-        if sampling is None or not sampling.is_on:
-            return source, target
-        texts = [store.text(int(number)) for number in numbers]
+    def _keys(self, rows: np.ndarray, cursor: Cursor) -> Keys:
         place = (self.seed, cursor.stage, cursor.epoch, cursor.block, cursor.batch)
-        # a seed for each row, so that its sample does not depend on which rank reads the others
-        keys = np.random.SeedSequence(place).generate_state(2, dtype=np.uint64)
-        source_seeds, target_seeds = (mix(key + mix(rows.astype(np.uint64))) for key in keys)
-        if sampling.source is not None:
-            ids = self.tokenizers.source.sample([pair.source for pair in texts], sampling.source, source_seeds)
-            source = sampled(ids, source, store.max_pieces)
-        if sampling.target is not None:
-            ids = self.tokenizers.target.sample([pair.target for pair in texts], sampling.target, target_seeds)
-            target = sampled(ids, target, store.max_pieces)
-        return source, target
+        keys = np.random.SeedSequence(place).generate_state(len(Keys._fields), dtype=np.uint64)
+        return Keys(*(mix(key + mix(rows.astype(np.uint64))) for key in keys))
 
 
 @dataclass(frozen=True)
@@ -368,12 +367,3 @@ class _Block:
     store: Store
     pairs: np.ndarray
     plan: Plan
-
-
-def _pictures(store: Store, numbers: np.ndarray) -> np.ndarray | None:
-    """The pictures of some pairs, each pair without one having a number of its own; None: none has any."""
-    pictures = getattr(store, "picture_numbers", None)
-    if pictures is None:
-        return None
-    own = pictures[numbers]
-    return np.where(own < 0, -1 - np.arange(len(own)), own)

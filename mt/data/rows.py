@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from mt.data.store import Store
 from mt.data.tokenizer import PAD
 
 
@@ -12,25 +13,13 @@ def lengths(index: np.ndarray, numbers: np.ndarray) -> np.ndarray:
     return index[numbers + 1] - index[numbers]
 
 
-def concatenated(ids: np.ndarray, index: np.ndarray, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The ids of some sentences one after the other, and their lengths."""
-    starts = index[indices]
-    lengths = index[indices + 1] - starts
-    places = np.arange(lengths.sum()) + np.repeat(starts - (lengths.cumsum() - lengths), lengths)
-    return ids[places].astype(np.int64), lengths
-
-
-def sampled(
-    found: list[list[int]], best: tuple[np.ndarray, np.ndarray], max_pieces: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """The ids of sampled sentences and their lengths; one of more than `max_pieces` is taken from the `best`."""
-    flat, of_best = best
-    ends = of_best.cumsum()
-    chosen = [
-        np.asarray(ids, dtype=np.int64) if len(ids) <= max_pieces else flat[end - length : end]
-        for ids, length, end in zip(found, of_best, ends, strict=True)
-    ]
-    return np.concatenate(chosen), np.asarray([len(ids) for ids in chosen], dtype=np.int64)
+def pictures_of(store: Store, numbers: np.ndarray) -> np.ndarray | None:
+    """The pictures of some pairs, each pair without one having a number of its own; None: none has any."""
+    pictures = getattr(store, "picture_numbers", None)
+    if pictures is None:
+        return None
+    own = pictures[numbers]
+    return np.where(own < 0, -1 - np.arange(len(own)), own)
 
 
 def padded(flat: np.ndarray, lengths: np.ndarray, *, first: int | None = None, last: int | None = None) -> np.ndarray:

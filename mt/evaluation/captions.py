@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -136,6 +137,15 @@ def evaluate(
         scores[title] = {"lines": len(found), **caption_scores(found, known, tokenization)}
         captions = captions or found
     return scores, captions
+
+
+def check_flags(flags: argparse.Namespace) -> None:
+    """Raises ValueError for flags of `mt.evaluate` that have no effect on captions."""
+    for name in ("hypotheses", "document", "trees", "shortlist", "confidence", "paired", "engine"):
+        if getattr(flags, name):
+            raise ValueError(f"--{name} has no effect with --images")
+    if flags.checkpoint and len(flags.checkpoint) > 1:
+        raise ValueError(f"--checkpoint must be one with --images, not {len(flags.checkpoint)}")
 
 
 def as_table(scores: Mapping[str, Mapping[str, Any]]) -> str:

@@ -1,7 +1,7 @@
 """The C files of this folder as one library, compiled once for this processor and kept in a cache. Never imports torch.
 
 The system's compiler (cc, gcc or clang) is found at run time. Without one, on other processors than x86-64 with AVX2,
-or with MT_KERNELS=off, there is none. MT_KERNELS=avx2, avx512 or avx512_bf16 limits the instruction set.
+or with MT_KERNELS=off, there is none. MT_KERNELS=avx2, avx512, avx512_bf16 or amx limits the instruction set.
 """
 
 from __future__ import annotations
@@ -43,9 +43,12 @@ class Level:
 
 _AVX2 = ("-mavx2", "-mfma", "-mf16c")
 _AVX512 = (*_AVX2, "-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mprefer-vector-width=512")
+_BF16 = (*_AVX512, "-mavx512bf16", "-mavx512vnni")
+_NEEDS_BF16 = frozenset("avx2 fma avx512f avx512bw avx512vl avx512dq avx512_bf16 avx512_vnni".split())
+AMX = "amx"
 LEVELS = (  # best first
-    Level("avx512_bf16", frozenset("avx2 fma avx512f avx512bw avx512vl avx512dq avx512_bf16 avx512_vnni".split()),
-          (*_AVX512, "-mavx512bf16", "-mavx512vnni")),
+    Level(AMX, _NEEDS_BF16 | {"amx_tile", "amx_bf16"}, (*_BF16, "-mamx-tile", "-mamx-bf16")),
+    Level("avx512_bf16", _NEEDS_BF16, _BF16),
     Level("avx512", frozenset("avx2 fma avx512f avx512bw avx512vl avx512dq".split()), _AVX512),
     Level("avx2", frozenset("avx2 fma f16c".split()), _AVX2),
 )  # fmt: skip
@@ -67,12 +70,25 @@ class Code:
 @cache
 def code_or_reason() -> Code | str:
     """The library for this machine, or why there is none. Raises ValueError for a wrong MT_KERNELS."""
+    setting, flags = os.environ.get(SETTING, "auto"), processor_flags()
     try:
-        level = choose_level(os.environ.get(SETTING, "auto"), processor_flags())
-        path, compiler = compiled(level)
-        return Code(load(path), level.name, compiler)
+        level = choose_level(setting, flags)
+        if level.name == AMX:  # an older compiler does not know it, an older system does not allow it
+            try:
+                return _code(level)
+            except Missing:
+                level = choose_level("auto", flags - {"amx_tile"})
+        return _code(level)
     except Missing as reason:
         return str(reason)
+
+
+def _code(level: Level) -> Code:
+    path, compiler = compiled(level)
+    loaded = load(path)
+    if level.name == AMX and not loaded.may_use_tiles():
+        raise Missing("the system does not let this process use AMX")
+    return Code(loaded, level.name, compiler)
 
 
 def choose_level(setting: str, flags: frozenset[str]) -> Level:

@@ -35,17 +35,17 @@ static double exponentials(const void *row, int is_bf16, int64_t size, float mos
     return total;
 }
 
-/* logits (rows x size, float or bf16) become softmax - (1 - smoothing) * one-hot, if `has_gradient`. sums (2 x rows):
- * for each row minus the log-probability of its target, and of all pieces on average. */
-EXPORT void cross_entropy(void *logits, int is_bf16, const int64_t *targets, int64_t rows, int64_t size,
-                          float smoothing, int has_gradient, float *sums, int threads) {
+/* logits (rows x size, float or bf16, `row_size` numbers from row to row) become softmax - (1 - smoothing) * one-hot, if
+ * `has_gradient`. sums (2 x rows): for each row minus the log-probability of its target, and of all pieces on average. */
+EXPORT void cross_entropy(void *logits, int is_bf16, int64_t row_size, const int64_t *targets, int64_t rows,
+                          int64_t size, float smoothing, int has_gradient, float *sums, int threads) {
     (void)threads;
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
         float *exponents = malloc((size_t)size * sizeof(float));
 #pragma omp for schedule(static)
         for (int64_t i = 0; i < rows; i++) {
-            char *row = (char *)logits + i * size * (is_bf16 ? 2 : 4);
+            char *row = (char *)logits + i * row_size * (is_bf16 ? 2 : 4);
             float most, of_target = get_any(row, targets[i], is_bf16);
             double total;
             look_at(row, is_bf16, size, &most, &total);

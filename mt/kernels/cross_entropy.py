@@ -17,7 +17,7 @@ def cross_entropy_(
 ) -> tuple[Tensor, Tensor]:
     """Sums over the rows, in nats: minus the log-probability of the target, and of all pieces on average.
 
-    With `has_gradient` the logits (contiguous) become softmax - (1 - smoothing) * one-hot: the gradient of
+    With `has_gradient` the logits (each row contiguous) become softmax - (1 - smoothing) * one-hot: the gradient of
     (1 - smoothing) * first + smoothing * second, without its constant term - smoothing / V. A row with NaN gives NaN.
     """
     if not applies_to(logits_CV):
@@ -25,7 +25,8 @@ def cross_entropy_(
     C, V = logits_CV.shape
     sums_2C = torch.empty(2, C)
     is_bf16 = logits_CV.dtype == torch.bfloat16
-    call("cross_entropy", logits_CV, is_bf16, targets_C.contiguous(), C, V, smoothing, has_gradient, sums_2C)
+    given = (logits_CV, is_bf16, logits_CV.stride(0), targets_C.contiguous())
+    call("cross_entropy", *given, C, V, smoothing, has_gradient, sums_2C)
     plain, uniform = sums_2C.sum(dim=1)
     return plain, uniform
 

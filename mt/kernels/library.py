@@ -13,13 +13,18 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from mt.kernels.compiling import Code, code_or_reason
+from mt.kernels.compiling import AMX, Code, code_or_reason
 
 _pointer, _int, _long, _float = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64, ctypes.c_float
 # functions of the C files, by name, with the types of their arguments; none returns anything
+TILE_SIGNATURES: dict[str, tuple[type, ...]] = {  # those that need AMX
+    "pack_weight": (_pointer, _int, _long, _long, _int, _long, _long, _pointer, _int),
+    "tile_product": (_pointer, _long, _pointer, _pointer, _int, _pointer, *[_long] * 4, _int),
+    "tile_weight_gradient": (_pointer, _long, _pointer, _long, _pointer, _pointer, _int, *[_long] * 3, _int),
+}
 SIGNATURES: dict[str, tuple[type, ...]] = {
     "align_step": (_pointer, _pointer, _pointer, _int, _int, _pointer, _pointer, _int),
-    "cross_entropy": (_pointer, _int, _pointer, _long, _long, _float, _int, _pointer, _int),
+    "cross_entropy": (_pointer, _int, _long, _pointer, _long, _long, _float, _int, _pointer, _int),
     "norm": (*[_pointer] * 3, _int, _float, *[_pointer] * 2, _long, _long, _int),
     "norm_backward": (*[_pointer] * 4, _int, *[_pointer] * 3, _long, _long, _int),
     "add_dropped": (_pointer, _pointer, _int, _pointer, _int, _pointer, _int, _long, _int),
@@ -63,10 +68,17 @@ def found_or_reason() -> Library | str:
 
 def library_of(code: Code) -> Library:
     """The functions of compiled code."""
-    functions = {name: getattr(code.loaded, name) for name in SIGNATURES}
+    signatures = SIGNATURES | (TILE_SIGNATURES if code.level == AMX else {})
+    functions = {name: getattr(code.loaded, name) for name in signatures}
     for name, function in functions.items():
-        function.argtypes, function.restype = SIGNATURES[name], None
+        function.argtypes, function.restype = signatures[name], None
     return Library(functions, code.level, code.compiler)
+
+
+def has_tiles() -> bool:
+    """Whether the kernels multiply matrices themselves, in bfloat16 by AMX."""
+    kernels = library()
+    return kernels is not None and kernels.level == AMX
 
 
 def call(name: str, *arguments: Tensor | int | float | None) -> None:

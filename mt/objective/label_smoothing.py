@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from mt.data.batching import Batch
+from mt.data.tokenizer import TokenizerPair
 from mt.kernels.cross_entropy import cross_entropy_
-from mt.kernels.linear import product
+from mt.kernels.products import products
 from mt.model.seq2seq import Seq2Seq
 from mt.objective.contract import Loss
 from mt.objective.teacher_forcing import teacher_forcing
@@ -45,6 +46,9 @@ class LabelSmoothedCrossEntropy:
     def check(self, model: Seq2Seq) -> None:
         """Every model will do."""
 
+    def check_tokenizers(self, tokenizers: TokenizerPair) -> None:
+        """All will do."""
+
     def cross_entropy(self, states_ND: Tensor, output: nn.Linear, targets_N: Tensor) -> CrossEntropy:
         """Of N target tokens, given the decoder's states and the output projection (which has no bias)."""
         return CrossEntropy(*_FusedLoss.apply(states_ND, output.weight, targets_N, self.smoothing, self.chunk_tokens))
@@ -70,30 +74,28 @@ class _FusedLoss(torch.autograd.Function):
     def forward(context, states_ND, weight_VD, targets_N, smoothing, chunk_tokens):
         device = states_ND.device.type
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else states_ND.dtype
-        states, weight = states_ND.detach().to(dtype), weight_VD.detach().to(dtype)
-        vocab_size = weight.shape[0]
+        states_ND, weight_VD = states_ND.detach(), weight_VD.detach()
+        states, of = states_ND.to(dtype), products([weight_VD], dtype)
+        vocab_size = len(weight_VD)
         needs_gradient = any(context.needs_input_grad)
-        smoothed, plain = states_ND.new_zeros((), dtype=torch.float32), states_ND.new_zeros((), dtype=torch.float32)
+        smoothed, plain = states.new_zeros((), dtype=torch.float32), states.new_zeros((), dtype=torch.float32)
         states_gradient = torch.empty_like(states) if needs_gradient else None
-        weight_gradient = torch.zeros_like(weight, dtype=torch.float32) if needs_gradient else None
+        weight_gradient = torch.zeros_like(weight_VD, dtype=torch.float32) if needs_gradient else None
         with torch.autocast(device, enabled=False):
             for start in range(0, len(states), chunk_tokens):
                 chunk_CD = states[start : start + chunk_tokens]
-                gradient_CV = product(chunk_CD, weight)  # logits, which become d loss / d logits in place
+                gradient_CV = of.forward(chunk_CD, [])  # logits, which become d loss / d logits in place
                 plain_part, uniform_part = cross_entropy_(
                     gradient_CV, targets_N[start : start + chunk_tokens], smoothing, has_gradient=needs_gradient
                 )
                 plain += plain_part
                 smoothed += (1.0 - smoothing) * plain_part + smoothing * uniform_part
                 if states_gradient is not None and weight_gradient is not None:
-                    states_gradient[start : start + chunk_tokens] = product(gradient_CV, weight.T)
-                    if dtype == torch.float32:
-                        weight_gradient.addmm_(gradient_CV.T, chunk_CD)
-                    else:
-                        weight_gradient += gradient_CV.T @ chunk_CD
+                    states_gradient[start : start + chunk_tokens] = of.backward(gradient_CV)
+                    of.add_gradient(gradient_CV, chunk_CD, weight_gradient)
             if needs_gradient and smoothing:
                 # a constant in all logits' gradients needs no pass over them: its products are sums of rows
-                states_gradient -= (smoothing / vocab_size * weight.float().sum(dim=0)).to(dtype)
+                states_gradient -= (smoothing / vocab_size * weight_VD.float().sum(dim=0)).to(dtype)
                 weight_gradient -= smoothing / vocab_size * states.float().sum(dim=0)
         context.save_for_backward(states_gradient, weight_gradient)
         context.states_dtype, context.weight_dtype = states_ND.dtype, weight_VD.dtype

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -25,7 +26,6 @@ from mt.data.batching import Guiding, MakeSource, TokenBatches
 from mt.data.prepare import Prepared, check_preparable, corpus_fingerprint, former_fingerprints, prepare
 from mt.data.settings import DataSettings
 from mt.data.sources import reads_untagged, sources_of, target_languages
-from mt.data.store import Store
 from mt.data.tags import check_tagged, tags_of_tokenizer
 from mt.data.tokenizer import TokenizerPair, TokenizerSettings
 from mt.device import choose_device, choose_precision, set_up_training
@@ -35,9 +35,10 @@ from mt.objective.contract import Objective
 from mt.objective.guided import Guidance
 from mt.training.distributed import Ranks
 from mt.training.ema import MovingAverage
+from mt.training.fitting import AnyShards, check_fits_corpus
 from mt.training.learner import Learner
 from mt.training.parameters import check_freeze, freeze
-from mt.training.picture_boxes import check_boxes, guide_by_boxes
+from mt.training.picture_boxes import BoxGuide, check_boxes
 from mt.training.settings import TrainerSettings
 from mt.training.source_images import source_images
 from mt.training.source_lexicon import LexiconSettings, fill_lexicon
@@ -45,7 +46,7 @@ from mt.training.source_sentences import check_sentences, with_separator
 from mt.training.source_trees import source_trees
 from mt.training.starting_point import StartingPoint
 from mt.training.tracker import Tracker
-from mt.training.word_links import check_links, find_links, guide_of
+from mt.training.word_links import check_links, find_links, guide_of, priors_of
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +56,12 @@ LONG_PIECES = 1024  # from this source length on, memory matters more than time
 GROUPS = ("data", "tokenizer", "model", "objective", "optimizer", "schedule", "search", "tracker")
 OWN = ("batches", "guidance", "lexicon", "scores", "trainer", "validation", "final")
 SETTINGS = ("name", "folder", "fresh", "resume", *GROUPS, *OWN)
-MAY_BE_MISSING = ("start_from", "new_vocabulary", "freeze")  # as in settings of earlier versions: null
+MAY_BE_MISSING = (
+    "start_from",
+    "new_vocabulary",
+    "tokenizer_from",
+    "freeze",
+)  # as in settings of earlier versions: null
 
 # by name: the class that a part must be of, where there is one
 KINDS = {
@@ -142,7 +148,7 @@ class Parts:
 
     @property
     def kept_tokenizers(self) -> TokenizerPair | None:
-        """The tokenizers of the checkpoint that the training starts from; None where new ones are learned."""
+        """The tokenizers of the checkpoint that gives them (`StartingPoint`); None where new ones are learned."""
         return self.start.tokenizers if self.start else None
 
     @property
@@ -224,7 +230,7 @@ class Parts:
         if "max_tokens" not in self.make_batches.keywords:
             raise ValueError("batches needs the setting max_tokens")
         if self.data.keep_shards is not None:
-            shards = _AnyShards(self.data.max_pieces)
+            shards = AnyShards(self.data.max_pieces)
             tokenizers: Any = None  # not needed, since no batch is read
             TokenBatches(shards, tokenizers, seed=0, **self.make_batches.keywords)
         elif mixture := self.make_batches.keywords.get("mixture"):
@@ -237,11 +243,14 @@ class Parts:
         try:
             with torch.device("meta"):  # sizes without memory
                 model = build(node, source_vocab_size=sizes[0], target_vocab_size=sizes[1])
+                model = self.start.changed(model) if self.start else model
         except (RuntimeError, TypeError, OverflowError) as error:  # torch on sizes that no tensor has
             raise ValueError(f"model cannot be built: {error}") from error
         self.whole_objective.check(model)
         if self.guidance.links == "boxes" and model.image is None:
             raise ValueError("guidance.links (boxes) needs a model that sees: +image@model.beside.image=regions")
+        if kept:
+            self.whole_objective.check_tokenizers(kept)
         is_in_shards = self.data.keep_shards is not None
         check_links(self.guidance.links, is_in_shards=is_in_shards)
         if model.lexicon is not None:
@@ -267,9 +276,11 @@ class Assembly:
     def of(cls, parts: Parts, prepared: Prepared) -> Assembly:
         """Builds the model, and checks it against the corpus. Raises ValueError where they do not go together."""
         data, tokenizers = parts.data, prepared.tokenizers
+        parts.whole_objective.check_tokenizers(tokenizers)
         torch.manual_seed(parts.trainer.seed)
         node = with_separator(parts.model_node, data.document, tokenizers.source)
         model = build(node, source_vocab_size=tokenizers.source.size, target_vocab_size=tokenizers.target.size)
+        model = parts.start.changed(model) if parts.start else model
         check_sentences(model)
         check_fits_corpus(model, tokenizers, max_pieces=data.max_pieces)
         make_source = source_images(model, prepared, data.images, source_trees(model, prepared))
@@ -279,6 +290,7 @@ class Assembly:
             model=node,
             source_language=data.source_language,
             target_language=data.target_language,
+            changes=list(parts.start.changes) if parts.start else [],
             max_pieces=data.max_pieces,
             document=data.document,
             images=None if model.image is None else data.images,
@@ -309,7 +321,7 @@ class Assembly:
         if guidance.links == "boxes":
             check_boxes(self.prepared)
             assert self.model.image is not None  # checked with the parts
-            guide: Guiding | None = guide_by_boxes(self.prepared, self.model.image, shift=guidance.shift)
+            guide: Guiding | None = BoxGuide(self.prepared, self.model.image, shift=guidance.shift)
         else:
             ranks.on_first_rank(lambda: find_links(guidance.links, self.prepared))
             guide = guide_of(guidance, self.prepared)
@@ -324,6 +336,14 @@ class Assembly:
             rank=ranks.rank,
             world_size=ranks.world_size,
         )
+
+    @property
+    def priors(self) -> Path | None:
+        """Where the priors of learned links lie once `batches` or a lexicon has needed them; else None."""
+        guiding, links = self.parts.guidance.links, [self.parts.guidance.links]
+        if self.model.lexicon is not None:
+            links.append(self.parts.lexicon.links or guiding or "learned")
+        return priors_of(links, self.prepared)
 
     def valid_batches(self) -> TokenBatches:
         """The validation pairs once, by length, for the loss."""
@@ -354,33 +374,6 @@ class Assembly:
             max_tokens=self.parts.make_batches.keywords["max_tokens"],
             ranks=ranks or Ranks(),
         )
-
-
-def check_fits_corpus(model: Seq2Seq, tokenizers: TokenizerPair, *, max_pieces: int) -> None:
-    """Raises ValueError where the model's vocabulary or its positions do not suit the prepared corpus."""
-    if model.is_source_tied and not tokenizers.is_joint:
-        raise ValueError("model.tie (all) needs one joint vocabulary: use model.tie=target or tokenizer.joint=true")
-    if model.max_length is not None and model.max_length <= max_pieces:
-        raise ValueError(
-            f"model.max_positions ({model.max_length}) must be above data.max_pieces ({max_pieces}): EOS takes one"
-        )
-
-
-@dataclass(frozen=True)
-class _AnyShards:
-    """Takes the place of a sharded corpus that is not prepared yet, so that `TokenBatches` can check its settings."""
-
-    max_pieces: int
-    folder: str = "data.train"
-
-    def __len__(self) -> int:
-        return 1
-
-    def store(self, number: int) -> Store:
-        raise NotImplementedError
-
-    def prefetch(self, number: int) -> None:
-        raise NotImplementedError
 
 
 def _part(name: str, node: Any) -> Any:

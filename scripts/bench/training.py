@@ -2,9 +2,10 @@
 
 Every run is a process of its own that trains from nothing and is stopped; the tools take turns. Its speed is that
 between two updates, the first one after the warm-up and the last one: real target tokens (pieces and one end of
-sentence a sentence, no padding) by the seconds between them. Ours is the command `python -m mt.train`, read from its
-metrics.jsonl; the peers count in peers/meter.py. Beside them stands how fast this machine multiplies matrices, which
-bounds everybody.
+sentence a sentence, no padding) by the seconds between them, of the clock and of the processor. With one thread
+(OMP_NUM_THREADS=1) the processor's are those that other work on the machine changes least. Ours is the command
+`python -m mt.train`, read from its metrics.jsonl; the peers count in peers/meter.py. Beside them stands how fast this
+machine multiplies matrices, which bounds everybody.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from setting import (
 )
 
 EVER = 10**7  # updates
+SPEED = "target_tokens_per_second"
 START_LIMIT = 180  # seconds until the first update
 
 
@@ -93,9 +95,10 @@ class Window:
         if first is None or rows[-1]["seconds"] - rows[first]["seconds"] < self.seconds:
             return None
         start, end, updates = rows[first], rows[-1], len(rows) - 1 - first
-        seconds, tokens = (end[name] - start[name] for name in ("seconds", "target_tokens"))
+        seconds, cpu_seconds, tokens = (end[name] - start[name] for name in ("seconds", "cpu_seconds", "target_tokens"))
         result = {
             "target_tokens_per_second": tokens / seconds,
+            "target_tokens_per_cpu_second": tokens / cpu_seconds,
             "measured_seconds": seconds,
             "updates": updates,
             "target_tokens_per_update": tokens / updates,
@@ -167,9 +170,10 @@ def _measure(
     with watched(command, log=work.scratch / "log.txt", environment=environment) as running:
         rows: list[dict] = []
         while (result := window.measured(rows)) is None:
-            time.sleep(0.2)
+            time.sleep(0.1)
             running.check()
-            rows = read(updates)
+            so_far = running.cpu_seconds()  # of updates that were not there when last looked at
+            rows += [{**row, "cpu_seconds": so_far} for row in read(updates)[len(rows) :]]
             if not rows and time.monotonic() - start > START_LIMIT:
                 raise Failure(f"no update in {START_LIMIT} s")
         return {**result, "peak_mib": running.peak_mib, "process_seconds": time.monotonic() - start}

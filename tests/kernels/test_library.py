@@ -39,7 +39,9 @@ def tool(folder, name, text):
 @pytest.mark.parametrize(
     "setting, flags, chosen",
     [
-        ("auto", AVX512 | {"avx512_bf16", "avx512_vnni"}, "avx512_bf16"),
+        ("auto", AVX512 | {"avx512_bf16", "avx512_vnni", "amx_tile", "amx_bf16"}, "amx"),
+        ("avx512_bf16", AVX512 | {"avx512_bf16", "avx512_vnni", "amx_tile", "amx_bf16"}, "avx512_bf16"),
+        ("amx", AVX512 | {"avx512_bf16", "avx512_vnni", "amx_tile"}, "avx512_bf16"),
         ("auto", AVX512 | {"avx512_bf16"}, "avx512"),
         ("auto", AVX512, "avx512"),
         ("auto", {"avx2", "fma", "f16c", "avx512f"}, "avx2"),
@@ -59,7 +61,7 @@ def test_an_old_processor_and_the_setting_off_have_no_kernels():
 
 
 def test_a_wrong_setting_is_refused_by_name_and_value():
-    with pytest.raises(ValueError, match=r"MT_KERNELS \(no\) must be auto, off, avx512_bf16, avx512 or avx2"):
+    with pytest.raises(ValueError, match=r"MT_KERNELS \(no\) must be auto, off, amx, avx512_bf16, avx512 or avx2"):
         choose_level("no", AVX512)
 
 
@@ -126,4 +128,19 @@ def test_the_sources_are_part_of_the_package():
 def test_what_was_compiled_here_has_every_function():
     found = found_or_reason()
     assert isinstance(found, Library)
-    assert set(found.functions) == set(kernels.SIGNATURES)
+    tiles = kernels.TILE_SIGNATURES if found.level == "amx" else {}
+    assert set(found.functions) == {*kernels.SIGNATURES, *tiles}
+
+
+def test_without_amx_in_compiler_or_system_the_next_instruction_set_is_taken(anew, monkeypatch, tmp_path):
+    monkeypatch.setattr(compiling, "processor_flags", lambda: LEVELS[0].needs)
+    tried = []
+
+    def refused(level):
+        tried.append(level.name)
+        raise Missing(f"no {level.name}")
+
+    monkeypatch.setattr(compiling, "compiled", refused)
+    assert library() is None
+    assert tried == ["amx", "avx512_bf16"]
+    assert "no avx512_bf16" in kernels.description()

@@ -10,6 +10,7 @@ from mt.kernels.attention import attend, attends, torch_attend
 from mt.kernels.dropout import add_dropped, dropped
 from mt.kernels.linear import Linear, linear, torch_linear
 from mt.kernels.norm import norm, torch_norm
+from mt.kernels.products import PlainProducts, TileProducts, products
 from tests.kernels.levels import HERE, at_level
 
 pytestmark = pytest.mark.skipif(not HERE, reason="no kernels on this machine")
@@ -102,6 +103,49 @@ def test_products_of_several_layers(level, relu, sizes, under_autocast):
         with at_level(name), torch.autocast("cpu", dtype=torch.bfloat16, enabled=under_autocast):
             results.append(outcome(lambda x, *_: function(x, layers, relu=relu), inputs))  # noqa: B023
     assert_equal(results[1], results[0], torch.bfloat16 if under_autocast else torch.float32)
+
+
+@levels
+@pytest.mark.parametrize("outputs", [[32], [96, 64], [64, 40]], ids=str)
+@pytest.mark.parametrize("rows, inputs", [(0, 32), (1, 64), (33, 96), (601, 32), (70, 2080)])
+def test_products_in_bfloat16_sum_in_float32(level, outputs, rows, inputs):
+    torch.manual_seed(0)
+    weights = [torch.randn(size, inputs) for size in outputs]
+    biases = [torch.randn(size) for size in outputs]
+    x, dy = (torch.randn(rows, size).bfloat16() for size in (inputs, sum(outputs)))
+    weight = torch.cat(weights).bfloat16().float()
+    into = torch.ones(sum(outputs), inputs)
+    with at_level(level):
+        of = products(weights, torch.bfloat16)
+        assert isinstance(of, TileProducts) == (level == "amx")
+        ours = [of.forward(x, biases), of.forward(x, [], relu=True), of.backward(dy), *of.gradients(dy, x)]
+        of.add_gradient(dy, x, into)
+        ours.append(into)
+    plain = x.float() @ weight.T
+    gradient = dy.float().T @ x.float()
+    oracle = [plain + torch.cat(biases), plain.relu(), dy.float() @ weight, gradient, dy.float().sum(0), gradient + 1]
+    close = {"rtol": 0.02, "atol": 0.02 * inputs**0.5}  # one rounding; two where the bias was rounded
+    for one, other in zip(ours, oracle, strict=True):
+        torch.testing.assert_close(one.float(), other, **close)
+    if level == "amx":
+        torch.testing.assert_close(ours[3:], oracle[3:], rtol=1e-4, atol=1e-3)
+
+
+@levels
+def test_products_of_other_inputs_are_left_to_onednn(level):
+    with at_level(level):
+        assert isinstance(products([torch.randn(32, 40)], torch.bfloat16), PlainProducts)
+        assert isinstance(products([torch.randn(32, 32)], torch.float32), PlainProducts)
+        assert isinstance(products([torch.randn(8, 32), torch.randn(32, 32)], torch.bfloat16), PlainProducts)
+
+
+@levels
+@pytest.mark.parametrize("inputs", [6, 32])
+def test_nan_in_a_product_stays_in_its_row(level, inputs):
+    x, layer = torch.randn(40, inputs), Linear(inputs, 32, relu=True)
+    x[3, 2] = float("nan")
+    with at_level(level), torch.autocast("cpu", dtype=torch.bfloat16):
+        assert layer(x).isnan().any(dim=1).nonzero().tolist() == [[3]]
 
 
 @levels

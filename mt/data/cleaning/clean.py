@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from itertools import compress
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from mt.data.block import READ, Block, in_blocks
+from mt.data.cleaning.checks.function_words import without_own_words
+from mt.data.cleaning.plain import PlainPairs
 from mt.data.cleaning.repeats import Repeats, repeat_keys, repeat_rules, single_blanks
-from mt.data.cleaning.rules import broken_rule
+from mt.data.cleaning.rules import broken_rule, wrong_language
+from mt.data.cleaning.seen import Seen, caption_rules
 from mt.data.cleaning.settings import SAME, CleaningSettings
 from mt.data.document import apart
 from mt.data.held_out import HeldOut
-from mt.data.images.decode import PictureFault, PictureReader
-from mt.data.images.picture import Picture
+from mt.data.images.decode import PictureReader
 from mt.data.images.settings import ImageSettings
 from mt.data.ledger import Ledger
 from mt.data.pair import Corpus, Pair
@@ -53,8 +54,7 @@ class Judged:
     block: Block
     reasons: dict[int, str]
     keys: list[np.ndarray]
-    pictures: list[bytes | None] | None = None  # digests, a pair each; None: no pair has a picture
-    pixels: dict[bytes, Picture] = field(default_factory=dict)  # by digest
+    seen: Seen | None = None  # the pictures; None: no pair has one
 
 
 class HeldOutPairs:
@@ -65,31 +65,31 @@ class HeldOutPairs:
 
     def __init__(self, parts: Sequence[HeldOut], data: DataSettings) -> None:
         self._same, tags = data.cleaning.held_out, tags_of(data.valid, *data.tests.values())
-        self._keys = frozenset(
-            key.casefold()
+        texts = [
+            (single_blanks(apart(without_tag(source, tags))[1].strip()), single_blanks(target.strip()))
             for part in parts
             if part.pictures is None  # else the picture decides
             for source, target in zip(part.sources, part.targets, strict=True)
-            for key in SAME[self._same](
-                single_blanks(apart(without_tag(source, tags))[1].strip()), single_blanks(target.strip())
-            )
-        )
-        self._pictures = frozenset(
-            digest for part in parts if part.pictures is not None for digest in part.pictures.digests
-        )
+        ]
+        self._keys = frozenset(key.casefold() for key in SAME[self._same](texts))
         # folding is slow, and the first letters exclude most pairs
         self._starts = frozenset(key[:START] for key in self._keys)
 
-    def shows(self, picture: bytes) -> bool:
+        pictures = (part.pictures.digests for part in parts if part.pictures is not None)
+        self._pictures = frozenset[bytes]().union(*pictures)
+
+    def shows(self, picture: bytes | None) -> bool:
         """Whether a held-out pair has the picture with this digest."""
         return self._same != "none" and picture in self._pictures
 
-    def holds(self, source: str, target: str) -> bool:
-        """Whether a pair, with its runs of blanks collapsed, shares a key with a held-out pair."""
-        return any(
-            key[:START].casefold()[:START] in self._starts and key.casefold() in self._keys
-            for key in SAME[self._same](source, target)
-        )
+    def held(self, texts: Sequence[tuple[str, str]]) -> list[int]:
+        """The places of the pairs, with their runs of blanks collapsed, that share a key with a held-out pair."""
+        keys = SAME[self._same](texts) if self._keys else []
+        return [
+            place * len(texts) // len(keys)
+            for place, key in enumerate(keys)
+            if key[:START].casefold()[:START] in self._starts and key.casefold() in self._keys
+        ]
 
 
 class Judge:
@@ -106,91 +106,56 @@ class Judge:
         held_out: HeldOutPairs,
         decode: PictureReader,
     ) -> None:
-        self._settings = settings
+        self._settings, self._of_captions, self._decode = settings, caption_rules(settings), decode
         self._tag = source.tag
         self._languages = languages
         self._held_out = held_out
-        self._decode = decode
+        self._plain = PlainPairs(settings, *languages)
 
     def __call__(self, raw: Raw) -> Judged:
-        block, reasons = raw.block, dict(raw.faults)
-        seen = self._pictures(block, reasons)
-        sources, targets = ([line.strip() for line in block.lines(side)] for side in ("source", "target"))
-        texts = list(zip(map(single_blanks, sources), map(single_blanks, targets), strict=True))
-        for place, pair in enumerate(map(Pair, (apart(source)[1].strip() for source in sources), targets)):
-            if place in reasons:
-                continue
-            picture = None if seen is None else seen.digests[place]
-            if picture is not None and not is_visible(pair.source):
+        block, reasons, settings = raw.block, dict(raw.faults), self._settings
+        seen = None if block.image is None else Seen.of(block, reasons, self._decode)
+        sources, targets = block.lines("source"), block.lines("target")
+        is_plain = self._plain(block)
+        texts = list(zip(sources, targets, strict=True))  # with single blanks
+        alone = texts.copy()  # without context
+        has_changed = False
+        for place in np.flatnonzero(~is_plain).tolist():
+            source, target = sources[place].strip(), targets[place].strip()
+            has_changed |= (source, target) != texts[place]
+            sources[place], targets[place] = source, target
+            sentence = apart(source)[1].strip()
+            texts[place] = single_blanks(source), single_blanks(target)
+            alone[place] = single_blanks(sentence), texts[place][1]
+            if seen is not None and seen.digests[place] is not None and not is_visible(sentence):
                 # a caption: the rules that compare both sides find nothing to compare
-                pair = pair._replace(source=pair.target)
-                reason = broken_rule(pair, self._of_captions, self._languages[1], self._languages[1])
+                reason = broken_rule(Pair(target, target), self._of_captions, *self._languages[1:] * 2)
             else:
-                reason = broken_rule(pair, self._settings, *self._languages)
+                reason = broken_rule(Pair(sentence, target), settings, *self._languages)
             if reason is not None:
-                pass
-            elif picture is not None:
-                reason = "picture in valid or test" if self._held_out.shows(picture) else None
-            elif self._held_out.holds(single_blanks(pair.source), texts[place][1]):
-                reason = f"in valid or test (same {self._settings.held_out})"
+                reasons.setdefault(place, reason)
+        for place in without_own_words(texts, *self._languages) if settings.drop_wrong_language else ():
+            reason = wrong_language(*texts[place], *self._languages) if is_plain[place] else None
             if reason is not None:
-                reasons[place] = reason
+                reasons.setdefault(place, reason)
+        for place in self._held_out.held(alone):
+            reasons.setdefault(place, f"in valid or test (same {settings.held_out})")
         known = {name: None if getattr(block, name) is None else block.lines(name) for name in READ}
         if seen is not None:
+            for place, digest in enumerate(seen.digests):
+                if self._held_out.shows(digest):
+                    reasons.setdefault(place, "picture in valid or test")
             known["boxes"] = seen.boxes if any(seen.boxes) else None
-            # equal sentences about two pictures are two pairs
-            texts = [
-                texts[place] if digest is None else (f"{digest.hex()} {texts[place][0]}", texts[place][1])
-                for place, digest in enumerate(seen.digests)
-            ]
+            texts = seen.keyed(texts)
         if self._tag is not None:
             sources = [f"{self._tag} {source}".rstrip() for source in sources]
             texts = [(f"{self._tag} {source}", target) for source, target in texts]
             known["links"] = known["links"] and [moved_links(line) for line in known["links"]]
             known["tree"] = known["tree"] and [moved_tree(line) for line in known["tree"]]
-        keys = repeat_keys(repeat_rules(self._settings), [text for n, text in enumerate(texts) if n not in reasons])
-        judged = Judged(Block.of(sources, targets, **known), reasons, keys)
-        return judged if seen is None else replace(judged, pictures=seen.digests, pixels=seen.pixels)
-
-    def _pictures(self, block: Block, reasons: dict[int, str]) -> _Seen | None:
-        """Decodes the pictures of a block; those that cannot be read are added to `reasons`."""
-        if block.image is None:
-            return None
-        seen = _Seen([None] * len(block), block.lines("boxes"), {})
-        for place, name in enumerate(block.lines("image")):
-            if place in reasons or not name:
-                continue
-            try:
-                decoded = self._decode(name)
-                seen.boxes[place] = decoded.boxes(seen.boxes[place])
-            except PictureFault as error:
-                reasons[place] = error.fault.reason
-            except ValueError:
-                reasons[place] = "malformed boxes"
-            else:
-                seen.digests[place] = decoded.digest
-                seen.pixels[decoded.digest] = decoded.pixels
-        return seen
-
-    @property
-    def _of_captions(self) -> CleaningSettings:
-        """The rules for a text without another side."""
-        return replace(
-            self._settings,
-            max_length_ratio=None,
-            drop_identical=False,
-            drop_address_mismatch=False,
-            numbers="any",
-            drop_wrong_language=False,
-        )
-
-
-class _Seen(NamedTuple):
-    """The pictures of a block: digests and boxes, a pair each, and pixels by digest."""
-
-    digests: list[bytes | None]
-    boxes: list[str]
-    pixels: dict[bytes, Picture]
+        good = [text for place, text in enumerate(texts) if place not in reasons] if reasons else texts
+        keys = repeat_keys(repeat_rules(settings), good)
+        is_same = self._tag is None and not has_changed and seen is None
+        return Judged(block if is_same else Block.of(sources, targets, **known), reasons, keys, seen)
 
 
 def clean_corpus(
@@ -219,11 +184,8 @@ def clean_corpus(
             judge = Judge(settings, source, source.languages(languages), held_out, decode)
             for judged in map_in_order(judge, _read(source.corpus, settings), num_processes):
                 kept, is_kept = _kept(judged, repeats, [rule.reason for rule in rules], ledger)
-                if judged.pictures is not None:
-                    digests = compress(judged.pictures, is_kept)
-                    kept = writer.with_pictures(
-                        kept, [None if one is None else (one, judged.pixels[one]) for one in digests]
-                    )
+                if judged.seen is not None:
+                    kept = writer.with_pictures(kept, list(compress(judged.seen.pictures(), is_kept)))
                 writer.write(kept)
                 progress.add(len(judged.block))
             if ledger.num_kept == 0 and isinstance(corpus, Sources):
@@ -240,7 +202,7 @@ def _read(corpus: Corpus, settings: CleaningSettings) -> Iterator[Raw]:
         faults = {}
         for place, pair in enumerate(pairs):
             if pair.fault is not None:
-                if settings.malformed == "refuse":
+                if pair.fault.is_damage and settings.malformed == "refuse":
                     raise ValueError(f"{pair.fault.message}; data.cleaning.malformed=drop drops and counts such lines")
                 faults[place] = pair.fault.reason
         yield Raw(Block.of_pairs(pairs), faults)
@@ -255,11 +217,10 @@ def _kept(judged: Judged, repeats: Repeats, repeat_reasons: list[str], ledger: L
     broken = repeats.admit(judged.keys, len(open_))
     reasons |= {int(open_[place]): repeat_reasons[broken[place] - 1] for place in np.flatnonzero(broken)}
     is_kept[list(reasons)] = False
-    sources, targets = (block.raw_lines(side) if reasons else [] for side in ("source", "target"))
     place = 0
-    for dropped in sorted(reasons):
+    for dropped, pair in zip(sorted(reasons), block.only(~is_kept).pairs(), strict=True):
         ledger.keep(dropped - place)
-        ledger.drop(reasons[dropped], Pair(sources[dropped].decode(), targets[dropped].decode()))
+        ledger.drop(reasons[dropped], pair)
         place = dropped + 1
     ledger.keep(len(block) - place)
     return block.only(is_kept), is_kept

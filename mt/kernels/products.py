@@ -1,0 +1,168 @@
+"""The three products of a linear layer (x Wᵀ, dy W, dyᵀ x) in bfloat16 or float32, without autograd.
+
+In bfloat16, on a processor with AMX, they are those of `products.c`, which needs no preparation for a new number of
+rows; elsewhere oneDNN's, or torch's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from mt.kernels.library import applies_to, call, has_tiles
+
+# N rows, I inputs, O outputs of all weights together, W outputs in whole blocks
+
+BLOCK = 32  # rows and columns of what AMX multiplies at once
+
+
+class Products(Protocol):
+    """Of weights (each outputs x inputs) side by side, which read the same inputs."""
+
+    def forward(self, x_NI: Tensor, biases: Sequence[Tensor], *, relu: bool = False) -> Tensor:
+        """x Wᵀ + bias (none, if there are no biases), or relu of it, in the type of x. May be part of wider rows."""
+        ...
+
+    def backward(self, dy_NO: Tensor) -> Tensor:
+        """dy W."""
+        ...
+
+    def add_gradient(self, dy_NO: Tensor, x_NI: Tensor, into_OI: Tensor) -> None:
+        """Adds dyᵀ x, the gradient of the weights, to `into_OI` (float32)."""
+        ...
+
+    def gradients(self, dy_NO: Tensor, x_NI: Tensor) -> tuple[Tensor, Tensor]:
+        """The gradients of weights and biases: dyᵀ x, and the sums of dy's columns in float32."""
+        ...
+
+
+def products(weights: Sequence[Tensor], dtype: torch.dtype) -> Products:
+    """The products of these weights in `dtype`."""
+    if dtype == torch.bfloat16 and applies_to(*weights) and has_tiles() and _fits_tiles(weights):
+        return TileProducts(weights)
+    return PlainProducts(weights, dtype)
+
+
+def multiplies(dtype: torch.dtype) -> bool:
+    """Whether this build of torch has oneDNN, and this processor its products in `dtype`."""
+    if not torch.backends.mkldnn.is_available():
+        return False
+    return dtype == torch.float32 or (dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def _fits_tiles(weights: Sequence[Tensor]) -> bool:
+    if weights[0].shape[1] % BLOCK or not weights[0].shape[1]:
+        return False
+    # only the last one can be filled up
+    return all(weight.is_contiguous() for weight in weights) and not any(len(one) % BLOCK for one in weights[:-1])
+
+
+class PlainProducts:
+    """By oneDNN, where it has them, else by torch."""
+
+    def __init__(self, weights: Sequence[Tensor], dtype: torch.dtype):
+        self.weight_OI = joined(weights, dtype)
+
+    def forward(self, x_NI: Tensor, biases: Sequence[Tensor], *, relu: bool = False) -> Tensor:
+        out_NO = _product(x_NI, self.weight_OI, joined(biases, x_NI.dtype) if biases else None)
+        return out_NO.relu_() if relu else out_NO  # not by oneDNN, which turns NaN into 0
+
+    def backward(self, dy_NO: Tensor) -> Tensor:
+        return _product(dy_NO, self.weight_OI.T, None)
+
+    def add_gradient(self, dy_NO: Tensor, x_NI: Tensor, into_OI: Tensor) -> None:
+        if x_NI.dtype == torch.float32:
+            into_OI.addmm_(dy_NO.T, x_NI)
+        else:
+            into_OI += dy_NO.T @ x_NI
+
+    def gradients(self, dy_NO: Tensor, x_NI: Tensor) -> tuple[Tensor, Tensor]:
+        sums_O = torch.empty(dy_NO.shape[1])
+        call("column_sums", dy_NO.contiguous(), dy_NO.dtype == torch.bfloat16, sums_O, *dy_NO.shape)
+        return dy_NO.T @ x_NI, sums_O
+
+
+class TileProducts:
+    """By AMX, in bfloat16; the weights may be float32. They must not change before the gradients are computed."""
+
+    def __init__(self, weights: Sequence[Tensor]):
+        self.weights = weights
+        self.num_inputs = weights[0].shape[1]
+        self.num_outputs = sum(len(weight) for weight in weights)
+        self.width = -(-self.num_outputs // BLOCK) * BLOCK  # of rows of outputs, with zeros behind them
+        self._packed: dict[bool, Tensor] = {}
+
+    def forward(self, x_NI: Tensor, biases: Sequence[Tensor], *, relu: bool = False) -> Tensor:
+        bias_O = None
+        if biases:
+            bias_O = torch.nn.functional.pad(joined(biases, torch.float32), (0, self.width - self.num_outputs))
+        return self._product(x_NI, False, bias_O, relu)[:, : self.num_outputs]
+
+    def backward(self, dy_NO: Tensor) -> Tensor:
+        return self._product(self._with_whole_rows(dy_NO), True)
+
+    def add_gradient(self, dy_NO: Tensor, x_NI: Tensor, into_OI: Tensor) -> None:
+        if self.width == self.num_outputs:
+            self._gradient(dy_NO, x_NI, into_OI, None, adds=True)
+        else:
+            into_OI += self._gradient(dy_NO, x_NI, self._new_gradient(), None)
+
+    def gradients(self, dy_NO: Tensor, x_NI: Tensor) -> tuple[Tensor, Tensor]:
+        sums_O = torch.empty(self.width)
+        return self._gradient(dy_NO, x_NI, self._new_gradient(), sums_O), sums_O[: self.num_outputs]
+
+    def _new_gradient(self) -> Tensor:
+        return torch.empty(self.width, self.num_inputs)
+
+    def _gradient(
+        self, dy_NO: Tensor, x_NI: Tensor, to_WI: Tensor, sums_W: Tensor | None, *, adds: bool = False
+    ) -> Tensor:
+        dy_NW, x_NI = self._with_whole_rows(dy_NO), x_NI.contiguous()
+        sizes = (len(dy_NO), self.width, self.num_inputs)
+        call("tile_weight_gradient", dy_NW, dy_NW.stride(0), x_NI, x_NI.stride(0), to_WI, sums_W, adds, *sizes)
+        return to_WI[: self.num_outputs]
+
+    def _product(self, x: Tensor, turned: bool, bias: Tensor | None = None, relu: bool = False) -> Tensor:
+        rows, (inner, columns) = len(x), (self.num_inputs, self.width)[:: -1 if turned else 1]
+        if rows < BLOCK:
+            x = torch.nn.functional.pad(x, (0, 0, 0, BLOCK - rows))
+        elif x.stride(1) != 1:
+            x = x.contiguous()
+        out = x.new_empty(len(x), columns)
+        call("tile_product", x, x.stride(0), self._tiles(turned), bias, relu, out, columns, *out.shape, inner)
+        return out[:rows]
+
+    def _with_whole_rows(self, dy_NO: Tensor) -> Tensor:
+        """dy_NW: the same, with zeros behind each row."""
+        if self.width == self.num_outputs:
+            return dy_NO if dy_NO.stride(1) == 1 else dy_NO.contiguous()
+        return torch.nn.functional.pad(dy_NO, (0, self.width - self.num_outputs))
+
+    def _tiles(self, turned: bool) -> Tensor:
+        if turned not in self._packed:
+            tiles = torch.empty(self.width * self.num_inputs, dtype=torch.bfloat16)
+            depth, first = (self.width if turned else self.num_inputs) // BLOCK, 0
+            for weight in self.weights:
+                is_bf16, sizes = weight.dtype == torch.bfloat16, weight.shape
+                at = 0 if turned else first * BLOCK * self.num_inputs
+                call("pack_weight", weight.detach(), is_bf16, *sizes, turned, first if turned else 0, depth, tiles[at:])
+                first += -(-len(weight) // BLOCK)
+            self._packed[turned] = tiles
+        return self._packed[turned]
+
+
+def joined(parts: Sequence[Tensor], dtype: torch.dtype) -> Tensor:
+    """The parts side by side in the first dimension, without gradients."""
+    cast = [part.detach().to(dtype) for part in parts]
+    return cast[0] if len(cast) == 1 else torch.cat(cast)
+
+
+def _product(x_NI: Tensor, weight_OI: Tensor, bias_O: Tensor | None) -> Tensor:
+    if applies_to(x_NI, weight_OI) and multiplies(x_NI.dtype):
+        # without a bias torch takes oneDNN for bfloat16 by itself, and a faster call of it
+        if bias_O is not None or x_NI.dtype == torch.float32:
+            return torch.ops.mkldnn._linear_pointwise(x_NI, weight_OI, bias_O, "none", [], "")
+    return torch.nn.functional.linear(x_NI, weight_OI, bias_O)

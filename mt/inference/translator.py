@@ -18,7 +18,6 @@ from mt.alignment.tree import Trees
 from mt.checkpoint.folder import LoadedModel, load_checkpoint
 from mt.checkpoint.outline import kept_tensors
 from mt.data.images.picture import Picture
-from mt.data.images.settings import ImageSettings
 from mt.data.several import Several, with_pictures
 from mt.data.source import Source, Text, stacked
 from mt.data.sources import moved_tree
@@ -83,7 +82,6 @@ class Translator(LineTranslator):
         self.search = search or Beam()
         self.is_packed = False
         self.language = ""  # of its targets, where no tag says another one
-        self.images: ImageSettings | None = None  # how pictures are prepared for it; None: it sees none
         source = tokenizers.source
         self.trees = Trees(source.pieces(range(source.size))) if self.decodable.needs_trees else None
 

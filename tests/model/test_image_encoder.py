@@ -71,6 +71,7 @@ def batch_of(pictures, lengths, regions=REGIONS, guided=False):
         target_out_BT=padded([[*target, EOS] for target in targets]),
         num_tokens=sum(lengths) + len(lengths),
         indices=torch.arange(len(lengths)),
+        keys_B=torch.arange(len(lengths)),
         guide_BTS=guide,
     )
 

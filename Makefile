@@ -39,11 +39,15 @@ serve: $(INSTALLED)  ## translate over HTTP with the demo's model (trained first
 	@[ -e checkpoints/demo/best ] || $(RUN) -m mt.train experiment=demo
 	@$(RUN) -m mt.serve --checkpoint checkpoints/demo $(ARGS)
 
-test-fast: $(INSTALLED)  ## the tests that need no training, no process and no browser: about two minutes
-	@$(RUN) -m pytest -n auto --dist loadfile -m "not slow" $(ARGS)
+# pytest keeps the test files that it has rewritten, also where Python is told to keep no compiled files: else every run
+# takes 8 s longer
+PYTEST := env -u PYTHONDONTWRITEBYTECODE $(RUN) -m pytest -n auto --dist loadfile
+
+test-fast: $(INSTALLED)  ## the tests that need no training, no process and no browser, and take no second
+	@$(PYTEST) -m "not slow" $(ARGS)
 
 test: $(INSTALLED) lint browser  ## lint, then run the tests (ARGS='-k beam' chooses some); as root on Debian it first installs Chromium
-	@$(RUN) -m pytest -n auto --dist loadfile $(ARGS)
+	@$(PYTEST) $(ARGS)
 
 # what pip installs for the next target, such as transformers==4.57.6
 TRANSFORMERS ?= transformers>=4.57

@@ -2,9 +2,9 @@
 
 Aligns --source with --target, or with the model's own translation. Layers and heads count from 0. In --output:
 alignments.html (to open in a browser: every layer and head, links and gold, in one file that needs no network),
-0001.png and 0001.svg for line 1 (with --grid also 0001.grid.png), alignments.jsonl (tokens, weights and links, a line a
-line), links.pharaoh ("0-0 1-2": source-target, counted from 0, a line a line), about.json (checkpoint, settings and
-error rates).
+0001.png and 0001.svg for line 1 (with --grid also 0001.grid.png), alignments.jsonl (tokens, weights and links of each
+line), links.pharaoh (links of each line, "0-0 1-2": source-target, counted from 0), about.json (checkpoint, settings
+and error rates).
 
 More commands, each with its own --help: `align choose` finds the layer and heads that align best and writes them into
 the checkpoint; `align head` trains an extra alignment head on a checkpoint, whose translations stay the same;

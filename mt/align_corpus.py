@@ -33,8 +33,9 @@ def main(argv: list[str]) -> int:
     from mt.alignment.error_rate import ErrorRate
     from mt.alignment.lexicon_priors import LexiconPriors
     from mt.alignment.links import threshold_links, to_pharaoh
-    from mt.alignment.statistical_aligner import StatisticalAligner, links_of
+    from mt.alignment.statistical_aligner import JUDGED, StatisticalAligner, links_of
     from mt.alignment.symmetrize import SYMMETRIZATIONS, soft_product
+    from mt.checkpoint.priors_file import read_priors
     from mt.data.formats.lines import read_lines
     from mt.evaluation.alignment_input import check_count, read, read_gold
 
@@ -47,7 +48,11 @@ def main(argv: list[str]) -> int:
     gold = read_gold(flags.gold, *in_units, base=flags.gold_base, is_beginning=True) if flags.gold else []
     priors = LexiconPriors({})
     for path in flags.priors or ():
-        priors += LexiconPriors.read(read_lines(path), path)
+        if Path(path).is_dir():
+            file, arrays = read_priors(Path(path))
+            priors += LexiconPriors.of_arrays(arrays, str(file))
+        else:
+            priors += LexiconPriors.read(read_lines(path), path)
     sides = (
         (split(line) if is_visible(line) else [] for line in lines)
         for lines, split in zip((sources, targets), splits, strict=True)
@@ -55,6 +60,9 @@ def main(argv: list[str]) -> int:
     aligner = StatisticalAligner(*sides, priors=priors)
     if aligner.num_left_out:
         log.info("%d of %d pairs have no links: a side is blank or too long", aligner.num_left_out, len(sources))
+    if flags.priors:
+        known, text = aligner.num_priors, "of the pairs of words in this text are known from --priors"
+        log.log(logging.INFO if known else logging.WARNING, "%s %s", f"{known:,}" if known else "none", text)
     if flags.units != WORDS:
         log.info("positions of links count %s, not words", flags.units)
     rate, to_standard = ErrorRate(), flags.output == "-"
@@ -64,8 +72,7 @@ def main(argv: list[str]) -> int:
         whole_file(Path(flags.learned_priors)) if flags.learned_priors else nullcontext() as learned,
     ):
         aligner.fit(**iterations_of(flags), samples=flags.samples, seed=flags.seed, tell=log.info)
-        certainty = aligner.certainty
-        threshold = certainty.threshold if flags.threshold is None else flags.threshold
+        threshold = aligner.certainty.threshold if flags.threshold is None else flags.threshold
         if flags.symmetrize == SOFT_MEAN:
             found = aligner.links(threshold)
         elif flags.symmetrize == SOFT_PRODUCT:
@@ -78,9 +85,11 @@ def main(argv: list[str]) -> int:
                 rate += ErrorRate.of(links, gold[number])
         if learned is not None:
             learned.writelines(aligner.priors().lines())
-    log.info("expected error rate (AER): %.1f; threshold of links: %.2f", 100 * certainty.expected_aer, threshold)
-    if certainty.is_noise:
-        log.warning(certainty.warning)
+    expected = aligner.certainty_of(len(gold) or JUDGED, threshold)
+    of_gold = " of the lines with gold links" if gold else ""
+    log.info("expected error rate (AER)%s: %s; threshold of links: %.2f", of_gold, expected, threshold)
+    if aligner.certainty.is_noise:
+        log.warning(aligner.certainty.warning)
     if gold:
         print(rate, file=sys.stderr if to_standard else sys.stdout)
     return 0
@@ -145,8 +154,8 @@ def parser() -> Flags:
         "--priors",
         metavar="FILE",
         action="append",
-        help="what is known of the languages: the --learned-priors of another corpus, or a dictionary, lines of source"
-        " word, tab, target word; may be given again",
+        help="what is known of the languages: the --learned-priors of another corpus, a checkpoint whose training"
+        " learned links, or a dictionary, lines of source word, tab, target word; may be given again",
     )
     parser.add_argument("--learned-priors", metavar="FILE", help="where the links of words that were learned go")
     parser.add_argument(

@@ -18,7 +18,7 @@ except ImportError:  # Windows
 
 # How OpenMP threads wait for the next parallel part, each name read once by one OpenMP library when it is loaded.
 # By default they spin, holding a core that the thread they wait for may need: on busy cores training was six times
-# slower. A spin this short costs nothing measurable on a quiet machine (docs/training.md, scripts/busy_cores.py).
+# slower. A spin this short costs nothing measurable on a quiet machine (docs/training.md, scripts/bench/waiting.py).
 SPIN_SETTINGS = {
     "GOMP_SPINCOUNT": "3000",  # GNU (torch's builds for Linux): turns of the waiting loop
     "KMP_BLOCKTIME": "1",  # LLVM and Intel (macOS, conda): milliseconds

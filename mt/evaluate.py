@@ -11,17 +11,27 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from mt.command_line import command_name, run
 from mt.data.whole_folder import whole_file
-from mt.flags import Flags, add_batch_tokens, add_checkpoint, add_device, add_engine, add_precision, add_tag, add_trees
+from mt.flags import (
+    Flags,
+    add_batch_tokens,
+    add_beam,
+    add_checkpoint,
+    add_device,
+    add_engine,
+    add_precision,
+    add_tag,
+    add_trees,
+)
 from mt.number import Number
-from mt.search.length_penalty import LEAST_ALPHA, MOST_ALPHA
 
 if TYPE_CHECKING:
     from mt.evaluation.systems import Question
     from mt.evaluation.tokenization import ScoreSettings, Tokenization
+    from mt.inference.translator import Translator
 
 log = logging.getLogger("mt.evaluate")
 
@@ -52,69 +62,23 @@ def main(argv: list[str] | None = None) -> int:
     if not lines:
         raise ValueError(f"{first} has no lines: there is nothing to score")
 
-    how = {}
+    how: dict[str, Any] = {}
     if systems:
         tokenization = _tokenization(settings, flags, None)
     else:
-        from tqdm import tqdm
-
         from mt.checkpoint.steps import newest_run
-        from mt.data.document import contexts
-        from mt.evaluation.alignment_input import read_trees
-        from mt.inference.document import document_of
-        from mt.inference.request import NO_CONTEXT, Request
-        from mt.inference.tags import numbered
-        from mt.inference.translator import Translator
-        from mt.search.beam import adjusted
 
         # opened first: a wrong path should not wait for the translations
         with whole_file(flags.output) if flags.output else nullcontext() as output:
             checkpoints = flags.checkpoint or [str(newest_run())]
             tokenization = _tokenization(settings, flags, checkpoints[0])
-            document = document_of(Path(checkpoints[0])) if flags.document else None
-            how_run = {"device": flags.device, "shortlist": flags.shortlist}
-            if flags.engine:
-                from mt.interchange.translating import load_translator  # and the engine
-
-                translator = load_translator(checkpoints, flags.engine, **how_run)
-            else:
-                translator = Translator.load(*checkpoints, precision=flags.precision, **how_run)
-            translator.tags.check(flags.tag)
-            translator.tags.check_lines(numbered(lines), flags.tag)  # check all lines before minutes of translating
-            search = adjusted(
-                translator.search, beam_size=flags.beam_size, length_penalty=flags.length_penalty, n_best=1
-            )
-            start = time.perf_counter()
-            trees: Sequence[str | None] = [None] * len(lines)
-            if flags.trees:
-                named = " and ".join(checkpoints)
-                trees = read_trees(flags.trees, lines, first, translator=translator, checkpoint=named)
-            of_lines = [NO_CONTEXT] * len(lines) if document is None else contexts(lines, document)
-            requests = [
-                Request(line, tag=flags.tag, tree=tree, context=context)
-                for line, tree, context in zip(lines, trees, of_lines, strict=True)
-            ]
-            found = translator.translate(requests, search=search, batch_tokens=flags.batch_tokens)
-            translations = list(tqdm(found, total=len(lines), unit="line", disable=None))
-            seconds = time.perf_counter() - start
-            hypotheses = [translation.text for translation in translations]
+            translated = _translate(flags, checkpoints, lines)
             if output:
-                output.writelines(f"{line}\n" for line in hypotheses)
-        notes = [f"line {n}: {note}" for n, one in enumerate(translations, start=1) for note in one.notes]
-        how = {
-            "checkpoint": checkpoints[0] if len(checkpoints) == 1 else checkpoints,
-            **({"tag": flags.tag} if flags.tag else {}),
-            "search": str(search),
-            "device": str(translator.device),
-            "precision": flags.engine or str(translator.dtype).removeprefix("torch."),
-            "seconds": round(seconds, 3),
-            "sentences_per_second": round(len(lines) / seconds, 2),
-            "notes": notes,
-        }
-        for note in notes:
+                output.writelines(f"{line}\n" for line in translated.texts)
+        how = translated.how
+        for note in how["notes"]:
             log.warning("%s", note)
-
-        systems = {Path(first).name: hypotheses}
+        systems = {Path(first).name: translated.texts}
     answer = ask(question, systems, references, tokenization=tokenization, sources=lines if flags.source else None)
     resampling = _resampling(question, systems)
     if flags.json:
@@ -130,6 +94,66 @@ def main(argv: list[str] | None = None) -> int:
             f" with {how['search']} on {how['device']}, {how['precision']}"
         )
     return 0
+
+
+class Translated(NamedTuple):
+    """Translations, and how they were made, as a JSON record."""
+
+    texts: list[str]
+    how: dict[str, Any]
+
+
+def _translate(flags: argparse.Namespace, checkpoints: Sequence[str], lines: Sequence[str]) -> Translated:
+    """Translates the lines of --source as the flags say."""
+    from tqdm import tqdm
+
+    from mt.data.document import contexts
+    from mt.evaluation.alignment_input import read_trees
+    from mt.inference.document import document_of
+    from mt.inference.request import NO_CONTEXT, Request
+    from mt.inference.tags import numbered
+    from mt.search.beam import adjusted
+
+    document = document_of(Path(checkpoints[0])) if flags.document else None
+    translator = _translator(flags, checkpoints)
+    translator.tags.check(flags.tag)
+    translator.tags.check_lines(numbered(lines), flags.tag)  # check all lines before minutes of translating
+    search = adjusted(translator.search, beam_size=flags.beam_size, length_penalty=flags.length_penalty, n_best=1)
+    start = time.perf_counter()
+    trees: Sequence[str | None] = [None] * len(lines)
+    if flags.trees:
+        named = " and ".join(checkpoints)
+        trees = read_trees(flags.trees, lines, flags.source, translator=translator, checkpoint=named)
+    of_lines = [NO_CONTEXT] * len(lines) if document is None else contexts(lines, document)
+    requests = [
+        Request(line, tag=flags.tag, tree=tree, context=context)
+        for line, tree, context in zip(lines, trees, of_lines, strict=True)
+    ]
+    found = translator.translate(requests, search=search, batch_tokens=flags.batch_tokens)
+    translations = list(tqdm(found, total=len(lines), unit="line", disable=None))
+    seconds = time.perf_counter() - start
+    how = {
+        "checkpoint": checkpoints[0] if len(checkpoints) == 1 else list(checkpoints),
+        **({"tag": flags.tag} if flags.tag else {}),
+        "search": str(search),
+        "device": str(translator.device),
+        "precision": flags.engine or str(translator.dtype).removeprefix("torch."),
+        "seconds": round(seconds, 3),
+        "sentences_per_second": round(len(lines) / seconds, 2),
+        "notes": [f"line {n}: {note}" for n, one in enumerate(translations, start=1) for note in one.notes],
+    }
+    return Translated([translation.text for translation in translations], how)
+
+
+def _translator(flags: argparse.Namespace, checkpoints: Sequence[str]) -> "Translator":
+    from mt.inference.translator import Translator
+
+    device, shortlist = flags.device, flags.shortlist
+    if flags.engine:
+        from mt.interchange.translating import load_translator  # and the engine
+
+        return load_translator(checkpoints, flags.engine, device=device, shortlist=shortlist)
+    return Translator.load(*checkpoints, device=device, precision=flags.precision, shortlist=shortlist)
 
 
 def _question(flags: argparse.Namespace) -> "Question":
@@ -215,18 +239,7 @@ def parser() -> argparse.ArgumentParser:
 
     how = parser.add_argument_group("how it is translated")
     add_checkpoint(how, several=True)
-    how.add_argument(
-        "--beam-size",
-        metavar="N",
-        type=Number(int, least=1),
-        help="hypotheses kept, 1 is greedy (default: the checkpoint's)",
-    )
-    how.add_argument(
-        "--length-penalty",
-        metavar="ALPHA",
-        type=Number(float, least=LEAST_ALPHA, most=MOST_ALPHA),
-        help="more favours longer, 0 is off (default: the checkpoint's)",
-    )
+    add_beam(how)
     add_tag(how)
     add_trees(how)
     add_batch_tokens(how)
@@ -235,9 +248,9 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument(
         "--document",
         action="store_true",
-        help="as translate has it: each line in its context, blank lines between documents",
+        help="as in translate: each line in its context, blank lines between documents",
     )
-    how.add_argument("--shortlist", action="store_true", help="as translate has it: faster, at some cost in BLEU")
+    how.add_argument("--shortlist", action="store_true", help="as in translate: faster, at some cost in BLEU")
     add_engine(parser, how)
 
     report = parser.add_argument_group("what is reported")

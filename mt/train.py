@@ -57,7 +57,7 @@ def main(settings: Mapping[str, Any]) -> float | None:
     if ranks.is_first:
         prepared.ledger.save(run.path / "ledger.json")
     assembly = Assembly.of(parts, prepared)
-    run.describe(assembly.card, prepared.tokenizers)
+    run.describe(assembly.card, prepared.tokenizers, assembly.priors)
     reference = cache(lambda: Reference.of_validation(prepared))  # learned once, if necessary
     validate = _make_validate(assembly, run.path, tokenizations["valid"], reference, ranks)
     trainer = _make_trainer(assembly, run, validate, ranks)

@@ -5,196 +5,30 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import stat
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from functools import partial
 from importlib import import_module
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TextIO
+from typing import TYPE_CHECKING, NoReturn
 
 from mt.command_line import leaving_at_once, run
 from mt.cores import num_threads
 from mt.data.whole_folder import whole_file
-from mt.flags import Flags, add_batch_tokens, add_device, add_engine, add_precision, add_tag
-from mt.number import Number
-from mt.search.length_penalty import LEAST_ALPHA, MOST_ALPHA
-from mt.search.temperature import COLDEST, HOTTEST
+from mt.flags import check_sampling
+from mt.translate_flags import parser
 
 if TYPE_CHECKING:
-    from mt.inference.window import Window
+    from mt.inference.job import Job
+    from mt.inference.translate_lines import LineTranslation
 
 log = logging.getLogger("mt.translate")
 
-ALL = range(sys.maxsize)  # lines of an input
-NOT_IN_THE_LINES = {"input", "output", "checkpoint", "workers", "glossary"}  # flags that do not change the output
 # flags that have no place in a file whose texts alone change
 NOT_IN_FILES = (
-    "sentences n_best scores alignment json coverage confidence document trees prefix prefix_column"
+    "sentences n_best scores alignment json coverage confidence abstain document trees prefix prefix_column"
 ).split()
-
-
-def parser() -> argparse.ArgumentParser:
-    """The flags."""
-    flags = Flags(
-        prog="translate",
-        description=__doc__,
-        epilog="As many lines come out as went in, in their order. With --n-best, --scores or --alignment a line has "
-        "columns between tabs: line number, score, translation, word links (source-target, from 0); in the translation "
-        "of such a line a tab is written \\t, a line feed \\n, a carriage return \\r, a backslash \\\\, and other ends "
-        "of a line as \\u2028.",
-    )
-    flags.add_argument("sentences", nargs="*", help="sentences to translate; none: lines of --input or standard input")
-    flags.add_argument(
-        "--checkpoint",
-        nargs="+",
-        metavar="FOLDER",
-        help="run or step folder; several: their mean probabilities, with the search of the first, in which "
-        "--alignment, --markup and --coverage read attention (default: the newest finished run in checkpoints/)",
-    )
-    flags.add_argument("--input", metavar="FILE", type=Path, help="text to translate, a sentence a line (UTF-8)")
-    flags.add_argument(
-        "--output", metavar="FILE", type=Path, help="FILE.unfinished until it is whole (default: stdout)"
-    )
-    flags.add_argument(
-        "--format",
-        metavar="NAME",
-        help="the format of --input (txt, po, xliff, tmx, srt, vtt, md, html): only its texts are translated, sentence "
-        "by sentence, and all else stays byte for byte, with --markup in the texts",
-    )
-    flags.add_argument(
-        "--replace",
-        choices=("fuzzy", "all"),
-        help="in PO, XLIFF and TMX: translations that are made anew (default: none, only what lacks one is translated)",
-    )
-    flags.add_argument(
-        "--no-review-mark",
-        action="store_true",
-        help="in PO, XLIFF and TMX: do not mark new translations as waiting for a review (fuzzy, or a state)",
-    )
-    for side in ("source", "target"):
-        name = f"--{side}-language"
-        flags.add_argument(name, metavar="TAG", help=f"{side} language of XLIFF and TMX (default: the checkpoint's)")
-    add_tag(flags)
-    flags.add_argument(
-        "--trees",
-        metavar="FILE",
-        type=Path,
-        help="file with a dependency tree a line, for a model with structured attention: the position of each word's "
-        "head, 0 for a root ('2 3 0'); an empty line: none; of the line alone, with --document, too",
-    )
-    flags.add_argument("--prefix", metavar="TEXT", default="", help="what each translation must begin with")
-    flags.add_argument(
-        "--prefix-column",
-        metavar="N",
-        type=Number(int, least=2),
-        help="the lines have columns between tabs: the first is translated, column N says what its translation must "
-        "begin with",
-    )
-    flags.add_argument(
-        "--terms",
-        metavar="FILE",
-        type=Path,
-        help="terms: source, tab, target, one a line; where a source stands in a line (as whole words, in upper or "
-        "lower case), its target must stand in the translation, as often; a note says where it does not, and --json "
-        "has all of them",
-    )
-    flags.add_argument(
-        "--beam-size",
-        type=Number(int, least=1),
-        help="hypotheses kept for each sentence; 1 is greedy (default: the checkpoint's)",
-    )
-    flags.add_argument(
-        "--length-penalty",
-        type=Number(float, least=LEAST_ALPHA, most=MOST_ALPHA),
-        help="0 none, more favours longer output (default: the checkpoint's)",
-    )
-    flags.add_argument(
-        "--max-length", type=Number(int, least=1), help="most target pieces (default: twice the source and 20)"
-    )
-    flags.add_argument("--min-length", metavar="N", type=Number(int, least=0), help="fewest target pieces (default: 0)")
-    flags.add_argument(
-        "--no-repeat-ngram",
-        type=Number(int, least=0),
-        help="no n-gram of that size twice in a translation (default: 0, off)",
-    )
-    flags.add_argument(
-        "--n-best",
-        type=Number(int, least=1),
-        default=1,
-        help="translations for each line, each a line of its own (default: 1)",
-    )
-    flags.add_argument("--sample", action="store_true", help="draw from the model's distribution instead of searching")
-    flags.add_argument(
-        "--temperature",
-        type=Number(float, least=COLDEST, most=HOTTEST),
-        default=1.0,
-        help="of --sample: below 1 is tamer (default: 1)",
-    )
-    flags.add_argument(
-        "--top-k",
-        type=Number(int, least=0),
-        default=0,
-        help="of --sample: only the k most likely pieces (default: 0, all)",
-    )
-    flags.add_argument(
-        "--top-p",
-        type=Number(float, above=0, most=1),
-        default=1.0,
-        help="of --sample: only the likeliest pieces that hold this mass (default: 1)",
-    )
-    flags.add_argument("--seed", metavar="N", type=Number(int), default=1, help="of --sample (default: 1)")
-    flags.add_argument("--scores", action="store_true", help="a column with log-probability / length penalty")
-    flags.add_argument("--alignment", action="store_true", help="a column with word links")
-    flags.add_argument("--json", action="store_true", help="a JSON object a line, with all of it")
-    flags.add_argument(
-        "--coverage",
-        action="store_true",
-        help="in --json: source words that seem to be left out of a translation (hardly read by attention, or left "
-        "over for its last step; position from 0), the share of the others, and target words repeated in a row",
-    )
-    flags.add_argument("--confidence", action="store_true", help="in --json: the probability of each target word")
-    flags.add_argument(
-        "--markup",
-        action="store_true",
-        help="carry tags (<b>…</b>, <br/>) and placeholders ({name}, %%s) over by word links, and decode entities; "
-        "translated is the text without them, whose words --alignment counts, and each branch of ICU messages "
-        "({n, plural, one {…} other {…}}), after the text of the line; what stands in code, pre, kbd, script, style or "
-        'translate="no" stays as it is',
-    )
-    flags.add_argument(
-        "--document",
-        action="store_true",
-        help="the lines are sentences of documents, each ended by a blank line: translate each in the context of its "
-        "neighbours, as the checkpoint was trained to (data.document)",
-    )
-    add_batch_tokens(flags)
-    flags.add_argument(
-        "--max-pieces",
-        type=Number(int, least=1),
-        help="longer lines are split at sentence ends, as a note says (default: data.max_pieces in training, or 200)",
-    )
-    flags.add_argument(
-        "--workers",
-        type=Number(int, least=1),
-        help="processes for many lines, each with one thread (default: one a core, or OMP_NUM_THREADS; 1 on a GPU)",
-    )
-    flags.add_argument(
-        "--shortlist",
-        action="store_true",
-        help="look only at the target pieces that the checkpoint's shortlist has for a source (python -m mt.shortlist)",
-    )
-    add_device(flags)
-    add_precision(flags)
-    add_engine(flags)
-    for flag in ("--temperature", "--top-k", "--top-p", "--seed"):
-        flags.refuse_idle(flag, "without --sample", lambda given: not given.sample)
-    for flag in ("--replace", "--no-review-mark", "--source-language", "--target-language"):
-        flags.refuse_idle(flag, "without --format", lambda given: not given.format)
-    return flags
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -207,10 +41,11 @@ def main(argv: list[str] | None = None) -> int:
         raise ValueError("--prefix and --prefix-column: give one of them, not both")
     if args.sentences and args.input:
         raise ValueError("sentences and --input: give one of them, not both")
-    if args.sample and args.beam_size is not None:
-        raise ValueError("--sample and --beam-size: give one of them, not both")
+    check_sampling(args)
     for sentence in filter(os.path.isfile, args.sentences):
         log.warning("%s is a file, translated as a sentence; --input translates its lines", sentence)
+    if args.abstain is not None and args.n_best > 1:
+        raise ValueError("--abstain and --n-best: give one of them, not both; an abstention leaves the line empty")
     for name in ("coverage", "confidence"):
         if getattr(args, name) and not args.json:
             raise ValueError(f"--{name} needs --json, which has the place for it")
@@ -232,10 +67,11 @@ def main(argv: list[str] | None = None) -> int:
     if os.environ.get("WORLD_SIZE", "1") != "1":
         _translate_parts(args)
     elif args.input and args.output and not (args.output.exists() and not args.output.is_file()):
-        _translate_file(args, args.output)
+        translation = _translation(args)
+        translation.write_file(args.output, _made_by(args, translation.job))
     else:
         with whole_file(args.output) if args.output else nullcontext(sys.stdout) as output:
-            _translate(args, output)
+            _translation(args).write(output)
     return 0
 
 
@@ -246,98 +82,62 @@ def folders_and_rest(words: Sequence[str] | None) -> tuple[list[Path], list[str]
     return list(map(Path, words[:count])), words[count:]
 
 
-def _translate(args: argparse.Namespace, output: TextIO, lines: range = ALL) -> None:
-    """Writes the translations by the flags; of a file or standard input only its `lines`."""
+def _job(args: argparse.Namespace, **more: bool) -> Job:
+    """The checkpoints, of which the default is the newest run, with the options of the flags and `more`."""
     from mt.checkpoint.steps import newest_run
-    from mt.inference.document import document_of, in_documents, with_neighbours
-    from mt.inference.files.table import format_by_ending
-    from mt.inference.input_lines import lines_of_arguments, windows_of
     from mt.inference.job import Job
     from mt.inference.options import Options
-    from mt.inference.spread import in_order
-    from mt.inference.window import Window
+
+    options = Options.of(vars(args), terms=args.glossary, **more)
+    if args.engine:
+        models = import_module("mt.interchange.translating")  # imports torch
+        return Job(args.checkpoint, options, partial(models.load_models, engine=args.engine))
+    if not args.checkpoint:
+        args.checkpoint = [newest_run()]
+        log.info("checkpoint: %s", args.checkpoint[0])
+    return Job(args.checkpoint, options)
+
+
+def _translation(args: argparse.Namespace) -> LineTranslation:
+    """The job and the lines of the flags."""
+    from mt.inference.document import document_of
+    from mt.inference.files.table import format_by_ending
+    from mt.inference.input_lines import Input
+    from mt.inference.translate_lines import LineTranslation
 
     if args.input and (kind := format_by_ending(args.input)) not in (None, "txt"):
         log.warning("%s: every line of it is translated; --format %s translates only its texts", args.input, kind)
-    engine, models = args.engine, "mt.interchange.translating"
-    load = partial(import_module(models).load_models, engine=engine) if engine else None
-    job = Job(args.checkpoint or [newest_run()], Options.of(vars(args), terms=args.glossary), load)
-    if not args.checkpoint:
-        log.info("checkpoint: %s", job.checkpoints[0])
-    document = document_of(job.checkpoints[0]) if args.document else None
+    job = _job(args)
+    document = document_of(args.checkpoint[0]) if args.document else None
     if not job.is_on_cpu and args.workers not in (None, 1):
         raise ValueError(f"--workers ({args.workers}) is for the CPU: a GPU uses one process, --device cpu several")
-    if args.sentences or not stat.S_ISREG(os.stat(args.input or sys.stdin.fileno()).st_mode):
-        job.load()  # while the first lines are being written
-    read = lines if document is None else with_neighbours(lines, document)
-    found = [(0, lines_of_arguments(args.sentences))] if args.sentences else windows_of(args.input, read)
-    if document is None:
-        windows: Iterable[Window] = (Window(first, window) for first, window in found)
-    else:
-        windows = in_documents(found, lines, document)
-    if args.trees:
-        windows = _with_trees(windows, args.trees, lines)
-    num_workers = args.workers or (num_threads() if job.is_on_cpu and not args.sentences else 1)
-    for rows in in_order(job, windows, num_workers):
-        for note in rows.notes:
-            log.warning("%s", note)
-        output.write(rows.text)
-        output.flush()
+    given = Input(sentences=args.sentences, path=args.input, trees=args.trees, document=document)
+    return LineTranslation(job, given, 1 if args.sentences else _num_workers(args, job))
 
 
-def _with_trees(windows: Iterable[Window], path: Path, chosen: range) -> Iterator[Window]:
-    """The windows of the `chosen` lines with their trees, line n of the file being that of line n."""
-    from mt.data.formats.lines import read_lines
-
-    trees = islice(read_lines(path), chosen.start, None)
-    number = chosen.start
-    for window in windows:
-        of_lines = list(islice(trees, len(window.lines)))
-        number = window.first + len(of_lines)
-        if len(of_lines) < len(window.lines):
-            raise ValueError(f"--trees ({path}) has {number} lines, fewer than there are sentences: one for each")
-        yield replace(window, trees=of_lines)
-    if chosen.stop == ALL.stop and next(trees, None) is not None:
-        raise ValueError(f"--trees ({path}) has more than {number} lines, the number of sentences: one for each")
+def _num_workers(args: argparse.Namespace, job: Job) -> int:
+    return args.workers or (num_threads() if job.is_on_cpu else 1)
 
 
-def _translate_file(args: argparse.Namespace, path: Path, lines: range = ALL, *, is_part: bool = False) -> None:
-    """From file to file: resumes an interrupted output file if inputs, model and flags are unchanged."""
-    from mt.data.unfinished import Unfinished
+def _made_by(args: argparse.Namespace, job: Job, *more: object) -> str:
+    """The fingerprint of the translation of a file."""
+    from mt.checkpoint.steps import find_step
+    from mt.inference.translate_lines import fingerprint
 
-    is_numbered = args.n_best > 1 and not args.json
-    unfinished = Unfinished(path, _made_by(args, str(lines)), is_numbered=is_numbered, is_part=is_part)
-    if is_part and unfinished.is_whole():
-        return
-    with unfinished.open(lines.start) as (num_done, output):
-        if num_done > lines.start:
-            log.info("%s: resumes after line %d", path, num_done)
-        _translate(args, output, range(num_done, lines.stop))
-
-
-def _made_by(args: argparse.Namespace, *more: str) -> str:
-    """A fingerprint of all that the translation of a file depends on."""
-    from mt.checkpoint.steps import find_step, newest_run
-    from mt.data.fingerprint import file_stamp, fingerprint_of
-
-    flags = {name: str(value) for name, value in vars(args).items() if name not in NOT_IN_THE_LINES}
-    folders = args.checkpoint if args.engine else map(find_step, args.checkpoint or [newest_run()])
-    model = [file_stamp(file) for folder in folders for file in sorted(folder.iterdir())]
-    others = [file_stamp(path) for path in (args.trees, args.terms) if path]
-    return fingerprint_of(file_stamp(args.input), model, flags, *more, *others)
+    folders = job.checkpoints if args.engine else map(find_step, job.checkpoints)
+    of_model = [file for folder in folders for file in sorted(folder.iterdir())]
+    files = [path for path in (args.input, args.trees, args.terms) if path]
+    return fingerprint(job.options, [*files, *of_model], args.document, *more)
 
 
 def _translate_format(args: argparse.Namespace) -> None:
     """From file to file of a format, whose texts alone change."""
     from mt.checkpoint.folder import read_card
-    from mt.checkpoint.steps import find_step, newest_run
-    from mt.device import choose_device
+    from mt.checkpoint.steps import find_step
     from mt.inference.files.job import shown, translate_with
     from mt.inference.files.passage import FileSettings
     from mt.inference.files.table import file_format
     from mt.inference.files.translate_file import shown_report, translate_file
-    from mt.inference.job import Job
-    from mt.inference.options import Options
 
     for name in NOT_IN_FILES:
         if getattr(args, name) != parser().get_default(name) and getattr(args, name) != []:
@@ -347,19 +147,23 @@ def _translate_format(args: argparse.Namespace) -> None:
     if os.environ.get("WORLD_SIZE", "1") != "1":
         raise ValueError("--format is for one process: --workers starts more on a CPU")
     file_format(args.format)  # a wrong name should not wait for the model
-    checkpoints = args.checkpoint or [newest_run()]
-    card = read_card(find_step(checkpoints[0]))
+    job = _job(args, markup=True, by_sentence=True)
+    card = read_card(find_step(job.checkpoints[0]))
     settings = FileSettings(
         source_language=args.source_language or card.source_language,
         target_language=args.target_language or card.target_language,
         replace=args.replace or "none",
         review=not args.no_review_mark,
     )
-    options = Options.of(vars(args), terms=args.glossary, markup=True, by_sentence=True)
-    num_workers = args.workers or (num_threads() if choose_device(args.device).type == "cpu" else 1)
-    translate = translate_with(Job(checkpoints, options), num_workers)
-    how = {"format": args.format, "settings": settings, "made_by": _made_by(args, "texts")}
-    report = translate_file(args.input, args.output, translate, on_progress=shown(str(args.output)), **how)
+    report = translate_file(
+        args.input,
+        args.output,
+        translate_with(job, _num_workers(args, job)),
+        format=args.format,
+        settings=settings,
+        made_by=_made_by(args, job, args.format, settings),
+        on_progress=shown(str(args.output)),
+    )
     for note in report.notes:
         log.warning("%s %s", args.input, note)
     log.info("%s", shown_report(args.output, report))
@@ -372,16 +176,17 @@ def _translate_parts(args: argparse.Namespace) -> None:
     from mt.data.formats.lines import scan_lines
     from mt.data.unfinished import joined
     from mt.device import choose_device
+    from mt.inference.translate_lines import parts_of
     from mt.training.distributed import Ranks
 
     ranks = Ranks.join("cpu")
-    num_lines, count = sum(1 for _ in scan_lines(args.input)), ranks.world_size
+    parts = parts_of(args.output, sum(1 for _ in scan_lines(args.input)), ranks.world_size)
+    path, lines = parts[ranks.rank]
     args.device = str(ranks.device(choose_device(args.device)))
-    parts = [args.output.with_name(f"{args.output.name}.part{rank + 1}of{count}") for rank in range(count)]
-    lines = range(num_lines * ranks.rank // count, num_lines * (ranks.rank + 1) // count)
-    _translate_file(args, parts[ranks.rank], lines, is_part=True)
+    translation = _translation(args)
+    translation.write_file(path, _made_by(args, translation.job, str(lines)), lines, is_part=True)
     ranks.all_gather(0)  # all are done
-    ranks.on_first_rank(lambda: joined(parts, args.output))
+    ranks.on_first_rank(lambda: joined([path for path, _ in parts], args.output))
     ranks.leave()
 
 

@@ -25,6 +25,7 @@ from mt.settings import config_folder
 from tests.children import give_clean_signals
 from tests.slow import is_slow
 
+gc.disable()  # while tests are collected; on again in pytest_collection_finish
 torch.set_num_threads(1)
 # no test bounds time: an example takes longer when the machine is busy
 hypothesis.settings.register_profile("all", deadline=None)
@@ -58,6 +59,7 @@ def pytest_collection_finish():
     """What was loaded stays: a garbage collection that looks through torch's half a million objects takes 0.2 s."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def made_once(tmp_path_factory, name: str, make: Callable[[Path], object]) -> Path:

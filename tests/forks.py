@@ -16,8 +16,8 @@ from contextlib import suppress
 from typing import Any
 
 COMMANDS = (
-    *("align", "compare_attention", "doctor", "evaluate", "export", "prepare", "score", "serve", "shortlist"),
-    *("train", "translate"),
+    *("align", "back_translate", "compare_attention", "compare_models", "distill", "doctor", "evaluate", "export"),
+    *("prepare", "prune", "quantize", "score", "serve", "shortlist", "train", "translate"),
 )
 LOADED_LATER = ("hydra", "matplotlib.figure", "omegaconf", "sacrebleu", "sentencepiece", "torch", "torch._dynamo")
 

@@ -4,6 +4,7 @@ import argparse
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -72,7 +73,7 @@ def test_speeds_are_medians_and_ratios_are_within_a_round(written, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     found = rows(text)
-    assert found["Eole"] == ["1,500 (3.0)", "", "1,000", ""]  # of 3, 2 and 6
+    assert found["Eole"] == ["1,500 (3.00)", "", "1,000", ""]  # of 3, 2 and 6
     assert found["**mt**"] == ["6,000", "500", "1,000", "1,000"]
     assert found["… divided by the fastest other tool's, as installed"] == ["≥ 4.00", "4.00", "**1.00**"]
     assert found["training `small`, bfloat16, target tokens/s"] == ["≥ 11,000", "6,000", "0.55 (missed)"]
@@ -103,18 +104,42 @@ def test_decoding_is_compared_with_the_best_of_each(written):
     assert found["**mt**, float32"][2] == "91"  # 1000 lines in 1 + 10 seconds
 
 
-def test_preparation_is_judged_by_its_largest_corpus(written):
+def test_preparation_is_judged_by_one_core_and_told_of_the_command(written):
     runs = [
-        {
-            **{"tool": "mt", "pairs": pairs, "round": 1, "pairs_per_second": pairs / seconds, "peak_mib": 100.0},
-            "stage_seconds": {"cleaned": seconds / 4, "encoded": seconds / 2},
-        }
-        for pairs, seconds in ((10_000, 10.0), (1_000_000, 40.0))
+        {"tool": "mt", "pairs": pairs, "round": 1, "pairs_per_second": 1e4, "peak_mib": 100.0} for pairs in (5000, 7000)
     ]
+    speeds = {"cleaned_per_cpu_second": 50_000.0, "encoded_per_cpu_second": 35_000.0}
+    runs.append({"tool": "one core", "pairs": 5000, "round": 1, **speeds})
     done, text = written(preparation=part(runs))
     assert done.returncode == 0, done.stderr
-    assert rows(text)["preparation, cleaning, pairs/s on a core"][1] == "50,000"  # a million in 10 s on two cores
-    assert rows(text)["preparation, encoding, pairs/s on a core"][1:] == ["25,000", "**1.25**"]
+    assert rows(text)["preparation, cleaning, pairs/s on a core"][1:] == ["50,000", "0.50 (missed)"]
+    assert rows(text)["preparation, encoding, pairs/s on a core"][1:] == ["35,000", "**1.25**"]
+    assert "10,000 pairs/s for 5,000 pairs (100 MiB), 10,000 pairs/s for 7,000 pairs (100 MiB)" in text
+
+
+def test_beside_busy_processes_a_share_is_of_what_a_fair_machine_leaves(written):
+    speeds = {"mt": (90, 45, 30), "eole": (60, 20, 6)}
+    runs = [
+        {"kind": "training", "tool": tool, "busy": busy, "round": 1, "speed": speed, "peak_mib": 1.0}
+        for tool, row in speeds.items()
+        for busy, speed in enumerate(row)
+    ]
+    done, text = written(busy=part(runs))
+    assert done.returncode == 0, done.stderr
+    found = rows(text)
+    assert found["training, **mt**"] == ["90", "45 (0.75)", "30 (0.67)"]  # of 60 and 45
+    assert found["training, Eole"] == ["60", "20 (0.50)", "6 (0.20)"]
+    assert found["beside busy processes, least share of a fair part of the cores"] == ["≥ 0.60", "0.67", "**1.11**"]
+
+
+def test_one_thread_counts_by_the_time_of_the_processor(written):
+    runs = [{**trained("mt", 1, 100), "target_tokens_per_cpu_second": 800.0}]
+    runs += [{**trained("eole", 1, 300), "target_tokens_per_cpu_second": 200.0}]
+    done, text = written(training=part(runs, machine={**MACHINE, "threads": "1"}))
+    assert done.returncode == 0, done.stderr
+    found = rows(text)
+    assert found["Eole"][0] == "200 (4.00)" and "training `small`, bfloat16, target tokens/s" not in found
+    assert found["… divided by the fastest other tool's, as installed"] == ["≥ 4.00", "4.00", "**1.00**"]
 
 
 def test_a_part_that_was_stopped_counts_with_its_rounds_and_is_named(written):
@@ -183,10 +208,11 @@ def test_what_fails_is_left_out_with_its_reason_and_not_tried_again(bench, tmp_p
 
 def test_speed_is_that_behind_the_warm_up(bench):
     window = bench("training").Window(seconds=10, warmup_updates=2, warmup_seconds=3)
-    updates = [{"seconds": 100.0 + 4 * n, "target_tokens": 1000 + 400 * n} for n in range(4)]
+    updates = [{"seconds": 100.0 + 4 * n, "cpu_seconds": 6.0 * n, "target_tokens": 1000 + 400 * n} for n in range(4)]
     assert window.measured([]) is None and window.measured(updates) is None  # 8 s behind the second update
-    found = window.measured([*updates, {"seconds": 116.0, "target_tokens": 3200}])
+    found = window.measured([*updates, {"seconds": 116.0, "cpu_seconds": 26.0, "target_tokens": 3200}])
     assert found["target_tokens_per_second"] == (3200 - 1400) / 12 and found["updates"] == 3
+    assert found["target_tokens_per_cpu_second"] == (3200 - 1400) / 20
 
 
 def test_our_speed_is_read_from_the_metrics_and_a_half_line_waits(bench, tmp_path):
@@ -204,3 +230,18 @@ def test_a_command_is_measured_and_its_failure_has_its_last_words(bench, tmp_pat
     assert found["seconds"] > 0 and found["peak_mib"] >= 0
     with pytest.raises(processes.Failure, match="ended with 3: sorry"):
         processes.finished([sys.executable, "-c", "print('sorry'); raise SystemExit(3)"], log=log, limit=60)
+
+
+def test_busy_processes_run_beside_what_is_measured_and_end_with_it(bench, tmp_path):
+    processes = bench("processes")
+    script = "import os; print(os.getpgid(0), open(f'/proc/self/task/{os.getpid()}/children').read())"
+    for count in (0, 2):
+        with processes.beside(count):
+            processes.finished([sys.executable, "-c", script], log=tmp_path / "log.txt", limit=60)
+        group, *children = (tmp_path / "log.txt").read_text().split()
+        assert len(children) == count
+        command = ["ps", "-o", "stat=", "-g", group]
+        while not all(  # over, if not yet waited for; else the test's time limit ends this
+            state.startswith("Z") for state in subprocess.run(command, capture_output=True, text=True).stdout.split()
+        ):
+            time.sleep(0.05)

@@ -1,9 +1,11 @@
 """Every settings file composes, and what it describes can be built."""
 
 import shutil
+from itertools import zip_longest
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 
 from mt.attention.contract import CausalMixer, EncoderMixer, MemoryMixer
 from mt.checkpoint.rebuild import build, find_target
@@ -15,15 +17,18 @@ PARTS = ("data", "tokenizer", "objective", "optimizer", "schedule", "search", "t
 NEEDED = {
     **{
         name: ["data.folder=x", "data.source_language=en", "data.target_language=de"]
-        for name in ("text", "tsv", "jsonl", "parquet", "tmx", "xliff", "po")
+        for name in ("text", "tsv", "jsonl", "parquet", "tmx", "xliff", "po", "back_translated", "distilled")
     },
-    "back_translated": ["data.folder=x", "data.source_language=en", "data.target_language=de"],
     "multilingual": ["data.folder=x"],
+    **{f"{kind}distillation": ["objective.teacher.checkpoints=x"] for kind in ("", "attention_", "hidden_")},
     "hub": [
         *("data.source_language=en", "data.target_language=de", "data.train.path=x"),
         *("data.train.source_field=en", "data.train.target_field=de"),
     ],
 }
+
+
+GROUPS = ("data", "tokenizer", "objective", "optimizer", "schedule", "search", "tracker")
 
 
 def options(group):
@@ -43,19 +48,25 @@ def build_model(node):
         return build(node, source_vocab_size=8000, target_vocab_size=8000)
 
 
+@pytest.mark.slow  # composes settings, 0.2 s each time
 @pytest.mark.parametrize("experiment", options("experiment"))
 def test_every_experiment_builds(composed, experiment):
     parts = build_all(composed([f"experiment={experiment}"]))
     assert all(part is not None for part in parts.values())
 
 
-@pytest.mark.parametrize("group", ["data", "tokenizer", "objective", "optimizer", "schedule", "search", "tracker"])
-def test_every_option_of_a_group_builds(composed, group):
-    assert options(group)
-    for option in options(group):
-        build(composed([f"{group}={option}", *NEEDED.get(option, [])])[group])
+@pytest.mark.slow  # composes settings, 0.2 s each time
+def test_every_option_of_a_group_builds(composed):
+    """One of each group at a time, since composing takes most of the time."""
+    assert all(options(group) for group in GROUPS)
+    for chosen in zip_longest(*map(options, GROUPS)):
+        overrides = [f"{group}={option}" for group, option in zip(GROUPS, chosen, strict=True) if option]
+        settings = composed([*overrides, *NEEDED.get(chosen[0], [])])
+        for group in GROUPS:
+            build(settings[group])
 
 
+@pytest.mark.slow  # composes settings, 0.2 s each time
 @pytest.mark.parametrize(
     "name, layers, millions",
     [
@@ -64,6 +75,9 @@ def test_every_option_of_a_group_builds(composed, group):
         ("base", (6, 6), 48),
         ("big", (6, 6), 185),
         ("deep_shallow", (12, 1), 46),
+        ("student_tiny", (6, 2), 11.0),
+        ("student_base", (6, 4), 23.2),
+        ("student_portable", (6, 2), 11.0),
     ],
 )
 def test_models_have_the_sizes_that_their_names_promise(composed, name, layers, millions):
@@ -80,14 +94,13 @@ def test_every_attention_variant_fits_a_slot_and_is_refused_by_name_where_it_doe
         "decoder.self_attention": CausalMixer,
         "decoder.cross_attention": MemoryMixer,
     }
-    settings = composed([*(f"attention@model.{slot}={variant}" for slot in roles), "model=tiny"])
-    fitting = composed(["model=tiny"])["model"]
-    path = settings["model"]["encoder"]["self_attention"]["_target_"]
+    node = OmegaConf.to_container(OmegaConf.load(config_folder() / "attention" / f"{variant}.yaml"))
+    fitting, path = composed(["model=tiny"])["model"], node["_target_"]
     fits = {slot for slot, role in roles.items() if issubclass(find_target(path), role)}
     assert fits
     for slot in fits:
         part, name = slot.split(".")
-        fitting[part][name] = settings["model"][part][name]
+        fitting[part][name] = node
     model = build_model(fitting)
     for slot, role in roles.items():
         part, name = slot.split(".")
@@ -97,10 +110,18 @@ def test_every_attention_variant_fits_a_slot_and_is_refused_by_name_where_it_doe
             assert f"{mixer.__module__}.{mixer.__name__}" == path
             continue
         alone = composed(["model=tiny"])["model"]
-        alone[part][name] = settings["model"][part][name]
+        alone[part][name] = node
         refused = rf"{slot} \({path.rpartition('.')[2]}\) must be attention for .* \({role.__name__}\); this one is for"
         with pytest.raises(ValueError, match=refused):
             build_model(alone)
+
+
+@pytest.mark.parametrize("slot", ["encoder.self_attention", "decoder.self_attention", "decoder.cross_attention"])
+def test_a_slot_gets_the_settings_file_of_its_variant_and_others_keep_theirs(composed, slot):
+    plain, chosen = (composed([*more, "model=tiny"])["model"] for more in ([], [f"attention@model.{slot}=linear"]))
+    part, name = slot.split(".")
+    plain[part][name] = OmegaConf.to_container(OmegaConf.load(config_folder() / "attention" / "linear.yaml"))
+    assert chosen == plain
 
 
 @pytest.mark.parametrize("half", ["encoder", "decoder"])
@@ -129,6 +150,7 @@ def test_configs_hold_nothing_but_settings(tmp_path):
     assert {path.suffix for path in (tmp_path / "configs").rglob("*") if path.is_file()} == {".yaml"}
 
 
+@pytest.mark.slow  # composes settings, 0.2 s each time
 def test_all_file_formats_have_the_same_knobs(composed):
     """What a corpus of files can be asked for does not depend on its format."""
     knobs = {}

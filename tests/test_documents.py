@@ -46,31 +46,47 @@ def commands():
                 yield pytest.param(line, id=f"{page}: {line[:60]}")
 
 
-@pytest.mark.parametrize("command", list(commands()))
-def test_command_is_understood(command):
+def name_and_words(command):
+    """The name of our command and the words after it; None for `make` and scripts, of which the name is checked."""
     words = shlex.split(command, comments=True)
     if words[0] == "make":
         target = next(word for word in words[1:] if "=" not in word)
         assert re.search(rf"^{target}:", MAKEFILE, re.M)
-        return
+        return None
     script = next((word for word in words[:2] if word.startswith("scripts/")), None)
     if script:
         assert (ROOT / script).is_file()
-        return
+        return None
     start = 0 if words[0] == "translate" else words.index("-m") + 1  # after python or torchrun
     name, words = words[start].removeprefix("mt."), words[start + 1 :]
     if name == "align" and words[0] in ("choose", "head", "corpus"):
         name, words = f"align_{words[0]}", words[1:]
-    if name in ("train", "prepare", "doctor", "compare_attention"):
-        # a search's own settings come with the extra `sweep`, and tests/test_sweeps.py runs them
-        is_sweep = "-m" in words
-        overrides = [word for word in words if "=" in word or word.startswith("~")]
-        overrides = [word for word in overrides if not is_sweep or ("," not in word and word != "hydra/sweeper=tune")]
-        with initialize_config_dir(str(config_folder()), version_base="1.3"):
-            settings = compose(name, overrides=overrides)
-        assert OmegaConf.to_container(settings, resolve=True, throw_on_missing=True)
-    else:
+    return name, words
+
+
+def has_settings(command):
+    """Whether it is a command of Hydra."""
+    return re.search(r"-m mt\.(train|prepare|doctor|compare_attention)\b", command) is not None
+
+
+@pytest.mark.parametrize("command", [one for one in commands() if not has_settings(one.values[0])])
+def test_command_is_understood(command):
+    if named := name_and_words(command):
+        name, words = named
         assert import_module(f"mt.{name}").parser().parse_args(words)
+
+
+@pytest.mark.slow  # composes settings, 0.2 s each time
+@pytest.mark.parametrize("command", [one for one in commands() if has_settings(one.values[0])])
+def test_command_with_settings_is_understood(command):
+    name, words = name_and_words(command)
+    # a search's own settings come with the extra `sweep`, and tests/test_sweeps.py runs them
+    is_sweep = "-m" in words
+    overrides = [word for word in words if "=" in word or word.startswith("~")]
+    overrides = [word for word in overrides if not is_sweep or ("," not in word and word != "hydra/sweeper=tune")]
+    with initialize_config_dir(str(config_folder()), version_base="1.3"):
+        settings = compose(name, overrides=overrides)
+    assert OmegaConf.to_container(settings, resolve=True, throw_on_missing=True)
 
 
 def test_nothing_that_is_written_here_goes_into_the_folder_of_a_run():

@@ -23,29 +23,32 @@ MAY_IMPORT = {
     "terminal": STANDS_ALONE,
     "model": {"attention", "kernels"},
     "checkpoint": {"data", "number", "listing", "terminal"},
-    "objective": {"attention", "model", "data", "kernels"},
+    "objective": {"attention", "model", "data", "kernels", "search", "similarity"},
+    "similarity": STANDS_ALONE,
     "training": {
-        *("cores", "words", "data", "model", "objective", "checkpoint", "alignment", "device", "terminal", "kernels")
+        *("cores", "words", "data", "model", "objective", "checkpoint", "alignment", "device", "terminal", "kernels"),
+        "compression",
     },
     "inference": {
         *("words", "attention", "data", "model", "search", "checkpoint", "alignment", "device", "listing", "kernels"),
-        "cores",
+        *("cores", "similarity"),
     },
     "comparison": {
         *("cores", "device", "attention", "data", "checkpoint", "training", "alignment", "inference", "evaluation"),
-        "listing",
+        *("listing", "compression", "interchange", "model"),
     },
+    "compression": {*("attention", "model", "data", "objective", "kernels", "checkpoint")},
     "interchange": {
         *("model", "attention", "data", "search", "checkpoint", "alignment", "inference", "evaluation"),
-        *("device", "listing"),
+        *("device", "listing", "compression"),
     },
-    "serving": {*("data", "checkpoint", "inference", "search", "terminal")},
+    "serving": {*("data", "checkpoint", "inference", "search", "interchange", "terminal")},
     "evaluation": {"words", "inference", "alignment", "objective", "data", "search", "checkpoint", "device"},
 }
 # Rooms that are used without the rest, too: their package file names what they offer, a line each.
 OFFER_THEMSELVES = {"attention"}
 # Whatever is neither here nor a room is a command: it may import every room, and nothing may import it.
-COMMANDS_SHARE = {"command_line", "settings", "flags", "__init__"}
+COMMANDS_SHARE = {"command_line", "settings", "flags", "translate_flags", "__init__"}
 # Extras, and libraries that only some uses need and that take long to import.
 MAY_STAND_IN_FUNCTIONS = {
     *("wandb", "tensorboard", "torch.utils.tensorboard", "datasets", "matplotlib", "comet"),

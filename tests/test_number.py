@@ -62,7 +62,7 @@ def test_a_flag_refuses_what_is_no_number_by_its_name(name):
 )
 def test_a_flag_out_of_range_is_refused_with_its_rule(flag, message):
     with pytest.raises(ValueError) as refused:
-        import_module("mt.translate").parser().parse_args(["--sample", flag])
+        import_module("mt.translate_flags").parser().parse_args(["--sample", flag])
     assert str(refused.value) == message
 
 
@@ -108,10 +108,11 @@ def test_every_setting_of_every_file_refuses_what_is_no_number_by_its_name(confi
         node[key] = before
 
 
+@pytest.mark.slow  # composes settings, 0.2 s each time
 @pytest.mark.parametrize(
     ("config", "override"),
     [
-        *(("train", f"trainer.clip_norm={text}") for text in NOT_FINITE),
+        *(("train", f"trainer.clip_norm={text}") for text in ("nan", "-1e400")),
         ("train", f"trainer.max_steps={10**30}"),
         ("train", "final.length_penalties=[0.6,nan]"),
         ("train", "batches.mixture.weights={web:inf}"),

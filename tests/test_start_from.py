@@ -188,3 +188,16 @@ def test_the_start_of_a_try_that_ended_early_is_forgotten(parent, corpus, tmp_pa
     (run / "started_from.json").write_text("{}")
     assert not (run_of(corpus, tmp_path) / "started_from.json").exists()
     assert Path(parent).exists()
+
+
+def test_a_student_takes_the_tokenizers_of_its_teacher_and_no_weights(parent, other_corpus, tmp_path):
+    teach = ["objective=distillation", f"objective.teacher.checkpoints={parent}"]
+    run = run_of(other_corpus, tmp_path, *teach, f"tokenizer_from={parent}", "model.layer.dim=16")
+    student, teacher = load_checkpoint(run), load_checkpoint(parent)
+    assert student.tokenizers.source.to_bytes() == teacher.tokenizers.source.to_bytes()
+    assert student.model.output.weight.shape[1] == 16 and not (run / "started_from.json").exists()
+    assert all("divergence" in line for line in metrics(run) if "loss" in line)
+    message = f"objective.teacher ({parent}) must have the tokenizers of this training: tokenizer_from={parent}"
+    assert message in refused_by_train(other_corpus, tmp_path / "other", [*FEW_STEPS, *teach])
+    both = [f"tokenizer_from={parent}", f"start_from={parent}"]
+    assert "tokenizer_from" in refused_by_train(other_corpus, tmp_path / "both", [*FEW_STEPS, *both])

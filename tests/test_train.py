@@ -6,7 +6,10 @@ import shutil
 import pytest
 import torch
 
+from mt.alignment.lexicon_priors import LexiconPriors
 from mt.checkpoint.folder import load_checkpoint
+from mt.checkpoint.priors_file import read_priors
+from mt.checkpoint.steps import PRIORS
 from mt.evaluation.curve import draw_curve
 from mt.inference.aligner import Aligner
 from mt.inference.translator import Translator
@@ -108,6 +111,9 @@ def test_a_guided_head_is_where_alignments_are_read_afterwards(settings, tmp_pat
     choice = json.loads((run / "best" / "alignment.json").read_text())
     assert (choice["layer"], choice["heads"], choice["shift"]) == (0, [1], 1)
     assert choice["error_rate"] < 0.1 and choice["measured_on"] == "gold links"
+    priors = LexiconPriors.of_arrays(read_priors(run)[1], "file").links
+    assert {(word.casefold(), WORDS[word].casefold()) for word in WORDS} <= set(priors)
+    assert all((step / PRIORS).is_file() for step in run.glob("step_*"))
 
 
 def test_guidance_by_links_that_are_not_there_is_reported(settings, tmp_path, monkeypatch):

@@ -14,13 +14,14 @@ from pathlib import Path
 import pytest
 
 from mt.alignment.omission import LEFT_OVER
-from mt.inference.job import in_column
 from mt.inference.options import Options
+from mt.inference.records import in_column
 from mt.inference.searching import search_of
 from mt.search.beam import Beam
 from mt.search.greedy import Greedy
 from mt.search.sampling import Sampling
-from mt.translate import main, parser
+from mt.translate import main
+from mt.translate_flags import parser
 from tests.children import PATIENCE_SECONDS, Fork, run_ranks, wait_for
 from tests.conftest import reversed_pairs
 from tests.hostile import file, lines
@@ -143,7 +144,7 @@ def test_a_kill_costs_what_was_under_way_and_no_more(trained_run, tmp_path, capl
     process.wait()
     done = unfinished.read_bytes().count(b"\n")
     assert 0 < done < 9000
-    caplog.set_level("INFO", "mt.translate")
+    caplog.set_level("INFO", "mt")
     main([*flags, "--output", str(output)])
     assert f"resumes after line {done}" in caplog.text
     assert output.read_bytes() == (tmp_path / "at once").read_bytes()

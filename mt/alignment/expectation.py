@@ -82,7 +82,8 @@ class Direction:
             distance = np.arange(len(sums.jump)) - self.longest - 1
             jump = sums.jump + JUMP_PRIOR * np.exp(-np.abs(distance - 1) / 2) + 1e-2 + 1e-4 * sums.jump.mean()
             self.jump = (jump / jump.sum()).astype(np.float32)
-        of_all = sums.fertility_VF.sum(axis=0) + 1e-3
+        # a probability a little above 1 by rounding makes the number of words without links a little negative
+        of_all = np.maximum(sums.fertility_VF.sum(axis=0), 0) + 1e-3
         self.fertility_prior = (FERTILITY_PRIOR * of_all / of_all.sum()).astype(np.float32)
         self.fertility_VF = sums.fertility_VF.astype(np.float32)
 

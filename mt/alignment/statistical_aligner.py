@@ -11,7 +11,7 @@ unsure. The same seed gives the same weights, and the same text the same links.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import zip_longest
+from itertools import islice, zip_longest
 
 import numpy as np
 
@@ -42,8 +42,9 @@ class StatisticalAligner:
 
     `sources` and `targets`: the words of each sentence; they are read once. Sentences with a blank side have no links;
     pairs of more than `longest` words on a side are left out, too; `num_left_out` counts both. `priors`: what other
-    text or a dictionary says. `has_spelling` is False for numbers of words, whose digits say nothing. Raises ValueError
-    for different numbers of sources and targets, and if no pair is left.
+    text or a dictionary says; `num_priors` pairs of words of this text are known from them. `has_spelling` is False
+    for numbers of words, whose digits say nothing. Raises ValueError for different numbers of sources and targets, and
+    if no pair is left.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class StatisticalAligner:
         self._certainty: Certainty | None = None
         if priors is not None:
             self._prior_K = priors.counts(self.pairs)
+        self.num_priors = int(np.count_nonzero(self._prior_K))
 
     def fit(
         self,
@@ -100,11 +102,9 @@ class StatisticalAligner:
             (hmm_iterations, {"has_jumps": True, "has_fertility": False}),
             (fertility_iterations, {"has_jumps": True, "has_fertility": True}),
         )
-        num_words = self.pairs.source.frequency.sum() + self.pairs.target.frequency.sum()
         samples, random = samples or num_samples(len(self.pairs.kind)), np.random.default_rng(seed)
         directions, links_K = (self._forward, self._backward), np.zeros_like(self._links_K)
         means = [np.zeros_like(direction.posterior) for direction in directions] if samples > 1 else []
-        log_likelihood = 0.0
         for number in range(1, samples + 1):
             weight_P = random.exponential(size=len(self.pairs)) if samples > 1 else np.ones(len(self.pairs))
             self._links_K[:] = 0
@@ -112,12 +112,12 @@ class StatisticalAligner:
                 direction.forget()
             for iterations, model in models:
                 for _ in range(iterations):
-                    log_likelihood = self._step(weight_P.astype(np.float32), **model)
+                    self._step(weight_P.astype(np.float32), **model)
             links_K += self._links_K / samples
             for mean, direction in zip(means, directions, strict=False):
                 mean += direction.posterior / np.float32(samples)
             if tell:
-                tell(f"sample {number} of {samples}: {-log_likelihood / num_words:.3f} nats a word")
+                tell(f"sample {number} of {samples}")
         self._links_K = links_K
         for mean, direction in zip(means, directions, strict=False):
             direction.posterior = mean
@@ -170,18 +170,29 @@ class StatisticalAligner:
     def certainty(self) -> Certainty:
         """The threshold for links, and the error rate that is to be expected of them."""
         if self._certainty is None:
-            last = int(self.pairs.cell_start[min(JUDGED, len(self.pairs))])
-            mean = (self._forward.posterior[:last] + self._backward.posterior[:last]) / 2
-            self._certainty = Certainty.of(mean)
+            self._certainty = self.certainty_of(JUDGED)
         return self._certainty
+
+    def certainty_of(self, count: int, threshold: float | None = None) -> Certainty:
+        """The same of the first `count` pairs, and of links of at least `threshold`, if one is given."""
+        count = min(count, len(self.pairs))
+        if self.pairs.source.word_of is None and self.pairs.target.word_of is None:
+            last = int(self.pairs.cell_start[count])
+            mean = (self._forward.posterior[:last] + self._backward.posterior[:last]) / 2
+            num_words = int(self.pairs.source.starts[count] + self.pairs.target.starts[count])
+        else:
+            both = [(forward, backward) for forward, backward in islice(self.posteriors(), count) if forward.any()]
+            num_words = sum(sum(forward.shape) for forward, _ in both)
+            mean = np.concatenate([np.zeros(0), *((one + other.T).ravel() / 2 for one, other in both)])
+        return Certainty.of(mean, num_words, threshold)
 
     def priors(self) -> LexiconPriors:
         """What was learned, for other text of the same languages."""
         forms = self.pairs.source.forms, self.pairs.target.forms
         return LexiconPriors.of(*forms, self.pairs.kind_source_K, self.pairs.kind_target_K, self._links_K)
 
-    def _step(self, weight_P: np.ndarray, *, has_jumps: bool, has_fertility: bool) -> float:
-        """One step of both directions. Returns the log-likelihood of the step's model, of both directions, in nats."""
+    def _step(self, weight_P: np.ndarray, *, has_jumps: bool, has_fertility: bool) -> None:
+        """One step of both directions."""
         pairs, directions = self.pairs, (self._forward, self._backward)
         links_K = self._links_K + self._prior_K
         for direction, kind_K in zip(directions, (pairs.kind_source_K, pairs.kind_target_K), strict=True):
@@ -193,7 +204,6 @@ class StatisticalAligner:
         )
         for direction, sum_ in zip(directions, sums, strict=True):
             direction.learn(sum_)
-        return sum(sum_.log_likelihood for sum_ in sums)
 
     def _spelling_ratio(self) -> np.ndarray:
         """How many times more of the links than of all other pairs of words are of each class of spelling."""

@@ -35,6 +35,7 @@ class Mixer(nn.Module):
 
     needs_from_source: tuple[str, ...] = ()
 
+    takes_rotary = True  # False: rotary positions are left out, even where a model has them
     asks_queries = (
         True  # False: queries are not used, so their projection is not trained (DDP would wait for its gradient)
     )

@@ -49,11 +49,14 @@ class MultiHead(nn.Module):
     ):
         super().__init__()
         self.num_heads, self.num_kv_heads, self.head_size = num_heads, num_kv_heads, head_size or dim // num_heads
+        # Heads may be removed (`mt.compression.pruning`). The others keep their numbers where attention is read.
+        self.num_maps = num_heads  # heads that a tap sees
+        self.kept_heads: tuple[int, ...] | None = None  # the numbers of those that are there; None: all
         self.query = Linear(dim, num_heads * self.head_size)
         self.key_value = Linear(memory_dim or dim, 2 * num_kv_heads * self.head_size)
         self.output = Linear(num_heads * self.head_size, dim)
-        self.rotary = Rotary(self.head_size) if rotary else NoRotary()
         self.mixer: Any = mixer(num_heads, self.head_size)  # a Mixer with the methods of its role, checked below
+        self.rotary = Rotary(self.head_size) if rotary and self.mixer.takes_rotary else NoRotary()
         self.key_dropout = WholeDropout(key_dropout, dims=1)  # of B G S K
         self.head_dropout = WholeDropout(head_dropout, dims=2)  # of B H T K
         require_role(self.mixer, role, slot)
@@ -75,12 +78,12 @@ class MultiHead(nn.Module):
         return self._out(read_side_by_side(self.mixer, self._queries(x_RTD, 0), summary, reading))
 
     def read_weights(self, x_RTD: Tensor, summary: Any, reading: Reading = FIRST) -> Tensor:
-        """weights_RHTS of the same read, computed again: a fused kernel does not give them."""
+        """weights_RHTS of the same read, computed again: a fused kernel does not give them; zeros for removed heads."""
         return self.weights_of(self._queries(x_RTD, 0), summary, reading)
 
     def weights_of(self, q_RHTK: Tensor, summary: Any, reading: Reading = FIRST) -> Tensor:
         """weights_RHTS for given queries."""
-        return weights_side_by_side(self.mixer, q_RHTK, summary, reading)
+        return self._in_their_places(weights_side_by_side(self.mixer, q_RHTK, summary, reading))
 
     def value_norms(self, memory_BSD: Tensor) -> Tensor:
         """norms_BHS = |f(x)|: how long each head's value is after the output projection (Kobayashi et al. 2020)."""
@@ -93,7 +96,14 @@ class MultiHead(nn.Module):
             alone_BHSK = nothing_BHSK.clone()
             alone_BHSK[:, head] = v_BHSK[:, head]
             norms.append((self._out(alone_BHSK) - bias_BSD).float().norm(dim=-1))
-        return torch.stack(norms, dim=1)
+        return self._in_their_places(torch.stack(norms, dim=1))
+
+    def _in_their_places(self, x_BH: Tensor) -> Tensor:
+        """What is known of each head (any further dimensions), with zeros for the removed ones."""
+        if self.kept_heads is None:
+            return x_BH
+        whole = x_BH.new_zeros(len(x_BH), self.num_maps, *x_BH.shape[2:])
+        return whole.index_copy(1, torch.tensor(self.kept_heads, device=x_BH.device), x_BH)
 
     def start(self) -> Any:
         """The Past before the first position."""

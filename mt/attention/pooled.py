@@ -13,3 +13,4 @@ class Pooled(MultiScale):
 
     def __init__(self, num_heads: int, head_size: int, *, factor: int = 3, dropout: float = 0.0):
         super().__init__(num_heads, head_size, factors=(factor,), dropout=dropout)
+        self.factor = factor

@@ -32,13 +32,14 @@ class Ssru(CausalMixer):
     `per` "element" is the paper; per "head" all elements share sigmoid(sum(k_t) / sqrt(K)). Queries are not used.
     The first state is c_1 = v_1, so that rows of weights sum to one: the weight of s is
     (1 - f_s) * f_(s+1) * ... * f_t. With a gate per element each element has its own weights, and `weights` are their
-    mean. Time grows with T log T in training; time and memory of a decoding step do not grow with the position. Use
-    sinusoidal or learned positions: rotary ones would rotate the gates. It is refused in an encoder, where every
+    mean. Time grows with T log T in training; time and memory of a decoding step do not grow with the position. Rotary
+    positions are left out here: they would rotate the gates. It is refused in an encoder, where every
     position would get the last state. Raises ValueError for a `per` that is not in
     PER, and for dropout of weights.
     """
 
     asks_queries = False
+    takes_rotary = False  # they would rotate the gates, and order is known by recurrence
 
     def __init__(self, num_heads: int, head_size: int, *, per: str = "element", dropout: float = 0.0):
         super().__init__()

@@ -9,6 +9,7 @@ from safetensors import SafetensorError, safe_open
 
 from mt.checkpoint.small_file import check_file
 
+ROWS, SCALE = ".matrix.rows_OI", ".matrix.scale_O"
 MAX_HEADER_BYTES = 2**24  # of an untrusted file; a tensor takes about a hundred
 
 
@@ -26,16 +27,22 @@ def check_header(path: Path) -> None:
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray] | None:
-    """All of the file, if all of it is float32; else None, as for a file that cannot be read.
+    """All of the file in float32, if it holds floats and rounded matrices; else None, as for one that cannot be read.
 
-    Raises ValueError as `check_header` does.
+    A matrix of 8-bit integers with a scale a row (`mt.model.rounded`) becomes floats under the name that it has where
+    it is not rounded. Raises ValueError as `check_header` does.
     """
     check_header(path)
     try:
         with safe_open(path, framework="numpy") as file:
             names = list(file.keys())
-            if any(file.get_slice(name).get_dtype() != "F32" for name in names):
+            rounded = [name for name in names if name.endswith(ROWS)]
+            if any(file.get_slice(name).get_dtype() != ("I8" if name in rounded else "F32") for name in names):
                 return None
-            return {name: file.get_tensor(name) for name in names}
-    except (SafetensorError, OSError, RuntimeError):
+            arrays = {name: file.get_tensor(name) for name in names}
+        for name in rounded:
+            scale_O = arrays.pop(name.removesuffix(ROWS) + SCALE)
+            arrays[f"{name.removesuffix(ROWS)}.weight"] = arrays.pop(name).astype(np.float32) * scale_O[:, None]
+        return arrays
+    except (SafetensorError, OSError, RuntimeError, KeyError):
         return None

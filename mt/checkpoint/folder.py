@@ -2,7 +2,8 @@
 
     checkpoints/<run>/  config.yaml  metrics.jsonl  ledger.json  scores.json  step_001000/  best -> …  last -> …
       step_…/  model.safetensors  model.yaml  tokenizer.model  scores.json
-               search.yaml  alignment.json             (search and alignment settings, chosen at the end of a run)
+               search.yaml  alignment.json  confidence.json      (chosen or measured at the end of a run)
+               priors.safetensors                      (word links, where the training learned some)
                training.safetensors  training.json      (absent when exported)
                manifest.json                            (size and digest of every file)
 
@@ -13,7 +14,8 @@ name classes of a few packages, and only the memory that the weight file's heade
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,7 @@ from mt.checkpoint.migrations import FORMATS, NewerFormat, lifted, lifted_tensor
 from mt.checkpoint.outline import Shape, Unfilled, check_memory, check_weights, kept_tensors, outline_of
 from mt.checkpoint.rebuild import build, find_target, targets
 from mt.checkpoint.small_file import check_files, read_json, read_yaml, yaml_text
-from mt.checkpoint.steps import TRAINING, WEIGHTS, check_small_files, find_step
+from mt.checkpoint.steps import PRIORS, TRAINING, WEIGHTS, check_small_files, find_step
 from mt.checkpoint.tensor_file import TensorFile, write_tensors
 from mt.data.lock import shared
 from mt.data.tokenizer import BOS, EOS, TokenizerPair
@@ -36,8 +38,8 @@ from mt.data.whole_folder import json_text, whole_folder
 # What a checkpoint may name. The classes of these packages only hold values and tensors; the only functions that it
 # may name are those that change a model.
 MODEL_PARTS = ("mt.attention.", "mt.model.")
-CHANGES = ("mt.compression.", *MODEL_PARTS)
-CHANGE_FUNCTIONS = ("mt.compression.", "mt.model.alignment_head.")
+CHANGE_FUNCTIONS = ("mt.compression.pruning.", "mt.compression.quantization.", "mt.model.alignment_head.")
+CHANGES = (*CHANGE_FUNCTIONS, *MODEL_PARTS)
 SEARCHES = ("mt.search.",)
 # Of a checkpoint's search; the command line may set more. Powers of larger length penalties overflow.
 MOST_IN_SEARCH = {"n_best": 1000, "size": 1000, "length_penalty": 20}
@@ -70,8 +72,12 @@ def write_checkpoint(
     tokenizers: TokenizerPair,
     scores: Mapping[str, Any],
     training: TrainingState | None = None,
+    priors: Path | None = None,
 ) -> None:
-    """Writes the folder completely or not at all, with its manifest. Raises OSError when writing fails."""
+    """Writes the folder completely or not at all, with its manifest. Raises OSError when writing fails.
+
+    `priors`: a file of word links to copy if it exists, as `mt.checkpoint.priors_file` describes it.
+    """
     with whole_folder(folder) as new:
         marks = {WEIGHTS: write_tensors(new / WEIGHTS, weights)}
         body = {
@@ -91,6 +97,8 @@ def write_checkpoint(
             marks[TRAINING[0]] = write_tensors(new / TRAINING[0], training.tensors)
             numbers = {"format": FORMATS[TRAINING[1]], **training.numbers}
             (new / TRAINING[1]).write_text(json_text(numbers), "utf-8")
+        if priors is not None and priors.is_file():
+            shutil.copyfile(priors, new / PRIORS)
         write_manifest(new, marks)
 
 
@@ -122,7 +130,12 @@ def load_checkpoint(path: str | Path) -> LoadedModel:
 
 def _build(card: ModelCard, tokenizers: TokenizerPair) -> nn.Module:
     model = build(card.model, source_vocab_size=tokenizers.source.size, target_vocab_size=tokenizers.target.size)
-    for change in card.changes:
+    return changed(model, card.changes)
+
+
+def changed(model: nn.Module, changes: Iterable[Mapping[str, Any]]) -> nn.Module:
+    """The model after these changes, each a `_target_` that is called with it."""
+    for change in changes:
         model = build(change, model=model)
     return model
 

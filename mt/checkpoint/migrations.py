@@ -111,11 +111,29 @@ _UNSAID: dict[str, Body] = {
 }
 
 
+# Settings missing in format 2, likewise.
+_UNSAID_2: dict[str, Body] = {
+    "batches.noise": {
+        **{"_target_": "mt.data.noise.settings.Noise", "capitals": 0.0, "title": 0.0, "no_end": 0.0, "typing": 0.0},
+        **{"copied": 0.0, "tagged": 0.0, "joined": 0.0, "cut": 0.0},
+    },
+}
+
+
 def _settings_1(body: Body) -> Body:
     """From config.yaml 1. During format 1 came all of `_UNSAID`, and the corpus's fingerprint."""
-    for path, values in _UNSAID.items():
+    return {"begun": 1, **_with(_UNSAID, body)}
+
+
+def _settings_2(body: Body) -> Body:
+    """From config.yaml 2."""
+    return _with(_UNSAID_2, body)
+
+
+def _with(unsaid: Mapping[str, Body], body: Body) -> Body:
+    for path, values in unsaid.items():
         body = _filled(body, path.split("."), values)
-    return {"begun": 1, **body}
+    return body
 
 
 def _wandb_1(body: Body) -> Body:
@@ -126,7 +144,7 @@ def _wandb_1(body: Body) -> Body:
 LIFTS: Mapping[str, tuple[Callable[[Body], Body], ...]] = {
     "model.yaml": (_model_1,),
     "training.json": (_training_1, _training_2),
-    "config.yaml": (_settings_1,),
+    "config.yaml": (_settings_1, _settings_2),
     "wandb_id.txt": (_wandb_1,),
 }
 # training.safetensors has the format of its training.json; by the format that is lifted, where tensors change

@@ -56,6 +56,7 @@ class RunFolder:
         self.path = path
         self._card: ModelCard | None = None
         self._tokenizers: TokenizerPair | None = None
+        self._priors: Path | None = None
         self._lock: Lock | None = None
         self._spared: set[Path] = set()  # steps kept because of foreign files, already reported
         self._may_change_tokenizer = False
@@ -199,9 +200,9 @@ class RunFolder:
         write_whole(path, kept + "".join(f"{json.dumps(record, ensure_ascii=False)}\n" for record in records))
         log.info("%s continues with changed settings: %s", self.path, listed(allowed, between="; ", longest=300))
 
-    def describe(self, card: ModelCard, tokenizers: TokenizerPair) -> None:
-        """Sets the description of the model and the tokenizers that steps are saved with."""
-        self._card, self._tokenizers = card, tokenizers
+    def describe(self, card: ModelCard, tokenizers: TokenizerPair, priors: Path | None = None) -> None:
+        """Sets the description of the model, the tokenizers and the file of priors that steps are saved with."""
+        self._card, self._tokenizers, self._priors = card, tokenizers, priors
 
     def check_tokenizers(self, tokenizers: TokenizerPair) -> None:
         """Raises ValueError where the steps hold other tokenizers, unless a change of them was allowed."""
@@ -303,7 +304,13 @@ class RunFolder:
         assert self._card is not None and self._tokenizers is not None, "describe comes before save"
         folder = self.path / name
         write_checkpoint(
-            folder, card=self._card, weights=weights, tokenizers=self._tokenizers, scores=scores, training=training
+            folder,
+            card=self._card,
+            weights=weights,
+            tokenizers=self._tokenizers,
+            scores=scores,
+            training=training,
+            priors=self._priors,
         )
         # `best` before `last`: killed in between, the run resumes from the step before and comes here again
         becomes = {"best": is_best or (scores and self.best is None), "last": training is not None}

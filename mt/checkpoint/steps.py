@@ -14,9 +14,10 @@ log = logging.getLogger(__name__)
 WEIGHTS, TRAINING = "model.safetensors", ("training.safetensors", "training.json")
 SMALL_FILES = (
     *("manifest.json", "model.yaml", "tokenizer.model", "source.model", "target.model"),
-    *("search.yaml", "alignment.json", "scores.json"),
+    *("search.yaml", "alignment.json", "confidence.json", "scores.json"),
 )
 SHORTLIST = "shortlist.safetensors"
+PRIORS = "priors.safetensors"
 
 
 def check_small_files(folder: Path) -> None:
@@ -26,7 +27,7 @@ def check_small_files(folder: Path) -> None:
     """
     check_files(folder, (*SMALL_FILES, WEIGHTS))
     if has_manifest(folder):
-        check_listed(folder, (*SMALL_FILES, WEIGHTS, *TRAINING, SHORTLIST))
+        check_listed(folder, (*SMALL_FILES, WEIGHTS, *TRAINING, SHORTLIST, PRIORS))
         verify_sizes(folder, (WEIGHTS,))
         verify(folder, SMALL_FILES)
 

@@ -49,7 +49,7 @@ def quality_plot(comparison: Comparison, task: Task) -> bytes:
     if rows:
         axes.legend(frameon=False, fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
-    return _svg(figure)
+    return svg(figure)
 
 
 def cost_plot(comparison: Comparison, slot: str, variants: Sequence[Variant]) -> bytes:
@@ -81,10 +81,11 @@ def cost_plot(comparison: Comparison, slot: str, variants: Sequence[Variant]) ->
         axes.spines[["top", "right"]].set_visible(False)
     handles, labels = panels.flat[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right upper", frameon=False, fontsize=8)
-    return _svg(figure)
+    return svg(figure)
 
 
-def _svg(figure: Figure) -> bytes:
+def svg(figure: Figure) -> bytes:
+    """The picture of a figure, without the time at which it was drawn."""
     output = io.BytesIO()
     figure.savefig(output, format="svg", metadata={"Date": None})
     return output.getvalue()

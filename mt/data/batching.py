@@ -16,10 +16,12 @@ import numpy as np
 import torch
 
 from mt.data.mixture import Mixture
+from mt.data.noise.settings import Noise
 from mt.data.pair import Pair
 from mt.data.permutation import mix, permuted
 from mt.data.plan import Plan, plan_batches
 from mt.data.sampling import SubwordSampling
+from mt.data.sides import Keys, SideMaker
 from mt.data.source import Source, Text, moved
 from mt.data.store import Store
 from mt.data.tokenizer import BOS, EOS, PAD, TokenizerPair
@@ -28,11 +30,18 @@ from mt.data.tokenizer import BOS, EOS, PAD, TokenizerPair
 # and the wait for the first batch do not grow with the corpus.
 BLOCK_PAIRS = 1 << 20
 
-# (numbers of the pairs in the store, the pairs, source_BS, target_out_BT) -> guide_BTS, where each row should look
-Guiding = Callable[[np.ndarray, Sequence[Pair], np.ndarray, np.ndarray], np.ndarray]
-
 # (numbers of the pairs in the store, the pairs, the pieces of their sources) -> what the encoder reads of them
 MakeSource = Callable[[np.ndarray, Sequence[Pair], Text], Source]
+
+
+class Guiding(Protocol):
+    """Says where each row of a batch's targets should look in its source."""
+
+    def linked(self, number: int, pair: Pair) -> Pair:
+        """The pair with that number in the store, with the links that guide it."""
+
+    def __call__(self, pairs: Sequence[Pair], source_BS: np.ndarray, target_BT: np.ndarray) -> np.ndarray:
+        """guide_BTS of linked pairs and their pieces."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +50,9 @@ class Batch:
 
     `source` is what the encoder reads. target_in_BT starts with BOS, target_out_BT ends with EOS and is target_in_BT
     shifted by one. `num_tokens` counts the real target tokens including EOS. `indices` (B) are the pairs' numbers in
-    the store, and stay on the CPU. `guide_BTS` (float32) says where the decoder should look, for batches that are
-    guided.
+    the store, and stay on the CPU. `keys_B` (int64) seed what an objective draws for a pair (`mt.objective.draws`):
+    functions of the seed and the pair's place, whatever part or rank reads it. `guide_BTS` (float32) says where the
+    decoder should look, for batches that are guided.
     """
 
     source: Source
@@ -50,6 +60,7 @@ class Batch:
     target_out_BT: torch.Tensor
     num_tokens: int
     indices: torch.Tensor
+    keys_B: torch.Tensor
     guide_BTS: torch.Tensor | None = None
 
     @cached_property
@@ -64,6 +75,7 @@ class Batch:
             source=self.source.to(device),
             target_in_BT=moved(self.target_in_BT, device),
             target_out_BT=moved(self.target_out_BT, device),
+            keys_B=moved(self.keys_B, device),
             guide_BTS=None if self.guide_BTS is None else moved(self.guide_BTS, device),
         )
         # found before the move: on a GPU, their number would need a synchronization
@@ -80,6 +92,7 @@ class Batch:
             target_out_BT=torch.full_like(self.target_out_BT[:1], PAD),
             num_tokens=0,
             indices=self.indices[:1],
+            keys_B=self.keys_B[:1],
             guide_BTS=None if guide_BTS is None else torch.zeros_like(guide_BTS),
         )
 
@@ -106,6 +119,7 @@ class Batch:
             target_out_BT=target_out_BT[:, :target_length],
             num_tokens=int(target_lengths.sum()),
             indices=self.indices[rows],
+            keys_B=self.keys_B[rows],
             guide_BTS=guide_BTS,
         )
 
@@ -141,7 +155,7 @@ class TokenBatches:
     `mixture` says how much of each source of the store is drawn, and when. With `shuffle` false batches come by length,
     each pair once, without the mixture. With subword `sampling` the budget holds for the best segmentation, so that a
     batch has the same pairs with and without; a sentence whose sample exceeds the store's max_pieces is taken
-    unsampled. `Batch.within` brings a sampled batch back under the budget.
+    unsampled. The same holds for `noise`. `Batch.within` brings such a batch back under the budget.
 
     Of `world_size` processes, `rank` reads every world_size-th sentence of each batch, so that their batches together
     are those of one process. One for which no sentence is left reads the first, with a target of nothing but padding.
@@ -160,6 +174,7 @@ class TokenBatches:
         max_tokens: int,
         seed: int,
         sampling: SubwordSampling | None = None,
+        noise: Noise | None = None,
         mixture: Mixture | None = None,
         shuffle: bool = True,
         max_sentences: int | None = None,
@@ -190,7 +205,7 @@ class TokenBatches:
         self.max_tokens = max_tokens
         self.max_sentences = max_sentences
         self.seed = seed
-        self.sampling = sampling
+        self._make_sides = SideMaker(tokenizers, sampling or SubwordSampling(), noise or Noise())
         self.shuffle = shuffle
         self.guide, self.make_source = guide, make_source
         self.rank, self.world_size = rank, world_size
@@ -301,45 +316,29 @@ class TokenBatches:
         is_idle = len(rows) == 0
         rows = np.zeros(1, dtype=np.int64) if is_idle else rows
         numbers = block.pairs[places[rows]]
-        source, target = self._sides(block.store, numbers, rows, cursor)
+        keys = self._keys(rows, cursor)
+        linked = None if self.guide is None else self.guide.linked
+        needs_texts = self.guide is not None or self.make_source is not None
+        source, target, pairs = self._make_sides(block.store, numbers, keys, needs_texts=needs_texts, linked=linked)
         source_BS, target_out_BT = _padded(*source, last=EOS), _padded(*target, last=EOS)
         pieces = Text(torch.from_numpy(source_BS))
-        read: Source = pieces
-        guide_BTS = None
-        if self.guide is not None or self.make_source is not None:
-            pairs = [block.store.text(int(number)) for number in numbers]
-            if self.guide is not None:
-                guide_BTS = torch.from_numpy(self.guide(numbers, pairs, source_BS, target_out_BT))
-            if self.make_source is not None:
-                read = self.make_source(numbers, pairs, pieces)
+        guide = None if self.guide is None else torch.from_numpy(self.guide(pairs, source_BS, target_out_BT))
+        read = pieces if self.make_source is None else self.make_source(numbers, pairs, pieces)
         batch = Batch(
             source=read,
             target_in_BT=torch.from_numpy(_padded(*target, first=BOS)),
             target_out_BT=torch.from_numpy(target_out_BT),
-            num_tokens=int(target[1].sum()) + len(numbers),
+            num_tokens=int(target.lengths_B.sum()) + len(numbers),
             indices=torch.from_numpy(numbers.astype(np.int64)),
-            guide_BTS=guide_BTS,
+            keys_B=torch.from_numpy(keys.objective_B.view(np.int64)),
+            guide_BTS=guide,
         )
         return batch.idle() if is_idle else batch
 
-    def _sides(self, store: Store, numbers: np.ndarray, rows: np.ndarray, cursor: Cursor) -> tuple[tuple, tuple]:
-        source = _concatenated(store.source_ids, store.source_index, numbers)
-        target = _concatenated(store.target_ids, store.target_index, numbers)
-        sampling = self.sampling
-        if sampling is None or not sampling.is_on:
-            return source, target
-        texts = [store.text(int(number)) for number in numbers]
+    def _keys(self, rows: np.ndarray, cursor: Cursor) -> Keys:
         place = (self.seed, cursor.stage, cursor.epoch, cursor.block, cursor.batch)
-        # a seed for each row, so that its sample does not depend on which rank reads the others
-        keys = np.random.SeedSequence(place).generate_state(2, dtype=np.uint64)
-        source_seeds, target_seeds = (mix(key + mix(rows.astype(np.uint64))) for key in keys)
-        if sampling.source is not None:
-            ids = self.tokenizers.source.sample([pair.source for pair in texts], sampling.source, source_seeds)
-            source = _sampled(ids, source, store.max_pieces)
-        if sampling.target is not None:
-            ids = self.tokenizers.target.sample([pair.target for pair in texts], sampling.target, target_seeds)
-            target = _sampled(ids, target, store.max_pieces)
-        return source, target
+        keys = np.random.SeedSequence(place).generate_state(len(Keys._fields), dtype=np.uint64)
+        return Keys(*(mix(key + mix(rows.astype(np.uint64))) for key in keys))
 
 
 @dataclass(frozen=True)
@@ -353,26 +352,6 @@ class _Block:
 
 def _lengths(index: np.ndarray, numbers: np.ndarray) -> np.ndarray:
     return index[numbers + 1] - index[numbers]
-
-
-def _concatenated(ids: np.ndarray, index: np.ndarray, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The ids of some sentences one after the other, and their lengths."""
-    starts = index[indices]
-    lengths = index[indices + 1] - starts
-    places = np.arange(lengths.sum()) + np.repeat(starts - (lengths.cumsum() - lengths), lengths)
-    return ids[places].astype(np.int64), lengths
-
-
-def _sampled(
-    sampled: list[list[int]], best: tuple[np.ndarray, np.ndarray], max_pieces: int
-) -> tuple[np.ndarray, np.ndarray]:
-    flat, lengths = best
-    ends = lengths.cumsum()
-    chosen = [
-        np.asarray(ids, dtype=np.int64) if len(ids) <= max_pieces else flat[end - length : end]
-        for ids, length, end in zip(sampled, lengths, ends, strict=True)
-    ]
-    return np.concatenate(chosen), np.asarray([len(ids) for ids in chosen], dtype=np.int64)
 
 
 def _padded(flat: np.ndarray, lengths: np.ndarray, *, first: int | None = None, last: int | None = None) -> np.ndarray:

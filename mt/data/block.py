@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import compress, islice
+from itertools import islice
 
 import numpy as np
 
@@ -76,8 +76,10 @@ class Block:
         num_kept = int(np.count_nonzero(is_kept))
         if num_kept == self.num_pairs:
             return self
-        columns = [column for column in COLUMNS if getattr(self, column) is not None]
-        return Block(num_kept, **{column: ended(compress(self.raw_lines(column), is_kept)) for column in columns})
+        # runs of lines, since most are kept
+        edges = np.flatnonzero(np.diff(is_kept, prepend=False, append=False))
+        columns = {column: getattr(self, column) for column in COLUMNS if getattr(self, column) is not None}
+        return Block(num_kept, **{column: _runs(text, edges) for column, text in columns.items()})
 
 
 def joined(lines: Sequence[str]) -> bytes:
@@ -91,6 +93,12 @@ def joined(lines: Sequence[str]) -> bytes:
 def ended(lines: Iterable[bytes]) -> bytes:
     """Lines, each followed by a line end."""
     return b"".join([line + b"\n" for line in lines])
+
+
+def _runs(text: bytes, edges: np.ndarray) -> bytes:
+    """The lines of a column from the first to before the second edge, from the third to before the fourth …"""
+    offsets = np.concatenate(([0], line_ends(text)))[edges].tolist()
+    return b"".join([text[start:end] for start, end in zip(offsets[::2], offsets[1::2], strict=True)])
 
 
 def line_ends(text: bytes) -> np.ndarray:

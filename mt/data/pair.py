@@ -10,11 +10,13 @@ class Fault(NamedTuple):
     """Why a part of a corpus is not a pair.
 
     `reason` is its kind in a few words, by which a ledger counts: "not UTF-8". `message` is all of it in one line with
-    file and place, for error messages: "train.de: not UTF-8 at line 2, byte 3 (0xff)".
+    file and place, for error messages: "train.de: not UTF-8 at line 2, byte 3 (0xff)". `is_damage` is false for what
+    can be read, but is not wanted: it is counted, and never ends the reading of a corpus.
     """
 
     reason: str
     message: str
+    is_damage: bool = True
 
 
 class Pair(NamedTuple):

@@ -12,9 +12,9 @@ _INVISIBLE = (
     r"\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U00013430-\U0001343f\U0001bca0-\U0001bca3"
     r"\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-_VISIBLE = re.compile(f"[^{_INVISIBLE}]")
+VISIBLE = re.compile(f"[^{_INVISIBLE}]")
 
 
 def is_visible(text: str) -> bool:
     """Whether a text has visible characters: more than blanks, controls and characters without a shape."""
-    return _VISIBLE.search(text) is not None
+    return VISIBLE.search(text) is not None

@@ -60,7 +60,7 @@ class AttentionProbe:
         if not reference.sources:
             return None
         decoder = translator.model.decoder
-        num_heads = decoder.layers[0].cross_attention.num_heads
+        num_heads = decoder.layers[0].cross_attention.num_maps
         aligner = Aligner(translator, default_choice(decoder.num_maps, num_heads))
         with heads_used(translator.model) as shares:
             raws = aligner.attention(reference.sources, reference.targets, trees=reference.trees)

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,12 @@ from mt.data.whole_folder import write_whole
 from mt.evaluation.alignment_reference import Reference, ranked
 from mt.evaluation.curve import draw_curve
 from mt.evaluation.report import table
+from mt.evaluation.robustness import robustness, robustness_table
 from mt.evaluation.scores import Scores, score, ter_without_moves, zero_bleu
 from mt.evaluation.tokenization import Tokenization
 from mt.inference.aligner import Aligner
+from mt.inference.confidence import FILE_NAME as CALIBRATION
+from mt.inference.confidence import Calibration, word_probabilities
 from mt.inference.request import requests
 from mt.inference.translator import Translator
 from mt.search.length_penalty import check_alpha
@@ -41,12 +45,15 @@ class FinalSettings:
 
     average_last: int = 0  # also try the average of this many last checkpoints
     length_penalties: Sequence[float] = ()  # try these; empty keeps the one of the search
+    robustness: bool = False  # score the tests again under each kind of noise (`mt.data.noise`)
 
     def __post_init__(self):
         if self.average_last < 0:
             raise ValueError(f"final.average_last ({self.average_last}) must be 0 or more")
         for alpha in self.length_penalties:
             check_alpha("final.length_penalties", alpha)
+        if not isinstance(self.robustness, bool):
+            raise ValueError(f"final.robustness ({self.robustness}) must be true or false")
 
 
 def finish_run(
@@ -82,10 +89,18 @@ def finish_run(
     node = {**search_node, "length_penalty": search.length_penalty}
     add_file(best, "search.yaml", yaml_text(node))
     _choose_alignment(aligner, reference(), best)
+    _calibrate(translator, search, prepared.valid, best)
     scores: dict[str, Any] = {"checkpoint": best.name, "search": node, "training": dict(training), "tests": {}}
     for name, test in prepared.tests.items():
         path = run.path / "translations" / f"{name}.txt"
         scores["tests"][name] = _score_test(test, translator, search, path, tokenizations[name])
+    if settings.robustness:
+        fixed, translate = set(translator.tokenizers.source.reserved_symbols), partial(_texts, translator, search)
+        scores["robustness"] = {
+            name: {kind: one.to_dict() for kind, one in found.items()}
+            for name, test in prepared.tests.items()
+            for found in [robustness(test, translate, tokenizations[name], fixed=fixed)]
+        }
     draw_curve(run.path / "metrics.jsonl", [run.path / "curve.png", run.path / "curve.svg"], title=run.path.name)
     run.finish(scores)
     return scores
@@ -95,7 +110,13 @@ def final_table(scores: Mapping[str, Any]) -> str:
     """The tests' scores of a `scores.json` as a table, with the signatures below."""
     if not scores["tests"]:
         return "no test sets were given (data.tests)"
-    return table({name: Scores.from_dict(test) for name, test in scores["tests"].items()})
+    found = table({name: Scores.from_dict(test) for name, test in scores["tests"].items()})
+    return f"{found}\n\n{robustness_table(of_tests)}" if (of_tests := scores.get("robustness")) else found
+
+
+def _texts(translator: Translator, search: Search, test: HeldOut) -> list[str]:
+    """The translations of a test."""
+    return [one.text for one in translator.translate(requests(test.sources, trees=test.trees), search=search)]
 
 
 def _try_average(number: int, run: RunFolder, metric: str, is_more_better: bool, validate) -> None:
@@ -124,9 +145,7 @@ def _choose_length_penalty(
 ) -> Search:
     tried = {}
     for alpha in alphas:
-        attempt = replace(search, length_penalty=alpha)
-        translations = translator.translate(requests(valid.sources, trees=valid.trees), search=attempt)
-        texts = [translation.text for translation in translations]
+        texts = _texts(translator, replace(search, length_penalty=alpha), valid)
         tried[alpha] = score(
             texts, [valid.targets], metrics=("bleu",), tokenize=tokenization.tokenize, ter=tokenization.ter
         ).bleu
@@ -152,12 +171,29 @@ def _choose_alignment(aligner: Aligner, reference: Reference, folder: Path) -> N
     )
 
 
+def _calibrate(translator: Translator, search: Search, valid: HeldOut, folder: Path) -> None:
+    """Adds to the checkpoint what its confidence in words and lines is worth, by the validation set."""
+    of_lines = translator.translate(requests(valid.sources, trees=valid.trees), search=search)
+    calibration = Calibration.of(
+        (word_probabilities(one.candidates[0], translator.tokenizers.target), one.text, target)
+        for one, target in zip(of_lines, valid.targets, strict=True)
+    )
+    if calibration is None:
+        log.warning("confidence is not calibrated: the validation set has too few words")
+        return
+    add_file(folder, CALIBRATION, calibration.to_json())
+    log.info(
+        "confidence: calibrated on the validation set; expected calibration error %.3f for words, %.3f for lines",
+        calibration.word_error,
+        calibration.line_error,
+    )
+
+
 def _score_test(
     test: HeldOut, translator: Translator, search: Search, path: Path, tokenization: Tokenization
 ) -> dict[str, Any]:
     start = time.perf_counter()
-    of_lines = translator.translate(requests(test.sources, trees=test.trees), search=search)
-    texts = [translation.text for translation in of_lines]
+    texts = _texts(translator, search, test)
     seconds = time.perf_counter() - start
     path.parent.mkdir(exist_ok=True)
     write_whole(path, "".join(text + "\n" for text in texts))

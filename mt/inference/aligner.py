@@ -58,7 +58,7 @@ class Aligner:
         translator = Translator.of(loaded, device=device, precision=precision, shortlist=shortlist)
         direction = f"{loaded.card.source_language}-{loaded.card.target_language}"
         decoder = translator.model.decoder
-        num_heads = decoder.layers[0].cross_attention.num_heads
+        num_heads = decoder.layers[0].cross_attention.num_maps
         choice = Choice.load(loaded.folder, num_layers=decoder.num_maps, num_heads=num_heads)
         return cls(translator, choice, direction=direction, folder=loaded.folder)
 
@@ -177,7 +177,7 @@ class Aligner:
     def portions(self, sources: Sequence[Text], target_ids: Sequence[Sequence[int]]) -> Iterator[range]:
         """The numbers of the pairs, in runs whose maps have at most MAX_CELLS together; a larger pair is alone."""
         decoder = self.translator.model.decoder
-        num_maps = decoder.num_maps * decoder.layers[0].cross_attention.num_heads
+        num_maps = decoder.num_maps * decoder.layers[0].cross_attention.num_maps
         start, held = 0, 0
         for number, (source, target) in enumerate(zip(sources, target_ids, strict=True)):
             cells = num_maps * source.padded_length * (len(target) + 1)  # each with </s>

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import logging
+import os
 import queue
+import stat
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
-from mt.data.formats.lines import LONG, STDIN, UNREADABLE, portions_of
+from mt.data.document import DocumentSettings
+from mt.data.formats.lines import LONG, STDIN, UNREADABLE, portions_of, read_lines
+from mt.inference.document import in_documents, with_neighbours
+from mt.inference.window import Window
 
 log = logging.getLogger(__name__)
 
@@ -16,6 +24,49 @@ WINDOW = 2048  # lines sorted by length and translated together
 WINDOW_CHARACTERS = 1 << 23  # also ends a window
 PORTIONS = 4  # read ahead; each holds the lines of one block of the input
 PAUSE_SECONDS = 0.05  # of the input, after which the lines so far are translated
+ALL = range(sys.maxsize)  # lines of an input
+
+
+@dataclass(frozen=True, kw_only=True)
+class Input:
+    """What is translated: the sentences of the command line, or else the lines of a file or of standard input."""
+
+    sentences: Sequence[str] = ()
+    path: Path | None = None  # None: standard input
+    trees: Path | None = None  # a file whose line n has the tree of line n
+    document: DocumentSettings | None = None  # the context of each line; None: lines are translated alone
+
+    @property
+    def may_be_slow(self) -> bool:
+        """Whether somebody may still be writing the lines."""
+        return not self.sentences and not stat.S_ISREG(os.stat(self.path or sys.stdin.fileno()).st_mode)
+
+    def windows(self, chosen: range = ALL) -> Iterable[Window]:
+        """The `chosen` lines, each with its tree and its context where there are any.
+
+        Raises ValueError for lines that cannot be read, and for a file of trees with another number of lines.
+        """
+        read = chosen if self.document is None else with_neighbours(chosen, self.document)
+        found = [(0, lines_of_arguments(self.sentences))] if self.sentences else windows_of(self.path, read)
+        if self.document is None:
+            windows: Iterable[Window] = (Window(first, window) for first, window in found)
+        else:
+            windows = in_documents(found, chosen, self.document)
+        return windows if self.trees is None else _with_trees(windows, self.trees, chosen)
+
+
+def _with_trees(windows: Iterable[Window], path: Path, chosen: range) -> Iterator[Window]:
+    """The windows of the `chosen` lines with their trees, line n of the file being that of line n."""
+    trees = islice(read_lines(path), chosen.start, None)
+    number = chosen.start
+    for window in windows:
+        of_lines = list(islice(trees, len(window.lines)))
+        number = window.first + len(of_lines)
+        if len(of_lines) < len(window.lines):
+            raise ValueError(f"--trees ({path}) has {number} lines, fewer than there are sentences: one for each")
+        yield replace(window, trees=of_lines)
+    if chosen.stop == ALL.stop and next(trees, None) is not None:
+        raise ValueError(f"--trees ({path}) has more than {number} lines, the number of sentences: one for each")
 
 
 def windows_of(path: Path | None, chosen: range) -> Iterator[tuple[int, list[str]]]:
@@ -76,7 +127,7 @@ def _readable(path: Path | None, chosen: range) -> Iterator[list[str]]:
             return
 
 
-def lines_of_arguments(sentences: list[str]) -> list[str]:
+def lines_of_arguments(sentences: Sequence[str]) -> list[str]:
     """Sentences of the command line, each as one line. Python hides bytes that it could not decode in surrogates."""
     lines = []
     for number, text in enumerate(sentences, start=1):

@@ -36,6 +36,7 @@ LAYER = {"_target_": "mt.model.layer.LayerSettings"}
 ENCODER = {"_target_": "mt.model.encoder.Encoder", "_partial_": True}
 DECODER = {"_target_": "mt.model.decoder.Decoder", "_partial_": True}
 DENSE = {"_target_": "mt.attention.dense.Dense", "_partial_": True}
+ROUNDED = "mt.compression.quantization.int8_weights"  # changes how weights are stored: they come as floats
 OF_TRAINING = ("dropout", "attention_dropout", "attention_dropout_of", "activation_dropout")
 OF_LAYERS = (*("dim", "num_heads", "num_kv_heads", "feed_forward_dim", "head_size"), "activation", "norm")
 KNOWN = {
@@ -205,7 +206,7 @@ def _sizes(card: ModelCard, *, source_size: int, target_size: int) -> DenseSizes
     layer, encoder, decoder = (node.get(name) for name in ("layer", "encoder", "decoder"))
     of_layers = (*OF_LAYERS, "norm_position", "positions")
     is_plain = (
-        not card.changes
+        all(change.get("_target_") == ROUNDED for change in card.changes)
         and _has(node, MODEL, (*("layer", "encoder", "decoder", "tie", "max_positions"), *OF_MODEL))
         and _has(layer, LAYER, (*of_layers, *OF_TRAINING))
         and _has(encoder, ENCODER, ("num_layers", "self_attention", "layer"))

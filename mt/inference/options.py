@@ -34,6 +34,9 @@ class Options:
     temperature: float = 1.0
     top_k: int = 0
     top_p: float = 1.0
+    epsilon: float | None = None
+    mbr: int | None = None  # samples of minimum Bayes risk
+    utility: str = "chrf"
     seed: int = 1
     batch_tokens: int | None = None
     max_pieces: int | None = None
@@ -43,7 +46,13 @@ class Options:
     coverage: bool = False
     markup: bool = False
     confidence: bool = False
+    abstain: float | None = None  # below this confidence a line's translation is left empty
     by_sentence: bool = False  # as in `Request`
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether translations depend on the seed."""
+        return self.sample or self.mbr is not None
 
     @classmethod
     def of(cls, flags: Mapping[str, Any], **more: Any) -> Options:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
@@ -13,15 +13,15 @@ from mt.attention.contract import Mixer
 from mt.attention.dropout import Dropout
 from mt.attention.multi_head import MultiHead
 from mt.attention.rotary import NoRotary
-from mt.kernels.linear import Linear
 from mt.model.embedding import Embedding, SinusoidalPositions, sinusoids
+from mt.model.rounded import RoundedLinear, RoundedMatrix
 from mt.model.seq2seq import Seq2Seq
 
 # B batch, T positions, D inputs, O outputs, H heads, G key-value heads
 
 SELF_ATTENTION = ("attention", "self_attention")  # parts of a layer, of the encoder and of the decoder
 NUM_KEPT = 512  # positions whose sinusoids are computed once
-HAVE_METHODS = (nn.Embedding, Mixer)  # or weights that other code reads
+HAVE_METHODS = (nn.Embedding, RoundedMatrix, Mixer)  # or weights that other code reads
 DO_NOTHING = (Dropout, NoRotary, nn.Identity)  # in inference
 WIDE = 2048  # outputs from which oneDNN multiplies int8 faster than fbgemm
 
@@ -47,7 +47,7 @@ def pack(model: Seq2Seq, dtype: torch.dtype) -> None:
                 setattr(layer, name, OneProjection(attention, dtype))
     for module in model.modules():
         for name, child in list(module.named_children()):
-            if isinstance(child, nn.Linear):
+            if isinstance(child, (nn.Linear, RoundedLinear)):
                 setattr(module, name, side_by_side([child], dtype))
         if isinstance(module, Embedding) and isinstance(module.positions, SinusoidalPositions):
             module.positions = KeptPositions(module.positions.dim)
@@ -97,21 +97,44 @@ class OneProjection(MultiHead):
         return self.rotary(q, position), self.rotary(k, position), v
 
 
-def side_by_side(linears: list[nn.Linear], dtype: torch.dtype) -> OneDnnLinear | Int8Linear:
+def side_by_side(linears: Sequence[nn.Linear | RoundedLinear], dtype: torch.dtype) -> OneDnnLinear | Int8Linear:
     """One product in place of several of the same input, side by side."""
-    weight_OD = torch.cat([linear.weight.detach() for linear in linears])
     biases = [linear.bias for linear in linears]
     bias_O = None if biases[0] is None else torch.cat([bias.detach() for bias in biases])
-    packed = Int8Linear(weight_OD, bias_O) if dtype == torch.int8 else OneDnnLinear(weight_OD, bias_O, dtype)
-    if any(isinstance(linear, Linear) and linear.relu for linear in linears):
+    packed: OneDnnLinear | Int8Linear
+    if dtype != torch.int8:
+        packed = OneDnnLinear(torch.cat([linear.weight.detach() for linear in linears]), bias_O, dtype)
+    elif all(isinstance(linear, RoundedLinear) for linear in linears):
+        packed = Int8Linear(_quantized([linear.matrix for linear in linears]), bias_O)  # type: ignore[union-attr]
+    else:
+        packed = Int8Linear(rounded(torch.cat([linear.weight.detach() for linear in linears])), bias_O)
+    if any(getattr(linear, "relu", False) for linear in linears):
         packed.then_relu()
     return packed
+
+
+def rounded(weight_OD: Tensor) -> Tensor:
+    """The matrix as torch's tensor of 8-bit integers with a scale a row."""
+    scale_O = weight_OD.abs().amax(1).clamp(min=1e-12).double() / 127
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch plans to remove these tensors; int8 is then refused
+        zero_O = torch.zeros(len(weight_OD), dtype=torch.long)
+        return torch.quantize_per_channel(weight_OD, scale_O, zero_O, 0, torch.qint8)
+
+
+def _quantized(matrices: Sequence[RoundedMatrix]) -> Tensor:
+    """The same of matrices that are rounded already, side by side: their integers, as they are."""
+    rows_OD, scale_O = (torch.cat([getattr(one, name) for one in matrices]) for name in ("rows_OI", "scale_O"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        zero_O = torch.zeros(len(rows_OD), dtype=torch.long)
+        return torch._make_per_channel_quantized_tensor(rows_OD, scale_O.double(), zero_O, 0)
 
 
 def product_with(weight_OD: Tensor, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
     """x_BTD -> x @ weightᵀ as a packed model does it in `dtype`."""
     if dtype == torch.int8:
-        return Int8Linear(weight_OD, None)
+        return Int8Linear(rounded(weight_OD), None)
     if has_onednn(dtype):
         return OneDnnLinear(weight_OD, None, dtype)
     return partial(nn.functional.linear, weight=weight_OD.to(dtype))
@@ -153,20 +176,17 @@ class OneDnnLinear(nn.Module):
 class Int8Linear(nn.Module):
     """A product of 8-bit integers; inputs are quantized by their minimum and maximum."""
 
-    def __init__(self, weight_OD: Tensor, bias_O: Tensor | None):
+    def __init__(self, rounded_OD: Tensor, bias_O: Tensor | None):
         super().__init__()
-        num_outputs = len(weight_OD)
-        scale_O = weight_OD.abs().amax(1).clamp(min=1e-12).double() / 127
-        zero_O = torch.zeros(num_outputs, dtype=torch.long)
+        num_outputs = len(rounded_OD)
         before = torch.backends.quantized.engine
         torch.backends.quantized.engine = "onednn" if num_outputs >= WIDE else "fbgemm"
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # torch plans to remove these tensors; int8 is then refused
-                rounded_OD = torch.quantize_per_channel(weight_OD, scale_O, zero_O, 0, torch.qint8)
-            self.weight = torch.ops.quantized.linear_prepack(
-                rounded_OD, torch.zeros(num_outputs) if bias_O is None else bias_O
-            )
+                warnings.simplefilter("ignore")
+                self.weight = torch.ops.quantized.linear_prepack(
+                    rounded_OD, torch.zeros(num_outputs) if bias_O is None else bias_O
+                )
         finally:
             torch.backends.quantized.engine = before
         self.product = torch.ops.quantized.linear_dynamic.default

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
@@ -13,6 +14,8 @@ from mt.data.visible import is_visible
 from mt.listing import listed
 
 log = logging.getLogger(__name__)
+
+TARGET_TAG = re.compile(r"<2([A-Za-z]{2,3}(?:[-_]\w+)?)>")  # a tag that names the target's language: <2de>
 
 
 class Tags:

@@ -26,11 +26,12 @@ from mt.inference.ensemble import Ensemble, check_vocabularies
 from mt.inference.lines import MAX_PIECES, LineTranslator, Segment
 from mt.inference.native import NativeSearch
 from mt.inference.packed import pack, product_with
-from mt.inference.searching import plan_of, rules_of
+from mt.inference.searching import chosen, plan_of, rules_of
 from mt.inference.shortlist import Shortlist, ShortlistedModel
 from mt.inference.tags import Tags, tagged
 from mt.inference.terms import continuing_pieces
 from mt.inference.wish import Wish
+from mt.model.rounded import float_tensors
 from mt.model.seq2seq import Seq2Seq
 from mt.search.beam import Beam
 from mt.search.hypothesis import Hypothesis
@@ -124,7 +125,8 @@ class Translator(LineTranslator):
             dtype = choose_precision(precision, chosen, known=PACKED_PRECISIONS)
             native = None
             if not shortened:
-                arrays = {name: tensor.detach().float().numpy() for name, tensor in kept_tensors(model).items()}
+                floats = float_tensors(kept_tensors(model))
+                arrays = {name: tensor.detach().float().numpy() for name, tensor in floats.items()}
                 native = NativeSearch.of(
                     loaded.card,
                     arrays,
@@ -244,7 +246,7 @@ class Translator(LineTranslator):
             if again:
                 without = [wish.without_phrases for wish in wishes or ()]
                 self._search_batch(again, sources, search, generators, without, results)
-        return results
+        return chosen(search, results, self.text)
 
     def _search_batch(
         self,

@@ -16,11 +16,14 @@ class Window:
     lines: Sequence[str]
     contexts: Sequence[Context] = ()  # of each line, where a document is translated
     trees: Sequence[str] = ()  # of each line, if given
+    references: Sequence[str] = ()  # of each line, if given
 
     def part(self, start: int, stop: int) -> Window:
         """Some of the lines."""
         part = slice(start, stop)
-        return Window(self.first + start, self.lines[part], self.contexts[part], self.trees[part])
+        return Window(
+            self.first + start, self.lines[part], self.contexts[part], self.trees[part], self.references[part]
+        )
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,8 @@ from mt.attention.rotary import Rotary
 from mt.checkpoint.card import ModelCard
 from mt.checkpoint.folder import LoadedModel
 from mt.checkpoint.steps import SHORTLIST
+from mt.compression.pruning import with_all_heads
+from mt.compression.quantization import floats_again
 from mt.data.document import AFTER, BEFORE
 from mt.data.tokenizer import BOS, EOS, PAD, UNK, TokenizerPair
 from mt.inference.batches import longest_target
@@ -76,6 +78,8 @@ class Plan:
     max_length    most pieces of a side, EOS or BOS included, None: no limit of the model
     search        the checkpoint's search as a beam: its size, length penalty and longest output
     alignment     where alignments are read
+    head_layer    the decoder layer after which an alignment head reads (`mt.model.alignment_head`); None: there is none
+    separators    ids of the pieces between a sentence and the context before and after it; None: there is none
     """
 
     source_language: str
@@ -93,6 +97,8 @@ class Plan:
     search: Beam
     alignment: Choice
     has_shortlist: bool
+    head_layer: int | None
+    separators: tuple[int | None, int | None]
 
     @cached_property
     def dim(self) -> int:
@@ -130,7 +136,7 @@ def plan_of(loaded: LoadedModel) -> Plan:
     Raises ValueError for a model that does not read text.
     """
     assert isinstance(loaded.model, Seq2Seq)
-    model: Any = loaded.model  # its parts have the types that their checks find
+    model: Any = with_all_heads(floats_again(loaded.model))  # its parts have the types that their checks find
     tokenizers, card = loaded.tokenizers, loaded.card
     if model.source_embedding is None:
         raise ValueError("encoder: this model does not read text, and exports are made for text")
@@ -138,7 +144,7 @@ def plan_of(loaded: LoadedModel) -> Plan:
     alignment = Choice.load(
         loaded.folder,
         num_layers=model.decoder.num_maps,
-        num_heads=model.decoder.layers[0].cross_attention.num_heads,
+        num_heads=model.decoder.layers[0].cross_attention.num_maps,
     )
     search = _beam(loaded.search)
     has_shortlist = (loaded.folder / SHORTLIST).is_file()
@@ -175,6 +181,8 @@ def plan_of(loaded: LoadedModel) -> Plan:
         search=replace(search, min_length=0, no_repeat_ngram=0),
         alignment=alignment,
         has_shortlist=has_shortlist,
+        head_layer=None if model.decoder.alignment_head is None else model.decoder.alignment_head.layer,
+        separators=(model.source_embedding.separator, model.source_embedding.separator_after),
     )
 
 
@@ -234,7 +242,7 @@ def _attention(frames: Iterable[Any]) -> AttentionPlan:
 def _variant(mixer: nn.Module) -> AttentionPlan:
     given = inspect.signature(type(mixer).__init__).parameters
     plain = {name: getattr(mixer, name, None) for name in given if name not in ("num_heads", "head_size", "dropout")}
-    settings = {name: value for name, value in plain.items() if isinstance(value, (bool, int, float, str))}
+    settings = {name: value for name, value in plain.items() if isinstance(value, (bool, int, float, str, tuple))}
     return AttentionPlan(type(mixer).__module__.rpartition(".")[2], settings)
 
 

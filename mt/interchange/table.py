@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 
@@ -35,6 +36,24 @@ TARGETS: dict[str, Row] = {
         about="a folder for transformers (AutoModelForSeq2SeqLM) and the Hugging Face Hub",
         packages=("transformers", "tokenizers"),
         translates=True,
+    ),
+    "onnx": Row(
+        about="a folder for onnxruntime and transformers.js: on CPUs, GPUs, phones and in browsers, in many languages",
+        packages=("onnx", "onnxruntime"),
+        quantizations=("int8",),
+        translates=True,
+    ),
+    "browser": Row(
+        about="a folder for any static host: a page that translates on the reader's device, without a server",
+        packages=("onnx",),
+        quantizations=("int8",),
+        flags={
+            "--runtime": {
+                "metavar": "FOLDER",
+                "type": Path,
+                "help": "folder of onnxruntime-web; another version than the one needed is refused (default: from npm)",
+            }
+        },
     ),
 }
 

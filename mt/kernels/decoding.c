@@ -23,7 +23,8 @@ typedef struct {
 
 typedef struct {
     int64_t index, S, limit, T, W; /* number of the caller; source pieces; most tokens; tokens so far; hypotheses */
-    float *memory, **blocks;
+    float *memory;
+    void **blocks;
     int64_t num_blocks;
     uint16_t *slots, *spare_slots; /* W x limit + 1: the slot that holds each position of a hypothesis */
     int32_t *tokens, *parents;     /* (limit + 1) x size: what was chosen after each step, */
@@ -52,7 +53,7 @@ typedef struct {
     int64_t num_active, pieces_active;
     Sentence *done; /* by the caller's number */
     int64_t num_sentences;
-    float **free_blocks; /* of the cache, to be used again */
+    void **free_blocks; /* of the cache, to be used again */
     int64_t num_free, room_free;
     Row *rows;
     Scratch scratch;
@@ -306,8 +307,8 @@ static enum Status advance(Search *search, Sentence *s) {
 
 static enum Status give_block(Search *search, Sentence *s) {
     if (s->T / BLOCK < s->num_blocks) return GOES_ON;
-    float *block = search->num_free ? search->free_blocks[--search->num_free]
-                                    : aligned(4 * block_size(search->model, search->size));
+    void *block = search->num_free ? search->free_blocks[--search->num_free]
+                                    : aligned(block_bytes(search->model, search->size));
     if (!block) return NO_MEMORY;
     s->blocks[s->num_blocks++] = block;
     return GOES_ON;
@@ -316,7 +317,7 @@ static enum Status give_block(Search *search, Sentence *s) {
 static enum Status take_blocks(Search *search, Sentence *s) {
     if (search->num_free + s->num_blocks > search->room_free) {
         const int64_t room = 2 * (search->num_free + s->num_blocks);
-        float **more = realloc(search->free_blocks, (size_t)room * sizeof *more);
+        void **more = realloc(search->free_blocks, (size_t)room * sizeof *more);
         if (!more) return NO_MEMORY;
         search->free_blocks = more, search->room_free = room;
     }

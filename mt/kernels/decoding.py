@@ -135,7 +135,7 @@ class _Layer(Structure):
 class _Model(Structure):
     _fields_ = [
         *((name, c_int64) for name in ("dim", "heads", "head", "rotated", "hidden", "encoder_layers")),
-        *((name, c_int64) for name in ("decoder_layers", "activation", "is_post")),
+        *((name, c_int64) for name in ("decoder_layers", "activation", "is_post", "has_half_cache")),
         *((name, c_float) for name in ("scale", "query_scale", "epsilon")),
         *((name, c_void_p) for name in ("source_rows", "target_rows", "source_places", "target_places")),
         *((name, c_void_p) for name in ("cosines", "sines")),
@@ -215,6 +215,7 @@ class DenseModel:
             decoder_layers=sizes.decoder_layers,
             activation=ACTIVATIONS.index(sizes.activation),
             is_post=sizes.norm_position == "post",
+            has_half_cache=precision == "bfloat16",  # as the tensors of the model in torch have
             scale=math.sqrt(sizes.dim),
             query_scale=sizes.head_size**-0.5,
             epsilon=1e-5,

@@ -20,6 +20,7 @@ enum Activation { USES_RELU, USES_GELU, USES_SWIGLU };
 
 typedef struct {
     int64_t dim, heads, head, rotated, hidden, encoder_layers, decoder_layers, activation, is_post;
+    int64_t has_half_cache; /* keys and values of earlier positions are stored in bfloat16 */
     float scale, query_scale, epsilon;         /* of embeddings, of scores, of norms */
     const float *source_rows, *target_rows;    /* embeddings */
     const float *source_places, *target_places; /* places x dim, added to embeddings; or NULL */
@@ -264,31 +265,46 @@ static void summarize(const Model *m, const int64_t *lengths, int64_t N, Scratch
 typedef struct {
     int64_t token, place, S;
     float *memory;        /* of its sentence */
-    float *const *blocks; /* cached keys and values of its sentence: positions in blocks of BLOCK */
+    void *const *blocks; /* cached keys and values of its sentence: positions in blocks of BLOCK */
     const uint16_t *slots; /* which slot of the cache holds each earlier position */
     int64_t slot, num_slots;
 } Row;
 
 #define BLOCK 16
 
-static int64_t block_size(const Model *m, int64_t num_slots) {
-    return m->decoder_layers * BLOCK * num_slots * 2 * width(m);
+static int64_t cached_bytes(const Model *m) { return 2 * width(m) * (m->has_half_cache ? 2 : 4); } /* of a position */
+
+static int64_t block_bytes(const Model *m, int64_t num_slots) {
+    return m->decoder_layers * BLOCK * num_slots * cached_bytes(m);
 }
 
 /* The key, then the value, of one position of one slot. */
-static float *cached(const Model *m, const Row *row, int64_t layer, int64_t place, int64_t slot) {
+static void *cached(const Model *m, const Row *row, int64_t layer, int64_t place, int64_t slot) {
     const int64_t index = (layer * BLOCK + place % BLOCK) * row->num_slots + slot;
-    return row->blocks[place / BLOCK] + index * 2 * width(m);
+    return (char *)row->blocks[place / BLOCK] + index * cached_bytes(m);
+}
+
+/* Writes the key and the value of a row's own position. */
+static void remember(const Model *m, const Row *row, int64_t layer, const float *both) {
+    void *to = cached(m, row, layer, row->place, row->slot);
+    if (!m->has_half_cache)
+        memcpy(to, both, (size_t)cached_bytes(m));
+    else
+        for (int64_t i = 0; i < 2 * width(m); i += LANES) store_bf16((bf16 *)to + i, load(both + i));
+}
+
+INLINE vf load_cached(const void *from, int64_t i, int is_half) {
+    return is_half ? load_bf16((const bf16 *)from + i) : load((const float *)from + i);
 }
 
 /* Attention of one row over its own past and itself; `scores`: heads x padded positions. */
-static void look_back(const Model *m, const Row *row, int64_t layer, const float *q, float *out, float *scores) {
+INLINE void look_back_in(const Model *m, const Row *row, int64_t layer, const float *q, float *out, float *scores, int is_half) {
     const int64_t A = width(m), K = m->head, T = row->place + 1, padded = rounded(T, LANES);
     for (int64_t t = 0; t < T; t++) {
-        const float *key = cached(m, row, layer, t, t == row->place ? row->slot : row->slots[t]);
+        const void *key = cached(m, row, layer, t, t == row->place ? row->slot : row->slots[t]);
         for (int64_t h = 0; h < m->heads; h++) {
             vf total = {0};
-            for (int64_t k = h * K; k < h * K + K; k += LANES) total += load(q + k) * load(key + k);
+            for (int64_t k = h * K; k < h * K + K; k += LANES) total += load(q + k) * load_cached(key, k, is_half);
             scores[h * padded + t] = sum(total) * m->query_scale;
         }
     }
@@ -299,11 +315,18 @@ static void look_back(const Model *m, const Row *row, int64_t layer, const float
     }
     memset(out, 0, (size_t)(4 * A));
     for (int64_t t = 0; t < T; t++) {
-        const float *value = cached(m, row, layer, t, t == row->place ? row->slot : row->slots[t]) + A;
+        const void *value = cached(m, row, layer, t, t == row->place ? row->slot : row->slots[t]);
         for (int64_t h = 0; h < m->heads; h++)
             for (int64_t k = h * K; k < h * K + K; k += LANES)
-                store(out + k, load(out + k) + load(value + k) * scores[h * padded + t]);
+                store(out + k, load(out + k) + load_cached(value, A + k, is_half) * scores[h * padded + t]);
     }
+}
+
+static void look_back(const Model *m, const Row *row, int64_t layer, const float *q, float *out, float *scores) {
+    if (m->has_half_cache)
+        look_back_in(m, row, layer, q, out, scores, 1);
+    else
+        look_back_in(m, row, layer, q, out, scores, 0);
 }
 
 /* One step of the decoder for R rows, those of a sentence side by side: s->normed (or s->x) holds the states that the
@@ -318,7 +341,7 @@ static const float *decode(const Model *m, const Row *rows, int64_t R, Scratch *
         for (int64_t r = 0; r < R; r++) {
             float *joint = s->joint + r * 3 * A;
             rotate(m, joint, rows[r].place), rotate(m, joint + A, rows[r].place);
-            memcpy(cached(m, rows + r, l, rows[r].place, rows[r].slot), joint + A, (size_t)(8 * A));
+            remember(m, rows + r, l, joint + A);
             look_back(m, rows + r, l, joint, s->heads + r * A, work);
         }
         add_product(m, layer->self_out, s->heads, s, R);

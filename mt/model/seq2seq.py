@@ -16,6 +16,7 @@ from mt.model.encoder import SourceEncoder
 from mt.model.layer import LayerSettings, init_weights
 from mt.model.lexicon import Lexicon
 from mt.model.memory import Memory
+from mt.model.rounded import matrix_of
 from mt.model.source_embedding import SourceEmbedding
 
 # B batch, R rows, S source length, T target length, D model, V vocabulary
@@ -97,7 +98,7 @@ class Seq2Seq(nn.Module):
     def is_source_tied(self) -> bool:
         """Whether both embeddings are one matrix, so that an id must mean the same piece on both sides."""
         embedding = self.source_embedding
-        return embedding is not None and embedding.tokens.weight is self.target_embedding.tokens.weight
+        return embedding is not None and matrix_of(embedding.tokens) is matrix_of(self.target_embedding.tokens)
 
     @property
     def max_length(self) -> int | None:

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 from torch import Tensor
 
 from mt.data.batching import Batch
+from mt.data.tokenizer import TokenizerPair
 from mt.model.seq2seq import Seq2Seq
 
 
@@ -38,3 +39,6 @@ class Objective(Protocol):
 
     def check(self, model: Seq2Seq) -> None:
         """Raises ValueError, naming the setting, for a model that this objective cannot train."""
+
+    def check_tokenizers(self, tokenizers: TokenizerPair) -> None:
+        """Raises ValueError, naming the setting, for tokenizers of the corpus with which it cannot train."""

@@ -7,18 +7,17 @@ that have links: -sum_ts guide_ts log weights_ts. Unlike there, the head is guid
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from mt.data.batching import Batch
+from mt.data.tokenizer import TokenizerPair
 from mt.model.alignment_head import last_but_one
-from mt.model.decoder import AttentionTap
 from mt.model.seq2seq import Seq2Seq
 from mt.objective.contract import Loss, Objective
+from mt.objective.teacher_forcing import tapped
 
 # B batch, H heads, T target positions, S source length
 
@@ -76,7 +75,7 @@ class Guided:
     def __call__(self, model: Seq2Seq, batch: Batch) -> Loss:
         assert batch.guide_BTS is not None, "batches are made with a guide where guidance is on"
         head = GuidedHead(*self._place(model))
-        with _tapped(model, head):
+        with tapped(model, head):
             loss = self.inner(model, batch)
         nats = torch.stack([guided_nats(weights_BTS, batch.guide_BTS) for weights_BTS in head.passes]).mean()
         return Loss(
@@ -90,9 +89,13 @@ class Guided:
         self._place(model)
         self.inner.check(model)
 
+    def check_tokenizers(self, tokenizers: TokenizerPair) -> None:
+        """As the inner objective does."""
+        self.inner.check_tokenizers(tokenizers)
+
     def _place(self, model: Seq2Seq) -> tuple[int, int]:
         layers = model.decoder.layers
-        return self.guidance.at(len(layers), layers[0].cross_attention.num_heads)
+        return self.guidance.at(len(layers), layers[0].cross_attention.num_maps)
 
 
 class GuidedHead:
@@ -107,20 +110,6 @@ class GuidedHead:
 
     def record(self, layer: int, weights_BHTS: Tensor) -> None:
         self.passes.append(weights_BHTS[:, self.head].float())
-
-
-@contextmanager
-def _tapped(model: Seq2Seq, tap: AttentionTap) -> Iterator[None]:
-    """Inside the block, every forward pass of the model hands its cross-attention weights to the tap."""
-
-    def with_tap(_, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
-        return args, {**kwargs, "tap": tap}
-
-    hook = model.register_forward_pre_hook(with_tap, with_kwargs=True)
-    try:
-        yield
-    finally:
-        hook.remove()
 
 
 def guided_nats(weights_BTS: Tensor, guide_BTS: Tensor) -> Tensor:

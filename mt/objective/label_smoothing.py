@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mt.data.batching import Batch
+from mt.data.tokenizer import TokenizerPair
 from mt.kernels.cross_entropy import cross_entropy_
 from mt.kernels.products import products
 from mt.model.seq2seq import Seq2Seq
@@ -44,6 +45,9 @@ class LabelSmoothedCrossEntropy:
 
     def check(self, model: Seq2Seq) -> None:
         """Every model will do."""
+
+    def check_tokenizers(self, tokenizers: TokenizerPair) -> None:
+        """All will do."""
 
     def cross_entropy(self, states_ND: Tensor, output: nn.Linear, targets_N: Tensor) -> CrossEntropy:
         """Of N target tokens, given the decoder's states and the output projection (which has no bias)."""

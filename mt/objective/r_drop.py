@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import torch
+from functools import partial
+
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from mt.attention.dropout import Dropout
 from mt.data.batching import Batch
+from mt.data.tokenizer import TokenizerPair
 from mt.model.seq2seq import Seq2Seq
 from mt.objective.contract import Loss
 from mt.objective.label_smoothing import check_settings, plain_cross_entropy
 from mt.objective.teacher_forcing import teacher_forcing
+from mt.objective.two_passes import check_weight, log_probs, summed, symmetric_divergence
 
 # N real target tokens, C tokens of one chunk, D model, V vocabulary
 
@@ -28,19 +30,14 @@ class RDrop:
 
     def __init__(self, *, alpha: float = 5.0, smoothing: float = 0.1, chunk_tokens: int = 512):
         check_settings(smoothing, chunk_tokens)
-        if not 0.0 < alpha < float("inf"):
-            raise ValueError(f"objective.alpha ({alpha}) must be above 0 and finite; 1 to 5 are usual")
+        check_weight("alpha", alpha, "1 to 5 are usual")
         self.alpha, self.smoothing, self.chunk_tokens = alpha, smoothing, chunk_tokens
 
     def __call__(self, model: Seq2Seq, batch: Batch) -> Loss:
         states_ND, targets_N = teacher_forcing(model, batch)
         other_states_ND, _ = teacher_forcing(model, batch)
-        chunks = zip(*(one.split(self.chunk_tokens) for one in (states_ND, other_states_ND, targets_N)), strict=True)
-        sums = [
-            checkpoint(self._sums, model.output, *chunk, use_reentrant=False, preserve_rng_state=False)
-            for chunk in chunks
-        ]
-        smoothed, plain, divergence = (torch.stack(parts).sum() for parts in zip(*sums, strict=True))
+        passes = states_ND, other_states_ND, targets_N
+        smoothed, plain, divergence = summed(partial(self._sums, model.output), passes, self.chunk_tokens)
         minimised = smoothed + 0.5 * self.alpha * divergence
         return Loss(minimised, {"nats": plain.detach(), "divergence": divergence.detach()}, {})
 
@@ -52,19 +49,15 @@ class RDrop:
                 " model.layer.attention_dropout must be above 0"
             )
 
-    def _sums(
-        self, output: nn.Linear, states_CD: Tensor, other_states_CD: Tensor, targets_C: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def check_tokenizers(self, tokenizers: TokenizerPair) -> None:
+        """All will do."""
+
+    def _sums(self, output: nn.Linear, *passes: Tensor) -> tuple[Tensor, ...]:
         """Smoothed and plain cross-entropy, each the mean of both passes, and their divergence, in nats."""
-        log_p_CV, log_q_CV = (output(states).float().log_softmax(dim=-1) for states in (states_CD, other_states_CD))
+        log_p_CV, log_q_CV, targets_C = log_probs(output, *passes)
         one, other = (plain_cross_entropy(log_probs, targets_C, self.smoothing) for log_probs in (log_p_CV, log_q_CV))
         return (
             (one.smoothed_nats + other.smoothed_nats) / 2,
             (one.plain_nats + other.plain_nats) / 2,
             symmetric_divergence(log_p_CV, log_q_CV),
         )
-
-
-def symmetric_divergence(log_p_NV: Tensor, log_q_NV: Tensor) -> Tensor:
-    """(KL(p || q) + KL(q || p)) / 2 in nats, summed over tokens: sum (p - q) (log p - log q) / 2."""
-    return 0.5 * ((log_p_NV.exp() - log_q_NV.exp()) * (log_p_NV - log_q_NV)).sum()

@@ -1,5 +1,6 @@
 """Sampling: tokens drawn at random from the model's distribution."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -22,6 +23,8 @@ class Sampling(Search):
     top_k        only this many likeliest tokens may be drawn; 0: all
     top_p        only the likeliest tokens that together reach this probability may be drawn; 1: all
                  (Holtzman et al. 2020); the likeliest token always stays
+    epsilon      only tokens of at least this probability may be drawn, which the temperature does not change; 0: all
+                 (Hewitt et al. 2022); the likeliest token always stays
 
     `log_prob` stays the model's own: without temperature and before tokens were left out.
     """
@@ -29,6 +32,7 @@ class Sampling(Search):
     temperature: float = 1.0
     top_k: int = 0
     top_p: float = 1.0
+    epsilon: float = 0.0
 
     def __post_init__(self):
         super().__post_init__()
@@ -39,6 +43,13 @@ class Sampling(Search):
             raise ValueError(f"top_k ({self.top_k}) must be at least 0")
         if not 0 < self.top_p <= 1:
             raise ValueError(f"top_p ({self.top_p}) must be above 0 and at most 1")
+        if not 0 <= self.epsilon <= 1:
+            raise ValueError(f"epsilon ({self.epsilon}) must be from 0 to 1")
+
+    @property
+    def num_samples(self) -> int:
+        """How many are drawn of each sentence."""
+        return self.n_best
 
     @torch.inference_mode()
     def __call__(self, step, state, *, max_lengths, banned_ids=(), rules=(), generator=None) -> list[list[Hypothesis]]:
@@ -47,7 +58,7 @@ class Sampling(Search):
         With one of its own for every sentence (`sentence_generators`), what is drawn does not depend on the batch.
         """
         rules = self.rules(max_lengths, banned_ids, rules)
-        W = self.n_best
+        W = self.num_samples
         uniform_NWT = _uniform(rules.limit.limits_N.tolist(), W, generator)
         drawn: list[list[Hypothesis]] = [[] for _ in max_lengths]
         sentences_N = torch.arange(len(drawn))  # number in the caller's batch of each sentence still here
@@ -117,6 +128,9 @@ class Sampling(Search):
 
         Candidates are in order of probability where some are left out, else in order of their ids.
         """
+        if self.epsilon:
+            least_NW1 = log_probs_NWV.amax(-1, keepdim=True).clamp(max=math.log(self.epsilon))
+            log_probs_NWV = log_probs_NWV.masked_fill(log_probs_NWV < least_NW1, -torch.inf)
         scaled_NWC = log_probs_NWV / self.temperature
         ids_NWC = None
         if self.top_k or self.top_p < 1:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mt.data.cleaning.checks.scripts import language_of
 from mt.data.tokenizer import Tokenizer, TokenizerPair
+from mt.inference.tags import TARGET_TAG
 from mt.serving.detection import detected
 from mt.serving.messages import ModelFacts
 from mt.serving.refusal import Refused, bad_request
 
 AUTO = "auto"
-TARGET_TAG = re.compile(r"<2([A-Za-z]{2,3}(?:[-_]\w+)?)>")  # a tag that names the target's language: <2de>
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class Models:
                 if other is not pair:
                     both = f"{facts[other.model].checkpoint} and {model.checkpoint}"
                     raise ValueError(f"checkpoints ({both}) must have different languages, not {_shown(pair)} twice")
-        self._tokenizers = [TokenizerPair.load(model.folder).source for model in facts]
+        self._tokenizers = [TokenizerPair.load(model.folder) for model in facts]
 
     @property
     def sources(self) -> list[str]:
@@ -57,7 +56,11 @@ class Models:
 
     def tokenizer(self, model: int) -> Tokenizer:
         """Of the model's source."""
-        return self._tokenizers[model]
+        return self._tokenizers[model].source
+
+    def target_tokenizer(self, model: int) -> Tokenizer:
+        """Of the model's target."""
+        return self._tokenizers[model].target
 
     def pair(self, source: str | None, target: str | None, text: str) -> Pair:
         """The pair of languages by their codes; variants (en-GB) find their language.

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -43,7 +44,7 @@ from mt.training.source_sentences import check_sentences, with_separator
 from mt.training.source_trees import source_trees
 from mt.training.starting_point import StartingPoint
 from mt.training.tracker import Tracker
-from mt.training.word_links import check_links, find_links, guide_of
+from mt.training.word_links import check_links, find_links, guide_of, priors_of
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +54,12 @@ LONG_PIECES = 1024  # from this source length on, memory matters more than time
 GROUPS = ("data", "tokenizer", "model", "objective", "optimizer", "schedule", "search", "tracker")
 OWN = ("batches", "guidance", "lexicon", "scores", "trainer", "validation", "final")
 SETTINGS = ("name", "folder", "fresh", "resume", *GROUPS, *OWN)
-MAY_BE_MISSING = ("start_from", "new_vocabulary", "freeze")  # as in settings of earlier versions: null
+MAY_BE_MISSING = (
+    "start_from",
+    "new_vocabulary",
+    "tokenizer_from",
+    "freeze",
+)  # as in settings of earlier versions: null
 
 # by name: the class that a part must be of, where there is one
 KINDS = {
@@ -140,7 +146,7 @@ class Parts:
 
     @property
     def kept_tokenizers(self) -> TokenizerPair | None:
-        """The tokenizers of the checkpoint that the training starts from; None where new ones are learned."""
+        """The tokenizers of the checkpoint that gives them (`StartingPoint`); None where new ones are learned."""
         return self.start.tokenizers if self.start else None
 
     @property
@@ -235,9 +241,12 @@ class Parts:
         try:
             with torch.device("meta"):  # sizes without memory
                 model = build(node, source_vocab_size=sizes[0], target_vocab_size=sizes[1])
+                model = self.start.changed(model) if self.start else model
         except (RuntimeError, TypeError, OverflowError) as error:  # torch on sizes that no tensor has
             raise ValueError(f"model cannot be built: {error}") from error
         self.whole_objective.check(model)
+        if kept:
+            self.whole_objective.check_tokenizers(kept)
         is_in_shards = self.data.keep_shards is not None
         check_links(self.guidance.links, is_in_shards=is_in_shards)
         if model.lexicon is not None:
@@ -262,9 +271,11 @@ class Assembly:
     def of(cls, parts: Parts, prepared: Prepared) -> Assembly:
         """Builds the model, and checks it against the corpus. Raises ValueError where they do not go together."""
         data, tokenizers = parts.data, prepared.tokenizers
+        parts.whole_objective.check_tokenizers(tokenizers)
         torch.manual_seed(parts.trainer.seed)
         node = with_separator(parts.model_node, data.document, tokenizers.source)
         model = build(node, source_vocab_size=tokenizers.source.size, target_vocab_size=tokenizers.target.size)
+        model = parts.start.changed(model) if parts.start else model
         check_sentences(model)
         check_fits_corpus(model, tokenizers, max_pieces=data.max_pieces)
         make_source = source_trees(model, prepared)
@@ -274,6 +285,7 @@ class Assembly:
             model=node,
             source_language=data.source_language,
             target_language=data.target_language,
+            changes=list(parts.start.changes) if parts.start else [],
             max_pieces=data.max_pieces,
             document=data.document,
             reads_untagged=reads_untagged(data.train, examples, tokenizers.source.reserved_symbols),
@@ -311,6 +323,14 @@ class Assembly:
             rank=ranks.rank,
             world_size=ranks.world_size,
         )
+
+    @property
+    def priors(self) -> Path | None:
+        """Where the priors of learned links lie once `batches` or a lexicon has needed them; else None."""
+        guiding, links = self.parts.guidance.links, [self.parts.guidance.links]
+        if self.model.lexicon is not None:
+            links.append(self.parts.lexicon.links or guiding or "learned")
+        return priors_of(links, self.prepared)
 
     def valid_batches(self) -> TokenBatches:
         """The validation pairs once, by length, for the loss."""

@@ -17,7 +17,7 @@ from mt.model.lexicon import Lexicon
 from mt.model.seq2seq import Seq2Seq
 from mt.objective.guided import LINKS, Guidance
 from mt.training.distributed import Ranks
-from mt.training.word_links import FOLDER, LearnedLinks, find_links, make_guide
+from mt.training.word_links import FOLDER, LearnedLinks, LinkGuide, find_links
 
 log = logging.getLogger(__name__)
 
@@ -73,11 +73,11 @@ def count_links(links: str, prepared: Prepared) -> LinkCounts:
     train = prepared.train
     store = train.store(0) if isinstance(train, ShardedStore) else train
     learned = LearnedLinks(prepared.folder / FOLDER) if links == "learned" else None
-    guide = make_guide(tokenizers, shift=0, learned=learned)
+    guide = LinkGuide(tokenizers, shift=0, learned=learned)
     counts = LinkCounts(tokenizers.target.size, tokenizers.source.size)
     for number in range(len(store)):
         source_S, target_T = store.pair(number)
-        guide_TS = guide(np.array([number]), [store.text(number)], source_S[None], target_T[None])[0]
+        guide_TS = guide([guide.linked(number, store.text(number))], source_S[None], target_T[None])[0]
         guide_TS[target_T < NUM_SPECIAL] = 0
         places_T, places_S = guide_TS.nonzero()
         counts.add(target_T[places_T], source_S[places_S], guide_TS[places_T, places_S])

@@ -14,16 +14,18 @@ from torch import nn
 
 from mt.checkpoint.card import ModelCard
 from mt.checkpoint.changes import changes
-from mt.checkpoint.folder import LoadedModel, load_checkpoint
+from mt.checkpoint.folder import LoadedModel, changed, load_checkpoint, read_card
 from mt.checkpoint.manifest import FILE_NAME as MANIFEST
 from mt.checkpoint.manifest import has_manifest, verify
 from mt.checkpoint.marian import is_marian, load_marian
 from mt.checkpoint.outline import Shape, check_weights, kept_tensors
 from mt.checkpoint.small_file import read_json
 from mt.checkpoint.steps import SMALL_FILES, find_step, numbered_steps
+from mt.compression.quantization import is_storage
 from mt.data.settings import DataSettings
 from mt.data.tokenizer import Tokenizer, TokenizerPair
 from mt.data.whole_folder import write_json
+from mt.model.rounded import float_tensors
 
 log = logging.getLogger(__name__)
 
@@ -58,22 +60,26 @@ class Checkpoint:
             folder=folder,
             card=loaded.card,
             tokenizers=loaded.tokenizers,
-            shapes={name: Shape.of(tensor) for name, tensor in kept_tensors(loaded.model).items()},
+            shapes={name: Shape.of(tensor) for name, tensor in float_tensors(kept_tensors(loaded.model)).items()},
             manifest_sha256=digest,
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class StartingPoint:
-    """Where a training starts. `checkpoint` is None once the run has own checkpoints to resume from."""
+    """Where a training starts: with a checkpoint's weights and tokenizers, or with its tokenizers alone.
+
+    `checkpoint` is None for tokenizers alone, and once the run has own checkpoints to resume from.
+    """
 
     checkpoint: Checkpoint | None
     tokenizers: TokenizerPair | None  # the checkpoint's; None where new ones are learned on the new corpus
+    changes: tuple[Mapping[str, Any], ...] = ()  # made to the checkpoint's model, and to be made to the fresh one
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> StartingPoint | None:
         """The starting point of the settings; None for a training with fresh weights. Raises ValueError."""
-        path, is_new = settings.get("start_from"), settings.get("new_vocabulary")
+        path, is_new, of_others = (settings.get(name) for name in ("start_from", "new_vocabulary", "tokenizer_from"))
         if is_new not in (None, True, False):
             raise ValueError(f"new_vocabulary ({is_new}) must be true, false or null")
         if path is None:
@@ -81,16 +87,29 @@ class StartingPoint:
                 raise ValueError(
                     "new_vocabulary (True) needs start_from=CHECKPOINT: without it every vocabulary is new"
                 )
-            return None
+            if of_others is None:
+                return None
+        elif of_others is not None:
+            raise ValueError(
+                f"tokenizer_from ({of_others}) has no place beside start_from ({path}), which gives its own tokenizers"
+            )
         run = Path(str(settings["folder"]))
         if not settings.get("fresh") and numbered_steps(run):
-            return cls(checkpoint=None, tokenizers=None if is_new else _tokenizers_of(run))
+            tokenizers, changes = _own(run)
+            return cls(checkpoint=None, tokenizers=None if is_new else tokenizers, changes=changes)
+        if path is None:
+            return cls(checkpoint=None, tokenizers=TokenizerPair.load(find_step(Path(str(of_others)))))
         given = Path(str(path))
         step = given.resolve() if is_marian(given) else find_step(given)
         if run.resolve() in (step, *step.parents):
             raise ValueError(f"start_from ({path}) must lie outside of this run's folder ({run}): use another name=…")
         checkpoint = Checkpoint.look_at(step)
-        return cls(checkpoint=checkpoint, tokenizers=None if is_new else checkpoint.tokenizers)
+        return cls(
+            checkpoint=checkpoint,
+            tokenizers=None if is_new else checkpoint.tokenizers,
+            # rounded weights are trained on as floats
+            changes=tuple(change for change in checkpoint.card.changes if not is_storage(change)),
+        )
 
     @property
     def _origin(self) -> str:
@@ -143,7 +162,7 @@ class StartingPoint:
         """
         assert self.checkpoint is not None
         loaded = _load(self.checkpoint.folder)
-        given, old = kept_tensors(loaded.model), loaded.tokenizers
+        given, old = float_tensors(kept_tensors(loaded.model)), loaded.tokenizers
         is_same = self.tokenizers is not None
         has_lexicon = is_same and any(name.startswith(LEXICON) for name in given)
         with torch.no_grad():
@@ -161,6 +180,10 @@ class StartingPoint:
         log.info("training starts from the weights of %s", self._origin)
         return has_lexicon
 
+    def changed(self, model: Any) -> Any:
+        """The fresh model with the changes of the checkpoint's, such as pruned heads."""
+        return changed(model, self.changes)
+
     def record(self) -> dict[str, Any]:
         """What the run's folder records about its start."""
         assert self.checkpoint is not None
@@ -174,7 +197,7 @@ def _load(folder: Path) -> LoadedModel:
 
 def note_start(start: StartingPoint | None, run: Path) -> None:
     """Records in a new run's folder which checkpoint it starts from; nothing where the weights are fresh."""
-    if start is None:
+    if start is None or start.checkpoint is None:
         (run / FILE_NAME).unlink(missing_ok=True)  # left by an earlier attempt that was killed and had other settings
     else:
         write_json(run / FILE_NAME, start.record())
@@ -192,14 +215,14 @@ def _same_pieces(new: Tokenizer, old: Tokenizer) -> tuple[list[int], list[int]]:
     return [place for place, _ in both], [place for _, place in both]
 
 
-def _tokenizers_of(run: Path) -> TokenizerPair:
-    """Those of the run's newest checkpoint whose small files are sound. Raises ValueError where none is."""
+def _own(run: Path) -> tuple[TokenizerPair, tuple[Mapping[str, Any], ...]]:
+    """Tokenizers and changes of the run's newest checkpoint with sound small files. Raises ValueError for none."""
     problems = []
     for folder in numbered_steps(run)[::-1]:
         try:
             if has_manifest(folder):
                 verify(folder, SMALL_FILES)
-            return TokenizerPair.load(folder)
+            return TokenizerPair.load(folder), tuple(read_card(folder).changes)
         except (ValueError, OSError) as error:
             problems.append(str(error))
     raise ValueError(f"{run} has no checkpoint with a sound tokenizer to resume from: {problems[0]}")

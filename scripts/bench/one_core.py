@@ -29,11 +29,19 @@ from convert import convert
 from setting import BEAM_SIZE, HERE, MODELS, PROJECT, VOCAB_SIZE, Model, Work
 
 SENTENCE = "A man in a blue shirt is standing on a ladder."
-PRECISIONS = {"float32": "float32", "bfloat16": None, "int8": "int8"}  # ours, and CTranslate2's on this processor
+PRECISIONS = ("float32", "bfloat16", "int8")
 MODES = {"beam 5": BEAM_SIZE, "greedy": 1, "one at a time": BEAM_SIZE}
 START_MARK, END_MARK = "<!-- one-core:start -->", "<!-- one-core:end -->"
 TOKENS, RANDOM_LINES, RANDOM_LENGTH = 1024, {"small": 200, "base": 60}, 16
 Translate = Callable[[Sequence[Any]], Any]
+
+
+def of_peer_too() -> dict[str, str | None]:
+    """Our precisions, and the same one of CTranslate2 where it has that on this processor."""
+    import ctranslate2
+
+    known = ctranslate2.get_supported_compute_types("cpu")
+    return {precision: precision if precision in known else None for precision in PRECISIONS}
 
 
 def cpu_seconds(work: Callable[[], Any]) -> float:
@@ -68,7 +76,7 @@ def of_checkpoint(checkpoint: Path, lines: list[str], rounds: int, work: Work) -
 
     processor = sentencepiece.SentencePieceProcessor(model_file=str(work.converted / "sentencepiece.model"))
     rows = []
-    for precision, of_peer in PRECISIONS.items():
+    for precision, of_peer in of_peer_too().items():
         engine = of_peer and ctranslate2.Translator(
             str(work.converted / "ctranslate2"), compute_type=of_peer, inter_threads=1, intra_threads=1
         )
@@ -125,7 +133,7 @@ def of_random(model: Model, rounds: int, folder: Path) -> list[dict]:
     lengths = random.integers(6, 24, RANDOM_LINES[model.name])
     sources = [random.integers(4, VOCAB_SIZE, length).tolist() for length in lengths]
     rows = []
-    for precision, of_peer in PRECISIONS.items():
+    for precision, of_peer in of_peer_too().items():
         native = DenseModel(sizes, weights, precision)
         engine = of_peer and ctranslate2.Translator(
             str(folder / "ctranslate2"), compute_type=of_peer, inter_threads=1, intra_threads=1

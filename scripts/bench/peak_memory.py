@@ -9,6 +9,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 MIB = 1024  # kB, as /proc counts
@@ -37,13 +38,9 @@ def main() -> None:
 def memory_kib(root: int) -> dict[str, int]:
     """The sums over a process and all that it started."""
     sums = dict.fromkeys(PROPORTIONAL, 0)
-    waiting = [root]
-    while waiting:
-        pid = waiting.pop()
+    for pid in with_children(root):
         try:
             lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-            for task in Path(f"/proc/{pid}/task").iterdir():
-                waiting += map(int, (task / "children").read_text().split())
         except OSError:  # it is gone
             continue
         for line in lines:
@@ -51,6 +48,19 @@ def memory_kib(root: int) -> dict[str, int]:
             if name in sums:
                 sums[name] += int(value.split()[0])
     return sums
+
+
+def with_children(root: int) -> Iterator[int]:
+    """A process and all that it started, as far as they still run."""
+    waiting = [root]
+    while waiting:
+        pid = waiting.pop()
+        try:
+            for task in Path(f"/proc/{pid}/task").iterdir():
+                waiting += map(int, (task / "children").read_text().split())
+        except OSError:  # it is gone
+            continue
+        yield pid
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-from peak_memory import memory_kib
+from peak_memory import memory_kib, with_children
 from setting import PROJECT, Work
 
 SECONDS_BETWEEN_LOOKS = 0.25  # at memory; more often at first, for commands that are over soon
@@ -45,6 +45,10 @@ class Watched:
         ):
             self.peak_mib = max(self.peak_mib, memory_kib(self.process.pid)["Pss"] / 1024)
 
+    def cpu_seconds(self) -> float:
+        """Processor time so far, of the process and of the children that it has."""
+        return sum(map(_cpu_seconds, with_children(self.process.pid)))
+
     def forget(self) -> None:
         """Ends the watch."""
         self._is_over.set()
@@ -57,6 +61,15 @@ class Watched:
             raise Failure(f"ended with {code}: {last_words(self.log)}")
 
 
+def _cpu_seconds(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:  # it is gone
+        return 0.0
+    user, system = fields[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 _libc = ctypes.CDLL(None)
 PR_SET_PDEATHSIG = 1  # of Linux
 
@@ -67,12 +80,30 @@ def _die_with_parent() -> None:
         _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+# Linux may share cores among sessions first, and only then among the threads of each (sched_autogroup): busy processes
+# take part as threads do only within the session of what is measured.
+BUSY_LOOPS = 'for _ in $(seq "$0"); do (while :; do :; done) & done; exec "$@"'
+_num_busy = 0
+
+
+@contextmanager
+def beside(count: int) -> Iterator[None]:
+    """Within the block, every measured process runs beside so many processes that each keep a core busy."""
+    global _num_busy
+    _num_busy = count
+    try:
+        yield
+    finally:
+        _num_busy = 0
+
+
 @contextmanager
 def watched(command: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None) -> Iterator[Watched]:
     """Runs a command, its output going to `log`; at the end of the block it is stopped."""
+    busy = ["bash", "-c", BUSY_LOOPS, _num_busy] if _num_busy else []
     with log.open("wb") as output:
         process = subprocess.Popen(
-            list(map(str, command)),
+            list(map(str, [*busy, *command])),
             stdout=output,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,

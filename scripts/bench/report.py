@@ -13,9 +13,9 @@ import statistics
 from pathlib import Path
 
 import plots
-from targets import TARGETS, NotMeasured, median, number
+from targets import TARGETS, NotMeasured, fair_share, median, number, speed_path
 
-PARTS = ("training", "training-base", "decoding", "start", "memory", "preparation", "curves")
+PARTS = ("training", "training-base", "decoding", "start", "memory", "preparation", "busy", "curves")
 START, END = "<!-- bench:start -->", "<!-- bench:end -->"
 NAMES = {
     "mt": "**mt**",
@@ -24,7 +24,7 @@ NAMES = {
     "transformers": "Hugging Face",
     "ctranslate2": "CTranslate2",
 }
-SPEED, SENTENCES = "target_tokens_per_second", "beam.sentences_per_second"
+CPU_SPEED, SENTENCES = "target_tokens_per_cpu_second", "beam.sentences_per_second"
 PACKAGES = ("torch", "joeynmt", "eole", "transformers", "ctranslate2")
 COMMANDS = """\
 ```sh
@@ -62,6 +62,7 @@ def training(bodies: Bodies) -> list[str]:
     runs = [run for name in ("training", "training-base") for run in bodies.get(name, {"runs": []})["runs"]]
     if not runs:
         return []
+    paths = {name: speed_path(bodies[name]) for name in ("training", "training-base") if name in bodies}
     found = groups(runs, "tool", "model", "precision", "allocator")
     columns = sorted({key[1:] for key in found}, key=lambda key: (key[0] != "small", key[1] != "float32", key[2]))
     models = list(dict.fromkeys(model for model, *_ in columns))
@@ -70,8 +71,9 @@ def training(bodies: Bodies) -> list[str]:
         row = [NAMES[tool]]
         for column in columns:
             theirs, ours = found.get((tool, *column), []), found.get(("mt", *column), [])
-            row.append(f"{median(theirs, SPEED):,.0f}" if theirs else "")
-            row[-1] += ratio(ours, theirs, SPEED) if tool != "mt" else ""
+            path = paths["training" if column[0] == "small" else f"training-{column[0]}"]
+            row.append(f"{median(theirs, path):,.0f}" if theirs else "")
+            row[-1] += ratio(ours, theirs, path, ".2f") if tool != "mt" else ""
         for model in models:
             peaks = [median(found[key], "peak_mib") for key in found if (*key[:2], key[3]) == (tool, model, "system")]
             row.append(f"{min(peaks):,.0f}" if peaks else "")
@@ -80,10 +82,14 @@ def training(bodies: Bodies) -> list[str]:
     head += [f"`{model}` {name}{'' if malloc == 'system' else f', {malloc}'}" for model, name, malloc in columns]
     head += [f"`{model}`, least peak memory, MiB" for model in models]
     text = "Padding is not counted, start-up is left out. In brackets: how many times as fast mt is in the same column."
+    if CPU_SPEED in paths.values():
+        text += " With one thread, seconds are those of the processor."
     rates = bodies.get("training", {}).get("products", {})
     if rates:
         said = ", ".join(f"{rate / 1e12:.2f} in {name}" for name, rate in rates.items())
-        text += f" Matrix products on this machine: {said} TFLOP/s. tcmalloc is preloaded for all tools."
+        text += f" Matrix products on this machine: {said} TFLOP/s."
+    if any(column[2] != "system" for column in columns):
+        text += " tcmalloc is preloaded for all tools."
     return [table(head, rows), text]
 
 
@@ -123,6 +129,28 @@ def decoding(bodies: Bodies) -> list[str]:
     return [table(head, rows), text]
 
 
+def busy(bodies: Bodies) -> list[str]:
+    """A row a kind of work and tool: its speed beside 0, 1 and 2 busy processes, and its share of a fair part."""
+    body = bodies.get("busy", {"runs": []})
+    counts = sorted({run["busy"] for run in body["runs"]})
+    rows = []
+    for (kind, tool), runs in groups(body["runs"], "kind", "tool").items():
+        row = [f"{kind}, {NAMES[tool]}"]
+        for (count,), some in sorted(groups(runs, "busy").items()):
+            shares = [fair_share(run, runs, body["machine"]["cores"]) for run in some]
+            share = f" ({statistics.median(shares):.2f})" if count else ""
+            row.append(f"{median(some, 'speed'):,.0f}{share}")
+        rows.append([*row, *[""] * (1 + len(counts) - len(row))])
+    if not rows:
+        return []
+    head = ["speed beside so many busy processes", *map(str, counts)]
+    text = (
+        "Target tokens, sentences or pairs a second, by the clock. In brackets: divided by what sharing the cores "
+        "fairly leaves of the quiet speed, cores / (cores + busy processes)."
+    )
+    return [table(head, rows), text]
+
+
 def the_rest(bodies: Bodies) -> list[str]:
     """A line for each of start-up, preparation and memory."""
     said = []
@@ -136,6 +164,8 @@ def the_rest(bodies: Bodies) -> list[str]:
         )
     steps = {"mt": "**mt** (cleans, deduplicates, encodes, stores)", "eole": "Eole's `build_vocab` (tokenizes, counts)"}
     for (tool,), runs in groups(bodies.get("preparation", {"runs": []})["runs"], "tool").items():
+        if tool not in steps:  # one core, which has targets of its own
+            continue
         each = [
             f"{median(of_size, 'pairs_per_second'):,.0f} pairs/s for {count:,} pairs"
             f" ({median(of_size, 'peak_mib'):,.0f} MiB)"
@@ -207,7 +237,8 @@ def read(results: Path) -> Bodies:
 def section(bodies: Bodies, image: Path) -> str:
     """Everything between the markers; its picture goes to `image`, which is beside the document."""
     plots.draw(bodies, image)
-    texts = [*circumstances(bodies), *against_targets(bodies), *training(bodies), *decoding(bodies), *the_rest(bodies)]
+    texts = [*circumstances(bodies), *against_targets(bodies), *training(bodies), *decoding(bodies)]
+    texts += [*busy(bodies), *the_rest(bodies)]
     texts.append(f"![Bars: speed of training and decoding, mt and others; curves: speed against size]({image.name})")
     return "\n\n".join([*texts, COMMANDS.format(parts=", ".join(PARTS))])
 

@@ -6,14 +6,14 @@
 #   --work     environments of the peers, prepared text, the model that decoding uses (default: data/bench)
 #   --only     one of these parts, with its minutes; a finished one starts anew, one that was stopped goes on:
 #                environments (once)   training 12   decoding 8 (and 10 once, for the model)   start 2 (after decoding)
-#                memory 2   preparation 4   training-base 10   curves 10
+#                memory 2   preparation 4   training-base 10   busy 9 (after decoding)   curves 10
 #              Without it all of them run, in this order.
 # The peers are installed with pip; PIP_EXTRA_INDEX_URL or PIP_FIND_LINKS may say where torch for this machine is found.
 # Then: python scripts/bench/report.py RESULTS docs/benchmarks.md
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 python=${PYTHON:-.venv/bin/python}
-parts='environments training decoding start memory preparation training-base curves'
+parts='environments training decoding start memory preparation training-base busy curves'
 corpora='' work=data/bench output='' only=$parts
 while [ $# -gt 0 ]; do
     case $1 in
@@ -38,7 +38,7 @@ for name in $only; do
     script=$name
     case $name in
         environments | start | preparation) ;;
-        training | decoding | memory | curves) flags+=(--corpora "$corpora") ;;
+        training | decoding | memory | busy | curves) flags+=(--corpora "$corpora") ;;
         training-base)
             script=training
             flags+=(--corpora "$corpora" --model base --rounds 1 --allocators system --seconds 30 --warmup-updates 2) ;;

@@ -2,15 +2,17 @@
 
 Every run is a process of its own that trains from nothing and is stopped; the tools take turns. Its speed is that
 between two updates, the first one after the warm-up and the last one: real target tokens (pieces and one end of
-sentence a sentence, no padding) by the seconds between them. Ours is the command `python -m mt.train`, read from its
-metrics.jsonl; the peers count in peers/meter.py. Beside them stands how fast this machine multiplies matrices, which
-bounds everybody.
+sentence a sentence, no padding) by the seconds between them, of the clock and of the processor. With one thread
+(OMP_NUM_THREADS=1) the processor's are those that other work on the machine changes least. Ours is the command
+`python -m mt.train`, read from its metrics.jsonl; the peers count in peers/meter.py. Beside them stands how fast this
+machine multiplies matrices, which bounds everybody.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -39,6 +41,7 @@ from setting import (
 )
 
 EVER = 10**7  # updates
+SPEED = "target_tokens_per_second"
 START_LIMIT = 180  # seconds until the first update
 
 
@@ -74,11 +77,15 @@ TOOLS = {
 
 @dataclass(frozen=True)
 class Window:
-    """What is measured: `seconds` of updates behind the warm-up, which is over when both its bounds are."""
+    """What is measured: `seconds` of updates behind the warm-up, which is over when both its bounds are.
+
+    `clock` counts them: "seconds" of the clock, or "cpu_seconds" of the processor.
+    """
 
     seconds: float
     warmup_updates: int
     warmup_seconds: float
+    clock: str = "seconds"
 
     def measured(self, rows: list[dict]) -> dict | None:
         """The speed, once there are enough updates."""
@@ -86,16 +93,17 @@ class Window:
             (
                 number
                 for number, row in enumerate(rows)
-                if number + 1 >= self.warmup_updates and row["seconds"] - rows[0]["seconds"] >= self.warmup_seconds
+                if number + 1 >= self.warmup_updates and row[self.clock] - rows[0][self.clock] >= self.warmup_seconds
             ),
             None,
         )
-        if first is None or rows[-1]["seconds"] - rows[first]["seconds"] < self.seconds:
+        if first is None or rows[-1][self.clock] - rows[first][self.clock] < self.seconds:
             return None
         start, end, updates = rows[first], rows[-1], len(rows) - 1 - first
-        seconds, tokens = (end[name] - start[name] for name in ("seconds", "target_tokens"))
+        seconds, cpu_seconds, tokens = (end[name] - start[name] for name in ("seconds", "cpu_seconds", "target_tokens"))
         result = {
             "target_tokens_per_second": tokens / seconds,
+            "target_tokens_per_cpu_second": tokens / cpu_seconds,
             "measured_seconds": seconds,
             "updates": updates,
             "target_tokens_per_update": tokens / updates,
@@ -167,9 +175,10 @@ def _measure(
     with watched(command, log=work.scratch / "log.txt", environment=environment) as running:
         rows: list[dict] = []
         while (result := window.measured(rows)) is None:
-            time.sleep(0.2)
+            time.sleep(0.1)
             running.check()
-            rows = read(updates)
+            so_far = running.cpu_seconds()  # of updates that were not there when last looked at
+            rows += [{**row, "cpu_seconds": so_far} for row in read(updates)[len(rows) :]]
             if not rows and time.monotonic() - start > START_LIMIT:
                 raise Failure(f"no update in {START_LIMIT} s")
         return {**result, "peak_mib": running.peak_mib, "process_seconds": time.monotonic() - start}
@@ -221,7 +230,8 @@ def main() -> None:
     flags.add_argument("--warmup-seconds", type=float, default=4, help="at least, in each run (default: 4)")
     args = flags.parse_args()
 
-    work, window = Work(args.work), Window(args.seconds, args.warmup_updates, args.warmup_seconds)
+    clock = "cpu_seconds" if os.environ.get("OMP_NUM_THREADS") == "1" else "seconds"
+    work, window = Work(args.work), Window(args.seconds, args.warmup_updates, args.warmup_seconds, clock)
     begin(work)
     write_corpus(args.corpora, work)
     versions, left_out = environments.ready([TOOLS[name].environment for name in args.tools], work)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from mt.inference.aligner import Aligner
 from mt.inference.shortlist import Shortlist
 from mt.model.alignment_head import add_alignment_head
 from mt.training.alignment_head import teach_alignment_head
+from mt.training.pairs import batches_of
 from tests.alignment.known import HEADS, LAYERS
 
 LINE, TARGET = "eins zwei drei vier", "vier drei zwei eins"
@@ -73,11 +73,11 @@ class World:
             self.lines(links) if links else self.soft_links(),
         )
         pairs = [Pair(*lines) for lines in zip(*texts, strict=True) if all(lines)]
-        made = argparse.Namespace(max_tokens=max_tokens, seed=seed)
         (self.folder / "batches").mkdir()
+        how = {"max_tokens": max_tokens, "seed": seed, "shift": align_head.SHIFT}
         teach_alignment_head(
             model,
-            align_head.batches_of(pairs, loaded.tokenizers, self.folder / "batches", made),
+            batches_of(pairs, loaded.tokenizers, self.folder / "batches", **how),
             steps=steps,
             learning_rate=learning_rate,
             device=torch.device("cpu"),

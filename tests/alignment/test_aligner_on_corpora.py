@@ -1,21 +1,16 @@
 """The statistical aligner on text whose links people drew, and on the bundled corpus: as good as the documents say."""
 
-import importlib.util
 import os
-import sys
+import random
 from pathlib import Path
 
 import pytest
 
 from mt.alignment.statistical_aligner import StatisticalAligner
 from mt.words import split_words
+from tests.alignment.aligners_script import ROOT, aligners
 
-ROOT = Path(__file__).resolve().parents[2]
 CORPORA = Path(os.environ.get("MT_CORPORA", ROOT.parent / "shared" / "corpora"))
-spec = importlib.util.spec_from_file_location("aligners", ROOT / "scripts" / "aligners.py")
-aligners = importlib.util.module_from_spec(spec)
-sys.modules[spec.name] = aligners  # dataclasses look for their module there
-spec.loader.exec_module(aligners)
 
 
 @pytest.mark.corpora
@@ -28,7 +23,21 @@ def test_links_are_better_than_those_of_eflomal(name, eflomal):
         row = aligners.ROWS[name](CORPORA)
     except FileNotFoundError:
         pytest.skip(f"needs a corpus that is not in {CORPORA}; MT_CORPORA names another folder")
-    aligner = StatisticalAligner(map(split_words, row.sources), map(split_words, row.targets)).fit(samples=4)
+    aligner = StatisticalAligner(map(split_words, row.sources), map(split_words, row.targets)).fit()
     rate = aligners.rate_of(list(aligner.links()), row.gold)
     assert rate.aer < eflomal - 0.02
     assert aligner.certainty.is_noise == (name == "ja-en")  # which has 291 sentences
+    certainty = aligner.certainty_of(len(row.gold), aligner.certainty.threshold)
+    is_marked = aligners.has_possible(row.gold)
+    assert is_marked == name.startswith("Hansards")
+    expected = certainty.expected_aer_with_possible if is_marked else certainty.expected_aer
+    assert abs(expected - rate.aer) < 0.05
+
+
+@pytest.mark.parametrize(("shuffled", "is_noise"), [(1.0, True), (0.3, False)])
+def test_links_are_said_to_be_noise_where_sentences_do_not_belong_together(shuffled, is_noise):
+    row = aligners.ROWS["bundled, 200"](CORPORA)
+    last = int(shuffled * len(row.targets))
+    targets = [*random.Random(1).sample(row.targets[:last], last), *row.targets[last:]]
+    aligner = StatisticalAligner(map(split_words, row.sources), map(split_words, targets)).fit()
+    assert aligner.certainty.is_noise == is_noise

@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from mt.alignment.certainty import PEOPLE, Certainty
+from mt.alignment.certainty import LINKS_OF_UNLINKED, PEOPLE, UNEXCUSED, Certainty
 from mt.alignment.expectation import FERTILITIES, NULL, Counts, Direction, Sums, _column_counts, _hmm, step_in_numpy
 from mt.alignment.lexicon_priors import LexiconPriors
 from mt.alignment.statistical_aligner import MOST_SAMPLES, StatisticalAligner, links_of, num_samples, soft_links
@@ -174,14 +174,49 @@ def test_a_wrong_line_of_priors_is_named(line):
 def test_the_threshold_has_the_least_expected_error():
     rng = np.random.default_rng(9)
     probabilities = np.concatenate([np.zeros(900), rng.random(100)])
-    found = Certainty.of(probabilities)
+    found = Certainty.of(probabilities, num_words=130)
     rates = {}
     for threshold in np.arange(1, 100) / 100:
         links = probabilities[probabilities >= threshold]
         rates[threshold] = 1 - 2 * links.sum() / (len(links) + probabilities.sum())
     best = min(rates.values())
     assert rates[round(found.threshold, 2)] == pytest.approx(best)
-    assert found.expected_aer == pytest.approx(1 - (1 - best) * (1 - PEOPLE))
+    assert found.doubt == pytest.approx(best)
+    assert found.expected_aer_with_possible == pytest.approx(1 - (1 - UNEXCUSED * best) * (1 - PEOPLE))
+
+
+def test_words_without_a_link_are_links_to_miss_where_people_link_every_word():
+    certainty = Certainty.of(np.array([0.8, 0.4, 0.1]), num_words=5, threshold=0.4)
+    assert (certainty.num_links, certainty.num_right) == (2, pytest.approx(1.2))
+    assert (certainty.num_believed, certainty.num_unlinked) == (pytest.approx(1.3), pytest.approx(2.4))
+    assert certainty.expected_aer == pytest.approx(1 - 2 * 1.2 / (2 + 1.3 + LINKS_OF_UNLINKED * 2.4))
+    assert certainty.doubt == pytest.approx(1 - 2 * 1.2 / (2 + 1.3))
+    assert Certainty.of(np.zeros(0), num_words=0).expected_aer == 1 and Certainty.of(np.zeros(0), num_words=0).is_noise
+
+
+@pytest.mark.parametrize("length", [1, 200])
+def test_a_single_pair_of_any_length_has_finite_probabilities(length):
+    words = [f"{number:05x}"[::-1] for number in range(31, 31 * (length + 1), 31)]
+    aligner = StatisticalAligner([words], [words]).fit()
+    assert list(aligner.links()) == [{(place, place) for place in range(length)}]
+    assert all(np.isfinite(posterior).all() for posterior in next(aligner.posteriors()))
+
+
+def test_certainty_is_that_of_the_pairs_and_the_threshold_asked_for():
+    sources, targets, _ = corpus(np.random.default_rng(3), 60, reorder=straight)
+    aligner = StatisticalAligner([*sources, ["x", "y"]], [*targets, ["p", "q"]]).fit(samples=2)
+    every, first = aligner.certainty_of(1000, 0.01), aligner.certainty_of(60, 0.01)
+    assert every.num_links - first.num_links == len(list(aligner.links(0.01))[-1]) > 0
+    assert aligner.certainty_of(61, 0.9).threshold == 0.9
+    assert aligner.certainty_of(61) == aligner.certainty
+
+
+def test_certainty_of_text_without_blanks_counts_words_not_characters():
+    sources, targets = [["我们走"], ["他走"]] * 4, [["we", "go"], ["he", "goes"]] * 4
+    aligner = StatisticalAligner(sources, targets).fit(samples=2)
+    found = aligner.certainty_of(8, 0.3)
+    assert found.num_links == sum(map(len, aligner.links(0.3)))
+    assert found.num_unlinked == pytest.approx(8 * 3 - 2 * found.num_believed)
 
 
 def made_up(rng):

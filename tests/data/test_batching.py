@@ -317,6 +317,7 @@ def test_fast_plan_is_the_plain_one(seed):
     assert plan.starts.tolist() == plainly_started(source[plan.order], target[plan.order], 300)
 
 
+@pytest.mark.slow  # a second: a million pairs
 def test_a_million_pairs_are_planned_with_little_padding():
     rng = np.random.default_rng(3)
     source = np.clip(rng.lognormal(3, 0.6, 1_000_000), 1, 250).astype(np.int64)

@@ -82,10 +82,12 @@ def test_no_sentence_of_either_side_stands_in_two_splits(train, held_out_splits)
                 assert not texts[first] & texts[second]
 
 
+@pytest.mark.slow  # a second: draws 8,000 pairs
 def test_english_sentences_of_a_split_are_unique(train):
     assert len({normalized(pair.source) for pair, _, _ in train}) == len(train)
 
 
+@pytest.mark.slow  # a second: draws 8,000 pairs
 def test_english_determines_german(train, held_out_splits):
     german = {}
     for rows in (train, *held_out_splits.values()):

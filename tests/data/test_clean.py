@@ -121,6 +121,7 @@ def test_links_and_trees_stay_with_their_pair(cleaned):
     assert kept == [pair for number, pair in enumerate(pairs) if number not in (3, 7)]
 
 
+@pytest.mark.slow  # a second: starts processes
 @pytest.mark.parametrize("num_processes", [2, 3])
 def test_the_result_is_the_same_for_any_number_of_processes(cleaned, num_processes, monkeypatch):
     monkeypatch.setattr("mt.data.workers.INPUTS_ALONE", 1)

@@ -125,6 +125,7 @@ def test_padding_behind_a_member_is_nothing(tmp_path, ending):
     assert list(read_lines(path)) == LINES * 2
 
 
+@pytest.mark.slow  # a second: unpacks hundreds of megabytes
 @every_packing
 def test_a_small_file_of_a_huge_text_is_read_in_little_memory(tmp_path, ending):
     path = packed(tmp_path, ending, PACK[ending](b"one\n") + PACK[ending](bytes(60_000_000)))

@@ -89,6 +89,7 @@ def prepared_from(folder, train, cleaning: CleaningSettings) -> Prepared:
     return prepare(data, TOKENIZER, num_processes=1)
 
 
+@pytest.mark.slow  # seconds: prepares corpora
 @pytest.mark.parametrize("rules", CLEANING)
 @pytest.mark.parametrize("kind", CORPORA)
 def test_every_line_is_kept_or_counted_and_what_is_kept_comes_back(tmp_path, kind, rules):
@@ -123,6 +124,7 @@ def test_where_malformed_lines_are_refused_the_first_is_named_and_nothing_is_lef
     assert {path.name for path in (tmp_path / "prepared").iterdir()} == {".lock", "prepared.json"}
 
 
+@pytest.mark.slow  # seconds: prepares corpora
 @pytest.mark.parametrize("ending", [".gz", ".xz"])
 def test_the_lines_before_the_cut_are_kept_and_the_rest_is_one_fault(tmp_path, ending):
     train = text_files(tmp_path)

@@ -182,6 +182,7 @@ def test_binary_columns_are_utf8(tmp_path, kind):
     assert third.fault == ("not UTF-8", f"{path} row 2: field (en) is not UTF-8 at byte 1 (0xff)")
 
 
+@pytest.mark.slow  # a second: unpacks hundreds of megabytes
 @pytest.mark.parametrize("packing", ["snappy", "zstd", "none"])
 def test_a_small_file_that_stands_for_gigabytes_takes_little_memory(tmp_path, packing):
     """One text of 8 MiB for each of 2,000 rows, by a dictionary: as many bytes as one text."""

@@ -18,6 +18,7 @@ def test_any_part_can_be_had_alone_and_keys_differ():
     assert (permuted(np.arange(1000), 1000, [8]) == whole).mean() < 0.02
 
 
+@pytest.mark.slow  # a second: many permutations
 def test_it_looks_random():
     # over many keys every thing comes to the first places as often
     counts = np.zeros(20)

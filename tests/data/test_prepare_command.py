@@ -20,7 +20,7 @@ CORPORA = Path(os.environ.get("MT_CORPORA", Path(__file__).parents[2].parent / "
 LANGUAGES = ["data.source_language=en", "data.target_language=de"]
 NEEDED = {
     **{name: [*LANGUAGES, "data.folder=x"] for name in ("text", "tsv", "jsonl", "parquet", "tmx", "xliff", "po")},
-    "back_translated": [*LANGUAGES, "data.folder=x"],
+    **{name: [*LANGUAGES, "data.folder=x"] for name in ("back_translated", "distilled")},
     "multilingual": ["data.folder=x"],
     "hub": [
         "data.source_language=en", "data.target_language=de", "data.train.path=some/set",
@@ -38,15 +38,20 @@ def options(group):
     return sorted(path.stem for path in (config_folder() / group).glob("*.yaml"))
 
 
+@pytest.mark.slow  # composes settings, 0.2 s each time
 @pytest.mark.parametrize("name", options("data"))
-@pytest.mark.parametrize("cleaning", options("data/cleaning"))
-def test_every_data_config_builds(name, cleaning):
-    settings = composed(f"data={name}", f"data/cleaning={cleaning}", *NEEDED.get(name, []))
+def test_every_data_config_builds(name):
+    settings = composed(f"data={name}", *NEEDED.get(name, []))
     data = build(settings["data"])
     assert isinstance(data, DataSettings)
     assert (data.source_language, data.target_language) == ("en", "mul" if name == "multilingual" else "de")
     assert "test" in data.tests or name == "multilingual"
     assert data.prepared.startswith("data/")
+
+
+@pytest.mark.parametrize("cleaning", options("data/cleaning"))
+def test_every_cleaning_config_builds(cleaning):
+    assert isinstance(build(composed(f"data/cleaning={cleaning}")["data"]), DataSettings)
 
 
 @pytest.mark.parametrize("name", options("tokenizer"))
@@ -61,6 +66,7 @@ def test_multi30k_is_the_same_from_files_and_from_the_hub():
     assert files["tests"].keys() == hub["tests"].keys()
 
 
+@pytest.mark.slow  # prepares 29,000 pairs
 @pytest.mark.corpora
 def test_multi30k_files_prepare(tmp_path, monkeypatch):
     if not (CORPORA / "multi30k").is_dir():
@@ -139,17 +145,22 @@ def test_several_target_languages_are_prepared_with_their_tags(tmp_path):
 
 
 def test_command_counts_real_and_made_text_apart(tmp_path, corpus):
-    for language in ("en", "de"):
-        lines = (corpus / f"train.{language}").read_text().splitlines()
-        write_lines(corpus, f"made.{language}", [f"{line} made" for line in lines[:50]] + [""])
-    done = prepare_command(tmp_path, corpus, "data=back_translated", "tokenizer.vocab_size=320")
+    columns = [(corpus / f"train.{language}").read_text().splitlines()[:50] for language in ("en", "de")]
+    made = [
+        {"en": f"{source} made", "de": f"{target} made", "score": -0.1} for source, target in zip(*columns, strict=True)
+    ]
+    made += [{"en": "", "de": "x", "score": 0.0}, {"en": "a b", "de": "a c", "score": -3.5}, {"en": "a", "de": "b"}]
+    write_lines(corpus, "made.jsonl", map(json.dumps, made))
+    least = "data.train.made.corpus.least_score=-1"
+    done = prepare_command(tmp_path, corpus, "data=back_translated", least, "tokenizer.vocab_size=320")
     assert done.returncode == 0, done.stderr
     rows = [line.split() for line in done.stderr.splitlines()]
     assert ["real", "kept", "90", "100.00", "%"] in rows
-    assert ["made", "-", "empty", "side", "1", "1.96", "%"] in rows
-    assert ["train", "kept", "140", "99.29", "%"] in rows
+    assert ["made", "-", "empty", "side", "1", "1.89", "%"] in rows
+    assert ["made", "-", "score", "too", "low", "2", "3.77", "%"] in rows
+    assert ["train", "kept", "140", "97.90", "%"] in rows
     ledger = json.loads((tmp_path / "data" / "back_translated" / "ledger.json").read_text())
-    assert (ledger["in"], ledger["sources"]["made"]["in"], ledger["sources"]["made"]["kept"]) == (141, 51, 50)
+    assert (ledger["in"], ledger["sources"]["made"]["in"], ledger["sources"]["made"]["kept"]) == (143, 53, 50)
 
 
 def test_command_prepares_shards_one_by_one(tmp_path, corpus):

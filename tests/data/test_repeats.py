@@ -18,7 +18,7 @@ def one_by_one(pairs, rules):
     """The number of the rule that each pair breaks, 0 for none; with plain counters."""
     kept, broken = [Counter() for _ in rules], []
     for pair in pairs:
-        keys = [SAME[rule.same](*pair) for rule in rules]
+        keys = [SAME[rule.same]([pair]) for rule in rules]
         over = [
             any(counter[key] >= rule.most for key in of_rule)
             for rule, counter, of_rule in zip(rules, kept, keys, strict=True)
@@ -61,6 +61,7 @@ def test_single_blanks_is_split_and_join(text):
     assert single_blanks(text) == " ".join(text.split())
 
 
+@pytest.mark.slow  # a second: thousands of small additions
 def test_counts_survive_many_growths_and_crowded_slots(monkeypatch):
     monkeypatch.setattr(digests, "LEAST_SLOTS", 4)
     monkeypatch.setattr(digests, "SLICE", 8)

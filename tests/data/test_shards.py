@@ -94,6 +94,7 @@ def test_each_file_is_a_shard_that_is_prepared_when_it_is_asked_for(opened):
     assert opened.tests["test"].sources == [pairs_of(2)[7][0]]
 
 
+@pytest.mark.slow  # a second: prepares shards
 @pytest.mark.parametrize("keep", [2, 3])
 def test_so_many_shards_stay_on_the_disk_as_the_setting_says(data, keep):
     prepared = prepare(replace(data, keep_shards=keep), TOKENIZER, num_processes=1)
@@ -174,6 +175,7 @@ def test_going_back_to_one_piece_removes_the_shards(data, opened):
     assert whole.fingerprint != opened.fingerprint
 
 
+@pytest.mark.slow  # a second: prepares shards
 def test_an_epoch_reads_every_shard_and_goes_on_anywhere_though_the_shard_has_to_be_prepared_again(data, opened):
     def batches(prepared):
         return TokenBatches(prepared.train, prepared.tokenizers, max_tokens=600, seed=5)

@@ -140,6 +140,7 @@ def test_bpe_passes_over_each_merge_with_its_probability(text, dropout):
     assert_drawn_from(drawn(tokenizer, text, dropout, 4_000), bpe_distribution(tokenizer, text, dropout))
 
 
+@pytest.mark.slow  # a second: draws thousands of samples
 @pytest.mark.parametrize("kind, strength", [("unigram", 0.1), ("unigram", 0.5), ("bpe", 0.1), ("bpe", 0.5)])
 @pytest.mark.parametrize("text", ["the dancers", "the bäkery"])
 def test_frequencies_are_those_of_sentencepiece(kind, strength, text):
@@ -205,6 +206,7 @@ def test_a_sentence_follows_from_its_own_seed(kind, strength):
         tokenizer.sample(LINES, strength, [1])
 
 
+@pytest.mark.slow  # a second: draws thousands of samples
 def test_the_same_seeds_draw_otherwise_at_another_strength():
     tokenizer = tokenizer_of("unigram")
     strengths = [0.05 + 0.05 * number for number in range(2 * CACHED_STRENGTHS)]
@@ -222,6 +224,7 @@ def test_a_full_cache_changes_nothing(kind, strength, monkeypatch):
     assert tight.sample(LINES, strength, seeds(len(LINES))) == roomy
 
 
+@pytest.mark.slow  # a second: draws thousands of samples
 @pytest.mark.parametrize("kind, strength", BOTH)
 def test_threads_draw_what_one_draws(kind, strength, monkeypatch):
     monkeypatch.setattr("mt.data.subword_sampler.CACHED_WORDS", 5)  # they empty one another's cache
@@ -275,6 +278,7 @@ def test_sampled_text_is_the_text(kind, text, seed, number):
         assert sampled.count(UNK) == best.count(UNK)
 
 
+@pytest.mark.slow  # a second: draws thousands of samples
 @pytest.mark.parametrize("kind, strength", BOTH)
 def test_a_line_without_a_blank_may_be_long(kind, strength):
     text = "dogsandcats" * 10_000

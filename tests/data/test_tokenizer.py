@@ -27,6 +27,7 @@ KINDS = {
 }
 
 
+@pytest.mark.slow  # a second: lines of megabytes
 def test_lines_that_are_too_long_to_train_on_are_counted(caplog):
     more = ["ü" * 32769, "u " * 16384]  # as many characters, but the first has more bytes than sentencepiece takes
     sources = [*SOURCES, *more]

@@ -62,8 +62,11 @@ def _tokenizers(tmp_path_factory, *, joint):
     return TokenizerPair.load(folder)
 
 
-def fresh(folder: Path, tokenizers: TokenizerPair, *overrides: str, changes=()) -> Path:
-    """A checkpoint of a fresh model of these settings of `model`, with probabilities that differ as trained ones do."""
+def fresh(folder: Path, tokenizers: TokenizerPair, *overrides: str, changes=(), change=lambda model: None) -> Path:
+    """A checkpoint of a fresh model of these settings of `model`, with probabilities that differ as trained ones do.
+
+    `changes` are those of its card, `change` is made to its weights.
+    """
     settings = [f"model.{one}" for one in (*SMALL, *overrides) if not one.startswith("attention@")]
     settings += [one for one in overrides if one.startswith("attention@")]
     node = composed_settings(
@@ -84,6 +87,7 @@ def fresh(folder: Path, tokenizers: TokenizerPair, *overrides: str, changes=()) 
             elif "tokens" not in name:
                 parameter.mul_(1.5)
         model.target_embedding.tokens.weight.mul_(3.0)
+        change(model)
     write_checkpoint(folder, card=card, weights=kept_tensors(model), tokenizers=tokenizers, scores={})
     return folder
 

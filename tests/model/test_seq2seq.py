@@ -1,4 +1,4 @@
-from functools import partial
+from functools import cache, partial
 
 import pytest
 import torch
@@ -17,7 +17,7 @@ from mt.search.beam import Beam
 from tests.variants import variants
 
 PAD, BOS = 0, 2
-B, S, T, V, LAYERS = 3, 9, 7, 37, 2
+B, S, T, V, LAYERS = 3, 9, 7, 37, 1
 
 SHAPES = {
     "pre-norm": {},
@@ -94,9 +94,17 @@ def sentences():
     return source, target
 
 
+@cache
+def made(name):
+    return make(**(SHAPES | OF_VARIANTS)[name]).eval()
+
+
 @pytest.fixture(params=SHAPES | OF_VARIANTS, ids=str)
 def model(request):
-    return make(**(SHAPES | OF_VARIANTS)[request.param]).eval()
+    """One model for all tests, none of which changes it, as it translates: without gradients."""
+    built = made(request.param)
+    with torch.no_grad():
+        yield built
 
 
 def test_token_by_token_equals_all_at_once(model):

@@ -65,6 +65,7 @@ def test_the_guided_layer_is_the_last_but_one_and_must_be_there():
             Guidance(**settings).at(6, 4)
 
 
+@pytest.mark.slow  # a second: learns links
 def test_learned_links_are_those_of_the_corpus_which_is_reversed(prepared, guiding):
     learned = LearnedLinks(prepared.folder / FOLDER)
     assert len(learned) == len(prepared.train)

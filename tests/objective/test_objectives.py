@@ -5,15 +5,16 @@ A new objective is a file in mt/objective, one in configs/objective, and a row o
 
 import pytest
 import torch
-import yaml
 
 from mt.checkpoint.rebuild import build
 from mt.data.batching import Cursor, TokenBatches
 from mt.objective.guided import Guidance
+from mt.objective.teacher import Teachers
 from mt.settings import config_folder
 from mt.training.distributed import Ranks
 from mt.training.updater import Updater
 from mt.training.word_links import find_links, guide_of
+from tests.conftest import composed_settings
 from tests.training.runs import (
     WithPassesThatDiffer,
     assert_same,
@@ -25,7 +26,17 @@ from tests.training.runs import (
 )
 
 # the file in configs/objective, and what it reports beside the loss
-OBJECTIVES = {"label_smoothing": set(), "r_drop": {"divergence"}}
+OBJECTIVES = {
+    "label_smoothing": set(),
+    "r_drop": {"divergence"},
+    "simcut": {"divergence"},
+    "cut_off": {"divergence"},
+    "minimum_risk": {"risk"},
+    "distillation": {"divergence"},
+    "attention_distillation": {"attention_divergence"},
+    "hidden_distillation": {"hidden_distance"},
+    "rounded": set(),
+}
 GUIDANCE = {"alone": Guidance(), "guided": Guidance(links="learned", weight=0.5, layer=0, head=1)}
 
 
@@ -50,8 +61,14 @@ def guidance(request):
 
 
 @pytest.fixture
-def objective(name, guidance):
-    return guidance.around(build(yaml.safe_load((config_folder() / "objective" / f"{name}.yaml").read_text("utf-8"))))
+def objective(name, guidance, prepared):
+    taught = ["objective.teacher.checkpoints=x"] if name.endswith("distillation") else []
+    composed = composed_settings([f"objective={name}", *taught])["objective"]
+    if taught:
+        composed["teacher"] = Teachers([make_model(prepared, seed=7)], prepared.tokenizers, ["a"])
+    made = guidance.around(build(composed))
+    made.check_tokenizers(prepared.tokenizers)
+    return made
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from torch import nn
 from mt.data.batching import Cursor, TokenBatches
 from mt.objective.guided import Guidance
 from mt.objective.label_smoothing import LabelSmoothedCrossEntropy
-from mt.objective.r_drop import RDrop, symmetric_divergence
+from mt.objective.r_drop import RDrop
+from mt.objective.two_passes import symmetric_divergence
 from tests.training.runs import WithPassesThatDiffer, make_model, make_trainer
 
 N, V = 23, 37

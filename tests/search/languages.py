@@ -9,6 +9,7 @@ import torch
 from mt.search.beam import Beam
 from mt.search.greedy import Greedy
 from mt.search.length_penalty import length_penalty
+from mt.search.mbr import MinimumBayesRisk
 from mt.search.sampling import Sampling
 
 BOS, EOS = 2, 3
@@ -91,5 +92,7 @@ METHODS = {
     "beam_no_repeat": Beam(size=3, length_penalty=0.6, no_repeat_ngram=2, min_length=2),
     "sampling": Sampling(n_best=3, temperature=1.3),
     "sampling_top": Sampling(n_best=2, top_k=5, top_p=0.8),
+    "sampling_epsilon": Sampling(n_best=2, epsilon=0.1),
+    "mbr": MinimumBayesRisk(n_best=4, samples=4),
 }
 every_method = pytest.mark.parametrize("search", METHODS.values(), ids=METHODS.keys())

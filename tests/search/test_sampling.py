@@ -39,6 +39,10 @@ def test_draw_follows_temperature_top_k_and_top_p():
     torch.testing.assert_close(probabilities(Sampling(top_p=0.7), logits), first_two, atol=1e-3, rtol=0)
     assert probabilities(Sampling(top_p=0.6), logits)[1] == 1
     assert probabilities(Sampling(top_p=1e-9), logits)[1] == 1
+    # the cut is by the model's own probabilities, whatever the temperature; the likeliest always stays
+    torch.testing.assert_close(probabilities(Sampling(epsilon=0.2), logits), first_two, atol=1e-3, rtol=0)
+    assert probabilities(Sampling(epsilon=0.2, temperature=0.1), logits)[1] > 0.999
+    assert probabilities(Sampling(epsilon=0.9), logits)[1] == 1
     assert probabilities(Sampling(top_k=99), logits)[4] == 0
 
 

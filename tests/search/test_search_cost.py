@@ -1,5 +1,6 @@
 """The cost of searching itself: how often a step passes over the whole vocabulary, and what grows with sentences."""
 
+import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -42,6 +43,7 @@ def costs(num_sentences):
     return counted.operations / len(scores), counted.elements / sum(scores)
 
 
+@pytest.mark.slow  # a second: a large vocabulary
 def test_a_step_passes_over_the_vocabulary_a_few_times_and_never_sorts_it():
     few, many = costs(num_sentences=2), costs(num_sentences=32)
     assert many[0] < 1.5 * few[0]  # no loop over sentences but for those that end

@@ -21,6 +21,7 @@ def batch_of(rows, length):
         target_out_BT=ids_BS,
         num_tokens=rows * length,
         indices=torch.arange(rows),
+        keys_B=torch.arange(rows),
     )
 
 

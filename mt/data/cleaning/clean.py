@@ -7,15 +7,17 @@ corpus. So the result is the same for any number of processes.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from mt.data.block import OPTIONAL, Block, in_blocks
+from mt.data.cleaning.checks.function_words import without_own_words
+from mt.data.cleaning.plain import PlainPairs
 from mt.data.cleaning.repeats import Repeats, repeat_keys, repeat_rules, single_blanks
-from mt.data.cleaning.rules import broken_rule
+from mt.data.cleaning.rules import broken_rule, wrong_language
 from mt.data.cleaning.settings import SAME, CleaningSettings
 from mt.data.document import apart
 from mt.data.held_out import HeldOut
@@ -54,23 +56,23 @@ class HeldOutPairs:
 
     def __init__(self, parts: Iterable[HeldOut], data: DataSettings) -> None:
         self._same, tags = data.cleaning.held_out, tags_of(data.valid, *data.tests.values())
-        self._keys = frozenset(
-            key.casefold()
+        texts = [
+            (single_blanks(apart(without_tag(source, tags))[1].strip()), single_blanks(target.strip()))
             for part in parts
             for source, target in zip(part.sources, part.targets, strict=True)
-            for key in SAME[self._same](
-                single_blanks(apart(without_tag(source, tags))[1].strip()), single_blanks(target.strip())
-            )
-        )
+        ]
+        self._keys = frozenset(key.casefold() for key in SAME[self._same](texts))
         # folding is slow, and the first letters exclude most pairs
         self._starts = frozenset(key[:START] for key in self._keys)
 
-    def holds(self, source: str, target: str) -> bool:
-        """Whether a pair, with its runs of blanks collapsed, shares a key with a held-out pair."""
-        return any(
-            key[:START].casefold()[:START] in self._starts and key.casefold() in self._keys
-            for key in SAME[self._same](source, target)
-        )
+    def held(self, texts: Sequence[tuple[str, str]]) -> list[int]:
+        """The places of the pairs, with their runs of blanks collapsed, that share a key with a held-out pair."""
+        keys = SAME[self._same](texts) if self._keys else []
+        return [
+            place * len(texts) // len(keys)
+            for place, key in enumerate(keys)
+            if key[:START].casefold()[:START] in self._starts and key.casefold() in self._keys
+        ]
 
 
 class Judge:
@@ -86,27 +88,41 @@ class Judge:
         self._tag = source.tag
         self._languages = languages
         self._held_out = held_out
+        self._plain = PlainPairs(settings, *languages)
 
     def __call__(self, raw: Raw) -> Judged:
-        block, reasons = raw.block, dict(raw.faults)
-        sources, targets = ([line.strip() for line in block.lines(side)] for side in ("source", "target"))
-        texts = list(zip(map(single_blanks, sources), map(single_blanks, targets), strict=True))
-        for place, pair in enumerate(map(Pair, (apart(source)[1].strip() for source in sources), targets)):
-            if place in reasons:
-                continue
-            reason = broken_rule(pair, self._settings, *self._languages)
-            if reason is None and self._held_out.holds(single_blanks(pair.source), texts[place][1]):
-                reason = f"in valid or test (same {self._settings.held_out})"
+        block, reasons, settings = raw.block, dict(raw.faults), self._settings
+        sources, targets = block.lines("source"), block.lines("target")
+        is_plain = self._plain(block)
+        texts = list(zip(sources, targets, strict=True))  # with single blanks
+        alone = texts.copy()  # without context
+        has_changed = False
+        for place in np.flatnonzero(~is_plain).tolist():
+            source, target = sources[place].strip(), targets[place].strip()
+            has_changed |= (source, target) != texts[place]
+            sources[place], targets[place] = source, target
+            sentence = apart(source)[1].strip()
+            texts[place] = single_blanks(source), single_blanks(target)
+            alone[place] = single_blanks(sentence), texts[place][1]
+            reason = broken_rule(Pair(sentence, target), settings, *self._languages)
             if reason is not None:
-                reasons[place] = reason
+                reasons.setdefault(place, reason)
+        for place in without_own_words(texts, *self._languages) if settings.drop_wrong_language else ():
+            reason = wrong_language(*texts[place], *self._languages) if is_plain[place] else None
+            if reason is not None:
+                reasons.setdefault(place, reason)
+        for place in self._held_out.held(alone):
+            reasons.setdefault(place, f"in valid or test (same {settings.held_out})")
         links, tree = (None if getattr(block, name) is None else block.lines(name) for name in OPTIONAL)
         if self._tag is not None:
             sources = [f"{self._tag} {source}" for source in sources]
             texts = [(f"{self._tag} {source}", target) for source, target in texts]
             links = links and [moved_links(line) for line in links]
             tree = tree and [moved_tree(line) for line in tree]
-        keys = repeat_keys(repeat_rules(self._settings), [text for n, text in enumerate(texts) if n not in reasons])
-        return Judged(Block.of(sources, targets, links, tree), reasons, keys)
+        good = [text for place, text in enumerate(texts) if place not in reasons] if reasons else texts
+        keys = repeat_keys(repeat_rules(settings), good)
+        is_same = self._tag is None and not has_changed
+        return Judged(block if is_same else Block.of(sources, targets, links, tree), reasons, keys)
 
 
 def clean_corpus(
@@ -148,7 +164,7 @@ def _read(corpus: Corpus, settings: CleaningSettings) -> Iterator[Raw]:
         faults = {}
         for place, pair in enumerate(pairs):
             if pair.fault is not None:
-                if settings.malformed == "refuse":
+                if pair.fault.is_damage and settings.malformed == "refuse":
                     raise ValueError(f"{pair.fault.message}; data.cleaning.malformed=drop drops and counts such lines")
                 faults[place] = pair.fault.reason
         yield Raw(Block.of_pairs(pairs), faults)
@@ -163,11 +179,10 @@ def _kept(judged: Judged, repeats: Repeats, repeat_reasons: list[str], ledger: L
     broken = repeats.admit(judged.keys, len(open_))
     reasons |= {int(open_[place]): repeat_reasons[broken[place] - 1] for place in np.flatnonzero(broken)}
     is_kept[list(reasons)] = False
-    sources, targets = (block.raw_lines(side) if reasons else [] for side in ("source", "target"))
     place = 0
-    for dropped in sorted(reasons):
+    for dropped, pair in zip(sorted(reasons), block.only(~is_kept).pairs(), strict=True):
         ledger.keep(dropped - place)
-        ledger.drop(reasons[dropped], Pair(sources[dropped].decode(), targets[dropped].decode()))
+        ledger.drop(reasons[dropped], pair)
         place = dropped + 1
     ledger.keep(len(block) - place)
     return block.only(is_kept)

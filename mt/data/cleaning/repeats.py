@@ -36,9 +36,7 @@ def repeat_keys(rules: Sequence[RepeatRule], texts: Sequence[tuple[str, str]]) -
     """For each rule the digests of the keys of some pairs (source, target), a row per pair."""
     if not texts:
         return [np.zeros((0, 1), dtype=np.uint64) for _ in rules]
-    return [
-        digests_of([key for pair in texts for key in SAME[rule.same](*pair)]).reshape(len(texts), -1) for rule in rules
-    ]
+    return [digests_of(SAME[rule.same](texts)).reshape(len(texts), -1) for rule in rules]
 
 
 def single_blanks(text: str) -> str:

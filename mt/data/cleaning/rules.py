@@ -57,7 +57,7 @@ def broken_rule(pair: Pair, settings: CleaningSettings, source_language: str, ta
         if reason is not None:
             return reason
     if settings.drop_wrong_language:
-        return _wrong_language(source, target, source_language, target_language)
+        return wrong_language(source, target, source_language, target_language)
     return None
 
 
@@ -87,7 +87,8 @@ def _foreign_letters(source: str, target: str, source_language: str, target_lang
     return f"letters of another script (over {limit:g})"
 
 
-def _wrong_language(source: str, target: str, source_language: str, target_language: str) -> str | None:
+def wrong_language(source: str, target: str, source_language: str, target_language: str) -> str | None:
+    """The rule of `drop_wrong_language`, the last of all: the reason to drop a pair, or None."""
     # one function word is little evidence, unless each side has one of the other's
     evidence = wrong_words(source, target, source_language, target_language)
     if min(evidence) >= 1:

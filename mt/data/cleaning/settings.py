@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mt.data.cleaning.checks.numbers import NUMBERS
 
-# the texts that equal pairs share, to look up
-SAME: dict[str, Callable[[str, str], tuple[str, ...]]] = {
-    "pair": lambda source, target: (f"{source}\n{target}",),
-    "source": lambda source, target: (source,),
-    "target": lambda source, target: (target,),
-    "either": lambda source, target: (f"source\n{source}", f"target\n{target}"),
-    "none": lambda source, target: (),
+Texts = Sequence[tuple[str, str]]
+# the texts that equal pairs share, to look up: the same number of them for every pair, one pair after the other
+SAME: dict[str, Callable[[Texts], list[str]]] = {
+    "pair": lambda texts: [f"{source}\n{target}" for source, target in texts],
+    "source": lambda texts: [source for source, _ in texts],
+    "target": lambda texts: [target for _, target in texts],
+    "either": lambda texts: [key for source, target in texts for key in (f"source\n{source}", f"target\n{target}")],
+    "none": lambda texts: [],
 }
 MALFORMED = ("refuse", "drop")
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, zip_longest
+from functools import partial
+from itertools import chain, islice, repeat, zip_longest
 from pathlib import Path
 
 from mt.data.block import COLUMNS, OPTIONAL
 from mt.data.fingerprint import fingerprint_of
-from mt.data.formats.lines import FaultyLine, find_file, scan_lines
+from mt.data.formats.lines import FaultyLine, Line, find_file, scan_lines
 from mt.data.formats.paths import Paths, file_stamps, path_list
 from mt.data.pair import Fault, Pair
+
+CHUNK = 32  # lines at a time; a line may have megabytes
+NONE = [repeat(None)] * 3  # what a pair of two lines has besides them
+_NEW = partial(tuple.__new__, Pair)  # of a whole tuple: three times as fast as `Pair`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,28 +69,45 @@ def _pair(columns: list[str], texts: Sequence[str], fault: Fault | None = None) 
 
 def _read_together(columns: list[str], paths: list[Path]) -> Iterator[Pair]:
     readers = [scan_lines(path) for path in paths]
-    for number, lines in enumerate(zip_longest(*readers)):
-        texts = [line for line in lines if isinstance(line, str)]
-        if len(texts) == len(lines):
-            yield _pair(columns, texts)
+    number = 0
+    while any(chunks := [list(islice(reader, CHUNK)) for reader in readers]):
+        if _are_sentences(chunks):  # nearly always; whole lists are several times as fast as lines
+            rows = zip(*chunks, strict=True)
+            yield from (
+                map(_NEW, zip(*chunks, *NONE, strict=False)) if len(chunks) == 2 else map(_pair, repeat(columns), rows)
+            )
+            number += len(chunks[0])
             continue
-        faulty = [line for line in lines if isinstance(line, FaultyLine)]
-        faulty.sort(key=lambda line: not line.ends_file)  # the end of a file is the most important fault
-        is_last = any(line.ends_file for line in faulty)
-        if None in lines and not is_last:
-            counts = [_count(number, line, reader) for line, reader in zip(lines, readers, strict=True)]
-            named = ", ".join(f"{path} has {count}" for path, count in zip(paths, counts, strict=True))
-            raise ValueError(f"line counts must be equal: {named} lines")
-        texts = [line.text if isinstance(line, FaultyLine) else line or "" for line in lines]
-        yield _pair(columns, texts, faulty[0].fault)
-        if is_last:
-            return
+        for place, lines in enumerate(zip_longest(*chunks)):
+            texts = [line for line in lines if isinstance(line, str)]
+            if len(texts) == len(lines):
+                yield _pair(columns, texts)
+                continue
+            faulty = [line for line in lines if isinstance(line, FaultyLine)]
+            faulty.sort(key=lambda line: not line.ends_file)  # the end of a file is the most important fault
+            is_last = any(line.ends_file for line in faulty)
+            if None in lines and not is_last:
+                rests = [chain(chunk[place:], reader) for chunk, reader in zip(chunks, readers, strict=True)]
+                counts = [_count(number + place, rest) for rest in rests]
+                named = ", ".join(f"{path} has {count}" for path, count in zip(paths, counts, strict=True))
+                raise ValueError(f"line counts must be equal: {named} lines")
+            texts = [line.text if isinstance(line, FaultyLine) else line or "" for line in lines]
+            yield _pair(columns, texts, faulty[0].fault)
+            if is_last:
+                return
+        number += max(map(len, chunks))
 
 
-def _count(before: int, line: str | FaultyLine | None, reader: Iterator[str | FaultyLine]) -> str:
+def _are_sentences(chunks: list[list[Line]]) -> bool:
+    """Whether lists of lines are equally long and free of faults."""
+    return len(set(map(len, chunks))) == 1 and {type(line) for chunk in chunks for line in chunk} == {str}
+
+
+def _count(before: int, rest: Iterable[Line]) -> str:
+    """The lines of a file: those before, and the rest."""
     count = before
-    for read in () if line is None else chain([line], reader):
-        if isinstance(read, FaultyLine) and read.ends_file:
+    for line in rest:
+        if isinstance(line, FaultyLine) and line.ends_file:
             return f"at least {count}"
         count += 1
     return str(count)

@@ -12,7 +12,7 @@ from mt.inference.job import Job
 from mt.inference.options import Options
 from mt.inference.spread import pieces
 from mt.inference.window import Window
-from mt.translate import parser
+from mt.translate_flags import parser
 
 
 def main():

@@ -21,11 +21,12 @@ def has_control_character(text: str, language: str) -> bool:
     # "\ufffd" and its neighbour, the sign for an object, count as printable
     if text.isprintable() and (text.isascii() or not ("\ufffd" in text or "\ufffc" in text)):
         return False
-    return _controls(language).search(text) is not None
+    return controls(language).search(text) is not None
 
 
 @lru_cache
-def _controls(language: str) -> re.Pattern[str]:
+def controls(language: str) -> re.Pattern[str]:
+    """One of `CONTROLS`, or of `DIRECTIONS` where the language does not need them."""
     scripts = scripts_of(language)
     needs_directions = not scripts or not {"Arabic", "Hebrew"}.isdisjoint(scripts)
     return re.compile(f"[{CONTROLS}{'' if needs_directions else DIRECTIONS}]")

@@ -6,6 +6,7 @@ of them has, so a list must also hold function words of others that it shares: "
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -80,6 +81,7 @@ _WORDS = {
     "vi": "và của là có không được cho một những các người này đó với trong tôi anh em ông bà chúng ta đã đang sẽ"
     " rất khi nhưng thì mà để từ vào ra ở như cũng nó họ to do a an in",
 }  # fmt: skip
+FIRST_WORDS = 6  # nearly all sentences hold a function word of their language among these
 _SAME_WORDS = {"bs": "hr", "ms": "id", "no": "nb"}  # close enough to share a list
 
 
@@ -122,3 +124,25 @@ def wrong_words(source: str, target: str, source_language: str, target_language:
         len(others.intersection(source_words)) if own.isdisjoint(source_words) else 0,
         len(own.intersection(target_words)) if others.isdisjoint(target_words) else 0,
     )
+
+
+def without_own_words(texts: Sequence[tuple[str, str]], source_language: str, target_language: str) -> list[int]:
+    """The places of the pairs that need `wrong_words`: for the others, that would give no evidence."""
+    own, others = _as_written(source_language, target_language), _as_written(target_language, source_language)
+    if not own or not others:
+        return []
+    left = [
+        place
+        for place, (source, target) in enumerate(texts)
+        if own.isdisjoint(source.split(None, FIRST_WORDS)) or others.isdisjoint(target.split(None, FIRST_WORDS))
+    ]
+    return [
+        place for place in left if own.isdisjoint(texts[place][0].split()) or others.isdisjoint(texts[place][1].split())
+    ]
+
+
+@lru_cache
+def _as_written(code: str, other: str) -> frozenset[str]:
+    """`telling_words`, also as they begin a sentence; none where either language is not known."""
+    words = telling_words(code, other) if telling_words(other, code) else frozenset()
+    return words | {word.capitalize() for word in words if word.capitalize().lower() == word}

@@ -106,6 +106,12 @@ def foreign_share(text: str, code: str) -> float:
     return len(scripts.outside.findall(text)) / len(_LETTER.findall(text))
 
 
+def outside_letters(code: str) -> re.Pattern[str] | None:
+    """A letter of none of the language's scripts; None where no script is known."""
+    scripts = _expected(code)
+    return None if scripts is None else scripts.outside
+
+
 def script_counts(text: str) -> Counter[str]:
     """How many letters of a text are of each script."""
     counts = {script: len(re.findall(f"[{blocks}]", text)) for script, blocks in SCRIPTS.items()}

@@ -1,6 +1,6 @@
 """Training speed beside busy processes, by how OpenMP threads wait for one another: one table, all in turns.
 
-python scripts/busy_cores.py FOLDER [--busy 0 1 2] [--rounds 3] [--updates 40] [settings of mt.train …]
+python scripts/bench/waiting.py FOLDER [--busy 0 1 2] [--rounds 3] [--updates 40] [settings of mt.train …]
 """
 
 from __future__ import annotations

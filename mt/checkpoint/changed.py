@@ -1,0 +1,67 @@
+"""A changed copy of a checkpoint in a new folder; the one that it was made of stays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from mt.checkpoint.folder import LoadedModel, write_checkpoint
+from mt.checkpoint.manifest import add_file
+from mt.checkpoint.outline import kept_tensors
+from mt.checkpoint.small_file import read_json
+from mt.checkpoint.steps import PRIORS, SHORTLIST
+from mt.data.lock import only_process
+from mt.data.whole_folder import remove_unfinished
+
+ALIGNMENT = "alignment.json"
+
+
+@contextmanager
+def new_folder(output: Path) -> Iterator[None]:
+    """Holds a new folder for this process, which may write a checkpoint there.
+
+    Raises ValueError unless `output` does not exist or is an empty folder, which a killed process leaves.
+    """
+    with only_process(output):
+        check_new(output)  # another process may have written it by now
+        remove_unfinished(output.parent, output.name.__eq__)  # left by one that was killed
+        yield
+
+
+def check_new(output: Path) -> None:
+    """Raises ValueError unless `output` does not exist or is an empty folder."""
+    if output.is_symlink() or (output.exists() and not (output.is_dir() and not any(output.iterdir()))):
+        raise ValueError(f"--output ({output}) must be a new folder: this one exists")
+
+
+def write_changed(
+    output: Path,
+    loaded: LoadedModel,
+    changes: Sequence[Mapping[str, Any]],
+    *,
+    weights: Mapping[str, Tensor] | None = None,
+    alignment: str | bytes | None = None,
+) -> None:
+    """Writes the model of `loaded`, which these changes were made to, with what belongs to it.
+
+    `weights` are stored in place of the model's own; `alignment` is another alignment.json (b"" for none). The scores
+    stay those of the checkpoint before: they say where the model comes from.
+    """
+    own = {name: tensor.detach().cpu() for name, tensor in kept_tensors(loaded.model).items()}
+    write_checkpoint(
+        output,
+        card=replace(loaded.card, changes=[*loaded.card.changes, *changes]),
+        weights=own if weights is None else weights,
+        tokenizers=loaded.tokenizers,
+        scores=read_json(loaded.folder / "scores.json"),
+    )
+    for name in ("search.yaml", SHORTLIST, PRIORS, *([ALIGNMENT] if alignment is None else [])):
+        if (loaded.folder / name).is_file():
+            add_file(output, name, (loaded.folder / name).read_bytes())
+    if alignment:
+        add_file(output, ALIGNMENT, alignment)

@@ -1,0 +1,1 @@
+"""Noise in training pairs, and in test sets that measure robustness."""

@@ -1,0 +1,84 @@
+"""A test set for finished models side by side: translations, BLEU and chrF, and the error of their alignments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mt.evaluation.alignment_input import check_count, read, read_gold
+from mt.evaluation.alignment_reference import LINES, LONGEST, Reference, ranked
+from mt.evaluation.scores import Scores, score
+from mt.evaluation.tokenization import ScoreSettings, Tokenization
+from mt.inference.aligner import Aligner
+from mt.inference.request import Request
+from mt.words import num_words
+
+METRICS = ("bleu", "chrf")
+
+
+@dataclass(frozen=True)
+class ModelTest:
+    """Sources, references, how they are scored, and reference links of some of them."""
+
+    sources: Sequence[str]
+    references: Sequence[str]
+    tokenization: Tokenization
+    links: Reference
+    tag: str | None = None
+
+    @classmethod
+    def of(
+        cls,
+        source: str,
+        target: str,
+        *,
+        target_language: str,
+        gold: str | None = None,
+        gold_base: int = 0,
+        tag: str | None = None,
+    ) -> ModelTest:
+        """The test of two files; without a file of gold links, the statistical aligner learns some from them.
+
+        Raises ValueError where the numbers of lines differ.
+        """
+        sources, references = read(source), read(target)
+        check_count(target, references, sources, source)
+        known = None if gold is None else read_gold(gold, sources, references, base=gold_base)
+        fitting = [
+            place
+            for place, pair in enumerate(zip(sources, references, strict=True))
+            if all(0 < num_words(side) <= LONGEST for side in pair)
+        ]
+        texts = [[side[place] for place in fitting] for side in (sources, references)]
+        of_lines = None if known is None else [known[place] for place in fitting]
+        links = Reference.of(texts[0], texts[1], of_lines).first(LINES)
+        tokenization = ScoreSettings().fitting(target_language).tokenization
+        return cls(sources, references, tokenization, links, tag)
+
+
+@dataclass(frozen=True)
+class Tested:
+    """What a model does on a test: its lines, their scores, and the least alignment error, 0 to 1 (None: no links)."""
+
+    lines: Sequence[str]
+    scores: Scores
+    alignment_error: float | None
+
+
+def tested(checkpoint: Path, test: ModelTest, *, precision: str = "float32") -> Tested:
+    """The checkpoint on the test, on the CPU, with its own search."""
+    aligner = Aligner.load(checkpoint, device="cpu", precision=precision)
+    requests = [Request(line, tag=test.tag) for line in test.sources]
+    lines = [found.text for found in aligner.translator.translate(requests)]
+    how = {"tokenize": test.tokenization.tokenize, "ter": test.tokenization.ter}
+    return Tested(lines, score(lines, [test.references], metrics=METRICS, **how), _error(aligner, test))
+
+
+def alignment_error(checkpoint: Path, test: ModelTest, *, precision: str = "float32") -> float | None:
+    """The least alignment error of a checkpoint over layers, heads and shifts, 0 to 1; None without reference links."""
+    return _error(Aligner.load(checkpoint, device="cpu", precision=precision), test)
+
+
+def _error(aligner: Aligner, test: ModelTest) -> float | None:
+    return ranked(aligner, test.links, tag=test.tag)[0].error_rate if test.links.has_links else None

@@ -1,0 +1,93 @@
+"""Runs exports for browsers in Node.js: the same scripts and the same compiled runtime that a browser runs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mt.interchange.browser_runtime import PACKAGE, VERSION
+from mt.interchange.engine import Candidate, Pair
+from mt.interchange.onnx_engine import constants_of
+
+OWN = Path(__file__).parent / "page"
+MEASURE, ENGINE = OWN / "measure.mjs", "engine"
+SPECIAL = {"pad_id": "<pad>", "unk_id": "<unk>", "bos_id": "<s>", "eos_id": "</s>"}
+LEAST_NODE = 18
+
+
+def check_node() -> str:
+    """The program `node`. Raises ValueError in one line where it is missing: the export is measured with it."""
+    node = shutil.which("node")
+    if node is None:
+        raise ValueError(
+            f"browser needs Node.js {LEAST_NODE} or newer: the export is measured with it (node is not in PATH)"
+        )
+    return node
+
+
+class BrowserEngine:
+    """An exported folder in onnxruntime-web, run by the folder's own scripts, which must be those of this version."""
+
+    def __init__(self, folder: Path):
+        self._node, self._folder = check_node(), folder
+        for own in sorted((OWN / ENGINE).glob("*.js")):
+            if (folder / ENGINE / own.name).read_bytes() != own.read_bytes():
+                raise ValueError(
+                    f"{folder / ENGINE / own.name} is not the script of this version, so it is not run: export again"
+                )
+        self._found: dict[str, Any] = {}
+        about = self._ask(about=None)["about"]
+        self.versions: Mapping[str, str] = {PACKAGE: about["onnxruntime_web"] or VERSION, "node": about["node"]}
+
+    def _ask(self, **asked: Any) -> dict[str, Any]:
+        """What measure.mjs says, by the names of what was asked."""
+        done = subprocess.run(
+            [self._node, str(MEASURE), str(self._folder)],
+            input=json.dumps(asked),
+            capture_output=True,
+            encoding="utf-8",
+        )
+        if done.returncode:
+            lines = [line for line in done.stderr.splitlines() if "Error" in line] or [f"code {done.returncode}"]
+            raise ValueError(f"{self._folder}: Node.js fails: {lines[0][:300]}")
+        return json.loads(done.stdout)
+
+    def tokenize(self, lines: Sequence[str]) -> list[list[int]]:
+        return self._ask(tokenize=list(lines))["tokenize"]
+
+    def detokenize(self, ids: Sequence[Sequence[int]]) -> list[str]:
+        return self._ask(detokenize=list(map(list, ids)))["detokenize"]
+
+    def log_probs(self, pairs: Sequence[Pair]) -> list[list[float]] | None:
+        return self._ask(log_probs=_plain(pairs))["log_probs"]
+
+    def translate(self, lines: Sequence[str], *, shortlist: bool = False) -> list[Candidate]:
+        found = self._ask(translate=list(lines))["translate"]
+        return [Candidate(tuple(one["ids"]), one["text"], one["log_prob"], one["score"]) for one in found]
+
+    def attention(self, pairs: Sequence[Pair]) -> list[np.ndarray | None] | None:
+        return [np.array(rows) if rows else None for rows in self._ask(attention=_plain(pairs))["attention"]]
+
+    def records(self, lines: Sequence[str]) -> list[dict[str, Any]]:
+        """What the page gets of each line: the translation, its links and how sure its words are."""
+        return self._ask(records=list(lines))["records"]
+
+    def constants(self) -> Mapping[str, float]:
+        model = self._folder / "model"
+        pieces = [piece for piece, *_ in json.loads((model / "tokenizers.json").read_text("utf-8"))[-1]["pieces"]]
+        graphs = (constants_of(model / f"{name}.onnx") for name in ("encoder_model", "decoder_model_merged"))
+        ids = {name: float(pieces.index(piece)) for name, piece in SPECIAL.items()}
+        return {**ids, **{name: value for found in graphs for name, value in found.items()}}
+
+    def without(self) -> Mapping[str, str]:
+        return {}
+
+
+def _plain(pairs: Sequence[Pair]) -> list[list[list[int]]]:
+    return [[list(source), list(target)] for source, target in pairs]

@@ -1,0 +1,119 @@
+// From pieces to words, as `mt.alignment.words` does it: which word a piece belongs to, links, and how sure words are.
+
+const BLANK = "▁";
+const BYTE = /^<0x([0-9A-F]{2})>$/;
+
+export function splitWords(text) {
+  return text.split(" ").filter(Boolean);
+}
+
+/** share[piece][word]: how much of each piece belongs to each word of the text. */
+export function sharesOf(pieces, text) {
+  const words = splitWords(text);
+  const spelled = lettersOf(pieces).filter(({ letter }) => !/\s/.test(letter) || letter === " ");
+  const letters = spelled.filter(({ letter }) => letter !== " ");
+  const wordOf = wordsOfLetters(spelled, letters, words);
+  const share = pieces.map(() => new Float64Array(words.length));
+  letters.forEach(({ owners }, at) => {
+    if (wordOf[at] !== undefined) for (const piece of owners) share[piece][wordOf[at]] += 1;
+  });
+  let following;
+  for (let piece = pieces.length - 1; piece >= 0; piece--) {
+    const sum = share[piece].reduce((a, b) => a + b, 0);
+    if (sum) {
+      following = share[piece].indexOf(Math.max(...share[piece]));
+      share[piece] = share[piece].map((one) => one / sum);
+    } else if (words.length) {
+      share[piece][following ?? words.length - 1] = 1;
+    }
+  }
+  return share;
+}
+
+/** The characters that pieces spell, each with the pieces that spell it. */
+function lettersOf(pieces) {
+  const found = [];
+  let bytes = [];
+  const flush = () => {
+    const text = new TextDecoder().decode(Uint8Array.from(bytes, ({ byte }) => byte));
+    let at = 0;
+    for (const letter of text) {
+      const size = letter === "\ufffd" ? 1 : new TextEncoder().encode(letter).length;
+      found.push({ letter, owners: bytes.slice(at, at + size).map(({ piece }) => piece) });
+      at += size;
+    }
+    bytes = [];
+  };
+  pieces.forEach((text, piece) => {
+    const byte = BYTE.exec(text)?.[1];
+    if (byte) return bytes.push({ byte: Number.parseInt(byte, 16), piece });
+    if (bytes.length) flush();
+    for (const letter of text) found.push({ letter: letter === BLANK ? " " : letter, owners: [piece] });
+  });
+  if (bytes.length) flush();
+  return found;
+}
+
+function wordsOfLetters(spelled, letters, words) {
+  const have = letters.flatMap(({ letter }, at) => [...folded(letter)].map((part) => ({ part, at })));
+  const want = words.flatMap((text, word) => [...folded(text)].map((part) => ({ part, word })));
+  if (have.map(({ part }) => part).join("") === want.map(({ part }) => part).join("")) {
+    const found = [];
+    have.forEach(({ at }, place) => (found[at] = want[place].word));
+    let last = found.find((word) => word !== undefined);
+    return letters.map((_, at) => (last = found[at] ?? last));
+  }
+  let word = -1; // letters were changed: words by their blanks, as far as there are so many
+  let isInside = false;
+  const found = [];
+  for (const { letter } of spelled) {
+    if (letter === " ") isInside = false;
+    else {
+      word += isInside ? 0 : 1;
+      isInside = true;
+      found.push(Math.min(word, words.length - 1));
+    }
+  }
+  return found;
+}
+
+/** Letters without case, width and composition, and without what cannot be seen. */
+function folded(text) {
+  return text.normalize("NFKD").toLowerCase().replace(/[\s\p{Cc}\p{Cf}]/gu, "");
+}
+
+/** "0-0 1-1": source-target. `maps`: the weights of each step; columns and rows of </s> are left out. */
+export function linksOf(maps, sourceShare, targetShare, { shift, threshold }) {
+  const numSource = sourceShare.length;
+  const rows = targetShare.map((_, at) => normalized(maps[at + shift].subarray(0, numSource)));
+  const [numTargets, numSources] = [targetShare[0]?.length ?? 0, sourceShare[0]?.length ?? 0];
+  const links = [];
+  for (let target = 0; target < numTargets; target++) {
+    const weights = new Float64Array(numSources);
+    rows.forEach((row, piece) => {
+      const share = targetShare[piece][target];
+      if (share) row.forEach((weight, at) => sourceShare[at].forEach((own, word) => (weights[word] += share * weight * own)));
+    });
+    const own = normalized(weights);
+    const most = Math.max(...own);
+    own.forEach((weight, source) => {
+      const isLinked = threshold === null ? most > 0 && source === own.indexOf(most) : weight >= threshold;
+      if (isLinked) links.push([source, target]);
+    });
+  }
+  return links.sort((a, b) => a[0] - b[0] || a[1] - b[1]).map((link) => link.join("-")).join(" ");
+}
+
+function normalized(weights) {
+  const sum = weights.reduce((a, b) => a + b, 0);
+  return sum > 0 ? Float64Array.from(weights, (one) => one / sum) : Float64Array.from(weights);
+}
+
+/** The probability of each word, 0 to 1: the product over its pieces. */
+export function sureness(logProbs, share) {
+  const numWords = share[0]?.length ?? 0;
+  return Array.from({ length: numWords }, (_, word) => {
+    const sum = share.reduce((total, of, piece) => total + of[word] * Math.max(logProbs[piece], -1e6), 0);
+    return Math.round(Math.exp(sum) * 1e4) / 1e4;
+  });
+}

@@ -1,0 +1,31 @@
+"""Random numbers of a batch that depend on each pair's key alone: the same in any part of the batch, on any rank."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+# B batch, T length
+
+_STEP = 0x9E3779B97F4A7C15 - (1 << 64)  # the golden ratio in 64 bits, as a signed number
+_FIRST, _SECOND = 0xBF58476D1CE4E5B9 - (1 << 64), 0x94D049BB133111EB - (1 << 64)
+
+
+def uniform(keys_B: Tensor, length: int, *, stream: int = 0) -> Tensor:
+    """numbers_BT in [0, 1), float32: number t of key b and `stream` by splitmix64 (Steele et al. 2014).
+
+    Integer products overflow, as the generator needs it. Number t does not depend on `length`.
+    """
+    places_T = torch.arange(1, length + 1, device=keys_B.device) + (stream << 32)
+    return (_mixed(keys_B.unsqueeze(1) + places_T * _STEP) >> 40 & 0xFFFFFF).float() / (1 << 24)
+
+
+def _mixed(values: Tensor) -> Tensor:
+    values = (values ^ _shifted(values, 30)) * _FIRST
+    values = (values ^ _shifted(values, 27)) * _SECOND
+    return values ^ _shifted(values, 31)
+
+
+def _shifted(values: Tensor, bits: int) -> Tensor:
+    """Shifted to the right, with zeros coming in: torch's own shift repeats the sign."""
+    return values >> bits & (1 << 64 - bits) - 1

@@ -1,0 +1,139 @@
+"""Rounded weights: a quarter of the bytes, the same numbers wherever they are read, and training that knows of them."""
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from mt.checkpoint.array_file import read_arrays
+from mt.checkpoint.folder import load_checkpoint
+from mt.compression.quantization import floats_again, int8_weights
+from mt.inference.aligner import Aligner
+from mt.inference.native import NativeTranslator
+from mt.inference.options import Options
+from mt.inference.packed import Int8Linear, int8_engines, side_by_side
+from mt.inference.translator import Translator
+from mt.kernels.decoding import can_translate
+from mt.model.rounded import RoundedLinear, RoundedMatrix, float_tensors
+from mt.objective.label_smoothing import LabelSmoothedCrossEntropy
+from mt.objective.rounded import RoundedWeights, rounded_passes
+from mt.quantize import main
+from mt.train import main as train
+from tests.compression.test_pruning import SOURCE, TARGET, batches, fresh  # noqa: F401 (a fixture)
+from tests.conftest import composed_settings, made_once, reversed_pairs
+from tests.test_refusals import overrides_of
+from tests.training.conftest import prepared  # noqa: F401 (a fixture)
+
+LINES = reversed_pairs(24, 9)[0]
+
+
+@pytest.fixture(scope="module")
+def rounded(trained_run, corpus_folder, tmp_path_factory):
+    def make(folder):
+        for precision in ("int8", "bfloat16"):
+            flags = ["--checkpoint", str(trained_run), "--output", str(folder / precision), "--to", precision]
+            assert main(flags) == 0
+
+    return made_once(tmp_path_factory, "rounded", make)
+
+
+def test_weights_are_stored_as_integers_with_a_scale_a_row(rounded, trained_run):
+    stored, floats = load_file(rounded / "int8" / "model.safetensors"), load_checkpoint(trained_run).model
+    query = "decoder.layers.1.cross_attention.query"
+    rows, scale = stored[f"{query}.matrix.rows_OI"], stored[f"{query}.matrix.scale_O"]
+    assert rows.dtype == torch.int8 and rows.abs().amax(1).eq(127).all()
+    weight = floats.get_submodule(query).weight.detach()
+    assert ((rows * scale[:, None]) - weight).abs().le(scale[:, None] * 0.5001).all()
+    assert sum("rows_OI" in name and "embedding" in name for name in stored) == 1  # one, tied
+    bytes_of = {
+        name: sum(t.numel() * t.element_size() for t in load_file(rounded / name / "model.safetensors").values())
+        for name in ("int8", "bfloat16")
+    }
+    whole = 4 * sum(parameter.numel() for parameter in floats.parameters())
+    assert bytes_of["int8"] < 0.4 * whole and 0.5 * whole < bytes_of["bfloat16"] < 0.6 * whole
+
+
+def test_every_reader_finds_the_same_numbers(rounded):
+    loaded = load_checkpoint(rounded / "int8")
+    model, plain = loaded.model.eval(), floats_again(load_checkpoint(rounded / "int8").model.eval())
+    source, target = SOURCE, TARGET
+    torch.testing.assert_close(model(source, target), plain(source, target))
+    assert model.is_source_tied and plain.is_source_tied and plain.output.weight is plain.target_embedding.tokens.weight
+    floats = float_tensors({**dict(model.named_parameters()), **dict(model.named_buffers())})
+    arrays = read_arrays(rounded / "int8" / "model.safetensors")
+    assert arrays.keys() == floats.keys() == dict(plain.named_parameters()).keys()
+    for name, tensor in floats.items():
+        torch.testing.assert_close(torch.from_numpy(arrays[name]), tensor.detach(), rtol=0, atol=0)
+
+
+@pytest.mark.skipif(not {"fbgemm", "onednn"} <= int8_engines(), reason="no int8 products here")
+def test_stored_integers_are_packed_as_they_are():
+    torch.manual_seed(0)
+    linears = [torch.nn.Linear(24, 16), torch.nn.Linear(24, 40)]
+    stored = [RoundedLinear(linear, RoundedMatrix(linear.weight)) for linear in linears]
+    packed, x = side_by_side(stored, torch.int8), torch.randn(5, 24)
+    assert isinstance(packed, Int8Linear)
+    torch.testing.assert_close(packed(x), side_by_side(linears, torch.int8)(x))
+    rows = torch.ops.quantized.linear_unpack(packed.weight)[0].int_repr()
+    torch.testing.assert_close(rows, torch.cat([one.matrix.rows_OI for one in stored]), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+@pytest.mark.parametrize("kind", ["int8", "bfloat16"])
+def test_a_rounded_checkpoint_translates_and_aligns_as_the_one_it_was_made_of(rounded, trained_run, kind, precision):
+    if precision == "int8" and not {"fbgemm", "onednn"} <= int8_engines():
+        pytest.skip("no int8 products here")
+
+    def texts(folder):
+        return [found.text for found in Translator.load(folder, device="cpu", precision=precision).translate(LINES)]
+
+    same = sum(one == other for one, other in zip(texts(trained_run), texts(rounded / kind), strict=True))
+    assert same >= 22
+    links = [Aligner.load(folder, device="cpu").align(LINES[:3], LINES[:3]) for folder in (trained_run, rounded / kind)]
+    for one, other in zip(*links, strict=True):
+        assert abs(one.weights_TS - other.weights_TS).max() < 0.1
+
+
+@pytest.mark.skipif(not can_translate("float32"), reason="no native code here")
+def test_native_code_translates_it_without_torch(rounded):
+    native = NativeTranslator.load([rounded / "int8"], Options(device="cpu"))
+    assert native is not None
+    plain = Translator.load(rounded / "int8", device="cpu")
+    plain.native = None
+    assert [one.text for one in native.translate(LINES)] == [one.text for one in plain.translate(LINES)]
+
+
+def test_passes_of_training_see_what_would_be_stored_and_gradients_reach_the_weights(prepared, batches):  # noqa: F811
+    model, batch = fresh(prepared), batches[0]
+    names = [name for name, _ in model.named_parameters()]
+    loss = RoundedWeights(inner=LabelSmoothedCrossEntropy())(model, batch)
+    loss.minimised.backward()
+    assert [name for name, _ in model.named_parameters()] == names
+    assert model.output.weight is model.target_embedding.tokens.weight
+    assert all(parameter.grad is not None for parameter in model.parameters())
+    with rounded_passes(model):
+        inside = model(SOURCE, TARGET)
+    outside = model(SOURCE, TARGET)
+    int8_weights(model)
+    torch.testing.assert_close(inside, model(SOURCE, TARGET))
+    assert not torch.allclose(inside, outside, atol=1e-6)
+
+
+def test_the_command_prints_scores_and_refuses_what_is_rounded(rounded, trained_run, corpus_folder, tmp_path, capsys):
+    test = ["--source", f"{corpus_folder}/test.de", "--target", f"{corpus_folder}/test.en"]
+    assert main(["--checkpoint", str(trained_run), "--output", str(tmp_path / "o"), *test]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [row[:2] for row in rows[2:5]] == [["before", "float32"], ["after", "float32"], ["after", "int8"]]
+    assert rows[2][5:] == ["60", "of", "60"] and abs(float(rows[2][2]) - float(rows[4][2])) < 5
+    with pytest.raises(ValueError, match="has rounded weights already"):
+        main(["--checkpoint", str(rounded / "int8"), "--output", str(tmp_path / "p")])
+    with pytest.raises(ValueError, match="must be a new folder"):
+        main(["--checkpoint", str(trained_run), "--output", str(tmp_path / "o")])
+
+
+def test_a_training_starts_from_rounded_weights_as_floats(rounded, corpus_folder, tmp_path):
+    more = [f"start_from={rounded / 'int8'}", "trainer.max_steps=2", "trainer.validate_every=2"]
+    more += ["validation.attention_lines=0", "objective=rounded", "trainer.precision=float32"]
+    more += ["model.layer.dim=32", "model.layer.num_heads=2", "model.layer.feed_forward_dim=64"]
+    more += ["model.encoder.num_layers=1", "model.decoder.num_layers=2"]
+    train(composed_settings(overrides_of(corpus_folder, tmp_path, more)))
+    assert load_checkpoint(tmp_path / "run").card.changes == []

@@ -1,0 +1,122 @@
+"""What a student learns from a teacher: whole distributions, maps, relations of states; and what is refused."""
+
+import pytest
+import torch
+from torch import nn
+
+from mt.data.batching import Cursor, TokenBatches
+from mt.objective.attention_distillation import AttentionDistillation, map_divergence
+from mt.objective.distillation import Distillation, best_and_rest, divergence_from, mean_log_probs
+from mt.objective.hidden_distillation import HiddenDistillation, relation_distance
+from mt.objective.label_smoothing import LabelSmoothedCrossEntropy
+from mt.objective.teacher import Teachers, layer_of_teacher
+from mt.training.teachers import LoadedTeachers
+from tests.training.runs import make_model
+
+N, V = 11, 23
+
+
+@pytest.fixture
+def batch(prepared):
+    return TokenBatches(prepared.train, prepared.tokenizers, max_tokens=300, seed=1).read(Cursor())[0]
+
+
+@pytest.fixture
+def teachers(prepared):
+    return Teachers([make_model(prepared, seed=seed) for seed in (7, 8)], prepared.tokenizers, ["a", "b"])
+
+
+def test_with_the_whole_vocabulary_the_divergence_is_that_of_distributions_and_never_more_with_less():
+    torch.manual_seed(0)
+    taught, student = (torch.randn(N, V).mul(2).log_softmax(-1) for _ in range(2))
+    exact = nn.functional.kl_div(student, taught, log_target=True, reduction="sum")
+    found = [divergence_from(*best_and_rest(taught, best), student) for best in (1, 4, V, V + 5)]
+    torch.testing.assert_close(found[2], exact)
+    torch.testing.assert_close(found[3], exact)
+    assert 0 < found[0] < found[1] < exact
+    torch.testing.assert_close(divergence_from(*best_and_rest(taught, 4), taught), torch.tensor(0.0), atol=1e-4, rtol=0)
+
+
+def test_value_and_gradient_are_those_of_the_definition_whatever_the_chunks(prepared, batch, teachers):
+    temperature, weight, size = 2.0, 0.7, prepared.tokenizers.target.size
+    model = make_model(prepared, dropout=0.0).train()
+    how = {"teacher": teachers, "weight": weight, "temperature": temperature, "best": size, "smoothing": 0.1}
+    loss = Distillation(**how, chunk_tokens=7)(model, batch)
+    loss.minimised.backward()
+    gradients = [parameter.grad.clone() for parameter in model.parameters()]
+    model.zero_grad()
+    real_BT = batch.target_out_BT != model.pad
+    logits, *taught = (
+        one.output(one(batch.source, batch.target_in_BT))[real_BT] for one in (model, *teachers.models())
+    )
+    p = torch.stack([(one / temperature).softmax(-1) for one in taught]).mean(0)
+    divergence = nn.functional.kl_div((logits / temperature).log_softmax(-1), p, reduction="sum")
+    smoothed = nn.functional.cross_entropy(logits, batch.target_out_BT[real_BT], label_smoothing=0.1, reduction="sum")
+    expected = (1 - weight) * smoothed + weight * temperature**2 * divergence
+    expected.backward()
+    torch.testing.assert_close(loss.minimised, expected)
+    for gradient, parameter in zip(gradients, model.parameters(), strict=True):
+        torch.testing.assert_close(gradient, parameter.grad, rtol=1e-3, atol=1e-5)
+
+
+def test_the_mean_of_teachers_is_that_of_their_probabilities():
+    torch.manual_seed(1)
+    outputs, states = [nn.Linear(5, V, bias=False) for _ in range(3)], torch.randn(N, 5)
+    found = mean_log_probs([(output, states) for output in outputs], 1.5).exp()
+    torch.testing.assert_close(found, torch.stack([(one(states) / 1.5).softmax(-1) for one in outputs]).mean(0))
+
+
+@pytest.mark.parametrize("heads", ["mean", "matched"])
+def test_a_student_that_is_its_teacher_has_nothing_to_learn_from_maps_or_states(prepared, batch, heads):
+    model = make_model(prepared, seed=7, dropout=0.0)
+    teacher = Teachers([make_model(prepared, seed=7)], prepared.tokenizers, ["a"])
+    plain = LabelSmoothedCrossEntropy()
+    maps = AttentionDistillation(inner=plain, teacher=teacher, heads=heads, temperature=0.5)(model, batch)
+    hidden = HiddenDistillation(inner=plain, teacher=teacher)(model, batch)
+    assert maps.sums["attention_divergence"].item() == pytest.approx(0, abs=1e-4)
+    assert hidden.sums["hidden_distance"].item() == pytest.approx(0, abs=1e-4)
+    other = make_model(prepared, seed=8, dropout=0.0)
+    assert AttentionDistillation(inner=plain, teacher=teacher)(other, batch).sums["attention_divergence"] > 0.1
+
+
+def test_divergence_of_maps_and_distance_of_relations_are_their_definitions():
+    torch.manual_seed(2)
+    p, q = (torch.randn(N, 3, 6).softmax(-1) for _ in range(2))
+    torch.testing.assert_close(map_divergence(p, q), nn.functional.kl_div(q.log(), p, reduction="sum") / 3)
+    student, teacher, real = torch.randn(1, 4, 5), torch.randn(1, 4, 9), torch.tensor([[1.0, 1.0, 1.0, 0.0]])
+    cosine = nn.functional.cosine_similarity
+    differences = [
+        (cosine(student[0, i], student[0, j], dim=0) - cosine(teacher[0, i], teacher[0, j], dim=0)) ** 2
+        for i in range(3)
+        for j in range(3)
+    ]
+    torch.testing.assert_close(relation_distance(student, teacher, real), sum(differences) / 3)
+
+
+def test_layers_of_a_deeper_teacher_are_spread_evenly_and_the_last_teaches_the_last():
+    assert [layer_of_teacher(layer, 2, 6) for layer in range(2)] == [2, 5]
+    assert [layer_of_teacher(layer, 3, 3) for layer in range(3)] == [0, 1, 2]
+    assert [layer_of_teacher(layer, 4, 2) for layer in range(4)] == [0, 0, 0, 1]
+
+
+def test_teachers_are_loaded_when_needed_and_frozen(trained_run, prepared):
+    [model] = LoadedTeachers(checkpoints=str(trained_run)).models()
+    assert not model.training and not any(parameter.requires_grad for parameter in model.parameters())
+    missing = LoadedTeachers(checkpoints=["nowhere"])
+    with pytest.raises(ValueError, match=r"checkpoint \(nowhere\) does not exist"):
+        Distillation(teacher=missing).check(make_model(prepared))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda t: Distillation(teacher=t, weight=0), r"objective.weight \(0\) must be above 0 and at most 1"),
+        (lambda t: Distillation(teacher=t, temperature=0), r"objective.temperature \(0\)"),
+        (lambda t: Distillation(teacher=t, best=0), r"objective.best \(0\)"),
+        (lambda t: HiddenDistillation(inner=None, teacher=t, weight=-1), r"objective.weight \(-1\)"),
+        (lambda t: AttentionDistillation(inner=None, teacher=t, heads="some"), r"objective.heads \(some\)"),
+    ],
+)
+def test_wrong_settings_are_refused(teachers, make, message):
+    with pytest.raises(ValueError, match=message):
+        make(teachers)

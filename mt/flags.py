@@ -14,7 +14,7 @@ from mt.search.utilities import UTILITIES
 NEEDS_OWN_ENGINE = {  # flags that an export cannot fulfil
     "--precision": "the export has its own numbers",
     "--document": "an export translates lines alone",
-    "--confidence": "an export tells no probabilities of pieces",
+    **dict.fromkeys(("--confidence", "--abstain"), "an export tells no probabilities of pieces"),
     **dict.fromkeys(("--alignment", "--coverage", "--markup", "--format"), "attention is read in our own engine"),
 }
 SOFT_PRODUCT = "soft-product"

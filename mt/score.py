@@ -2,7 +2,7 @@
 
 Lines have columns between tabs: a source, then one or several targets. One output line per input line: the total in
 nats for each target, between tabs; with --json everything. Natural logarithms, end of sentence included, no length
-penalty.
+penalty. With --contrast the lines are kind of error, source, right target, wrong targets, and a table comes out.
 """
 
 from __future__ import annotations
@@ -45,6 +45,13 @@ def parser() -> argparse.ArgumentParser:
         help="a JSON object a line: line, source, and for each target its text, log_prob (the total), "
         "log_prob_per_token (the mean) and tokens (piece and log_prob of each)",
     )
+    flags.add_argument(
+        "--contrast",
+        action="store_true",
+        help="print for each kind of error in how many sources the right target is likelier than every wrong one, and "
+        "by how many nats on average",
+    )
+    flags.refuse_idle("--json", "with --contrast", lambda given: given.contrast)
     add_batch_tokens(flags, is_searched=False)
     add_device(flags)
     add_precision(flags)
@@ -67,6 +74,7 @@ def main(argv: list[str] | None = None) -> int:
     checkpoints = flags.checkpoint or [str(newest_run())]
     if not flags.checkpoint:
         log.info("checkpoint: %s", checkpoints[0])
+    from mt.evaluation.contrast import by_kind, contrast_table
     from mt.inference.scorer import Scorer
     from mt.inference.translator import Translator
 
@@ -75,14 +83,22 @@ def main(argv: list[str] | None = None) -> int:
     if flags.trees:
         translator.check_trees(flags.trees, " and ".join(checkpoints))
     with whole_file(flags.output) if flags.output else nullcontext(sys.stdout) as output:
-        scored = Scorer(translator).score(_pairs(path, flags), batch_tokens=flags.batch_tokens)
+        kinds: list[str] = []
+        scored = Scorer(translator).score(_pairs(path, flags, kinds), batch_tokens=flags.batch_tokens)
+        if flags.contrast:
+            of_targets = [[target.log_prob for target in targets] for _, targets in scored]
+            output.write(f"{contrast_table(by_kind(zip(kinds, of_targets, strict=True)))}\n")
+            return 0
         for number, (request, targets) in enumerate(scored, start=1):
             output.write(f"{_row(number, request, targets, flags.json)}\n")
     return 0
 
 
-def _pairs(path: str, flags: argparse.Namespace) -> Iterator[tuple[Request, list[str]]]:
-    """The sources and targets of the input; a blank line has none. Raises ValueError for a source without targets."""
+def _pairs(path: str, flags: argparse.Namespace, kinds: list[str]) -> Iterator[tuple[Request, list[str]]]:
+    """The sources and targets of the input; a blank line has none. Raises ValueError for a source without targets.
+
+    With --contrast, `kinds` gets the first column of each line, and blank lines are left out.
+    """
     from mt.data.formats.lines import STANDARD_INPUT, STDIN, read_lines
     from mt.data.visible import is_visible
     from mt.inference.request import Request
@@ -90,7 +106,14 @@ def _pairs(path: str, flags: argparse.Namespace) -> Iterator[tuple[Request, list
     name = STANDARD_INPUT if path == STDIN else path
     trees = read_lines(flags.trees) if flags.trees else repeat("")
     for number, line in enumerate(read_lines(path), start=1):
+        if flags.contrast and not is_visible(line):
+            continue
+        kind, line = line.split("\t", 1) if flags.contrast and "\t" in line else ("", line)
         source, *targets = line.split("\t")
+        if flags.contrast and len(targets) < 2:
+            rule = "kind, source, right target and at least one wrong target are needed, with tabs between them"
+            raise ValueError(f"{name}, line {number}: {rule}")
+        kinds.append(kind)
         tree = next(trees, None)
         if tree is None:
             raise ValueError(
@@ -119,7 +142,7 @@ def _row(number: int, request: Request, targets: Sequence[Scored], as_json: bool
         }
         for target in targets
     ]
-    from mt.inference.job import json_line
+    from mt.inference.records import json_line
 
     return json_line({"line": number, "source": request.text, "targets": bodies})
 

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from mt.command_line import leaving_at_once, run
 from mt.cores import available_cores
-from mt.flags import Flags, add_device, add_precision
+from mt.flags import Flags, add_device, add_engine, add_precision
 from mt.number import Number
 from mt.serving.settings import Limits, Settings
 
@@ -72,6 +72,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add_device(flags)
     add_precision(flags)
+    add_engine(flags)
     _add_limits(flags)
     return flags
 
@@ -108,6 +109,7 @@ def settings_of(args: argparse.Namespace) -> Settings:
             raise ValueError(f"--cors ({origin}) must be an origin such as https://example.org, or *")
     return Settings(
         checkpoints=tuple(args.checkpoint or [_newest_run()]),
+        engine=args.engine,
         options={name: getattr(args, name) for name in ENGINE_OPTIONS},
         workers=_num_workers(args),
         wait=args.wait / 1000,

@@ -27,7 +27,7 @@ log = logging.getLogger("mt.translate")
 
 # flags that have no place in a file whose texts alone change
 NOT_IN_FILES = (
-    "sentences n_best scores alignment json coverage confidence document trees prefix prefix_column"
+    "sentences n_best scores alignment json coverage confidence abstain document trees prefix prefix_column"
 ).split()
 
 
@@ -44,6 +44,8 @@ def main(argv: list[str] | None = None) -> int:
     check_sampling(args)
     for sentence in filter(os.path.isfile, args.sentences):
         log.warning("%s is a file, translated as a sentence; --input translates its lines", sentence)
+    if args.abstain is not None and args.n_best > 1:
+        raise ValueError("--abstain and --n-best: give one of them, not both; an abstention leaves the line empty")
     for name in ("coverage", "confidence"):
         if getattr(args, name) and not args.json:
             raise ValueError(f"--{name} needs --json, which has the place for it")

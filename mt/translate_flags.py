@@ -108,7 +108,18 @@ def _add_columns(flags: Group) -> None:
         help="in --json: source words that seem to be left out of a translation (hardly read by attention, or left "
         "over for its last step; position from 0), the share of the others, and target words repeated in a row",
     )
-    flags.add_argument("--confidence", action="store_true", help="in --json: the probability of each target word")
+    flags.add_argument(
+        "--confidence",
+        action="store_true",
+        help="in --json: the chance that each target word is right, as calibrated on the validation set, and the share "
+        "of the line's words that should be (line_confidence)",
+    )
+    flags.add_argument(
+        "--abstain",
+        metavar="P",
+        type=Number(float, least=0, most=1),
+        help="leave a line empty whose confidence is below P; a note names it (default: 0, never)",
+    )
     flags.add_argument(
         "--markup",
         action="store_true",

@@ -24,14 +24,15 @@ from typing import Any
 from mt.interchange.evidence import Evidence
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from tests.browser import chromium, missing  # noqa: E402
+from tests.browser import chromium, missing
 
 ASK = """
 const [line, done] = arguments;
-const { ask } = await import("./api.js");
-const { pairs: [{ source, target }] } = { pairs: await ask("api/languages") };
-ask("api/translate", { body: { source, target, texts: [line] } }).then(
-  (answer) => done(answer.translations[0].lines[0].translations[0]), (error) => done({ error: error.message }));
+const { languages, translate } = await import("./engine.js");
+const [{ source, target }] = await languages();
+const found = [];
+translate({ source, target }, line, { onLine: (_, record) => found.push(record) }).then(
+  () => done(found[0].translations[0]), (error) => done({ error: error.message }));
 """
 SECONDS = 300
 

@@ -45,15 +45,21 @@ class Load:
 class Server:
     """A server on a free port."""
 
-    def __init__(self, checkpoint: Path, workers: int, *flags: str):
+    def __init__(self, command: list[str]):
+        """Starts it; the command logs `ready: http://HOST:PORT` once it is."""
         self.log = tempfile.NamedTemporaryFile("w+")  # noqa: SIM115 (as long as the server)
-        command = [sys.executable, "-m", "mt.serve", "--checkpoint", str(checkpoint), "--port", "0", "--device", "cpu"]
-        self.process = subprocess.Popen([*command, "--workers", str(workers), *flags], cwd=ROOT, stderr=self.log)
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        self.process = subprocess.Popen(command, cwd=ROOT, stderr=self.log, env=environment)
         while not (found := re.search(r"^ready: http://(\S+):(\d+)$", Path(self.log.name).read_text(), re.M)):
             if self.process.poll() is not None:
                 raise SystemExit(Path(self.log.name).read_text())
             time.sleep(0.1)
         self.host, self.port = found[1], int(found[2])
+
+    def stop(self) -> None:
+        """Ends it."""
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait()
 
     def cpu(self) -> tuple[float, float]:
         """CPU seconds so far, of the server and of its workers."""
@@ -79,6 +85,12 @@ class Server:
         seconds, after = time.perf_counter() - begun, self.cpu()
         used = [1000 * (new - old) / len(lines) for new, old in zip(after, before, strict=True)]
         return Load(len(lines) / seconds, statistics.median(times), sorted(times)[int(0.95 * len(times))], *used)
+
+
+def served(checkpoint: Path, workers: int, *flags: str) -> list[str]:
+    """The command of a server."""
+    command = [sys.executable, "-m", "mt.serve", "--checkpoint", str(checkpoint), "--port", "0", "--device", "cpu"]
+    return [*command, "--workers", str(workers), *flags]
 
 
 async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, line: str) -> str:
@@ -120,8 +132,8 @@ async def measured(args: argparse.Namespace) -> None:
     few = lines[: max(20, args.lines // 5)]
     wait = ["--wait", str(args.wait)]
     servers = {
-        "one by one": Server(args.checkpoint, args.workers, "--batch-tokens", "1", "--wait", "0"),
-        "batches": Server(args.checkpoint, args.workers, *wait),
+        "one by one": Server(served(args.checkpoint, args.workers, "--batch-tokens", "1", "--wait", "0")),
+        "batches": Server(served(args.checkpoint, args.workers, *wait)),
     }
     found: dict[tuple[str, int], list[Load]] = {}
     without: list[float] = []
@@ -136,9 +148,18 @@ async def measured(args: argparse.Namespace) -> None:
                 without.append(alone(args.checkpoint, few))
     finally:
         for server in servers.values():
-            server.process.send_signal(signal.SIGTERM)
-            server.process.wait()
+            server.stop()
     report(found, without, args)
+
+
+def table(found: dict[tuple[str, int], list[Load]]) -> None:
+    """Prints the medians of the rounds."""
+    print("server         clients  requests/s  median ms  95 % ms  CPU ms a request: server, workers")
+    for (name, clients), loads in found.items():
+        columns = list(map(statistics.median, zip(*map(astuple, loads), strict=True)))
+        widths = (11, 10, 8, 13, 9)
+        numbers = " ".join(f"{number:{width}.1f}" for number, width in zip(columns, widths, strict=True))
+        print(f"{name:14} {clients:7} {numbers}")
 
 
 def report(found: dict[tuple[str, int], list[Load]], without: list[float], args: argparse.Namespace) -> None:
@@ -147,12 +168,7 @@ def report(found: dict[tuple[str, int], list[Load]], without: list[float], args:
     print(
         f"{args.workers} workers, wait {args.wait:g} ms, {args.rounds} rounds, {args.lines} requests of one line each"
     )
-    print("server      clients  requests/s  median ms  95 % ms  CPU ms a request: server, workers")
-    for (name, clients), loads in found.items():
-        columns = list(map(middle, zip(*map(astuple, loads), strict=True)))
-        widths = (11, 10, 8, 13, 9)
-        numbers = " ".join(f"{number:{width}.1f}" for number, width in zip(columns, widths, strict=True))
-        print(f"{name:11} {clients:7} {numbers}")
+    table(found)
     most = max(args.clients)
     pairs = list(zip(found["batches", most], found["one by one", most], strict=True))
     print(f"{most} clients, batches / one by one: {middle([a.rate / b.rate for a, b in pairs]):.1f} times the requests")

@@ -8,6 +8,7 @@ server must end with 0.
     python scripts/serving_proof.py                       # 10,000 requests, 32 clients, requests made from the OpenAPI
     python scripts/serving_proof.py --requests 1000 --fuzz 0
     python scripts/serving_proof.py --requests 100000 --fuzz 0 --memory      # its memory must stay flat
+    python scripts/serving_proof.py --requests 100000 --fuzz 0 --memory --minutes 20
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -48,6 +50,7 @@ TINY = [
     "+validation.search.max_length=8",
     "search.max_length=8",
 ]
+SAMPLED = 1000  # most requests between two samples of the memory
 NUM_LINES = 400  # different lines
 LEAST_GROWTH, MOST_GROWTH = 8 << 20, 0.05  # of memory in the second half: bytes and share that are noise
 
@@ -88,6 +91,7 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument(
         "--fuzz", type=int, default=30, help="schemathesis: examples of each call; 0: none (default: 30)"
     )
+    flags.add_argument("--minutes", type=float, help="at most so long: then the requests are those made until then")
     flags.add_argument("--memory", action="store_true", help="memory must stay flat (without kills and reloads)")
     flags.add_argument("--seed", type=int, default=1)
     return flags
@@ -131,16 +135,19 @@ async def soak(server: Server, tally: Tally, args: argparse.Namespace) -> list[d
     """All requests, with everything that disturbs; gives samples of the memory."""
     rng, memory = random.Random(args.seed), []
     lines, begun = list(tally.expected), time.monotonic()
-    left = iter(range(args.requests))
+    left = _numbers(args, begun)
+    done = 0
     disturbing = (
         [] if args.memory else [_kill(server, args.kill_every, tally), _reload(server, args.reload_every, tally)]
     )
     tasks = [asyncio.create_task(one) for one in disturbing]
 
     async def client(session: httpx.AsyncClient) -> None:
+        nonlocal done
         for number in left:
             await _request(session, server, tally, rng, lines)
-            if number % max(1, args.requests // 20) == 0:
+            done += 1
+            if number % min(SAMPLED, max(1, args.requests // 20)) == 0:
                 memory.append(server.memory())
                 print(f"{number} requests, {time.monotonic() - begun:.0f} s, {memory[-1]}", file=sys.stderr, flush=True)
 
@@ -149,8 +156,16 @@ async def soak(server: Server, tally: Tally, args: argparse.Namespace) -> list[d
         await asyncio.gather(*(client(session) for _ in range(args.clients)))
     for task in tasks:
         task.cancel()
-    print(f"{args.requests} requests in {time.monotonic() - begun:.0f} s")
+    print(f"{done:,} requests in {time.monotonic() - begun:.0f} s")
     return memory
+
+
+def _numbers(args: argparse.Namespace, begun: float) -> Iterator[int]:
+    """Of the requests, until there are enough or the time is over."""
+    for number in range(args.requests):
+        if args.minutes is not None and time.monotonic() - begun > 60 * args.minutes:
+            return
+        yield number
 
 
 async def _request(

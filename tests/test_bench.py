@@ -104,18 +104,17 @@ def test_decoding_is_compared_with_the_best_of_each(written):
     assert found["**mt**, float32"][2] == "91"  # 1000 lines in 1 + 10 seconds
 
 
-def test_preparation_is_judged_by_its_largest_corpus(written):
+def test_preparation_is_judged_by_one_core_and_told_of_the_command(written):
     runs = [
-        {
-            **{"tool": "mt", "pairs": pairs, "round": 1, "pairs_per_second": pairs / seconds, "peak_mib": 100.0},
-            "stage_seconds": {"cleaned": seconds / 4, "encoded": seconds / 2.5},
-        }
-        for pairs, seconds in ((10_000, 10.0), (1_000_000, 40.0))
+        {"tool": "mt", "pairs": pairs, "round": 1, "pairs_per_second": 1e4, "peak_mib": 100.0} for pairs in (5000, 7000)
     ]
+    speeds = {"cleaned_per_cpu_second": 50_000.0, "encoded_per_cpu_second": 35_000.0}
+    runs.append({"tool": "one core", "pairs": 5000, "round": 1, **speeds})
     done, text = written(preparation=part(runs))
     assert done.returncode == 0, done.stderr
-    assert rows(text)["preparation, cleaning, pairs/s on a core"][1] == "50,000"  # a million in 10 s on two cores
-    assert rows(text)["preparation, encoding, pairs/s on a core"][1:] == ["31,250", "**1.12**"]
+    assert rows(text)["preparation, cleaning, pairs/s on a core"][1:] == ["50,000", "0.50 (missed)"]
+    assert rows(text)["preparation, encoding, pairs/s on a core"][1:] == ["35,000", "**1.25**"]
+    assert "10,000 pairs/s for 5,000 pairs (100 MiB), 10,000 pairs/s for 7,000 pairs (100 MiB)" in text
 
 
 def test_beside_busy_processes_a_share_is_of_what_a_fair_machine_leaves(written):

@@ -23,14 +23,15 @@ MAY_IMPORT = {
     "terminal": STANDS_ALONE,
     "model": {"attention", "kernels"},
     "checkpoint": {"data", "number", "listing", "terminal"},
-    "objective": {"attention", "model", "data", "kernels"},
+    "objective": {"attention", "model", "data", "kernels", "search", "similarity"},
+    "similarity": STANDS_ALONE,
     "training": {
         *("cores", "words", "data", "model", "objective", "checkpoint", "alignment", "device", "terminal", "kernels"),
         "compression",
     },
     "inference": {
         *("words", "attention", "data", "model", "search", "checkpoint", "alignment", "device", "listing", "kernels"),
-        "cores",
+        *("cores", "similarity"),
     },
     "comparison": {
         *("cores", "device", "attention", "data", "checkpoint", "training", "alignment", "inference", "evaluation"),
@@ -41,7 +42,7 @@ MAY_IMPORT = {
         *("model", "attention", "data", "search", "checkpoint", "alignment", "inference", "evaluation"),
         *("device", "listing", "compression"),
     },
-    "serving": {*("data", "checkpoint", "inference", "search", "terminal")},
+    "serving": {*("data", "checkpoint", "inference", "search", "interchange", "terminal")},
     "evaluation": {"words", "inference", "alignment", "objective", "data", "search", "checkpoint", "device"},
 }
 # Rooms that are used without the rest, too: their package file names what they offer, a line each.

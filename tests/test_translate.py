@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from mt.alignment.omission import LEFT_OVER
-from mt.inference.job import in_column
 from mt.inference.options import Options
+from mt.inference.records import in_column
 from mt.inference.searching import search_of
 from mt.search.beam import Beam
 from mt.search.greedy import Greedy

@@ -2,7 +2,7 @@
 
     checkpoints/<run>/  config.yaml  metrics.jsonl  ledger.json  scores.json  step_001000/  best -> …  last -> …
       step_…/  model.safetensors  model.yaml  tokenizer.model  scores.json
-               search.yaml  alignment.json             (search and alignment settings, chosen at the end of a run)
+               search.yaml  alignment.json  confidence.json      (chosen or measured at the end of a run)
                priors.safetensors                      (word links, where the training learned some)
                training.safetensors  training.json      (absent when exported)
                manifest.json                            (size and digest of every file)

@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 WEIGHTS, TRAINING = "model.safetensors", ("training.safetensors", "training.json")
 SMALL_FILES = (
     *("manifest.json", "model.yaml", "tokenizer.model", "source.model", "target.model"),
-    *("search.yaml", "alignment.json", "scores.json"),
+    *("search.yaml", "alignment.json", "confidence.json", "scores.json"),
 )
 SHORTLIST = "shortlist.safetensors"
 PRIORS = "priors.safetensors"

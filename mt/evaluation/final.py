@@ -29,6 +29,8 @@ from mt.evaluation.robustness import robustness, robustness_table
 from mt.evaluation.scores import Scores, score, ter_without_moves, zero_bleu
 from mt.evaluation.tokenization import Tokenization
 from mt.inference.aligner import Aligner
+from mt.inference.confidence import FILE_NAME as CALIBRATION
+from mt.inference.confidence import Calibration, word_probabilities
 from mt.inference.request import requests
 from mt.inference.translator import Translator
 from mt.search.length_penalty import check_alpha
@@ -87,6 +89,7 @@ def finish_run(
     node = {**search_node, "length_penalty": search.length_penalty}
     add_file(best, "search.yaml", yaml_text(node))
     _choose_alignment(aligner, reference(), best)
+    _calibrate(translator, search, prepared.valid, best)
     scores: dict[str, Any] = {"checkpoint": best.name, "search": node, "training": dict(training), "tests": {}}
     for name, test in prepared.tests.items():
         path = run.path / "translations" / f"{name}.txt"
@@ -165,6 +168,24 @@ def _choose_alignment(aligner: Aligner, reference: Reference, folder: Path) -> N
         choice.signal,
         choice.error_rate,
         choice.measured_on,
+    )
+
+
+def _calibrate(translator: Translator, search: Search, valid: HeldOut, folder: Path) -> None:
+    """Adds to the checkpoint what its confidence in words and lines is worth, by the validation set."""
+    of_lines = translator.translate(requests(valid.sources, trees=valid.trees), search=search)
+    calibration = Calibration.of(
+        (word_probabilities(one.candidates[0], translator.tokenizers.target), one.text, target)
+        for one, target in zip(of_lines, valid.targets, strict=True)
+    )
+    if calibration is None:
+        log.warning("confidence is not calibrated: the validation set has too few words")
+        return
+    add_file(folder, CALIBRATION, calibration.to_json())
+    log.info(
+        "confidence: calibrated on the validation set; expected calibration error %.3f for words, %.3f for lines",
+        calibration.word_error,
+        calibration.line_error,
     )
 
 

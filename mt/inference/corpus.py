@@ -20,7 +20,8 @@ from mt.data.fingerprint import file_stamp, fingerprint_of
 from mt.data.formats.lines import read_lines, scan_lines
 from mt.data.unfinished import Unfinished
 from mt.inference.input_lines import windows_of
-from mt.inference.job import Job, json_line
+from mt.inference.job import Job
+from mt.inference.records import json_line
 from mt.inference.request import Request
 from mt.inference.spread import in_order
 from mt.inference.translation import Candidate

@@ -46,6 +46,7 @@ class Options:
     coverage: bool = False
     markup: bool = False
     confidence: bool = False
+    abstain: float | None = None  # below this confidence a line's translation is left empty
     by_sentence: bool = False  # as in `Request`
 
     @property

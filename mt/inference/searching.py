@@ -9,7 +9,6 @@ from torch import Tensor
 
 from mt.data.tokenizer import EOS
 from mt.inference.decodable import BANNED
-from mt.inference.expected_utility import EXPECTED
 from mt.inference.options import Options
 from mt.inference.wish import Wish
 from mt.kernels.decoding import MOST_SIZE, Plan
@@ -22,6 +21,7 @@ from mt.search.rules.rule import Rule
 from mt.search.rules.terms import Terms
 from mt.search.sampling import Sampling
 from mt.search.search import Search
+from mt.similarity import SIMILARITIES
 
 
 def search_of(options: Options, default: Search) -> Search:
@@ -47,7 +47,7 @@ def chosen(
     """The hypotheses that a search returns: all of them, or those it ranks by their texts; `text` spells ids."""
     if not isinstance(search, MinimumBayesRisk):
         return found
-    expected = EXPECTED[search.utility]
+    expected = SIMILARITIES[search.utility].expected
     return [search.ranked(drawn, [text(one.ids) for one in drawn], expected) for drawn in found]
 
 

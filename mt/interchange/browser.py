@@ -168,7 +168,8 @@ def _write_page(folder: Path) -> None:
         shutil.copyfile(path, folder / ENGINE / path.name)
     page = (SHARED / "index.html").read_text("utf-8")
     policy = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-    page, count = re.subn(r'<html lang="en">\n<head>', f'<html lang="en" data-engine="browser">\n<head>\n{policy}', page)
+    head = f'<html lang="en" data-engine="browser">\n<head>\n{policy}'
+    page, count = re.subn(r'<html lang="en">\n<head>', head, page)
     assert count == 1, "the page's head"
     (folder / "index.html").write_text(page, "utf-8")
 

@@ -154,12 +154,16 @@ class Vocabularies:
 def runner(folder: Path, **how: Any) -> Any:
     """The folder's program (`mt/interchange/runners/ctranslate2.py`), loaded; `how` as in `ctranslate2.Translator`.
 
-    It is this version's own copy. Raises ValueError where the folder has another one: it is not run.
+    It is this version's own copy. Raises ValueError where the folder has another one, which is not run, and where its
+    files cannot be loaded.
     """
     own = import_module("mt.interchange.runners.ctranslate2")
     if (folder / RUNNER).read_bytes() != RUNNER_FILE.read_bytes():
         raise ValueError(f"{folder / RUNNER} is not the program of this version, so it is not run: export again")
-    return own.Translator(folder, **how)
+    try:
+        return own.Translator(folder, **how)
+    except (RuntimeError, ValueError, OSError) as error:  # of CTranslate2 and sentencepiece
+        raise ValueError(f"{folder} cannot be loaded: {' '.join(str(error).split())}") from None
 
 
 def scalars(path: Path) -> dict[str, float]:

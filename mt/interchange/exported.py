@@ -15,6 +15,7 @@ from mt.interchange.table import TARGETS
 from mt.interchange.target import Target, check_packages, find_target
 
 SETTINGS = "export.json"
+NEEDED = ("source_language", "target_language", "tokenizers", "search", "reads_untagged", "max_pieces")
 
 
 def write_common(folder: Path, plan: Plan, loaded: LoadedModel, *, name: str, quantization: str | None) -> None:
@@ -47,6 +48,8 @@ def read_settings(folder: Path) -> dict[str, Any]:
     body = read_json(folder / SETTINGS)
     if body.get("target") not in TARGETS:
         raise ValueError(f"{folder / SETTINGS}: target ({body.get('target')}) must be one of {', '.join(TARGETS)}")
+    if lacks := [name for name in NEEDED if name not in body]:
+        raise ValueError(f"{folder / SETTINGS} lacks {', '.join(lacks)}: export again")
     return body
 
 

@@ -54,8 +54,12 @@ async def answers(
 def in_lines(
     service: Service, pair: Pair, key: Key, terms: tuple[tuple[str, str], ...] = ()
 ) -> Callable[[Sequence[str]], Awaitable[list[str]]]:
-    """A function that translates lines of a file for a key, each call with a deadline of its own."""
+    """A function that translates lines of a file for a key, each call with a deadline of its own.
+
+    Raises `Refused` where the engine cannot keep the markup of files.
+    """
     ask = Ask(model=pair.model, tag=pair.tag, terms=terms, markup=True, by_sentence=True)
+    service.check_ask(ask)
 
     async def translate(lines: Sequence[str]) -> list[str]:
         now = time.monotonic()
@@ -69,12 +73,12 @@ def in_lines(
 def in_document(service: Service, pair: Pair, parts: Sequence[Parts]) -> list[Unit]:
     """The lines of all texts as sentences of one document, each with its neighbours as the model was trained.
 
-    Raises `Refused` for a model that was trained on single sentences.
+    Raises `Refused` for a model that reads single sentences.
     """
     facts = service.models.facts[pair.model]
     settings = DocumentSettings(context_before=facts.context_before, context_after=facts.context_after)
     if not settings.is_on:
-        raise bad_request(f"document: the model of {pair.source}-{pair.target} was trained on single sentences")
+        raise bad_request(f"document: the model of {pair.source}-{pair.target} translates single sentences")
     lines = [line for of_text in parts for line in of_text.lines]
     found = contexts(lines, settings)
     return [Unit(line, one.before, one.after) for line, one in zip(lines, found, strict=True)]

@@ -7,6 +7,13 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 NOT_OPTIONS = {"model", "terms", "distinct"}
+NEEDS_OWN_ENGINE = {  # what an export for another engine cannot fulfil, and why
+    **dict.fromkeys(("alignment", "coverage", "markup"), "attention is read in our own engine"),
+    "confidence": "it tells no probabilities of pieces",
+    **dict.fromkeys(("prefix", "terms", "distinct"), "it needs our own step-by-step search"),
+    **dict.fromkeys(("min_length", "no_repeat_ngram"), "its search does not have it"),
+}
+FEATURES = ("n_best", "alignment", "coverage", "confidence", "markup", "prefix", "terms")
 
 
 @dataclass(frozen=True, kw_only=True)

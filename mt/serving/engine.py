@@ -15,6 +15,7 @@ from mt.checkpoint.steps import find_step
 from mt.data.document import Context
 from mt.inference.alternatives import alternatives
 from mt.inference.job import Job, load_models
+from mt.inference.job import Load as LoadModels
 from mt.inference.options import Options
 from mt.inference.terms import Glossary
 from mt.inference.window import Window
@@ -40,28 +41,43 @@ class Engine:
 
     def facts(self) -> list[ModelFacts]:
         """Loads the models. Raises ValueError in one line."""
-        # a fixed step: `best` may move while the models are loaded
-        folders = [find_step(checkpoint) for checkpoint in self.checkpoints]
-        self._jobs = [Job([folder], self.options, load_models) for folder in folders]
+        folders = list(map(self.folder, self.checkpoints))
+        self._jobs = [Job([folder], self.options, self.load) for folder in folders]
         found: list[ModelFacts] = []
         for checkpoint, folder, job in zip(self.checkpoints, folders, self._jobs, strict=True):
-            translator, card = job.load(), read_card(folder)
+            translator, about = job.load(), self.about(folder)
             reads_untagged = translator.tags.reads_untagged is not False or not translator.tags.known
             self.outcomes(Ask(model=len(found), tag=None if reads_untagged else translator.tags.known[0]), [WARM])
             found.append(
                 ModelFacts(
                     checkpoint=checkpoint,
                     folder=folder,
-                    source_language=card.source_language,
-                    target_language=card.target_language,
                     tags=tuple(translator.tags.known),
                     reads_untagged=reads_untagged,
                     width=getattr(translator.search, "size", 1),
-                    context_before=card.document.context_before,
-                    context_after=card.document.context_after,
+                    **about,
                 )
             )
         return found
+
+    def folder(self, checkpoint: Path) -> Path:
+        """The folder to load: a fixed step, since `best` may move meanwhile."""
+        return find_step(checkpoint)
+
+    @property
+    def load(self) -> LoadModels:
+        """What loads a folder for a job."""
+        return load_models
+
+    def about(self, folder: Path) -> dict[str, Any]:
+        """The languages of a model, and the context that it reads, named as in `ModelFacts`."""
+        card = read_card(folder)
+        return {
+            "source_language": card.source_language,
+            "target_language": card.target_language,
+            "context_before": card.document.context_before,
+            "context_after": card.document.context_after,
+        }
 
     def outcomes(self, ask: Ask, units: Sequence[Unit]) -> list[Outcome]:
         """The records of lines. A line that fails does not affect the others: each is then translated alone."""

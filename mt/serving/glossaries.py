@@ -13,8 +13,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
+from mt.data.cleaning.checks.scripts import language_of
 from mt.data.whole_folder import whole_file
-from mt.serving.models import check_unicode
+from mt.serving.models import Pair, check_unicode
 from mt.serving.refusal import Refused, bad_request
 
 log = logging.getLogger(__name__)
@@ -71,6 +72,13 @@ class Glossaries:
         stored = self._in_memory.values() if self._folder is None else map(_read, self._folder.glob("*.json"))
         owned = [glossary for glossary in stored if glossary is not None and glossary.owner == owner]
         return sorted(owned, key=lambda glossary: glossary.created)
+
+    def terms(self, id: str, owner: str, pair: Pair) -> dict[str, str]:
+        """The terms of one of the owner's. Raises `Refused`: 404, and 400 where it is of other languages."""
+        stored, wanted = self.get(id, owner), (language_of(pair.source), language_of(pair.target))
+        if (language_of(stored.source), language_of(stored.target)) != wanted:
+            raise bad_request(f"glossary is of {stored.source}-{stored.target}, not of {pair.source}-{pair.target}")
+        return dict(stored.terms)
 
     def get(self, id: str, owner: str) -> StoredGlossary:
         """One of the owner's. Raises `Refused` (404)."""

@@ -116,7 +116,7 @@ class Keys:
             self._read_others()
 
     def find(self, given: str | None) -> Key:
-        """The key that a client gave. Raises `Refused` (403) for an unknown one, and where none is given but needed."""
+        """The key that a client gave. Raises `Refused`: 401 for none where one is needed, 403 for an unknown one."""
         if self.keys is None:
             return ANYBODY
         digest, found = sha256((given or "").encode("utf-8", "replace")).hexdigest(), None
@@ -124,7 +124,9 @@ class Keys:
             if hmac.compare_digest(digest, key.digest):
                 found = key
         if found is None:
-            raise Refused(403, "a valid API key is needed" if given else "an API key is needed", reason="key")
+            if given:
+                raise Refused(403, "this API key is not known", reason="key")
+            raise Refused(401, "an API key is needed", reason="key", headers={"WWW-Authenticate": "Bearer"})
         return found
 
     def request(self, key: Key) -> None:

@@ -37,7 +37,7 @@ class Models:
                 if other is not pair:
                     both = f"{facts[other.model].checkpoint} and {model.checkpoint}"
                     raise ValueError(f"checkpoints ({both}) must have different languages, not {_shown(pair)} twice")
-        self._tokenizers = [TokenizerPair.load(model.folder).source for model in facts]
+        self._tokenizers = [TokenizerPair.load(model.folder) for model in facts]
 
     @property
     def sources(self) -> list[str]:
@@ -56,7 +56,11 @@ class Models:
 
     def tokenizer(self, model: int) -> Tokenizer:
         """Of the model's source."""
-        return self._tokenizers[model]
+        return self._tokenizers[model].source
+
+    def target_tokenizer(self, model: int) -> Tokenizer:
+        """Of the model's target."""
+        return self._tokenizers[model].target
 
     def pair(self, source: str | None, target: str | None, text: str) -> Pair:
         """The pair of languages by their codes; variants (en-GB) find their language.

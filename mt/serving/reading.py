@@ -110,6 +110,6 @@ async def _gone(request: Request) -> None:
 
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem} for status in (400, 403, 404, 408, 413, 415, 429, 456, 503, 504)
+    status: {"model": Problem} for status in (400, 401, 403, 404, 408, 413, 415, 429, 456, 503, 504)
 }
 """What the description of an API says of refusals."""

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mt.serving.ask import Ask, Unit
+from mt.serving.ask import FEATURES, NEEDS_OWN_ENGINE, Ask, Unit
 from mt.serving.crew import Crew
 from mt.serving.glossaries import Glossaries
 from mt.serving.keys import Key, Keys, load_keys
@@ -39,11 +39,19 @@ class Caller:
     characters: int = 0  # of the request, which count once it is accepted
 
 
+def _function(settings: Settings) -> Late:
+    """What the workers run."""
+    models = (settings.checkpoints, dict(settings.options))
+    if settings.engine is None:
+        return Late("mt.serving.engine", "Engine", *models)
+    return Late("mt.serving.exports", "Exports", settings.engine, *models)
+
+
 class Service:
     """Models, queue, workers, keys and metrics of one server. Everything but the translation itself runs here."""
 
     def __init__(self, settings: Settings, function: Callable[[Any], Any] | None = None):
-        """`function` runs in the workers; by default it is `mt.serving.engine.Engine`.
+        """`function` runs in the workers; by default it is `mt.serving.engine.Engine`, or `Exports` with an engine.
 
         Raises ValueError for files of keys and of state that cannot be used.
         """
@@ -60,8 +68,7 @@ class Service:
             width=self._width,
             clock=time.monotonic,
         )
-        engine = Late("mt.serving.engine", "Engine", settings.checkpoints, dict(settings.options))
-        self._crew = Crew(function or engine, self.queue, self.metrics, count=settings.workers)
+        self._crew = Crew(function or _function(settings), self.queue, self.metrics, count=settings.workers)
         self._models: Models | None = None
         self._saving: asyncio.Task[None] | None = None
         self.is_draining = False
@@ -83,6 +90,16 @@ class Service:
     def is_ready(self) -> bool:
         """Whether requests are answered: some worker has its models, and the server is not about to end."""
         return self.is_loaded and self._crew.num_ready > 0 and not self.is_draining
+
+    @property
+    def features(self) -> list[str]:
+        """The fields of a request that the engine can fulfil, of those that not every engine can."""
+        return [name for name in FEATURES if self.settings.engine is None or name not in NEEDS_OWN_ENGINE]
+
+    @property
+    def takes_files(self) -> bool:
+        """Whether the engine can keep the markup of files."""
+        return "markup" in self.features
 
     @property
     def pids(self) -> list[int]:
@@ -134,7 +151,11 @@ class Service:
         caller.characters = characters
 
     def check_ask(self, ask: Ask) -> None:
-        """Raises `Refused`, naming the limit, for a search that is larger than the server allows."""
+        """Raises `Refused`, naming it, for what the engine cannot do, and for a search that is larger than allowed."""
+        if self.settings.engine is not None:
+            for name, why in NEEDS_OWN_ENGINE.items():
+                if getattr(ask, name):
+                    raise bad_request(f"{name}: --engine {self.settings.engine} does not give it: {why}")
         if ask.n_best > self.limits.max_n_best:
             raise beyond("n_best", ask.n_best, self.limits.max_n_best, "--max-n-best")
         width = max(ask.beam_size or 1, ask.n_best)
@@ -161,6 +182,9 @@ class Service:
         try:
             for ticket in tickets:
                 yield (await self._answers([ticket], caller))[0]
+        except BaseException:
+            self.keys.return_characters(caller.key, caller.characters)
+            raise
         finally:
             self._drop(tickets)
 
@@ -172,6 +196,9 @@ class Service:
         if caller.deadline <= time.monotonic():
             raise self._late()
         loop, pieces = asyncio.get_running_loop(), self._pieces(units, pair)
+        in_prefix = len(self.models.target_tokenizer(pair.model).encode(ask.prefix)) if ask.prefix else 0
+        if in_prefix > self.limits.max_pieces:
+            raise beyond("pieces of prefix", in_prefix, self.limits.max_pieces, "--max-pieces", status=413)
         tickets = [
             Ticket(unit, ask, count, caller.arrived, caller.deadline, loop.create_future())
             for unit, count in zip(units, pieces, strict=True)
@@ -194,6 +221,7 @@ class Service:
     async def _answers(self, tickets: Sequence[Ticket], caller: Caller) -> list[Record]:
         """Waits for all answers, the first refusal, the deadline, or until the client has left."""
         answers = asyncio.gather(*(ticket.answer for ticket in tickets))
+        answers.add_done_callback(lambda done: done.cancelled() or done.exception())
         waiting: set[asyncio.Future[Any]] = {answers}
         leaving = None
         if caller.gone is not None:

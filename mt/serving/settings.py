@@ -34,6 +34,7 @@ class Settings:
     """What the service serves and how.
 
     checkpoints   each with a pair of languages of its own
+    engine        that runs the checkpoints, which are then exports for it; None: our own
     options       those of `translate` that hold for all requests: device, precision, shortlist
     workers       processes that translate, each with one thread
     wait          seconds that a text waits for others to be translated with it
@@ -44,6 +45,7 @@ class Settings:
     """
 
     checkpoints: tuple[Path, ...]
+    engine: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     workers: int = 1
     wait: float = 0.003

@@ -164,6 +164,8 @@ def the_rest(bodies: Bodies) -> list[str]:
         )
     steps = {"mt": "**mt** (cleans, deduplicates, encodes, stores)", "eole": "Eole's `build_vocab` (tokenizes, counts)"}
     for (tool,), runs in groups(bodies.get("preparation", {"runs": []})["runs"], "tool").items():
+        if tool not in steps:  # one core, which has targets of its own
+            continue
         each = [
             f"{median(of_size, 'pairs_per_second'):,.0f} pairs/s for {count:,} pairs"
             f" ({median(of_size, 'peak_mib'):,.0f} MiB)"

@@ -151,15 +151,8 @@ def beam_float32(parts: Parts) -> float:
 
 
 def a_core(stage: str) -> Callable[[Parts], float]:
-    """Pairs a second and core of a stage of preparation, of the largest corpus."""
-
-    def measured(parts: Parts) -> float:
-        sizes = [run["pairs"] for run in parts.get("preparation", {"runs": []})["runs"] if run["tool"] == "mt"]
-        pairs = max(sizes, default=0)
-        seconds = middle(parts, "preparation", f"stage_seconds.{stage}", tool="mt", pairs=pairs)
-        return pairs / seconds / parts["preparation"]["machine"]["cores"]
-
-    return measured
+    """Pairs a second of one core's time, of a stage of preparation."""
+    return lambda parts: middle(parts, "preparation", f"{stage}_per_cpu_second", tool="one core")
 
 
 CPU_SPEED = "target_tokens_per_cpu_second"

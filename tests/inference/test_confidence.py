@@ -2,12 +2,14 @@
 
 import json
 import math
+import random
 from dataclasses import replace
 
 import pytest
 
+from mt.checkpoint.steps import find_step
 from mt.inference.alternatives import alternatives
-from mt.inference.confidence import word_probabilities
+from mt.inference.confidence import Calibration, calibration_error, right_words, word_probabilities
 from mt.inference.job import Job
 from mt.inference.options import Options
 from mt.inference.translation import Candidate
@@ -49,9 +51,77 @@ def test_a_models_words_have_the_probabilities_of_its_pieces(trained_run):
     rows = map(json.loads, job(Window(0, LINES)).text.splitlines())
     for row, translation in zip(rows, translator.translate(LINES), strict=True):
         found, parts = row["translations"][0], translation.candidates[0].parts
-        assert len(found["confidence"]) == len(found["plain_text"].split(" "))
+        raw = word_probabilities(translation.candidates[0], translator.tokenizers.target)
         of_pieces = math.exp(sum(one for part in parts for one in part.token_log_probs[:-1]))
-        assert math.prod(found["confidence"]) == pytest.approx(of_pieces, rel=1e-2)
+        assert math.prod(raw) == pytest.approx(of_pieces, rel=1e-2)
+        calibration = Calibration.load(find_step(trained_run))
+        assert len(raw) == len(found["plain_text"].split(" "))
+        assert (found["confidence"], found["line_confidence"]) == (calibration.words(raw), calibration.whole(raw))
+
+
+def test_right_words_are_those_of_the_longest_common_subsequence():
+    assert right_words("the big dog ran home", "a big dog went home") == [False, True, True, False, True]
+    assert right_words("a b a", "b a") == [False, True, True]
+    assert right_words("a", "") == [False] and right_words("", "a") == []
+
+
+def test_the_calibration_error_is_the_distance_in_bins():
+    assert calibration_error([(0.95, 1.0)] * 9 + [(0.95, 0.0)]) == pytest.approx(0.05)
+    assert calibration_error([(0.1, 1.0), (0.9, 0.0)]) == pytest.approx(0.9)
+
+
+def test_a_model_that_is_too_sure_is_corrected():
+    draw = random.Random(1)
+    lines = []
+    for _ in range(300):
+        probabilities = [draw.uniform(0.2, 1.0) for _ in range(8)]
+        # right less often than the model says
+        words = ["right" if draw.random() < probability**2 else "wrong" for probability in probabilities]
+        lines.append((probabilities, " ".join(words), " ".join(["right"] * 8)))
+    calibration = Calibration.of(lines)
+    assert calibration.word_error < 0.05 and calibration.line_error < 0.05
+    chances = calibration.words([0.3, 0.6, 0.95])
+    assert chances == sorted(chances) and chances[1] < 0.5
+    assert calibration.whole([0.95] * 8) > 0.7 > calibration.whole([0.5] * 8)
+    assert calibration.whole([]) is None and calibration.words([0.5, None]) == [0.5, None]
+    assert Calibration.of(lines[:10]) is None  # too few words
+
+
+def test_a_calibration_is_read_as_it_was_written_and_a_damaged_one_refused(tmp_path):
+    calibration = Calibration((0.1, 0.9, 0.2), (0.0, 1.0), 0.01, 0.02)
+    path = tmp_path / "confidence.json"
+    assert Calibration.load(tmp_path) is None
+    path.write_text(calibration.to_json())
+    assert Calibration.load(tmp_path) == calibration
+    for damaged in ("{}", '{"word": [1, 2], "line": [1, 2], "word_error": 0, "line_error": 0}', "[]"):
+        path.write_text(damaged)
+        with pytest.raises(ValueError, match=r"confidence.json .*must"):
+            Calibration.load(tmp_path)
+
+
+@pytest.mark.parametrize("as_json", [False, True], ids=["text", "json"])
+def test_lines_of_which_the_model_is_too_unsure_are_left_empty(trained_run, as_json):
+    lines = [*LINES, "wort das keiner kennt"]
+
+    def rows_of(**options):
+        found = Job([trained_run], Options(device="cpu", json=as_json, **options))(Window(0, lines))
+        return found.text.split("\n")[:-1], found.notes
+
+    plain, _ = rows_of()
+    all_kept, none = rows_of(abstain=0.0)
+    assert (len(all_kept), none) == (len(lines), [])
+    rows, notes = rows_of(abstain=1.0)
+    assert len(rows) == len(lines) and "left empty, its confidence is" in notes[-1]
+    if as_json:
+        record = json.loads(rows[-1])["translations"][0]
+        assert (record["text"], record["abstained"]) == ("", True)
+    else:
+        assert rows[-1] == "" and rows.count("") == len(notes) and all_kept == plain
+
+
+def test_abstaining_needs_a_calibration(trained_run):
+    with pytest.raises(ValueError, match=r"--abstain needs one checkpoint with confidence.json, .* not .* and .*"):
+        Job([trained_run, trained_run], Options(device="cpu", abstain=0.5)).load()
 
 
 def test_alternatives_differ_in_the_word_after_the_prefix_and_the_best_is_the_translation(trained_run):

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mt.inference.job import Text, in_column, json_line, rows, together
 from mt.inference.options import Options
+from mt.inference.records import Text, in_column, json_line, rows, together
 from mt.inference.translation import Candidate, Translation
 
 ANY_TEXT = st.text(alphabet=st.sampled_from("ab \t\n\r\\n\\t\x0b\x0c\x1c\x85\u2028\u2029\ud800é{}\"'"), max_size=12)

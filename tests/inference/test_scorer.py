@@ -67,6 +67,21 @@ def test_the_command_writes_totals_a_line_a_column_a_target(trained_run, tmp_pat
     assert float(rows[2][0]) == pytest.approx(translation.candidates[0].log_prob, abs=1e-4)
 
 
+def test_contrast_counts_right_targets_by_kind(trained_run, tmp_path, capsys):
+    lines = [
+        "order\teins zwei\ttwo one\tone two",
+        "",
+        "order\tdrei eins\tone three\tthree one\tthree",
+        "swapped\tvier\tone\tfour",
+    ]
+    (tmp_path / "pairs.tsv").write_text("".join(f"{line}\n" for line in lines))
+    flags = ["--checkpoint", str(trained_run), "--device", "cpu", "--contrast", "--input", str(tmp_path / "pairs.tsv")]
+    capsys.readouterr()
+    assert main(flags) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [row[:3] for row in rows[1:]] == [["order", "2", "100.0"], ["swapped", "1", "0.0"], ["all", "3", "66.7"]]
+
+
 def test_json_has_every_token(trained_run, capsys, monkeypatch):
     monkeypatch.setattr("mt.data.formats.lines.portions_of", lambda path: [["eins zwei\ttwo one"]])
     assert main(["--checkpoint", str(trained_run), "--device", "cpu", "--json"]) == 0
@@ -82,6 +97,7 @@ def test_json_has_every_token(trained_run, capsys, monkeypatch):
     ("content", "flags", "message"),
     [
         ("eins\tone\neins one\n", [], r"pairs.tsv, line 2: a source, a tab and a target are needed, there is no tab"),
+        ("order\teins\tone\n", ["--contrast"], r"line 1: kind, source, right target and at least one wrong target"),
         ("eins\tone\n", ["--trees", "x"], r"--trees \(x\) is for a model with structured attention"),
         ("eins\tone\n", ["--tag", "<2en>"], r"tag \(<2en>\) must be a symbol"),
         ("eins\tone\n", ["--output", "pairs.tsv"], r"--output \(pairs.tsv\) must be another file than --input"),

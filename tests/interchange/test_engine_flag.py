@@ -11,6 +11,9 @@ import pytest
 
 from mt import evaluate, translate
 from mt.interchange import runners
+from mt.serving.ask import Ask, Unit
+from mt.serving.exports import Exports
+from mt.serving.messages import Batch, Load
 
 pytestmark = pytest.mark.skipif(find_spec("ctranslate2") is None, reason="needs the extra `export`")
 PROGRAMS = sorted(path for path in Path(runners.__file__).parent.glob("*.py") if path.name != "__init__.py")
@@ -48,6 +51,20 @@ def test_blank_lines_stay_and_an_interrupted_file_is_resumed(exported, tmp_path,
     assert (tmp_path / "out").read_text("utf-8") == "two one\n\n   \neight\n"
 
 
+@pytest.mark.parametrize(
+    ("flags", "asked"), [([], {}), (["--n-best", 3], {"n_best": 3}), (["--beam-size", 1], {"beam_size": 1})]
+)
+def test_the_server_gives_what_translate_gives(flags, asked, exported, corpus_folder, said):
+    lines = (corpus_folder / "test.de").read_text("utf-8").splitlines()[:20]
+    engine = Exports("ctranslate2", [exported], {"device": "cpu"})
+    (facts,) = engine(Load())
+    assert (facts.source_language, facts.target_language, facts.context_before) == ("de", "en", 0)
+    records = engine(Batch(Ask(**asked), [Unit(line) for line in lines]))
+    command = ["--engine", "ctranslate2", "--checkpoint", exported, "--input", corpus_folder / "test.de", "--json"]
+    expected = said(translate, *command, *flags).splitlines()[:20]
+    assert [record | {"line": 0} for record in records] == [json.loads(line) | {"line": 0} for line in expected]
+
+
 def test_evaluate_scores_an_export(exported, trained_run, corpus_folder, said):
     flags = ["--source", corpus_folder / "test.de", "--reference", corpus_folder / "test.en", "--json"]
     theirs = json.loads(said(evaluate, "--engine", "ctranslate2", "--checkpoint", exported, *flags))
@@ -80,6 +97,17 @@ def test_a_checkpoint_is_no_export_and_a_changed_program_is_not_run(trained_run,
         program.write("raise SystemExit('run')\n")
     with pytest.raises(ValueError, match="is not the program of this version, so it is not run"):
         translate.main(["eins", "--engine", "ctranslate2", "--checkpoint", str(exported)])
+
+
+def test_a_damaged_export_is_refused_in_one_line(exported):
+    about = json.loads((exported / "export.json").read_text("utf-8"))
+    (exported / "export.json").write_text(json.dumps({"target": about["target"]}), "utf-8")
+    with pytest.raises(ValueError, match=r"export\.json lacks source_language, .*: export again$"):
+        Exports("ctranslate2", [exported], {"device": "cpu"})(Load())
+    (exported / "export.json").write_text(json.dumps(about), "utf-8")
+    (exported / "model.bin").write_bytes((exported / "model.bin").read_bytes()[:500])
+    with pytest.raises(ValueError, match=r"export cannot be loaded: .+"):
+        Exports("ctranslate2", [exported], {"device": "cpu"})(Load())
 
 
 def test_the_program_of_an_export_needs_nothing_of_this_project(exported, tmp_path):

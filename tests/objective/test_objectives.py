@@ -31,6 +31,7 @@ OBJECTIVES = {
     "r_drop": {"divergence"},
     "simcut": {"divergence"},
     "cut_off": {"divergence"},
+    "minimum_risk": {"risk"},
     "distillation": {"divergence"},
     "attention_distillation": {"attention_divergence"},
     "hidden_distillation": {"hidden_distance"},
@@ -65,7 +66,9 @@ def objective(name, guidance, prepared):
     composed = composed_settings([f"objective={name}", *taught])["objective"]
     if taught:
         composed["teacher"] = Teachers([make_model(prepared, seed=7)], prepared.tokenizers, ["a"])
-    return guidance.around(build(composed))
+    made = guidance.around(build(composed))
+    made.check_tokenizers(prepared.tokenizers)
+    return made
 
 
 @pytest.fixture

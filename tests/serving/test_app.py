@@ -2,6 +2,7 @@
 
 import ast
 import gzip
+import json
 from pathlib import Path
 
 import pytest
@@ -71,7 +72,7 @@ def test_a_key_is_taken_from_where_clients_put_it(with_server, tmp_path, headers
         return [one.status_code for one in (right, refused, none)]
 
     keys = key_file(tmp_path, ("a", "secret-a", []))
-    assert with_server(test, keys=keys) == [200, 403, 403]
+    assert with_server(test, keys=keys) == [200, 403, 401]
 
 
 def test_a_quota_holds_for_the_key_and_its_usage_is_told(with_server, tmp_path):
@@ -249,3 +250,65 @@ def test_the_process_with_the_socket_never_loads_torch():
         assert not [one for one in found if one.split(".")[0] == "torch"], name
         waiting += [one for one in found if one.startswith("mt.")]
     assert len(seen) > 30 and app.__name__ in seen
+
+
+def test_what_an_engine_cannot_give_is_refused_by_name(with_server, tmp_path):
+    own = {"texts": ["a b"], "target": "en"}
+    asked = [
+        *(("/api/translate", own | {name: True}, name) for name in ("alignment", "coverage", "confidence", "markup")),
+        ("/api/translate", own | {"prefix": "x"}, "prefix"),
+        ("/api/translate", own | {"terms": {"a": "x"}}, "terms"),
+        ("/api/translate", own | {"n_best": 2, "distinct": True}, "distinct"),
+        ("/api/translate", own | {"min_length": 2}, "min_length"),
+        ("/translate", {"q": "<b>a</b>", "target": "en", "format": "html"}, "markup"),
+        ("/v2/translate", {"text": ["a"], "target_lang": "EN", "tag_handling": "xml"}, "markup"),
+        ("/hf", {"inputs": "a", "parameters": {"generate_parameters": {"no_repeat_ngram_size": 2}}}, "no_repeat_ngram"),
+    ]
+
+    async def test(client, service):
+        for path, body, name in asked:
+            answer = await client.post(path, json=body)
+            line = " ".join(answer.json().values())
+            assert answer.status_code == 400 and line.startswith(f"{name}: --engine ctranslate2 does not give it: ")
+        sent = await client.post("/v2/document", files={"file": ("a.txt", b"a b")}, data={"target_lang": "EN"})
+        assert sent.status_code == 400 and sent.json()["message"].startswith("markup: ")
+        settings = (await client.get("/api/settings")).json()
+        (pair,) = (await client.get("/api/languages")).json()
+        several = await client.post("/api/translate", json=own | {"n_best": 2, "min_length": 0})
+        return (
+            settings["file_endings"],
+            pair["features"],
+            len(several.json()["translations"][0]["lines"][0]["translations"]),
+        )
+
+    assert with_server(test, engine="ctranslate2") == ([], ["n_best"], 2)
+
+
+def test_events_begin_with_the_sentences_and_end_with_the_whole(with_server):
+    async def test(client, service):
+        body = {"texts": ["Ab cd.\n\n  Ef gh. Ij kl. "], "split": "sentences", "stream": True}
+        answer = await client.post("/api/translate", json=body)
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        found = [event.removeprefix("event: ").split("\ndata: ") for event in answer.text.split("\n\n")[:-1]]
+        return [(name, json.loads(data)) for name, data in found]
+
+    (first, start), *lines, (last, done) = with_server(test)
+    parts = {"lines": ["Ab cd.", "Ef gh.", "Ij kl."], "between": ["", "\n\n  ", " ", " "]}
+    assert first == "start" and start["texts"] == [parts] and start["target"] == "en"
+    assert [(name, line["line"], line["source"]) for name, line in lines] == [
+        ("line", number, source) for number, source in enumerate(parts["lines"])
+    ]
+    assert last == "done" and done["translations"][0]["text"] == "cd. Ab\n\n  gh. Ef kl. Ij "
+
+
+def test_a_glossary_is_for_its_languages_alone(with_server):
+    async def test(client, service):
+        stored = {"name": "x", "source_lang": "de", "target_lang": "en", "entries": "a\tx", "entries_format": "tsv"}
+        id = (await client.post("/v2/glossaries", json=stored)).json()["glossary_id"]
+        body = {"texts": ["a"], "source": "en", "target": "de", "glossary": id}
+        answers = [(await client.post("/api/translate", json=body)).json()]
+        asked = {"text": ["a"], "source_lang": "EN", "target_lang": "DE", "glossary_id": id}
+        return [*answers, (await client.post("/v2/translate", json=asked)).json()]
+
+    found = with_server(test, fake={"languages": (("de", "en"), ("en", "de"))})
+    assert [list(one.values()) for one in found] == [["glossary is of de-en, not of en-de"]] * 2

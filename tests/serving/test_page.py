@@ -3,6 +3,8 @@
 import asyncio
 import threading
 import time
+from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -30,7 +32,23 @@ LANGUAGES = (("de", "en"), ("en", "de"), ("en", "ar"))
 def server(tokenizer_folder):
     """A server in a thread: `url`, and `service`."""
     limits = Limits(max_characters=120, deadline=0.25, max_n_best=4)
-    service = Service(Settings(checkpoints=(), wait=0.0, limits=limits), Linked(tokenizer_folder, languages=LANGUAGES))
+    with running(Settings(checkpoints=(), wait=0.0, limits=limits), tokenizer_folder) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def keyed(tokenizer_folder, tmp_path_factory):
+    """A server that needs the key `secret`, and translates sentence by sentence."""
+    digest = sha256(b"secret").hexdigest()
+    path = tmp_path_factory.mktemp("keys") / "keys.yaml"
+    path.write_text(f"keys: [{{name: shop, sha256: {digest}}}]\n")
+    with running(Settings(checkpoints=(), wait=0.0, batch_tokens=1, keys=path), tokenizer_folder) as server:
+        yield server
+
+
+@contextmanager
+def running(settings, folder):
+    service = Service(settings, Linked(folder, languages=LANGUAGES))
     config = uvicorn.Config(make_app(service, starts_service=True), port=0, log_level="error")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
@@ -131,7 +149,7 @@ def test_the_translation_appears_while_one_types_and_old_answers_are_dropped(pag
     time.sleep(0.4)
     assert texts(page, "#translation") == ["ZWEI EINS\n\nDREI"]
     assert texts(page, "#spoken") == ["Translation: ZWEI EINS\n\nDREI"]
-    assert texts(page, "#line") == ["Line 1 of 2"]
+    assert texts(page, "#line") == ["Sentence 1 of 2"]
     element(page, "next").click()
     assert texts(page, "#target-line .word") == ["DREI"]
     element(page, "clear").click()
@@ -202,6 +220,71 @@ def test_terms_are_shown_as_honoured_or_not(page):
     assert texts(page, "#uses .idle") == ["– vier → VIER: not in the text"]
 
 
+def test_terms_are_stored_as_a_list_chosen_and_deleted(page):
+    page.find_element(By.CSS_SELECTOR, "#terms-card summary").click()
+    assert not element(page, "store-button").is_enabled() and not element(page, "delete").is_enabled()
+    element(page, "terms").send_keys("eins = EINS\nzwei = Paar")
+    element(page, "store").submit()
+    assert texts(page, "#glossary-message") == ["A list needs a name."]
+    element(page, "store-name").send_keys("shop", Keys.ENTER)
+    becomes(page, "#glossary-message", "Stored: shop.")
+    assert texts(page, "#num-terms") == ["(list “shop”)"] and element(page, "terms").get_attribute("value") == ""
+    write(page, "eins zwei", "ZWEI EINS")
+    becomes(page, "#uses li", "✓ eins → EINS: honoured|✗ zwei → Paar: not honoured (0 of 1)")
+    choose(page, "source", "en")  # a list is of two languages
+    wait(page, "document.getElementById('glossary').options.length === 1")
+    choose(page, "source", "de")
+    assert texts(page, "#glossary option") == ["none", "shop (2 terms)"]
+    page.find_element(By.CSS_SELECTOR, "#glossary option:nth-child(2)").click()
+    for label in ("Delete for good?", "Delete"):
+        element(page, "delete").click()
+        becomes(page, "#delete", label)
+    becomes(page, "#glossary-message", "Deleted: shop.")
+    becomes(page, "#uses li", "")
+    assert texts(page, "#glossary option") == ["none stored"]
+
+
+def test_a_key_is_asked_for_and_kept_in_memory_alone(driver, keyed):
+    driver.get(keyed.url)
+    wait(driver, "!document.getElementById('key-card').hidden")
+    assert driver.switch_to.active_element == element(driver, "key") and violations(driver) == []
+    assert not element(driver, "texts").is_displayed()
+    element(driver, "key").send_keys("guess", Keys.ENTER)
+    becomes(driver, "#key-message", "The server does not know this API key.")
+    element(driver, "key").send_keys(" ", Keys.ENTER)
+    becomes(driver, "#key-message", "This server needs an API key.")
+    assert violations(driver) == []
+    element(driver, "key").send_keys("secret", Keys.ENTER)
+    wait(driver, "document.documentElement.dataset.ready")
+    assert not element(driver, "key-card").is_displayed() and element(driver, "key").get_attribute("value") == ""
+    assert driver.execute_script("return [{...localStorage}, {...sessionStorage}, document.cookie]") == [{}, {}, ""]
+    choose(driver, "source", "de")
+    write(driver, "eins zwei", "ZWEI EINS")
+    driver.refresh()
+    wait(driver, "!document.getElementById('key-card').hidden")  # it is forgotten
+
+
+def test_sentences_appear_one_after_the_other(driver, keyed):
+    driver.get(keyed.url)
+    wait(driver, "!document.getElementById('key-card').hidden")
+    element(driver, "key").send_keys("secret", Keys.ENTER)
+    wait(driver, "document.documentElement.dataset.ready")
+    choose(driver, "source", "de")
+    watch = "const shown = document.getElementById('translation'); window.seen = [];"
+    watch += "const seeing = new MutationObserver(() => seen.push(shown.textContent));"
+    driver.execute_script(f"{watch} seeing.observe(shown, {{childList: true, subtree: true}})")
+    element(driver, "text").send_keys("Eins zwei. Drei vier.\nslow fünf")
+    becomes(driver, "#translation", "ZWEI. EINS VIER. DREI\nFÜNF SLOW")
+    seen = driver.execute_script("return seen")
+    assert "ZWEI. EINS VIER. DREI\n…" in seen and texts(driver, "#line") == ["Sentence 1 of 3"]
+    find(driver, "#target-line .word")[0].click()
+    wait(driver, "document.querySelectorAll('#choices button').length > 1")
+    find(driver, "#choices button")[1].click()
+    becomes(driver, "#translation", "ZWEI.1 EINS VIER. DREI\nFÜNF SLOW")
+    element(driver, "text").send_keys(" acht")  # the translation that was chosen stays
+    becomes(driver, "#translation", "ZWEI.1 EINS VIER. DREI\nACHT FÜNF SLOW")
+
+
 def test_languages_swap_and_run_from_the_right_where_they_do(page):
     write(page, "eins zwei", "ZWEI EINS")
     element(page, "swap").click()
@@ -224,7 +307,12 @@ def test_refusals_are_told_in_plain_words_and_a_busy_server_is_asked_again(page,
     write(page, "x" * 121)
     wait(page, "document.getElementById('message').textContent.includes('(--max-characters)')")
     models, server.service._models = server.service._models, None  # as while they are being loaded
-    element(page, "text").clear()
+    page.get(server.url)
+    wait(page, "document.getElementById('message').textContent.includes('busy')")
+    server.service._models = models
+    wait(page, "document.documentElement.dataset.ready")
+    choose(page, "source", "de")
+    server.service._models = None
     write(page, "eins zwei")
     wait(page, "document.getElementById('message').textContent.includes('busy')")
     server.service._models = models

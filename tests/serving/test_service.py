@@ -68,7 +68,8 @@ REFUSED = [
     ({"texts": ["a"], "source": "fr"}, 400, "source-target (fr-any) must be a served pair: de-en"),
     ({"texts": ["a"], "no": 1}, 400, "no: Extra inputs are not permitted"),
     ({"texts": ["a", "b"], "prefix": "c"}, 400, "prefix is for one line: the texts have 2"),
-    ({"texts": ["a"], "document": True}, 400, "document: the model of de-en was trained on single sentences"),
+    ({"texts": ["a"], "prefix": "x" * 40}, 413, "pieces of prefix (41) must be at most 20 (--max-pieces)"),
+    ({"texts": ["a"], "document": True}, 400, "document: the model of de-en translates single sentences"),
     (
         {"texts": ["a"], "terms": {"a": " "}},
         400,
@@ -240,19 +241,6 @@ def test_texts_stand_neither_in_the_log_nor_in_the_metrics(with_server, caplog):
 
     metrics = with_server(test)
     assert "secret" not in metrics and "secret" not in caplog.text and "somewhere" in caplog.text
-
-
-def test_events_come_line_by_line_in_order_and_end_with_the_whole(with_server):
-    async def test(client, service):
-        async with client.stream(
-            "POST", "/api/translate", json={"texts": ["ab cd. Ef gh.", "e"], "split": "sentences", "stream": True}
-        ) as got:
-            return got.headers["content-type"], (await got.aread()).decode()
-
-    kind, text = with_server(test)
-    events = [event.split("\n")[0].removeprefix("event: ") for event in text.strip().split("\n\n")]
-    assert kind.startswith("text/event-stream") and events == ["line"] * 3 + ["done"]
-    assert '"text": "cd. ab gh. Ef"' in text
 
 
 def test_a_refusal_within_events_is_an_event(with_server):

@@ -1,8 +1,9 @@
 // What else could stand at a word: the search goes on from the words before it.
 
-import { ask, plainWords } from "./api.js";
 import { byId, make, speak } from "./elements.js";
+import * as engine from "./engine.js";
 import { lineOf, wordsOf } from "./marks.js";
+import { plainWords } from "./refusal.js";
 
 const MOST = 8;
 
@@ -42,9 +43,8 @@ export class Alternatives {
     byId("choices").replaceChildren();
     byId("alternatives-message").textContent = "Searching…";
     try {
-      const body = { ...this.asked(), texts: [this.line.record.source], prefix: [...before, own].filter(Boolean).join(" "), n_best: this.numBest, distinct: true };
-      const answer = await ask("api/translate", { body, signal: running.signal });
-      this.show(answer.translations[0].lines[0]);
+      const prefix = [...before, own].filter(Boolean).join(" ");
+      this.show(await engine.alternatives(this.asked(), this.line.record.source, prefix, this.numBest, { signal: running.signal }));
     } catch (error) {
       if (error.name !== "AbortError") byId("alternatives-message").textContent = plainWords(error);
     }
@@ -75,7 +75,7 @@ export class Alternatives {
   choose(record, place) {
     const chosen = { ...record, translations: [record.translations[place]] };
     this.close({ isQuiet: true });
-    this.onChoose(lineOf(chosen));
+    this.onChoose({ ...lineOf(chosen), isChosen: true });
     this.onClose(this.index);
     speak(`Chosen: ${record.translations[place].text}`);
   }

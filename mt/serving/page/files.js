@@ -1,22 +1,20 @@
 // Files: dropped or chosen, sent, and given back in their own format.
 
-import { ask, plainWords, Refusal, send } from "./api.js";
 import { byId, make, speak } from "./elements.js";
-import { AUTO } from "./languages.js";
-
-const FIRST_PAUSE = 300; // milliseconds between two questions whether a file is ready
-const LONGEST_PAUSE = 3000;
-const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+import { translateFile } from "./engine.js";
+import { plainWords, Refusal } from "./refusal.js";
 
 export class Files {
-  constructor({ settings, languages }) {
-    Object.assign(this, { settings, languages, isOpen: false }); // open once the languages are known
+  /** `asked` gives { source, target, glossary } of a file that comes now. */
+  constructor({ settings, asked }) {
+    Object.assign(this, { settings, asked, isOpen: false }); // open once the languages are known
+    byId("file-field").hidden = !settings.file_endings.length;
     byId("file").accept = settings.file_endings.join(",");
     byId("file").addEventListener("change", () => {
       for (const file of byId("file").files) this.translate(file);
       byId("file").value = "";
     });
-    const hasFiles = (event) => this.isOpen && event.dataTransfer?.types.includes("Files");
+    const hasFiles = (event) => this.isOpen && settings.file_endings.length && event.dataTransfer?.types.includes("Files");
     addEventListener("dragover", (event) => {
       if (!hasFiles(event)) return;
       event.preventDefault();
@@ -55,30 +53,14 @@ export class Files {
   }
 
   async translated(file, bar, state) {
-    const { settings } = this;
-    const languages = this.languages();
-    if (file.size > settings.max_body) {
-      throw new Refusal(413, `the file has ${file.size} bytes, at most ${settings.max_body} are allowed`);
+    if (file.size > this.settings.max_body) {
+      throw new Refusal(413, `the file has ${file.size} bytes, at most ${this.settings.max_body} are allowed`);
     }
-    const form = new FormData();
-    form.append("file", file, file.name);
-    form.append("target_lang", languages.target);
-    if (languages.source !== AUTO) form.append("source_lang", languages.source);
-    const sent = await ask("v2/document", { body: form });
-    const [place, body] = [`v2/document/${sent.document_id}`, { document_key: sent.document_key }];
-    const begun = performance.now();
-    for (let wait = FIRST_PAUSE; ; wait = Math.min(LONGEST_PAUSE, wait * 1.5)) {
-      const found = await ask(place, { body });
-      if (found.status === "error") throw new Refusal(400, found.error_message);
-      if (found.status === "done") {
-        state.textContent = found.message ? `translated; ${found.message}` : "translated";
-        break;
-      }
-      const spent = (performance.now() - begun) / 1000;
-      bar.value = spent / (spent + found.seconds_remaining);
-      state.textContent = `about ${found.seconds_remaining} s left`;
-      await pause(wait);
-    }
-    return (await send(`${place}/result`, { body })).blob();
+    const { blob, notes } = await translateFile(file, this.asked(), (share, seconds) => {
+      bar.value = share;
+      state.textContent = `about ${seconds} s left`;
+    });
+    state.textContent = notes ? `translated; ${notes}` : "translated";
+    return blob;
   }
 }

@@ -21,6 +21,12 @@ export function directionOf(code) {
   return RIGHT_TO_LEFT.has(plain) || RIGHT_TO_LEFT.has(plain.split("-")[0]) || plain.includes("-arab") ? "rtl" : "ltr";
 }
 
+/** Whether two codes are of one language: en and en-GB are. */
+export function isSame(code, other) {
+  const [one, two] = [code, other].map((each) => each.toLowerCase().split(/[-_]/)[0]);
+  return one === two;
+}
+
 /** The pairs of languages in the two lists. */
 export class Languages {
   constructor(pairs) {
@@ -55,6 +61,13 @@ export class Languages {
   get asked() {
     const style = byId("style").value;
     return { source: this.source, target: this.target, ...(style && { tag: style }) };
+  }
+
+  /** Whether the models of all pairs that may be meant know this field of a request. */
+  can(feature) {
+    const { source, target } = this;
+    const meant = this.pairs.filter((pair) => pair.target === target && (source === AUTO || pair.source === source));
+    return meant.every((pair) => pair.features.includes(feature));
   }
 
   has(source, target) {

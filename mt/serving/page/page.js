@@ -1,52 +1,67 @@
 // What the page shows and what answers to what.
 
 import { Alternatives } from "./alternatives.js";
-import { ask, plainWords, Refusal } from "./api.js";
 import { byId, make, speak, tell } from "./elements.js";
+import * as engine from "./engine.js";
 import { Files } from "./files.js";
+import { Glossaries } from "./glossaries.js";
+import { KeyCard } from "./key.js";
 import { AUTO, directionOf, Languages, nameOf } from "./languages.js";
 import { classesOf, lineOf, piecesOf } from "./marks.js";
 import { Pair } from "./pair.js";
+import { isBusy, plainWords } from "./refusal.js";
 import { showTerms, termsOf } from "./terms.js";
 
 const PAUSE = 300; // milliseconds without a key until a text is sent
 const THEME = "theme";
 
-const state = { lines: [], between: [""], at: 0, source: AUTO, running: null, timer: 0 };
+// lines: those of `lineOf`, null where one is awaited; fields: of the request that they answer, as JSON
+const state = { lines: [], between: [""], at: 0, fields: "", source: AUTO, running: null, timer: 0 };
 let settings;
 let languages;
 let pair;
 let alternatives;
 let files;
+let glossaries;
+let keyCard;
 
 async function start() {
   turnTo(localStorage.getItem(THEME));
   byId("theme").addEventListener("click", () => turnTo(scheme() === "dark" ? "light" : "dark"));
-  byId("key-form").addEventListener("submit", (event) => event.preventDefault());
-  byId("key").addEventListener("change", load);
-  settings = await ask("api/settings");
-  byId("key-card").hidden = !settings.key_required;
+  settings = await engine.settings();
+  byId("reference").hidden = !settings.has_reference;
   pair = new Pair({ onFocus: light, onOpen: openAlternatives });
   alternatives = new Alternatives({ asked, mostBest: settings.max_n_best, onChoose: replaceLine, onClose: backToWord });
-  files = new Files({ settings, languages: () => languages });
+  files = new Files({ settings, asked: askedOfFile });
+  glossaries = new Glossaries({ languages: codes, onChange: translate });
+  keyCard = new KeyCard({ isNeeded: settings.key_required, onKey: load });
   listen();
   count();
-  if (settings.key_required) byId("key").focus();
+  if (settings.key_required) keyCard.open();
   else await load();
 }
 
-/** The languages, once the key is known if one is needed. */
+/** The languages and the stored lists of terms, once the key is known if one is needed. */
 async function load() {
   try {
-    languages = new Languages(await ask("api/languages"));
+    languages = new Languages(await engine.languages());
+    if (settings.has_glossaries) await glossaries.load();
   } catch (error) {
-    tell("message", plainWords(error));
+    tellOf(error);
+    if (isBusy(error)) setTimeout(load, 1000 * error.retryAfter);
     return;
   }
+  keyCard.accepted();
   tell("message", "");
   languagesChanged();
   files.isOpen = settings.file_endings.length > 0;
   document.documentElement.dataset.ready = "true";
+  await translate();
+}
+
+/** Tells why something failed, where it belongs. */
+function tellOf(error) {
+  if (!keyCard?.tell(error)) tell("message", plainWords(error));
 }
 
 function listen() {
@@ -90,10 +105,15 @@ function placeOf(event) {
 
 // --- translating
 
-/** The fields of a request, without its texts. */
+/** The fields of a request, without its texts: those that the models know. */
 function asked() {
-  const terms = termsOf(byId("terms").value);
-  return { ...languages.asked, alignment: true, coverage: true, confidence: true, markup: byId("markup").checked, terms };
+  const wanted = { alignment: true, coverage: true, confidence: true, markup: byId("markup").checked, terms: termsOf(byId("terms").value) };
+  const known = Object.entries(wanted).filter(([name]) => languages.can(name));
+  return { ...languages.asked, ...Object.fromEntries(known), ...(glossaries.chosen && { glossary: glossaries.chosen }) };
+}
+
+function askedOfFile() {
+  return { source: languages.source === AUTO ? "" : languages.source, target: languages.target, glossary: glossaries.chosen };
 }
 
 function soon() {
@@ -103,7 +123,7 @@ function soon() {
   state.timer = setTimeout(translate, PAUSE);
 }
 
-/** Translates the text; an answer that is not awaited any more is dropped. */
+/** Translates the text sentence by sentence; an answer that is not awaited any more is dropped. */
 async function translate() {
   clearTimeout(state.timer);
   state.running?.abort();
@@ -111,16 +131,23 @@ async function translate() {
   count();
   if (!languages) return;
   if (!text.trim()) {
-    show({ lines: [], between: [""] });
+    byId("result").classList.remove("waiting");
+    begin({ sentences: [], between: [""] }, "");
+    finish();
     return;
   }
   const running = (state.running = new AbortController());
+  const fields = asked();
   byId("result").classList.add("waiting");
   byId("state").textContent = "Translating…";
   try {
-    const answer = await ask("api/translate", { body: { ...asked(), texts: [text] }, signal: running.signal });
+    const answer = await engine.translate(fields, text, {
+      signal: running.signal,
+      onStart: (parts) => running.signal.aborted || begin(parts, JSON.stringify(fields)),
+      onLine: (at, record) => running.signal.aborted || arrive(at, lineOf(record)),
+    });
     if (running.signal.aborted) return;
-    show(partsOf(answer), answer);
+    finish(answer);
     speak(`Translation: ${fullText()}`);
   } catch (error) {
     if (error.name === "AbortError" || running.signal.aborted) return;
@@ -128,35 +155,39 @@ async function translate() {
   }
 }
 
-/** A translation as lines, and what stands before, between and after them. */
-function partsOf(answer) {
-  const [{ text, lines }] = answer.translations;
-  const found = { lines: lines.map(lineOf), between: [] };
-  let done = 0;
-  for (const line of found.lines) {
-    const place = text.indexOf(line.text, done);
-    found.between.push(text.slice(done, place));
-    done = place + line.text.length;
-  }
-  found.between.push(text.slice(done));
-  return found;
-}
-
 function refused(error) {
   byId("result").classList.remove("waiting");
   byId("state").textContent = "";
-  tell("message", plainWords(error));
-  if (error instanceof Refusal && error.status === 503) state.timer = setTimeout(translate, 1000 * error.retryAfter);
+  tellOf(error);
+  if (isBusy(error)) state.timer = setTimeout(translate, 1000 * error.retryAfter);
 }
 
 function fullText() {
-  return state.lines.map((line, at) => state.between[at] + line.text).join("") + state.between.at(-1);
+  return state.lines.map((line, at) => state.between[at] + (line?.text ?? "")).join("") + state.between.at(-1);
 }
 
 // --- showing
 
-function show(parts, answer) {
-  Object.assign(state, parts);
+/** Makes room for the sentences of a text; those that were translated before, as asked now, stay meanwhile. */
+function begin({ sentences, between }, fields) {
+  const before = new Map(fields === state.fields ? state.lines.filter(Boolean).map((line) => [line.record.source, line]) : []);
+  Object.assign(state, { lines: sentences.map((sentence) => before.get(sentence) ?? null), between, fields });
+  tell("message", "");
+  redraw();
+  byId("copy").disabled = true;
+  const isLong = sentences.length > 1;
+  byId("state").textContent = isLong ? `Translating… 0 of ${sentences.length}` : "Translating…";
+}
+
+/** A sentence is translated; where another translation of it was chosen, that one stays. */
+function arrive(at, line) {
+  if (!state.lines[at]?.isChosen) state.lines[at] = line;
+  byId("translation").querySelectorAll(".sentence")[at].replaceWith(sentence(state.lines[at], at));
+  if (at === state.at || !pair.line) select(at, { isNew: true });
+  if (state.lines.length > 1) byId("state").textContent = `Translating… ${at + 1} of ${state.lines.length}`;
+}
+
+function finish(answer) {
   byId("result").classList.remove("waiting");
   byId("state").textContent = "";
   tell("message", "");
@@ -165,15 +196,24 @@ function show(parts, answer) {
   byId("model").textContent = answer ? `${nameOf(answer.source)} → ${nameOf(answer.target)}, model ${answer.model}` : "";
   showTerms(termsOf(byId("terms").value), state.lines);
   languagesShown();
-  redraw();
+  if (state.lines.length) select(state.at, { isNew: true });
+  byId("copy").disabled = !state.lines.length;
 }
 
 function redraw() {
-  const pieces = state.lines.flatMap((line, at) => [state.between[at], ...piecesOf(line).map((piece) => element(piece, line, at))]);
+  const pieces = state.lines.flatMap((line, at) => [state.between[at], sentence(line, at)]);
   byId("translation").replaceChildren(...pieces, state.between.at(-1));
   byId("copy").disabled = !state.lines.length;
-  byId("pair").hidden = !state.lines.length;
-  if (state.lines.length) select(Math.min(state.at, state.lines.length - 1), { isNew: true });
+  state.at = Math.max(0, Math.min(state.at, state.lines.length - 1));
+  if (!state.lines.length) pair.line = null;
+  byId("pair").hidden = !pair.line || !languages.can("alignment");
+  if (state.lines[state.at]) select(state.at, { isNew: true });
+}
+
+/** The element of a sentence; one that is awaited has three dots. */
+function sentence(line, at) {
+  if (!line) return make("span", { class: "sentence awaited" }, "…");
+  return make("span", { class: "sentence" }, ...piecesOf(line).map((piece) => element(piece, line, at)));
 }
 
 function element(piece, line, at) {
@@ -182,13 +222,14 @@ function element(piece, line, at) {
   return make("span", { class: `word${classesOf(line, piece.word)}`, "data-line": at, "data-index": piece.word }, piece.text);
 }
 
-/** Shows a line word by word. */
+/** Shows a sentence word by word. */
 function select(at, { isNew = false } = {}) {
-  if (!isNew && at === state.at) return;
-  state.at = at;
-  alternatives.close({ isQuiet: true });
   const line = state.lines[at];
-  byId("line").textContent = `Line ${at + 1} of ${state.lines.length}`;
+  if (!line || (!isNew && at === state.at)) return;
+  state.at = at;
+  byId("pair").hidden = !languages.can("alignment");
+  if (!(isNew && pair.line === line)) alternatives.close({ isQuiet: true });
+  byId("line").textContent = `Sentence ${at + 1} of ${state.lines.length}`;
   document.querySelector(".steps").hidden = state.lines.length < 2;
   byId("previous").disabled = at === 0;
   byId("next").disabled = at === state.lines.length - 1;
@@ -199,9 +240,9 @@ function select(at, { isNew = false } = {}) {
 }
 
 function light(focus) {
-  if (!state.lines.length) return;
+  const { line } = pair;
+  if (!line) return;
   pair.light(focus);
-  const line = state.lines[state.at];
   const partners = focus?.target === undefined ? line.links.filter((link) => link.source === focus?.source).map((link) => link.target) : [focus.target];
   for (const word of byId("translation").querySelectorAll(".word")) {
     const isHere = Number(word.dataset.line) === state.at && partners.includes(Number(word.dataset.index));
@@ -221,6 +262,7 @@ function count() {
 // --- alternatives
 
 function openAlternatives(index) {
+  if (!languages.can("prefix") || settings.max_n_best < 2) return;
   alternatives.open(state.lines[state.at], index, both());
 }
 
@@ -243,11 +285,21 @@ function both() {
 function languagesChanged() {
   state.source = languages.source;
   byId("source").options[0].textContent = "Detect language";
+  byId("markup-field").hidden = !languages.can("markup");
+  byId("terms-section").hidden = !languages.can("terms");
+  byId("glossary-tools").hidden = !settings.has_glossaries;
   languagesShown();
+}
+
+/** The codes of the two languages; for one that is to be detected, what was detected or the first that is served. */
+function codes() {
+  const { source, target } = both();
+  return { source: source.code, target: target.code };
 }
 
 function languagesShown() {
   const { source, target } = both();
+  glossaries.show();
   Object.assign(byId("text"), { dir: state.source === AUTO ? "auto" : source.direction, lang: state.source === AUTO ? "" : source.code });
   Object.assign(byId("translation"), { dir: target.direction, lang: target.code });
   const canSwap = languages.has(languages.target, state.source === AUTO ? source.code : state.source);
@@ -288,4 +340,4 @@ function turnTo(theme) {
   localStorage.setItem(THEME, theme);
 }
 
-start().catch((error) => tell("message", plainWords(error)));
+start().catch(tellOf);

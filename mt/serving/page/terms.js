@@ -12,11 +12,14 @@ export function termsOf(text) {
   return found;
 }
 
-/** Shows for each term whether it is in the translation; `lines` are those of `lineOf`. */
-export function showTerms(terms, lines) {
-  byId("num-terms").textContent = Object.keys(terms).length ? `(${Object.keys(terms).length})` : "";
+/**
+ * Shows whether terms are in the translation: the typed ones, and of stored ones those that the text has. `lines` are
+ * those of `lineOf`.
+ */
+export function showTerms(typed, lines) {
   const uses = lines.flatMap((line) => line.terms);
-  const rows = Object.entries(terms).map(([source, target]) => {
+  const used = Object.fromEntries(uses.map((use) => [use.source, use.target]));
+  const rows = Object.entries({ ...typed, ...used }).map(([source, target]) => {
     const own = uses.filter((use) => use.source === source);
     const times = own.reduce((sum, use) => sum + use.times, 0);
     const isHonoured = own.every((use) => use.is_honoured);

@@ -120,7 +120,7 @@ def written(refused: Refused) -> dict[str, Any]:
 
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Message} for status in (400, 403, 404, 408, 413, 415, 429, 456, 503, 504)
+    status: {"model": Message} for status in (400, 401, 403, 404, 408, 413, 415, 429, 456, 503, 504)
 }
 
 
@@ -291,13 +291,7 @@ def _ask(
         raise bad_request("formality must be default, prefer_more or prefer_less: the models know none")
     terms: tuple[tuple[str, str], ...] = ()
     if glossary is not None:
-        stored = service.glossaries.get(glossary, key.name)
-        if (language_of(stored.source), language_of(stored.target)) != (
-            language_of(pair.source),
-            language_of(pair.target),
-        ):
-            raise bad_request(f"glossary_id is of {stored.source}-{stored.target}, not of {pair.source}-{pair.target}")
-        terms = tuple(stored.terms.items())
+        terms = tuple(service.glossaries.terms(glossary, key.name, pair).items())
     return Ask(model=pair.model, tag=pair.tag, markup=has_markup, terms=terms)
 
 

@@ -153,8 +153,8 @@ def _add_languages(routes: APIRouter, service: Service) -> None:
                 "charLimit": service.limits.max_characters,
                 "frontendTimeout": 500,
                 "suggestions": False,
-                "filesTranslation": True,
-                "supportedFilesFormat": list(ENDINGS),
+                "filesTranslation": service.takes_files,
+                "supportedFilesFormat": list(ENDINGS) if service.takes_files else [],
                 "language": {
                     "source": {"code": source, "name": language_name(source)},
                     "target": {"code": target, "name": language_name(target)},

@@ -52,7 +52,7 @@ class TranslateTexts(Body):
     glossary: str | None = Field(None, description="the id of a stored glossary, in addition to `terms`")
     tag: str | None = Field(None, description="for a model with tags that name no language: `<formal>`")
     deadline: float | None = Field(None, gt=0, description="seconds until the answer, if less than the server's")
-    stream: bool = Field(False, description="server-sent events: a `line` each, as soon as it is there, then `done`")
+    stream: bool = Field(False, description="server-sent events: `start`, a `line` each as soon as it is there, `done`")
 
 
 class DetectTexts(Body):
@@ -93,6 +93,7 @@ class ServedPair(BaseModel):
     model: str
     tags: list[str]
     reads_documents: bool
+    features: list[str] = Field(description="fields of a request that the engine knows, of those that not all do")
 
 
 class ServerSettings(BaseModel):
@@ -167,7 +168,7 @@ def router(service: Service) -> APIRouter:
             max_texts=most.max_texts,
             max_characters=most.max_characters,
             max_n_best=min(most.max_n_best, most.max_beam),  # each needs a hypothesis
-            file_endings=list(ENDINGS),
+            file_endings=list(ENDINGS) if service.takes_files else [],
         )
         return JSONResponse(found.model_dump())
 
@@ -183,7 +184,7 @@ def ask_of(
         raise bad_request(f"prefix is for one line: the texts have {num_lines}")
     terms = dict(asked.terms)
     if asked.glossary is not None:
-        terms = {**service.glossaries.get(asked.glossary, caller.key.name).terms, **terms}
+        terms = service.glossaries.terms(asked.glossary, caller.key.name, pair) | terms
     if asked.tag is not None and asked.tag not in service.models.facts[pair.model].tags:
         known = ", ".join(service.models.facts[pair.model].tags) or "it has none"
         raise bad_request(f"tag must be one of the model's: {known}")
@@ -204,9 +205,14 @@ def ask_of(
 async def _events(
     service: Service, tickets: Sequence[Ticket], caller: Caller, parts: list[Parts], head: dict[str, Any]
 ) -> AsyncIterator[str]:
-    """Server-sent events: `line` for each line in order, then `done` with the whole answer; or `error`."""
+    """Server-sent events: `start` with the texts in lines, `line` for each in order, then `done` with the whole answer.
+
+    Or `error`, which is the last one.
+    """
     places = [(text, line) for text, of_text in enumerate(parts) for line in range(len(of_text.lines))]
     records: list[list[Record]] = [[] for _ in parts]
+    of_texts = [{"lines": of_text.lines, "between": of_text.between} for of_text in parts]
+    yield _event("start", {**head, "texts": of_texts})
     try:
         rows = service.stream(tickets, caller)
         for text, line in places:
@@ -255,5 +261,6 @@ def _served(pair: Pair, service: Service) -> dict[str, Any]:
         model=facts.folder.name,
         tags=list(facts.tags),
         reads_documents=facts.context_before + facts.context_after > 0,
+        features=service.features,
     )
     return served.model_dump()

@@ -1,13 +1,14 @@
-"""Mean sentence chrF or BLEU of each text with each of some texts as the reference, from n-gram counts.
+"""Sentence chrF and BLEU of many texts with each other, or with one reference, from n-gram counts.
 
 Every text's n-grams are counted once; a pair then costs one minimum over counts, not a call of a scorer. The values are
-sacrebleu's for a sentence.
+sacrebleu's for a sentence, from 0 to 100.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -19,40 +20,46 @@ CHRF_ORDER, CHRF_BETA = 6, 2
 BLEU_ORDER = 4
 
 
-def expected_chrf(texts: Sequence[str]) -> list[float]:
-    """chrF2: F-score of character n-grams up to 6, blanks left out, recall twice as important (Popović 2015)."""
-    return _expected(texts, lambda text: "".join(text.split()), CHRF_ORDER, _chrf)
+Utility = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+"""(matches_OK, n-grams of one text_O1, n-grams of its references_OK) -> its score with each reference."""
 
 
-def expected_bleu(texts: Sequence[str]) -> list[float]:
-    """Sentence BLEU: words by 13a, exponential smoothing, only orders that the text has."""
-    return _expected(texts, lambda text: _words()(text).split(), BLEU_ORDER, _bleu)
+@dataclass(frozen=True)
+class Similarity:
+    """How alike two texts are: their units (characters or words), the longest n-grams of these, and the score."""
 
+    units_of: Callable[[str], Sequence[str]]
+    max_order: int
+    utility: Utility
 
-EXPECTED: Mapping[str, Callable[[Sequence[str]], list[float]]] = {"chrf": expected_chrf, "bleu": expected_bleu}
+    def expected(self, texts: Sequence[str]) -> list[float]:
+        """For each text its mean score with each of the texts as the reference, itself included."""
+        times = Counter(texts)
+        weights_K = np.array(list(times.values())) / len(texts)
+        counts = self._counts(list(times))
+        found = {text: float(self._scores(counts, place) @ weights_K) for place, text in enumerate(times)}
+        return [found[text] for text in texts]
+
+    def to(self, reference: str, texts: Sequence[str]) -> list[float]:
+        """The score of each text with one reference."""
+        counts = self._counts([reference, *texts])
+        return [float(self._scores(counts, place)[0]) for place in range(1, len(texts) + 1)]
+
+    def _counts(self, texts: Sequence[str]) -> list[np.ndarray]:
+        """count_KG of each order: how often each text has each n-gram that any of them has."""
+        units = [self.units_of(text) for text in texts]
+        return [_counts(units, order) for order in range(1, self.max_order + 1)]
+
+    def _scores(self, counts: Sequence[np.ndarray], place: int) -> np.ndarray:
+        """score_K of the text at this place with each text as the reference."""
+        totals_OK = np.stack([count_KG.sum(axis=1) for count_KG in counts])
+        matches_OK = np.stack([np.minimum(count_KG, count_KG[place]).sum(axis=1) for count_KG in counts])
+        return self.utility(matches_OK, totals_OK[:, place, None], totals_OK)
 
 
 @cache
 def _words() -> Tokenizer13a:
     return Tokenizer13a()
-
-
-def _expected(
-    texts: Sequence[str],
-    units_of: Callable[[str], Sequence[str]],
-    max_order: int,
-    utility: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray],
-) -> list[float]:
-    times = Counter(texts)
-    units = [units_of(text) for text in times]
-    counts = [_counts(units, order) for order in range(1, max_order + 1)]  # K G of each order
-    totals_OK = np.stack([count_KG.sum(axis=1) for count_KG in counts])
-    weights_K = np.array(list(times.values())) / len(texts)
-    found = {}
-    for place, text in enumerate(times):
-        matches_OK = np.stack([np.minimum(count_KG, count_KG[place]).sum(axis=1) for count_KG in counts])
-        found[text] = float(utility(matches_OK, totals_OK[:, place, None], totals_OK) @ weights_K)
-    return [found[text] for text in texts]
 
 
 def _counts(units: Sequence[Sequence[str]], order: int) -> np.ndarray:
@@ -91,3 +98,10 @@ def _bleu(matches_OK: np.ndarray, hypothesis_O1: np.ndarray, reference_OK: np.nd
     brevity_K = np.exp(np.minimum(1 - references_K / length, 0.0))
     score_K = 100 * brevity_K * np.exp(np.log(precisions_OK).mean(axis=0))
     return np.where(matches_OK.any(axis=0), score_K, 0.0)
+
+
+# chrF2: character n-grams up to 6, blanks left out, recall twice as important (Popović 2015)
+_CHRF = Similarity(lambda text: "".join(text.split()), CHRF_ORDER, _chrf)
+# words by 13a, exponential smoothing, only orders that the text has
+_BLEU = Similarity(lambda text: _words()(text).split(), BLEU_ORDER, _bleu)
+SIMILARITIES: Mapping[str, Similarity] = {"chrf": _CHRF, "bleu": _BLEU}

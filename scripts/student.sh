@@ -8,6 +8,8 @@ CORPUS=${1:-${MT_CORPORA:-../shared/corpora}/multi30k}
 SEEDS=${SEEDS:-1 2 3}
 PYTHON=${PYTHON:-python}
 at=checkpoints/teacher
+made=outputs/student/distilled.jsonl
+mkdir -p outputs/student
 teachers=()
 for seed in $SEEDS; do
     teachers+=("$at/seed$seed")
@@ -15,12 +17,13 @@ for seed in $SEEDS; do
         model.encoder.num_layers=3 model.decoder.num_layers=3 data.folder="$CORPUS" trainer.seed="$seed" \
         name="teacher/seed$seed"
 done
-[ -f "$at/distilled.jsonl" ] || $PYTHON -m mt.distill data --teacher "${teachers[@]}" --source "$CORPUS/train.en" \
-    --output "$at/distilled.jsonl"
-$PYTHON -m mt.train experiment=student data.folder="$CORPUS" tokenizer_from="${teachers[0]}"
-[ -d checkpoints/student-int8 ] || $PYTHON -m mt.quantize --checkpoint checkpoints/student \
-    --output checkpoints/student-int8 --source "$CORPUS/test2016.en" --target "$CORPUS/test2016.de"
-[ -f checkpoints/student-int8/shortlist.safetensors ] || $PYTHON -m mt.shortlist --checkpoint checkpoints/student-int8 \
+[ -f "$made" ] || $PYTHON -m mt.distill data --teacher "${teachers[@]}" --source "$CORPUS/train.en" \
+    --output "$made"
+$PYTHON -m mt.train experiment=student data.folder="$CORPUS" data.train.made.path="$made" \
+    tokenizer_from="${teachers[0]}"
+[ -d outputs/student-int8 ] || $PYTHON -m mt.quantize --checkpoint checkpoints/student \
+    --output outputs/student-int8 --source "$CORPUS/test2016.en" --target "$CORPUS/test2016.de"
+[ -f outputs/student-int8/shortlist.safetensors ] || $PYTHON -m mt.shortlist --checkpoint outputs/student-int8 \
     --source "$CORPUS/train.en" --target "$CORPUS/train.de"
-$PYTHON -m mt.compare_models "${teachers[0]}" checkpoints/student checkpoints/student-int8 \
-    --source "$CORPUS/test2016.en" --target "$CORPUS/test2016.de" --output outputs/student
+$PYTHON -m mt.compare_models "${teachers[0]}" checkpoints/student outputs/student-int8 \
+    --source "$CORPUS/test2016.en" --target "$CORPUS/test2016.de" --output outputs/student/map

@@ -75,7 +75,7 @@ def test_speeds_are_medians_and_ratios_are_within_a_round(written, tmp_path):
     found = rows(text)
     assert found["Eole"] == ["1,500 (3.00)", "", "1,000", ""]  # of 3, 2 and 6
     assert found["**mt**"] == ["6,000", "500", "1,000", "1,000"]
-    assert found["… divided by the fastest other tool's, as installed"] == ["≥ 4.00", "4.00", "**1.00**"]
+    assert found["training `small`, bfloat16, divided by the fastest other tool's"] == ["≥ 4.00", "4.00", "**1.00**"]
     assert found["training `small`, bfloat16, target tokens/s"] == ["≥ 11,000", "6,000", "0.55 (missed)"]
     assert (
         "training `base`, bfloat16, divided by the fastest other tool's" not in found
@@ -104,18 +104,17 @@ def test_decoding_is_compared_with_the_best_of_each(written):
     assert found["**mt**, float32"][2] == "91"  # 1000 lines in 1 + 10 seconds
 
 
-def test_preparation_is_judged_by_its_largest_corpus(written):
+def test_preparation_is_judged_by_one_core_and_told_of_the_command(written):
     runs = [
-        {
-            **{"tool": "mt", "pairs": pairs, "round": 1, "pairs_per_second": pairs / seconds, "peak_mib": 100.0},
-            "stage_seconds": {"cleaned": seconds / 4, "encoded": seconds / 2.5},
-        }
-        for pairs, seconds in ((10_000, 10.0), (1_000_000, 40.0))
+        {"tool": "mt", "pairs": pairs, "round": 1, "pairs_per_second": 1e4, "peak_mib": 100.0} for pairs in (5000, 7000)
     ]
+    speeds = {"cleaned_per_cpu_second": 50_000.0, "encoded_per_cpu_second": 35_000.0}
+    runs.append({"tool": "one core", "pairs": 5000, "round": 1, **speeds})
     done, text = written(preparation=part(runs))
     assert done.returncode == 0, done.stderr
-    assert rows(text)["preparation, cleaning, pairs/s on a core"][1] == "50,000"  # a million in 10 s on two cores
-    assert rows(text)["preparation, encoding, pairs/s on a core"][1:] == ["31,250", "**1.12**"]
+    assert rows(text)["preparation, cleaning, pairs/s on a core"][1:] == ["50,000", "0.50 (missed)"]
+    assert rows(text)["preparation, encoding, pairs/s on a core"][1:] == ["35,000", "**1.25**"]
+    assert "10,000 pairs/s for 5,000 pairs (100 MiB), 10,000 pairs/s for 7,000 pairs (100 MiB)" in text
 
 
 def test_beside_busy_processes_a_share_is_of_what_a_fair_machine_leaves(written):
@@ -136,11 +135,15 @@ def test_beside_busy_processes_a_share_is_of_what_a_fair_machine_leaves(written)
 def test_one_thread_counts_by_the_time_of_the_processor(written):
     runs = [{**trained("mt", 1, 100), "target_tokens_per_cpu_second": 800.0}]
     runs += [{**trained("eole", 1, 300), "target_tokens_per_cpu_second": 200.0}]
+    runs += [{**run, "precision": "float32", "target_tokens_per_cpu_second": 150.0} for run in runs]
     done, text = written(training=part(runs, machine={**MACHINE, "threads": "1"}))
     assert done.returncode == 0, done.stderr
     found = rows(text)
-    assert found["Eole"][0] == "200 (4.00)" and "training `small`, bfloat16, target tokens/s" not in found
-    assert found["… divided by the fastest other tool's, as installed"] == ["≥ 4.00", "4.00", "**1.00**"]
+    assert found["training `small`, float32, divided by the fastest other tool's"][1] == "1.00"
+    assert (
+        found["Eole"][:2] == ["150 (1.00)", "200 (4.00)"] and "training `small`, bfloat16, target tokens/s" not in found
+    )
+    assert found["training `small`, bfloat16, divided by the fastest other tool's"] == ["≥ 4.00", "4.00", "**1.00**"]
 
 
 def test_a_part_that_was_stopped_counts_with_its_rounds_and_is_named(written):

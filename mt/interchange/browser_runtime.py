@@ -62,9 +62,8 @@ def check(folder: Path, what: str) -> None:
     for name, digest in FILES.items():
         path = folder / name
         if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
-            raise ValueError(
-                f"{what} must be {PACKAGE} {VERSION}: {name} is {'another' if path.is_file() else 'missing'}"
-            )
+            found = "another" if path.is_file() else "missing"
+            raise ValueError(f"{what} must be {PACKAGE} {VERSION}: {name} is {found}")
 
 
 def cached() -> Path:

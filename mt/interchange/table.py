@@ -51,7 +51,7 @@ TARGETS: dict[str, Row] = {
             "--runtime": {
                 "metavar": "FOLDER",
                 "type": Path,
-                "help": "folder of onnxruntime-web, of the version that is named if it is another one (default: from npm)",
+                "help": "folder of onnxruntime-web; another version than the one needed is refused (default: from npm)",
             }
         },
     ),

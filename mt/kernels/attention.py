@@ -6,11 +6,12 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from mt.kernels.library import applies_to, call
+from mt.kernels.library import applies_to, call, has_tiles
 
 # B batch, H heads, G key-value heads (H is a multiple), T queries, S keys, K head size
 
 WHOLE = 16  # numbers in the widest vector: K must be a multiple
+BLOCK = 32  # rows and columns of what AMX multiplies at once
 LONGEST = 256  # queries and keys; beyond, large products in bfloat16 are faster
 
 
@@ -30,7 +31,7 @@ def attends(q_BHTK: Tensor, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None)
 def attend(q_BHTK: Tensor, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | None, scale: float) -> Tensor:
     """heads_BHTK, which lie in memory as B T H K. mask: True means "may look"; a row without any gives NaN.
 
-    Products and softmax are computed in float32, whatever the type of the tensors.
+    Softmax and sums of products are computed in float32, whatever the type of the tensors.
     """
     return _Attend.apply(q_BHTK, k_BGSK, v_BGSK, mask, scale)
 
@@ -51,17 +52,22 @@ class _Attend(torch.autograd.Function):
         q_BHTK, k_BGSK, v_BGSK = (_with_whole_heads(x) for x in (q_BHTK, k_BGSK, v_BGSK))
         (B, H, T, K), (G, S) = q_BHTK.shape, k_BGSK.shape[1:3]
         is_bf16 = q_BHTK.dtype == torch.bfloat16
-        weights = torch.empty(B, H, T, -(-S // WHOLE) * WHOLE, dtype=q_BHTK.dtype)
+        has_products = is_bf16 and K % BLOCK == 0 and has_tiles()
+        whole = BLOCK if has_products else WHOLE
+        weights = torch.empty(B, H, T, -(-S // whole) * whole, dtype=q_BHTK.dtype)
         out_BHTK = q_BHTK.new_empty(B, T, H, K).transpose(1, 2)
         mask_strides = None
         if mask is not None:
             mask = mask.expand(B, H, T, S)
             mask_strides = torch.tensor(mask.stride())
         strides = _strides(q_BHTK, k_BGSK, v_BGSK, out_BHTK)
-        given = (q_BHTK, k_BGSK, v_BGSK, is_bf16, strides, mask, mask_strides)
-        call("attend", *given, weights, out_BHTK, B, H, G, T, S, K, scale)
+        given = (strides, mask, mask_strides, weights, out_BHTK, B, H, G, T, S, K, scale)
+        if has_products:
+            call("tile_attend", q_BHTK, k_BGSK, v_BGSK, *given)
+        else:
+            call("attend", q_BHTK, k_BGSK, v_BGSK, is_bf16, *given)
         context.save_for_backward(q_BHTK, k_BGSK, v_BGSK, weights)
-        context.scale = scale
+        context.scale, context.has_products = scale, has_products
         return out_BHTK
 
     @staticmethod
@@ -74,9 +80,11 @@ class _Attend(torch.autograd.Function):
         dk_BGSK, dv_BGSK = (q_BHTK.new_empty(B, S, G, K).transpose(1, 2) for _ in range(2))
         of = (q_BHTK, k_BGSK, v_BGSK, dout_BHTK)
         strides = _strides(*of, dq_BHTK, dk_BGSK, dv_BGSK)
-        is_bf16 = q_BHTK.dtype == torch.bfloat16
-        given = (*of, weights, is_bf16, strides, dq_BHTK, dk_BGSK, dv_BGSK)
-        call("attend_backward", *given, B, H, G, T, S, K, context.scale)
+        given = (strides, dq_BHTK, dk_BGSK, dv_BGSK, B, H, G, T, S, K, context.scale)
+        if context.has_products:
+            call("tile_attend_backward", *of, weights, *given)
+        else:
+            call("attend_backward", *of, weights, q_BHTK.dtype == torch.bfloat16, *given)
         return dq_BHTK, dk_BGSK, dv_BGSK, None, None
 
 

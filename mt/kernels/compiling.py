@@ -75,15 +75,16 @@ def code_or_reason() -> Code | str:
         level = choose_level(setting, flags)
         if level.name == AMX:  # an older compiler does not know it, an older system does not allow it
             try:
-                return _code(level)
+                return code_of(level)
             except Missing:
                 level = choose_level("auto", flags - {"amx_tile"})
-        return _code(level)
+        return code_of(level)
     except Missing as reason:
         return str(reason)
 
 
-def _code(level: Level) -> Code:
+def code_of(level: Level) -> Code:
+    """The library for this instruction set. Raises Missing."""
     path, compiler = compiled(level)
     loaded = load(path)
     if level.name == AMX and not loaded.may_use_tiles():

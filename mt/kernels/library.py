@@ -21,6 +21,8 @@ TILE_SIGNATURES: dict[str, tuple[type, ...]] = {  # those that need AMX
     "pack_weight": (_pointer, _int, _long, _long, _int, _long, _long, _pointer, _int),
     "tile_product": (_pointer, _long, _pointer, _pointer, _int, _pointer, *[_long] * 4, _int),
     "tile_weight_gradient": (_pointer, _long, _pointer, _long, _pointer, _pointer, _int, *[_long] * 3, _int),
+    "tile_attend": (*[_pointer] * 8, *[_long] * 6, _float, _int),
+    "tile_attend_backward": (*[_pointer] * 9, *[_long] * 6, _float, _int),
 }
 SIGNATURES: dict[str, tuple[type, ...]] = {
     "align_step": (_pointer, _pointer, _pointer, _int, _int, _pointer, _pointer, _int),

@@ -7,7 +7,7 @@ rows; elsewhere oneDNN's, or torch's.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -17,6 +17,14 @@ from mt.kernels.library import applies_to, call, has_tiles
 # N rows, I inputs, O outputs of all weights together, W outputs in whole blocks
 
 BLOCK = 32  # rows and columns of what AMX multiplies at once
+
+
+class Gradients(NamedTuple):
+    """Of a linear layer: dx is None if it was not asked for."""
+
+    dx_NI: Tensor | None
+    weight_OI: Tensor
+    bias_O: Tensor  # float32
 
 
 class Products(Protocol):
@@ -34,8 +42,8 @@ class Products(Protocol):
         """Adds dyᵀ x, the gradient of the weights, to `into_OI` (float32)."""
         ...
 
-    def gradients(self, dy_NO: Tensor, x_NI: Tensor) -> tuple[Tensor, Tensor]:
-        """The gradients of weights and biases: dyᵀ x, and the sums of dy's columns in float32."""
+    def gradients(self, dy_NO: Tensor, x_NI: Tensor, relu_NO: Tensor | None, has_dx: bool) -> Gradients:
+        """Of all that `forward` was given, from that of its result; `relu_NO` is the result, if it was relu."""
         ...
 
 
@@ -79,10 +87,11 @@ class PlainProducts:
         else:
             into_OI += dy_NO.T @ x_NI
 
-    def gradients(self, dy_NO: Tensor, x_NI: Tensor) -> tuple[Tensor, Tensor]:
+    def gradients(self, dy_NO: Tensor, x_NI: Tensor, relu_NO: Tensor | None, has_dx: bool) -> Gradients:
+        dy_NO = dy_NO.contiguous() if relu_NO is None else masked(dy_NO, relu_NO)
         sums_O = torch.empty(dy_NO.shape[1])
-        call("column_sums", dy_NO.contiguous(), dy_NO.dtype == torch.bfloat16, sums_O, *dy_NO.shape)
-        return dy_NO.T @ x_NI, sums_O
+        call("column_sums", dy_NO, dy_NO.dtype == torch.bfloat16, sums_O, *dy_NO.shape)
+        return Gradients(self.backward(dy_NO) if has_dx else None, dy_NO.T @ x_NI, sums_O)
 
 
 class TileProducts:
@@ -98,39 +107,40 @@ class TileProducts:
     def forward(self, x_NI: Tensor, biases: Sequence[Tensor], *, relu: bool = False) -> Tensor:
         bias_O = None
         if biases:
-            bias_O = torch.nn.functional.pad(joined(biases, torch.float32), (0, self.width - self.num_outputs))
+            bias_O = joined(biases, torch.float32)
+            if self.width != self.num_outputs:
+                bias_O = torch.nn.functional.pad(bias_O, (0, self.width - self.num_outputs))
         return self._product(x_NI, False, bias_O, relu)[:, : self.num_outputs]
 
     def backward(self, dy_NO: Tensor) -> Tensor:
         return self._product(self._with_whole_rows(dy_NO), True)
 
     def add_gradient(self, dy_NO: Tensor, x_NI: Tensor, into_OI: Tensor) -> None:
-        if self.width == self.num_outputs:
-            self._gradient(dy_NO, x_NI, into_OI, None, adds=True)
-        else:
-            into_OI += self._gradient(dy_NO, x_NI, self._new_gradient(), None)
+        to_WI = into_OI if self.width == self.num_outputs else self._new_gradient()
+        self._gradient(self._with_whole_rows(dy_NO), x_NI, to_WI, None, adds=to_WI is into_OI)
+        if to_WI is not into_OI:
+            into_OI += to_WI[: self.num_outputs]
 
-    def gradients(self, dy_NO: Tensor, x_NI: Tensor) -> tuple[Tensor, Tensor]:
-        sums_O = torch.empty(self.width)
-        return self._gradient(dy_NO, x_NI, self._new_gradient(), sums_O), sums_O[: self.num_outputs]
+    def gradients(self, dy_NO: Tensor, x_NI: Tensor, relu_NO: Tensor | None, has_dx: bool) -> Gradients:
+        if relu_NO is not None:
+            dy_NO = masked(dy_NO, relu_NO)
+        dy_NW, to_WI, sums_W = self._with_whole_rows(dy_NO), self._new_gradient(), torch.empty(self.width)
+        self._gradient(dy_NW, x_NI, to_WI, sums_W, adds=False)
+        dx_NI = self._product(dy_NW, True) if has_dx else None
+        return Gradients(dx_NI, to_WI[: self.num_outputs], sums_W[: self.num_outputs])
 
     def _new_gradient(self) -> Tensor:
         return torch.empty(self.width, self.num_inputs)
 
-    def _gradient(
-        self, dy_NO: Tensor, x_NI: Tensor, to_WI: Tensor, sums_W: Tensor | None, *, adds: bool = False
-    ) -> Tensor:
-        dy_NW, x_NI = self._with_whole_rows(dy_NO), x_NI.contiguous()
-        sizes = (len(dy_NO), self.width, self.num_inputs)
+    def _gradient(self, dy_NW: Tensor, x_NI: Tensor, to_WI: Tensor, sums_W: Tensor | None, *, adds: bool) -> None:
+        sizes = (len(dy_NW), self.width, self.num_inputs)
         call("tile_weight_gradient", dy_NW, dy_NW.stride(0), x_NI, x_NI.stride(0), to_WI, sums_W, adds, *sizes)
-        return to_WI[: self.num_outputs]
 
     def _product(self, x: Tensor, turned: bool, bias: Tensor | None = None, relu: bool = False) -> Tensor:
         rows, (inner, columns) = len(x), (self.num_inputs, self.width)[:: -1 if turned else 1]
-        if rows < BLOCK:
+        if rows < BLOCK:  # the fewest that it multiplies
             x = torch.nn.functional.pad(x, (0, 0, 0, BLOCK - rows))
-        elif x.stride(1) != 1:
-            x = x.contiguous()
+        x = x if x.stride(1) == 1 else x.contiguous()
         out = x.new_empty(len(x), columns)
         call("tile_product", x, x.stride(0), self._tiles(turned), bias, relu, out, columns, *out.shape, inner)
         return out[:rows]
@@ -138,7 +148,7 @@ class TileProducts:
     def _with_whole_rows(self, dy_NO: Tensor) -> Tensor:
         """dy_NW: the same, with zeros behind each row."""
         if self.width == self.num_outputs:
-            return dy_NO if dy_NO.stride(1) == 1 else dy_NO.contiguous()
+            return dy_NO.contiguous()
         return torch.nn.functional.pad(dy_NO, (0, self.width - self.num_outputs))
 
     def _tiles(self, turned: bool) -> Tensor:
@@ -160,9 +170,17 @@ def joined(parts: Sequence[Tensor], dtype: torch.dtype) -> Tensor:
     return cast[0] if len(cast) == 1 else torch.cat(cast)
 
 
+def masked(dy_NO: Tensor, relu_NO: Tensor) -> Tensor:
+    """dy where relu is above 0, else 0."""
+    dy_NO = dy_NO.contiguous()
+    to_NO = torch.empty_like(dy_NO)
+    call("relu_backward", dy_NO, relu_NO.contiguous(), dy_NO.dtype == torch.bfloat16, to_NO, dy_NO.numel())
+    return to_NO
+
+
 def _product(x_NI: Tensor, weight_OI: Tensor, bias_O: Tensor | None) -> Tensor:
-    if applies_to(x_NI, weight_OI) and multiplies(x_NI.dtype):
-        # without a bias torch takes oneDNN for bfloat16 by itself, and a faster call of it
-        if bias_O is not None or x_NI.dtype == torch.float32:
-            return torch.ops.mkldnn._linear_pointwise(x_NI, weight_OI, bias_O, "none", [], "")
+    # without a bias torch takes oneDNN for bfloat16 by itself, and a faster call of it
+    is_slow = bias_O is not None or x_NI.dtype == torch.float32
+    if is_slow and applies_to(x_NI, weight_OI) and multiplies(x_NI.dtype):
+        return torch.ops.mkldnn._linear_pointwise(x_NI, weight_OI, bias_O, "none", [], "")
     return torch.nn.functional.linear(x_NI, weight_OI, bias_O)

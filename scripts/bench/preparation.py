@@ -3,7 +3,8 @@
 Ours is the command `python -m mt.prepare` on a corpus that make_corpus.py writes: every pair is cleaned (deduplicated,
 too), the vocabulary trained, every pair encoded and stored. No peer has the same step. Eole has `build_vocab`, which
 reads and tokenizes every pair, with a vocabulary model that it is given, and counts pieces; the encoding is done anew
-in every training. JoeyNMT and transformers have none: they tokenize while they train, or leave it to the user.
+in every training. JoeyNMT and transformers have none: they tokenize while they train, or leave it to the user. Beside
+the commands, cleaning and encoding are measured in one process, by the time of the processor.
 `--pairs 10000 100000 1000000 10000000` goes to ten million: some 20 minutes a round, and 5 GB of disk.
 """
 
@@ -13,6 +14,7 @@ import argparse
 import json
 import re
 import sys
+import time
 from functools import partial
 from pathlib import Path
 
@@ -53,6 +55,43 @@ def prepare(pairs: int, work: Work) -> dict:
     return {"pairs_per_second": pairs / ended["seconds"], **ended, "stage_seconds": stages}
 
 
+def on_one_core(pairs: int, work: Work) -> dict:
+    """Pairs a second of the processor, of cleaning and of encoding, in one process."""
+    from mt.data.cleaning.clean import HeldOutPairs, clean_corpus
+    from mt.data.encode import Encoder
+    from mt.data.formats.text_files import TextFiles
+    from mt.data.held_out import HeldOut
+    from mt.data.settings import DataSettings
+    from mt.data.sources import Source
+    from mt.data.text_store import TextStore
+    from mt.data.tokenizer import TokenizerPair
+
+    folder, ours = made_corpus(pairs, work), work.folder / f"made-{pairs}-prepared"
+    done(our_command(folder, ours))  # nothing, if it was done
+    tokenizers = TokenizerPair.load(ours / "tokenizer")
+    empty(work.scratch)
+    train, valid = (
+        TextFiles(source=str(folder / f"{part}.{SOURCE}"), target=str(folder / f"{part}.{TARGET}"))
+        for part in ("train", "valid")
+    )
+    languages = {"source_language": SOURCE, "target_language": TARGET}
+    data = DataSettings(name="made", **languages, train=train, valid=valid, prepared=str(work.scratch))
+    held_out = HeldOutPairs([HeldOut.read("valid", valid)], data)
+    start = time.process_time()
+    clean_corpus(
+        Source(corpus=train), data.cleaning, languages=(SOURCE, TARGET), held_out=held_out, folder=work.scratch
+    )
+    cleaned = time.process_time()
+    text, encoder = TextStore(work.scratch), Encoder(tokenizers, data.max_pieces)
+    for block in text.blocks(range(len(text))):
+        encoder(block)
+    encoded = time.process_time()
+    return {
+        "cleaned_per_cpu_second": pairs / (cleaned - start),
+        "encoded_per_cpu_second": len(text) / (encoded - cleaned),
+    }
+
+
 def eole_build_vocab(pairs: int, work: Work) -> dict:
     """One measured `eole build_vocab`, with our vocabulary of the corpus. Raises Failure."""
     corpus, ours = made_corpus(pairs, work), work.folder / f"made-{pairs}-prepared"
@@ -82,8 +121,9 @@ def main() -> None:
     flags = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     flags.add_argument("--work", type=place, default=DEFAULT_WORK, help="where things are kept between the parts")
     flags.add_argument("--output", type=place, required=True, help="folder for the results")
-    flags.add_argument("--pairs", nargs="+", type=int, default=PAIRS, help="of the corpora that we prepare")
+    flags.add_argument("--pairs", nargs="*", type=int, default=PAIRS, help="of the corpora that we prepare")
     flags.add_argument("--eole-pairs", type=int, default=EOLE_PAIRS, help=f"of Eole's (default: {EOLE_PAIRS})")
+    flags.add_argument("--core-pairs", type=int, default=100_000, help="for one core alone (default: 100000)")
     flags.add_argument("--rounds", type=int, default=2, help="turns that every tool has (default: 2)")
     args = flags.parse_args()
 
@@ -92,12 +132,14 @@ def main() -> None:
     versions, left_out = environments.ready(["mt", "eole"], work)
     left_out |= {"joeynmt": "it tokenizes while it trains", "transformers": "it has no such step of its own"}
     results = Results(args.output / "preparation.json", args, versions=versions, left_out=left_out)
-    for pairs in [*args.pairs, args.eole_pairs]:
+    for pairs in filter(None, [*args.pairs, args.core_pairs, args.eole_pairs]):
         made_corpus(pairs, work)
     for number in range(1, args.rounds + 1):
         for pairs in args.pairs:
             results.measure(partial(prepare, pairs, work), number=number, tool="mt", pairs=pairs)
-        if "eole" in versions:
+        pairs = args.core_pairs
+        results.measure(partial(on_one_core, pairs, work), number=number, tool="one core", pairs=pairs)
+        if "eole" in versions and args.eole_pairs:
             pairs = args.eole_pairs
             results.measure(partial(eole_build_vocab, pairs, work), number=number, tool="eole", pairs=pairs)
     results.finish()

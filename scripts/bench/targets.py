@@ -121,7 +121,7 @@ def of_peers(parts: Parts, part: str, path: str, **how: str) -> list[float]:
     kinds &= {(run["tool"], run["precision"]) for run in runs if all(run[key] == value for key, value in how.items())}
     if not kinds:
         raise NotMeasured(part)
-    return [middle(parts, part, path, tool=tool, precision=precision, **how) for tool, precision in sorted(kinds)]
+    return [middle(parts, part, path, **{**how, "tool": tool, "precision": each}) for tool, each in sorted(kinds)]
 
 
 def share_of_limit(parts: Parts) -> float:
@@ -151,15 +151,8 @@ def beam_float32(parts: Parts) -> float:
 
 
 def a_core(stage: str) -> Callable[[Parts], float]:
-    """Pairs a second and core of a stage of preparation, of the largest corpus."""
-
-    def measured(parts: Parts) -> float:
-        sizes = [run["pairs"] for run in parts.get("preparation", {"runs": []})["runs"] if run["tool"] == "mt"]
-        pairs = max(sizes, default=0)
-        seconds = middle(parts, "preparation", f"stage_seconds.{stage}", tool="mt", pairs=pairs)
-        return pairs / seconds / parts["preparation"]["machine"]["cores"]
-
-    return measured
+    """Pairs a second of one core's time, of a stage of preparation."""
+    return lambda parts: middle(parts, "preparation", f"{stage}_per_cpu_second", tool="one core")
 
 
 CPU_SPEED = "target_tokens_per_cpu_second"
@@ -172,11 +165,22 @@ TARGETS = (
             two_threads(parts), "training", SPEED, tool="mt", precision="bfloat16", allocator="system"
         ),
     ),
-    Target("… divided by the fastest other tool's, as installed", 4, over_peers("training", allocator="system"), ".2f"),
+    Target(
+        "training `small`, bfloat16, divided by the fastest other tool's",
+        4,
+        over_peers("training", allocator="system"),
+        ".2f",
+    ),
     Target(
         "… divided by the fastest other tool's, with tcmalloc", 2.5, over_peers("training", allocator="tcmalloc"), ".2f"
     ),
-    Target("… peak memory divided by the least of the other tools", 0.5, lean, ".2f", at_most=True),
+    Target(
+        "training `small`, bfloat16, peak memory divided by the least of the other tools",
+        0.5,
+        lean,
+        ".2f",
+        at_most=True,
+    ),
     Target(
         "training `small`, float32, divided by the fastest other tool's",
         1.7,

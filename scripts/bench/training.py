@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -76,11 +77,15 @@ TOOLS = {
 
 @dataclass(frozen=True)
 class Window:
-    """What is measured: `seconds` of updates behind the warm-up, which is over when both its bounds are."""
+    """What is measured: `seconds` of updates behind the warm-up, which is over when both its bounds are.
+
+    `clock` counts them: "seconds" of the clock, or "cpu_seconds" of the processor.
+    """
 
     seconds: float
     warmup_updates: int
     warmup_seconds: float
+    clock: str = "seconds"
 
     def measured(self, rows: list[dict]) -> dict | None:
         """The speed, once there are enough updates."""
@@ -88,11 +93,11 @@ class Window:
             (
                 number
                 for number, row in enumerate(rows)
-                if number + 1 >= self.warmup_updates and row["seconds"] - rows[0]["seconds"] >= self.warmup_seconds
+                if number + 1 >= self.warmup_updates and row[self.clock] - rows[0][self.clock] >= self.warmup_seconds
             ),
             None,
         )
-        if first is None or rows[-1]["seconds"] - rows[first]["seconds"] < self.seconds:
+        if first is None or rows[-1][self.clock] - rows[first][self.clock] < self.seconds:
             return None
         start, end, updates = rows[first], rows[-1], len(rows) - 1 - first
         seconds, cpu_seconds, tokens = (end[name] - start[name] for name in ("seconds", "cpu_seconds", "target_tokens"))
@@ -225,7 +230,8 @@ def main() -> None:
     flags.add_argument("--warmup-seconds", type=float, default=4, help="at least, in each run (default: 4)")
     args = flags.parse_args()
 
-    work, window = Work(args.work), Window(args.seconds, args.warmup_updates, args.warmup_seconds)
+    clock = "cpu_seconds" if os.environ.get("OMP_NUM_THREADS") == "1" else "seconds"
+    work, window = Work(args.work), Window(args.seconds, args.warmup_updates, args.warmup_seconds, clock)
     begin(work)
     write_corpus(args.corpora, work)
     versions, left_out = environments.ready([TOOLS[name].environment for name in args.tools], work)

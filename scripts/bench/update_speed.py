@@ -16,7 +16,6 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from mt.data.batching import Cursor
-from mt.settings import config_folder
 from mt.training.assembly import Assembly, Parts
 from mt.training.distributed import Ranks
 
@@ -49,6 +48,7 @@ def main(updates: int, overrides: list[str]) -> None:
         "tokens_per_cpu_second": tokens / (time.process_time() - cpu),
         "tokens_per_second": tokens / (time.perf_counter() - wall),
         "loss": losses[-1],
+        "losses": losses,
         "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "threads": torch.get_num_threads(),
     }

@@ -3,7 +3,7 @@
 from contextlib import contextmanager
 
 from mt.kernels import library as kernels
-from mt.kernels.compiling import LEVELS, Code, compiled, load, processor_flags
+from mt.kernels.compiling import LEVELS, code_of, processor_flags
 from mt.kernels.library import Library, library_of
 
 HERE = [level.name for level in LEVELS if level.needs <= processor_flags()]
@@ -23,6 +23,4 @@ def at_level(name):
 
 
 def loaded(name) -> Library:
-    level = next(level for level in LEVELS if level.name == name)
-    path, compiler = compiled(level)
-    return library_of(Code(load(path), level.name, compiler))
+    return library_of(code_of(next(level for level in LEVELS if level.name == name)))

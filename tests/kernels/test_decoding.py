@@ -12,7 +12,7 @@ from mt.data.tokenizer import BOS, EOS
 from mt.inference.decodable import BANNED, SingleModel
 from mt.inference.searching import plan_of
 from mt.kernels import decoding
-from mt.kernels.compiling import LEVELS, Code, compiled, load, processor_flags
+from mt.kernels.compiling import LEVELS, code_of, processor_flags
 from mt.kernels.decoding import DenseModel, DenseSizes, Plan, can_translate
 from mt.search.beam import Beam
 from mt.search.greedy import Greedy
@@ -106,8 +106,7 @@ def assert_same(native, expected):
 @pytest.fixture
 def at_level(request, monkeypatch):
     """The native code is that of this instruction set."""
-    path, compiler = compiled(request.param)
-    code = Code(load(path), request.param.name, compiler)
+    code = code_of(request.param)
     monkeypatch.setattr(decoding, "code_or_reason", lambda: code)
     decoding.native.cache_clear()
     yield

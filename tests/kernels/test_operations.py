@@ -92,12 +92,12 @@ def test_a_residual_sum_drops_what_torch_drops_with_the_same_seed(level, dtype, 
 
 @levels
 @pytest.mark.parametrize("relu", [False, True], ids=["plain", "relu"])
-@pytest.mark.parametrize("sizes", [[5], [8, 3]], ids=str)
+@pytest.mark.parametrize("sizes, inputs", [([5], 6), ([8, 3], 6), ([64, 40], 32)], ids=str)
 @pytest.mark.parametrize("under_autocast", [False, True], ids=["float32", "autocast"])
-def test_products_of_several_layers(level, relu, sizes, under_autocast):
+def test_products_of_several_layers(level, relu, sizes, inputs, under_autocast):
     torch.manual_seed(0)
-    layers = [nn.Linear(6, size) for size in sizes]
-    inputs = [leaf(2, 9, 6), *[layer.weight for layer in layers], *[layer.bias for layer in layers]]
+    layers = [nn.Linear(inputs, size) for size in sizes]
+    inputs = [leaf(2, 20, inputs), *[layer.weight for layer in layers], *[layer.bias for layer in layers]]
     results = []
     for name, function in (("off", torch_linear), (level, linear)):
         with at_level(name), torch.autocast("cpu", dtype=torch.bfloat16, enabled=under_autocast):
@@ -107,7 +107,7 @@ def test_products_of_several_layers(level, relu, sizes, under_autocast):
 
 @levels
 @pytest.mark.parametrize("outputs", [[32], [96, 64], [64, 40]], ids=str)
-@pytest.mark.parametrize("rows, inputs", [(0, 32), (1, 64), (33, 96), (601, 32), (70, 2080)])
+@pytest.mark.parametrize("rows, inputs", [(0, 32), (1, 64), (33, 96), (1201, 32), (70, 2080)])
 def test_products_in_bfloat16_sum_in_float32(level, outputs, rows, inputs):
     torch.manual_seed(0)
     weights = [torch.randn(size, inputs) for size in outputs]
@@ -118,17 +118,23 @@ def test_products_in_bfloat16_sum_in_float32(level, outputs, rows, inputs):
     with at_level(level):
         of = products(weights, torch.bfloat16)
         assert isinstance(of, TileProducts) == (level == "amx")
-        ours = [of.forward(x, biases), of.forward(x, [], relu=True), of.backward(dy), *of.gradients(dy, x)]
+        relu = of.forward(x, [], relu=True)
+        ours = [of.forward(x, biases), relu, *of.gradients(dy, x, None, True), of.backward(dy)]
         of.add_gradient(dy, x, into)
+        of_masked = of.gradients(dy, x, relu, True)
         ours.append(into)
     plain = x.float() @ weight.T
-    gradient = dy.float().T @ x.float()
-    oracle = [plain + torch.cat(biases), plain.relu(), dy.float() @ weight, gradient, dy.float().sum(0), gradient + 1]
+    dx, gradient = dy.float() @ weight, dy.float().T @ x.float()
+    oracle = [plain + torch.cat(biases), plain.relu(), dx, gradient, dy.float().sum(0), dx, gradient + 1]
+    kept = dy.float() * (relu > 0)
+    ours += of_masked
+    oracle += [kept @ weight, kept.T @ x.float(), kept.sum(0)]
     close = {"rtol": 0.02, "atol": 0.02 * inputs**0.5}  # one rounding; two where the bias was rounded
     for one, other in zip(ours, oracle, strict=True):
         torch.testing.assert_close(one.float(), other, **close)
     if level == "amx":
-        torch.testing.assert_close(ours[3:], oracle[3:], rtol=1e-4, atol=1e-3)
+        for place in (3, 4, 6, 8, 9):
+            torch.testing.assert_close(ours[place], oracle[place], rtol=1e-4, atol=1e-3)
 
 
 @levels
@@ -172,7 +178,14 @@ def test_relu_passes_nan_on(level):
 @dtypes
 @pytest.mark.parametrize("masked", ["nothing", "padding", "future", "a row"])
 @pytest.mark.parametrize(
-    "B, H, G, T, S, K", [(2, 4, 4, 7, 5, 16), (3, 4, 2, 17, 19, 32), (1, 2, 1, 1, 33, 16), (2, 2, 2, 40, 40, 64)]
+    "B, H, G, T, S, K",
+    [
+        (2, 4, 4, 7, 5, 16),
+        (3, 4, 2, 17, 19, 32),
+        (1, 2, 1, 1, 33, 16),
+        (2, 2, 2, 40, 40, 64),
+        (2, 2, 1, 17, 35, 96),
+    ],
 )
 def test_attention(level, dtype, masked, B, H, G, T, S, K):
     torch.manual_seed(0)

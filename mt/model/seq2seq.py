@@ -69,12 +69,13 @@ class Seq2Seq(nn.Module):
         if tie not in TIES:
             raise ValueError(f"tie ({tie}) must be one of {', '.join(TIES)}")
         self.encoder = encoder(settings=layer)
-        self.beside = nn.ModuleDict({name: make(settings=layer) for name, make in (beside or {}).items()})
-        for name, other in self.beside.items():
+        made = {name: make(settings=layer) for name, make in (beside or {}).items()}
+        for name, other in made.items():
             if other.width != self.encoder.width:
                 raise ValueError(
                     f"beside.{name} ({other.width} wide) must be as wide as the encoder ({self.encoder.width})"
                 )
+        self.beside = nn.ModuleDict(made) if made else None  # None: a model of text has the modules that it always had
         if tie == "all" and self.encoder.reads_pieces and source_vocab_size != target_vocab_size:
             raise ValueError(
                 f"tie (all) needs one joint vocabulary, not {source_vocab_size} source and {target_vocab_size} target"
@@ -135,7 +136,7 @@ class Seq2Seq(nn.Module):
     @property
     def image(self) -> ImageEncoder | None:
         """The encoder of pictures; None for a model that sees none."""
-        found = self.beside["image"] if "image" in self.beside else None  # noqa: SIM401 (a ModuleDict has no get)
+        found = self.beside["image"] if self.beside is not None and "image" in self.beside else None
         assert found is None or isinstance(found, ImageEncoder)
         return found
 
@@ -147,7 +148,7 @@ class Seq2Seq(nn.Module):
         embedding = self.source_embedding
         embed = None if embedding is None else partial(embedding.read, places_BS=places_BS)
         recompute = self.recompute and self.training
-        if not self.beside:
+        if self.beside is None:
             return self.encoder(source, embed, recompute=recompute)
         memories = [
             self.encoder(part, embed, recompute=recompute)

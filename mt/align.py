@@ -57,7 +57,7 @@ def main(argv: list[str] | None = None) -> int:
         return import_module(f"mt.align_{arguments[0]}").main(arguments[1:])
     flags = parser().parse_args(arguments)
     check(flags)
-    from mt.evaluation.alignment_input import check_count, load_reverse, read, read_gold, read_trees
+    from mt.evaluation.alignment_input import check_count, load_reverse, read, read_gold, read_pictures, read_trees
 
     sources = read(flags.source)
     targets = read(flags.target) if flags.target else None
@@ -110,6 +110,8 @@ def main(argv: list[str] | None = None) -> int:
         lines.trees = read_trees(
             flags.trees, sources, flags.source, translator=aligner.translator, checkpoint=flags.checkpoint
         )
+    if flags.images:
+        lines.pictures, lines.boxes = read_pictures(flags.images, flags.boxes, sources, flags.source, aligner)
     with only_process(output.folder):
         remove_unfinished(output.folder)  # left by a process that was killed
         # it describes the other files, so it goes first and is written last
@@ -119,6 +121,12 @@ def main(argv: list[str] | None = None) -> int:
         if summary.alignment is not None:
             where = f"{summary.alignment.describe()}, {summary.alignment.direction}"
             print(f"{where}, sink mass {about['sink_mass']:.2f}")
+        about |= summary.of_pictures()
+        if "pointing" in about:
+            print(
+                f"pointing {about['pointing']:.1f} % of words in their boxes (chance {about['pointing_chance']:.1f} %),"
+                f" mass inside {about['mass_inside']:.1f} %, on the picture {about['mass_on_picture']:.1f} %"
+            )
         if gold:
             about |= summary.errors.to_json()
             print(summary.errors)
@@ -186,6 +194,15 @@ def parser() -> argparse.ArgumentParser:
     text.add_argument("--source", metavar="FILE", required=True, help="source sentences, - for standard input")
     text.add_argument("--target", metavar="FILE", help="their translations (default: the model's own)")
     add_gold(parser, text, prints=": prints AER, also by length and direction")
+    text.add_argument(
+        "--images", metavar="FILE", help="the picture of each line, a file name a line, for a model that sees"
+    )
+    text.add_argument(
+        "--boxes",
+        metavar="FILE",
+        help="where target words are in the pictures, '1:10,4,20,20' (word from 0, left, top, width, height): prints"
+        " how often the map of a word points into its boxes",
+    )
     add_tag(text)
     add_trees(text)
 
@@ -251,6 +268,7 @@ def parser() -> argparse.ArgumentParser:
         help=f"lines to draw (default: the first {PICTURES} in pictures, the first {SENTENCES} on the page)",
     )
 
+    parser.refuse_idle("--boxes", "without --images", lambda flags: not flags.images)
     parser.refuse_idle("--symmetrize", "without --reverse", lambda flags: not flags.reverse)
     for flag, drawn in (("--grid", ("png", "svg")), ("--limit", ("html", "png", "svg"))):
         parser.refuse_idle(

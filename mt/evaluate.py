@@ -39,8 +39,10 @@ log = logging.getLogger("mt.evaluate")
 def main(argv: list[str] | None = None) -> int:
     """The command; returns its exit code, raises ValueError or OSError for a user's mistakes."""
     flags = parser().parse_args(argv)
-    if not flags.hypotheses and not flags.source:
+    if not flags.hypotheses and not flags.source and not flags.images:
         raise ValueError("--source FILE is needed (or --hypotheses FILE, to score translations that exist already)")
+    if flags.images:
+        return evaluate_images(flags)
 
     from mt.data.formats.lines import read_lines
     from mt.evaluation.report import table, to_json
@@ -93,6 +95,38 @@ def main(argv: list[str] | None = None) -> int:
             f"\ntranslated {len(lines)} lines in {how['seconds']:.1f} s ({how['sentences_per_second']:.1f} sentences/s)"
             f" with {how['search']} on {how['device']}, {how['precision']}"
         )
+    return 0
+
+
+def evaluate_images(flags: argparse.Namespace) -> int:
+    """Captions pictures and scores them; returns the exit code."""
+    import json
+
+    from mt.checkpoint.steps import newest_run
+    from mt.evaluation.captions import as_table, check_flags, evaluate
+    from mt.evaluation.tokenization import ScoreSettings
+
+    check_flags(flags)
+    checkpoint = (flags.checkpoint or [str(newest_run())])[0]
+    tokenization = _tokenization(ScoreSettings(tokenize=flags.tokenize, ter=flags.ter), flags, checkpoint)
+    with whole_file(flags.output) if flags.output else nullcontext() as output:
+        scores, captions = evaluate(
+            checkpoint,
+            images=flags.images,
+            sources=flags.source,
+            references=flags.reference,
+            tag=flags.tag,
+            tokenization=tokenization,
+            with_another=flags.with_another_image,
+            beam_size=flags.beam_size,
+            length_penalty=flags.length_penalty,
+            batch_tokens=flags.batch_tokens,
+            device=flags.device,
+            precision=flags.precision,
+        )
+        if output:
+            output.writelines(f"{line}\n" for line in captions)
+    print(json.dumps(scores, indent=2) if flags.json else as_table(scores))
     return 0
 
 
@@ -235,6 +269,18 @@ def parser() -> argparse.ArgumentParser:
         default=[],
         help="score these translations instead of making them; repeat for several systems, the baseline first",
     )
+    text.add_argument(
+        "--images",
+        metavar="FILE",
+        help="pictures to caption, a file name a line (of a drawn scene, its text), with --reference; --source then"
+        " has the sentence beside each picture, if there is any. Reports BLEU-4, CIDEr-D and, of drawn scenes, how many"
+        " captions are true",
+    )
+    text.add_argument(
+        "--with-another-image",
+        action="store_true",
+        help="also the same with the picture of the next line: what the model does without the right one",
+    )
     text.add_argument("--output", metavar="FILE", help="keep the translations here")
 
     how = parser.add_argument_group("how it is translated")
@@ -334,6 +380,7 @@ def parser() -> argparse.ArgumentParser:
         parser.refuse_idle(
             f"--{name}", "with --hypotheses: they are scored as they are", lambda flags: flags.hypotheses
         )
+    parser.refuse_idle("--with-another-image", "without --images", lambda flags: not flags.images)
     no_resampling = "without --confidence or --paired", lambda flags: not (flags.confidence or flags.paired)
     for name in ("samples", "seed"):
         parser.refuse_idle(f"--{name}", *no_resampling)

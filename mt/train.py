@@ -125,6 +125,7 @@ def _make_validate(
         tokenization=tokenization,
         reference=reference,
         folder=folder,
+        language=assembly.parts.data.target_language,
     )
 
     def validate(model: Seq2Seq, *, step: int) -> Validation:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from mt.attention import (
     Average,
+    Axial,
     CausalMixer,
     Chunked,
     Dense,
@@ -38,6 +39,7 @@ from mt.attention import (
     Rectified,
     Relative,
     Sections,
+    Spatial,
     Ssru,
     Structured,
     Threshold,
@@ -75,6 +77,8 @@ VARIANTS: dict[str, Callable[..., Mixer]] = {
     "ssru": partial(Ssru, per="head"),
     "relative": Relative,
     "structured": Structured,
+    "spatial": Spatial,
+    "axial": Axial,
 }
 
 SOURCE = "I have not eaten the cake".split()

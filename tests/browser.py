@@ -5,7 +5,11 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
@@ -58,3 +62,32 @@ def in_colours(driver: webdriver.Chrome, scheme: str) -> None:
     wishes = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}
     features = [{"name": name, "value": value} for name, value in wishes.items()]
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+
+
+class Files(SimpleHTTPRequestHandler):
+    """A static host that notes the size of each file that it sends."""
+
+    def __init__(self, *given: Any, sent: list[int], **more: Any):
+        self.sent = sent
+        super().__init__(*given, **more)
+
+    def log_message(self, format: str, *values: Any) -> None:
+        """Says nothing."""
+
+    def copyfile(self, source: Any, outputfile: Any) -> None:
+        data = source.read()
+        self.sent.append(len(data))
+        outputfile.write(data)
+
+
+@contextmanager
+def static_host(folder: Path) -> Iterator[tuple[str, list[int]]]:
+    """The address of a static host of this folder on this machine, and the sizes of the files that it has sent."""
+    sent: list[int] = []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Files, sent=sent, directory=str(folder)))
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/", sent
+    finally:
+        server.shutdown()
+        server.server_close()

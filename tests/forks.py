@@ -16,7 +16,17 @@ from contextlib import suppress
 from typing import Any
 
 COMMANDS = (
-    *("align", "back_translate", "compare_attention", "compare_models", "distill", "doctor", "evaluate", "export"),
+    *(
+        "align",
+        "back_translate",
+        "caption",
+        "compare_attention",
+        "compare_models",
+        "distill",
+        "doctor",
+        "evaluate",
+        "export",
+    ),
     *("prepare", "prune", "quantize", "score", "serve", "shortlist", "train", "translate"),
 )
 LOADED_LATER = ("hydra", "matplotlib.figure", "omegaconf", "sacrebleu", "sentencepiece", "torch", "torch._dynamo")

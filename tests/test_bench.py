@@ -75,7 +75,7 @@ def test_speeds_are_medians_and_ratios_are_within_a_round(written, tmp_path):
     found = rows(text)
     assert found["Eole"] == ["1,500 (3.00)", "", "1,000", ""]  # of 3, 2 and 6
     assert found["**mt**"] == ["6,000", "500", "1,000", "1,000"]
-    assert found["… divided by the fastest other tool's, as installed"] == ["≥ 4.00", "4.00", "**1.00**"]
+    assert found["training `small`, bfloat16, divided by the fastest other tool's"] == ["≥ 4.00", "4.00", "**1.00**"]
     assert found["training `small`, bfloat16, target tokens/s"] == ["≥ 11,000", "6,000", "0.55 (missed)"]
     assert (
         "training `base`, bfloat16, divided by the fastest other tool's" not in found
@@ -135,11 +135,15 @@ def test_beside_busy_processes_a_share_is_of_what_a_fair_machine_leaves(written)
 def test_one_thread_counts_by_the_time_of_the_processor(written):
     runs = [{**trained("mt", 1, 100), "target_tokens_per_cpu_second": 800.0}]
     runs += [{**trained("eole", 1, 300), "target_tokens_per_cpu_second": 200.0}]
+    runs += [{**run, "precision": "float32", "target_tokens_per_cpu_second": 150.0} for run in runs]
     done, text = written(training=part(runs, machine={**MACHINE, "threads": "1"}))
     assert done.returncode == 0, done.stderr
     found = rows(text)
-    assert found["Eole"][0] == "200 (4.00)" and "training `small`, bfloat16, target tokens/s" not in found
-    assert found["… divided by the fastest other tool's, as installed"] == ["≥ 4.00", "4.00", "**1.00**"]
+    assert found["training `small`, float32, divided by the fastest other tool's"][1] == "1.00"
+    assert (
+        found["Eole"][:2] == ["150 (1.00)", "200 (4.00)"] and "training `small`, bfloat16, target tokens/s" not in found
+    )
+    assert found["training `small`, bfloat16, divided by the fastest other tool's"] == ["≥ 4.00", "4.00", "**1.00**"]
 
 
 def test_a_part_that_was_stopped_counts_with_its_rounds_and_is_named(written):

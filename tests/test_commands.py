@@ -17,9 +17,19 @@ from tests.children import run as run_fork
 
 ROOT = Path(__file__).resolve().parents[1]
 TOOLS = ["translate", "evaluate", "align", "score", "shortlist", "export", "serve", "back_translate", "distill"]
-TOOLS += ["prune", "quantize", "compare_models"]
+TOOLS += ["prune", "quantize", "compare_models", "caption"]
 HYDRA_COMMANDS = ["train", "prepare", "doctor", "compare_attention"]
-TAKES_LONG_TO_IMPORT = {"torch", "numpy", "matplotlib", "datasets", "sacrebleu", "sentencepiece", "hydra", "omegaconf"}
+TAKES_LONG_TO_IMPORT = {
+    "torch",
+    "numpy",
+    "matplotlib",
+    "datasets",
+    "sacrebleu",
+    "sentencepiece",
+    "hydra",
+    "omegaconf",
+    "PIL",
+}
 EXPERIMENTS = sorted(path.stem for path in (ROOT / "configs" / "experiment").glob("*.yaml"))
 
 
@@ -104,6 +114,7 @@ SAMPLING = {
 IDLE = {
     ("align", "--source s --output o"): {
         "--gold-base 1": ("without --gold", "--gold g"),
+        "--boxes b": ("without --images", "--images i"),
         "--reverse-tag <2de>": ("without --reverse", "--reverse r"),
         "--symmetrize union": ("without --reverse", "--reverse r"),
         "--grid all": ("without png or svg among --formats", "--formats json,svg"),
@@ -156,6 +167,7 @@ IDLE = {
         )
     }
     | {flag: ("without --confidence or --paired", "--confidence") for flag in ("--samples 500", "--seed 12345")}
+    | {"--with-another-image": ("without --images", "--images i")}
     | {flag: ("without comet among --metrics", "--metrics comet") for flag in ("--comet-model m", "--comet-python p")},
 }
 IDLE_BESIDE = {  # what makes them idle, where that is not the default

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from mt.alignment.alignment import Alignment, RawAttention
 from mt.alignment.links import Link
+from mt.alignment.regions import Box
 from mt.alignment.words import by_words
 
 GRID_COLUMNS = 4
@@ -28,6 +31,8 @@ class AlignedLine:
     alignment: Alignment | None = None
     forward: Alignment | None = None
     backward: Alignment | None = None
+    picture: np.ndarray | None = None
+    boxes: Sequence[Box] = ()  # gold, of target words in the picture
 
     def to_json(self, links: Iterable[Link]) -> dict[str, Any]:
         """A line of alignments.jsonl; links name their tokens beside their positions."""

@@ -22,6 +22,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mt.alignment.regions import Regions
+
 # L layers, H heads, T target pieces, S source pieces; "..." any leading axes
 
 SPECIAL_PIECES = frozenset({"<pad>", "<s>", "</s>"})
@@ -35,13 +37,24 @@ class RawAttention:
 
     `weights_LHTS`: one row per decoder step, including the one that predicts "</s>"; one column per source piece,
     including "</s>". `source_pieces` name the columns, `target_pieces` what each row predicts. Padding may follow on
-    both axes. `norms_LHS`: the lengths |f(x)| of the columns' values, needed for the signal `norms`.
+    both axes. `norms_LHS`: the lengths |f(x)| of the columns' values, needed for the signal `norms`. Where a picture is
+    seen, too, `regions_LHTR` are the weights of its `regions`; those of pieces then sum to less than one.
     """
 
     weights_LHTS: np.ndarray
     source_pieces: list[str]
     target_pieces: list[str]
     norms_LHS: np.ndarray | None = None
+    regions_LHTR: np.ndarray | None = None
+    regions: Regions | None = None
+
+    @property
+    def image_mass(self) -> float:
+        """The mean share of attention that lies on the picture; 0 without one."""
+        if self.regions_LHTR is None:
+            return 0.0
+        rows = [t for t, piece in enumerate(self.target_pieces) if piece not in SPECIAL_PIECES]
+        return float(self.regions_LHTR[:, :, rows].sum(axis=-1).mean()) if rows else 0.0
 
     def signal(self, name: str = "weights") -> np.ndarray:
         """weights_LHTS, or these times norms with rows summing to one. Raises ValueError for an unknown signal."""
@@ -68,7 +81,7 @@ class Alignment:
     `weights_TS`: one row per target token, one column per source token, no special pieces; a row sums to one, or is
     all zero when everything it held lay on the special columns. The tokens are pieces or words, as `unit` says.
     `layer` and `heads` count from 0. `signal` says what was read there. `sink_mass`: the mean mass that the dropped
-    columns (mostly "</s>") held.
+    columns (mostly "</s>") held; `image_mass`: the mean mass on a picture.
     `direction`: the translation direction of the model, such as "en-de", source first.
     """
 
@@ -82,6 +95,7 @@ class Alignment:
     unit: str = "pieces"
     signal: str = "weights"
     direction: str = "source-target"
+    image_mass: float = 0.0
 
     @classmethod
     def from_attention(
@@ -112,6 +126,7 @@ class Alignment:
             sink_mass=float(sink_mass),
             signal=signal,
             direction=direction,
+            image_mass=_image_mass(raw, layer, heads, shift),
         )
 
     def describe(self) -> str:
@@ -128,10 +143,18 @@ class Alignment:
             "signal": self.signal,
             "unit": self.unit,
             "sink_mass": round(self.sink_mass, 4),
+            **({"image_mass": round(self.image_mass, 4)} if self.image_mass else {}),
             "source": list(self.source_pieces),
             "target": list(self.target_pieces),
             "weights": [[round(float(weight), 4) for weight in row] for row in self.weights_TS],
         }
+
+
+def _image_mass(raw: RawAttention, layer: int, heads: Sequence[int], shift: int) -> float:
+    if raw.regions_LHTR is None:
+        return 0.0
+    rows = [t + shift for t, piece in enumerate(raw.target_pieces) if piece not in SPECIAL_PIECES]
+    return float(raw.regions_LHTR[layer, list(heads)][:, rows].sum(axis=-1).mean()) if rows else 0.0
 
 
 def describe(layer: int, heads: Sequence[int], shift: int, signal: str) -> str:

@@ -1,6 +1,7 @@
 """Attention on plain tensors, by torch alone: `from mt.attention import Dense`. A variant is a line here."""
 
 from mt.attention.average import Average as Average
+from mt.attention.axial import Axial as Axial
 from mt.attention.chunked import Chunked as Chunked
 from mt.attention.contract import CausalMixer as CausalMixer
 from mt.attention.contract import EncoderMixer as EncoderMixer
@@ -27,6 +28,7 @@ from mt.attention.rectified import Rectified as Rectified
 from mt.attention.relative import Relative as Relative
 from mt.attention.sections import Sections as Sections
 from mt.attention.source_facts import SourceFacts as SourceFacts
+from mt.attention.spatial import Spatial as Spatial
 from mt.attention.ssru import Ssru as Ssru
 from mt.attention.structured import Structured as Structured
 from mt.attention.threshold import Threshold as Threshold

@@ -21,19 +21,25 @@ from mt.attention.mask import real_keys
 
 @dataclass(frozen=True)
 class MixedSummary:
-    """Mixed keys and values of N sentences, which mixtures hold a key, and which keys are real (not padding)."""
+    """Mixed keys and values of N sentences, which mixtures hold a key, and which keys are real (not padding).
+
+    `mixing_NMS` is the mixing itself where it cannot be made of `real_NS` alone.
+    """
 
     k_NGMK: Tensor
     v_NGMK: Tensor
     mask_N11M: Tensor
     real_NS: Tensor
+    mixing_NMS: Tensor | None = None
 
     def __len__(self) -> int:
         """How many sentences there are."""
         return len(self.k_NGMK)
 
     def rows(self, index: Tensor) -> MixedSummary:
-        return MixedSummary(self.k_NGMK[index], self.v_NGMK[index], self.mask_N11M[index], self.real_NS[index])
+        mixing_NMS = None if self.mixing_NMS is None else self.mixing_NMS[index]
+        keys = self.k_NGMK[index], self.v_NGMK[index], self.mask_N11M[index], self.real_NS[index]
+        return MixedSummary(*keys, mixing_NMS)
 
 
 class MixedKeys(EncoderMixer, MemoryMixer):
@@ -78,7 +84,8 @@ class MixedKeys(EncoderMixer, MemoryMixer):
         return shares_NHUM @ repeat_heads(summary.v_NGMK, q_NHUK.shape[1])
 
     def _weights(self, q_NHUK: Tensor, summary: MixedSummary) -> Tensor:
-        return self._shares(q_NHUK, summary) @ self.mixing(summary.real_NS)[:, None]
+        mixing_NMS = self.mixing(summary.real_NS) if summary.mixing_NMS is None else summary.mixing_NMS
+        return self._shares(q_NHUK, summary) @ mixing_NMS[:, None]
 
     def _shares(self, q_NHUK: Tensor, summary: MixedSummary) -> Tensor:
         scores_NHUM = (q_NHUK * self.scale) @ repeat_heads(summary.k_NGMK, q_NHUK.shape[1]).transpose(-1, -2)

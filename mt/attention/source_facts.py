@@ -12,6 +12,7 @@ from torch import Tensor
 # B batch, S source length
 
 NO_PIECE = -1  # the id of a place that is no piece
+NO_REGION = -1  # row and column of a place that is no region of a picture
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,13 @@ class SourceFacts:
                  after it, and so on (int64)
     tree_distance_BSS  steps from the word of the first piece up its tree to the lowest word that is, or is above, the
                  word of the second; -1 where there is no such word (int8). Transposed: steps down to the second piece.
+    places_BS2   row and column of each region of a picture, from 0; -1 and -1 for a place that is no region (int64)
     """
 
     pieces_BS: Tensor | None = None
     segments_BS: Tensor | None = None
     tree_distance_BSS: Tensor | None = None
+    places_BS2: Tensor | None = None
 
     def of(self, names: Sequence[str]) -> dict[str, Any]:
         """The named fields, as keyword arguments for a mixer."""
@@ -40,18 +43,22 @@ class SourceFacts:
         A place of which something is not known has no piece, stands in sentence 0 and is in no tree.
         """
 
-        def side_by_side(name: str, unknown: int) -> Tensor | None:
+        def side_by_side(name: str, unknown: int, *more: int) -> Tensor | None:
             known = [getattr(one, name) for one in facts]
             if all(value is None for value in known):
                 return None
             filled = [
-                of.new_full(of.shape, unknown, dtype=torch.long) if value is None else value
+                of.new_full((*of.shape, *more), unknown, dtype=torch.long) if value is None else value
                 for value, of in zip(known, places, strict=True)
             ]
             return torch.cat(filled, dim=1)
 
         # the trees of one source say nothing of another, and only the encoder of each asks for them
-        return cls(side_by_side("pieces_BS", NO_PIECE), side_by_side("segments_BS", 0))
+        return cls(
+            side_by_side("pieces_BS", NO_PIECE),
+            side_by_side("segments_BS", 0),
+            places_BS2=side_by_side("places_BS2", NO_REGION, 2),
+        )
 
 
 UNKNOWN = SourceFacts()

@@ -12,6 +12,7 @@ from typing import Any
 from mt.checkpoint.migrations import lifted
 from mt.checkpoint.small_file import read_yaml
 from mt.data.document import DocumentSettings
+from mt.data.images.settings import ImageSettings
 from mt.terminal import escaped
 
 MAX_NUMBER = 1_000_000
@@ -29,6 +30,7 @@ class ModelCard:
     changes: list[Mapping[str, Any]] = field(default_factory=list)  # each a `_target_` called with the model
     max_pieces: int | None = None  # longest training source (data.max_pieces); None: not known
     document: DocumentSettings = field(default_factory=DocumentSettings)  # the context that it was trained with
+    images: ImageSettings | None = None  # how the pictures that it sees were prepared; None: it sees none
     reads_untagged: bool | None = None  # whether it was also trained on sources without a tag; None: not known
 
 
@@ -48,6 +50,7 @@ def described(folder: Path) -> ModelCard:
             changes=body["changes"],
             max_pieces=body["max_pieces"],
             document=DocumentSettings(**body["document"]),
+            images=None if body.get("images") is None else ImageSettings(**body["images"]),
             reads_untagged=body["reads_untagged"],
         )
         if card.reads_untagged not in (True, False, None):

@@ -33,6 +33,15 @@ MAY_CHANGE = (
 )
 
 
+# Settings that came later, with the value that changes nothing: a run without them began as if it had these.
+ADDED = {
+    "data.images._target_": "mt.data.images.settings.ImageSettings",
+    "data.images.size": 64,
+    "data.images.fit": "pad",
+    "data.images.folder": None,
+}
+
+
 def read_settings(run: Path) -> dict[str, Any]:
     """The settings of a run in the current format, and `begun`, the format in which its first start wrote them.
 
@@ -67,6 +76,7 @@ class Change:
 def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
     """Every setting that differs, by name, of settings in the current format (`mt.checkpoint.migrations`)."""
     before, now = dict(_flat(old)), dict(_flat(new))
+    before = {**{name: value for name, value in ADDED.items() if name in now}, **before}
     found = (Change(name, before.get(name), now.get(name)) for name in sorted(before.keys() | now.keys()))
     return [change for change in found if change.old != change.new]
 

@@ -89,6 +89,7 @@ def write_checkpoint(
             "max_pieces": card.max_pieces,
             "document": asdict(card.document),
             "reads_untagged": card.reads_untagged,
+            **({} if card.images is None else {"images": {"size": card.images.size, "fit": card.images.fit}}),
         }
         (new / "model.yaml").write_text(yaml_text(body), "utf-8")
         tokenizers.save(new)

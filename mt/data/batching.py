@@ -20,6 +20,7 @@ from mt.data.noise.settings import Noise
 from mt.data.pair import Pair
 from mt.data.permutation import mix, permuted
 from mt.data.plan import Plan, plan_batches
+from mt.data.rows import lengths, padded, pictures_of
 from mt.data.sampling import SubwordSampling
 from mt.data.sides import Keys, SideMaker
 from mt.data.source import Source, Text, moved
@@ -162,6 +163,9 @@ class TokenBatches:
 
     A corpus of more than 1,048,576 pairs is read in blocks of that many. One in shards is read shard by shard.
 
+    `extra_places` of each source count with its pieces: the regions of a picture. Captions of one picture share a
+    batch, so that it is encoded once.
+
     `guide` makes the batches' `guide_BTS` from their actual pieces, sampled ones too. `make_source` makes the encoder's
     input from pairs and pieces; without it, the input is the pieces.
     """
@@ -180,6 +184,7 @@ class TokenBatches:
         max_sentences: int | None = None,
         guide: Guiding | None = None,
         make_source: MakeSource | None = None,
+        extra_places: int = 0,
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
@@ -195,6 +200,7 @@ class TokenBatches:
         else:
             self.mixture.check(list(store.sources))
             needed = store.max_pair_pieces + 2  # EOS of the source, BOS or EOS of the target
+        needed += extra_places
         if max_tokens < needed:
             raise ValueError(
                 f"max_tokens ({max_tokens}) must be at least {needed}, the padded tokens of the longest pair; "
@@ -207,9 +213,10 @@ class TokenBatches:
         self.seed = seed
         self._make_sides = SideMaker(tokenizers, sampling or SubwordSampling(), noise or Noise())
         self.shuffle = shuffle
-        self.guide, self.make_source = guide, make_source
+        self.guide, self.make_source, self.extra_places = guide, make_source, extra_places
         self.rank, self.world_size = rank, world_size
         self._block: tuple[tuple[int, int, int], _Block] | None = None  # only the current one
+        self._short: dict[tuple[int, str], np.ndarray] = {}
 
     def read(self, cursor: Cursor, *, step: int = 0) -> tuple[Batch, Cursor]:
         """The batch at `cursor`, and the place after it; nothing before it is read.
@@ -268,7 +275,17 @@ class TokenBatches:
         return -(-sum(self._draws(self._store, stage).values()) // BLOCK_PAIRS) if self.shuffle else 1
 
     def _draws(self, store: Store, stage: int) -> dict[str, int]:
-        return self.mixture.draws(stage, {name: len(numbers) for name, numbers in store.sources.items()})
+        return self.mixture.draws(stage, {name: len(self._open_to(store, stage, name)) for name in store.sources})
+
+    def _open_to(self, store: Store, stage: int, name: str) -> range | np.ndarray:
+        """The numbers of a source's pairs that a stage may draw, in rising order."""
+        longest, numbers = self.mixture.longest(stage), store.sources[name]
+        if longest is None:
+            return numbers
+        if (longest, name) not in self._short:
+            is_short = store.target_lengths[numbers.start : numbers.stop] <= longest
+            self._short[longest, name] = numbers.start + np.flatnonzero(is_short)
+        return self._short[longest, name]
 
     def _open(self, cursor: Cursor) -> _Block:
         place = (cursor.stage, cursor.epoch, cursor.block) if self.shuffle else (0, 0, 0)
@@ -288,11 +305,12 @@ class TokenBatches:
             store = self._store
             pairs = self._drawn(store, stage, epoch, number) if self.shuffle else np.arange(len(store))
         plan = plan_batches(
-            _lengths(store.source_index, pairs) + 1,  # EOS
-            _lengths(store.target_index, pairs) + 1,  # BOS going in, EOS coming out
+            lengths(store.source_index, pairs) + 1 + self.extra_places,  # EOS
+            lengths(store.target_index, pairs) + 1,  # BOS going in, EOS coming out
             max_tokens=self.max_tokens,
             max_sentences=self.max_sentences,
             rng=np.random.default_rng([self.seed, stage, epoch, number]) if self.shuffle else None,
+            together=pictures_of(store, pairs),
         )
         return _Block(store, pairs, plan)
 
@@ -300,14 +318,15 @@ class TokenBatches:
         """The pairs of a block, in rising order: its part of what the epoch draws from each source."""
         num_blocks, chosen = self._num_blocks(stage), []
         for source, (name, draws) in enumerate(self._draws(store, stage).items()):
-            numbers = store.sources[name]
+            numbers = self._open_to(store, stage, name)
             first, last = (epoch * draws + draws * part // num_blocks for part in (block, block + 1))
             drawn = np.arange(first, last)
             for time in range(first // len(numbers), -(-last // len(numbers))):  # another order each time
                 places = drawn[drawn // len(numbers) == time] - time * len(numbers)
                 is_all = len(places) == len(numbers)  # order does not matter: they are sorted below
                 key = (self.seed, stage, source, time)
-                chosen.append(numbers.start + (places if is_all else permuted(places, len(numbers), key)))
+                places = places if is_all else permuted(places, len(numbers), key)
+                chosen.append(numbers.start + places if isinstance(numbers, range) else numbers[places])
         return np.sort(np.concatenate(chosen))
 
     def _batch(self, block: _Block, cursor: Cursor) -> Batch:
@@ -320,13 +339,13 @@ class TokenBatches:
         linked = None if self.guide is None else self.guide.linked
         needs_texts = self.guide is not None or self.make_source is not None
         source, target, pairs = self._make_sides(block.store, numbers, keys, needs_texts=needs_texts, linked=linked)
-        source_BS, target_out_BT = _padded(*source, last=EOS), _padded(*target, last=EOS)
+        source_BS, target_out_BT = padded(*source, last=EOS), padded(*target, last=EOS)
         pieces = Text(torch.from_numpy(source_BS))
         guide = None if self.guide is None else torch.from_numpy(self.guide(pairs, source_BS, target_out_BT))
         read = pieces if self.make_source is None else self.make_source(numbers, pairs, pieces)
         batch = Batch(
             source=read,
-            target_in_BT=torch.from_numpy(_padded(*target, first=BOS)),
+            target_in_BT=torch.from_numpy(padded(*target, first=BOS)),
             target_out_BT=torch.from_numpy(target_out_BT),
             num_tokens=int(target.lengths_B.sum()) + len(numbers),
             indices=torch.from_numpy(numbers.astype(np.int64)),
@@ -348,20 +367,3 @@ class _Block:
     store: Store
     pairs: np.ndarray
     plan: Plan
-
-
-def _lengths(index: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-    return index[numbers + 1] - index[numbers]
-
-
-def _padded(flat: np.ndarray, lengths: np.ndarray, *, first: int | None = None, last: int | None = None) -> np.ndarray:
-    """Rows of ids, right-padded, each with one more id at its start (`first`) or at its end (`last`)."""
-    rows = np.full((len(lengths), int(lengths.max()) + 1), PAD, dtype=np.int64)
-    is_real = np.arange(rows.shape[1]) < lengths[:, None]
-    if first is not None:
-        rows[:, 0] = first
-        rows[:, 1:][is_real[:, :-1]] = flat
-    if last is not None:
-        rows[is_real] = flat
-        rows[np.arange(len(lengths)), lengths] = last
-    return rows

@@ -10,18 +10,20 @@ import numpy as np
 
 from mt.data.pair import Pair
 
-OPTIONAL = ("links", "tree")
+READ = ("links", "tree", "image", "boxes")  # that a corpus may have beside its sentences
+OPTIONAL = (*READ, "picture")  # the last one: its number in the picture store beside the text
 COLUMNS = ("source", "target", *OPTIONAL)
 BLOCK_PAIRS = 16384  # large enough that the overhead per block is small, and small in memory
 BLOCK_CHARACTERS = 1 << 23  # also ends a block, since sentences can be long
+PICTURE_CHARACTERS = 4096  # that a picture counts for: a block of them fits in memory, too
 
 
 @dataclass(frozen=True)
 class Block:
     """Columns of as many lines as there are pairs, each line in UTF-8 and ended by "\\n".
 
-    `links` is None where no pair has any, and so is `tree`; an empty line means a pair without. A line end inside
-    a sentence becomes a blank.
+    An optional column is None where no pair has any of it; an empty line means a pair without. A line end inside a
+    sentence becomes a blank.
     """
 
     num_pairs: int
@@ -29,42 +31,40 @@ class Block:
     target: bytes
     links: bytes | None = None
     tree: bytes | None = None
+    image: bytes | None = None
+    boxes: bytes | None = None
+    picture: bytes | None = None
 
     def __len__(self) -> int:
         return self.num_pairs
 
     @classmethod
-    def of(
-        cls,
-        sources: Sequence[str],
-        targets: Sequence[str],
-        links: Sequence[str] | None,
-        tree: Sequence[str] | None = None,
-    ) -> Block:
+    def of(cls, sources: Sequence[str], targets: Sequence[str], **optional: Sequence[str] | None) -> Block:
         """The block of pairs, from their columns."""
-        known = (None if lines is None else joined(lines) for lines in (links, tree))
-        return cls(len(sources), joined(sources), joined(targets), *known)
+        known = {name: None if lines is None else joined(lines) for name, lines in optional.items()}
+        return cls(len(sources), joined(sources), joined(targets), **known)
 
     @classmethod
     def of_pairs(cls, pairs: Sequence[Pair]) -> Block:
         """The block of these pairs."""
-        sources, targets, links, _, tree = zip(*pairs, strict=True)
-        return cls.of(
-            sources, targets, *([one or "" for one in known] if any(known) else None for known in (links, tree))
-        )
+        columns = {name: [getattr(pair, name) or "" for pair in pairs] for name in READ}
+        known = {name: lines if any(lines) else None for name, lines in columns.items()}
+        return cls.of([pair.source for pair in pairs], [pair.target for pair in pairs], **known)
 
     def lines(self, column: str) -> list[str]:
-        """The sentences of a column; links and tree where none are known are empty."""
+        """The lines of a column; of an optional one that is not known, empty."""
         text = getattr(self, column)
         return [""] * self.num_pairs if text is None else text.decode("utf-8").split("\n")[:-1]
 
-    def rows(self) -> Iterator[tuple[str, str, str, str]]:
-        """Source, target, links and tree of one pair after the other."""
-        return zip(*map(self.lines, COLUMNS), strict=True)
-
     def pairs(self) -> Iterator[Pair]:
-        """The pairs one by one."""
-        return (Pair(source, target, links or None, tree=tree or None) for source, target, links, tree in self.rows())
+        """The pairs one by one, without their pictures."""
+        for source, target, *optional in zip(*map(self.lines, ("source", "target", *READ)), strict=True):
+            yield Pair(source, target, **{name: value or None for name, value in zip(READ, optional, strict=True)})
+
+    def with_column(self, name: str, lines: Sequence[str]) -> Block:
+        """The same pairs with another column."""
+        columns = {column: getattr(self, column) for column in COLUMNS}
+        return Block(len(self), **{**columns, name: joined(lines)})
 
     def raw_lines(self, column: str) -> list[bytes]:
         """The lines of a column as stored, without their ends."""
@@ -113,7 +113,7 @@ def in_blocks(pairs: Iterable[Pair]) -> Iterator[list[Pair]]:
         block, characters = [], 0
         for pair in islice(pairs, BLOCK_PAIRS):
             block.append(pair)
-            characters += len(pair.source) + len(pair.target)
+            characters += len(pair.source) + len(pair.target) + (PICTURE_CHARACTERS if pair.image else 0)
             if characters > BLOCK_CHARACTERS:
                 break
         if not block:

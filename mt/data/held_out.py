@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from mt.data.formats.lines import in_one_line
+from mt.data.images.store import FOLDER as PICTURES
+from mt.data.images.store import DecodedPicture, Pictures
 from mt.data.pair import Pair
-from mt.data.whole_folder import write_whole
+from mt.data.whole_folder import whole_folder, write_whole
 
 
 @dataclass(frozen=True)
 class HeldOut:
     """Sentences to translate, their references, and gold alignments (Pharaoh) where every pair has one.
 
-    `trees` are the sources' trees (`mt.data.pair.Pair`) where any has one, empty lines where one has none.
+    `trees` are the sources' trees (`mt.data.pair.Pair`) where any has one, empty lines where one has none; `images` the
+    names of pictures, `boxes` those of target words in the prepared `pictures`.
     """
 
     name: str
@@ -23,55 +26,98 @@ class HeldOut:
     targets: list[str]
     links: list[str] | None = None
     trees: list[str] | None = None
+    images: list[str] | None = None
+    boxes: list[str] | None = None
+    pictures: Pictures | None = None
 
     def __len__(self) -> int:
         return len(self.sources)
 
     def pairs(self) -> list[Pair]:
         """The same as pairs."""
-        nothing = [None] * len(self)
-        columns = (self.sources, self.targets, self.links or nothing, self.trees or nothing)
-        rows = zip(*columns, strict=True)
-        return [Pair(source, target, links, tree=tree or None) for source, target, links, tree in rows]
+        none = [None] * len(self)
+        columns = (self.links or none, self.trees or none, self.images or none, self.boxes or none)
+        rows = zip(self.sources, self.targets, *columns, self.pictures or none, strict=True)
+        return [
+            Pair(source, target, links, tree=tree or None, image=image or None, boxes=boxes or None, picture=picture)
+            for source, target, links, tree, image, boxes, picture in rows
+        ]
 
     @classmethod
-    def read(cls, name: str, pairs: Iterable[Pair]) -> HeldOut:
+    def read(cls, name: str, pairs: Iterable[Pair], decode: Callable[[str], DecodedPicture] | None = None) -> HeldOut:
         """All pairs of a corpus; a line end inside a sentence becomes a blank, because one line is one sentence.
 
-        Raises ValueError for a pair that could not be read: nothing is dropped from a held-out set.
+        `decode` reads the pictures that pairs name; None: they are left out. Raises ValueError for a pair that could
+        not be read: nothing is dropped from a held-out set.
         """
-        listed = []
+        listed: list[Pair] = []
+        pictures = Pictures()
         for pair in pairs:
             if pair.fault is not None:
                 raise ValueError(pair.fault.message)
-            listed.append(pair._replace(source=in_one_line(pair.source), target=in_one_line(pair.target)))
+            pair = pair._replace(source=in_one_line(pair.source), target=in_one_line(pair.target))
+            decoded = None
+            if pair.image and decode is not None:
+                try:
+                    decoded = decode(pair.image)
+                    pair = pair._replace(boxes=decoded.boxes(pair.boxes) if pair.boxes else None)
+                except ValueError as error:
+                    raise ValueError(f"data.{name}, line {len(listed) + 1}: {error}") from None
+            pictures.add(decoded)
+            listed.append(pair)
         if not listed:
             raise ValueError(f"data.{name}: the corpus has no pair")
-        sources, targets, links, _, trees = (list(column) for column in zip(*listed, strict=True))
-        known = [tree or "" for tree in trees] if any(trees) else None
-        return cls(name, sources, targets, None if None in links else links, known)
+        links = [pair.links for pair in listed]
+        of_others = ([getattr(pair, of) or "" for pair in listed] for of in ("tree", "image", "boxes"))
+        trees, images, boxes = (lines if any(lines) else None for lines in of_others)
+        known = [line for line in links if line is not None]
+        return cls(
+            name,
+            [pair.source for pair in listed],
+            [pair.target for pair in listed],
+            links=known if len(known) == len(links) else None,
+            trees=trees,
+            images=None if decode is None else images,
+            boxes=None if decode is None or images is None else boxes,
+            pictures=None if decode is None or images is None else pictures,
+        )
 
     def save(self, folder: str | Path, source_language: str, target_language: str) -> list[str]:
-        """Writes NAME.SOURCE, NAME.TARGET and, when known, NAME.align and NAME.tree; returns the file names."""
+        """Writes NAME.SOURCE, NAME.TARGET, and what else is known; returns the names of files and folders."""
         columns = {source_language: self.sources, target_language: self.targets}
         if self.links is not None:
             columns["align"] = self.links
         if self.trees is not None:
             columns["tree"] = self.trees
+        columns |= {name: lines for name, lines in (("image", self.images), ("boxes", self.boxes)) if lines is not None}
         for ending, lines in columns.items():
             write_whole(Path(folder) / f"{self.name}.{ending}", "".join(line + "\n" for line in lines))
-        return [f"{self.name}.{ending}" for ending in columns]
+        written = [f"{self.name}.{ending}" for ending in columns]
+        if self.pictures is not None:
+            with whole_folder(Path(folder) / f"{self.name}.{PICTURES}") as new:
+                self.pictures.save(new)
+            written.append(f"{self.name}.{PICTURES}")
+        return written
 
     @classmethod
     def load(cls, folder: str | Path, name: str, source_language: str, target_language: str) -> HeldOut:
         """Reads what `save` wrote."""
         folder = Path(folder)
-        known = (folder / f"{name}.{ending}" for ending in ("align", "tree"))
+        pictures = folder / f"{name}.{PICTURES}"
+
+        def lines(ending: str) -> list[str] | None:
+            path = folder / f"{name}.{ending}"
+            return _saved_lines(path) if path.is_file() else None
+
         return cls(
             name,
             _saved_lines(folder / f"{name}.{source_language}"),
             _saved_lines(folder / f"{name}.{target_language}"),
-            *(_saved_lines(path) if path.is_file() else None for path in known),
+            links=lines("align"),
+            trees=lines("tree"),
+            images=lines("image"),
+            boxes=lines("boxes"),
+            pictures=Pictures.load(pictures) if pictures.is_dir() else None,
         )
 
 

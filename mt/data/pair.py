@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from mt.data.images.picture import Picture
 
 
 class Fault(NamedTuple):
@@ -25,6 +28,9 @@ class Pair(NamedTuple):
     `links` is in Pharaoh format, "0-0 1-2": source position, target position, counting blank-separated words from 0.
     `tree` is a number for each blank-separated word of the source, "2 3 0": the position of its head in a dependency
     tree, counted from 1, or 0 for a root, as CoNLL has it.
+    `image` names a picture that belongs to the pair: a file, or the text of a drawn scene. `boxes` say where in it the
+    words of the target are: "1:10,4,20,20 2:10,4,20,20", the word counted from 0, then left, top, width and height in
+    pixels. `picture` is the picture itself, once it is decoded (`mt.data.images`).
     With a `fault` the texts are not sentences but the readable parts, for messages: never train or score on them.
     """
 
@@ -33,6 +39,9 @@ class Pair(NamedTuple):
     links: str | None = None
     fault: Fault | None = None
     tree: str | None = None
+    image: str | None = None
+    boxes: str | None = None
+    picture: Picture | None = None
 
     @property
     def texts(self) -> tuple[str, str]:

@@ -24,6 +24,15 @@ class Plan:
         """The number of batches."""
         return len(self.starts) - 1
 
+    def of_members(self, members: np.ndarray, sizes: np.ndarray) -> Plan:
+        """The plan of the pairs, from that of groups: group g has the next sizes[g] of `members`."""
+        ends = sizes.cumsum()
+        of_groups = sizes[self.order]
+        firsts = np.repeat(ends[self.order] - of_groups, of_groups)
+        within = np.arange(len(members)) - np.repeat(of_groups.cumsum() - of_groups, of_groups)
+        starts = np.concatenate([[0], of_groups.cumsum()])[self.starts]
+        return Plan(members[firsts + within], starts)
+
     def batch(self, number: int) -> np.ndarray:
         """The places of the pairs of one batch."""
         return self.order[self.starts[number] : self.starts[number + 1]]
@@ -36,14 +45,36 @@ def plan_batches(
     max_tokens: int,
     max_sentences: int | None,
     rng: np.random.Generator | None,
+    together: np.ndarray | None = None,
 ) -> Plan:
     """Every pair in exactly one batch, B * (S + T) <= max_tokens, pairs of similar length together.
 
     Lengths count EOS (or BOS). With `rng`, pairs of nearly equal length are combined at random and the batches come in
-    random order; without, the order is by length.
+    random order; without, the order is by length. Pairs with the same number in `together` (captions of one picture)
+    share a batch, which may exceed the budget if they alone do.
     """
+    if together is not None:
+        _, of_pair, sizes = np.unique(together, return_inverse=True, return_counts=True)
+        members, ends = np.argsort(of_pair, kind="stable"), sizes.cumsum()
+        source, target = (np.maximum.reduceat(one[members], ends - sizes) for one in (source_lengths, target_lengths))
+        plan = _plan(source, target, sizes, max_tokens=max_tokens, max_sentences=max_sentences, rng=rng)
+        return plan.of_members(members, sizes)
+    return _plan(source_lengths, target_lengths, None, max_tokens=max_tokens, max_sentences=max_sentences, rng=rng)
+
+
+def _plan(
+    source_lengths: np.ndarray,
+    target_lengths: np.ndarray,
+    sizes: np.ndarray | None,
+    *,
+    max_tokens: int,
+    max_sentences: int | None,
+    rng: np.random.Generator | None,
+) -> Plan:
+    """The plan of groups of `sizes` pairs that are not divided; None: of single pairs."""
     order = _by_length(source_lengths, target_lengths, rng)
-    starts = _batch_starts(source_lengths[order], target_lengths[order], max_tokens, max_sentences)
+    sizes = None if sizes is None else sizes[order]
+    starts = _batch_starts(source_lengths[order], target_lengths[order], max_tokens, max_sentences, sizes)
     if rng is None:
         return Plan(order, starts)
     shuffled = rng.permutation(len(starts) - 1)
@@ -64,7 +95,11 @@ def _by_length(source_lengths: np.ndarray, target_lengths: np.ndarray, rng: np.r
 
 
 def _batch_starts(
-    source_lengths: np.ndarray, target_lengths: np.ndarray, max_tokens: int, max_sentences: int | None
+    source_lengths: np.ndarray,
+    target_lengths: np.ndarray,
+    max_tokens: int,
+    max_sentences: int | None,
+    sizes: np.ndarray | None = None,
 ) -> np.ndarray:
     starts = [0]
     while (start := starts[-1]) < len(source_lengths):
@@ -72,7 +107,9 @@ def _batch_starts(
         window = slice(start, start + max_tokens // int(source_lengths[start] + target_lengths[start]))
         longest_source = np.maximum.accumulate(source_lengths[window])
         longest_target = np.maximum.accumulate(target_lengths[window])
-        padded_tokens = np.arange(1, len(longest_source) + 1) * (longest_source + longest_target)
-        fitting = int(np.searchsorted(padded_tokens, max_tokens, side="right"))
-        starts.append(start + (fitting if max_sentences is None else min(fitting, max_sentences)))
+        counts = np.arange(1, len(longest_source) + 1) if sizes is None else sizes[window].cumsum()
+        fitting = int(np.searchsorted(counts * (longest_source + longest_target), max_tokens, side="right"))
+        if max_sentences is not None:
+            fitting = min(fitting, int(np.searchsorted(counts, max_sentences, side="right")))
+        starts.append(start + max(1, fitting))
     return np.asarray(starts)

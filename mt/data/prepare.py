@@ -25,6 +25,8 @@ from mt.data.document import apart
 from mt.data.encode import encode_train, write_store
 from mt.data.fingerprint import fingerprint_of
 from mt.data.held_out import HeldOut
+from mt.data.images.decode import PictureReader
+from mt.data.images.settings import ImageSettings
 from mt.data.ledger import Ledger
 from mt.data.lock import alone
 from mt.data.settings import DataSettings
@@ -34,7 +36,7 @@ from mt.data.sources import sources_of, tags_of
 from mt.data.store import Store
 from mt.data.text_store import TextStore, write_text_store
 from mt.data.tokenizer import TokenizerPair, TokenizerSettings, train_tokenizers
-from mt.data.whole_folder import remove_unfinished, whole_folder, write_whole, written_name
+from mt.data.whole_folder import remove_unfinished, remove_whole, whole_folder, write_whole, written_name
 
 log = logging.getLogger(__name__)
 
@@ -159,6 +161,8 @@ def _fingerprints(
     """A fingerprint per stage; each includes the one before, so that a change also rebuilds later stages."""
     tests = {name: test.fingerprint() for name, test in data.tests.items()}
     clean_inputs = [data.train.fingerprint(), data.valid.fingerprint(), tests, data.cleaning, data.keep_shards is None]
+    if data.images != ImageSettings():  # else as in versions that knew no pictures
+        clean_inputs.append(data.images)
     cleaned = fingerprint_of(version, clean_inputs, data.source_language, data.target_language)
     trained = fingerprint_of(cleaned, tokenizer if kept is None else kept.digests())
     return {"clean": cleaned, "tokenizer": trained, "encode": fingerprint_of(trained, data.max_pieces)}
@@ -171,7 +175,8 @@ def _clean(data: DataSettings, folder: Path, old_files: list[str], num_processes
     warnings = [line for source in sources for line in skipped_rules(data.cleaning, *source.languages(languages))]
     for line in dict.fromkeys(warnings):
         log.warning("%s", line)
-    held_out = [HeldOut.read("valid", data.valid), *(HeldOut.read(name, test) for name, test in data.tests.items())]
+    parts = {"valid": data.valid, **data.tests}
+    held_out = [HeldOut.read(name, corpus, PictureReader(data.images)) for name, corpus in parts.items()]
     with whole_folder(folder / "clean") as new:
         (new / "train").mkdir()
         (new / "valid").mkdir()
@@ -181,6 +186,7 @@ def _clean(data: DataSettings, folder: Path, old_files: list[str], num_processes
             languages=languages,
             held_out=HeldOutPairs(held_out, data),
             folder=new / "train",
+            images=data.images,
             num_processes=num_processes,
         )
         _report("cleaned", ledger.num_in, start)
@@ -191,6 +197,8 @@ def _clean(data: DataSettings, folder: Path, old_files: list[str], num_processes
         files = [file for part in held_out for file in part.save(folder, *languages)]
         for file in set(old_files) - set(files):
             if Path(file).name == file:  # the record is untrusted: delete nothing outside of the folder
+                if (folder / file).is_dir():
+                    remove_whole(folder / file)
                 (folder / file).unlink(missing_ok=True)
     return files
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from mt.data.cleaning.settings import CleaningSettings
 from mt.data.document import DocumentSettings, in_documents
+from mt.data.images.settings import ImageSettings
 from mt.data.pair import Corpus
 
 MOST_PIECES = 1_000_000  # of a sentence; a checkpoint refuses more
@@ -25,6 +26,7 @@ class DataSettings:
     tests: Mapping[str, Corpus] = field(default_factory=dict)  # by name; their files are named after it: test.en
     cleaning: CleaningSettings = field(default_factory=CleaningSettings)
     document: DocumentSettings = field(default_factory=DocumentSettings)  # context of each source sentence
+    images: ImageSettings = field(default_factory=ImageSettings)  # how pictures are prepared, where a corpus has any
     max_pieces: int = 256  # longer training pairs, on either side, are dropped and counted; BOS and EOS not counted
     keep_shards: int | None = None  # prepare each training file when it is needed, and keep this many
     prepared: str  # folder for prepared files

@@ -95,6 +95,7 @@ class ShardMaker:
             languages=languages,
             held_out=HeldOutPairs(held_out, data),
             folder=folder / "clean" / "train",
+            images=data.images,
             num_processes=num_processes,
         )
         ledger.save(folder / "clean" / "ledger.json")

@@ -7,7 +7,7 @@ encoder that reads it (`mt.model.encoder.SourceEncoder`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -34,6 +34,11 @@ class Source(Protocol):
     @property
     def padded_length(self) -> int:
         """S: places of each source, padding included; the encoder's memory and time grow with it."""
+        ...
+
+    @property
+    def parts(self) -> Mapping[str, Source]:
+        """The sources that it is made of, by the names of the encoders that read them; itself if it is one."""
         ...
 
     def rows(self: Kind, rows: Rows) -> Kind:
@@ -81,6 +86,10 @@ class Text:
     @property
     def padded_length(self) -> int:
         return self.ids_BS.shape[1]
+
+    @property
+    def parts(self) -> Mapping[str, Source]:
+        return {"text": self}
 
     def pieces(self) -> list[list[int]]:
         """The ids of each sentence with its EOS, without padding."""

@@ -116,7 +116,7 @@ def with_tag(pair: Pair, tag: str | None) -> Pair:
     if tag is None:
         return pair
     return pair._replace(
-        source=f"{tag} {pair.source}",
+        source=f"{tag} {pair.source}".rstrip(),  # of a picture there is nothing else
         links=pair.links and moved_links(pair.links),
         tree=pair.tree and moved_tree(pair.tree),
     )
@@ -146,6 +146,6 @@ def moved_tree(tree: str, before: int = 1, after: int = 0) -> str:
 def without_tag(source: str, tags: Sequence[str]) -> str:
     """A source sentence without its tag, if it begins with one of these."""
     for tag in tags:
-        if source.startswith(f"{tag} "):
+        if source == tag or source.startswith(f"{tag} "):
             return source[len(tag) + 1 :]
     return source

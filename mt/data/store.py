@@ -53,6 +53,12 @@ class Store:
         """Pieces of every target, without BOS and EOS."""
         return np.diff(self.target_index).astype(np.int32)
 
+    @cached_property
+    def picture_numbers(self) -> np.ndarray | None:
+        """For each pair the number of its picture, -1 for none; None where no pair has any."""
+        numbers = self._text.picture_numbers()
+        return None if numbers is None else numbers[self._lines]
+
     def pair(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         """Source ids and target ids of one pair."""
         source = slice(self.source_index[number], self.source_index[number + 1])

@@ -16,6 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from mt.data.block import BLOCK_CHARACTERS, BLOCK_PAIRS, COLUMNS, OPTIONAL, Block, in_blocks, line_ends
+from mt.data.images.picture import Picture
+from mt.data.images.store import FOLDER as PICTURES
+from mt.data.images.store import PictureStore, PictureWriter, digest_of
 from mt.data.mapped import RunWriter, map_array
 from mt.data.pair import Pair
 
@@ -35,8 +38,24 @@ class TextStore:
 
     def pair(self, number: int) -> Pair:
         """The pair at this line, counted from 0."""
-        links, tree = (self._line(name, number) if name in self._columns else "" for name in OPTIONAL)
-        return Pair(self._line("source", number), self._line("target", number), links or None, tree=tree or None)
+        known = {name: self._line(name, number) or None for name in OPTIONAL if name in self._columns}
+        place = known.get("picture")
+        return Pair(
+            self._line("source", number),
+            self._line("target", number),
+            known.get("links"),
+            tree=known.get("tree"),
+            image=known.get("image"),
+            boxes=known.get("boxes"),
+            picture=None if place is None else self._pictures[int(place)],
+        )
+
+    def picture_numbers(self) -> np.ndarray | None:
+        """For each line the number of its picture, -1 for none; None where no line has any."""
+        if "picture" not in self._columns:
+            return None
+        numbers = (int(line) if line else -1 for line in self.lines("picture"))
+        return np.fromiter(numbers, np.int64, count=len(self))
 
     def lines(self, column: str) -> Iterator[str]:
         """Streams one column: "source" or "target"."""
@@ -70,6 +89,10 @@ class TextStore:
         return max(start + 1, min(ends))
 
     @cached_property
+    def _pictures(self) -> PictureStore:
+        return PictureStore(self.folder / PICTURES)
+
+    @cached_property
     def _text(self) -> dict[str, np.ndarray]:
         return {column: map_array(self.folder / f"{column}.text", np.uint8) for column in self._columns}
 
@@ -87,6 +110,7 @@ class TextWriter:
         self._writers: dict[str, RunWriter] = {}
         self._sources: dict[str, list[int]] = {}
         self._num_pairs = 0
+        self._pictures: PictureWriter | None = None
 
     def begin(self, source: str) -> None:
         """Sets the source of the pairs written from now on."""
@@ -105,6 +129,15 @@ class TextWriter:
         self._num_pairs += len(block)
         next(reversed(self._sources.values()))[1] = self._num_pairs
 
+    def with_pictures(self, block: Block, pictures: Sequence[tuple[bytes, Picture] | None]) -> Block:
+        """The block with the numbers of its pictures, each given by digest and pixels, after these are stored."""
+        numbers = []
+        for one in pictures:
+            if one is not None and self._pictures is None:
+                self._pictures = PictureWriter(self._folder / PICTURES, one[1].shape[0])
+            numbers.append("" if one is None or self._pictures is None else str(self._pictures.number(*one)))
+        return block.with_column("picture", numbers)
+
     def __enter__(self) -> TextWriter:
         for column in ("source", "target"):
             self._write(column, b"")
@@ -112,6 +145,8 @@ class TextWriter:
 
     def __exit__(self, *_: object) -> None:
         self._open_files.close()
+        if self._pictures is not None:
+            self._pictures.close()
         (self._folder / "sources.json").write_text(json.dumps(self._sources) + "\n", encoding="utf-8")
 
     def _write(self, column: str, text: bytes) -> None:
@@ -125,5 +160,9 @@ def write_text_store(folder: str | Path, pairs: Iterable[Pair], source: str = "t
     """Streams pairs into `folder`, as those of one source."""
     with TextWriter(folder) as writer:
         writer.begin(source)
-        for block in in_blocks(pairs):
-            writer.write(Block.of_pairs(block))
+        for some in in_blocks(pairs):
+            block, pictures = Block.of_pairs(some), [pair.picture for pair in some]
+            if any(picture is not None for picture in pictures):
+                with_digests = [None if one is None else (digest_of(one), one) for one in pictures]
+                block = writer.with_pictures(block, with_digests)
+            writer.write(block)

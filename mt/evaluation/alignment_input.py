@@ -7,7 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mt.alignment.gold import Gold, check_gold, from_blinker, from_lines
+from mt.alignment.regions import Box
 from mt.data.formats.lines import read_lines
+from mt.data.images.boxes import read_boxes
+from mt.data.images.decode import PictureFault, PictureReader
+from mt.data.images.picture import Picture
 from mt.inference.aligner import Aligner
 from mt.inference.translator import Translator
 from mt.words import num_words, other_blank
@@ -103,3 +107,34 @@ def _turned(direction: str) -> set[str]:
     """Possible reverses of "en-pt-BR": a hyphen may be part of a language's name."""
     parts = direction.split("-")
     return {"-".join((*parts[at:], *parts[:at])) for at in range(1, len(parts))}
+
+
+def read_pictures(
+    images: str, boxes: str | None, sources: Sequence[str], source_name: str, aligner: Aligner
+) -> tuple[list[Picture | None], list[list[Box]] | None]:
+    """The prepared picture of each line (None for a blank name), and the boxes of its target words in it.
+
+    Raises ValueError, naming file and line, for a picture or a box that cannot be read, and for a model that sees none.
+    """
+    settings = aligner.translator.images
+    if settings is None:
+        raise ValueError(f"--images ({images}) is for a model that sees pictures: this one was trained on text alone")
+    names = read(images)
+    check_count(images, names, sources, source_name)
+    of_words = [""] * len(names) if boxes is None else read(boxes)
+    if boxes is not None:
+        check_count(boxes, of_words, sources, source_name)
+    decode = PictureReader(settings)
+    pictures: list[Picture | None] = []
+    found: list[list[Box]] = []
+    for number, (name, line) in enumerate(zip(names, of_words, strict=True), start=1):
+        try:
+            decoded = decode(name) if name.strip() else None
+            pictures.append(None if decoded is None else decoded.pixels)
+            lines = "" if decoded is None else decoded.boxes(line)
+            found.append([Box(*box) for box in read_boxes(lines)])
+        except PictureFault as error:
+            raise ValueError(f"{images}, line {number}: {error}") from None
+        except ValueError as error:
+            raise ValueError(f"{boxes}, line {number}: {error}") from None
+    return pictures, found if boxes is not None else None

@@ -13,11 +13,14 @@ from typing import Any
 from mt.alignment.aligned_line import AlignedLine
 from mt.alignment.alignment import Alignment
 from mt.alignment.breakdown import Breakdown
+from mt.alignment.choice import Choice
 from mt.alignment.gold import Gold
 from mt.alignment.heatmap import save_grid, save_heatmap
 from mt.alignment.link_finder import LinkFinder
 from mt.alignment.links import Link, to_pharaoh
 from mt.alignment.page.page import Page
+from mt.alignment.picture_map import PictureMap, save_picture_map
+from mt.alignment.pointing import Pointing
 from mt.data.whole_folder import whole_file, write_json, write_whole
 from mt.words import num_words
 
@@ -36,6 +39,8 @@ class Summary:
     alignment: Alignment | None = None  # of the last line that has one: all are read at one place
     sink_masses: list[float] = field(default_factory=list)
     errors: Breakdown = field(default_factory=Breakdown)
+    pointing: Pointing | None = None  # where there are gold boxes
+    image_masses: list[float] = field(default_factory=list)  # of lines with a picture
 
     @property
     def num_aligned(self) -> int:
@@ -54,6 +59,20 @@ class Summary:
         if line.alignment is not None:
             self.alignment = line.alignment
             self.sink_masses.append(line.alignment.sink_mass)
+            if line.picture is not None:
+                self.image_masses.append(line.alignment.image_mass)
+        if line.raw is not None and line.boxes:
+            found = Pointing.of([(line.raw, line.target, line.boxes)])
+            self.pointing = found if self.pointing is None else self.pointing + found
+
+    def of_pictures(self) -> dict[str, float]:
+        """Pointing, mass inside the boxes and chance in %, where alignments were read; the share on pictures."""
+        if not self.image_masses or self.alignment is None:
+            return {}
+        share = 100 * sum(self.image_masses) / len(self.image_masses)
+        at = Choice(self.alignment.layer, self.alignment.heads, self.alignment.shift)
+        found = {} if self.pointing is None else self.pointing.at(at)
+        return {name: round(value, 2) for name, value in {**found, "mass_on_picture": share}.items()}
 
 
 @contextmanager
@@ -85,7 +104,15 @@ class Pictures:
         self.num_drawn = 0
 
     def __call__(self, line: AlignedLine, links: set[Link], gold: Gold | None) -> None:
-        if line.alignment is None or not line.alignment.weights_TS.size or self.num_drawn >= self.most:
+        if line.alignment is None or self.num_drawn >= self.most:
+            return
+        if line.picture is not None and line.raw is not None and self.formats:
+            at = line.alignment
+            mapped = PictureMap.of(line.raw, line.target, Choice(at.layer, at.heads, at.shift))
+            stem = self.folder / f"{line.number:04d}.picture"
+            save_picture_map(line.picture, mapped, stem, boxes=line.boxes, formats=self.formats)
+            self.num_drawn += not line.alignment.weights_TS.size
+        if not line.alignment.weights_TS.size:
             return
         stem, title = self.folder / f"{line.number:04d}", f"{line.number}: {line.source.strip()}"
         save_heatmap(line.alignment, stem, formats=self.formats, title=title, links=links, gold=gold)
@@ -101,10 +128,12 @@ class PageLines:
         self.page, self.most = page, most
 
     def __call__(self, line: AlignedLine, links: set[Link], gold: Gold | None) -> None:
-        if line.alignment is None or not line.alignment.weights_TS.size or len(self.page) >= self.most:
+        if line.alignment is None or len(self.page) >= self.most:
+            return
+        if not line.alignment.weights_TS.size and line.picture is None:
             return
         assert line.raw is not None
-        self.page.add(line.number, line.source, line.target, line.raw, line.alignment, links, gold)
+        self.page.add(line.number, line.source, line.target, line.raw, line.alignment, links, gold, line.picture)
 
 
 class Output:
@@ -161,4 +190,7 @@ def page_facts(about: dict[str, Any], num_sentences: int) -> dict[str, str]:
         facts["joined with"] = f"{about['reverse']}, {about['symmetrize']}"
     if "aer" in about:
         facts |= {name: f"{100 * about[name.lower()]:.1f} %" for name in ("AER", "precision", "recall")}
+    if "pointing" in about:
+        names = {"pointing": "pointing", "chance": "pointing_chance", "inside boxes": "mass_inside"}
+        facts |= {name: f"{about[key]:.1f} %" for name, key in names.items()}
     return facts | {"lines": f"{num_sentences} of {about['lines']}"}

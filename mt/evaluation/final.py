@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import nn
 
-from mt.alignment.choice import FILE_NAME
+from mt.alignment.choice import FILE_NAME, Choice
 from mt.checkpoint.average import average_weights
 from mt.checkpoint.folder import load_checkpoint, load_weights
 from mt.checkpoint.manifest import add_file
@@ -23,7 +23,9 @@ from mt.data.held_out import HeldOut
 from mt.data.prepare import Prepared
 from mt.data.whole_folder import write_whole
 from mt.evaluation.alignment_reference import Reference, ranked
+from mt.evaluation.captions import caption_scores, truths_of
 from mt.evaluation.curve import draw_curve
+from mt.evaluation.pictures import pointing_of
 from mt.evaluation.report import table
 from mt.evaluation.robustness import robustness, robustness_table
 from mt.evaluation.scores import Scores, score, ter_without_moves, zero_bleu
@@ -31,7 +33,7 @@ from mt.evaluation.tokenization import Tokenization
 from mt.inference.aligner import Aligner
 from mt.inference.confidence import FILE_NAME as CALIBRATION
 from mt.inference.confidence import Calibration, word_probabilities
-from mt.inference.request import requests
+from mt.inference.request import held_out_requests
 from mt.inference.translator import Translator
 from mt.search.length_penalty import check_alpha
 from mt.search.search import Search
@@ -88,12 +90,15 @@ def finish_run(
     )
     node = {**search_node, "length_penalty": search.length_penalty}
     add_file(best, "search.yaml", yaml_text(node))
-    _choose_alignment(aligner, reference(), best)
+    if translator.images is not None and prepared.valid.boxes is not None:
+        aligner.choice = _choose_by_boxes(aligner, prepared.valid, best)
+    else:
+        _choose_alignment(aligner, reference(), best)
     _calibrate(translator, search, prepared.valid, best)
     scores: dict[str, Any] = {"checkpoint": best.name, "search": node, "training": dict(training), "tests": {}}
     for name, test in prepared.tests.items():
         path = run.path / "translations" / f"{name}.txt"
-        scores["tests"][name] = _score_test(test, translator, search, path, tokenizations[name])
+        scores["tests"][name] = _score_test(test, aligner, search, path, tokenizations[name])
     if settings.robustness:
         fixed, translate = set(translator.tokenizers.source.reserved_symbols), partial(_texts, translator, search)
         scores["robustness"] = {
@@ -106,6 +111,13 @@ def finish_run(
     return scores
 
 
+def _pointing(aligner: Aligner, test: HeldOut) -> dict[str, float]:
+    """The pointing game at the head that was chosen, and at the best other head, which was not guided."""
+    pointing, choice = pointing_of(aligner, test), aligner.choice
+    other = pointing.best_except(choice.layer, choice.heads[0])
+    return {**pointing.at(choice), "pointing_best_other_head": pointing.at(other)["pointing"]}
+
+
 def final_table(scores: Mapping[str, Any]) -> str:
     """The tests' scores of a `scores.json` as a table, with the signatures below."""
     if not scores["tests"]:
@@ -116,7 +128,7 @@ def final_table(scores: Mapping[str, Any]) -> str:
 
 def _texts(translator: Translator, search: Search, test: HeldOut) -> list[str]:
     """The translations of a test."""
-    return [one.text for one in translator.translate(requests(test.sources, trees=test.trees), search=search)]
+    return [one.text for one in translator.translate(held_out_requests(test), search=search)]
 
 
 def _try_average(number: int, run: RunFolder, metric: str, is_more_better: bool, validate) -> None:
@@ -153,6 +165,21 @@ def _choose_length_penalty(
     return replace(search, length_penalty=max(tried, key=tried.__getitem__)) if tried else search
 
 
+def _choose_by_boxes(aligner: Aligner, valid: HeldOut, folder: Path) -> Choice:
+    """The head that points best into the gold boxes of the validation set."""
+    pointing = pointing_of(aligner, valid)
+    choice = pointing.best()
+    add_file(folder, FILE_NAME, choice.to_json())
+    found = pointing.at(choice)
+    log.info(
+        "alignment: %s points best on the validation set: %.1f %% of words in their boxes (chance %.1f %%)",
+        choice.describe(),
+        found["pointing"],
+        found["pointing_chance"],
+    )
+    return choice
+
+
 def _choose_alignment(aligner: Aligner, reference: Reference, folder: Path) -> None:
     try:
         choice = ranked(aligner, reference)[0]
@@ -173,7 +200,7 @@ def _choose_alignment(aligner: Aligner, reference: Reference, folder: Path) -> N
 
 def _calibrate(translator: Translator, search: Search, valid: HeldOut, folder: Path) -> None:
     """Adds to the checkpoint what its confidence in words and lines is worth, by the validation set."""
-    of_lines = translator.translate(requests(valid.sources, trees=valid.trees), search=search)
+    of_lines = translator.translate(held_out_requests(valid), search=search)
     calibration = Calibration.of(
         (word_probabilities(one.candidates[0], translator.tokenizers.target), one.text, target)
         for one, target in zip(of_lines, valid.targets, strict=True)
@@ -190,8 +217,9 @@ def _calibrate(translator: Translator, search: Search, valid: HeldOut, folder: P
 
 
 def _score_test(
-    test: HeldOut, translator: Translator, search: Search, path: Path, tokenization: Tokenization
+    test: HeldOut, aligner: Aligner, search: Search, path: Path, tokenization: Tokenization
 ) -> dict[str, Any]:
+    translator = aligner.translator
     start = time.perf_counter()
     texts = _texts(translator, search, test)
     seconds = time.perf_counter() - start
@@ -201,4 +229,10 @@ def _score_test(
     for warning in filter(None, (zero_bleu(scores), ter_without_moves(scores))):
         log.warning("%s: %s", test.name, warning)
     log.info("%s: %d sentences in %.1f s (%.1f a second)", test.name, len(texts), seconds, len(texts) / seconds)
-    return {**scores.to_dict(), "sentences_per_second": round(len(texts) / seconds, 1)}
+    of_captions: dict[str, Any] = {}
+    if (known := truths_of(test, translator.language)) is not None:
+        of_captions = caption_scores(texts, known, tokenization)
+        if test.boxes is not None:
+            of_captions |= {name: round(value, 4) for name, value in _pointing(aligner, test).items()}
+        log.info("%s: %s", test.name, ", ".join(f"{name} {value:.2f}" for name, value in of_captions.items()))
+    return {**scores.to_dict(), **of_captions, "sentences_per_second": round(len(texts) / seconds, 1)}

@@ -10,8 +10,10 @@ from typing import Any
 
 from mt.alignment.aligned_line import AlignedLine
 from mt.alignment.alignment import Alignment
+from mt.alignment.regions import Box
 from mt.alignment.symmetrize import soft_product
 from mt.alignment.words import by_words, is_written_without_blanks, text_of
+from mt.data.images.picture import Picture
 from mt.data.visible import is_visible
 from mt.inference.aligner import Aligner
 from mt.inference.tags import numbered
@@ -58,11 +60,14 @@ class AlignedLines:
         targets: Sequence[str] | None = None,
         *,
         trees: Sequence[str] | None = None,
+        pictures: Sequence[Picture | None] | None = None,
+        boxes: Sequence[Sequence[Box]] | None = None,
         reverse: Aligner | None = None,
         options: AlignmentOptions,
     ):
         self.aligner, self.reverse, self.options = aligner, reverse, options
         self.sources, self.targets, self.trees = sources, targets, trees
+        self.pictures, self.boxes = pictures, boxes  # of each line; boxes are gold, of target words
         self.too_long: set[int] = set()
         self._warned_sides: set[str] = set()  # sides whose missing blanks were reported
         for model, lines, tag in ((aligner, sources, options.tag), (reverse, targets or [], options.reverse_tag)):
@@ -91,14 +96,15 @@ class AlignedLines:
         # the first portion is one line, so that a layer that does not exist is reported before a minute of decoding
         for start in [0, *range(1, len(sources), WINDOW)]:
             window = range(start, min(start + (WINDOW if start else 1), len(sources)))
-            filled = [i for i in window if is_visible(sources[i]) and (targets is None or is_visible(targets[i]))]
+            filled = [i for i in window if self._is_filled(i)]
             filled = [i for i in filled if self._fits(i)]
             if not filled:
                 continue
             texts = [sources[i] for i in filled]
             given, of_texts = (None if of is None else [of[i] for i in filled] for of in (targets, self.trees))
+            pictures = None if self.pictures is None else [self.pictures[i] for i in filled]
             encoded_sources, encoded_targets = aligner.encoded(
-                texts, given, batch_tokens=options.batch_tokens, trees=of_texts, tag=options.tag
+                texts, given, batch_tokens=options.batch_tokens, trees=of_texts, pictures=pictures, tag=options.tag
             )
             for portion in aligner.portions(encoded_sources, encoded_targets):
                 pairs = [(filled[n] + 1, sources[filled[n]], targets[filled[n]] if targets else None) for n in portion]
@@ -108,6 +114,11 @@ class AlignedLines:
                 )
                 yield from self._with_reverse(lines) if self.reverse else lines
                 num_read += len(portion)
+
+    def _is_filled(self, index: int) -> bool:
+        """Whether there is something on both sides; a picture is something."""
+        has_source = is_visible(self.sources[index]) or bool(self.pictures and self.pictures[index] is not None)
+        return has_source and (self.targets is None or is_visible(self.targets[index]))
 
     def _fits(self, index: int) -> bool:
         """Whether both sides have at most `max_pieces`, for either model; else the line is reported and counted."""
@@ -156,7 +167,9 @@ class AlignedLines:
             if options.unit == "words":
                 self._warn_without_blanks(number, source=source, target=target)
                 alignment = by_words(alignment, source, target)
-            yield AlignedLine(number, source, target, raw, alignment)
+            picture = None if self.pictures is None else self.pictures[number - 1]
+            boxes = () if self.boxes is None else self.boxes[number - 1]
+            yield AlignedLine(number, source, target, raw, alignment, picture=picture, boxes=boxes)
 
     def _warn_without_blanks(self, number: int, **texts: str) -> None:
         for side, text in texts.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -17,10 +17,13 @@ from mt.alignment.alignment import Alignment, RawAttention
 from mt.alignment.choice import Choice
 from mt.alignment.links import Link
 from mt.alignment.omission import NUM_COMMON, left_over
+from mt.alignment.regions import Regions
 from mt.alignment.tap import Tap
 from mt.alignment.words import by_words
 from mt.checkpoint.folder import load_checkpoint
 from mt.data.document import num_words_after, num_words_before
+from mt.data.images.picture import Picture
+from mt.data.several import Several
 from mt.data.source import Text, padded, stacked
 from mt.data.tokenizer import BOS, EOS
 from mt.inference.batches import batches_by_length
@@ -68,6 +71,7 @@ class Aligner:
         targets: Sequence[str] | None = None,
         *,
         trees: Sequence[str | None] | None = None,
+        pictures: Sequence[Picture | None] | None = None,
         tag: str | None = None,
         layer: int | None = None,
         heads: Iterable[int] | None = None,
@@ -94,7 +98,7 @@ class Aligner:
             signal=signal,
             direction=self.direction,
         )
-        encoded = self.encoded(sources, targets, search, batch_tokens, trees=trees, tag=tag)
+        encoded = self.encoded(sources, targets, search, batch_tokens, trees=trees, pictures=pictures, tag=tag)
         norms, has_tag = signal == "norms", tag is not None
         raws = self._attentions(*encoded, norms=norms, batch_tokens=batch_tokens, has_tag=has_tag)
         return _in_order((number, aligned(raw)) for number, raw in raws)
@@ -105,6 +109,7 @@ class Aligner:
         targets: Sequence[str] | None = None,
         *,
         trees: Sequence[str | None] | None = None,
+        pictures: Sequence[Picture | None] | None = None,
         tag: str | None = None,
         norms: bool = False,
         search: Search | None = None,
@@ -115,7 +120,7 @@ class Aligner:
         They take 4 bytes for each layer, head, target and source piece: megabytes for a long pair. `trees` are the
         sources' trees (`mt.data.pair.Pair`). `tag` goes before each source; its column is left out.
         """
-        encoded = self.encoded(sources, targets, search, batch_tokens, trees=trees, tag=tag)
+        encoded = self.encoded(sources, targets, search, batch_tokens, trees=trees, pictures=pictures, tag=tag)
         has_tag = tag is not None
         return _in_order(self._attentions(*encoded, norms=norms, batch_tokens=batch_tokens, has_tag=has_tag))
 
@@ -140,7 +145,7 @@ class Aligner:
         source_ids = translator.tokenizers.source.encode_many([text for text, _, _ in flat])
         sources = [
             # a source with a tree is one segment
-            translator.source(t.segments[0], t.tree, ids, t.tag)
+            translator.source(t.segments[0], t.tree, ids, t.tag, t.picture)
             for (_, _, t), ids in zip(flat, source_ids, strict=True)
         ]
         target_ids = [ids for _, ids, _ in flat]
@@ -174,7 +179,7 @@ class Aligner:
         found = [not of_word or (len(of_word) == 1 and is_common(of_word[0], NUM_COMMON)) for of_word in ids]
         return np.array(found, dtype=bool)
 
-    def portions(self, sources: Sequence[Text], target_ids: Sequence[Sequence[int]]) -> Iterator[range]:
+    def portions(self, sources: Sequence[Text | Several], target_ids: Sequence[Sequence[int]]) -> Iterator[range]:
         """The numbers of the pairs, in runs whose maps have at most MAX_CELLS together; a larger pair is alone."""
         decoder = self.translator.model.decoder
         num_maps = decoder.num_maps * decoder.layers[0].cross_attention.num_maps
@@ -190,7 +195,7 @@ class Aligner:
 
     def attention_of_encoded(
         self,
-        sources: Sequence[Text],
+        sources: Sequence[Text | Several],
         target_ids: Sequence[Sequence[int]],
         *,
         norms: bool = False,
@@ -211,16 +216,19 @@ class Aligner:
         batch_tokens: int | None = None,
         *,
         trees: Sequence[str | None] | None = None,
+        pictures: Sequence[Picture | None] | None = None,
         tag: str | None = None,
-    ) -> tuple[list[Text], list[list[int]]]:
+    ) -> tuple[list[Text | Several], list[list[int]]]:
         """The sources with their tag, and the pieces of the targets or of the model's own translations, without EOS."""
         translator = self.translator
         translator.tags.check(tag)
-        translator.tags.check_lines(numbered(sources), tag)
+        lines = sources if pictures is None else [source or "picture" for source in sources]
+        translator.tags.check_lines(numbered(lines), tag)
         source_ids = translator.tokenizers.source.encode_many([tagged(source, tag) for source in sources])
+        none = [None] * len(sources)
         read = [
-            translator.source(source, tree, ids, tag)
-            for source, tree, ids in zip(sources, trees or [None] * len(sources), source_ids, strict=True)
+            translator.source(source, tree, ids, tag, picture)
+            for source, tree, picture, ids in zip(sources, trees or none, pictures or none, source_ids, strict=True)
         ]
         if targets is not None:
             return read, translator.tokenizers.target.encode_many(list(targets))
@@ -248,7 +256,7 @@ class Aligner:
 
     def _attentions(
         self,
-        sources: Sequence[Text],
+        sources: Sequence[Text | Several],
         target_ids: Sequence[Sequence[int]],
         *,
         norms: bool = False,
@@ -266,8 +274,11 @@ class Aligner:
                 state = model.decoder.start(memory)
                 model.extend(padded([[BOS, *target_ids[i]] for i in indices]).to(translator.device), state, tap=tap)
                 text = memory.places("text")  # the places of text pieces: words are never linked to a picture
+                seen = next((part for part in memory.parts if part.grid is not None), None)
                 norms_LBHS = self._norms(memory.states_BSD[:, text]) if norms else []
-                weights_BLHTS = tap.weights()[..., text].float().cpu().numpy()
+                every_BLHTS = tap.weights().float().cpu().numpy()
+                weights_BLHTS = every_BLHTS[..., text]
+                regions_BLHTR = None if seen is None else every_BLHTS[..., memory.places(seen.name)]
             for number, (i, source) in enumerate(zip(indices, together.pieces(), strict=True)):
                 target = [*target_ids[i], EOS]
                 columns = slice(int(has_tag), len(source))
@@ -279,8 +290,20 @@ class Aligner:
                         # a copy: a view would keep the whole batch in memory
                         weights_LHTS=weights_BLHTS[number, :, :, : len(target), columns].copy(),
                         norms_LHS=np.stack([of[number, :, columns] for of in norms_LBHS]) if norms else None,
+                        regions_LHTR=None
+                        if regions_BLHTR is None
+                        else regions_BLHTR[number, :, :, : len(target)].copy(),
+                        regions=None if regions_BLHTR is None else self.regions,
                     ),
                 )
+
+    @cached_property
+    def regions(self) -> Regions | None:
+        """The regions of pictures that the model sees."""
+        encoder = self.translator.model.image
+        if encoder is None:
+            return None
+        return Regions.of(encoder.size, encoder.grid.side, encoder.grid.cells().double().numpy())
 
     def _norms(self, memory_BSD: torch.Tensor) -> list[np.ndarray]:
         """norms_BHS of each tapped layer; those of an alignment head are 1, since it adds nothing to the decoder."""

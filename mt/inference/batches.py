@@ -7,6 +7,9 @@ from collections.abc import Iterator, Sequence
 CPU_BATCH_TOKENS, GPU_BATCH_TOKENS = 10_240, 40_960  # of all hypotheses; on a CPU more is no faster
 
 
+CAPTION_PIECES = 64  # of a target that a picture may add: more than a caption needs
+
+
 def longest_target(source_pieces: int, max_length: int | None = None) -> int:
     """The maximum of target pieces for a source: 2 * pieces + 20, more than any translation needs.
 

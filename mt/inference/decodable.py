@@ -24,6 +24,7 @@ class Decodable(Protocol):
     max_length   maximum ids of a target, BOS or EOS included; None: no limit
     banned       ids that no target may hold
     needs_trees  whether it needs the trees of its sources
+    regions      places that a picture takes beside a source's pieces; 0: it sees none
     """
 
     @property
@@ -34,6 +35,9 @@ class Decodable(Protocol):
 
     @property
     def needs_trees(self) -> bool: ...
+
+    @property
+    def regions(self) -> int: ...
 
     def start(
         self,
@@ -65,6 +69,7 @@ class SingleModel:
     def __init__(self, model: Seq2Seq):
         self._model = model
         self.max_length, self.needs_trees = model.max_length, model.needs_trees
+        self.regions = model.image.grid.num_regions if model.image is not None else 0
 
     def start(
         self,

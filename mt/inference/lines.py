@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from mt.alignment.tree import Trees
+from mt.data.images.settings import ImageSettings
 from mt.data.tokenizer import TokenizerPair
 from mt.inference.line import Line
 from mt.inference.request import Request
@@ -38,6 +39,7 @@ class LineTranslator:
     max_pieces   the longest source that is not split
     max_length   maximum ids of a sequence, EOS included; None: no limit
     trees        reads the trees of sources, for a model that needs them, else None
+    images       how pictures are prepared for it; None: it sees none
     """
 
     tokenizers: TokenizerPair
@@ -46,6 +48,7 @@ class LineTranslator:
     max_pieces: int
     max_length: int | None = None
     trees: Trees | None = None
+    images: ImageSettings | None = None
 
     def translate(
         self,
@@ -136,7 +139,8 @@ class LineTranslator:
             of_parts = list(islice(found, len(line.segments.parts)))
             candidates = self._join(of_parts, line.segments.parts)
             notes = line.notes(max_pieces, of_parts)
-            yield Translation(line.source, candidates, line.segments.parts, notes, line.request.tag, line.tree)
+            request, parts_of_line = line.request, line.segments.parts
+            yield Translation(line.source, candidates, parts_of_line, notes, request.tag, line.tree, request.picture)
 
     def _join(self, of_parts: Sequence[Sequence[Hypothesis]], segments: Sequence[str]) -> tuple[Candidate, ...]:
         """Candidate i joins the i-th best of every part (the last of a part that has fewer)."""

@@ -104,8 +104,8 @@ def side_by_side(linears: Sequence[nn.Linear | RoundedLinear], dtype: torch.dtyp
     packed: OneDnnLinear | Int8Linear
     if dtype != torch.int8:
         packed = OneDnnLinear(torch.cat([linear.weight.detach() for linear in linears]), bias_O, dtype)
-    elif len(stored := [linear.matrix for linear in linears if isinstance(linear, RoundedLinear)]) == len(linears):
-        packed = Int8Linear(_quantized(stored), bias_O)
+    elif len(matrices := [linear.matrix for linear in linears if isinstance(linear, RoundedLinear)]) == len(linears):
+        packed = Int8Linear(_quantized(matrices), bias_O)
     else:
         packed = Int8Linear(rounded(torch.cat([linear.weight.detach() for linear in linears])), bias_O)
     if any(getattr(linear, "relu", False) for linear in linears):

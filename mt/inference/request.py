@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import repeat
+from typing import TYPE_CHECKING
 
 from mt.data.document import Context, tree_in_context
 from mt.inference.terms import Glossary
+
+if TYPE_CHECKING:
+    from mt.data.held_out import HeldOut
+    from mt.data.images.picture import Picture
 
 NO_CONTEXT = Context()
 
@@ -22,6 +27,7 @@ class Request:
     context  the sentences around it; the tree is of the line alone then
     prefix   what its translation must begin with; blanks at its ends do not count
     terms    terms that are enforced where the line holds them
+    picture  the picture that belongs to it, prepared (`mt.data.images`); with one, the text may be blank
     by_sentence  whether each sentence of the line is translated by itself, as in a paragraph without context
     """
 
@@ -32,6 +38,7 @@ class Request:
     prefix: str = ""
     terms: Glossary | None = None
     by_sentence: bool = False
+    picture: Picture | None = field(default=None, compare=False)
 
     @property
     def source(self) -> str:
@@ -45,8 +52,18 @@ class Request:
 
 
 def requests(
-    lines: Iterable[str], *, tag: str | None = None, trees: Iterable[str | None] | None = None
+    lines: Iterable[str],
+    *,
+    tag: str | None = None,
+    trees: Iterable[str | None] | None = None,
+    pictures: Iterable[Picture | None] | None = None,
 ) -> Iterator[Request]:
     """A request for each line; the tag is that of all of them."""
-    for line, tree in zip(lines, repeat(None) if trees is None else trees):  # noqa: B905 (an endless repeat)
-        yield Request(line, tag=tag, tree=tree)
+    none = repeat(None)
+    for line, tree, picture in zip(lines, trees or none, pictures or none):  # noqa: B905 (an endless repeat)
+        yield Request(line, tag=tag, tree=tree, picture=picture)
+
+
+def held_out_requests(held_out: HeldOut) -> Iterator[Request]:
+    """A request for each line of a held-out set, with its tree and its picture."""
+    return requests(held_out.sources, trees=held_out.trees, pictures=held_out.pictures)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 from mt.checkpoint.card import ModelCard
+from mt.data.sources import language_of_tag
 from mt.data.tags import first_untagged, tags_of_tokenizer
 from mt.data.tokenizer import Tokenizer
 from mt.data.visible import is_visible
@@ -39,6 +40,20 @@ class Tags:
             there_is = f"there is {listed(self.known)}" if self.known else "it was trained without any"
             raise ValueError(f"tag ({tag}) must be a symbol of the model's tokenizer, {there_is}{hint}")
 
+    def of_language(self, language: str | None, own: str) -> str | None:
+        """The tag that chooses a target language (None: `own`, the model's); None where the model needs none for it.
+
+        Raises ValueError for a language that the model does not know.
+        """
+        wanted = language or own
+        tag = f"<2{wanted}>"
+        if tag in self.known:
+            return tag
+        others = [found for known in self.known if (found := language_of_tag(known))]
+        if wanted != own or others:
+            raise ValueError(f"language ({wanted}) must be one that the model knows: {listed(others or [own])}")
+        return None
+
     def check_lines(self, lines: Iterable[tuple[int, str]], tag: str | None) -> None:
         """Raises ValueError for a line without a tag where the model was trained only on lines with one.
 
@@ -63,7 +78,7 @@ class Tags:
 
 def tagged(text: str, tag: str | None) -> str:
     """The input of a model that was trained with tags."""
-    return text if tag is None else f"{tag} {text}"
+    return text if tag is None else f"{tag} {text}" if text else tag
 
 
 def numbered(lines: Sequence[str], first: int = 0) -> list[tuple[int, str]]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from mt.search.hypothesis import Hypothesis
+
+if TYPE_CHECKING:
+    from mt.data.images.picture import Picture
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,7 @@ class Translation:
     notes: tuple[str, ...] = ()
     tag: str | None = None  # that was put before each segment
     tree: str | None = None
+    picture: Picture | None = field(default=None, compare=False)  # that belongs to it
 
     @property
     def text(self) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property, partial
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +17,13 @@ from torch.nn.functional import linear
 from mt.alignment.tree import Trees
 from mt.checkpoint.folder import LoadedModel, load_checkpoint
 from mt.checkpoint.outline import kept_tensors
+from mt.data.images.picture import Picture
+from mt.data.several import Several, with_pictures
 from mt.data.source import Source, Text, stacked
 from mt.data.sources import moved_tree
 from mt.data.tokenizer import TokenizerPair
 from mt.device import PACKED_PRECISIONS, choose_device, choose_precision, keep_freed_memory, mixed_precision
-from mt.inference.batches import CPU_BATCH_TOKENS, GPU_BATCH_TOKENS, batches_by_length, longest_target
+from mt.inference.batches import CAPTION_PIECES, CPU_BATCH_TOKENS, GPU_BATCH_TOKENS, batches_by_length, longest_target
 from mt.inference.decodable import Decodable, SingleModel
 from mt.inference.ensemble import Ensemble, check_vocabularies
 from mt.inference.lines import MAX_PIECES, LineTranslator, Segment
@@ -78,6 +81,7 @@ class Translator(LineTranslator):
         self.tags = tags or Tags(tokenizers.source)
         self.search = search or Beam()
         self.is_packed = False
+        self.language = ""  # of its targets, where no tag says another one
         source = tokenizers.source
         self.trees = Trees(source.pieces(range(source.size))) if self.decodable.needs_trees else None
 
@@ -138,6 +142,7 @@ class Translator(LineTranslator):
             keep_freed_memory()  # only now: memory that packing freed is returned to the system
             translator = make()
             translator.dtype, translator.is_packed, translator.native = dtype, True, native
+        translator.images, translator.language = loaded.card.images, loaded.card.target_language
         if shortened:
             is_packed, dtype = translator.is_packed, translator.dtype
 
@@ -167,6 +172,7 @@ class Translator(LineTranslator):
             tags=first.tags,
         )
         together.dtype, together.is_packed = first.dtype, first.is_packed
+        together.images, together.language = first.images, first.language
         return together
 
     @property
@@ -190,7 +196,9 @@ class Translator(LineTranslator):
         seed: int,
     ) -> list[list[Hypothesis]]:
         generators = sentence_generators(seed, [segment.name for segment in segments])
-        sources = [self.source(s.text, s.line.tree, s.ids, s.line.request.tag) for s in segments]
+        sources = [
+            self.source(s.text, s.line.tree, s.ids, s.line.request.tag, s.line.request.picture) for s in segments
+        ]
         return self.search_ids(sources, search, batch_tokens, generators, *([wishes] if any(wishes) else []))
 
     def check_trees(self, path: str | Path, checkpoint: str | Path) -> None:
@@ -198,8 +206,29 @@ class Translator(LineTranslator):
         if not self.decodable.needs_trees:
             raise ValueError(f"--trees ({path}) is for a model with structured attention: {checkpoint} has none")
 
-    def source(self, text: str, tree: str | None, ids: Sequence[int], tag: str | None = None) -> Text:
-        """The model's input for a line: its tag, its pieces, and its tree where the model needs it."""
+    def source(
+        self,
+        text: str,
+        tree: str | None,
+        ids: Sequence[int],
+        tag: str | None = None,
+        picture: Picture | None = None,
+    ) -> Text | Several:
+        """The model's input for a line: its tag, its pieces, its tree where the model needs it, and its picture.
+
+        Raises ValueError for a picture that the model cannot see.
+        """
+        source = self._text(text, tree, ids, tag)
+        if picture is None:
+            return source
+        regions = self.decodable.regions
+        if not regions:
+            raise ValueError("this model sees no pictures: it was trained on text alone")
+        seen = with_pictures(source, [picture], regions)
+        assert isinstance(seen, Several)
+        return seen
+
+    def _text(self, text: str, tree: str | None, ids: Sequence[int], tag: str | None) -> Text:
         source = Text.of([ids])
         if self.trees is None or not tree:
             return source
@@ -235,7 +264,9 @@ class Translator(LineTranslator):
             return self.native.search(ids, plan, self.batch_tokens(batch_tokens, plan.size))
         results: list[list[Hypothesis]] = [[] for _ in sources]
         lengths = [source.padded_length for source in sources]
-        for indices in batches_by_length(lengths, self.batch_tokens(batch_tokens, getattr(search, "size", 1))):
+        for indices in _of_one_kind(
+            batches_by_length(lengths, self.batch_tokens(batch_tokens, getattr(search, "size", 1))), sources
+        ):
             # lines with wishes are searched separately, so that a line's result is the same in every batch
             plain = [index for index in indices if not (wishes and wishes[index])]
             wished = [index for index in indices if wishes and wishes[index]]
@@ -259,7 +290,7 @@ class Translator(LineTranslator):
     ) -> None:
         """Searches one batch and stores the hypotheses in `results`."""
         decodable, own = self.decodable, None if wishes is None else [wishes[index] for index in indices]
-        limits = [longest_target(sources[index].padded_length - 1, decodable.max_length) for index in indices]  # no EOS
+        limits = [_longest_target(sources[index], decodable.max_length) for index in indices]
         if own is not None:
             limits = [self._room(wish, limit, search) for wish, limit in zip(own, limits, strict=True)]
         with self.precision():
@@ -293,3 +324,23 @@ class Translator(LineTranslator):
     @cached_property
     def _continuing_V(self) -> Tensor:
         return torch.from_numpy(continuing_pieces(self.tokenizers.target))
+
+
+def _of_one_kind(batches: Iterable[list[int]], sources: Sequence[Source]) -> Iterator[list[int]]:
+    """The batches, each divided by the kinds of sources that it has."""
+    for indices in batches:
+        for _, some in groupby(
+            sorted(indices, key=lambda index: _kind(sources[index])), lambda index: _kind(sources[index])
+        ):
+            yield list(some)
+
+
+def _longest_target(source: Source, max_length: int | None) -> int:
+    """The limit of a target, by the text of its source and whether it has a picture."""
+    num_pieces = source.parts["text"].padded_length - 1  # no EOS
+    more = CAPTION_PIECES // 2 if "image" in source.parts else 0
+    return longest_target(num_pieces + more, max_length)
+
+
+def _kind(source: Source) -> str:
+    return type(source).__name__

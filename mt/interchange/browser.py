@@ -1,7 +1,7 @@
 """Exports for browsers: a folder for any static host, whose page translates on the reader's device.
 
-It has the graphs of `mt.interchange.onnx`, the server's page (`mt/serving/page`) with another `api.js`, whose calls are
-answered by a worker, and the runtime. Nothing is sent anywhere: the page's policy allows its own folder alone.
+It has the graphs of `mt.interchange.onnx`, the server's page (`mt/serving/page`) with another `engine.js`, whose calls
+are answered by a worker, and the runtime. Nothing is sent anywhere: the page's policy allows its own folder alone.
 """
 
 from __future__ import annotations
@@ -162,7 +162,7 @@ def _write_page(folder: Path) -> None:
     """The server's page, with our own engine behind it."""
     for path in sorted(SHARED.iterdir()):
         shutil.copyfile(path, folder / path.name)
-    shutil.copyfile(OWN / "api.js", folder / "api.js")
+    shutil.copyfile(OWN / "engine.js", folder / "engine.js")  # in place of the server's
     (folder / ENGINE).mkdir()
     for path in sorted((OWN / ENGINE).glob("*.js")):
         shutil.copyfile(path, folder / ENGINE / path.name)
@@ -171,6 +171,7 @@ def _write_page(folder: Path) -> None:
     head = f'<html lang="en" data-engine="browser">\n<head>\n{policy}'
     page, count = re.subn(r'<html lang="en">\n<head>', head, page)
     assert count == 1, "the page's head"
+    page = page.replace("Type or paste text, or drop a file", "Type or paste text")
     (folder / "index.html").write_text(page, "utf-8")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,42 +42,50 @@ class BrowserEngine:
                 raise ValueError(
                     f"{folder / ENGINE / own.name} is not the script of this version, so it is not run: export again"
                 )
-        self._found: dict[str, Any] = {}
-        about = self._ask(about=None)["about"]
-        self.versions: Mapping[str, str] = {PACKAGE: about["onnxruntime_web"] or VERSION, "node": about["node"]}
-
-    def _ask(self, **asked: Any) -> dict[str, Any]:
-        """What measure.mjs says, by the names of what was asked."""
-        done = subprocess.run(
-            [self._node, str(MEASURE), str(self._folder)],
-            input=json.dumps(asked),
-            capture_output=True,
+        self._process = subprocess.Popen(
+            [self._node, str(MEASURE), str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
             encoding="utf-8",
         )
-        if done.returncode:
-            lines = [line for line in done.stderr.splitlines() if "Error" in line] or [f"code {done.returncode}"]
-            raise ValueError(f"{self._folder}: Node.js fails: {lines[0][:300]}")
-        return json.loads(done.stdout)
+        weakref.finalize(self, _end, self._process)
+        about = self._ask("about")
+        self.versions: Mapping[str, str] = {PACKAGE: about["onnxruntime_web"] or VERSION, "node": about["node"]}
+
+    def _ask(self, name: str, given: Any = None) -> Any:
+        """What measure.mjs answers. Raises ValueError in one line where it fails."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        try:
+            self._process.stdin.write(json.dumps({"name": name, "given": given}) + "\n")
+            self._process.stdin.flush()
+            found = json.loads(self._process.stdout.readline() or '{"error": "it has ended"}')
+        except BrokenPipeError:
+            found = {"error": "it has ended"}
+        if "error" in found:
+            again = f"node {MEASURE} {self._folder}"
+            raise ValueError(f"{self._folder}: Node.js cannot run it ({found['error'][:200]}); more: {again}")
+        return found["answer"]
 
     def tokenize(self, lines: Sequence[str]) -> list[list[int]]:
-        return self._ask(tokenize=list(lines))["tokenize"]
+        return self._ask("tokenize", list(lines))
 
     def detokenize(self, ids: Sequence[Sequence[int]]) -> list[str]:
-        return self._ask(detokenize=list(map(list, ids)))["detokenize"]
+        return self._ask("detokenize", list(map(list, ids)))
 
     def log_probs(self, pairs: Sequence[Pair]) -> list[list[float]] | None:
-        return self._ask(log_probs=_plain(pairs))["log_probs"]
+        return self._ask("log_probs", _plain(pairs))
 
     def translate(self, lines: Sequence[str], *, shortlist: bool = False) -> list[Candidate]:
-        found = self._ask(translate=list(lines))["translate"]
+        found = self._ask("translate", list(lines))
         return [Candidate(tuple(one["ids"]), one["text"], one["log_prob"], one["score"]) for one in found]
 
     def attention(self, pairs: Sequence[Pair]) -> list[np.ndarray | None] | None:
-        return [np.array(rows) if rows else None for rows in self._ask(attention=_plain(pairs))["attention"]]
+        return [np.array(rows) if rows else None for rows in self._ask("attention", _plain(pairs))]
 
     def records(self, lines: Sequence[str]) -> list[dict[str, Any]]:
         """What the page gets of each line: the translation, its links and how sure its words are."""
-        return self._ask(records=list(lines))["records"]
+        return self._ask("records", list(lines))
 
     def constants(self) -> Mapping[str, float]:
         model = self._folder / "model"
@@ -87,6 +96,12 @@ class BrowserEngine:
 
     def without(self) -> Mapping[str, str]:
         return {}
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Ends the program, and lets go of its pipes."""
+    process.kill()
+    process.communicate()
 
 
 def _plain(pairs: Sequence[Pair]) -> list[list[list[int]]]:

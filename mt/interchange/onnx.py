@@ -20,6 +20,7 @@ from mt.interchange.onnx_attention import WEIGHTS
 from mt.interchange.onnx_engine import DECODER, ENCODER, RUNNER, RUNNER_FILE, OnnxDecodable, OnnxEngine
 from mt.interchange.onnx_model import decoder_graph, encoder_graph, needs_pieces
 from mt.interchange.plan import TRANSFORMER, Plan
+from mt.interchange.tokenizer_json import write_tokenizer
 from mt.search.beam import Beam
 
 CONFIGS = ("config.json", "generation_config.json")
@@ -108,6 +109,8 @@ class Onnx:
         self, plan: Plan, loaded: LoadedModel, folder: Path, *, quantization: str | None, **flags: Any
     ) -> Mapping[str, str]:
         write_graphs(plan, folder, quantization=quantization)
+        rows = None if plan.target_table is None else len(plan.target_table)
+        write_tokenizer(folder, plan.tokenizers.source, rows=rows)
         shutil.copy(RUNNER_FILE, folder / RUNNER)
         reasons = without_transformers_js(plan)
         js = NO_BROWSER.format(why=", ".join(reasons)) if reasons else IN_A_BROWSER.format(name=folder.name)
@@ -141,6 +144,9 @@ def without_transformers_js(plan: Plan) -> list[str]:
         reasons.append("attention needs the source's pieces")
     if not plan.is_joint:
         reasons.append("each side has a vocabulary of its own")
+    source = plan.tokenizers.source
+    if source.reserved_symbols or source.encode("a  b") == source.encode("a b"):
+        reasons.append("its regular expressions are not those of the tokenizer, which has symbols or collapses blanks")
     return reasons
 
 

@@ -111,6 +111,7 @@ class OnnxDecodable:
 
     banned: tuple[int, ...] = BANNED
     needs_trees = False
+    regions = 0
 
     def __init__(self, folder: Path, *, device: str, shortlist: bool):
         if shortlist:

@@ -140,6 +140,9 @@ def plan_of(loaded: LoadedModel) -> Plan:
     tokenizers, card = loaded.tokenizers, loaded.card
     if model.source_embedding is None:
         raise ValueError("encoder: this model does not read text, and exports are made for text")
+    if model.beside:
+        names = ", ".join(model.beside)
+        raise ValueError(f"beside ({names}): this model also reads what is not text, and exports are made for text")
     encoder, decoder = (_layers(half.layers) for half in (model.encoder, model.decoder))
     alignment = Choice.load(
         loaded.folder,

@@ -10,23 +10,39 @@ reserved symbol, and no part of a text ever becomes a special piece. What senten
 
 from __future__ import annotations
 
+import base64
+import json
 import re
+from pathlib import Path
 from typing import Any
 
 from sentencepiece import sentencepiece_model_pb2
 
-from mt.data.tokenizer import EOS, NUM_SPECIAL, Tokenizer
+from mt.data.tokenizer import BOS, EOS, NUM_SPECIAL, PAD, UNK, Tokenizer
 
 BLANK = "▁"
 UNIGRAM, LEARNED, BYTE = 1, 1, 6  # model_type and types of pieces, as numbers of sentencepiece's protocol
 BEST, WORST = 1e3, -1e6  # scores of reserved symbols, and of special pieces and bytes
 
 
-def tokenizer_json(tokenizer: Tokenizer) -> str:
-    """The file's text."""
-    from tokenizers import AddedToken, Regex, decoders, models, pre_tokenizers, processors
-    from tokenizers import Tokenizer as Made
+def write_tokenizer(folder: Path, tokenizer: Tokenizer, *, rows: int | None) -> None:
+    """Writes `tokenizer.json` and `tokenizer_config.json`; `rows` is the most pieces that there are positions for."""
+    (folder / "tokenizer.json").write_text(tokenizer_json(tokenizer), "utf-8")
+    special = dict(zip(("pad", "unk", "bos", "eos"), tokenizer.pieces((PAD, UNK, BOS, EOS)), strict=True))
+    body = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        **{f"{name}_token": piece for name, piece in special.items()},
+        "model_input_names": ["input_ids", "attention_mask"],
+        "model_max_length": 1 << 30 if rows is None else rows,
+        "split_special_tokens": True,  # else "</s>" in a text would end it
+        "clean_up_tokenization_spaces": False,
+    }
+    text = json.dumps(body, indent=2, ensure_ascii=False)
+    (folder / "tokenizer_config.json").write_text(f"{text}\n", "utf-8")
 
+
+def tokenizer_json(tokenizer: Tokenizer) -> str:
+    """The file's text. It is written without the library, which only who reads it needs."""
     model: Any = sentencepiece_model_pb2.ModelProto()  # type: ignore[attr-defined]  # made when it is loaded
     model.ParseFromString(tokenizer.to_bytes())
     symbols, cuts = tokenizer.reserved_symbols, []
@@ -34,30 +50,60 @@ def tokenizer_json(tokenizer: Tokenizer) -> str:
     special = [one.piece for one in model.pieces[:NUM_SPECIAL]]
     byte_pieces = [one.piece for one in model.pieces if one.type == BYTE]
     either = "|".join(map(re.escape, symbols))
+    body: dict[str, Any]
     if model.trainer_spec.model_type == UNIGRAM:
-        made = Made(models.Unigram(_scores(model, symbols), unk_id=1, byte_fallback=falls_back))
+        body = {"type": "Unigram", "unk_id": UNK, "vocab": _scores(model, symbols), "byte_fallback": falls_back}
         letters = {one.piece for one in model.pieces}
         if found := [cut for name in (*special, *byte_pieces) if (cut := _cut(name, letters))]:
-            cuts.append(("|".join(found), "merged_with_previous"))
+            cuts.append(("|".join(found), "MergedWithPrevious"))
     else:
         ids = {piece.piece: id_ for id_, piece in enumerate(model.pieces)}
         # a symbol that stands alone is found as a whole; without symbols, nothing else may be
-        how = {"unk_token": "<unk>", "fuse_unk": True, "byte_fallback": falls_back, "ignore_merges": bool(symbols)}
-        made = Made(models.BPE(ids, _merges(model, ids), **how))
+        how = {"fuse_unk": True, "byte_fallback": falls_back, "ignore_merges": bool(symbols)}
+        none = {"dropout": None, "continuing_subword_prefix": None, "end_of_word_suffix": None}
+        body = {"type": "BPE", **none, "unk_token": special[UNK], **how, "vocab": ids, "merges": _merges(model, ids)}
         if symbols:
             names = "|".join(re.escape(name[1:]) for name in (*special, *byte_pieces))
-            cuts += [(rf"(?<={either})<(?=(?:{names})(?:{either}|\Z))", "merged_with_previous"), (either, "isolated")]
-    made.normalizer = _normalizer(tokenizer, model.normalizer_spec)
-    if cuts:
-        made.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(of), how) for of, how in cuts])
-    strip = [decoders.Strip(" ", 1, 0)]
-    made.decoder = decoders.Sequence([decoders.Replace(BLANK, " "), decoders.ByteFallback(), decoders.Fuse(), *strip])
-    made.add_special_tokens([AddedToken(name, special=True, normalized=False) for name in special])
-    end = special[EOS]
-    made.post_processor = processors.TemplateProcessing(
-        single=f"$A {end}", pair=f"$A {end} $B {end}", special_tokens=[(end, EOS)]
-    )
-    return made.to_str(pretty=True)
+            cuts += [(rf"(?<={either})<(?=(?:{names})(?:{either}|\Z))", "MergedWithPrevious"), (either, "Isolated")]
+    splits = [{"type": "Split", "pattern": {"Regex": of}, "behavior": how, "invert": False} for of, how in cuts]
+    whole = {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [_added(id_, name) for id_, name in enumerate(special)],
+        "normalizer": {"type": "Sequence", "normalizers": _normalizers(tokenizer, model.normalizer_spec)},
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": splits} if splits else None,
+        "post_processor": _ends(special[EOS]),
+        "decoder": {"type": "Sequence", "decoders": DECODERS},
+        "model": body,
+    }
+    return json.dumps(whole, indent=2, ensure_ascii=False)
+
+
+DECODERS = [
+    {"type": "Replace", "pattern": {"String": BLANK}, "content": " "},
+    {"type": "ByteFallback"},
+    {"type": "Fuse"},
+    {"type": "Strip", "content": " ", "start": 1, "stop": 0},
+]
+
+
+def _added(id_: int, name: str) -> dict[str, Any]:
+    """A piece that stands for no text."""
+    never = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+    return {"id": id_, "content": name, **never, "special": True}
+
+
+def _ends(end: str) -> dict[str, Any]:
+    """Each text ends with `end`."""
+    first, second = ({"Sequence": {"id": name, "type_id": 0}} for name in "AB")
+    stop = {"SpecialToken": {"id": end, "type_id": 0}}
+    return {
+        "type": "TemplateProcessing",
+        "single": [first, stop],
+        "pair": [first, stop, second, stop],
+        "special_tokens": {end: {"id": end, "ids": [EOS], "tokens": [end]}},
+    }
 
 
 def _cut(name: str, letters: set[str]) -> str | None:
@@ -94,21 +140,24 @@ def _merges(model: Any, ids: dict[str, int]) -> list[tuple[str, str]]:
     return [(a, b) for _, _, a, b in found]
 
 
-def _normalizer(tokenizer: Tokenizer, spec: Any) -> Any:
-    from tokenizers import Regex, normalizers
-
-    steps: list[Any] = [normalizers.NFC()] if tokenizer.is_composing else []
-    steps.append(normalizers.Prepend(BLANK))
+def _normalizers(tokenizer: Tokenizer, spec: Any) -> list[dict[str, Any]]:
+    steps: list[dict[str, Any]] = [{"type": "NFC"}] if tokenizer.is_composing else []
+    steps.append({"type": "Prepend", "prepend": BLANK})
     if tokenizer.reserved_symbols:
         either = "|".join(map(re.escape, tokenizer.reserved_symbols))
-        steps.append(normalizers.Replace(Regex(rf"\A{BLANK}(?={either})"), ""))
+        steps.append(_replaced({"Regex": rf"\A{BLANK}(?={either})"}, ""))
     if spec.precompiled_charsmap:
-        steps.append(normalizers.Precompiled(spec.precompiled_charsmap))
+        charsmap = base64.b64encode(spec.precompiled_charsmap).decode()
+        steps.append({"type": "Precompiled", "precompiled_charsmap": charsmap})
     if spec.remove_extra_whitespaces:
         steps += [
-            normalizers.Replace(Regex(" {2,}"), " "),
-            normalizers.Replace(Regex(rf"\A{BLANK} "), BLANK),
-            normalizers.Replace(Regex(r" \Z"), ""),
-            normalizers.Replace(Regex(rf"\A{BLANK}\Z"), ""),
+            _replaced({"Regex": " {2,}"}, " "),
+            _replaced({"Regex": rf"\A{BLANK} "}, BLANK),
+            _replaced({"Regex": r" \Z"}, ""),
+            _replaced({"Regex": rf"\A{BLANK}\Z"}, ""),
         ]
-    return normalizers.Sequence([*steps, normalizers.Replace(" ", BLANK)])
+    return [*steps, _replaced({"String": " "}, BLANK)]
+
+
+def _replaced(pattern: dict[str, str], content: str) -> dict[str, Any]:
+    return {"type": "Replace", "pattern": pattern, "content": content}

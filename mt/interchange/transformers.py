@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from mt.checkpoint.folder import LoadedModel
-from mt.data.tokenizer import BOS, EOS, PAD, UNK, Tokenizer
+from mt.data.tokenizer import BOS, EOS, PAD
 from mt.inference.decodable import BANNED, Decodable
 from mt.interchange.engine import Engine
 from mt.interchange.fate import EXACT, LEFT_OUT, REFUSED, Fate, Rules, attention, exact, left_out, one_of
 from mt.interchange.plan import TRANSFORMER, Plan
-from mt.interchange.tokenizer_json import tokenizer_json
+from mt.interchange.tokenizer_json import write_tokenizer
 from mt.interchange.transformers_engine import (
     OWN_CODE,
     OWN_CODE_FILE,
@@ -78,8 +78,8 @@ RULES: Rules = {
     "encoder.num_layers": exact(),
     "decoder.num_layers": exact(),
     "encoder.self_attention": attention(*ATTENTION, "relative", why=NOT_HELD),
-    "decoder.self_attention": attention(*ATTENTION, "relative", why=NOT_HELD),
-    "decoder.cross_attention": attention(*ATTENTION, why=NOT_HELD),
+    "decoder.self_attention": attention(*ATTENTION, "relative", "average", why=NOT_HELD),
+    "decoder.cross_attention": attention(*ATTENTION, "local", "diagonal", why=NOT_HELD),
     "layer.num_heads": _single,
     "layer.num_kv_heads": _single,
     "layer.head_size": _single,
@@ -114,15 +114,15 @@ class Transformers:
     def write(
         self, plan: Plan, loaded: LoadedModel, folder: Path, *, quantization: str | None, **flags: Any
     ) -> Mapping[str, str]:
-        theirs = their_class(plan)
+        theirs, rows = their_class(plan), None if plan.target_table is None else len(plan.target_table)
         config, weights = _config(plan, theirs), own_weights(plan) if theirs is None else their_weights(plan, theirs)
         _write_json(folder / "config.json", config)
         _write_json(folder / "generation_config.json", _generation(plan))
         write_weights(folder / "model.safetensors", weights)
-        _write_tokenizer(folder, plan.tokenizers.source, plan)
+        write_tokenizer(folder, plan.tokenizers.source, rows=rows)
         if not plan.is_joint:
             (folder / "target").mkdir()
-            _write_tokenizer(folder / "target", plan.tokenizers.target, plan)
+            write_tokenizer(folder / "target", plan.tokenizers.target, rows=rows)
         if theirs is None:
             shutil.copy(OWN_CODE_FILE, folder / OWN_CODE)
         shutil.copy(RUNNER_FILE, folder / RUNNER)
@@ -230,21 +230,6 @@ def _generation(plan: Plan) -> dict[str, Any]:
         ),
         "do_sample": False,
     }
-
-
-def _write_tokenizer(folder: Path, tokenizer: Tokenizer, plan: Plan) -> None:
-    (folder / "tokenizer.json").write_text(tokenizer_json(tokenizer), "utf-8")
-    special = dict(zip(("pad", "unk", "bos", "eos"), tokenizer.pieces((PAD, UNK, BOS, EOS)), strict=True))
-    rows = plan.target_table
-    body = {
-        "tokenizer_class": "PreTrainedTokenizerFast",
-        **{f"{name}_token": piece for name, piece in special.items()},
-        "model_input_names": ["input_ids", "attention_mask"],
-        "model_max_length": 1 << 30 if rows is None else len(rows),
-        "split_special_tokens": True,  # else "</s>" in a text would end it
-        "clean_up_tokenization_spaces": False,
-    }
-    _write_json(folder / "tokenizer_config.json", body)
 
 
 def _write_json(path: Path, body: Mapping[str, Any]) -> None:

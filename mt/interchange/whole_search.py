@@ -40,6 +40,7 @@ class WholeDecodable:
 
     banned: tuple[int, ...] = BANNED
     needs_trees = False
+    regions = 0
 
     def __init__(self, searcher: Searcher, max_length: int | None):
         self.searcher, self.max_length = searcher, max_length

@@ -14,11 +14,45 @@ from mt.attention.source_facts import UNKNOWN, SourceFacts
 # B batch, S places of the memory, D width
 
 
+class Grid(NamedTuple):
+    """Regions of a square picture: `side` x `side` cells in rows, and for each of `scales` the means of so many on a
+    side; the regions of one scale after those of the other."""
+
+    side: int
+    scales: tuple[int, ...] = (1,)
+
+    @property
+    def num_regions(self) -> int:
+        """Of all scales together."""
+        return sum((self.side // scale) ** 2 for scale in self.scales)
+
+    def places(self, device: torch.device) -> Tensor:
+        """places_S2: row and column of the middle cell of each region (the upper left one of the middle four)."""
+        found = []
+        for scale in self.scales:
+            across = torch.arange(self.side // scale, device=device) * scale + (scale - 1) // 2
+            found.append(torch.cartesian_prod(across, across))
+        return torch.cat(found)
+
+    def cells(self) -> Tensor:
+        """cells_SC: the share of each region in each of the side * side cells; rows sum to one."""
+        rows = []
+        for scale in self.scales:
+            places = range(self.side // scale)
+            for down in places:
+                for across in places:
+                    cells = torch.zeros(self.side, self.side)
+                    cells[down * scale : (down + 1) * scale, across * scale : (across + 1) * scale] = 1 / scale**2
+                    rows.append(cells.flatten())
+        return torch.stack(rows)
+
+
 class Part(NamedTuple):
-    """Places of a memory that belong to one source."""
+    """Places of a memory that belong to one source; `grid` says where the regions of a picture lie."""
 
     name: str
     length: int
+    grid: Grid | None = None
 
 
 @dataclass(frozen=True)
@@ -36,9 +70,17 @@ class Memory:
     source_facts: SourceFacts = UNKNOWN
 
     @classmethod
-    def of(cls, name: str, states_BSD: Tensor, mask_B11S: Tensor | None, source_facts: SourceFacts = UNKNOWN) -> Memory:
+    def of(
+        cls,
+        name: str,
+        states_BSD: Tensor,
+        mask_B11S: Tensor | None,
+        source_facts: SourceFacts = UNKNOWN,
+        *,
+        grid: Grid | None = None,
+    ) -> Memory:
         """The memory of one source."""
-        return cls(states_BSD, mask_B11S, (Part(name, states_BSD.shape[1]),), source_facts)
+        return cls(states_BSD, mask_B11S, (Part(name, states_BSD.shape[1], grid),), source_facts)
 
     @classmethod
     def joined(cls, memories: Sequence[Memory]) -> Memory:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor, nn
 
@@ -13,6 +13,7 @@ from mt.attention.reading import Reading
 from mt.model.decoder import AttentionTap, Decoder, DecoderState
 from mt.model.embedding import Embedding, RandomizedPositions
 from mt.model.encoder import SourceEncoder
+from mt.model.image_encoder import ImageEncoder
 from mt.model.layer import LayerSettings, init_weights
 from mt.model.lexicon import Lexicon
 from mt.model.memory import Memory
@@ -32,6 +33,9 @@ class Source(Protocol):
     @property
     def padded_length(self) -> int: ...
 
+    @property
+    def parts(self) -> Mapping[str, Any]: ...
+
 
 class Seq2Seq(nn.Module):
     """Encoder-decoder Transformer (Vaswani et al. 2017) with three attention slots.
@@ -41,7 +45,8 @@ class Seq2Seq(nn.Module):
     only. `tie` shares matrices: "target" the decoder's embedding with the output projection, "all" the encoder's
     embedding too (needs one joint vocabulary), "none" nothing. `recompute` turns gradient checkpointing on in training.
     `separator` and `separator_after` are those of `SourceEmbedding`, for attention that needs a document's sentences.
-    `lexicon` exists for cross-attention that needs it.
+    `lexicon` exists for cross-attention that needs it. `beside` are encoders of other sources than text, by their names
+    ("image"); a source may have some of these beside its text, or none.
     """
 
     def __init__(
@@ -57,12 +62,19 @@ class Seq2Seq(nn.Module):
         recompute: bool = False,
         separator: int | None = None,
         separator_after: int | None = None,
+        beside: Mapping[str, Callable[..., SourceEncoder]] | None = None,
         pad: int = 0,
     ):
         super().__init__()
         if tie not in TIES:
             raise ValueError(f"tie ({tie}) must be one of {', '.join(TIES)}")
         self.encoder = encoder(settings=layer)
+        self.beside = nn.ModuleDict({name: make(settings=layer) for name, make in (beside or {}).items()})
+        for name, other in self.beside.items():
+            if other.width != self.encoder.width:
+                raise ValueError(
+                    f"beside.{name} ({other.width} wide) must be as wide as the encoder ({self.encoder.width})"
+                )
         if tie == "all" and self.encoder.reads_pieces and source_vocab_size != target_vocab_size:
             raise ValueError(
                 f"tie (all) needs one joint vocabulary, not {source_vocab_size} source and {target_vocab_size} target"
@@ -120,6 +132,13 @@ class Seq2Seq(nn.Module):
         """Whether attention can see that a source has more than one sentence."""
         return self.source_embedding is not None and self.source_embedding.sees_sentences
 
+    @property
+    def image(self) -> ImageEncoder | None:
+        """The encoder of pictures; None for a model that sees none."""
+        found = self.beside["image"] if "image" in self.beside else None  # noqa: SIM401 (a ModuleDict has no get)
+        assert found is None or isinstance(found, ImageEncoder)
+        return found
+
     def _needs(self, field: str) -> bool:
         return any(field in part.needs_from_source for part in self.modules() if isinstance(part, Mixer))
 
@@ -127,7 +146,16 @@ class Seq2Seq(nn.Module):
         """The memory of a source of the kind that the encoder reads; `places_BS` as in `SourceEmbedding`."""
         embedding = self.source_embedding
         embed = None if embedding is None else partial(embedding.read, places_BS=places_BS)
-        return self.encoder(source, embed, recompute=self.recompute and self.training)
+        recompute = self.recompute and self.training
+        if not self.beside:
+            return self.encoder(source, embed, recompute=recompute)
+        memories = [
+            self.encoder(part, embed, recompute=recompute)
+            if name == "text"
+            else self.beside[name](part, None, recompute=recompute)
+            for name, part in source.parts.items()
+        ]
+        return memories[0] if len(memories) == 1 else Memory.joined(memories)
 
     def start(self, source: Source) -> DecoderState:
         """The decoder's state before the first token of each source."""
@@ -176,11 +204,12 @@ def parameter_counts(model: Seq2Seq) -> dict[str, int]:
     """Parameters by part; a shared matrix is counted once, in its first part, so that the parts add up to `total`."""
     seen: set[int] = set()
     counts: dict[str, int] = {}
-    for part in ("source_embedding", "target_embedding", "encoder", "decoder", "output"):
+    for part in ("source_embedding", "target_embedding", "encoder", "beside", "decoder", "output"):
         module = getattr(model, part)
         if module is None:
             continue
         own = {id(p): p.numel() for p in module.parameters() if id(p) not in seen}
         seen |= own.keys()
-        counts[part] = sum(own.values())
+        if own or part != "beside":
+            counts[part] = sum(own.values())
     return counts | {"total": sum(counts.values())}

@@ -21,13 +21,16 @@ from mt.objective.teacher_forcing import tapped
 
 # B batch, H heads, T target positions, S source length
 
-LINKS = ("given", "learned")
+LINKS = ("given", "learned", "boxes")
 LEAST = 1e-9  # of a weight in the logarithm
 
 
 @dataclass(frozen=True, kw_only=True)
 class Guidance:
-    """Which links teach which head, and how much. Raises ValueError naming the setting, its rule and value."""
+    """Which links, or boxes in pictures, teach which head, and how much.
+
+    Raises ValueError naming the setting, its rule and value.
+    """
 
     links: str | None = None  # None: no guidance
     weight: float = 0.05

@@ -22,11 +22,10 @@ from torch import nn
 from mt.checkpoint.card import ModelCard
 from mt.checkpoint.folder import check_search
 from mt.checkpoint.rebuild import build, find_target
-from mt.data.batching import MakeSource, TokenBatches
+from mt.data.batching import Guiding, MakeSource, TokenBatches
 from mt.data.prepare import Prepared, check_preparable, corpus_fingerprint, former_fingerprints, prepare
 from mt.data.settings import DataSettings
 from mt.data.sources import reads_untagged, sources_of, target_languages
-from mt.data.store import Store
 from mt.data.tags import check_tagged, tags_of_tokenizer
 from mt.data.tokenizer import TokenizerPair, TokenizerSettings
 from mt.device import choose_device, choose_precision, set_up_training
@@ -36,9 +35,12 @@ from mt.objective.contract import Objective
 from mt.objective.guided import Guidance
 from mt.training.distributed import Ranks
 from mt.training.ema import MovingAverage
+from mt.training.fitting import AnyShards, check_fits_corpus
 from mt.training.learner import Learner
 from mt.training.parameters import check_freeze, freeze
+from mt.training.picture_boxes import BoxGuide, check_boxes
 from mt.training.settings import TrainerSettings
+from mt.training.source_images import source_images
 from mt.training.source_lexicon import LexiconSettings, fill_lexicon
 from mt.training.source_sentences import check_sentences, with_separator
 from mt.training.source_trees import source_trees
@@ -228,7 +230,7 @@ class Parts:
         if "max_tokens" not in self.make_batches.keywords:
             raise ValueError("batches needs the setting max_tokens")
         if self.data.keep_shards is not None:
-            shards = _AnyShards(self.data.max_pieces)
+            shards = AnyShards(self.data.max_pieces)
             tokenizers: Any = None  # not needed, since no batch is read
             TokenBatches(shards, tokenizers, seed=0, **self.make_batches.keywords)
         elif mixture := self.make_batches.keywords.get("mixture"):
@@ -245,12 +247,15 @@ class Parts:
         except (RuntimeError, TypeError, OverflowError) as error:  # torch on sizes that no tensor has
             raise ValueError(f"model cannot be built: {error}") from error
         self.whole_objective.check(model)
+        if self.guidance.links == "boxes" and model.image is None:
+            raise ValueError("guidance.links (boxes) needs a model that sees: +image@model.beside.image=regions")
         if kept:
             self.whole_objective.check_tokenizers(kept)
         is_in_shards = self.data.keep_shards is not None
         check_links(self.guidance.links, is_in_shards=is_in_shards)
         if model.lexicon is not None:
             links = self.lexicon.links or self.guidance.links or "learned"
+            links = "learned" if links == "boxes" else links
             check_links(links, is_in_shards=is_in_shards, setting="lexicon.links")
         if self.start:
             self.start.check_model(model, node)
@@ -278,7 +283,7 @@ class Assembly:
         model = parts.start.changed(model) if parts.start else model
         check_sentences(model)
         check_fits_corpus(model, tokenizers, max_pieces=data.max_pieces)
-        make_source = source_trees(model, prepared)
+        make_source = source_images(model, prepared, data.images, source_trees(model, prepared))
         freeze(model, parts.frozen)
         examples = (pair.source for pair in prepared.train.sample(EXAMPLES))
         card = ModelCard(
@@ -288,6 +293,7 @@ class Assembly:
             changes=list(parts.start.changes) if parts.start else [],
             max_pieces=data.max_pieces,
             document=data.document,
+            images=None if model.image is None else data.images,
             reads_untagged=reads_untagged(data.train, examples, tokenizers.source.reserved_symbols),
         )
         if card.reads_untagged is False:
@@ -312,14 +318,21 @@ class Assembly:
         Raises ValueError where the corpus lacks the links for that.
         """
         ranks, guidance = ranks or Ranks(), self.parts.guidance
-        ranks.on_first_rank(lambda: find_links(guidance.links, self.prepared))
+        if guidance.links == "boxes":
+            check_boxes(self.prepared)
+            assert self.model.image is not None  # checked with the parts
+            guide: Guiding | None = BoxGuide(self.prepared, self.model.image, shift=guidance.shift)
+        else:
+            ranks.on_first_rank(lambda: find_links(guidance.links, self.prepared))
+            guide = guide_of(guidance, self.prepared)
         return self.parts.make_batches(
             self.prepared.train,
             self.prepared.tokenizers,
             seed=self.parts.trainer.seed,
             shuffle=shuffle,
-            guide=guide_of(guidance, self.prepared),
+            guide=guide,
             make_source=self.make_source,
+            extra_places=self.regions,
             rank=ranks.rank,
             world_size=ranks.world_size,
         )
@@ -337,8 +350,19 @@ class Assembly:
         max_tokens = max(8192, 2 * self.parts.data.max_pieces + 2)  # a batch holds the longest pair at least
         store, tokenizers = self.prepared.valid_store, self.prepared.tokenizers
         return TokenBatches(
-            store, tokenizers, max_tokens=max_tokens, seed=0, shuffle=False, make_source=self.make_source
+            store,
+            tokenizers,
+            max_tokens=max_tokens + self.regions,
+            seed=0,
+            shuffle=False,
+            make_source=self.make_source,
+            extra_places=self.regions,
         )
+
+    @property
+    def regions(self) -> int:
+        """Places that a picture takes beside the pieces of a source."""
+        return self.model.image.grid.num_regions if self.model.image is not None else 0
 
     def learner(self, ranks: Ranks | None = None) -> Learner:
         """Moves the model to the device, with an updater, an optimizer and the moving average."""
@@ -350,33 +374,6 @@ class Assembly:
             max_tokens=self.parts.make_batches.keywords["max_tokens"],
             ranks=ranks or Ranks(),
         )
-
-
-def check_fits_corpus(model: Seq2Seq, tokenizers: TokenizerPair, *, max_pieces: int) -> None:
-    """Raises ValueError where the model's vocabulary or its positions do not suit the prepared corpus."""
-    if model.is_source_tied and not tokenizers.is_joint:
-        raise ValueError("model.tie (all) needs one joint vocabulary: use model.tie=target or tokenizer.joint=true")
-    if model.max_length is not None and model.max_length <= max_pieces:
-        raise ValueError(
-            f"model.max_positions ({model.max_length}) must be above data.max_pieces ({max_pieces}): EOS takes one"
-        )
-
-
-@dataclass(frozen=True)
-class _AnyShards:
-    """Takes the place of a sharded corpus that is not prepared yet, so that `TokenBatches` can check its settings."""
-
-    max_pieces: int
-    folder: str = "data.train"
-
-    def __len__(self) -> int:
-        return 1
-
-    def store(self, number: int) -> Store:
-        raise NotImplementedError
-
-    def prefetch(self, number: int) -> None:
-        raise NotImplementedError
 
 
 def _part(name: str, node: Any) -> Any:

@@ -159,7 +159,7 @@ def curve_rows(args: argparse.Namespace) -> list[list[str]]:
     rows = []
     for seed in SEEDS:
         curves = [
-            update_speed(PROJECT, kernels, CASES[0], 1, args.curves, [*more, f"seed={seed}"])["losses"]
+            update_speed(PROJECT, kernels, CASES[0], 1, args.curves, [*more, f"trainer.seed={seed}"])["losses"]
             for kernels in ("auto", "off")
         ]
         apart = max(abs(ours - torchs) for ours, torchs in zip(*curves, strict=True))

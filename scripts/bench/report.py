@@ -193,7 +193,8 @@ def against_targets(bodies: Bodies) -> list[str]:
 
 def circumstances(bodies: Bodies) -> list[str]:
     """Where and when, in a line; with what, in a line; what is missing, in a line."""
-    machines = {json.dumps(body["machine"], sort_keys=True): body["machine"] for body in bodies.values()}
+    bare = ({name: value for name, value in body["machine"].items() if name != "threads"} for body in bodies.values())
+    machines = {json.dumps(machine, sort_keys=True): machine for machine in bare}
     days = sorted(body["started"][:10] for body in bodies.values())
     loads = [run["load_average"] for body in bodies.values() for run in body["runs"]]
     places = [

@@ -121,7 +121,7 @@ def of_peers(parts: Parts, part: str, path: str, **how: str) -> list[float]:
     kinds &= {(run["tool"], run["precision"]) for run in runs if all(run[key] == value for key, value in how.items())}
     if not kinds:
         raise NotMeasured(part)
-    return [middle(parts, part, path, tool=tool, precision=precision, **how) for tool, precision in sorted(kinds)]
+    return [middle(parts, part, path, **{**how, "tool": tool, "precision": each}) for tool, each in sorted(kinds)]
 
 
 def share_of_limit(parts: Parts) -> float:
@@ -165,11 +165,22 @@ TARGETS = (
             two_threads(parts), "training", SPEED, tool="mt", precision="bfloat16", allocator="system"
         ),
     ),
-    Target("… divided by the fastest other tool's, as installed", 4, over_peers("training", allocator="system"), ".2f"),
+    Target(
+        "training `small`, bfloat16, divided by the fastest other tool's",
+        4,
+        over_peers("training", allocator="system"),
+        ".2f",
+    ),
     Target(
         "… divided by the fastest other tool's, with tcmalloc", 2.5, over_peers("training", allocator="tcmalloc"), ".2f"
     ),
-    Target("… peak memory divided by the least of the other tools", 0.5, lean, ".2f", at_most=True),
+    Target(
+        "training `small`, bfloat16, peak memory divided by the least of the other tools",
+        0.5,
+        lean,
+        ".2f",
+        at_most=True,
+    ),
     Target(
         "training `small`, float32, divided by the fastest other tool's",
         1.7,

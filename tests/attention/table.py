@@ -5,6 +5,7 @@ from functools import partial
 import torch
 
 from mt.attention.average import Average
+from mt.attention.axial import Axial
 from mt.attention.chunked import Chunked
 from mt.attention.dense import Dense
 from mt.attention.diagonal import Diagonal
@@ -22,6 +23,7 @@ from mt.attention.prior import Prior
 from mt.attention.rectified import Rectified
 from mt.attention.relative import Relative
 from mt.attention.sections import Sections
+from mt.attention.spatial import Spatial
 from mt.attention.ssru import Ssru
 from mt.attention.structured import Structured
 from mt.attention.threshold import Threshold
@@ -78,6 +80,8 @@ VARIANTS = {
     "structured": partial(learned, Structured, most_steps=2),
     "hierarchical": partial(learned, Hierarchical, max_sentences=3),
     "sections": partial(learned, Sections, furthest=2),
+    "spatial": partial(learned, Spatial, furthest=2),
+    "axial": Axial,
 }
 
 B, H, G, T, S, K = 3, 4, 2, 7, 9, 5  # all different, so that swapped axes fail

@@ -5,13 +5,16 @@ from functools import partial
 import pytest
 import torch
 
+from mt.attention.axial import Axial
 from mt.attention.contract import read_side_by_side
 from mt.attention.dense import Dense
 from mt.attention.hierarchical import Hierarchical
+from mt.attention.pooled import Pooled
 from mt.attention.sections import Sections
+from mt.attention.spatial import Spatial
 from mt.attention.structured import Structured
 from mt.data.source import Text
-from tests.attention.table import B, H, K, S, inputs, learned, mask
+from tests.attention.table import B, H, K, S, T, inputs, learned, mask
 from tests.model.test_seq2seq import PAD, V, make, sentences
 from tests.model.test_seq2seq import S as SOURCE
 
@@ -53,6 +56,57 @@ def test_weights_with_trees_are_the_softmax_of_score_and_bias_and_without_are_de
     for none in (unknown, None):
         torch.testing.assert_close(mixer.weights(q, k, mask(), none), Dense(H, K).weights(q, k, mask()))
     assert (weights - mixer.weights(q, k, mask())).abs().max() > 0.1
+
+
+PLACES = torch.tensor([[row, column] for row in range(3) for column in range(3)]).expand(B, -1, -1)
+
+
+def test_spatial_bias_is_that_of_rows_and_columns_between_and_text_has_none():
+    q, k, v = inputs(num_queries=S)
+    mixer = learned(Spatial, H, K, furthest=1).eval()
+    scores = q @ k.repeat_interleave(2, dim=1).transpose(-1, -2) * K**-0.5
+    bias = mixer.bias_HN.view(H, 3, 3)
+    for query, key in ((0, 0), (0, 8), (5, 3), (7, 1)):
+        row, column = ((PLACES[0, key] - PLACES[0, query]).clamp(-1, 1) + 1).tolist()
+        scores[:, :, query, key] += bias[:, row, column]
+    weights = mixer.weights(q, k, None, PLACES)
+    ratio = (weights[:, :, 0, 8] / weights[:, :, 0, 0]).log()
+    torch.testing.assert_close(ratio, scores[:, :, 0, 8] - scores[:, :, 0, 0], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(mixer.attend(q, k, v, None, places_BS2=PLACES), weights @ v.repeat_interleave(2, dim=1))
+    for nowhere in (None, torch.full_like(PLACES, -1)):
+        torch.testing.assert_close(mixer.weights(q, k, mask(), nowhere), Dense(H, K).weights(q, k, mask()))
+
+
+def test_axial_attention_is_two_steps_along_rows_and_columns():
+    q, k, v = inputs(num_queries=S)
+    mixer = Axial(H, K).eval()
+    k_BHSK, v_BHSK = (x.repeat_interleave(2, dim=1).view(B, H, 3, 3, K) for x in (k, v))
+    q_BHSK = q.view(B, H, 3, 3, K) * K**-0.5
+    along = torch.einsum("bhrck,bhrdk->bhrcd", q_BHSK, k_BHSK).softmax(-1)
+    rows = torch.einsum("bhrcd,bhrdk->bhrck", along, v_BHSK)
+    down = torch.einsum("bhrck,bhsck->bhrcs", q_BHSK, k_BHSK).softmax(-1)
+    expected = torch.einsum("bhrcs,bhsck->bhrck", down, rows).flatten(2, 3)
+    torch.testing.assert_close(mixer.attend(q, k, v, None, places_BS2=PLACES), expected)
+    torch.testing.assert_close(mixer.weights(q, k, None), Dense(H, K).weights(q, k, None))
+
+
+def test_pools_of_a_picture_are_squares_and_text_beside_it_is_pooled_by_itself():
+    q, k, v = inputs()
+    places = torch.cat((PLACES[:, [0, 1, 3, 4]], torch.full((B, 5, 2), -1)), dim=1)  # 2 x 2 regions, then 5 pieces
+    mixer = Pooled(H, K, factor=2)
+    summary = mixer.summarize(k, v, None, places_BS2=places)
+    kept = summary.k_NGMK[:, :, summary.mask_N11M[0, 0, 0]]
+    torch.testing.assert_close(kept[:, :, 0], k[:, :, :4].mean(dim=2))
+    torch.testing.assert_close(kept[:, :, 1], k[:, :, 4:6].mean(dim=2))
+    weights = mixer.weights(q, k, mask(), places)
+    torch.testing.assert_close(weights.sum(-1), torch.ones(B, H, T))
+    assert not weights[~mask().expand_as(weights)].any()
+    torch.testing.assert_close(mixer.read_weights(q, mixer.summarize(k, v, mask(), places)), weights)
+    index = torch.tensor([2, 0])
+    torch.testing.assert_close(
+        mixer.read(q[index], mixer.summarize(k, v, mask(), places).rows(index)),
+        mixer.attend(q, k, v, mask(), places)[index],
+    )
 
 
 def levels(mixer, q, k, segments, real):

@@ -16,6 +16,7 @@ from mt.interchange.exported import write_common
 from mt.interchange.plan import plan_of
 from mt.interchange.target import check_carried, find_target
 from tests.conftest import composed_settings, made_once, reversed_pairs
+from tests.interchange.vocabularies import CORPORA, VOCABULARIES, real_lines_of
 
 SOURCES, TARGETS = reversed_pairs(200, seed=3)
 NUM_LINES = 12
@@ -38,6 +39,35 @@ def joint_tokenizer(tmp_path_factory):
 def separate_tokenizers(tmp_path_factory):
     """A vocabulary for each side."""
     return _tokenizers(tmp_path_factory, joint=False)
+
+
+@pytest.fixture(scope="session")
+def real_lines():
+    """Lines of a corpus in two languages, in turns."""
+    return real_lines_of(CORPORA)
+
+
+@pytest.fixture(params=VOCABULARIES)
+def vocabulary(request, real_lines, tmp_path_factory):
+    """A tokenizer of each kind."""
+    sides, settings = (real_lines[:1600:2], real_lines[1:1600:2]), VOCABULARIES[request.param]
+    folder = made_once(
+        tmp_path_factory,
+        f"vocabulary {request.param}",
+        lambda path: train_tokenizers(*sides, len(sides[0]), settings).save(path),
+    )
+    return TokenizerPair.load(folder).source
+
+
+@pytest.fixture
+def exported_onnx(trained_run, corpus_folder, tmp_path_factory):
+    """The folder that the command wrote for onnxruntime."""
+    files = ["--source", f"{corpus_folder}/test.de", "--limit", "10"]
+
+    def make(folder: Path) -> None:
+        main(["onnx", "--checkpoint", str(trained_run), "--output", str(folder / "export"), *files])
+
+    return made_once(tmp_path_factory, "exported onnx", make) / "export"
 
 
 @pytest.fixture
@@ -67,8 +97,8 @@ def fresh(folder: Path, tokenizers: TokenizerPair, *overrides: str, changes=(), 
 
     `changes` are those of its card, `change` is made to its weights.
     """
-    settings = [f"model.{one}" for one in (*SMALL, *overrides) if not one.startswith("attention@")]
-    settings += [one for one in overrides if one.startswith("attention@")]
+    settings = [f"model.{one}" for one in (*SMALL, *overrides) if "@" not in one]
+    settings += [one for one in overrides if "@" in one]
     node = composed_settings(
         ["data=text", "data.folder=x", "data.source_language=de", "data.target_language=en", *settings]
     )

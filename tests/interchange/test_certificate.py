@@ -99,7 +99,7 @@ def test_damage_is_noticed_and_leaves_nothing(name, damage, trained_run, files, 
     )
     output = tmp_path / "exports" / name
     with pytest.raises(ValueError, match=f"{name}: the export is not what the model is"):
-        main([name, "--checkpoint", str(trained_run), "--output", str(output), *files, "--limit", "30"])
+        main([name, "--checkpoint", str(trained_run), "--output", str(output), *files, "--limit", "8"])
     assert not list((tmp_path / "exports").iterdir())
 
 

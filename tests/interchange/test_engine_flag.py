@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -42,6 +43,19 @@ def test_translations_are_those_of_our_own_engine(more, exported, trained_run, c
     for a, b in zip(theirs, ours, strict=True):
         (*numbers_a, text_a), (*numbers_b, text_b) = a.split("\t"), b.split("\t")
         assert text_a == text_b and list(map(float, numbers_a)) == pytest.approx(list(map(float, numbers_b)), abs=2e-4)
+
+
+@pytest.mark.parametrize("more", [[], ["--n-best", 3, "--scores"], ["--prefix", "two"], ["--json"]], ids=str)
+def test_onnx_translates_step_by_step_as_our_own_engine(
+    more, exported_onnx, trained_run, corpus_folder, tmp_path, said
+):
+    lines = (corpus_folder / "test.de").read_text("utf-8").split("\n")[:12]
+    (tmp_path / "lines").write_text("\n".join(["eins zwei", "", *lines]) + "\n", "utf-8")
+    flags = ["--input", tmp_path / "lines", *more]
+    theirs = said(translate, "--engine", "onnx", "--checkpoint", exported_onnx, *flags)
+    assert re.sub(r"-?\d\.\d+", "", theirs) == re.sub(
+        r"-?\d\.\d+", "", said(translate, "--checkpoint", trained_run, *flags)
+    )
 
 
 def test_blank_lines_stay_and_an_interrupted_file_is_resumed(exported, tmp_path, said):
@@ -135,4 +149,5 @@ def test_a_program_has_at_most_60_lines_and_imports_its_engine_and_sentencepiece
         for name in ([a.name for a in node.names] if isinstance(node, ast.Import) else [])
         + ([node.module] if isinstance(node, ast.ImportFrom) else [])
     }
-    assert imported - set(sys.stdlib_module_names) <= {path.stem, "sentencepiece", "numpy"}
+    engine = {"onnx": "onnxruntime"}.get(path.stem, path.stem)
+    assert imported - set(sys.stdlib_module_names) <= {engine, "sentencepiece", "numpy"}

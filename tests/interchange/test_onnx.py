@@ -1,6 +1,7 @@
 """onnxruntime computes what the model computes, for every setting that can be written as a graph."""
 
 from importlib.util import find_spec
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from mt.data.source import Text
 from mt.data.tokenizer import BOS, EOS
 from mt.interchange.bounds import BOUNDS
 from mt.interchange.exported import write_common
+from mt.interchange.onnx_engine import check_free
 from mt.interchange.plan import plan_of
 from mt.interchange.target import check_carried, find_target
 from tests.interchange.conftest import fresh
@@ -18,77 +20,60 @@ pytestmark = pytest.mark.skipif(find_spec("onnxruntime") is None, reason="needs 
 LAYER = "layer."
 ENCODER, DECODER, CROSS = "encoder.self_attention", "decoder.self_attention", "decoder.cross_attention"
 
-SETTINGS = {
-    "as it is": [],
-    "post-norm": [f"{LAYER}norm_position=post"],
-    "rms": [f"{LAYER}norm=rms"],
-    "gelu": [f"{LAYER}activation=gelu"],
-    "swish": [f"{LAYER}activation=swish"],
-    "swiglu": [f"{LAYER}activation=swiglu"],
-    "learned": [f"{LAYER}positions=learned", "max_positions=60"],
-    "rotary": [f"{LAYER}positions=rotary"],
-    "randomized": [f"{LAYER}positions=randomized"],
-    "one key-value head, rotary": [f"{LAYER}num_kv_heads=1", f"{LAYER}positions=rotary"],
-    "wide heads": [f"{LAYER}head_size=10"],
-    "tie target": ["tie=target"],
-    "tie none": ["tie=none"],
-    "deep encoder, shallow decoder": ["encoder.num_layers=5", "decoder.num_layers=1"],
-    "much at once": [
-        *(f"{LAYER}{one}" for one in ("norm_position=post", "norm=rms", "activation=swiglu", "positions=learned")),
-        *(f"{LAYER}num_kv_heads=2", "tie=none", "max_positions=60"),
-    ],
-}
-KINDS = {
-    "chunked": (ENCODER, DECODER, CROSS),
-    "linear": (ENCODER, DECODER, CROSS),
-    "threshold": (ENCODER, DECODER, CROSS),
-    "sparsemax": (ENCODER, DECODER, CROSS),
-    "entmax": (ENCODER, DECODER, CROSS),
-    "rectified": (ENCODER, DECODER, CROSS),
-    "squared": (ENCODER, DECODER, CROSS),
-    "gated": (ENCODER, DECODER, CROSS),
-    "top_k": (ENCODER, DECODER, CROSS),
-    "relative": (ENCODER, DECODER),
-    "window": (ENCODER, DECODER),
-    "average": (DECODER,),
-    "ssru": (DECODER,),
-    "low_rank": (ENCODER, CROSS),
-    "pooled": (ENCODER, CROSS),
-    "multi_scale": (ENCODER, CROSS),
-    "dynamic_heads": (ENCODER, CROSS),
-    "hierarchical": (ENCODER, CROSS),
-    "sections": (ENCODER, CROSS),
-    "local": (CROSS,),
-    "diagonal": (CROSS,),
-    "prior": (CROSS,),
+SETTINGS = {  # a variant for each slot, and other settings of the model
+    "as it is": (("dense", "dense", "dense"), []),
+    "post-norm": (("chunked", "chunked", "chunked"), [f"{LAYER}norm_position=post"]),
+    "rms": (("threshold", "threshold", "threshold"), [f"{LAYER}norm=rms"]),
+    "gelu": (("sparsemax", "sparsemax", "sparsemax"), [f"{LAYER}activation=gelu"]),
+    "swish": (("entmax", "entmax", "entmax"), [f"{LAYER}activation=swish"]),
+    "swiglu": (("rectified", "rectified", "rectified"), [f"{LAYER}activation=swiglu"]),
+    "learned": (("squared", "squared", "squared"), [f"{LAYER}positions=learned", "max_positions=60"]),
+    "rotary": (("gated", "gated", "gated"), [f"{LAYER}positions=rotary"]),
+    "randomized": (("top_k", "top_k", "top_k"), [f"{LAYER}positions=randomized"]),
+    "one key-value head": (("linear", "linear", "linear"), [f"{LAYER}num_kv_heads=1", f"{LAYER}positions=rotary"]),
+    "wide heads": (("relative", "relative", "low_rank"), [f"{LAYER}head_size=10"]),
+    "tie target": (("window", "window", "pooled"), ["tie=target"]),
+    "tie none": (("low_rank", "average", "local"), ["tie=none"]),
+    "deep encoder": (("pooled", "ssru", "diagonal"), ["encoder.num_layers=5", "decoder.num_layers=1"]),
+    "two key-value heads": (("multi_scale", "dense", "multi_scale"), [f"{LAYER}num_kv_heads=2"]),
+    "much at once": (
+        ("dynamic_heads", "ssru", "dynamic_heads"),
+        [
+            *(f"{LAYER}{one}" for one in ("norm_position=post", "norm=rms", "activation=swiglu", "positions=learned")),
+            *(f"{LAYER}num_kv_heads=2", "tie=none", "max_positions=60"),
+        ],
+    ),
 }
 MORE = {
-    "window": [f"{ENCODER}.reach=2", f"{DECODER}.reach=2"],
-    "top_k": [f"{slot}.k=3" for slot in (ENCODER, DECODER, CROSS)],
-    "low_rank": [f"{slot}.rank=4" for slot in (ENCODER, CROSS)],
-    "relative": [f"{slot}.{one}" for slot in (ENCODER, DECODER) for one in ("buckets=8", "furthest=5")],
-    "hierarchical": [f"{slot}.max_sentences=2" for slot in (ENCODER, CROSS)],
-    "sections": [f"{slot}.furthest=1" for slot in (ENCODER, CROSS)],
+    "window": ["reach=2"],
+    "top_k": ["k=3"],
+    "low_rank": ["rank=4"],
+    "relative": ["buckets=8", "furthest=5"],
+    "hierarchical": ["max_sentences=2"],
+    "sections": ["furthest=1"],
 }
 SEPARATORS = ["separator=11", "separator_after=12"]
 LENGTHS = ((11, 7), (4, 9), (1, 1))  # pieces of source and target
 
 
-@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
-def test_every_setting_has_the_same_probabilities(settings, joint_tokenizer, tmp_path):
-    assert_equal(fresh(tmp_path / "step_000001", joint_tokenizer, *settings), tmp_path / "export")
+def slots(*kinds):
+    """Overrides: a variant for encoder self-attention, decoder self-attention and cross-attention, and its settings."""
+    chosen = dict(zip((ENCODER, DECODER, CROSS), kinds, strict=True))
+    return [
+        *(f"attention@model.{slot}={kind}" for slot, kind in chosen.items()),
+        *(f"{slot}.{setting}" for slot, kind in chosen.items() for setting in MORE.get(kind, ())),
+    ]
 
 
-@pytest.mark.parametrize(("kind", "slots"), KINDS.items(), ids=KINDS)
-def test_every_variant_has_the_same_probabilities_in_every_slot(kind, slots, joint_tokenizer, tmp_path):
-    settings = [*(f"attention@model.{slot}={kind}" for slot in slots), *MORE.get(kind, [])]
-    assert_equal(fresh(tmp_path / "step_000001", joint_tokenizer, *settings), tmp_path / "export")
+@pytest.mark.parametrize(("kinds", "settings"), SETTINGS.values(), ids=SETTINGS)
+def test_every_setting_and_variant_has_the_same_probabilities(kinds, settings, joint_tokenizer, tmp_path):
+    assert_equal(fresh(tmp_path / "step_000001", joint_tokenizer, *slots(*kinds), *settings), tmp_path / "export")
 
 
 @pytest.mark.parametrize("kind", ["sections", "hierarchical"])
 def test_sentences_of_a_document(kind, joint_tokenizer, tmp_path):
-    settings = [f"attention@model.{slot}={kind}" for slot in KINDS[kind]]
-    checkpoint = fresh(tmp_path / "step_000001", joint_tokenizer, *settings, *MORE[kind], *SEPARATORS)
+    settings = [*slots(kind, "dense", kind), *SEPARATORS]
+    checkpoint = fresh(tmp_path / "step_000001", joint_tokenizer, *settings)
     assert_equal(checkpoint, tmp_path / "export", [([20, 21, 11, 22, 11, 23, 24, 12, 25], [30, 31]), ([20], [30])])
 
 
@@ -101,13 +86,9 @@ def test_a_lexicon_that_knows_pieces(joint_tokenizer, tmp_path):
     assert_equal(checkpoint, tmp_path / "export", [([22, 20, 29, 100], [2, 3, 4]), ([20, 21], [1, 200])])
 
 
-@pytest.mark.parametrize("features", ["relu", "hedgehog", "random"])
-def test_features_of_linear_attention(features, joint_tokenizer, tmp_path):
-    settings = [
-        one
-        for slot in (ENCODER, DECODER, CROSS)
-        for one in (f"attention@model.{slot}=linear", f"{slot}.features={features}")
-    ]
+def test_features_of_linear_attention(joint_tokenizer, tmp_path):
+    features = {ENCODER: "relu", DECODER: "hedgehog", CROSS: "random"}
+    settings = [*slots("linear", "linear", "linear"), *(f"{slot}.features={one}" for slot, one in features.items())]
     assert_equal(fresh(tmp_path / "step_000001", joint_tokenizer, *settings), tmp_path / "export")
 
 
@@ -145,6 +126,36 @@ def assert_equal(checkpoint, folder, pairs=None):
                 torch.tensor([piece, piece]), state.rows(torch.tensor([1, 0])) if place else state
             )
             assert (step_RV.log_softmax(-1) - expected_TV[place]).abs().max() <= BOUNDS.nats
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [("input_ids", ["batch_size", 7]), ("logits", [2, "n", 400]), ("present.0.decoder.key", ["b", 4, 16, 8])],
+)
+def test_a_graph_with_a_frozen_size_is_refused(name, shape):
+    one = SimpleNamespace(name=name, shape=shape)
+    session = SimpleNamespace(get_inputs=lambda: [one], get_outputs=lambda: [])
+    with pytest.raises(ValueError, match=rf"{name} has a fixed size at axis \d"):
+        check_free(session)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (
+            [f"attention@model.{ENCODER}=structured"],
+            r"encoder.self_attention \(structured.*it needs trees of its sources",
+        ),
+        (
+            [f"attention@model.{ENCODER}=squared", "layer@model.encoder.layer=gated_unit"],
+            r"encoder.layer \(gated_unit\)",
+        ),
+    ],
+)
+def test_what_has_no_graph_is_refused_by_name(settings, said, joint_tokenizer, tmp_path):
+    plan = plan_of(load_checkpoint(fresh(tmp_path / "step_000001", joint_tokenizer, *settings)))
+    with pytest.raises(ValueError, match=f"onnx cannot take {said}"):
+        check_carried("onnx", plan)
 
 
 class Tap:

@@ -57,6 +57,8 @@ SETTINGS = {
         [*slots("window", "relative", "top_k"), "encoder.self_attention.reach=2", "decoder.cross_attention.k=3"],
     ),
     "relative, window": (OWN, [*slots("relative", "window", "gated"), "decoder.self_attention.reach=2"]),
+    "average, local": (OWN, slots("gated", "average", "local")),
+    "diagonal": (OWN, [*slots("dense", "average", "diagonal"), "decoder.cross_attention.reach=4"]),
     "sparse": (OWN, slots("entmax", "sparsemax", "threshold")),
     "rectified": (OWN, slots("rectified", "squared", "rectified")),
 }
@@ -146,7 +148,7 @@ def test_separate_vocabularies_have_two_tokenizers(separate_tokenizers, tmp_path
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        (["attention@model.decoder.self_attention=average"], r"decoder.self_attention \(average\)"),
+        (["attention@model.decoder.self_attention=ssru"], r"decoder.self_attention \(ssru"),
         (["attention@model.encoder.self_attention=linear"], r"encoder.self_attention \(linear"),
     ],
 )

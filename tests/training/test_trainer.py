@@ -24,15 +24,16 @@ def test_the_same_seed_gives_the_same_run_and_another_seed_another(prepared, tmp
     assert runs[0] == runs[1] != runs[2]
 
 
-def test_a_run_that_a_signal_stopped_resumes_exactly(prepared, tmp_path):
-    whole = make_trainer(prepared, tmp_path / "whole", ema_decay=0.9, accumulate=2, max_tokens=2000, max_steps=14)
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_run_that_a_signal_stopped_resumes_exactly(prepared, tmp_path, precision):
+    settings = {"ema_decay": 0.9, "accumulate": 2, "max_tokens": 2000, "max_steps": 14, "precision": precision}
+    whole = make_trainer(prepared, tmp_path / "whole", **settings)
     whole.run()
 
     def interrupted(model, step):
         os.kill(os.getpid(), signal.SIGTERM)
         return Validation(numbers={"loss": 1.0, "bleu": 1.0})
 
-    settings = {"ema_decay": 0.9, "accumulate": 2, "max_tokens": 2000, "max_steps": 14}
     outcome = make_trainer(prepared, tmp_path / "parts", validate=interrupted, **settings).run()
     assert (outcome.signal, outcome.position.step) == (signal.SIGTERM, 5)
     torch.manual_seed(99)  # whatever happened in between

@@ -84,10 +84,11 @@ function change(values) {
 async function select(at) {
   state.at = at;
   const sentence = sentences[at];
-  const data = await unpack(sentence, chosen);
+  const [data, attention] = await Promise.all([unpack(sentence, chosen), unpackPicture(sentence)]);
   if (state.at !== at) return; // another one was selected while this one was unpacked
   if (!sentence.norms) state.reading.signal = "weights";
   drawn.data = data;
+  buildPicture(sentence, attention);
   state.pinned = state.focus = state.place = null;
   markInList(at);
   history.replaceState(null, "", `#${sentence.line}`);
@@ -112,6 +113,7 @@ function buildSentence() {
   byId("hint").hidden = unit === "pieces" || !blankless.length;
   byId("hint-side").textContent = blankless.length === 2 ? "These lines are" : `The ${blankless[0]} is`;
   buildLines(sentence, unit, chosen.languages);
+  byId("map-card").hidden = !sentence.source.words.length; // a picture alone has no words
   buildMap(sentence, unit, chosen.languages);
   drawThumbnails();
 }
@@ -138,6 +140,7 @@ function refresh() {
     : links.map(([source, target]) => ({ source, target, kind: "link" }));
   drawArcs(drawn.marks, matrix);
   drawMap(matrix, drawn.marks, scheme());
+  readPicture(sentence, chosen.all_heads, reading);
   markHeads(reading, chosen);
   showReading(sentence);
   showScores(matrix, sink, isJudged);
@@ -194,6 +197,7 @@ function light(focus) {
   state.focus = focus;
   lightLines(focus, drawn.marks, drawn.matrix);
   lightMap(focus, drawn.marks);
+  lightPicture(sentences[state.at], focus);
   byId("readout").replaceChildren(...told(focus));
 }
 
@@ -257,6 +261,9 @@ function listen() {
     if (place) light((state.place = place));
   });
   cells.addEventListener("blur", () => light(state.pinned));
+
+  byId("veil").addEventListener("pointermove", (event) => lightLookers(lookedAt(event)));
+  byId("veil").addEventListener("pointerleave", () => light(state.pinned));
 
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") pin(null);

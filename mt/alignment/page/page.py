@@ -6,13 +6,15 @@ alignments.jsonl exactly; for others the browser computes them from attention wh
 
     page.html   the skeleton: {{NAME}} is where a file of this folder goes, and {{data}} the sentences
     page.css    how it looks, light and dark
-    *.js        elements (building), weights (arithmetic), list, lines (the two texts), map, heads, page (what is shown)
+    *.js        elements (building), weights (arithmetic), list, lines (the two texts), map, heads, picture, page
+                (what is shown)
 """
 
 from __future__ import annotations
 
 import json
 import re
+import struct
 import unicodedata
 import zlib
 from base64 import b64encode
@@ -58,8 +60,9 @@ class Page:
         alignment: Alignment,
         links: Iterable[Link],
         gold: Gold | None = None,
+        picture: np.ndarray | None = None,
     ) -> None:
-        """Adds a pair of sentences, line `number` of its file, with its alignment, links and gold links."""
+        """Adds a pair of sentences, line `number` of its file, with its alignment, links, gold links and picture."""
         if self.chosen is None:
             self.chosen = {
                 "layer": alignment.layer,
@@ -92,6 +95,7 @@ class Page:
                 "sink": round(alignment.sink_mass, 4),
                 "aer": round(ErrorRate.of(set(links), gold).aer, 4) if gold else None,
                 "packed": packed(raw, weights_TS),
+                "picture": None if picture is None else pictured(raw, picture),
             }
         )
 
@@ -115,6 +119,31 @@ class Page:
             return values[name] if name in values else (FOLDER / name).read_text("utf-8").strip()
 
         return PLACE.sub(part, (FOLDER / "page.html").read_text("utf-8"))
+
+
+def pictured(raw: RawAttention, picture: np.ndarray) -> dict[str, Any]:
+    """A picture as a data URI, the side of its grid, and the attention to its cells, packed as in `packed`."""
+    assert raw.regions is not None and raw.regions_LHTR is not None
+    weights_LHTC = raw.regions_LHTR @ raw.regions.cells_RC
+    cells = np.rint(np.sqrt(np.clip(weights_LHTC, 0, 1)) * 255).astype("u1")
+    return {
+        "data": "data:image/png;base64," + b64encode(png_of(picture)).decode("ascii"),
+        "side": raw.regions.side,
+        "packed": b64encode(zlib.compress(cells.tobytes(), level=9)).decode("ascii"),
+    }
+
+
+def png_of(picture: np.ndarray) -> bytes:
+    """pixels_HWC (uint8) as a PNG file."""
+
+    def chunk(name: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+    height, width = picture.shape[:2]
+    rows = b"".join(b"\0" + row.tobytes() for row in np.ascontiguousarray(picture))
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows, 9)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + body
 
 
 def side(text: str, pieces: list[str]) -> dict[str, Any]:

@@ -69,7 +69,11 @@ def skipped_rules(settings: CleaningSettings, source_language: str, target_langu
         for code in codes
         if settings.max_foreign_letters is not None and not scripts_of(code)
     ]
-    if settings.drop_wrong_language and not all(telling_words(*order) for order in (codes, codes[::-1])):
+    if (
+        settings.drop_wrong_language
+        and source_language != target_language
+        and not all(telling_words(*order) for order in (codes, codes[::-1]))
+    ):
         lines.append(f"cleaning.drop_wrong_language is skipped: no words distinguish {codes[0]} from {codes[1]}")
     return lines
 

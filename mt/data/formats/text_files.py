@@ -8,14 +8,15 @@ from functools import partial
 from itertools import chain, islice, repeat, zip_longest
 from pathlib import Path
 
-from mt.data.block import COLUMNS, OPTIONAL
+from mt.data.block import READ
 from mt.data.fingerprint import fingerprint_of
 from mt.data.formats.lines import FaultyLine, Line, find_file, scan_lines
 from mt.data.formats.paths import Paths, file_stamps, path_list
 from mt.data.pair import Fault, Pair
 
 CHUNK = 32  # lines at a time; a line may have megabytes
-NONE = [repeat(None)] * 3  # what a pair of two lines has besides them
+COLUMNS = ("source", "target", *READ)
+NONE = [repeat(None)] * (len(Pair._fields) - 2)  # what a pair of two lines has besides them
 _NEW = partial(tuple.__new__, Pair)  # of a whole tuple: three times as fast as `Pair`
 
 
@@ -24,7 +25,8 @@ class TextFiles:
     """Pairs from parallel files, plain or compressed; each of `source` and `target` is one path or a list read in turn.
 
     `links`, when given, are files of gold alignments in Pharaoh format, a line a pair; `tree` files of the sources'
-    trees (`mt.data.pair.Pair`), an empty line for a source without. A line that is not UTF-8 is a fault; so is the
+    trees (`mt.data.pair.Pair`), an empty line for a source without. `image` are files with the name of a picture a
+    line, `boxes` those of the target words in it. A line that is not UTF-8 is a fault; so is the
     damaged rest of a compressed file, where reading of the parallel files also ends. Raises ValueError when the line
     counts differ, naming them.
     """
@@ -33,11 +35,13 @@ class TextFiles:
     target: Paths
     links: Paths | None = None
     tree: Paths | None = None
+    image: Paths | None = None
+    boxes: Paths | None = None
 
     def __post_init__(self) -> None:
         for name in COLUMNS:
             paths = getattr(self, name)
-            if paths is None and name in OPTIONAL:
+            if paths is None and name in READ:
                 continue
             paths = path_list(paths, name)
             object.__setattr__(self, name, paths)
@@ -54,9 +58,10 @@ class TextFiles:
         """Changes with the paths, sizes and times of the files."""
         sources = path_list(self.source)
         paths = [*sources, *path_list(self.target), *(path_list(self.links) if self.links else ())]
-        # without trees, the same fingerprint as in older versions
+        # without trees and pictures, the same fingerprint as in older versions
         trees = [file_stamps(path_list(self.tree))] if self.tree else []
-        return fingerprint_of("TextFiles", len(sources), file_stamps(paths), *trees)
+        more = {name: file_stamps(path_list(of)) for name in ("image", "boxes") if (of := getattr(self, name))}
+        return fingerprint_of("TextFiles", len(sources), file_stamps(paths), *trees, *([more] if more else []))
 
 
 def _pair(columns: list[str], texts: Sequence[str], fault: Fault | None = None) -> Pair:
@@ -64,7 +69,9 @@ def _pair(columns: list[str], texts: Sequence[str], fault: Fault | None = None) 
     if not others:
         return Pair(source, target, None, fault)
     named = dict(zip(columns[2:], others, strict=True))
-    return Pair(source, target, named.get("links"), fault, named.get("tree"))
+    return Pair(
+        source, target, named.get("links"), fault, named.get("tree"), image=named.get("image"), boxes=named.get("boxes")
+    )
 
 
 def _read_together(columns: list[str], paths: list[Path]) -> Iterator[Pair]:

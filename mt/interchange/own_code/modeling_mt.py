@@ -97,11 +97,8 @@ def relative(scores, mixer, mask):
 
 
 def top_k(scores, mixer, mask):
-    count = mixer.settings["k"]
-    if count < scores.shape[-1]:
-        least = scores.topk(count, -1).values[..., -1:]
-        scores = scores.masked_fill(scores < least, HIDDEN)
-    return scores.softmax(-1)
+    least = scores.topk(min(mixer.settings["k"], scores.shape[-1]), -1).values[..., -1:]
+    return scores.masked_fill(scores < least, HIDDEN).softmax(-1)
 
 
 def threshold(scores, mixer, mask):
@@ -112,10 +109,8 @@ def threshold(scores, mixer, mask):
 
 def rectified(scores, mixer, mask):
     """relu(scores) ** power, rows divided by their sums; a row without a positive score takes its best key."""
-    best, power = scores.amax(-1, keepdim=True), mixer.settings["power"]
-    positive = scores.clamp_min(0)
-    if power > 1:
-        positive = (positive / best.where(best > 0, 1.0)) ** power
+    best = scores.amax(-1, keepdim=True)
+    positive = (scores.clamp_min(0) / best.where(best > 0, 1.0)) ** mixer.settings["power"]
     kept = positive.where(best > 0, (scores == best).to(positive.dtype))
     return kept / kept.sum(-1, keepdim=True)
 
@@ -139,8 +134,8 @@ def entmax(scores, mixer, mask):
 
 
 WEIGHTS = {
-    **{"dense": dense, "chunked": dense, "gated": dense, "window": window, "relative": relative},
-    **{"top_k": top_k, "threshold": threshold, "rectified": rectified, "entmax": entmax},
+    **dict.fromkeys(("dense", "chunked", "gated", "average", "local", "diagonal"), dense),  # see Mixer
+    **{one.__name__: one for one in (window, relative, top_k, threshold, rectified, entmax)},
 }
 
 
@@ -150,17 +145,34 @@ class Mixer(nn.Module):
     def __init__(self, settings, heads, size):
         super().__init__()
         self.settings = settings
-        if settings["kind"] == "relative":
-            self.bias_HN = nn.Parameter(torch.zeros(heads, settings["buckets"]))
-        if settings["kind"] == "gated":
-            width = size if settings["per"] == "element" else 1
-            self.weight_HKE = nn.Parameter(torch.zeros(heads, size, width))
-            self.bias_H1E = nn.Parameter(torch.zeros(heads, 1, width))
+        width = size if settings.get("per") == "element" else 1
+        learned: dict = {
+            "relative": {"bias_HN": (heads, settings.get("buckets", 0))},
+            "gated": {"weight_HKE": (heads, size, width), "bias_H1E": (heads, 1, width)},
+            "local": {"inner_HKK": (heads, size, size), "outer_HK1": (heads, size, 1)},
+        }
+        for name, shape in learned.get(settings["kind"], {}).items():
+            setattr(self, name, nn.Parameter(torch.zeros(shape)))
 
-    def forward(self, q_BHTK, k_BGSK, v_BGSK, mask):
+    def bell(self, q_BHTK, keys, mask, start):
+        """Added to scores: centres are places that the queries predict ("local"), or their own ("diagonal")."""
+        last, places = (
+            (keys if mask is None else mask.sum(-1, keepdim=True)) - 1,
+            torch.arange(keys, device=q_BHTK.device),
+        )
+        own = start + torch.arange(q_BHTK.shape[2], device=q_BHTK.device)[:, None]
+        if self.settings["kind"] == "local":
+            centres = last * ((q_BHTK.float() @ self.inner_HKK).tanh() @ self.outer_HK1).sigmoid()
+        else:
+            centres = torch.minimum(own, torch.as_tensor(last, device=own.device))
+        return -((places - centres) ** 2) / (2 * (self.settings["reach"] / 2) ** 2)
+
+    def forward(self, q_BHTK, k_BGSK, v_BGSK, mask, start):
         """heads_BHTK and weights_BHTS."""
-        heads, size = q_BHTK.shape[1], q_BHTK.shape[-1]
-        scores = (q_BHTK * size**-0.5) @ repeated(k_BGSK, heads).transpose(-1, -2)
+        heads, scale = q_BHTK.shape[1], 0.0 if self.settings["kind"] == "average" else q_BHTK.shape[-1] ** -0.5
+        scores = (q_BHTK * scale) @ repeated(k_BGSK, heads).transpose(-1, -2)
+        if self.settings["kind"] in ("local", "diagonal"):
+            scores = scores + self.bell(q_BHTK, scores.shape[-1], mask, start)
         if mask is not None:
             scores = scores.masked_fill(~mask, HIDDEN)
         weights = WEIGHTS[self.settings["kind"]](scores.float(), self, mask)
@@ -188,7 +200,7 @@ class Attention(nn.Module):
 
     def forward(self, x_BTD, k, v, mask, start):
         q = self.query(x_BTD).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-        mixed_BHTK, weights = self.mixer(q if self.base is None else rotated(q, start, self.base), k, v, mask)
+        mixed_BHTK, weights = self.mixer(q if self.base is None else rotated(q, start, self.base), k, v, mask, start)
         return self.output(mixed_BHTK.transpose(1, 2).flatten(2)), weights
 
 
@@ -249,8 +261,7 @@ class DecoderLayer(nn.Module):
         self.self_attention = Attention(config, config.decoder_attention, config.positions == "rotary")
         self.cross_attention = Attention(config, config.cross_attention, False)
         self.feed_forward = FeedForward(config, width)
-        self.self_residual, self.cross_residual = Residual(config), Residual(config)
-        self.feed_forward_residual = Residual(config)
+        self.self_residual, self.cross_residual, self.feed_forward_residual = (Residual(config) for _ in range(3))
 
     def forward(self, x, memory, mask, causal, cache, start):
         y = self.self_residual.before(x)
@@ -267,7 +278,7 @@ class DecoderLayer(nn.Module):
             if cache is not None:
                 k, v = cache.cross_attention_cache.update(k, v, self.number)
                 cache.is_updated[self.number] = True
-        y, weights = self.cross_attention(self.cross_residual.before(x), k, v, mask, 0)
+        y, weights = self.cross_attention(self.cross_residual.before(x), k, v, mask, start)
         x = self.cross_residual.after(x, y)
         x = self.feed_forward_residual.after(x, self.feed_forward(self.feed_forward_residual.before(x)))
         return x, own, weights
@@ -290,12 +301,10 @@ class Embedding(nn.Module):
         return x + self.table.weight[start:end]
 
 
-class Encoder(nn.Module):
-    main_input_name = "input_ids"
-
-    def __init__(self, config):
+class Half(nn.Module):
+    def __init__(self, config, layers):
         super().__init__()
-        self.layers = nn.ModuleList(EncoderLayer(config, width) for width in config.encoder_ffn_dims)
+        self.layers = nn.ModuleList(layers)
         self.norm = make_norm(config) if config.pre_norm else nn.Identity()
 
 
@@ -318,14 +327,6 @@ class Reader(nn.Module):
         return BaseModelOutput(last_hidden_state=encoder.norm(x), attentions=tuple(maps))
 
 
-class Decoder(nn.Module):
-    def __init__(self, config):
-        super().__init__()
-        widths = enumerate(config.decoder_ffn_dims)
-        self.layers = nn.ModuleList(DecoderLayer(config, width, number) for number, width in widths)
-        self.norm = make_norm(config) if config.pre_norm else nn.Identity()
-
-
 class MtForConditionalGeneration(PreTrainedModel, GenerationMixin):
     """The model. `labels` give a loss, so that it can be trained further."""
 
@@ -338,7 +339,8 @@ class MtForConditionalGeneration(PreTrainedModel, GenerationMixin):
         super().__init__(config)
         self.source_embedding = Embedding(config, config.vocab_size)
         self.target_embedding = Embedding(config, config.decoder_vocab_size)
-        self.encoder, self.decoder = Encoder(config), Decoder(config)
+        self.encoder = Half(config, [EncoderLayer(config, width) for width in config.encoder_ffn_dims])
+        self.decoder = Half(config, [DecoderLayer(config, *of[::-1]) for of in enumerate(config.decoder_ffn_dims)])
         self.output = nn.Linear(config.d_model, config.decoder_vocab_size, bias=False)
         tied = {"all": ("output", "source_embedding.tokens"), "target": ("output",), "none": ()}[config.tie]
         ties = {f"{name}.weight": "target_embedding.tokens.weight" for name in tied}
@@ -391,10 +393,7 @@ class MtForConditionalGeneration(PreTrainedModel, GenerationMixin):
         if labels is not None:
             loss = nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100)
         return Seq2SeqLMOutput(
-            loss=loss,
-            logits=logits,
-            **{CACHE: cache},
-            encoder_last_hidden_state=memory,
+            loss=loss, logits=logits, encoder_last_hidden_state=memory, **{CACHE: cache},
             decoder_attentions=tuple(of_self for of_self, _ in maps) if output_attentions else None,
             cross_attentions=tuple(weights for _, weights in maps) if output_attentions else None,
-        )
+        )  # fmt: skip

@@ -1,7 +1,8 @@
-// Runs an exported page's own engine in Node.js and answers questions about it: node measure.mjs FOLDER < questions.json
+// Runs an exported page's own engine in Node.js and answers questions about it, a line of JSON each: node measure.mjs FOLDER
 
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
 
 const folder = resolve(process.argv[2]);
@@ -49,7 +50,8 @@ async function all(items, answer) {
   return found;
 }
 
-const asked = JSON.parse(readFileSync(0, "utf-8"));
-const found = {};
-for (const [name, given] of Object.entries(asked)) found[name] = await ANSWERS[name](given);
-process.stdout.write(JSON.stringify(found));
+for await (const line of createInterface({ input: process.stdin, terminal: false })) {
+  const { name, given } = JSON.parse(line);
+  const found = await ANSWERS[name](given).then((answer) => ({ answer }), ({ message }) => ({ error: message }));
+  process.stdout.write(`${JSON.stringify(found)}\n`);
+}

@@ -1,0 +1,1 @@
+"""Pictures of a corpus: decoding files safely, preprocessing, boxes, and the memory-mapped store."""

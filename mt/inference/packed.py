@@ -21,7 +21,7 @@ from mt.model.seq2seq import Seq2Seq
 
 SELF_ATTENTION = ("attention", "self_attention")  # parts of a layer, of the encoder and of the decoder
 NUM_KEPT = 512  # positions whose sinusoids are computed once
-HAVE_METHODS = (nn.Embedding, RoundedMatrix, Mixer)  # or weights that other code reads
+HAVE_METHODS = (nn.Embedding, nn.ModuleDict, RoundedMatrix, Mixer)  # or weights, or parts, that other code reads
 DO_NOTHING = (Dropout, NoRotary, nn.Identity)  # in inference
 WIDE = 2048  # outputs from which oneDNN multiplies int8 faster than fbgemm
 

@@ -8,7 +8,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -16,12 +16,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from mt.checkpoint.folder import load_checkpoint
+from mt.checkpoint.outline import kept_tensors
 from mt.checkpoint.steps import SHORTLIST, find_step
 from mt.comparison.model_turn import MODES
 from mt.compression.quantization import is_storage
 from mt.evaluation.model_test import ModelTest, alignment_error
 from mt.evaluation.systems import Question, ask
-from mt.model.seq2seq import Seq2Seq
+from mt.model.rounded import float_tensors
 
 log = logging.getLogger(__name__)
 
@@ -175,10 +176,8 @@ def _megabytes(entry: Entry) -> float:
 
 
 def _parameters(entry: Entry) -> int | None:
-    """Numbers that the model multiplies with; None for an export."""
+    """Numbers that the model multiplies with, the scales of rounded ones left out; None for an export."""
     if entry.engine:
         return None
-    model = load_checkpoint(entry.folder).model
-    assert isinstance(model, Seq2Seq)
-    tensors: Mapping[int, Any] = {id(t): t for t in (*model.parameters(), *model.buffers())}
-    return sum(tensor.numel() for tensor in tensors.values())
+    floats = float_tensors(kept_tensors(load_checkpoint(entry.folder).model))
+    return sum(tensor.numel() for tensor in floats.values())

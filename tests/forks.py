@@ -31,6 +31,9 @@ COMMANDS = (
 )
 LOADED_LATER = ("hydra", "matplotlib.figure", "omegaconf", "sacrebleu", "sentencepiece", "torch", "torch._dynamo")
 
+# programs that exports carry: they load engines such as onnxruntime, whose threads hold locks that a fork never gets
+OF_EXPORTS = "mt.interchange.runners"
+
 SERVERS_OWN: list[Any] = []  # streams that must not be closed with their descriptors, which others have by then
 
 
@@ -41,6 +44,8 @@ def load() -> None:
     for name in LOADED_LATER:
         importlib.import_module(name)
     for module in pkgutil.walk_packages(mt.__path__, "mt."):
+        if module.name.startswith(f"{OF_EXPORTS}."):
+            continue
         with suppress(ImportError):  # an optional extra
             importlib.import_module(module.name)
     for name in COMMANDS:

@@ -97,7 +97,9 @@ def test_help_needs_no_heavy_import_and_no_particular_folder(command, tmp_path):
 WITH_ENGINE = {
     "--precision float32": ("with --engine: the export has its own numbers", ""),
     "--document": ("with --engine: an export translates lines alone", ""),
-    "--confidence": ("with --engine: an export tells no probabilities of pieces", ""),
+    **dict.fromkeys(
+        ("--confidence", "--abstain 0.5"), ("with --engine: an export tells no probabilities of pieces", "")
+    ),
     **dict.fromkeys(
         ("--alignment", "--coverage", "--markup", "--format po"),
         ("with --engine: attention is read in our own engine", ""),
@@ -107,8 +109,11 @@ ENGINE_ALONE = {
     "--engine ctranslate2": ("without --checkpoint, the folder that mt.export wrote", "--checkpoint c"),
 }
 SAMPLING = {
-    flag: ("without --sample", "--sample")
-    for flag in ("--temperature 1", "--top-k 0", "--top-p 1", "--epsilon 0", "--seed 1")
+    **{
+        flag: ("without --sample or --mbr", "--sample")
+        for flag in ("--temperature 1", "--top-k 0", "--top-p 1", "--epsilon 0", "--seed 1")
+    },
+    "--utility chrf": ("without --mbr", "--mbr 8"),
 }
 # (command, flags that it cannot do without) -> a flag that has no effect: when, and what it takes that it has one
 IDLE = {
@@ -143,6 +148,7 @@ IDLE = {
         **SAMPLING,
         **{flag: ("without --choose nearest", "--choose nearest") for flag in ("--reference r", "--n-best 4")},
     },
+    ("score", ""): {"--json": ("with --contrast", "")},
     ("prune", "--source s --target t --output o"): {"--by gradient": ("without heads to remove", "--heads 0.4")},
     ("compare_models", "m --source s --target t --output o"): {"--gold-base 1": ("without --gold", "--gold g")},
     ("quantize", "--output o"): {
@@ -174,6 +180,7 @@ IDLE_BESIDE = {  # what makes them idle, where that is not the default
     "--grid all": "--formats json,pharaoh",
     "--limit 7": "--formats json,pharaoh",
     "--threshold 0.4": "--symmetrize union",
+    "--json": "--contrast",
     **dict.fromkeys(WITH_ENGINE, "--engine ctranslate2 --checkpoint c"),
     **{
         flag: "--hypotheses h"

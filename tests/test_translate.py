@@ -277,7 +277,7 @@ def test_a_length_limit_is_reported(translate, caplog):
         (["--coverage", "eins"], "--coverage needs --json"),
         (["--confidence", "eins"], "--confidence needs --json"),
         (["--sample", "--temperature", "0", "eins"], r"--temperature \(0\) must be a number, from 0.001 to 1000"),
-        (["--top-k", "3", "eins"], "--top-k has no effect without --sample"),
+        (["--top-k", "3", "eins"], "--top-k has no effect without --sample or --mbr"),
         (["--sample", "--beam-size", "3", "eins"], "--sample and --beam-size: give one of them"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

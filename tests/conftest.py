@@ -168,12 +168,21 @@ def translate(trained_run, capsys, monkeypatch, tmp_path):
     return call
 
 
+def _loggers():
+    known = logging.root.manager.loggerDict.items()
+    return [(name, logger) for name, logger in known if isinstance(logger, logging.Logger)]
+
+
 @pytest.fixture(autouse=True)
 def _logging_as_before():
     """A command that runs within a test adds a handler for that test's stderr, which is closed when the test ends."""
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers, level, disabled_below = root.handlers[:], root.level, root.manager.disable
+    how = {name: (logger.disabled, logger.propagate) for name, logger in _loggers()}
     yield
+    root.manager.disable = disabled_below
+    for name, logger in _loggers():  # a configuration of logging may turn off all that there are
+        logger.disabled, logger.propagate = how.get(name, (False, logger.propagate))
     for handler in root.handlers[:]:
         if handler not in handlers:
             root.removeHandler(handler)

@@ -13,13 +13,26 @@ class Fault(NamedTuple):
     """Why a part of a corpus is not a pair.
 
     `reason` is its kind in a few words, by which a ledger counts: "not UTF-8". `message` is all of it in one line with
-    file and place, for error messages: "train.de: not UTF-8 at line 2, byte 3 (0xff)". `is_damage` is false for what
-    can be read, but is not wanted: it is counted, and never ends the reading of a corpus.
+    file and place, for error messages: "train.de: not UTF-8 at line 2, byte 3 (0xff)".
     """
 
     reason: str
     message: str
-    is_damage: bool = True
+
+    @property
+    def is_damage(self) -> bool:
+        """Whether it may end the reading of a corpus (data.cleaning.malformed=refuse)."""
+        return True
+
+
+class Unwanted(Fault):
+    """Why a part that can be read is left out: it is counted, and never ends the reading of a corpus."""
+
+    __slots__ = ()
+
+    @property
+    def is_damage(self) -> bool:
+        return False
 
 
 class Pair(NamedTuple):

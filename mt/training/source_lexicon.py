@@ -15,11 +15,13 @@ from mt.data.shards import ShardedStore
 from mt.data.tokenizer import NUM_SPECIAL
 from mt.model.lexicon import Lexicon
 from mt.model.seq2seq import Seq2Seq
-from mt.objective.guided import LINKS, Guidance
+from mt.objective.guided import Guidance
 from mt.training.distributed import Ranks
 from mt.training.word_links import FOLDER, LearnedLinks, LinkGuide, find_links
 
 log = logging.getLogger(__name__)
+
+LINKS = ("given", "learned")  # between words
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,7 @@ class KnownAligner:
         self.calls = []
         self.translator = SimpleNamespace(tags=Tags(SimpleNamespace(reserved_symbols=())))
 
-    def encoded(self, sources, targets=None, *, batch_tokens=None, trees=None, tag=None):
+    def encoded(self, sources, targets=None, *, batch_tokens=None, trees=None, pictures=None, tag=None):
         """Words, for a change."""
         if targets is None:
             targets = [" ".join(reversed(source.upper().split())) for source in sources]

@@ -36,7 +36,7 @@ def test_a_step_folder_says_all_that_is_needed_and_nothing_is_pickled(trained_ru
     step = find_step(trained_run)
     assert {path.name for path in step.iterdir()} == {
         "model.safetensors", "model.yaml", "tokenizer.model", "scores.json", "search.yaml", "alignment.json",
-        "training.safetensors", "training.json", "manifest.json",
+        "confidence.json", "training.safetensors", "training.json", "manifest.json",
     }  # fmt: skip
     card = yaml.safe_load((step / "model.yaml").read_text())
     assert (card["format"], card["source_language"], card["target_language"]) == (2, "de", "en")

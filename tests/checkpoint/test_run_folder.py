@@ -58,7 +58,7 @@ def test_another_setting_in_a_started_run_is_refused_with_old_and_new_value_and_
     for way in ("name=…", "fresh=true", "resume.allow=[optimizer.betas,optimizer.peak]"):
         assert way in said
     assert "or, to continue unchanged, optimizer.peak=0.1" in said
-    assert yaml.safe_load((run.path / "config.yaml").read_text()) == {"format": 2, "begun": 2, **SETTINGS}
+    assert yaml.safe_load((run.path / "config.yaml").read_text()) == {"format": 3, "begun": 3, **SETTINGS}
     assert RunFolder.open(run.path, changed(peak=0.2), fresh=True).last is None
 
 

@@ -43,7 +43,7 @@ LANGUAGES = [("en", "de"), ("ru", "ko"), ("he", "xx")]
 
 
 def plain(pairs, languages=("en", "de"), settings=BEFORE_LANGUAGE):
-    block = Block.of([source for source, _ in pairs], [target for _, target in pairs], None)
+    block = Block.of([source for source, _ in pairs], [target for _, target in pairs])
     return PlainPairs(settings, *languages)(block).tolist()
 
 

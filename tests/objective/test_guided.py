@@ -48,7 +48,7 @@ def test_a_weight_of_0_where_the_guide_looks_still_has_a_finite_cost_and_gradien
 @pytest.mark.parametrize(
     "settings, message",
     [
-        ({"links": "guessed"}, r"guidance.links \(guessed\) must be one of given, learned, or null"),
+        ({"links": "guessed"}, r"guidance.links \(guessed\) must be one of given, learned, boxes, or null"),
         ({"weight": 0.0}, r"guidance.weight \(0.0\) must be above 0"),
         ({"shift": 2}, r"guidance.shift \(2\) must be 0 or 1"),
     ],

@@ -228,7 +228,7 @@ def test_the_description_names_every_call_and_its_page_needs_no_other_host(with_
 def test_the_process_with_the_socket_never_loads_torch():
     """It stays small, and is there before the models are: by what its files import, themselves or through others."""
     seen, waiting = set(), [f"mt.serving.{path.stem}" for path in (ROOT / "mt/serving").glob("*.py")]
-    waiting = [name for name in waiting if name not in ("mt.serving.engine", "mt.serving.bulk")]
+    waiting = [name for name in waiting if name not in ("mt.serving.engine", "mt.serving.exports", "mt.serving.bulk")]
     waiting += [f"mt.serving.shapes.{path.stem}" for path in (ROOT / "mt/serving/shapes").glob("*.py")] + ["mt.serve"]
     while waiting:
         name = waiting.pop()

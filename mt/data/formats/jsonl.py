@@ -12,7 +12,7 @@ from mt.data.fingerprint import fingerprint_of
 from mt.data.formats.fields import WrongField, pair_at
 from mt.data.formats.lines import FaultyLine, find_file, scan_lines
 from mt.data.formats.paths import Paths, file_stamps, path_list
-from mt.data.pair import Fault, Pair
+from mt.data.pair import Fault, Pair, Unwanted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,4 +78,4 @@ class JsonLines:
         if isinstance(score, (int, float)) and not isinstance(score, bool) and score >= self.least_score:
             return None
         why = f"{place}: {self.score_field} ({score}) must be at least {self.least_score}"
-        return Fault("score too low", why, is_damage=False)
+        return Unwanted("score too low", why)

@@ -242,7 +242,7 @@ def run(world, tmp_path, monkeypatch, capsys):
     return call
 
 
-# they need a model that sees: tests/data/test_images.py, tests/model
+# they need a model that sees: tests/alignment/test_pointing.py
 OF_PICTURES = {"--images", "--boxes"}
 
 

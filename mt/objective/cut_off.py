@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from torch import Tensor, nn
 
-from mt.data.batching import Batch
-from mt.data.tokenizer import TokenizerPair
-from mt.model.seq2seq import Seq2Seq
-from mt.objective.contract import Loss
-from mt.objective.label_smoothing import check_settings, plain_cross_entropy
-from mt.objective.token_cuts import check_rate, whole_and_cut
-from mt.objective.two_passes import check_weight, divergence_to_the_mean, log_probs, summed
+from mt.objective.label_smoothing import plain_cross_entropy
+from mt.objective.token_cuts import ComparedWithCuts
+from mt.objective.two_passes import check_weight, divergence_to_the_mean, log_probs
 
 # C tokens of one chunk, V vocabulary
 
 
-class CutOff:
+class CutOff(ComparedWithCuts):
     """(CE(whole) + cut_weight * CE(cut)) / (1 + cut_weight) + alpha * JS(whole, cut).
 
     CE is the label-smoothed cross-entropy, JS the Jensen-Shannon divergence of what is predicted from the whole
@@ -36,23 +30,11 @@ class CutOff:
         smoothing: float = 0.1,
         chunk_tokens: int = 512,
     ):
-        check_settings(smoothing, chunk_tokens)
-        check_weight("alpha", alpha, "1 is usual")
+        super().__init__(
+            alpha=alpha, rate=rate, smoothing=smoothing, chunk_tokens=chunk_tokens, usual_alpha="1 is usual"
+        )
         check_weight("cut_weight", cut_weight, "1 is usual")
-        check_rate(rate)
-        self.alpha, self.cut_weight, self.rate = alpha, cut_weight, rate
-        self.smoothing, self.chunk_tokens = smoothing, chunk_tokens
-
-    def __call__(self, model: Seq2Seq, batch: Batch) -> Loss:
-        passes = whole_and_cut(model, batch, self.rate)
-        smoothed, plain, apart = summed(partial(self._sums, model.output), passes, self.chunk_tokens)
-        return Loss(smoothed + self.alpha * apart, {"nats": plain.detach(), "divergence": apart.detach()}, {})
-
-    def check(self, model: Seq2Seq) -> None:
-        """Every model will do."""
-
-    def check_tokenizers(self, tokenizers: TokenizerPair) -> None:
-        """All will do."""
+        self.cut_weight = cut_weight
 
     def _sums(self, output: nn.Linear, *passes: Tensor) -> tuple[Tensor, ...]:
         log_p_CV, log_q_CV, targets_C = log_probs(output, *passes)

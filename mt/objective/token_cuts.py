@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from torch import Tensor, nn
 
 from mt.data.batching import Batch
+from mt.data.tokenizer import TokenizerPair
 from mt.model.seq2seq import Seq2Seq
+from mt.objective.contract import Loss
 from mt.objective.draws import uniform
+from mt.objective.label_smoothing import check_settings
 from mt.objective.teacher_forcing import teacher_forcing
+from mt.objective.two_passes import check_weight, summed
 
 # B batch, T length of a side, N real target tokens, D model
 
@@ -50,3 +55,31 @@ def check_rate(rate: float) -> None:
     """Raises ValueError naming the setting, its rule and value."""
     if not 0.0 < rate < 1.0:
         raise ValueError(f"objective.rate ({rate}) must be above 0 and below 1; 0.05 is usual")
+
+
+class ComparedWithCuts:
+    """What objectives share that compare whole sentences with those that have tokens cut off.
+
+    `_sums` gives, of a chunk, what is minimised beside the divergence, the negative log-likelihood of the whole
+    sentences, and the divergence, which counts `alpha` times.
+    """
+
+    def __init__(self, *, alpha: float, rate: float, smoothing: float, chunk_tokens: int, usual_alpha: str):
+        check_settings(smoothing, chunk_tokens)
+        check_weight("alpha", alpha, usual_alpha)
+        check_rate(rate)
+        self.alpha, self.rate, self.smoothing, self.chunk_tokens = alpha, rate, smoothing, chunk_tokens
+
+    def __call__(self, model: Seq2Seq, batch: Batch) -> Loss:
+        passes = whole_and_cut(model, batch, self.rate)
+        smoothed, plain, apart = summed(partial(self._sums, model.output), passes, self.chunk_tokens)
+        return Loss(smoothed + self.alpha * apart, {"nats": plain.detach(), "divergence": apart.detach()}, {})
+
+    def check(self, model: Seq2Seq) -> None:
+        """Every model will do."""
+
+    def check_tokenizers(self, tokenizers: TokenizerPair) -> None:
+        """All will do."""
+
+    def _sums(self, output: nn.Linear, *passes: Tensor) -> tuple[Tensor, ...]:
+        raise NotImplementedError

@@ -175,14 +175,15 @@ def _loggers():
 
 @pytest.fixture(autouse=True)
 def _logging_as_before():
-    """A command that runs within a test adds a handler for that test's stderr, which is closed when the test ends."""
+    """A command that runs within a test sets levels, and adds a handler for that test's stderr, which is then closed."""
     root = logging.getLogger()
     handlers, level, disabled_below = root.handlers[:], root.level, root.manager.disable
-    how = {name: (logger.disabled, logger.propagate) for name, logger in _loggers()}
+    how = {name: (logger.disabled, logger.propagate, logger.level) for name, logger in _loggers()}
     yield
     root.manager.disable = disabled_below
     for name, logger in _loggers():  # a configuration of logging may turn off all that there are
-        logger.disabled, logger.propagate = how.get(name, (False, logger.propagate))
+        logger.disabled, logger.propagate, level_before = how.get(name, (False, logger.propagate, logging.NOTSET))
+        logger.setLevel(level_before)
     for handler in root.handlers[:]:
         if handler not in handlers:
             root.removeHandler(handler)

@@ -1,6 +1,5 @@
 """What every command promises: help at once, mistakes in one line, settings found from any folder."""
 
-import logging
 import os
 import re
 import subprocess
@@ -48,15 +47,9 @@ def call(folder, *arguments):
 
 @pytest.fixture(autouse=True)
 def untouched_process(monkeypatch):
-    """Commands set up logging and an environment variable of Hydra's: neither may reach the next test."""
+    """Commands set an environment variable of Hydra's, which may not reach the next test."""
     monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
     monkeypatch.delenv("MT_DEBUG", raising=False)
-    loggers = [logging.getLogger(name) for name in (None, "mt", "__main__")]
-    before = [(logger.handlers[:], logger.level) for logger in loggers]
-    yield
-    for logger, (handlers, level) in zip(loggers, before, strict=True):
-        logger.handlers[:] = handlers
-        logger.setLevel(level)
 
 
 @pytest.fixture

@@ -22,7 +22,11 @@ log = logging.getLogger("mt.align")
 
 SOFT_MEAN = "soft-mean"
 WORDS, CHARACTERS, PIECES = UNITS = ("words", "characters", "pieces")
-ITERATIONS = ("--model1-iterations", "--hmm-iterations", "--fertility-iterations")
+ITERATIONS = {  # flag: what it trains
+    "--model1-iterations": "IBM Model 1",
+    "--hmm-iterations": "the hidden Markov model",
+    "--fertility-iterations": "the model of fertilities",
+}
 
 
 def main(argv: list[str]) -> int:
@@ -164,9 +168,14 @@ def parser() -> Flags:
         type=Number(int, least=1, most=1000),
         help="how many times to learn, with other weights of the pairs (default: by size, 8 for little text)",
     )
-    parser.add_argument("--seed", metavar="N", type=Number(int, least=0), default=1, help="(default: %(default)s)")
-    for flag in ITERATIONS:
-        parser.add_argument(flag, metavar="N", type=Number(int, least=0), default=5, help="(default: %(default)s)")
+    parser.add_argument(
+        "--seed", metavar="N", type=Number(int, least=0), default=1, help="of the weights (default: %(default)s)"
+    )
+    for flag, model in ITERATIONS.items():
+        count = Number(int, least=0)
+        parser.add_argument(
+            flag, metavar="N", type=count, default=5, help=f"passes that train {model} (default: %(default)s)"
+        )
     parser.refuse_idle(
         "--threshold",
         f"without --symmetrize {SOFT_MEAN} or {SOFT_PRODUCT}",

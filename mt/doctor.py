@@ -75,6 +75,7 @@ def _training(parts: Parts, trial_seconds: float, prepared: Prepared, times_larg
         trial = run_trial(
             assembly.learner,
             settings=parts.trainer,
+            device=parts.device,
             batches=batches,
             by_length=by_length,
             schedule=parts.schedule,

@@ -46,13 +46,14 @@ def main(settings: Mapping[str, Any]) -> float | None:
     check_settings(settings)
     settings = settings_to_resume(settings)
     parts = Parts.of(settings)
-    ranks = Ranks.join(parts.set_up_process().type)
+    parts.set_up_process()
+    ranks = Ranks.join(parts.device.type)
     if not ranks.is_first:
         logging.getLogger("mt").setLevel(logging.ERROR)  # only the first process logs
     tokenizations = _tokenizations(parts)
     run = _open_run(parts, settings, ranks)
-    ranks.on_first_rank(parts.prepare)
-    prepared = parts.prepare()  # prepared already, unless another machine has its own folders
+    # the other ranks find it prepared, unless another machine has its own folders
+    prepared = ranks.on_first_rank(parts.prepare) or parts.prepare()
     run.check_tokenizers(prepared.tokenizers)
     if ranks.is_first:
         prepared.ledger.save(run.path / "ledger.json")
@@ -145,10 +146,7 @@ class _Where(NamedTuple):
 
 
 def _where(assembly: Assembly, ranks: Ranks) -> _Where:
-    from mt.device import choose_device
-
-    trainer = assembly.parts.trainer
-    return _Where(str(ranks.device(choose_device(trainer.device))), trainer.precision)
+    return _Where(str(ranks.device(assembly.parts.device)), assembly.parts.trainer.precision)
 
 
 def _make_trainer(assembly: Assembly, run: RunFolder, validate: Callable[..., Validation], ranks: Ranks) -> Trainer:

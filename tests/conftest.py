@@ -175,7 +175,7 @@ def _loggers():
 
 @pytest.fixture(autouse=True)
 def _logging_as_before():
-    """A command that runs within a test sets levels, and adds a handler for that test's stderr, which is then closed."""
+    """A command within a test sets levels, and adds a handler for that test's stderr, which is then closed."""
     root = logging.getLogger()
     handlers, level, disabled_below = root.handlers[:], root.level, root.manager.disable
     how = {name: (logger.disabled, logger.propagate, logger.level) for name, logger in _loggers()}

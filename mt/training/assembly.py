@@ -107,6 +107,7 @@ class Parts:
     data: DataSettings
     tokenizer: TokenizerSettings
     trainer: TrainerSettings
+    device: torch.device  # that trainer.device chooses; of several ranks, each uses its own GPU
     objective: Objective
     optimizer: Callable[[nn.Module], torch.optim.Optimizer]
     schedule: Callable[[int, float], float]
@@ -136,6 +137,7 @@ class Parts:
         )
         made = cls(
             **parts,
+            device=choose_device(parts["trainer"].device),
             model_node=_node("model", settings),
             lexicon=lexicon,
             make_batches=make_batches,
@@ -172,13 +174,11 @@ class Parts:
         """The corpus; prepares it first if necessary."""
         return prepare(self.data, self.tokenizer, kept=self.kept_tokenizers)
 
-    def set_up_process(self) -> torch.device:
-        """Sets up the libraries for this training and returns the chosen device. ValueError for a wrong MT_KERNELS."""
-        device = choose_device(self.trainer.device)
-        if device.type == "cpu":
+    def set_up_process(self) -> None:
+        """Sets up the libraries of this process for the training. Raises ValueError for a wrong MT_KERNELS."""
+        if self.device.type == "cpu":
             library()  # compiled now, if it was not yet
-        set_up_training(device, has_long_lines=self.data.max_pieces > LONG_PIECES)
-        return device
+        set_up_training(self.device, has_long_lines=self.data.max_pieces > LONG_PIECES)
 
     def fitting_scores(self) -> dict[str, Any]:
         """How each held-out set is scored, by name: `mt.evaluation.tokenization.Fitting`."""
@@ -194,7 +194,7 @@ class Parts:
                 f" ({self.trainer.keep_last}), the number of checkpoints kept"
             )
         check_search(self.search, "search")  # it goes into the checkpoint
-        choose_precision(self.trainer.precision, choose_device(self.trainer.device))
+        choose_precision(self.trainer.precision, self.device)
         self._check_validation()
         self._check_optimizer()
         self.tracker.check()
@@ -366,13 +366,15 @@ class Assembly:
 
     def learner(self, ranks: Ranks | None = None) -> Learner:
         """Moves the model to the device, with an updater, an optimizer and the moving average."""
+        ranks = ranks or Ranks()
         return Learner.of(
             self.parts.trainer,
             self.model,
+            device=ranks.device(self.parts.device),
             objective=self.parts.whole_objective,
             optimizer=self.parts.optimizer,
             max_tokens=self.parts.make_batches.keywords["max_tokens"],
-            ranks=ranks or Ranks(),
+            ranks=ranks,
         )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from mt.device import choose_device, choose_precision
+from mt.device import choose_precision
 from mt.model.seq2seq import Seq2Seq
 from mt.objective.contract import Objective
 from mt.training.distributed import Ranks
@@ -38,16 +38,16 @@ class Learner:
         settings: TrainerSettings,
         model: Seq2Seq,
         *,
+        device: torch.device,
         objective: Objective,
         optimizer: Callable[[nn.Module], torch.optim.Optimizer],
         max_tokens: int,
         ranks: Ranks,
     ) -> Learner:
-        """Moves the model to its device and creates the rest. `max_tokens` is the budget of the batches.
+        """Moves the model to `device` and creates the rest. `max_tokens` is the budget of the batches.
 
-        Raises ValueError for a device that is not there, or for a model that the objective cannot train.
+        Raises ValueError for a model that the objective cannot train.
         """
-        device = ranks.device(choose_device(settings.device))
         dtype = choose_precision(settings.precision, device)
         model = model.to(device)
         updater = Updater(

@@ -10,7 +10,6 @@ from functools import partial
 import torch
 
 from mt.data.batching import Batch, Cursor, TokenBatches
-from mt.device import choose_device
 from mt.training.ema import MovingAverage
 from mt.training.learner import Learner
 from mt.training.memory import free_bytes, held_bytes, peak_bytes, state_bytes, update_bytes
@@ -70,6 +69,7 @@ def run_trial(
     make_learner: Callable[[], Learner],
     *,
     settings: TrainerSettings,
+    device: torch.device,
     batches: TokenBatches,
     by_length: TokenBatches,
     schedule: Callable[[int, float], float],
@@ -77,9 +77,9 @@ def run_trial(
 ) -> Trial:
     """Measures parts of the largest updates, then trains for some seconds. `by_length` are the same pairs, unshuffled.
 
-    The model is no longer fresh afterwards. Raises ValueError for a missing device, or too little memory.
+    `device` is the one that the learner trains on. The model is no longer fresh afterwards. Raises ValueError for too
+    little memory.
     """
-    device = choose_device(settings.device)
     free, before = free_bytes(device), held_bytes(device) or 0
     try:
         learner = make_learner()

@@ -15,6 +15,7 @@ from mt.data.formats.text_files import TextFiles
 from mt.data.prepare import prepare
 from mt.data.settings import DataSettings
 from mt.data.tokenizer import TokenizerSettings
+from mt.device import choose_device
 from mt.model.decoder import Decoder
 from mt.model.encoder import Encoder
 from mt.model.layer import LayerSettings
@@ -98,7 +99,15 @@ def make_trainer(
     settings = TrainerSettings(**settings)
     return Trainer(
         settings=settings,
-        learner=Learner.of(settings, model, objective=objective, optimizer=adamw, max_tokens=max_tokens, ranks=ranks),
+        learner=Learner.of(
+            settings,
+            model,
+            device=ranks.device(choose_device(settings.device)),
+            objective=objective,
+            optimizer=adamw,
+            max_tokens=max_tokens,
+            ranks=ranks,
+        ),
         batches=TokenBatches(
             prepared.train,
             prepared.tokenizers,

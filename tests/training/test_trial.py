@@ -19,11 +19,12 @@ from mt.training.trial_report import trial_section
 from tests.training.runs import make_model
 
 GIB = 2**30
+CPU = torch.device("cpu")
 PARAMETERS = {"source_embedding": 10, "encoder": 30, "total": 40}
 
 
 def trial_of(*, needed=1, free=8, speed=None):
-    return Trial(torch.device("cpu"), torch.float32, Memory({"weights": needed * GIB}, 3 * GIB, free * GIB), speed)
+    return Trial(CPU, torch.float32, Memory({"weights": needed * GIB}, 3 * GIB, free * GIB), speed)
 
 
 def section(trial, *, times_larger=1.0, **limits):
@@ -37,8 +38,9 @@ def test_a_trial_trains_the_model_and_measures_it(prepared):
     before = [parameter.detach().clone() for parameter in model.parameters()]
     learner = partial(Learner.of, settings, model, objective=LabelSmoothedCrossEntropy(), optimizer=adamw)
     trial = run_trial(
-        partial(learner, max_tokens=600, ranks=Ranks()),
+        partial(learner, device=CPU, max_tokens=600, ranks=Ranks()),
         settings=settings,
+        device=CPU,
         batches=TokenBatches(prepared.train, prepared.tokenizers, max_tokens=600, seed=1),
         by_length=TokenBatches(prepared.train, prepared.tokenizers, max_tokens=600, seed=1, shuffle=False),
         schedule=InverseSqrt(peak=0.005, warmup_steps=10),

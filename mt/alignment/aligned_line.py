@@ -11,6 +11,7 @@ import numpy as np
 from mt.alignment.alignment import Alignment, RawAttention
 from mt.alignment.links import Link
 from mt.alignment.regions import Box
+from mt.alignment.strength import strengths
 from mt.alignment.words import by_words
 
 GRID_COLUMNS = 4
@@ -37,12 +38,14 @@ class AlignedLine:
     def to_json(self, links: Iterable[Link]) -> dict[str, Any]:
         """A line of alignments.jsonl; links name their tokens beside their positions."""
         if self.alignment is None:
-            return {"line": self.number, "source": [], "target": [], "weights": [], "links": []}
+            return {"line": self.number, "source": [], "target": [], "weights": [], "links": [], "strength": []}
+        links = set(links)
         values = self.alignment.to_json()
         values["links"] = [
             {"source": source, "target": target, "tokens": [values["source"][source], values["target"][target]]}
             for source, target in sorted(links)
         ]
+        values["strength"] = strengths(self.alignment.weights_TS, links)
         return {"line": self.number, **values}
 
     def grid(self, which: str) -> list[list[Alignment]]:

@@ -138,7 +138,8 @@ class Job:
             ]
             if is_too_unsure(bodies[0], options):
                 notes.append(f"line {number}: left empty, its confidence is {bodies[0]['line_confidence']:.2f}")
-                bodies = [{**bodies[0], "text": "", "abstained": True, **({"links": ""} if options.alignment else {})}]
+                unaligned = {"links": "", "strength": []} if options.alignment else {}
+                bodies = [{**bodies[0], "text": "", "abstained": True, **unaligned}]
             text += rows(number, line, translation, bodies, options)
         return Rows("".join(f"{row}\n" for row in text), notes)
 

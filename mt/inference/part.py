@@ -9,6 +9,7 @@ import numpy as np
 
 from mt.alignment.alignment import Alignment
 from mt.alignment.links import Link
+from mt.alignment.strength import strengths
 
 
 @dataclass(frozen=True)
@@ -32,3 +33,16 @@ def links_of(parts: Sequence[Part]) -> list[Link]:
     return sorted(
         {(source + part.first_source, target + part.first_target) for part in parts for source, target in part.links}
     )
+
+
+def strengths_of(parts: Sequence[Part], num_words: int) -> list[str]:
+    """How surely each word of a line's translation is aligned (`mt.alignment.strength`).
+
+    A word that two parts share has that of the first part.
+    """
+    found = {
+        part.first_target + place: strength
+        for part in reversed(parts)
+        for place, strength in enumerate(strengths(part.words.weights_TS, part.links))
+    }
+    return [found.get(word, "none") for word in range(num_words)]

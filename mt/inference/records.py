@@ -17,7 +17,7 @@ from mt.inference.loops import loops
 from mt.inference.markup import Marked
 from mt.inference.markup_transfer import restore_all
 from mt.inference.options import Options
-from mt.inference.part import Part, links_of
+from mt.inference.part import Part, links_of, strengths_of
 from mt.inference.terms import Glossary
 from mt.inference.translation import Candidate, Translation
 from mt.words import num_words, split_words
@@ -82,7 +82,7 @@ def body(
         **({} if marked is None else {"plain_text": candidate.text}),
         "score": round(candidate.score, 4),
         "log_prob": round(candidate.log_prob, 4),
-        **({"links": to_pharaoh(links)} if options.alignment else {}),
+        **({"links": to_pharaoh(links), "strength": strengths_of(parts, num_target)} if options.alignment else {}),
         **(coverage(candidate, parts) if options.coverage else {}),
         **({} if options.terms is None else {"terms": _terms_of(texts, options.terms)}),
     }

@@ -26,7 +26,8 @@ def test_every_line_has_its_entry_in_every_file(aligner, files, capsys):
     assert first["source"] == ["the", "old", "house"]
     assert first["target"] == ["Haus", "alte", "das"]
     assert first["links"][0] == {"source": 0, "target": 2, "tokens": ["the", "das"]}
-    assert blank == {"line": 2, "source": [], "target": [], "weights": [], "links": []}
+    assert first["strength"] == ["strong", "strong", "strong"]
+    assert blank == {"line": 2, "source": [], "target": [], "weights": [], "links": [], "strength": []}
     assert last["source"] == ["yes\u2028", "no", "$x", "<b>"]
     assert sorted(path.name for path in folder.iterdir()) == [
         "0001.png", "0001.svg", "0003.png", "0003.svg", "about.json", "alignments.html", "alignments.jsonl",

@@ -366,5 +366,8 @@ def test_the_command_writes_the_page_that_its_json_tells(checkpoint, driver, tmp
         links = {(link["source"], link["target"]) for link in values["links"]}
         for side in ("source", "target"):
             assert texts(driver, f"#{side} .word") == values[side]
+        strengths = "return [...document.querySelectorAll('#target .word')].map((word) => word.dataset.strength)"
+        assert driver.execute_script(strengths) == values["strength"]
+        for side in ("source", "target"):
             check_hover(driver, side, links)
     assert texts(driver, "#line") == ["Line 3"]

@@ -73,6 +73,16 @@ function nameWord(word, side, index, marks) {
   word.setAttribute("aria-label", `${word.textContent}: ${partners.join(", ") || "no link"}`);
 }
 
+/** Underlines the target words that are weakly aligned, or not at all. */
+function markStrengths(strengths) {
+  lines.words.target.forEach((word, index) => {
+    word.dataset.strength = strengths[index];
+    if (strengths[index] === "weak") word.setAttribute("aria-description", ALIGNED.weak);
+    else if (strengths[index] === "none") word.setAttribute("aria-description", ALIGNED.none);
+    else word.removeAttribute("aria-description");
+  });
+}
+
 /** Lights the words and links of a focus { source, target } (one of them or both; null lights nothing). */
 function lightLines(focus, marks, matrix) {
   const linked = marks.filter(({ kind }) => kind !== "open");

@@ -4,7 +4,7 @@
 const page = JSON.parse(byId("data").textContent);
 const { chosen, sentences } = page;
 const state = { at: 0, reading: { ...chosen }, hasGold: true, focus: null, pinned: null, place: null };
-const drawn = { data: null, matrix: null, marks: [] };
+const drawn = { data: null, matrix: null, marks: [], strengths: [] };
 let headChoices = [];
 
 function start() {
@@ -138,7 +138,9 @@ function refresh() {
   drawn.marks = isJudged
     ? judged(links, sentence.gold)
     : links.map(([source, target]) => ({ source, target, kind: "link" }));
+  drawn.strengths = strengthsOf(matrix, links);
   drawArcs(drawn.marks, matrix);
+  markStrengths(drawn.strengths);
   drawMap(matrix, drawn.marks, scheme());
   readPicture(sentence, chosen.all_heads, reading);
   markHeads(reading, chosen);
@@ -163,9 +165,11 @@ function showReading(sentence) {
   byId("chosen").setAttribute("aria-pressed", `${isChosen()}`);
   const rule = page.rule.method === "threshold" ? `weights from ${page.rule.threshold}` : page.rule.method;
   const isJoined = page.symmetrize && isChosen();
-  byId("rule").textContent = isJoined
+  const links = isJoined
     ? `Links: ${rule} of both directions, ${page.symmetrize}`
     : `Links: ${rule}${page.symmetrize ? " of this direction alone" : ""}`;
+  const [weak, none] = ["weak", "none"].map((name) => make("u", { class: name }, ALIGNED[name]));
+  byId("rule").replaceChildren(`${links} · `, weak, " ", none);
 }
 
 function showScores(matrix, sink, isJudged) {
@@ -210,6 +214,9 @@ const KINDS = {
   open: "possible, not drawn",
 };
 
+// how surely a target word is aligned
+const ALIGNED = { strong: "strongly aligned", weak: "weakly aligned", none: "not aligned" };
+
 function told(focus) {
   if (!focus) return ["Point at a word or a cell, or go there with Tab and the arrow keys. A click keeps it."];
   const token = (side, index) => make("bdi", { class: "token" }, shown(sentences[state.at][side][state.reading.unit][index]));
@@ -224,6 +231,7 @@ function told(focus) {
   const other = side === "source" ? "target" : "source";
   const partners = drawn.marks.filter((mark) => mark[side] === focus[side] && mark.kind !== "open");
   if (!partners.length) return [token(side, focus[side]), " has no link"];
+  const sure = side === "target" ? `, ${ALIGNED[drawn.strengths[focus.target]]}` : "";
   return [
     token(side, focus[side]),
     " — ",
@@ -231,6 +239,7 @@ function told(focus) {
       const weight = percent(drawn.matrix.values[mark.target * drawn.matrix.columns + mark.source], 1);
       return [at ? ", " : "", token(other, mark[other]), ` ${weight} %${mark.kind === "link" ? "" : ` (${KINDS[mark.kind]})`}`];
     }),
+    sure,
   ];
 }
 

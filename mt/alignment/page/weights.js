@@ -88,6 +88,15 @@ function linksOf(matrix, { method, threshold }) {
   return links.filter(([source, target]) => turned.includes(`${source} ${target}`));
 }
 
+const STRENGTHS = { strong: 0.5, weak: 0.2 }; // strength.py has the same numbers
+
+/** "strong", "weak" or "none" for each row, by the share of its weight that its [source, target] links hold. */
+function strengthsOf(matrix, links) {
+  const linked = new Float64Array(matrix.rows);
+  for (const [source, target] of links) linked[target] += matrix.values[target * matrix.columns + source];
+  return Array.from(linked, (share) => Object.keys(STRENGTHS).find((name) => share >= STRENGTHS[name]) ?? "none");
+}
+
 function bestOfRows({ rows, columns, values }) {
   const links = [];
   for (let row = 0; row < rows; row++) {

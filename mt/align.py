@@ -121,6 +121,9 @@ def main(argv: list[str] | None = None) -> int:
         if summary.alignment is not None:
             where = f"{summary.alignment.describe()}, {summary.alignment.direction}"
             print(f"{where}, sink mass {about['sink_mass']:.2f}")
+        if summary.agreement is not None:
+            about["agreement_with_erasure"] = summary.agreement.to_json()
+            print(summary.agreement.describe())
         about |= summary.of_pictures()
         if "pointing" in about:
             print(
@@ -179,6 +182,10 @@ def check(flags: argparse.Namespace) -> None:
         raise ValueError(f"--threshold ({flags.threshold}) goes with --method threshold, not {flags.method}")
     if flags.gold and not flags.target:
         raise ValueError("--gold needs --target: gold links belong to a given translation")
+    if flags.signal == "erasure":
+        for name in ("layer", "heads", "shift"):
+            if getattr(flags, name) is not None:
+                raise ValueError(f"--{name} goes with --signal weights or norms: erasure is of the whole model")
     if flags.reverse and flags.unit != "words":
         raise ValueError("--reverse needs --unit words: two models split words into pieces differently")
     if flags.gold and flags.unit != "words":
@@ -220,8 +227,10 @@ def parser() -> argparse.ArgumentParser:
     )
     how.add_argument(
         "--signal",
-        choices=("weights", "norms"),
-        help="attention weights, or norms: weights times the length of the value vectors (Kobayashi et al. 2020)",
+        choices=("weights", "norms", "erasure"),
+        help="attention weights; norms: weights times the length of the value vectors (Kobayashi et al. 2020); or"
+        " erasure: how much less probable a target word is without a source word, in the whole model, and which heads"
+        " agree with it (a pass of the model for each source word)",
     )
     add_reverse(parser, how, use="see --symmetrize")
     add_batch_tokens(how, is_searched=False)

@@ -13,6 +13,8 @@ Translation").
 
 Signals: `weights` are the attention weights a; `norms` are |a f(x)|, weights times the length of the value vectors: a
 column that takes weight but adds little counts little (Kobayashi et al. 2020, "Attention is Not Only a Weight").
+`erasure` is no attention: how much less probable a target piece is without a source word, for the whole model
+(`mt.inference.erasure`); it has no layer, head or shift.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ from mt.alignment.regions import Regions
 
 SPECIAL_PIECES = frozenset({"<pad>", "<s>", "</s>"})
 SHIFTS = (0, 1)
-SIGNALS = ("weights", "norms")
+SIGNALS = ("weights", "norms")  # of heads
+ERASURE = "erasure"
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +40,9 @@ class RawAttention:
 
     `weights_LHTS`: one row per decoder step, including the one that predicts "</s>"; one column per source piece,
     including "</s>". `source_pieces` name the columns, `target_pieces` what each row predicts. Padding may follow on
-    both axes. `norms_LHS`: the lengths |f(x)| of the columns' values, needed for the signal `norms`. Where a picture is
-    seen, too, `regions_LHTR` are the weights of its `regions`; those of pieces then sum to less than one.
+    both axes. `norms_LHS`: the lengths |f(x)| of the columns' values, needed for the signal `norms`. `erasure_TS`: nats
+    that each target piece loses without a source piece, needed for `erasure`. Where a picture is seen, too,
+    `regions_LHTR` are the weights of its `regions`; those of pieces then sum to less than one.
     """
 
     weights_LHTS: np.ndarray
@@ -47,6 +51,7 @@ class RawAttention:
     norms_LHS: np.ndarray | None = None
     regions_LHTR: np.ndarray | None = None
     regions: Regions | None = None
+    erasure_TS: np.ndarray | None = None
 
     @property
     def image_mass(self) -> float:
@@ -57,9 +62,14 @@ class RawAttention:
         return float(self.regions_LHTR[:, :, rows].sum(axis=-1).mean()) if rows else 0.0
 
     def signal(self, name: str = "weights") -> np.ndarray:
-        """weights_LHTS, or these times norms with rows summing to one. Raises ValueError for an unknown signal."""
+        """weights_LHTS, or these times norms with rows summing to one; erasure is the same in every layer and head.
+
+        Raises ValueError for an unknown signal, or one whose values are not here.
+        """
         if name == "weights":
             return self.weights_LHTS
+        if name == ERASURE and self.erasure_TS is not None:
+            return np.broadcast_to(self.erasure_TS, (*self.weights_LHTS.shape[:2], *self.erasure_TS.shape))
         if name not in SIGNALS or self.norms_LHS is None:
             raise ValueError(f"signal ({name}) must be one of {', '.join(SIGNALS)}, and norms need norms_LHS")
         S = self.norms_LHS.shape[-1]
@@ -114,6 +124,7 @@ class Alignment:
         ValueError for a layer, head or shift that does not exist.
         """
         heads = check_choice(raw.num_layers, raw.num_heads, layer=layer, heads=heads, shift=shift)
+        shift = 0 if signal == ERASURE else shift  # row i is about piece i
         weights_TS = raw.signal(signal)[layer, list(heads)].mean(axis=0)
         weights_TS, sink_mass = without_specials(weights_TS, raw.source_pieces, raw.target_pieces, shift=shift)
         return cls(
@@ -159,6 +170,8 @@ def _image_mass(raw: RawAttention, layer: int, heads: Sequence[int], shift: int)
 
 def describe(layer: int, heads: Sequence[int], shift: int, signal: str) -> str:
     """Where an alignment is read, as text."""
+    if signal == ERASURE:
+        return "erasure, the whole model"
     return f"layer {layer}, {describe_heads(heads)}, {describe_row(shift, signal)}"
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mt.alignment.agreement import Agreement
 from mt.alignment.aligned_line import AlignedLine
 from mt.alignment.alignment import Alignment
 from mt.alignment.breakdown import Breakdown
@@ -41,6 +42,7 @@ class Summary:
     errors: Breakdown = field(default_factory=Breakdown)
     pointing: Pointing | None = None  # where there are gold boxes
     image_masses: list[float] = field(default_factory=list)  # of lines with a picture
+    agreement: Agreement | None = None  # of the heads with erasure, where that is the signal
 
     @property
     def num_aligned(self) -> int:
@@ -61,6 +63,9 @@ class Summary:
             self.sink_masses.append(line.alignment.sink_mass)
             if line.picture is not None:
                 self.image_masses.append(line.alignment.image_mass)
+        if line.raw is not None and line.raw.erasure_TS is not None:
+            same = Agreement.of(line.raw, line.source, line.target)
+            self.agreement = same if self.agreement is None else self.agreement + same
         if line.raw is not None and line.boxes:
             found = Pointing.of([(line.raw, line.target, line.boxes)])
             self.pointing = found if self.pointing is None else self.pointing + found

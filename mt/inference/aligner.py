@@ -13,7 +13,7 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-from mt.alignment.alignment import Alignment, RawAttention
+from mt.alignment.alignment import ERASURE, Alignment, RawAttention
 from mt.alignment.choice import Choice
 from mt.alignment.links import Link
 from mt.alignment.omission import NUM_COMMON, left_over
@@ -27,6 +27,7 @@ from mt.data.several import Several
 from mt.data.source import Text, padded, stacked
 from mt.data.tokenizer import BOS, EOS
 from mt.inference.batches import batches_by_length
+from mt.inference.erasure import with_erasure
 from mt.inference.part import Part, links_of
 from mt.inference.tags import numbered, tagged
 from mt.inference.translation import Translation
@@ -100,8 +101,11 @@ class Aligner:
         )
         encoded = self.encoded(sources, targets, search, batch_tokens, trees=trees, pictures=pictures, tag=tag)
         norms, has_tag = signal == "norms", tag is not None
-        raws = self._attentions(*encoded, norms=norms, batch_tokens=batch_tokens, has_tag=has_tag)
-        return _in_order((number, aligned(raw)) for number, raw in raws)
+        if signal == ERASURE:
+            raws = self.attention_of_encoded(*encoded, batch_tokens=batch_tokens, has_tag=has_tag, erased=sources)
+            return [aligned(raw) for raw in raws]
+        numbered_raws = self._attentions(*encoded, norms=norms, batch_tokens=batch_tokens, has_tag=has_tag)
+        return _in_order((number, aligned(raw)) for number, raw in numbered_raws)
 
     def attention(
         self,
@@ -201,12 +205,17 @@ class Aligner:
         norms: bool = False,
         batch_tokens: int | None = None,
         has_tag: bool = False,
+        erased: Sequence[str] | None = None,
     ) -> list[RawAttention]:
         """The same for pairs that are `encoded` already.
 
-        `has_tag`: the first piece of each source is a tag, and is left out.
+        `has_tag`: the first piece of each source is a tag, and is left out. `erased`: the sources' texts, without tag,
+        whose words are taken out one by one, for the signal `erasure`.
         """
-        return _in_order(self._attentions(sources, target_ids, norms=norms, batch_tokens=batch_tokens, has_tag=has_tag))
+        raws = _in_order(self._attentions(sources, target_ids, norms=norms, batch_tokens=batch_tokens, has_tag=has_tag))
+        if erased is None:
+            return raws
+        return with_erasure(self.translator, raws, erased, sources, target_ids, batch_tokens=batch_tokens)
 
     def encoded(
         self,

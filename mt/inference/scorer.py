@@ -96,7 +96,7 @@ class Scorer:
             translator.source(source, _tree(request, source), ids, request.tag)
             for source, (request, _), ids in zip(sources, window, source_ids, strict=True)
         ]
-        found = iter(self._log_probs([read[place] for place, _ in flat], target_ids, batch_tokens))
+        found = iter(self.log_probs([read[place] for place, _ in flat], target_ids, batch_tokens))
         scored = [
             Scored(target, tuple(tokenizers.target.pieces([*ids, EOS])), log_probs)
             for (_, target), ids, log_probs in zip(flat, target_ids, found, strict=True)
@@ -106,13 +106,13 @@ class Scorer:
             yield list(islice(of_lines, len(targets)))
 
     @torch.inference_mode()
-    def _log_probs(
+    def log_probs(
         self,
         sources: Sequence[Source],
         targets: Sequence[Sequence[int]],
         batch_tokens: int | None,
     ) -> list[tuple[float, ...]]:
-        """Log-probabilities of each target's pieces and EOS."""
+        """Log-probabilities of the pieces of each target (without EOS) and of EOS, each target with its own source."""
         translator, decodable = self.translator, self.translator.decodable
         found: list[tuple[float, ...]] = [()] * len(sources)
         lengths = [max(source.padded_length, len(target) + 1) for source, target in zip(sources, targets, strict=True)]

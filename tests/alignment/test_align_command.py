@@ -213,6 +213,7 @@ def test_text_without_blanks_is_reported_once(aligner, files, caplog):
     [
         ("--target {short}", "has 1 lines, .* has 3"),
         ("--target {missing}", "file not found"),
+        ("--layer 1 --signal erasure", r"--layer goes with --signal weights or norms: erasure is of the whole model"),
         ("--layer 3", r"layer \(3\) must be from 0 to 2"),
         ("--heads 0,2", r"head \(2\) must be from 0 to 1"),
         ("--heads one", r"--heads \(one\)"),

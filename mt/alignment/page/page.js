@@ -62,6 +62,7 @@ function buildControls() {
     byId(name).addEventListener("change", (event) => change({ [name]: read(event.target.value) }));
   }
   byId("chosen").addEventListener("click", () => change({ ...chosen }));
+  byId("erasure").hidden = chosen.signal !== ERASURE;
   byId("gold").addEventListener("change", (event) => {
     state.hasGold = event.target.checked;
     refresh();
@@ -69,9 +70,12 @@ function buildControls() {
   byId("gold-switch").hidden = !sentences.some(({ gold }) => gold);
 }
 
+const ERASURE = "erasure"; // of the whole model: stored as it was read, not for each layer and head
+
 function change(values) {
   const before = state.reading;
-  state.reading = { ...before, ...values };
+  state.reading = values.signal === ERASURE ? { ...chosen } : { ...before, ...values };
+  if (state.reading.signal === ERASURE && !isChosen()) state.reading.signal = "weights";
   if (state.reading.unit !== before.unit) {
     state.pinned = state.focus = state.place = null;
     buildSentence();
@@ -86,7 +90,7 @@ async function select(at) {
   const sentence = sentences[at];
   const [data, attention] = await Promise.all([unpack(sentence, chosen), unpackPicture(sentence)]);
   if (state.at !== at) return; // another one was selected while this one was unpacked
-  if (!sentence.norms) state.reading.signal = "weights";
+  if (!sentence.norms && state.reading.signal === "norms") state.reading.signal = "weights";
   drawn.data = data;
   buildPicture(sentence, attention);
   state.pinned = state.focus = state.place = null;

@@ -1,0 +1,68 @@
+"""How often a head's map and erasure name the same source word: what a head shows against what the model uses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mt.alignment.alignment import ERASURE, SHIFTS, SIGNALS, SPECIAL_PIECES, RawAttention, without_specials
+from mt.alignment.words import Words, weights_by_words, words_of
+
+# C signals and shifts, L layers, H heads, T target words, S source words
+
+
+@dataclass(frozen=True, eq=False)
+class Agreement:
+    """Counts over target words that erasure links: of all, and of those where a map has the same best source word."""
+
+    num_words: int
+    same_CLH: np.ndarray
+    signals: tuple[str, ...]
+
+    @classmethod
+    def of(cls, raw: RawAttention, source_text: str, target_text: str) -> Agreement:
+        """The counts of one line, for each signal that `raw` has, each shift, layer and head."""
+        signals = SIGNALS if raw.norms_LHS is not None else SIGNALS[:1]
+        source, target = (
+            words_of([piece for piece in pieces if piece not in SPECIAL_PIECES], text)
+            for pieces, text in ((raw.source_pieces, source_text), (raw.target_pieces, target_text))
+        )
+        erasure_TS = _by_words(raw, raw.signal(ERASURE)[0, 0], 0, source, target)
+        used_T = erasure_TS.any(axis=1)
+        best_T = erasure_TS.argmax(axis=1)[used_T]
+        same = [
+            (_by_words(raw, raw.signal(signal), shift, source, target).argmax(axis=-1)[..., used_T] == best_T).sum(-1)
+            for signal in signals
+            for shift in SHIFTS
+        ]
+        return cls(int(used_T.sum()), np.array(same), signals)
+
+    def __add__(self, other: Agreement) -> Agreement:
+        signals = self.signals[: min(len(self.signals), len(other.signals))]
+        most = len(signals) * len(SHIFTS)
+        return Agreement(self.num_words + other.num_words, self.same_CLH[:most] + other.same_CLH[:most], signals)
+
+    def to_json(self) -> dict[str, Any]:
+        """The share for each signal, shift, layer and head, rounded to 4 decimals."""
+        shares_CLH = np.round(self.same_CLH / max(self.num_words, 1), 4)
+        found: dict[str, Any] = {"words": self.num_words}
+        for number, signal in enumerate(self.signals):
+            found[signal] = {str(shift): shares_CLH[number * len(SHIFTS) + shift].tolist() for shift in SHIFTS}
+        return found
+
+    def describe(self) -> str:
+        """The head that agrees most, as one line."""
+        of, layer, head = np.unravel_index(self.same_CLH.argmax(), self.same_CLH.shape)
+        signal, shift = self.signals[of // len(SHIFTS)], of % len(SHIFTS)
+        share = 100 * self.same_CLH[of, layer, head] / max(self.num_words, 1)
+        return (
+            f"the head nearest to erasure: layer {layer}, head {head}, shift {shift}, {signal}:"
+            f" the same source word for {share:.1f} % of {self.num_words} words"
+        )
+
+
+def _by_words(raw: RawAttention, weights: np.ndarray, shift: int, source: Words, target: Words) -> np.ndarray:
+    weights_TS, _ = without_specials(weights, raw.source_pieces, raw.target_pieces, shift=shift)
+    return weights_by_words(weights_TS, source, target)

@@ -225,6 +225,8 @@ def _finish(
         search=parts.search,
         metric=metric,
         is_more_better=METRICS[metric] > 0,
+        data=parts.data,
+        score_settings=parts.scores,
         tokenizations=tokenizations,
         validate=lambda of_model: validate(of_model).for_checkpoint(),
         reference=reference,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file
 
 from mt.checkpoint.folder import load_checkpoint
@@ -96,6 +97,7 @@ def test_a_run_goes_on_without_the_checkpoint_and_says_where_it_started(parent, 
     parts = run_of(other_corpus, tmp_path / "parts", *more, "trainer.max_steps=2")
     start = {"checkpoint": str(best), "manifest_sha256": digest}
     assert json.loads((parts / "started_from.json").read_text()) == start
+    assert json.loads((whole / "scores.json").read_text())["transfer"].keys() == {"this run"}  # both have one test
     shutil.rmtree(old)
     shutil.rmtree(tmp_path / "data")
     run_of(other_corpus, tmp_path / "parts", *more)
@@ -105,11 +107,35 @@ def test_a_run_goes_on_without_the_checkpoint_and_says_where_it_started(parent, 
         assert torch.equal(after[name], tensor), name
     kept = {name for name in before if torch.equal(before[name], after[name])}
     assert kept == {name for name in before if name.startswith(("encoder.", "source_embedding."))}
-    assert json.loads((parts / "scores.json").read_text())["training"]["started_from"] == start
+    scores = json.loads((parts / "scores.json").read_text())
+    assert scores["training"]["started_from"] == start and scores["transfer"] == {}  # the checkpoint is gone
     speeds = speeds_of({"run": parts}, SpeedSettings(rounds=1, updates=1, lines=1))
     assert speeds["run"]["training_tokens_per_second"] > 0
     line = refused_by_train(other_corpus, tmp_path / "whole", [*FEW_STEPS, *more, "freeze=[decoder]"])
     assert "freeze was ['encoder', 'source_embedding'], is ['decoder']" in line
+
+
+def test_it_ends_with_what_was_gained_and_what_was_forgotten(trained_run, other_corpus, tmp_path, capsys):
+    start = load_checkpoint(trained_run).folder
+    for ending, lines in zip(("de", "en"), reversed_pairs(20, 5), strict=True):
+        lines = lines if ending == "de" else [" ".join(reversed(line.split())) for line in lines]  # another domain
+        (tmp_path / f"test.{ending}").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    node = yaml.safe_load((trained_run / "config.yaml").read_text())
+    size = {f"model.layer.{name}={node['model']['layer'][name]}" for name in ("dim", "num_heads", "feed_forward_dim")}
+    depth = {f"model.{side}.num_layers={node['model'][side]['num_layers']}" for side in ("encoder", "decoder")}
+    files = [
+        f"data.tests.test.{side}={tmp_path}/test.{ending}" for side, ending in (("source", "de"), ("target", "en"))
+    ]
+    run_of(other_corpus, tmp_path, f"start_from={start}", "schedule.peak=1.0e-30", *size, *depth, *files)
+    transfer = json.loads((tmp_path / "run" / "scores.json").read_text())["transfer"]
+    (new,), (old,) = (list(transfer[whose].values()) for whose in ("this run", "the run it starts from"))
+    given = json.loads((trained_run / "scores.json").read_text())["tests"]["test"]
+    # nothing was learned, so nothing was gained or forgotten
+    assert old["before"]["bleu"] == old["after"]["bleu"] > 50 > new["before"]["bleu"] == new["after"]["bleu"]
+    assert old["before"]["lines"] == given["lines"] == 60 and new["before"]["lines"] == 20
+    assert old["p"]["bleu"] == 1.0 and old["before"]["aer"] == old["after"]["aer"] < 0.3
+    out = capsys.readouterr().out
+    assert "test of the run it starts from: BLEU +0.00 (p 1.000), AER +0.0" in out
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from mt.checkpoint.run_folder import RunFolder
 from mt.checkpoint.small_file import yaml_text
 from mt.data.held_out import HeldOut
 from mt.data.prepare import Prepared
+from mt.data.settings import DataSettings
 from mt.data.whole_folder import write_whole
 from mt.evaluation.alignment_reference import Reference, ranked
 from mt.evaluation.captions import caption_scores, truths_of
@@ -29,7 +30,8 @@ from mt.evaluation.pictures import pointing_of
 from mt.evaluation.report import table
 from mt.evaluation.robustness import robustness, robustness_table
 from mt.evaluation.scores import Scores, score, ter_without_moves, zero_bleu
-from mt.evaluation.tokenization import Tokenization
+from mt.evaluation.tokenization import ScoreSettings, Tokenization
+from mt.evaluation.transfer import Transfer, transfer_table
 from mt.inference.aligner import Aligner
 from mt.inference.confidence import FILE_NAME as CALIBRATION
 from mt.inference.confidence import Calibration, word_probabilities
@@ -48,14 +50,16 @@ class FinalSettings:
     average_last: int = 0  # also try the average of this many last checkpoints
     length_penalties: Sequence[float] = ()  # try these; empty keeps the one of the search
     robustness: bool = False  # score the tests again under each kind of noise (`mt.data.noise`)
+    compare_start: bool = True  # with start_from: both models on both runs' tests (`mt.evaluation.transfer`)
 
     def __post_init__(self):
         if self.average_last < 0:
             raise ValueError(f"final.average_last ({self.average_last}) must be 0 or more")
         for alpha in self.length_penalties:
             check_alpha("final.length_penalties", alpha)
-        if not isinstance(self.robustness, bool):
-            raise ValueError(f"final.robustness ({self.robustness}) must be true or false")
+        for name in ("robustness", "compare_start"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"final.{name} ({getattr(self, name)}) must be true or false")
 
 
 def finish_run(
@@ -67,6 +71,8 @@ def finish_run(
     search: Search,
     metric: str,
     is_more_better: bool,
+    data: DataSettings,
+    score_settings: ScoreSettings,
     tokenizations: Mapping[str, Tokenization],
     validate: Callable[[nn.Module], Mapping[str, Any]],
     reference: Callable[[], Reference],
@@ -106,6 +112,9 @@ def finish_run(
             for name, test in prepared.tests.items()
             for found in [robustness(test, translate, tokenizations[name], fixed=fixed)]
         }
+    if settings.compare_start and (start := training.get("started_from")):
+        compare = Transfer(before=Path(start["checkpoint"]), after=best, device=device, precision=precision)
+        scores["transfer"] = compare(prepared.tests, data, score_settings)
     draw_curve(run.path / "metrics.jsonl", [run.path / "curve.png", run.path / "curve.svg"], title=run.path.name)
     run.finish(scores)
     return scores
@@ -122,8 +131,11 @@ def final_table(scores: Mapping[str, Any]) -> str:
     """The tests' scores of a `scores.json` as a table, with the signatures below."""
     if not scores["tests"]:
         return "no test sets were given (data.tests)"
-    found = table({name: Scores.from_dict(test) for name, test in scores["tests"].items()})
-    return f"{found}\n\n{robustness_table(of_tests)}" if (of_tests := scores.get("robustness")) else found
+    found = [table({name: Scores.from_dict(test) for name, test in scores["tests"].items()})]
+    for name, make in (("robustness", robustness_table), ("transfer", transfer_table)):
+        if of_tests := scores.get(name):
+            found.append(make(of_tests))
+    return "\n\n".join(found)
 
 
 def _texts(translator: Translator, search: Search, test: HeldOut) -> list[str]:

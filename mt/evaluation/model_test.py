@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mt.alignment.gold import Gold, from_lines
+from mt.data.held_out import HeldOut
 from mt.evaluation.alignment_input import check_count, read, read_gold
 from mt.evaluation.alignment_reference import LINES, LONGEST, Reference, ranked
 from mt.evaluation.scores import Scores, score
@@ -45,16 +47,29 @@ class ModelTest:
         sources, references = read(source), read(target)
         check_count(target, references, sources, source)
         known = None if gold is None else read_gold(gold, sources, references, base=gold_base)
-        fitting = [
-            place
-            for place, pair in enumerate(zip(sources, references, strict=True))
-            if all(0 < num_words(side) <= LONGEST for side in pair)
-        ]
-        texts = [[side[place] for place in fitting] for side in (sources, references)]
-        of_lines = None if known is None else [known[place] for place in fitting]
-        links = Reference.of(texts[0], texts[1], of_lines).first(LINES)
         tokenization = ScoreSettings().fitting(target_language).tokenization
-        return cls(sources, references, tokenization, links, tag)
+        return cls(sources, references, tokenization, _links(sources, references, known), tag)
+
+    @classmethod
+    def of_held_out(cls, test: HeldOut, tokenization: Tokenization) -> ModelTest:
+        """The test of a corpus, with its gold links if it has any, else with some that are learned from it."""
+        known = None if test.links is None else from_lines(test.links, len(test))
+        return cls(test.sources, test.targets, tokenization, _links(test.sources, test.targets, known))
+
+
+def _links(sources: Sequence[str], references: Sequence[str], known: Sequence[Gold] | None) -> Reference:
+    """Reference links of the first lines that are not too long."""
+    fitting = [
+        place
+        for place, pair in enumerate(zip(sources, references, strict=True))
+        if all(0 < num_words(side) <= LONGEST for side in pair)
+    ]
+    texts = [[side[place] for place in fitting] for side in (sources, references)]
+    of_lines = None if known is None else [known[place] for place in fitting]
+    try:
+        return Reference.of(texts[0], texts[1], of_lines).first(LINES)
+    except ValueError:  # no usable pair to learn from
+        return Reference([], [], [], is_learned=True)
 
 
 @dataclass(frozen=True)
@@ -66,9 +81,9 @@ class Tested:
     alignment_error: float | None
 
 
-def tested(checkpoint: Path, test: ModelTest, *, precision: str = "float32") -> Tested:
-    """The checkpoint on the test, on the CPU, with its own search."""
-    aligner = Aligner.load(checkpoint, device="cpu", precision=precision)
+def tested(checkpoint: Path, test: ModelTest, *, device: str = "cpu", precision: str = "float32") -> Tested:
+    """The checkpoint on the test, with its own search."""
+    aligner = Aligner.load(checkpoint, device=device, precision=precision)
     requests = [Request(line, tag=test.tag) for line in test.sources]
     lines = [found.text for found in aligner.translator.translate(requests)]
     how = {"tokenize": test.tokenization.tokenize, "ter": test.tokenization.ter}

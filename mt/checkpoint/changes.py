@@ -39,6 +39,7 @@ ADDED = {
     "data.images.size": 64,
     "data.images.fit": "pad",
     "data.images.folder": None,
+    "batches.noise.untranslated": 0.0,
 }
 
 

@@ -19,6 +19,7 @@ EXPECTED = {
     "capitals": ("A MAN IN A BLUE SHIRT STANDS .", PAIR.target),
     "title": ("A Man In A Blue Shirt Stands .", PAIR.target),
     "no_end": ("A man in a blue shirt stands", PAIR.target),
+    "untranslated": (PAIR.target, PAIR.target),
 }
 
 
@@ -40,7 +41,7 @@ def test_every_kind_changes_the_source_by_its_key_and_leaves_a_fixed_word(kind):
     assert len(found) > 4 or kind in EXPECTED
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "untranslated"])
 @pytest.mark.parametrize("key", range(5))
 def test_links_and_trees_stay_on_their_words(kind, key):
     found = noisy(kind, key=key)
@@ -77,6 +78,17 @@ def test_context_is_not_part_of_the_sentence_that_gets_a_copy_a_tag_or_loses_its
         new = split_words(noisy("copied", pair, key, fixed).target)
         [word] = set(new) - {"Sie", "gingen", "."}
         assert copied.index(BEFORE) < copied.index(word) < copied.index(AFTER)
+
+
+def test_text_of_the_target_language_has_no_links_and_keeps_tags_and_context():
+    assert (noisy("untranslated").links, noisy("untranslated").tree) == ("", "0 0 0 0 0 0 0")
+    pair = Pair(f"<2de> Late . {BEFORE} They left . {AFTER} Oh .", "Sie gingen .")
+    assert (
+        noisy("untranslated", pair, fixed={"<2de>", BEFORE, AFTER}).source
+        == f"<2de> Late . {BEFORE} Sie gingen . {AFTER} Oh ."
+    )
+    both = Noise(untranslated=1.0, capitals=1.0, typing=1.0)(PAIR, 3)
+    assert both.source == both.target == PAIR.target
 
 
 def test_what_would_be_empty_stays():

@@ -70,6 +70,12 @@ def _neighbours(letter: str) -> str:
     return ""
 
 
+def untranslated(draft: Draft, draw: Random) -> None:
+    """The source is the target itself, without links: text that is in the target language already is to stay."""
+    places = draft.text_places
+    draft.source[places.start : places.stop] = [Word(word.text) for word in draft.target]
+
+
 def copied(draft: Draft, draw: Random) -> None:
     """A made-up name, code or number stands at the beginning or the end of both sides: it is to be copied."""
     letters = "".join(draw.choices(ascii_lowercase, k=draw.randint(3, 9)))
@@ -122,4 +128,5 @@ KINDS: Mapping[str, Kind] = {
     "capitals": capitals,
     "copied": copied,
     "tagged": tagged,
+    "untranslated": untranslated,
 }

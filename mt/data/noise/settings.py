@@ -23,6 +23,7 @@ class Noise:
     title: float = 0.0
     no_end: float = 0.0
     typing: float = 0.0
+    untranslated: float = 0.0
     copied: float = 0.0
     tagged: float = 0.0
     joined: float = 0.0

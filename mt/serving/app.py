@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Match, Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
@@ -26,6 +27,7 @@ from mt.serving.shapes import deepl, hugging_face, libretranslate, own
 from mt.serving.web import OTHER, Gate
 
 SHAPES = (libretranslate, deepl, hugging_face, own)
+METHODS = ("DELETE", "GET", "HEAD", "POST", "PUT")
 REFERENCE, PAGE = Path(__file__).parent / "reference", Path(__file__).parent / "page"
 
 
@@ -116,10 +118,11 @@ def _add_errors(app: FastAPI, service: Service) -> Callable[[str, Refused], Resp
 
     async def on_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        headers = dict(error.headers or {})
-        return answered(
-            request.url.path, Refused(error.status_code, error.detail, reason="bad request", headers=headers)
-        )
+        status, detail, headers = error.status_code, error.detail, dict(error.headers or {})
+        # the page's files lie under "/", so that a path of an API with a wrong method is looked for among them
+        if status == 404 and (methods := _methods_of(app, request)):
+            status, detail, headers = 405, f"method ({request.method}) must be {methods}", {"Allow": methods}
+        return answered(request.url.path, Refused(status, detail, reason="bad request", headers=headers))
 
     async def on_disconnect(request: Request, error: Exception) -> Response:
         return answered(request.url.path, Refused(CLIENT_LEFT, "the client has left", reason="left"))
@@ -132,6 +135,16 @@ def _add_errors(app: FastAPI, service: Service) -> Callable[[str, Refused], Resp
     app.add_exception_handler(ClientDisconnect, on_disconnect)
     app.add_exception_handler(Exception, on_failure)
     return answered
+
+
+def _methods_of(app: FastAPI, request: Request) -> str:
+    """The methods that an API takes at the path of a request, "GET, POST"; blank where there is none."""
+    routes = [route for route in app.routes if not isinstance(route, Mount)]
+
+    def is_taken(method: str) -> bool:
+        return any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+
+    return ", ".join(filter(is_taken, METHODS))
 
 
 def _openapi(app: FastAPI) -> Callable[[], dict[str, Any]]:

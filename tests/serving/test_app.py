@@ -37,6 +37,17 @@ def test_each_api_takes_a_request_in_its_own_form_and_refuses_in_its_own(with_se
     assert refused[2]["error"].startswith("inputs")
 
 
+def test_a_wrong_method_names_the_right_ones_and_an_unknown_path_is_not_found(with_server):
+    async def test(client, service):
+        paths = ("/api/translate", "/v2/translate", "/translate", "/nothing")
+        return [await client.get(path) for path in paths] + [await client.delete("/health")]
+
+    *calls, nothing, health = with_server(test)
+    assert [(call.status_code, call.headers.get("allow")) for call in calls] == [(405, "POST")] * 3
+    assert calls[2].json() == {"error": "method (GET) must be POST"}
+    assert nothing.status_code == 404 and health.status_code == 405 and "GET" in health.headers.get("allow", "")
+
+
 def test_sentences_are_split_as_deepl_does(with_server):
     async def test(client, service):
         found = []

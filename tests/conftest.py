@@ -23,10 +23,12 @@ from filelock import FileLock
 
 from mt.settings import config_folder
 from tests.children import give_clean_signals
+from tests.seeds import seed_only_devices_that_exist
 from tests.slow import is_slow
 
 gc.disable()  # while tests are collected; on again in pytest_collection_finish
 torch.set_num_threads(1)
+seed_only_devices_that_exist()
 # no test bounds time: an example takes longer when the machine is busy
 hypothesis.settings.register_profile("all", deadline=None)
 hypothesis.settings.register_profile("fast", deadline=None, max_examples=25)
@@ -175,7 +177,7 @@ def _loggers():
 
 @pytest.fixture(autouse=True)
 def _logging_as_before():
-    """A command that runs within a test sets levels, and adds a handler for that test's stderr, which is then closed."""
+    """A command within a test sets levels, and adds a handler for that test's stderr, which is then closed."""
     root = logging.getLogger()
     handlers, level, disabled_below = root.handlers[:], root.level, root.manager.disable
     how = {name: (logger.disabled, logger.propagate, logger.level) for name, logger in _loggers()}
@@ -183,7 +185,8 @@ def _logging_as_before():
     root.manager.disable = disabled_below
     for name, logger in _loggers():  # a configuration of logging may turn off all that there are
         logger.disabled, logger.propagate, level_before = how.get(name, (False, logger.propagate, logging.NOTSET))
-        logger.setLevel(level_before)
+        if logger.level != level_before:  # setting a level empties a cache of every logger
+            logger.setLevel(level_before)
     for handler in root.handlers[:]:
         if handler not in handlers:
             root.removeHandler(handler)

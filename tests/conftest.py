@@ -1,7 +1,5 @@
 """Parts that many tests share: a tiny corpus whose translation is known (every word answered, in reverse order)."""
 
-import copy
-import functools
 import gc
 import logging
 import os
@@ -17,16 +15,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import hypothesis
 import pytest
-import torch
 import yaml
 from filelock import FileLock
 
-from mt.settings import config_folder
 from tests.children import give_clean_signals
 from tests.slow import is_slow
 
 gc.disable()  # while tests are collected; on again in pytest_collection_finish
-torch.set_num_threads(1)
 # no test bounds time: an example takes longer when the machine is busy
 hypothesis.settings.register_profile("all", deadline=None)
 hypothesis.settings.register_profile("fast", deadline=None, max_examples=25)
@@ -47,12 +42,28 @@ def pytest_configure(config):
     """Fast tests try a quarter of the generated examples; before the test files are read, which may multiply them."""
     if config.option.markexpr == "not slow":
         hypothesis.settings.load_profile("fast")
+    if getattr(config.option, "numprocesses", None):  # this process only distributes tests: it needs no torch
+        config.option.loadscopereorder = False  # in the order of pytest_collection_modifyitems
+    else:
+        _set_up_torch()
+
+
+def _set_up_torch():
+    import torch
+
+    from tests.seeds import seed_only_devices_that_exist
+
+    torch.set_num_threads(1)
+    seed_only_devices_that_exist()
 
 
 def pytest_collection_modifyitems(items):
-    for item in items:
-        if is_slow(item):
-            item.add_marker(pytest.mark.slow)
+    """Marks slow tests. Files with slow ones come first, so that no process is left with a long file at the end."""
+    slow = {item for item in items if is_slow(item)}
+    for item in slow:
+        item.add_marker(pytest.mark.slow)
+    files = {item.path for item in slow}
+    items.sort(key=lambda item: item.path not in files)
 
 
 def pytest_collection_finish():
@@ -120,18 +131,28 @@ def train_overrides(corpus_folder, work):
     ]
 
 
+# for a training of a few updates: its model does not end its sentences, and pictures take longer than its updates
+SHORT_VALIDATION = (
+    "validation.attention_lines=0",
+    "validation.sample_lines=0",
+    "+validation.search.max_length=3",
+    "search.max_length=3",
+)
+
+
+@pytest.fixture
+def curves(monkeypatch):
+    """The files that curves would be drawn into at the ends of trainings in this process, half a second each."""
+    drawn = []
+    monkeypatch.setattr("mt.evaluation.final.draw_curve", lambda metrics, files, title: drawn.append(files))
+    return drawn
+
+
 def composed_settings(overrides):
     """The settings of `mt.train` as plain values, as the command composes them."""
-    return copy.deepcopy(_composed_once(*overrides))
+    from tests.composing import composed  # Hydra is not needed where tests are only distributed
 
-
-@functools.cache
-def _composed_once(*overrides):
-    from hydra import compose, initialize_config_dir
-    from omegaconf import OmegaConf
-
-    with initialize_config_dir(str(config_folder()), version_base="1.3"):
-        return OmegaConf.to_container(compose("train", overrides=[*overrides]), resolve=True, throw_on_missing=True)
+    return composed("train", overrides)
 
 
 @pytest.fixture(scope="session")
@@ -183,7 +204,8 @@ def _logging_as_before():
     root.manager.disable = disabled_below
     for name, logger in _loggers():  # a configuration of logging may turn off all that there are
         logger.disabled, logger.propagate, level_before = how.get(name, (False, logger.propagate, logging.NOTSET))
-        logger.setLevel(level_before)
+        if logger.level != level_before:  # setting a level empties a cache of every logger
+            logger.setLevel(level_before)
     for handler in root.handlers[:]:
         if handler not in handlers:
             root.removeHandler(handler)

@@ -5,13 +5,11 @@ import json
 from pathlib import Path
 
 import pytest
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 
 from mt.data.bundled.source import Bundled
 from mt.doctor import main
-from mt.settings import config_folder
 from tests.children import run
+from tests.composing import composed
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZES = {"train": 1200, "valid": 120, "test": 120}
@@ -46,11 +44,9 @@ def examined(tmp_path, capsys, *overrides):
     """Runs the doctor on tmp_path/corpus: its exit code, its report, and doctor.json."""
     where = [f"data.folder={tmp_path}/corpus", f"data.prepared={tmp_path}/prepared"]
     languages = ["data.source_language=en", "data.target_language=de"]
-    with initialize_config_dir(str(config_folder()), version_base="1.3"):
-        settings = compose("doctor", overrides=["data=text", *languages, *where, *TINY, *overrides])
     code = 0
     try:
-        main(OmegaConf.to_container(settings, resolve=True, throw_on_missing=True))
+        main(composed("doctor", ["data=text", *languages, *where, *TINY, *overrides]))
     except SystemExit as leaving:
         code = leaving.code
     return code, capsys.readouterr().out, json.loads((tmp_path / "prepared.doctor" / "doctor.json").read_text("utf-8"))

@@ -8,10 +8,8 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 
-from mt.settings import config_folder
+from tests import composing
 from tests.test_layout import MAY_IMPORT
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -84,9 +82,7 @@ def test_command_with_settings_is_understood(command):
     is_sweep = "-m" in words
     overrides = [word for word in words if "=" in word or word.startswith("~")]
     overrides = [word for word in overrides if not is_sweep or ("," not in word and word != "hydra/sweeper=tune")]
-    with initialize_config_dir(str(config_folder()), version_base="1.3"):
-        settings = compose(name, overrides=overrides)
-    assert OmegaConf.to_container(settings, resolve=True, throw_on_missing=True)
+    assert composing.composed(name, overrides)
 
 
 def test_nothing_that_is_written_here_goes_into_the_folder_of_a_run():

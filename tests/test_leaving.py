@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from tests.children import PATIENCE_SECONDS, Fork, give_powers_away, run, wait_for
-from tests.conftest import reversed_pairs, train_overrides
+from tests.conftest import SHORT_VALIDATION, reversed_pairs, train_overrides
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = ["translate", "evaluate", "align", "prepare", "train"]
@@ -45,7 +45,7 @@ class Files:
             return [*how, "--source", str(self.source), "--target", str(self.corpus / "train.en"), "--formats=json"]
         overrides = train_overrides(self.corpus, self.output)
         if command == "train":
-            return [*overrides, "trainer.validate_every=30"]
+            return [*overrides, "trainer.validate_every=30", *SHORT_VALIDATION]
         return [one for one in overrides if one.startswith(("data", "tokenizer", "+data"))]
 
 
@@ -59,9 +59,10 @@ def files(tmp_path, trained_run):
     return made
 
 
-def write_corpus(files: Files, num_pairs: int) -> None:
+def write_corpus(files: Files, num_pairs: int, times: int = 1) -> None:
+    """So many pairs to train on, each so many times."""
     for name, count, seed in (("train", num_pairs, 1), ("valid", 9, 2), ("test", 9, 3)):
-        sources, targets = reversed_pairs(count, seed)
+        sources, targets = (side * (times if name == "train" else 1) for side in reversed_pairs(count, seed))
         links = [" ".join(f"{i}-{i}" for i in range(len(line.split()))) for line in sources]
         for ending, lines in (("de", sources), ("en", targets), ("align", links)):
             (files.corpus / f"{name}.{ending}").write_text("".join(f"{line}\n" for line in lines), "utf-8")
@@ -203,7 +204,7 @@ def test_ctrl_c_is_what_is_reported_where_a_library_made_another_error_of_it(tmp
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="no /proc to look for processes in")
 def test_ctrl_c_while_a_corpus_is_prepared_leaves_nothing_half_done_and_nobody_behind(files):
-    write_corpus(files, 150_000)
+    write_corpus(files, 3000, times=50)
     mark = str(uuid4())
     process = start("prepare", *files.arguments("prepare"), "num_processes=2", env={"MT_TEST_MARK": mark})
     prepared = files.output / "data"

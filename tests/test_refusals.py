@@ -3,12 +3,10 @@
 import re
 
 import pytest
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 
 from mt.doctor import main as doctor
-from mt.settings import config_folder
 from mt.train import main as train
+from tests.composing import composed
 from tests.conftest import composed_settings, reversed_pairs, train_overrides
 
 TAGGED = (
@@ -127,11 +125,10 @@ def refused_by_train(corpus, work, more):
 def said_by_doctor(corpus, work, more, capsys):
     """The doctor's refusal, or what its report says must be mended first; empty where it is ready."""
     how = [f"doctor.folder={work}/doctor", "doctor.trial_seconds=0"]
-    with initialize_config_dir(str(config_folder()), version_base="1.3"):
-        settings = compose("doctor", overrides=[*overrides_of(corpus, work, more), *how])
+    settings = composed("doctor", [*overrides_of(corpus, work, more), *how])
     capsys.readouterr()
     try:
-        doctor(OmegaConf.to_container(settings, resolve=True, throw_on_missing=True))
+        doctor(settings)
     except ValueError as refusal:
         return " ".join(str(refusal).split())
     except SystemExit as end:

@@ -16,11 +16,12 @@ from mt.comparison.speeds import SpeedSettings, speeds_of
 from mt.train import main as train
 from mt.training.assembly import Assembly, Parts
 from mt.training.distributed import Ranks
-from tests.conftest import composed_settings, reversed_pairs
+from tests.conftest import SHORT_VALIDATION, composed_settings, reversed_pairs
 from tests.test_refusals import overrides_of, refused_by_train, said_by_doctor
 from tests.training.runs import metrics
 
-FEW_STEPS = ["trainer.max_steps=4", "trainer.validate_every=2", "validation.attention_lines=0", "trainer.log_every=1"]
+FEW_STEPS = ["trainer.max_steps=4", "trainer.validate_every=2", "trainer.log_every=1", *SHORT_VALIDATION]
+pytestmark = pytest.mark.usefixtures("curves")
 PRIOR = "attention@model.decoder.cross_attention=prior"
 TAGGED = (
     "+data.train={_target_:mt.data.sources.Source,tag:'<2en>',corpus:{_target_:mt.data.formats.text_files.TextFiles,"

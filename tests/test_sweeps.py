@@ -12,7 +12,7 @@ import yaml
 
 from mt.checkpoint.names import LONGEST_NAME, job_folder
 from tests.children import run
-from tests.conftest import train_overrides
+from tests.conftest import SHORT_VALIDATION, train_overrides
 
 ROOT = Path(__file__).resolve().parents[1]
 PEAKS = "schedule.peak=tag(log,interval(1e-3,1e-1))"
@@ -216,7 +216,7 @@ def test_a_mistake_in_a_search_is_one_line(train):
 )
 def test_several_runs_train(corpus_folder, tmp_path, several):
     few_steps = ["trainer.max_steps=3", "trainer.validate_every=3", f"folder={tmp_path / 'runs'}"]
-    overrides = [*train_overrides(corpus_folder, tmp_path), *few_steps]
+    overrides = [*train_overrides(corpus_folder, tmp_path), *few_steps, *SHORT_VALIDATION]
     done = call(tmp_path, "-m", "mt.train", "-m", *overrides, *several)
     assert done.returncode == 0, done.stderr
     scores = [json.loads(path.read_text()) for path in (tmp_path / "runs.multirun").glob("*/scores.json")]

@@ -15,9 +15,11 @@ from mt.inference.aligner import Aligner
 from mt.inference.translator import Translator
 from mt.search.beam import Beam
 from mt.train import main
-from tests.conftest import WORDS, composed_settings, train_overrides
+from tests.conftest import SHORT_VALIDATION, WORDS, composed_settings, train_overrides
 
-FEW_STEPS = ["trainer.max_steps=4", "trainer.validate_every=2"]
+FEW_STEPS = ["trainer.max_steps=4", "trainer.validate_every=2", *SHORT_VALIDATION]
+LOOKED_AT = "validation.attention_lines=60"
+pytestmark = pytest.mark.usefixtures("curves")
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +52,10 @@ def test_separate_vocabularies_of_one_size_are_not_tied(settings, tmp_path):
         assert not tokenizers.is_joint and tokenizers.source.size == tokenizers.target.size == 25
 
 
-def test_a_finished_run_says_so_goes_on_with_more_steps_and_is_finished_anew(settings, tmp_path, capsys):
+def test_a_finished_run_says_so_goes_on_with_more_steps_and_is_finished_anew(settings, tmp_path, capsys, curves):
     run = tmp_path / "run"
     main(settings(run))
+    assert curves == [[run / "curve.png", run / "curve.svg"]]
     first = capsys.readouterr().out
     written = (run / "scores.json").stat().st_mtime_ns
     main(settings(run))
@@ -156,7 +159,7 @@ def test_a_prior_from_links_is_counted_once_and_comes_with_every_checkpoint(sett
 
 def test_a_validation_tells_where_attention_goes_and_draws_it(settings, tmp_path):
     run = tmp_path / "run"
-    main(settings(run))
+    main(settings(run, LOOKED_AT))
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     first, last = (line for line in lines if "valid_bleu" in line)
     names = {
@@ -174,7 +177,7 @@ def test_a_validation_tells_where_attention_goes_and_draws_it(settings, tmp_path
 
 def test_a_validation_tells_the_share_of_heads_that_are_used(settings, tmp_path):
     run = tmp_path / "run"
-    main(settings(run, "attention@model.decoder.cross_attention=dynamic_heads"))
+    main(settings(run, LOOKED_AT, "attention@model.decoder.cross_attention=dynamic_heads"))
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     found = {name: value for line in lines for name, value in line.items() if "heads_used" in name}
     assert found.keys() == {f"valid_attention_heads_used_cross_layer{layer}" for layer in (0, 1)}
@@ -182,7 +185,7 @@ def test_a_validation_tells_the_share_of_heads_that_are_used(settings, tmp_path)
 
 
 def test_attention_is_not_looked_at_where_nobody_wants_it(settings, tmp_path):
-    main(settings(tmp_path / "run", "validation.attention_lines=0"))
+    main(settings(tmp_path / "run"))
     assert "valid_attention" not in (tmp_path / "run" / "metrics.jsonl").read_text()
     assert not (tmp_path / "run" / "attention").exists()
     with pytest.raises(ValueError, match=r"validation.attention_lines \(-1\) must be 0 or more"):

@@ -23,8 +23,9 @@ from mt.inference.translator import Translator
 from mt.train import main as train
 from mt.training.source_trees import with_trees
 from mt.translate import main
-from tests.conftest import WORDS, composed_settings, train_overrides
+from tests.conftest import SHORT_VALIDATION, WORDS, composed_settings, train_overrides
 
+pytestmark = pytest.mark.usefixtures("curves")
 STRUCTURED = "attention@model.encoder.self_attention=structured"
 
 
@@ -190,7 +191,7 @@ def test_a_line_does_not_depend_on_its_batch(run):
 @pytest.fixture(scope="module")
 def document_run(corpus, tmp_path_factory):
     work = tmp_path_factory.mktemp("documents")
-    more = ["data.document.context_before=1", "trainer.max_steps=1", "search=greedy", "search.max_length=3"]
+    more = ["data.document.context_before=1", "trainer.max_steps=1", *SHORT_VALIDATION]
     train(composed_settings(overrides(corpus, work, STRUCTURED, "data/cleaning=off", *more)))
     return work / "run"
 
@@ -251,8 +252,7 @@ def test_structured_attention_without_trees_is_refused_and_trees_without_it_are_
     plain = [STRUCTURED, "trainer.max_steps=1", "trainer.validate_every=1"]
     with pytest.raises(ValueError, match=r"structured attention needs a corpus with trees, as data.train.tree=FILE"):
         train(composed_settings([*train_overrides(corpus_folder, tmp_path / "without"), *plain]))
-    steps = ["trainer.max_steps=1", "validation.attention_lines=0", "search=greedy", "search.max_length=3"]
-    train(composed_settings(overrides(corpus, tmp_path / "unused", *steps)))
+    train(composed_settings(overrides(corpus, tmp_path / "unused", "trainer.max_steps=1", *SHORT_VALIDATION)))
     assert "the corpus's trees are not used" in caplog.text
 
 
@@ -263,8 +263,7 @@ def test_prepared_trees_stay_with_their_sentences(run):
 
 
 def test_a_resumed_run_is_the_undisturbed_one(corpus, tmp_path):
-    quick = ["trainer.validate_every=2", "validation.attention_lines=0", "search=greedy", "validation.sample_lines=0"]
-    quick += ["+validation.search.max_length=3", "search.max_length=3", f"data.prepared={tmp_path}/data", STRUCTURED]
+    quick = ["trainer.validate_every=2", f"data.prepared={tmp_path}/data", STRUCTURED, *SHORT_VALIDATION]
     weights = []
     for name, steps in (("whole", (4,)), ("cut", (2, 4))):
         for last in steps:

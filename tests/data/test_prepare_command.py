@@ -7,13 +7,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 
 from mt.checkpoint.rebuild import build
 from mt.data.prepare import prepare
 from mt.data.settings import DataSettings
 from mt.settings import config_folder
+from tests import composing
 from tests.children import PATIENCE_SECONDS, Fork, run, wait_for
 
 CORPORA = Path(os.environ.get("MT_CORPORA", Path(__file__).parents[2].parent / "shared" / "corpora"))
@@ -30,8 +29,7 @@ NEEDED = {
 
 
 def composed(*overrides):
-    with initialize_config_dir(version_base="1.3", config_dir=str(config_folder())):
-        return OmegaConf.to_container(compose("prepare", list(overrides)), resolve=True, throw_on_missing=True)
+    return composing.composed("prepare", list(overrides))
 
 
 def options(group):

@@ -41,14 +41,14 @@ def main(corpus_folder: Path, work: Path) -> None:
         ranks.on_first_rank(getattr(trainer.store, "close", lambda: None))
         return outcome
 
-    run("together", ema_decay=0.9, accumulate=2, max_tokens=600)
+    run("together", ema_decay=0.9, accumulate=2, max_tokens=600, max_steps=7)
     run("small_batches", max_tokens=40, max_steps=6)  # of which some ranks get no sentence
-    run("from_one", resume=True, ema_decay=0.9, max_steps=12)
+    run("from_one", resume=True, ema_decay=0.9, max_steps=8)
     run("with_dropout", dropout=0.3, max_steps=5)
-    run("with_dropout", dropout=0.3, max_steps=12, resume=True)
-    run("with_dropout_whole", dropout=0.3, max_steps=12)
-    run("sharded", shard=True, ema_decay=0.9, accumulate=2, max_tokens=600)
-    run("sharded_from_one", resume=True, shard=True, ema_decay=0.9, max_steps=12)
+    run("with_dropout", dropout=0.3, max_steps=8, resume=True)
+    run("with_dropout_whole", dropout=0.3, max_steps=8)
+    run("sharded", shard=True, ema_decay=0.9, accumulate=2, max_tokens=600, max_steps=7)
+    run("sharded_from_one", resume=True, shard=True, ema_decay=0.9, max_steps=8)
     for name, cut in (("r_drop", False), ("r_drop_sharded", True)):
         run(name, objective=WithPassesThatDiffer(RDrop()), shard=cut, max_steps=5)
     for name, cut in (("with_prior", False), ("with_prior_sharded", True)):

@@ -9,7 +9,7 @@ import pytest
 
 from mt.train import main
 from mt.training.tracker import TensorBoard, Wandb
-from tests.conftest import composed_settings, train_overrides
+from tests.conftest import SHORT_VALIDATION, composed_settings, train_overrides
 
 
 def events(folder):
@@ -57,11 +57,12 @@ def test_an_event_that_a_kill_tore_hides_none_of_those_after_it(killed):
     assert len(list((killed / "tensorboard").iterdir())) == 2
 
 
-def test_a_run_that_is_killed_records_each_update_once(corpus_folder, tmp_path, monkeypatch):
+def test_a_run_that_is_killed_records_each_update_once(corpus_folder, tmp_path, monkeypatch, curves):
     """In TensorBoard's files as in metrics.jsonl; checkpoints at 4 and 8, killed after 7."""
     pytest.importorskip("tensorboard")
     overrides = [
         *train_overrides(corpus_folder, tmp_path),
+        *SHORT_VALIDATION,
         "tracker=tensorboard",
         "trainer.max_steps=8",
         "trainer.validate_every=4",

@@ -10,7 +10,7 @@ from mt.data.diagnosis.section import Level
 from mt.data.diagnosis.side_model import SideModel
 from mt.data.pair import Pair
 
-PAIRS = [Pair(*pair[:2]) for pair in Bundled(split="train", size=2000, seed=2)]
+PAIRS = [Pair(*pair[:2]) for pair in Bundled(split="train", size=800, seed=2)]
 SWAPPED = [Pair(pair.target, pair.source) for pair in PAIRS]
 RUSSIAN = [
     Pair(

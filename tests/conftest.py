@@ -173,6 +173,31 @@ def trained_run(corpus_folder, tmp_path_factory):
     return work / "run"
 
 
+def seeing_overrides(work):
+    """Settings of `python -m mt.train` for a model that sees, too small to learn anything, trained on drawn scenes."""
+    corpus = "data.{}.english.corpus.size={}"
+    return [
+        "experiment=captions",
+        *(corpus.format(name, size) for name, size in (("train", 40), ("valid", 3), ("tests.test", 3))),
+        *("data.valid.german.corpus.size=3", "data.tests.test.german.corpus.size=3", "~data.tests.test_compositional"),
+        *(f"data.prepared={work}/data", f"folder={work}/run", "tokenizer.vocab_size=400"),
+        *("model.layer.dim=16", "model.layer.num_heads=2", "model.layer.feed_forward_dim=16"),
+        *("model.beside.image.channels=[4,8,8]", "model.beside.image.strides=[4,2,1]"),
+        *("batches.max_tokens=800", "trainer.max_steps=2", "trainer.validate_every=2", "trainer.device=cpu"),
+        *("search=greedy", "search.max_length=3", "+validation.search.max_length=3"),
+    ]
+
+
+@pytest.fixture(scope="session")
+def seeing_run(tmp_path_factory):
+    """The run folder of a model that sees and has hardly learned anything."""
+    from mt.train import main
+
+    return (
+        made_once(tmp_path_factory, "seeing", lambda folder: main(composed_settings(seeing_overrides(folder)))) / "run"
+    )
+
+
 @pytest.fixture
 def translate(trained_run, capsys, monkeypatch, tmp_path):
     """(flags, standard input) -> lines of standard output."""

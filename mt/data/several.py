@@ -64,6 +64,10 @@ class Images:
     def to(self, device: torch.device | str) -> Images:
         return Images(moved(self.pixels_NHWC, device), moved(self.numbers_B, device), self.regions)
 
+    def absent(self, num_sources: int) -> Images:
+        """For as many sources without a picture."""
+        return Images(self.pixels_NHWC[:0], self.numbers_B.new_full((num_sources,), -1), self.regions)
+
     @classmethod
     def stacked(cls, sources: Sequence[Images]) -> Images:
         numbers, start = [], 0
@@ -103,8 +107,14 @@ class Several:
         return Several({name: part.to(device) for name, part in self.parts.items()})
 
     @classmethod
-    def stacked(cls, sources: Sequence[Several]) -> Several:
-        return cls({name: stacked([source.parts[name] for source in sources]) for name in sources[0].parts})
+    def stacked(cls, sources: Sequence[Source]) -> Several:
+        """Some may be text alone."""
+        seen = {name: part for source in sources for name, part in source.parts.items() if isinstance(part, Images)}
+        parts: dict[str, Source] = {
+            name: stacked([source.parts.get(name, example.absent(len(source))) for source in sources])
+            for name, example in seen.items()
+        }
+        return cls({**parts, "text": stacked([source.parts["text"] for source in sources])})
 
 
 def with_pictures(text: Text, pictures: Sequence[Picture | None], regions: int) -> Source:

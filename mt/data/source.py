@@ -126,8 +126,8 @@ class Text:
 
 
 def stacked(sources: Sequence[Kind]) -> Kind:
-    """Concatenates sources of the same kind."""
-    return type(sources[0]).stacked(sources)
+    """Concatenates sources of the same kind; some may have other sources beside their text."""
+    return type(max(sources, key=lambda source: len(source.parts))).stacked(sources)
 
 
 def moved(tensor: Tensor, device: torch.device | str) -> Tensor:

@@ -27,10 +27,11 @@ MIDDLE = 127.5  # of the values of a pixel
 class ImageEncoder(SourceEncoder):
     """Reads `mt.data.several.Images`: `size` x `size` pixels become a grid of size / product(strides) on each side.
 
-    Convolutions of 3 x 3 with `channels` and `strides`, ReLU between them and no batch normalization: a batch in parts,
-    on several ranks or resumed then learns the same. The last channels are projected to the model's width. `scales`
-    says what becomes regions: 1 the grid itself, 2 the means of 2 x 2 of its cells, and so on, all side by side. Then
-    `num_layers` encoder layers with any attention (0: none). A picture that several sources share is encoded once.
+    Convolutions of 3 x 3 with `channels` and `strides`, each with ReLU (a residual step where channels and size stay)
+    and no batch normalization: a batch in parts, on several ranks or resumed then learns the same. The last channels
+    are projected to the model's width. `scales` says what becomes regions: 1 the grid itself, 2 the means of 2 x 2 of
+    its cells, and so on, all side by side. Then `num_layers` encoder layers with any attention (0: none). A picture
+    that several sources share is encoded once.
 
     Raises ValueError for sizes that do not fit.
     """
@@ -111,13 +112,15 @@ class ImageEncoder(SourceEncoder):
 
 
 class Convolution(nn.Module):
-    """A convolution of 3 x 3 and ReLU, with the weights of He et al. 2015."""
+    """A convolution of 3 x 3 and ReLU, with the weights of He et al. 2015; beside its input where sizes are equal."""
 
     def __init__(self, channels_in: int, channels_out: int, stride: int):
         super().__init__()
+        self.is_residual = channels_in == channels_out and stride == 1
         self.convolution = nn.Conv2d(channels_in, channels_out, 3, stride, 1)
         nn.init.kaiming_normal_(self.convolution.weight, nonlinearity="relu")
         nn.init.zeros_(self.convolution.bias)  # type: ignore[arg-type]  # it has a bias
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
-        return self.convolution(x_NCHW).relu()
+        y_NCHW = self.convolution(x_NCHW).relu()
+        return x_NCHW + y_NCHW if self.is_residual else y_NCHW

@@ -17,13 +17,18 @@ def adamw(
 
     Weight decay touches matrices only, never biases and norms.
     """
+    check_betas(betas, epsilon, weight_decay)
+    matrices = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
+    others = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
+    groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=0.0, betas=(betas[0], betas[1]), eps=epsilon, fused=True)
+
+
+def check_betas(betas: Sequence[float], epsilon: float, weight_decay: float) -> None:
+    """Raises ValueError naming the setting, its rule and value."""
     if len(betas) != 2 or not all(0.0 <= beta < 1.0 for beta in betas):
         raise ValueError(f"optimizer.betas ({list(betas)}) must be two numbers from 0 to below 1")
     if not epsilon >= 0.0:
         raise ValueError(f"optimizer.epsilon ({epsilon}) must be 0 or more")
     if weight_decay < 0.0:
         raise ValueError(f"optimizer.weight_decay ({weight_decay}) must be 0 or more")
-    matrices = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
-    others = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
-    groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=0.0, betas=(betas[0], betas[1]), eps=epsilon, fused=True)

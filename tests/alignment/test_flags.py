@@ -242,7 +242,7 @@ def run(world, tmp_path, monkeypatch, capsys):
     return call
 
 
-# they need a model that sees, which this table has not; test_pointing.py tests what they print, not the command
+# they need a model that sees, which this table has not: test_align_pictures.py
 OF_PICTURES = {"--images", "--boxes"}
 
 

@@ -81,9 +81,14 @@ def make_trainer(
     ranks=None,
     guide=None,
     objective=None,
+    optimizer=adamw,
+    reading=None,
     **settings,
 ):
-    """A trainer in the run folder `folder`, which it opens; ranks but the first only look at it."""
+    """A trainer in the run folder `folder`, which it opens; ranks but the first only look at it.
+
+    `reading` are more arguments of the batches.
+    """
     settings = {
         "max_steps": 12,
         "precision": "float32",
@@ -104,7 +109,7 @@ def make_trainer(
             model,
             device=ranks.device(choose_device(settings.device)),
             objective=objective,
-            optimizer=adamw,
+            optimizer=optimizer,
             max_tokens=max_tokens,
             ranks=ranks,
         ),
@@ -117,6 +122,7 @@ def make_trainer(
             guide=guide,
             rank=ranks.rank,
             world_size=ranks.world_size,
+            **(reading or {}),
         ),
         schedule=schedule or InverseSqrt(peak=3e-3, warmup_steps=5),
         validate=validate or count_up([1.0]),

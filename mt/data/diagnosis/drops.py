@@ -8,11 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 from mt.data.cleaning.rules import broken_rule, skipped_rules
+from mt.data.cleaning.seen import caption_rules
 from mt.data.cleaning.settings import NO_RULES, CleaningSettings
 from mt.data.diagnosis.section import Section, share, shortened
 from mt.data.diagnosis.survey import Drawn
 from mt.data.ledger import Ledger
 from mt.data.pair import Pair
+from mt.data.visible import is_visible
 
 # the setting that causes a reason, by the start of the reason
 SETTING_OF = {
@@ -94,7 +96,7 @@ def held_out_faults(
     section: Section, name: str, sample: Sequence[Drawn], settings: CleaningSettings, codes: dict[str, tuple[str, str]]
 ) -> None:
     """Add what cleaning would drop from a held-out set, where nothing is dropped."""
-    reasons = Counter(broken_rule(drawn.pair, settings, *codes[drawn.source_name]) for drawn in sample)
+    reasons = Counter(_broken(drawn.pair, settings, codes[drawn.source_name]) for drawn in sample)
     del reasons[None]
     section.numbers[f"in {name}"] = dict(reasons)
     if not reasons:
@@ -106,6 +108,13 @@ def held_out_faults(
             f"{share(reasons.total(), len(sample))} of {name} would be dropped if it were train ({listed})",
             "repair those lines: they make its scores wrong, and nothing is dropped from held-out sets",
         )
+
+
+def _broken(pair: Pair, settings: CleaningSettings, codes: tuple[str, str]) -> str | None:
+    """The first rule that a pair breaks, as cleaning has it."""
+    if pair.image and not is_visible(pair.source):  # a caption has no other side
+        return broken_rule(Pair(pair.target, pair.target), caption_rules(settings), codes[1], codes[1])
+    return broken_rule(pair, settings, *codes)
 
 
 def _judge(section: Section, reason: str, count: int, total: int) -> None:
@@ -140,7 +149,7 @@ def _would_drop(
         for value in values:
             changes: dict[str, Any] = {name: value}
             alone = replace(NO_RULES, **changes)
-            broken = [drawn.pair for drawn in sample if broken_rule(drawn.pair, alone, *codes[drawn.source_name])]
+            broken = [drawn.pair for drawn in sample if _broken(drawn.pair, alone, codes[drawn.source_name])]
             found[f"{name}={str(value).lower()}"] = broken
     section.numbers["rules that are off would drop"] = {rule: len(pairs) for rule, pairs in found.items()}
     if any(found.values()):

@@ -6,7 +6,10 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import compress
 from pathlib import Path
+
+import numpy as np
 
 from mt.data.diagnosis.agreement import Agreement
 from mt.data.diagnosis.counts import counts_section
@@ -16,6 +19,7 @@ from mt.data.diagnosis.languages import View, languages_section
 from mt.data.diagnosis.length_plot import draw_lengths
 from mt.data.diagnosis.lengths import Lengths, held_out_lengths
 from mt.data.diagnosis.overlap import Overlap
+from mt.data.diagnosis.pictures import pictures_section
 from mt.data.diagnosis.pieces import ENCODED, pieces_section
 from mt.data.diagnosis.section import Section
 from mt.data.diagnosis.survey import Survey, survey
@@ -66,7 +70,9 @@ def examine(
     pairs = [drawn.pair for drawn in train.sample]
     lengths = Lengths.of(pairs)
     characters = (lengths.source["characters"], lengths.target["characters"])
-    agreement = Agreement.of(*characters, [drawn.number for drawn in train.sample])
+    has_sides = np.array([bool(pair.source) or not pair.image for pair in pairs])  # captions have one side only
+    numbers = [drawn.number for drawn in compress(train.sample, has_sides)]
+    agreement = Agreement.of(*(side[has_sides] for side in characters), numbers)
     of_lengths = lengths.section(*codes)
     for name, found in held_out.items():
         held_out_lengths(of_lengths, lengths, name, [drawn.pair for drawn in found.sample])
@@ -76,6 +82,11 @@ def examine(
         _languages(data, surveys),
         overlap.section(data.cleaning.held_out, [drawn.pair for drawn in held_out["valid"].sample]),
     ]
+    of_pictures = pictures_section(
+        {name: [drawn.pair for drawn in found.sample] for name, found in surveys.items()}, data.images
+    )
+    if of_pictures.lines:
+        sections.append(of_pictures)
     prepared, preparing = _prepare(excerpt(data, surveys, str(folder)), tokenizer, kept)
     if (folder / "clean").is_dir():
         ledger = prepared.ledger if prepared else Ledger.load(folder / "clean" / "ledger.json")

@@ -96,7 +96,7 @@ def languages_section(views: Sequence[View], *, num_compared: int = 1) -> Sectio
         if not pairs:
             continue
         sides = [SideLanguage.of([pair.texts[side] for pair in pairs], view.codes[side]) for side in range(2)]
-        rows += [_row(view.name, side) for side in sides]
+        rows += [_row(view.name, side) for side in sides if side.scripts or not any(pair.image for pair in pairs)]
         section.numbers[view.name] = {side.code: asdict(side) for side in sides}
         for finding in _judged(*sides):
             found.setdefault(finding, []).append(view.name)
@@ -157,7 +157,7 @@ def _are_swapped(source: SideLanguage, target: SideLanguage) -> bool:
 
 
 def _judge_pairs(section: Section, view: View) -> None:
-    pairs = _spread(view.pairs, JUDGED)
+    pairs = _spread([pair for pair in view.pairs if pair.source or not pair.image], JUDGED)  # no captions
     if len(pairs) < FEWEST_PAIRS:
         return
     model = SideModel(view.pairs)

@@ -31,12 +31,12 @@ class Overlap:
         self._by_target: dict[str, list[tuple[str, int]]] = {}
         for name, pairs in held_out.items():
             for line, pair in enumerate(pairs):
-                self._by_source.setdefault(_folded(pair.source), []).append((name, line))
+                self._by_source.setdefault(_source_of(pair), []).append((name, line))
                 self._by_target.setdefault(_folded(pair.target), []).append((name, line))
 
     def see(self, pair: Pair) -> None:
         """Compares a training pair."""
-        with_source = self._by_source.get(_folded(pair.source))
+        with_source = self._by_source.get(_source_of(pair))
         with_target = self._by_target.get(_folded(pair.target))
         for name, line in with_target or ():
             self._raise_similarity(name, line, SAME_TARGET)
@@ -98,6 +98,11 @@ class Overlap:
         nearest = self._nearest[name]
         if kind > nearest[line]:
             nearest[line] = kind
+
+
+def _source_of(pair: Pair) -> str:
+    """The text, and the picture where there is one: captions of two pictures have different sources."""
+    return _folded(pair.source) if pair.image is None else f"{pair.image}\n{_folded(pair.source)}"
 
 
 def _folded(text: str) -> str:

@@ -60,3 +60,10 @@ def test_test_lines_that_choose_the_checkpoint_are_reported():
 
 def test_nothing_in_common_is_nothing_to_say():
     assert overlap({"valid": VALID}, train=[Pair("A goose.", "Eine Gans.")]).section("none", []).findings == []
+
+
+def test_equal_captions_of_two_pictures_are_not_the_same_pair():
+    captions = [Pair("", "a star", image=f"{name}.png") for name in "abc"]
+    found = overlap({"valid": captions[:2]}, captions[1:])
+    counts = found.counts("valid")
+    assert list(counts.values()) == [1, 0, 0, 1]  # b.png is in train; a.png shares its caption alone

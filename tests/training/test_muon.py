@@ -1,0 +1,84 @@
+"""Muon: orthogonal steps for hidden matrices, AdamW's steps for the rest, and an exact resume."""
+
+import copy
+from functools import partial
+
+import pytest
+import torch
+from torch import nn
+
+from mt.training.muon import AS_ADAM, muon, orthogonal
+from mt.training.optimizer import adamw
+from tests.training.runs import assert_same, make_model, make_trainer, weights
+
+RATE = 1e-2
+
+
+def test_singular_values_of_steps_are_near_one_and_directions_stay():
+    torch.manual_seed(1)
+    matrices = [torch.randn(sizes) for sizes in ((16, 90), (24, 30), (90, 16), (8, 64))]
+    for matrix, step in zip(matrices, orthogonal(matrices), strict=True):
+        U, _, V = torch.linalg.svd(matrix, full_matrices=False)
+        turned = U.T @ step @ V.T
+        values = turned.diag()
+        assert values.min() > 0.5 and values.max() < 1.3
+        assert (turned - values.diag()).abs().max() < 1e-4
+
+
+def after_one_step(model, optimizer):
+    model = copy.deepcopy(model)
+    made = optimizer(model)
+    for group in made.param_groups:
+        group["lr"] = RATE
+    torch.manual_seed(2)
+    for parameter in model.parameters():
+        parameter.grad = torch.randn_like(parameter)
+    made.step()
+    return dict(model.named_parameters())
+
+
+def test_only_hidden_matrices_differ_from_adamw(prepared):
+    model = make_model(prepared)
+    model.eyes = nn.Conv2d(3, 8, 3)
+    before, ours, theirs = dict(model.named_parameters()), after_one_step(model, muon), after_one_step(model, adamw)
+    hidden = {name for name in before if not torch.equal(ours[name], theirs[name])}
+    assert hidden == {
+        name for name, one in before.items() if one.ndim > 1 and "embedding" not in name and name != "output.weight"
+    }
+    assert "eyes.weight" in hidden
+    for name in hidden:
+        step = (ours[name] - before[name]).flatten(1)
+        # of the size of AdamW's steps, as the rows of a tall matrix or the columns of a wide one are orthonormal
+        size = RATE * AS_ADAM * (max(step.shape) * min(step.shape) / step.numel()) ** 0.5
+        assert step.square().mean().sqrt().item() == pytest.approx(size, rel=0.2)
+
+
+def test_a_matrix_without_gradient_and_a_frozen_one_stay(prepared):
+    model = make_model(prepared)
+    model.encoder.requires_grad_(False)
+    before = {name: one.clone() for name, one in model.encoder.named_parameters()}
+    optimizer = muon(model, weight_decay=0.1)
+    optimizer.step()
+    assert_same(dict(model.encoder.named_parameters()), before)
+
+
+def test_a_run_in_two_parts_is_the_whole_run(prepared, tmp_path):
+    whole = make_trainer(prepared, tmp_path / "whole", optimizer=muon, max_steps=8)
+    whole.run()
+    make_trainer(prepared, tmp_path / "parts", optimizer=muon, max_steps=5).run()
+    parts = make_trainer(prepared, tmp_path / "parts", optimizer=muon, max_steps=8, resume=True)
+    parts.run()
+    assert_same(weights(parts), weights(whole))
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"momentum": 1.0}, r"optimizer.momentum \(1.0\) must be from 0 to below 1"),
+        ({"betas": (0.9,)}, r"optimizer.betas \(\[0.9\]\) must be two numbers"),
+        ({"weight_decay": -1.0}, r"optimizer.weight_decay \(-1.0\) must be 0 or more"),
+    ],
+)
+def test_bad_settings_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        partial(muon, **settings)(nn.Linear(1, 1))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from mt.attention.contract import Mixer
-from mt.attention.source_facts import SourceFacts
+from mt.attention.source_facts import IMAGE, SourceFacts
 from mt.model.embedding import sinusoids_at
 from mt.model.encoder import EncoderLayer, SourceEncoder
 from mt.model.layer import MOST_LAYERS, LayerSettings, checkpointed
@@ -97,7 +97,8 @@ class ImageEncoder(SourceEncoder):
         mask_B11S = None
         if bool((numbers_B < 0).any()):
             mask_B11S = (numbers_B >= 0)[:, None, None, None].expand(-1, 1, 1, x_BSD.shape[1])
-        return Memory.of("image", x_BSD, mask_B11S, SourceFacts(places_BS2=places_BS2), grid=self.grid)
+        facts = SourceFacts(places_BS2=places_BS2, sources_BS=torch.full_like(places_BS2[..., 0], IMAGE))
+        return Memory.of("image", x_BSD, mask_B11S, facts, grid=self.grid)
 
     def _positions(self, places_S2: Tensor) -> Tensor:
         """positions_SD: sinusoids of the row in one half, of the column in the other; each scale has its own vector."""

@@ -39,6 +39,9 @@ ADDED = {
     "data.images.size": 64,
     "data.images.fit": "pad",
     "data.images.folder": None,
+    "batches.masking._target_": "mt.data.masking.Masking",
+    **{f"batches.masking.{kind}": 0.0 for kind in ("colours", "nouns", "all")},
+    "batches.masking.sources": None,
 }
 
 

@@ -235,6 +235,10 @@ class Parts:
             TokenBatches(shards, tokenizers, seed=0, **self.make_batches.keywords)
         elif mixture := self.make_batches.keywords.get("mixture"):
             mixture.check(list(sources_of(self.data.train)))
+        if masking := self.make_batches.keywords.get("masking"):
+            kept = self.kept_tokenizers
+            symbols = kept.source.reserved_symbols if kept else self.tokenizer.reserved_symbols
+            masking.check(symbols, list(sources_of(self.data.train)))
 
     def _check_model(self) -> None:
         kept, size = self.kept_tokenizers, self.tokenizer.vocab_size
@@ -294,7 +298,7 @@ class Assembly:
             max_pieces=data.max_pieces,
             document=data.document,
             images=None if model.image is None else data.images,
-            reads_untagged=reads_untagged(data.train, examples, tokenizers.source.reserved_symbols),
+            reads_untagged=reads_untagged(data.train, examples, tags_of_tokenizer(tokenizers.source)),
         )
         if card.reads_untagged is False:
             for held_out in (prepared.valid, *prepared.tests.values()):

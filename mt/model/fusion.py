@@ -23,6 +23,8 @@ class Fusion(nn.Module):
     the batch, and text without a picture is what it is in a model of text.
     """
 
+    keeps_regions = True  # whether the places of a picture stay in the memory, so that they can be looked at
+
     def __init__(self, *, settings: LayerSettings, names: Sequence[str]):
         super().__init__()
 
@@ -57,7 +59,7 @@ class Gated(Fusion):
         is_text_alone: bool = False,
     ):
         super().__init__(settings=settings, names=names)
-        self.is_text_alone = is_text_alone
+        self.keeps_regions = not is_text_alone
         self.readers = nn.ModuleDict({name: GatedReader(settings, attention) for name in names if name != "text"})
 
     def forward(self, memories: Sequence[Memory]) -> Memory:
@@ -67,7 +69,7 @@ class Gated(Fusion):
         for name, memory in found.items():
             h_BSD = h_BSD + self.readers[name](text.states_BSD, memory)
         text = replace(text, states_BSD=h_BSD)
-        if self.is_text_alone:
+        if not self.keeps_regions:
             return text
         return Memory.joined([text if memory.parts[0].name == "text" else memory for memory in memories])
 
@@ -103,19 +105,23 @@ class Mutual(Fusion):
         self.sources = nn.ModuleDict({name: MutualSource(settings, attention, num_layers) for name in names})
 
     def forward(self, memories: Sequence[Memory]) -> Memory:
-        names = [memory.parts[0].name for memory in memories]
+        sources = [self._of(memory.parts[0].name) for memory in memories]
         now, has_others = list(memories), [_has(others) > 0 for others in _others(memories)]
         for layer in range(self.num_layers):
             states = [
-                self.sources[name].layers[layer](own.states_BSD, others)
-                for name, own, others in zip(names, now, _others(now), strict=True)
+                source.layers[layer](own.states_BSD, others)
+                for source, own, others in zip(sources, now, _others(now), strict=True)
             ]
             now = [replace(own, states_BSD=x_BSD) for own, x_BSD in zip(now, states, strict=True)]
-        for place, (name, own, alone) in enumerate(zip(names, now, memories, strict=True)):
-            normed_BSD = self.sources[name].norm(own.states_BSD)
-            states_BSD = torch.where(has_others[place], normed_BSD, alone.states_BSD)
+        for place, (source, own, alone) in enumerate(zip(sources, now, memories, strict=True)):
+            states_BSD = torch.where(has_others[place], source.norm(own.states_BSD), alone.states_BSD)
             now[place] = replace(own, states_BSD=states_BSD)
         return Memory.joined(now)
+
+    def _of(self, name: str) -> MutualSource:
+        source = self.sources[name]
+        assert isinstance(source, MutualSource)
+        return source
 
 
 class MutualSource(nn.Module):

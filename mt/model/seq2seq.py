@@ -19,6 +19,7 @@ from mt.model.layer import LayerSettings, init_weights
 from mt.model.lexicon import Lexicon
 from mt.model.memory import Memory
 from mt.model.rounded import matrix_of
+from mt.model.sound_encoder import SoundEncoder
 from mt.model.source_embedding import SourceEmbedding
 
 # B batch, R rows, S source length, T target length, D model, V vocabulary
@@ -142,9 +143,25 @@ class Seq2Seq(nn.Module):
     @property
     def image(self) -> ImageEncoder | None:
         """The encoder of pictures; None for a model that sees none."""
-        found = self.beside["image"] if self.beside is not None and "image" in self.beside else None
+        found = self._other("image")
         assert found is None or isinstance(found, ImageEncoder)
         return found
+
+    @property
+    def sound(self) -> SoundEncoder | None:
+        """The encoder of sounds; None for a model that hears none."""
+        found = self._other("sound")
+        assert found is None or isinstance(found, SoundEncoder)
+        return found
+
+    @property
+    def places(self) -> dict[str, int]:
+        """Places of the memory that each source beside the text takes, where it is there."""
+        found = {} if self.image is None else {"image": self.image.grid.num_regions}
+        return found if self.sound is None else {**found, "sound": self.sound.num_places}
+
+    def _other(self, name: str) -> nn.Module | None:
+        return self.beside[name] if self.beside is not None and name in self.beside else None
 
     def _needs(self, field: str) -> bool:
         return any(field in part.needs_from_source for part in self.modules() if isinstance(part, Mixer))

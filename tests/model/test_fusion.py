@@ -58,8 +58,7 @@ def test_a_sentence_without_a_picture_is_that_of_its_text_alone(settings):
 def test_parts_of_the_memory_stay_in_their_order_and_step_by_step_is_all_at_once(settings):
     model = make(**settings).eval()
     memory = model.encode(BATCH.source)
-    is_text_alone = getattr(model.fusion, "is_text_alone", False)
-    expected = [("text", 3)] if is_text_alone else [("image", REGIONS), ("text", 3)]
+    expected = [("image", REGIONS), ("text", 3)] if model.fusion.keeps_regions else [("text", 3)]
     assert [part[:2] for part in memory.parts] == expected
     with torch.no_grad():
         full, state = model.output(model(BATCH.source, BATCH.target_in_BT)), model.start(BATCH.source)

@@ -2,15 +2,18 @@
 
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 
 from mt.attention.by_source import BySource
 from mt.attention.dense import Dense
+from mt.data.pair import Pair
 from mt.data.several import Several, another_picture
 from mt.data.source import Text
 from mt.model.fusion import Gated, Joined, Mutual
 from mt.objective.label_smoothing import LabelSmoothedCrossEntropy
+from mt.training.picture_boxes import BoxGuide
 from tests.model.test_image_encoder import LENGTHS, PICTURED, REGIONS, batch_of, gradients_of, make
 
 FUSIONS = {
@@ -122,3 +125,26 @@ def test_fusions_that_cannot_be_are_refused():
         make(fusion=partial(Mutual, attention=Dense, num_layers=0))
     with pytest.raises(ValueError, match="fusion needs another source than text"):
         make(is_seeing=False, fusion=Joined)
+
+
+class Words:
+    """What `BoxGuide` asks of a prepared corpus."""
+
+    class tokenizers:
+        class target:
+            size = 4
+
+            @staticmethod
+            def pieces(ids):
+                return ["</s>", "▁a", "▁red", "▁star"]
+
+
+@pytest.mark.parametrize("pictures", [[True, False], [False, False]], ids=["with a picture", "of text alone"])
+def test_a_guide_by_boxes_is_as_wide_as_what_the_batch_has(pictures):
+    pairs = [
+        Pair("s", "a red star", boxes="2:0,0,16,16" if has else None, picture=PICTURED[0] if has else None)
+        for has in pictures
+    ]
+    guide_BTS = BoxGuide(Words, make(), shift=1)(pairs, np.zeros((2, 5)), np.array([[1, 2, 3, 0]] * 2))
+    assert guide_BTS.shape == (2, 4, 5 + (REGIONS if any(pictures) else 0))
+    assert guide_BTS[:, :, -5:].sum() == 0 and bool(guide_BTS.any()) == any(pictures)

@@ -274,12 +274,14 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="pictures to caption, a file name a line (of a drawn scene, its text), with --reference; --source then"
         " has the sentence beside each picture, if there is any. Reports BLEU-4, CIDEr-D and, of drawn scenes, how many"
-        " captions are true",
+        " captions are true; of sentences BLEU, chrF and, where each comes twice with two translations, how many of the"
+        " words by which these differ are right",
     )
     text.add_argument(
         "--with-another-image",
         action="store_true",
-        help="also the same with the picture of the next line: what the model does without the right one",
+        help="also the same with the picture of another line (the next one, or the next sentence's), and of sentences"
+        " without any: what the model does without the right one",
     )
     text.add_argument("--output", metavar="FILE", help="keep the translations here")
 

@@ -27,7 +27,8 @@ log = logging.getLogger("mt.translate")
 
 # flags that have no place in a file whose texts alone change
 NOT_IN_FILES = (
-    "sentences n_best scores alignment json coverage confidence abstain document trees prefix prefix_column"
+    "sentences n_best scores alignment json coverage confidence abstain document trees images sounds prefix"
+    " prefix_column"
 ).split()
 
 
@@ -41,6 +42,9 @@ def main(argv: list[str] | None = None) -> int:
         raise ValueError("--prefix and --prefix-column: give one of them, not both")
     if args.sentences and args.input:
         raise ValueError("sentences and --input: give one of them, not both")
+    for name in ("images", "sounds"):
+        if args.document and getattr(args, name):
+            raise ValueError(f"--document and --{name}: give one of them, not both; blank lines would mean two things")
     check_sampling(args)
     for sentence in filter(os.path.isfile, args.sentences):
         log.warning("%s is a file, translated as a sentence; --input translates its lines", sentence)
@@ -53,7 +57,7 @@ def main(argv: list[str] | None = None) -> int:
     from mt.inference.terms import Glossary
 
     # files first: a wrong path should not wait for the model
-    for name in ("input", "trees", "terms"):
+    for name in ("input", "trees", "images", "sounds", "terms"):
         if path := getattr(args, name):
             setattr(args, name, find_file(path))
             if find_file(path).is_file():  # a pipe is opened once
@@ -111,7 +115,8 @@ def _translation(args: argparse.Namespace) -> LineTranslation:
     document = document_of(args.checkpoint[0]) if args.document else None
     if not job.is_on_cpu and args.workers not in (None, 1):
         raise ValueError(f"--workers ({args.workers}) is for the CPU: a GPU uses one process, --device cpu several")
-    given = Input(sentences=args.sentences, path=args.input, trees=args.trees, document=document)
+    beside = {name: getattr(args, name) for name in ("trees", "images", "sounds")}
+    given = Input(sentences=args.sentences, path=args.input, document=document, **beside)
     return LineTranslation(job, given, 1 if args.sentences else _num_workers(args, job))
 
 
@@ -126,7 +131,7 @@ def _made_by(args: argparse.Namespace, job: Job, *more: object) -> str:
 
     folders = job.checkpoints if args.engine else map(find_step, job.checkpoints)
     of_model = [file for folder in folders for file in sorted(folder.iterdir())]
-    files = [path for path in (args.input, args.trees, args.terms) if path]
+    files = [path for path in (args.input, args.trees, args.images, args.sounds, args.terms) if path]
     return fingerprint(job.options, [*files, *of_model], args.document, *more)
 
 

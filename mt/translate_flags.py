@@ -73,6 +73,19 @@ def _add_lines(flags: Group) -> None:
         help="file with a dependency tree a line, for a model with structured attention: the position of each word's "
         "head, 0 for a root ('2 3 0'); an empty line: none; of the line alone, with --document, too",
     )
+    flags.add_argument(
+        "--images",
+        metavar="FILE",
+        type=Path,
+        help="file with the picture of each line, for a model that sees: a path a line (of a drawn scene, its text); "
+        "an empty line: none; a line without text then gets a caption of its picture",
+    )
+    flags.add_argument(
+        "--sounds",
+        metavar="FILE",
+        type=Path,
+        help="likewise the sound of each line, a wav file, for a model that hears",
+    )
     add_tag(flags)
     add_max_pieces(flags)
 

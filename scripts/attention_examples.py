@@ -18,6 +18,7 @@ from torch import Tensor
 from mt.attention import (
     Average,
     Axial,
+    BySource,
     CausalMixer,
     Chunked,
     Dense,
@@ -79,6 +80,7 @@ VARIANTS: dict[str, Callable[..., Mixer]] = {
     "structured": Structured,
     "spatial": Spatial,
     "axial": Axial,
+    "by source": BySource,
 }
 
 SOURCE = "I have not eaten the cake".split()

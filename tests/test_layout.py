@@ -57,7 +57,10 @@ MAY_STAND_IN_FUNCTIONS = {
 # What a job imports only where native code cannot translate: torch, which takes longer than a sentence.
 JOB, WITH_TORCH = (
     Path("mt/inference/job.py"),
-    {"device", "inference.aligner", "inference.searching", "inference.translator"},
+    {
+        *("device", "inference.aligner", "inference.searching", "inference.translator"),
+        *("data.images.decode", "data.sounds.decode"),  # load Pillow, which a line of text does not need
+    },
 )
 
 

@@ -2,6 +2,7 @@
 
 from mt.attention.average import Average as Average
 from mt.attention.axial import Axial as Axial
+from mt.attention.by_source import BySource as BySource
 from mt.attention.chunked import Chunked as Chunked
 from mt.attention.contract import CausalMixer as CausalMixer
 from mt.attention.contract import EncoderMixer as EncoderMixer

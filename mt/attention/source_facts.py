@@ -13,6 +13,7 @@ from torch import Tensor
 
 NO_PIECE = -1  # the id of a place that is no piece
 NO_REGION = -1  # row and column of a place that is no region of a picture
+TEXT, IMAGE, SOUND = SOURCES = range(3)  # what a place of a memory is of
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,14 @@ class SourceFacts:
     tree_distance_BSS  steps from the word of the first piece up its tree to the lowest word that is, or is above, the
                  word of the second; -1 where there is no such word (int8). Transposed: steps down to the second piece.
     places_BS2   row and column of each region of a picture, from 0; -1 and -1 for a place that is no region (int64)
+    sources_BS   what a place is of: one of TEXT, IMAGE and SOUND (int64)
     """
 
     pieces_BS: Tensor | None = None
     segments_BS: Tensor | None = None
     tree_distance_BSS: Tensor | None = None
     places_BS2: Tensor | None = None
+    sources_BS: Tensor | None = None
 
     def of(self, names: Sequence[str]) -> dict[str, Any]:
         """The named fields, as keyword arguments for a mixer."""
@@ -40,7 +43,7 @@ class SourceFacts:
     def joined(cls, facts: Sequence[SourceFacts], places: Sequence[Tensor]) -> SourceFacts:
         """What is known of several sources side by side; `places` are BS, any tensor over the places of each.
 
-        A place of which something is not known has no piece, stands in sentence 0 and is in no tree.
+        A place of which something is not known has no piece, stands in sentence 0, is in no tree, and is of the text.
         """
 
         def side_by_side(name: str, unknown: int, *more: int) -> Tensor | None:
@@ -58,6 +61,7 @@ class SourceFacts:
             side_by_side("pieces_BS", NO_PIECE),
             side_by_side("segments_BS", 0),
             places_BS2=side_by_side("places_BS2", NO_REGION, 2),
+            sources_BS=side_by_side("sources_BS", TEXT),
         )
 
 

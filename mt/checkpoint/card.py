@@ -13,6 +13,7 @@ from mt.checkpoint.migrations import lifted
 from mt.checkpoint.small_file import read_yaml
 from mt.data.document import DocumentSettings
 from mt.data.images.settings import ImageSettings
+from mt.data.sounds.settings import SoundSettings
 from mt.terminal import escaped
 
 MAX_NUMBER = 1_000_000
@@ -31,6 +32,7 @@ class ModelCard:
     max_pieces: int | None = None  # longest training source (data.max_pieces); None: not known
     document: DocumentSettings = field(default_factory=DocumentSettings)  # the context that it was trained with
     images: ImageSettings | None = None  # how the pictures that it sees were prepared; None: it sees none
+    sounds: SoundSettings | None = None  # likewise, of the sounds that it hears
     reads_untagged: bool | None = None  # whether it was also trained on sources without a tag; None: not known
 
 
@@ -51,6 +53,7 @@ def described(folder: Path) -> ModelCard:
             max_pieces=body["max_pieces"],
             document=DocumentSettings(**body["document"]),
             images=None if body.get("images") is None else ImageSettings(**body["images"]),
+            sounds=None if body.get("sounds") is None else SoundSettings(**body["sounds"]),
             reads_untagged=body["reads_untagged"],
         )
         if card.reads_untagged not in (True, False, None):

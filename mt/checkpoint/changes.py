@@ -40,6 +40,13 @@ ADDED = {
     "data.images.fit": "pad",
     "data.images.folder": None,
     "batches.noise.untranslated": 0.0,
+    "data.sounds._target_": "mt.data.sounds.settings.SoundSettings",
+    "data.sounds.rate": 8000,
+    "data.sounds.seconds": 1.5,
+    "data.sounds.folder": None,
+    "batches.masking._target_": "mt.data.masking.Masking",
+    **{f"batches.masking.{kind}": 0.0 for kind in ("colours", "nouns", "all")},
+    "batches.masking.sources": None,
 }
 
 

@@ -90,6 +90,7 @@ def write_checkpoint(
             "document": asdict(card.document),
             "reads_untagged": card.reads_untagged,
             **({} if card.images is None else {"images": {"size": card.images.size, "fit": card.images.fit}}),
+            **({} if card.sounds is None else {"sounds": {"rate": card.sounds.rate, "seconds": card.sounds.seconds}}),
         }
         (new / "model.yaml").write_text(yaml_text(body), "utf-8")
         tokenizers.save(new)

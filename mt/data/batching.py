@@ -15,6 +15,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import torch
 
+from mt.data.masking import Masking
 from mt.data.mixture import Mixture
 from mt.data.noise.settings import Noise
 from mt.data.pair import Pair
@@ -156,7 +157,7 @@ class TokenBatches:
     `mixture` says how much of each source of the store is drawn, and when. With `shuffle` false batches come by length,
     each pair once, without the mixture. With subword `sampling` the budget holds for the best segmentation, so that a
     batch has the same pairs with and without; a sentence whose sample exceeds the store's max_pieces is taken
-    unsampled. The same holds for `noise`. `Batch.within` brings such a batch back under the budget.
+    unsampled. The same holds for `noise` and `masking`. `Batch.within` brings such a batch back under the budget.
 
     Of `world_size` processes, `rank` reads every world_size-th sentence of each batch, so that their batches together
     are those of one process. One for which no sentence is left reads the first, with a target of nothing but padding.
@@ -179,6 +180,7 @@ class TokenBatches:
         seed: int,
         sampling: SubwordSampling | None = None,
         noise: Noise | None = None,
+        masking: Masking | None = None,
         mixture: Mixture | None = None,
         shuffle: bool = True,
         max_sentences: int | None = None,
@@ -211,7 +213,7 @@ class TokenBatches:
         self.max_tokens = max_tokens
         self.max_sentences = max_sentences
         self.seed = seed
-        self._make_sides = SideMaker(tokenizers, sampling or SubwordSampling(), noise or Noise())
+        self._make_sides = SideMaker(tokenizers, sampling or SubwordSampling(), noise or Noise(), masking or Masking())
         self.shuffle = shuffle
         self.guide, self.make_source, self.extra_places = guide, make_source, extra_places
         self.rank, self.world_size = rank, world_size

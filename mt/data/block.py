@@ -10,8 +10,8 @@ import numpy as np
 
 from mt.data.pair import Pair
 
-READ = ("links", "tree", "image", "boxes")  # that a corpus may have beside its sentences
-OPTIONAL = (*READ, "picture")  # the last one: its number in the picture store beside the text
+READ = ("links", "tree", "image", "boxes", "sound")  # that a corpus may have beside its sentences
+OPTIONAL = (*READ, "picture", "wave")  # the last two: numbers in the stores of pictures and sounds beside the text
 COLUMNS = ("source", "target", *OPTIONAL)
 BLOCK_PAIRS = 16384  # large enough that the overhead per block is small, and small in memory
 BLOCK_CHARACTERS = 1 << 23  # also ends a block, since sentences can be long
@@ -33,7 +33,9 @@ class Block:
     tree: bytes | None = None
     image: bytes | None = None
     boxes: bytes | None = None
+    sound: bytes | None = None
     picture: bytes | None = None
+    wave: bytes | None = None
 
     def __len__(self) -> int:
         return self.num_pairs
@@ -113,7 +115,9 @@ def in_blocks(pairs: Iterable[Pair]) -> Iterator[list[Pair]]:
         block, characters = [], 0
         for pair in islice(pairs, BLOCK_PAIRS):
             block.append(pair)
-            characters += len(pair.source) + len(pair.target) + (PICTURE_CHARACTERS if pair.image else 0)
+            characters += (
+                len(pair.source) + len(pair.target) + PICTURE_CHARACTERS * (bool(pair.image) + bool(pair.sound))
+            )
             if characters > BLOCK_CHARACTERS:
                 break
         if not block:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from mt.data.images.picture import Picture
+    from mt.data.sounds.sound import Wave
 
 
 class Fault(NamedTuple):
@@ -43,7 +44,8 @@ class Pair(NamedTuple):
     tree, counted from 1, or 0 for a root, as CoNLL has it.
     `image` names a picture that belongs to the pair: a file, or the text of a drawn scene. `boxes` say where in it the
     words of the target are: "1:10,4,20,20 2:10,4,20,20", the word counted from 0, then left, top, width and height in
-    pixels. `picture` is the picture itself, once it is decoded (`mt.data.images`).
+    pixels. `picture` is the picture itself, once it is decoded (`mt.data.images`). `sound` names a sound in the same
+    way, and `wave` is the sound itself (`mt.data.sounds`).
     With a `fault` the texts are not sentences but the readable parts, for messages: never train or score on them.
     """
 
@@ -55,6 +57,8 @@ class Pair(NamedTuple):
     image: str | None = None
     boxes: str | None = None
     picture: Picture | None = None
+    sound: str | None = None
+    wave: Wave | None = None
 
     @property
     def texts(self) -> tuple[str, str]:

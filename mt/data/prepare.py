@@ -32,6 +32,8 @@ from mt.data.lock import alone
 from mt.data.settings import DataSettings
 from mt.data.shards import ShardedStore, shards_of
 from mt.data.shuffle import shuffle_large_sources
+from mt.data.sounds.decode import SoundReader
+from mt.data.sounds.settings import SoundSettings
 from mt.data.sources import sources_of, tags_of
 from mt.data.store import Store
 from mt.data.text_store import TextStore, write_text_store
@@ -163,6 +165,8 @@ def _fingerprints(
     clean_inputs = [data.train.fingerprint(), data.valid.fingerprint(), tests, data.cleaning, data.keep_shards is None]
     if data.images != ImageSettings():  # else as in versions that knew no pictures
         clean_inputs.append(data.images)
+    if data.sounds != SoundSettings():
+        clean_inputs.append(data.sounds)
     cleaned = fingerprint_of(version, clean_inputs, data.source_language, data.target_language)
     trained = fingerprint_of(cleaned, tokenizer if kept is None else kept.digests())
     return {"clean": cleaned, "tokenizer": trained, "encode": fingerprint_of(trained, data.max_pieces)}
@@ -176,7 +180,8 @@ def _clean(data: DataSettings, folder: Path, old_files: list[str], num_processes
     for line in dict.fromkeys(warnings):
         log.warning("%s", line)
     parts = {"valid": data.valid, **data.tests}
-    held_out = [HeldOut.read(name, corpus, PictureReader(data.images)) for name, corpus in parts.items()]
+    readers = PictureReader(data.images), SoundReader(data.sounds)
+    held_out = [HeldOut.read(name, corpus, *readers) for name, corpus in parts.items()]
     with whole_folder(folder / "clean") as new:
         (new / "train").mkdir()
         (new / "valid").mkdir()
@@ -187,6 +192,7 @@ def _clean(data: DataSettings, folder: Path, old_files: list[str], num_processes
             held_out=HeldOutPairs(held_out, data),
             folder=new / "train",
             images=data.images,
+            sounds=data.sounds,
             num_processes=num_processes,
         )
         _report("cleaned", ledger.num_in, start)

@@ -10,6 +10,7 @@ from mt.data.cleaning.settings import CleaningSettings
 from mt.data.document import DocumentSettings, in_documents
 from mt.data.images.settings import ImageSettings
 from mt.data.pair import Corpus
+from mt.data.sounds.settings import SoundSettings
 
 MOST_PIECES = 1_000_000  # of a sentence; a checkpoint refuses more
 
@@ -27,6 +28,7 @@ class DataSettings:
     cleaning: CleaningSettings = field(default_factory=CleaningSettings)
     document: DocumentSettings = field(default_factory=DocumentSettings)  # context of each source sentence
     images: ImageSettings = field(default_factory=ImageSettings)  # how pictures are prepared, where a corpus has any
+    sounds: SoundSettings = field(default_factory=SoundSettings)  # likewise
     max_pieces: int = 256  # longer training pairs, on either side, are dropped and counted; BOS and EOS not counted
     keep_shards: int | None = None  # prepare each training file when it is needed, and keep this many
     prepared: str  # folder for prepared files

@@ -1,80 +1,108 @@
-"""Sources of other kinds than text: pictures, and several sources of the same sentences side by side."""
+"""Sources of other kinds than text: pictures, sounds, and several sources of the same sentences side by side."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from mt.data.images.picture import Picture
+from mt.data.sounds.sound import Wave
 from mt.data.source import Rows, Source, Text, moved, stacked
 
-# B sources, N different pictures, H height, W width, C colours
+# B sources, N different pictures or sounds, H height, W width, C colours, L samples
+
+Kind = TypeVar("Kind", bound="Shared")
 
 
 @dataclass(frozen=True, eq=False)
-class Images:
-    """A picture for each of B sources: `pixels_NHWC` (uint8) are the different ones, `numbers_B` says which is whose.
+class Shared:
+    """What B sources have beside their text: `values_N` are the different ones, `numbers_B` says which is whose.
 
-    Number -1: this source has none. `regions` are the places that the model's encoder makes of a picture.
+    Number -1: this source has none. `places` are those that the model's encoder makes of one.
     """
 
-    pixels_NHWC: Tensor
+    values_N: Tensor
     numbers_B: Tensor
-    regions: int
+    places: int
+
+    name: ClassVar[str]  # of the encoder that reads it
 
     @classmethod
-    def of(cls, pictures: Sequence[Picture | None], regions: int) -> Images:
-        """The pictures of some sources; one that comes several times (the same array) is held, and encoded, once."""
-        places: dict[int, int] = {}
-        different: list[Picture] = []
+    def of(cls: type[Kind], given: Sequence[np.ndarray | None], places: int) -> Kind:
+        """Those of some sources; one that comes several times (the same array) is held, and encoded, once."""
+        known: dict[int, int] = {}
+        different: list[np.ndarray] = []
         numbers = []
-        for picture in pictures:
-            if picture is None:
+        for one in given:
+            if one is None:
                 numbers.append(-1)
                 continue
-            address = picture.__array_interface__["data"][0]
-            if address not in places:
-                places[address] = len(different)
-                different.append(picture)
-            numbers.append(places[address])
+            address = one.__array_interface__["data"][0]
+            if address not in known:
+                known[address] = len(different)
+                different.append(one)
+            numbers.append(known[address])
         if not different:
-            raise ValueError("pictures (0) must be at least 1: sources without any are text alone")
-        return cls(torch.from_numpy(np.stack(different)), torch.tensor(numbers), regions)
+            raise ValueError(f"{cls.name}: none of the sources has any; such sources are text alone")
+        return cls(torch.from_numpy(np.stack(different)), torch.tensor(numbers), places)
 
     def __len__(self) -> int:
         return len(self.numbers_B)
 
     @property
     def padded_length(self) -> int:
-        return self.regions
+        return self.places
 
     @property
     def parts(self) -> Mapping[str, Source]:
-        return {"image": self}
+        return {self.name: self}
 
-    def rows(self, rows: Rows) -> Images:
+    def rows(self: Kind, rows: Rows) -> Kind:
         numbers_B = self.numbers_B[rows]
         kept, places_B = numbers_B.clamp_min(0).unique(return_inverse=True)
-        return Images(self.pixels_NHWC[kept], places_B.masked_fill(numbers_B < 0, -1), self.regions)
+        return type(self)(self.values_N[kept], places_B.masked_fill(numbers_B < 0, -1), self.places)
 
-    def to(self, device: torch.device | str) -> Images:
-        return Images(moved(self.pixels_NHWC, device), moved(self.numbers_B, device), self.regions)
+    def to(self: Kind, device: torch.device | str) -> Kind:
+        return type(self)(moved(self.values_N, device), moved(self.numbers_B, device), self.places)
 
     def absent(self, num_sources: int) -> Images:
         """For as many sources without a picture."""
         return Images(self.pixels_NHWC[:0], self.numbers_B.new_full((num_sources,), -1), self.regions)
 
     @classmethod
-    def stacked(cls, sources: Sequence[Images]) -> Images:
+    def stacked(cls: type[Kind], sources: Sequence[Kind]) -> Kind:
         numbers, start = [], 0
         for source in sources:
             numbers.append(torch.where(source.numbers_B < 0, -1, source.numbers_B + start))
-            start += len(source.pixels_NHWC)
-        return cls(torch.cat([source.pixels_NHWC for source in sources]), torch.cat(numbers), sources[0].regions)
+            start += len(source.values_N)
+        return cls(torch.cat([source.values_N for source in sources]), torch.cat(numbers), sources[0].places)
+
+
+class Images(Shared):
+    """Pictures; their places are regions."""
+
+    name = "image"
+
+    @property
+    def pixels_NHWC(self) -> Tensor:
+        """uint8."""
+        return self.values_N
+
+
+class Sounds(Shared):
+    """Sounds of one length; their places are some frames each."""
+
+    name = "sound"
+
+    @property
+    def samples_NL(self) -> Tensor:
+        """int16."""
+        return self.values_N
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,9 +147,19 @@ class Several:
 
 def with_pictures(text: Text, pictures: Sequence[Picture | None], regions: int) -> Source:
     """The text with its pictures; the text alone where there are none."""
-    if all(picture is None for picture in pictures):
-        return text
-    return Several({"image": Images.of(pictures, regions), "text": text})
+    return _beside(text, Images, pictures, regions)
+
+
+def with_sounds(source: Source, sounds: Sequence[Wave | None], places: int) -> Source:
+    """The text, and what else is there, with sounds; the source itself where there are none."""
+    return _beside(source, Sounds, sounds, places)
+
+
+def _beside(source: Source, kind: type[Shared], given: Sequence[np.ndarray | None], places: int) -> Source:
+    if all(one is None for one in given):
+        return source
+    others = {name: part for name, part in source.parts.items() if name != "text"}
+    return Several({**others, kind.name: kind.of(given, places), "text": source.parts["text"]})
 
 
 def another_picture(source: Source) -> Source:
@@ -130,6 +168,6 @@ def another_picture(source: Source) -> Source:
     if not isinstance(images, Images):
         return source
     assert isinstance(source, Several)
-    order = torch.arange(len(images.pixels_NHWC)).roll(1)
+    order = torch.arange(len(images.values_N)).roll(1)
     numbers_B = torch.where(images.numbers_B < 0, -1, order.to(images.numbers_B.device)[images.numbers_B.clamp_min(0)])
-    return Several({**source.parts, "image": Images(images.pixels_NHWC, numbers_B, images.regions)})
+    return Several({**source.parts, "image": Images(images.values_N, numbers_B, images.places)})

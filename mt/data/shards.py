@@ -96,6 +96,7 @@ class ShardMaker:
             held_out=HeldOutPairs(held_out, data),
             folder=folder / "clean" / "train",
             images=data.images,
+            sounds=data.sounds,
             num_processes=num_processes,
         )
         ledger.save(folder / "clean" / "ledger.json")

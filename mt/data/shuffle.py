@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from mt.data.block import BLOCK_PAIRS, COLUMNS, Block, ended
-from mt.data.images.store import FOLDER as PICTURES
+from mt.data.images.store import PICTURES, SOUNDS
 from mt.data.progress import Progress
 from mt.data.text_store import TextStore, TextWriter
 
@@ -38,8 +38,9 @@ def shuffle_large_sources(folder: Path) -> None:
             for block in _shuffled(text, lines, number, new) if name in large else text.blocks(lines):
                 writer.write(block)
                 progress.add(len(block) if name in large else 0)
-    if (folder / PICTURES).is_dir():
-        (folder / PICTURES).rename(new / PICTURES)  # their numbers stay
+    for kind in (PICTURES, SOUNDS):
+        if (folder / kind.folder).is_dir():
+            (folder / kind.folder).rename(new / kind.folder)  # their numbers stay
     shutil.rmtree(folder)
     new.rename(folder)
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mt.data.masking import Masking
 from mt.data.noise.settings import Noise
 from mt.data.pair import Pair
 from mt.data.sampling import SubwordSampling
@@ -41,6 +42,7 @@ class Keys(NamedTuple):
     target_B: np.ndarray
     noise_B: np.ndarray
     objective_B: np.ndarray  # for the objective
+    masking_B: np.ndarray  # its hidden words
 
 
 class Sides(NamedTuple):
@@ -53,11 +55,15 @@ class Sides(NamedTuple):
 
 @dataclass(frozen=True)
 class SideMaker:
-    """Makes both sides of a batch. A sampled or noisy pair that exceeds the store's max_pieces is taken as it is."""
+    """Makes both sides of a batch.
+
+    A sampled, noisy or masked pair that exceeds the store's max_pieces is taken as it is.
+    """
 
     tokenizers: TokenizerPair
     sampling: SubwordSampling
     noise: Noise
+    masking: Masking
 
     def __call__(
         self,
@@ -73,13 +79,18 @@ class SideMaker:
             _stored(store.source_ids, store.source_index, numbers),
             _stored(store.target_ids, store.target_index, numbers),
         ]
-        if not (needs_texts or self.sampling.is_on or self.noise.is_on):
+        if not (needs_texts or self.sampling.is_on or self.noise.is_on or self.masking.is_on):
             return Sides(sides[0], sides[1], [])
         pairs = [store.text(int(number)) for number in numbers]
         if linked is not None:
             pairs = [linked(int(number), pair) for number, pair in zip(numbers, pairs, strict=True)]
+        new = pairs
+        if self.masking.is_on:
+            new = self._masked(new, self.masking.among(store.sources, numbers), keys.masking_B)
         if self.noise.is_on:
-            sides, pairs = self._noisy(sides, pairs, keys.noise_B, store.max_pieces)
+            new = self._noisy(new, keys.noise_B)
+        if new is not pairs:
+            sides, pairs = self._changed(sides, pairs, new, store.max_pieces)
         tokenizers = (self.tokenizers.source, self.tokenizers.target)
         for place, strength in enumerate((self.sampling.source, self.sampling.target)):
             if strength is not None:
@@ -89,20 +100,28 @@ class SideMaker:
                 )
         return Sides(sides[0], sides[1], pairs)
 
-    def _noisy(
-        self, sides: list[Side], pairs: list[Pair], keys_B: np.ndarray, max_pieces: int
-    ) -> tuple[list[Side], list[Pair]]:
+    def _masked(self, pairs: list[Pair], is_among_B: np.ndarray, keys_B: np.ndarray) -> list[Pair]:
         fixed = set(self.tokenizers.source.reserved_symbols)
-        noisy = [self.noise(pair, int(key), fixed) for pair, key in zip(pairs, keys_B, strict=True)]
-        changed = [place for place, (pair, new) in enumerate(zip(pairs, noisy, strict=True)) if new is not pair]
+        rows = zip(pairs, is_among_B, keys_B, strict=True)
+        return [self.masking(pair, int(key), fixed) if is_among else pair for pair, is_among, key in rows]
+
+    def _noisy(self, pairs: list[Pair], keys_B: np.ndarray) -> list[Pair]:
+        fixed = set(self.tokenizers.source.reserved_symbols)
+        return [self.noise(pair, int(key), fixed) for pair, key in zip(pairs, keys_B, strict=True)]
+
+    def _changed(
+        self, sides: list[Side], pairs: list[Pair], new_pairs: list[Pair], max_pieces: int
+    ) -> tuple[list[Side], list[Pair]]:
+        """Sides and pairs with those new pairs whose pieces are not too many."""
+        changed = [place for place, (pair, new) in enumerate(zip(pairs, new_pairs, strict=True)) if new is not pair]
         rows = [side.rows() for side in sides]
         pieces = [
-            tokenizer.encode_many([noisy[place].texts[side] for place in changed])
+            tokenizer.encode_many([new_pairs[place].texts[side] for place in changed])
             for side, tokenizer in enumerate((self.tokenizers.source, self.tokenizers.target))
         ]
         for place, *new in zip(changed, *pieces, strict=True):
             if all(0 < len(ids) <= max_pieces for ids in new):
-                pairs[place] = noisy[place]
+                pairs[place] = new_pairs[place]
                 for of_side, ids in zip(rows, new, strict=True):
                     of_side[place] = np.asarray(ids, dtype=np.int64)
         return [Side.of(of_side) for of_side in rows], pairs

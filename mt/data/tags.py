@@ -6,14 +6,15 @@ from collections.abc import Iterable
 
 from mt.data.document import AFTER, BEFORE, apart
 from mt.data.held_out import HeldOut
+from mt.data.masking import MASK
 from mt.data.tokenizer import Tokenizer
 from mt.data.visible import is_visible
 from mt.listing import listed
 
 
 def tags_of_tokenizer(tokenizer: Tokenizer) -> tuple[str, ...]:
-    """The reserved symbols of a tokenizer that can be tags: all except the separators of documents."""
-    return tuple(symbol for symbol in tokenizer.reserved_symbols if symbol not in (BEFORE, AFTER))
+    """The reserved symbols of a tokenizer that can be tags: all except separators of documents and hidden words."""
+    return tuple(symbol for symbol in tokenizer.reserved_symbols if symbol not in (BEFORE, AFTER, MASK))
 
 
 def first_untagged(lines: Iterable[tuple[int, str]], tags: tuple[str, ...]) -> int | None:

@@ -16,9 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from mt.data.block import BLOCK_CHARACTERS, BLOCK_PAIRS, COLUMNS, OPTIONAL, Block, in_blocks, line_ends
-from mt.data.images.picture import Picture
-from mt.data.images.store import FOLDER as PICTURES
-from mt.data.images.store import PictureStore, PictureWriter, digest_of
+from mt.data.images.store import PICTURES, SOUNDS, Kind, PictureStore, PictureWriter, digest_of
 from mt.data.mapped import RunWriter, map_array
 from mt.data.pair import Pair
 
@@ -39,7 +37,7 @@ class TextStore:
     def pair(self, number: int) -> Pair:
         """The pair at this line, counted from 0."""
         known = {name: self._line(name, number) or None for name in OPTIONAL if name in self._columns}
-        place = known.get("picture")
+        picture, wave = known.get("picture"), known.get("wave")
         return Pair(
             self._line("source", number),
             self._line("target", number),
@@ -47,7 +45,9 @@ class TextStore:
             tree=known.get("tree"),
             image=known.get("image"),
             boxes=known.get("boxes"),
-            picture=None if place is None else self._pictures[int(place)],
+            picture=None if picture is None else self._pictures[int(picture)],
+            sound=known.get("sound"),
+            wave=None if wave is None else self._sounds[int(wave)],
         )
 
     def picture_numbers(self) -> np.ndarray | None:
@@ -90,7 +90,11 @@ class TextStore:
 
     @cached_property
     def _pictures(self) -> PictureStore:
-        return PictureStore(self.folder / PICTURES)
+        return PictureStore(self.folder / PICTURES.folder)
+
+    @cached_property
+    def _sounds(self) -> PictureStore:
+        return PictureStore(self.folder / SOUNDS.folder, SOUNDS)
 
     @cached_property
     def _text(self) -> dict[str, np.ndarray]:
@@ -110,7 +114,7 @@ class TextWriter:
         self._writers: dict[str, RunWriter] = {}
         self._sources: dict[str, list[int]] = {}
         self._num_pairs = 0
-        self._pictures: PictureWriter | None = None
+        self._stores: dict[Kind, PictureWriter] = {}
 
     def begin(self, source: str) -> None:
         """Sets the source of the pairs written from now on."""
@@ -129,14 +133,16 @@ class TextWriter:
         self._num_pairs += len(block)
         next(reversed(self._sources.values()))[1] = self._num_pairs
 
-    def with_pictures(self, block: Block, pictures: Sequence[tuple[bytes, Picture] | None]) -> Block:
-        """The block with the numbers of its pictures, each given by digest and pixels, after these are stored."""
+    def with_stored(
+        self, block: Block, column: str, kind: Kind, given: Sequence[tuple[bytes, np.ndarray] | None]
+    ) -> Block:
+        """The block with the numbers of its pictures or sounds, each given by digest and value, which are stored."""
         numbers = []
-        for one in pictures:
-            if one is not None and self._pictures is None:
-                self._pictures = PictureWriter(self._folder / PICTURES, one[1].shape[0])
-            numbers.append("" if one is None or self._pictures is None else str(self._pictures.number(*one)))
-        return block.with_column("picture", numbers)
+        for one in given:
+            if one is not None and kind not in self._stores:
+                self._stores[kind] = PictureWriter(self._folder / kind.folder, one[1].shape[0], kind)
+            numbers.append("" if one is None else str(self._stores[kind].number(*one)))
+        return block.with_column(column, numbers)
 
     def __enter__(self) -> TextWriter:
         for column in ("source", "target"):
@@ -145,8 +151,8 @@ class TextWriter:
 
     def __exit__(self, *_: object) -> None:
         self._open_files.close()
-        if self._pictures is not None:
-            self._pictures.close()
+        for store in self._stores.values():
+            store.close()
         (self._folder / "sources.json").write_text(json.dumps(self._sources) + "\n", encoding="utf-8")
 
     def _write(self, column: str, text: bytes) -> None:
@@ -161,8 +167,10 @@ def write_text_store(folder: str | Path, pairs: Iterable[Pair], source: str = "t
     with TextWriter(folder) as writer:
         writer.begin(source)
         for some in in_blocks(pairs):
-            block, pictures = Block.of_pairs(some), [pair.picture for pair in some]
-            if any(picture is not None for picture in pictures):
-                with_digests = [None if one is None else (digest_of(one), one) for one in pictures]
-                block = writer.with_pictures(block, with_digests)
+            block = Block.of_pairs(some)
+            for column, kind in (("picture", PICTURES), ("wave", SOUNDS)):
+                values = [getattr(pair, column) for pair in some]
+                if any(value is not None for value in values):
+                    given = [None if value is None else (digest_of(value), value) for value in values]
+                    block = writer.with_stored(block, column, kind, given)
             writer.write(block)

@@ -24,6 +24,7 @@ from mt.data.prepare import Prepared
 from mt.data.settings import DataSettings
 from mt.data.whole_folder import write_whole
 from mt.evaluation.alignment_reference import Reference, ranked
+from mt.evaluation.ambiguity import ambiguous_words, is_twofold
 from mt.evaluation.captions import caption_scores, truths_of
 from mt.evaluation.curve import draw_curve
 from mt.evaluation.pictures import pointing_of
@@ -247,4 +248,7 @@ def _score_test(
         if test.boxes is not None:
             of_captions |= {name: round(value, 4) for name, value in _pointing(aligner, test).items()}
         log.info("%s: %s", test.name, ", ".join(f"{name} {value:.2f}" for name, value in of_captions.items()))
+    if is_twofold(test.sources, test.targets):
+        of_captions["ambiguous_words"] = round(ambiguous_words(texts, test.targets), 4)
+        log.info("%s: %.2f %% of ambiguous words are right", test.name, of_captions["ambiguous_words"])
     return {**scores.to_dict(), **of_captions, "sentences_per_second": round(len(texts) / seconds, 1)}

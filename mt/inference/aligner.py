@@ -149,7 +149,7 @@ class Aligner:
         source_ids = translator.tokenizers.source.encode_many([text for text, _, _ in flat])
         sources = [
             # a source with a tree is one segment
-            translator.source(t.segments[0], t.tree, ids, t.tag, t.picture)
+            translator.source(t.segments[0], t.tree, ids, t.tag, t.picture, t.sound)
             for (_, _, t), ids in zip(flat, source_ids, strict=True)
         ]
         target_ids = [ids for _, ids, _ in flat]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from torch import Tensor
@@ -24,7 +24,7 @@ class Decodable(Protocol):
     max_length   maximum ids of a target, BOS or EOS included; None: no limit
     banned       ids that no target may hold
     needs_trees  whether it needs the trees of its sources
-    regions      places that a picture takes beside a source's pieces; 0: it sees none
+    places       places that each source beside the text takes, by its name: {"image": 64}; {}: it reads text alone
     """
 
     @property
@@ -37,7 +37,7 @@ class Decodable(Protocol):
     def needs_trees(self) -> bool: ...
 
     @property
-    def regions(self) -> int: ...
+    def places(self) -> Mapping[str, int]: ...
 
     def start(
         self,
@@ -69,7 +69,7 @@ class SingleModel:
     def __init__(self, model: Seq2Seq):
         self._model = model
         self.max_length, self.needs_trees = model.max_length, model.needs_trees
-        self.regions = model.image.grid.num_regions if model.image is not None else 0
+        self.places = model.places
 
     def start(
         self,

@@ -42,10 +42,10 @@ class Ensemble:
         self.max_length = min(limits, default=None)
         self.banned = tuple(sorted({id_ for member in members for id_ in member.banned}))
         self.needs_trees = any(member.needs_trees for member in members)
-        regions = {member.regions for member in members}
-        if len(regions) > 1:
-            raise ValueError(f"checkpoints must see pictures alike to be averaged: they have {sorted(regions)} regions")
-        [self.regions] = regions
+        self.places = members[0].places
+        if any(member.places != self.places for member in members):
+            named = " and ".join(str(dict(member.places)) for member in members)
+            raise ValueError(f"checkpoints must see and hear alike to be averaged: their places are {named}")
 
     def start(
         self,

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from mt.data.document import DocumentSettings
 from mt.data.formats.lines import LONG, STDIN, UNREADABLE, portions_of, read_lines
@@ -34,6 +35,8 @@ class Input:
     sentences: Sequence[str] = ()
     path: Path | None = None  # None: standard input
     trees: Path | None = None  # a file whose line n has the tree of line n
+    images: Path | None = None  # a file whose line n names the picture of line n, or is blank
+    sounds: Path | None = None  # likewise its sound
     document: DocumentSettings | None = None  # the context of each line; None: lines are translated alone
 
     @property
@@ -42,9 +45,9 @@ class Input:
         return not self.sentences and not stat.S_ISREG(os.stat(self.path or sys.stdin.fileno()).st_mode)
 
     def windows(self, chosen: range = ALL) -> Iterable[Window]:
-        """The `chosen` lines, each with its tree and its context where there are any.
+        """The `chosen` lines, each with its tree, its picture's name and its context where there are any.
 
-        Raises ValueError for lines that cannot be read, and for a file of trees with another number of lines.
+        Raises ValueError for lines that cannot be read, and for a file of trees or names with another number of lines.
         """
         read = chosen if self.document is None else with_neighbours(chosen, self.document)
         found = [(0, lines_of_arguments(self.sentences))] if self.sentences else windows_of(self.path, read)
@@ -52,21 +55,26 @@ class Input:
             windows: Iterable[Window] = (Window(first, window) for first, window in found)
         else:
             windows = in_documents(found, chosen, self.document)
-        return windows if self.trees is None else _with_trees(windows, self.trees, chosen)
+        for column in ("trees", "images", "sounds"):
+            path = getattr(self, column)
+            if path is not None:
+                windows = _with_column(column, windows, path, chosen)
+        return windows
 
 
-def _with_trees(windows: Iterable[Window], path: Path, chosen: range) -> Iterator[Window]:
-    """The windows of the `chosen` lines with their trees, line n of the file being that of line n."""
-    trees = islice(read_lines(path), chosen.start, None)
+def _with_column(column: str, windows: Iterable[Window], path: Path, chosen: range) -> Iterator[Window]:
+    """The windows of the `chosen` lines with lines of another file, line n of it being that of line n."""
+    others = islice(read_lines(path), chosen.start, None)
     number = chosen.start
     for window in windows:
-        of_lines = list(islice(trees, len(window.lines)))
+        of_lines = list(islice(others, len(window.lines)))
         number = window.first + len(of_lines)
         if len(of_lines) < len(window.lines):
-            raise ValueError(f"--trees ({path}) has {number} lines, fewer than there are sentences: one for each")
-        yield replace(window, trees=of_lines)
-    if chosen.stop == ALL.stop and next(trees, None) is not None:
-        raise ValueError(f"--trees ({path}) has more than {number} lines, the number of sentences: one for each")
+            raise ValueError(f"--{column} ({path}) has {number} lines, fewer than there are sentences: one for each")
+        others_of_lines: dict[str, Any] = {column: of_lines}
+        yield replace(window, **others_of_lines)
+    if chosen.stop == ALL.stop and next(others, None) is not None:
+        raise ValueError(f"--{column} ({path}) has more than {number} lines, the number of sentences: one for each")
 
 
 def windows_of(path: Path | None, chosen: range) -> Iterator[tuple[int, list[str]]]:

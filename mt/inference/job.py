@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,8 @@ from mt.inference.translation import Translation
 from mt.inference.window import Rows, Window
 
 if TYPE_CHECKING:
+    from mt.data.images.picture import Picture
+    from mt.data.sounds.sound import Wave
     from mt.inference.aligner import Aligner
     from mt.inference.translator import Translator
 
@@ -45,7 +47,8 @@ class Job:
         self._search: Any = None  # of the options, as the translator takes it
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_loaded": None, "_search": None}
+        kept = {name: value for name, value in vars(self).items() if not name.startswith("_read_")}
+        return {**kept, "_loaded": None, "_search": None}
 
     def with_options(self, options: Options) -> Job:
         """A job with these options and the loaded models of this one, which stay as they were loaded.
@@ -94,6 +97,12 @@ class Job:
         options = self.options
         translator.tags.check(options.tag)
         search = search_of(options, translator.search)
+        for name, verb in (("images", "sees"), ("sounds", "hears")):
+            if getattr(options, name) and getattr(translator, name) is None:
+                named = " and ".join(map(str, self.checkpoints))
+                raise ValueError(
+                    f"--{name} ({getattr(options, name)}) is for a model that {verb} them: {named} does not"
+                )
         if options.trees:
             translator.check_trees(options.trees, " and ".join(map(str, self.checkpoints)))
         self._loaded, self._search = (translator, aligner), search
@@ -114,9 +123,19 @@ class Job:
         contexts = [self._without_columns(context) for context in window.contexts] or [NO_CONTEXT] * len(lines)
         contexts = [_plain(context) if options.markup else context for context in contexts]
         trees: Sequence[str | None] = window.trees or [None] * len(lines)
+        columns = (plain, trees, contexts, prefixes, self._pictures(window), self._sounds(window))
         requests = [
-            Request(text, tag=options.tag, tree=tree, context=context, prefix=prefix, **self._of_all)
-            for text, tree, context, prefix in zip(plain, trees, contexts, prefixes, strict=True)
+            Request(
+                text,
+                tag=options.tag,
+                tree=tree,
+                context=context,
+                prefix=prefix,
+                picture=picture,
+                sound=sound,
+                **self._of_all,
+            )
+            for text, tree, context, prefix, picture, sound in zip(*columns, strict=True)
         ]
         translations = self.translated(requests, window.first)
         of_branches = self._branches(more, contexts, window.first)
@@ -142,6 +161,34 @@ class Job:
                 bodies = [{**bodies[0], "text": "", "abstained": True, **unaligned}]
             text += rows(number, line, translation, bodies, options)
         return Rows("".join(f"{row}\n" for row in text), notes)
+
+    def _pictures(self, window: Window) -> Sequence[Picture | None]:
+        """The picture of each line. Raises ValueError, naming file and line, for one that cannot be read."""
+        if not window.images:
+            return [None] * len(window.lines)
+        return self._read_pictures(window.images, str(self.options.images), window.first)
+
+    def _sounds(self, window: Window) -> Sequence[Wave | None]:
+        """The sound of each line, likewise."""
+        if not window.sounds:
+            return [None] * len(window.lines)
+        return self._read_sounds(window.sounds, str(self.options.sounds), window.first)
+
+    @cached_property
+    def _read_pictures(self) -> Callable[[Sequence[str], str, int], list[Picture | None]]:
+        from mt.data.images.decode import PictureReader, read_pictures  # Pillow, which text does not need
+
+        settings = self.load().images
+        assert settings is not None  # checked with the options
+        return partial(read_pictures, PictureReader(settings))
+
+    @cached_property
+    def _read_sounds(self) -> Callable[[Sequence[str], str, int], list[Wave | None]]:
+        from mt.data.sounds.decode import SoundReader, read_sounds
+
+        settings = self.load().sounds
+        assert settings is not None
+        return partial(read_sounds, SoundReader(settings))
 
     @property
     def _of_all(self) -> dict[str, Any]:

@@ -43,7 +43,7 @@ class Line:
             return len(source.encode(tagged(part, request.tag)))
 
         line, tree = request.source, request.source_tree if needs_trees else None
-        if not is_visible(line) and request.picture is None:
+        if not is_visible(line) and request.picture is None and request.sound is None:
             return cls(request, line, 0, None, None, None, ())
         line = source.composed(line)
         fitted, num_left_out = _with_context_that_fits(line, max_pieces=max_pieces, count=count)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from mt.alignment.tree import Trees
 from mt.data.images.settings import ImageSettings
+from mt.data.sounds.settings import SoundSettings
 from mt.data.tokenizer import TokenizerPair
 from mt.inference.line import Line
 from mt.inference.request import Request
@@ -40,6 +41,7 @@ class LineTranslator:
     max_length   maximum ids of a sequence, EOS included; None: no limit
     trees        reads the trees of sources, for a model that needs them, else None
     images       how pictures are prepared for it; None: it sees none
+    sounds       how sounds are prepared for it; None: it hears none
     """
 
     tokenizers: TokenizerPair
@@ -49,6 +51,7 @@ class LineTranslator:
     max_length: int | None = None
     trees: Trees | None = None
     images: ImageSettings | None = None
+    sounds: SoundSettings | None = None
 
     def translate(
         self,
@@ -140,7 +143,16 @@ class LineTranslator:
             candidates = self._join(of_parts, line.segments.parts)
             notes = line.notes(max_pieces, of_parts)
             request, parts_of_line = line.request, line.segments.parts
-            yield Translation(line.source, candidates, parts_of_line, notes, request.tag, line.tree, request.picture)
+            yield Translation(
+                line.source,
+                candidates,
+                parts_of_line,
+                notes,
+                request.tag,
+                line.tree,
+                picture=request.picture,
+                sound=request.sound,
+            )
 
     def _join(self, of_parts: Sequence[Sequence[Hypothesis]], segments: Sequence[str]) -> tuple[Candidate, ...]:
         """Candidate i joins the i-th best of every part (the last of a part that has fewer)."""

@@ -21,6 +21,8 @@ class Options:
     shortlist: bool = False
     tag: str | None = None
     trees: Any = None  # the file, for messages; the trees come with the lines
+    images: Any = None  # likewise
+    sounds: Any = None  # likewise
     prefix: str = ""
     prefix_column: int | None = None
     terms: Glossary | None = None

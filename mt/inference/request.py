@@ -13,6 +13,7 @@ from mt.inference.terms import Glossary
 if TYPE_CHECKING:
     from mt.data.held_out import HeldOut
     from mt.data.images.picture import Picture
+    from mt.data.sounds.sound import Wave
 
 NO_CONTEXT = Context()
 
@@ -28,6 +29,7 @@ class Request:
     prefix   what its translation must begin with; blanks at its ends do not count
     terms    terms that are enforced where the line holds them
     picture  the picture that belongs to it, prepared (`mt.data.images`); with one, the text may be blank
+    sound    the sound that belongs to it, prepared (`mt.data.sounds`), likewise
     by_sentence  whether each sentence of the line is translated by itself, as in a paragraph without context
     """
 
@@ -39,6 +41,7 @@ class Request:
     terms: Glossary | None = None
     by_sentence: bool = False
     picture: Picture | None = field(default=None, compare=False)
+    sound: Wave | None = field(default=None, compare=False)
 
     @property
     def source(self) -> str:
@@ -57,13 +60,15 @@ def requests(
     tag: str | None = None,
     trees: Iterable[str | None] | None = None,
     pictures: Iterable[Picture | None] | None = None,
+    sounds: Iterable[Wave | None] | None = None,
 ) -> Iterator[Request]:
     """A request for each line; the tag is that of all of them."""
     none = repeat(None)
-    for line, tree, picture in zip(lines, trees or none, pictures or none):  # noqa: B905 (an endless repeat)
-        yield Request(line, tag=tag, tree=tree, picture=picture)
+    columns = (trees or none, pictures or none, sounds or none)
+    for line, tree, picture, sound in zip(lines, *columns):  # noqa: B905 (an endless repeat)
+        yield Request(line, tag=tag, tree=tree, picture=picture, sound=sound)
 
 
 def held_out_requests(held_out: HeldOut) -> Iterator[Request]:
-    """A request for each line of a held-out set, with its tree and its picture."""
-    return requests(held_out.sources, trees=held_out.trees, pictures=held_out.pictures)
+    """A request for each line of a held-out set, with its tree, its picture and its sound."""
+    return requests(held_out.sources, trees=held_out.trees, pictures=held_out.pictures, sounds=held_out.waves)

@@ -168,9 +168,9 @@ class ShortlistedModel:
     ):
         self._model, self.shortlist, self._output_VD, self._product = model, shortlist, output_VD, product
         self.max_length, self.banned, self.needs_trees = model.max_length, model.banned, model.needs_trees
-        if model.regions:
+        if model.places:
             raise ValueError("a shortlist is chosen by source pieces, and a picture has none: leave out --shortlist")
-        self.regions = 0
+        self.places: dict[str, int] = {}
 
     def start(
         self,

@@ -9,6 +9,7 @@ from mt.search.hypothesis import Hypothesis
 
 if TYPE_CHECKING:
     from mt.data.images.picture import Picture
+    from mt.data.sounds.sound import Wave
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Translation:
     tag: str | None = None  # that was put before each segment
     tree: str | None = None
     picture: Picture | None = field(default=None, compare=False)  # that belongs to it
+    sound: Wave | None = field(default=None, compare=False)  # likewise
 
     @property
     def text(self) -> str:

@@ -18,7 +18,8 @@ from mt.alignment.tree import Trees
 from mt.checkpoint.folder import LoadedModel, load_checkpoint
 from mt.checkpoint.outline import kept_tensors
 from mt.data.images.picture import Picture
-from mt.data.several import Several, with_pictures
+from mt.data.several import Several, with_pictures, with_sounds
+from mt.data.sounds.sound import Wave
 from mt.data.source import Source, Text, stacked
 from mt.data.sources import moved_tree
 from mt.data.tokenizer import TokenizerPair
@@ -142,7 +143,8 @@ class Translator(LineTranslator):
             keep_freed_memory()  # only now: memory that packing freed is returned to the system
             translator = make()
             translator.dtype, translator.is_packed, translator.native = dtype, True, native
-        translator.images, translator.language = loaded.card.images, loaded.card.target_language
+        translator.images, translator.sounds = loaded.card.images, loaded.card.sounds
+        translator.language = loaded.card.target_language
         if shortened:
             is_packed, dtype = translator.is_packed, translator.dtype
 
@@ -172,7 +174,7 @@ class Translator(LineTranslator):
             tags=first.tags,
         )
         together.dtype, together.is_packed = first.dtype, first.is_packed
-        together.images, together.language = first.images, first.language
+        together.images, together.sounds, together.language = first.images, first.sounds, first.language
         return together
 
     @property
@@ -197,7 +199,8 @@ class Translator(LineTranslator):
     ) -> list[list[Hypothesis]]:
         generators = sentence_generators(seed, [segment.name for segment in segments])
         sources = [
-            self.source(s.text, s.line.tree, s.ids, s.line.request.tag, s.line.request.picture) for s in segments
+            self.source(s.text, s.line.tree, s.ids, s.line.request.tag, s.line.request.picture, s.line.request.sound)
+            for s in segments
         ]
         return self.search_ids(sources, search, batch_tokens, generators, *([wishes] if any(wishes) else []))
 
@@ -213,20 +216,21 @@ class Translator(LineTranslator):
         ids: Sequence[int],
         tag: str | None = None,
         picture: Picture | None = None,
+        sound: Wave | None = None,
     ) -> Text | Several:
-        """The model's input for a line: its tag, its pieces, its tree where the model needs it, and its picture.
+        """The model's input for a line: its tag, its pieces, its tree where the model needs it, its picture and sound.
 
-        Raises ValueError for a picture that the model cannot see.
+        Raises ValueError for a picture that the model cannot see, and a sound that it cannot hear.
         """
-        source = self._text(text, tree, ids, tag)
-        if picture is None:
-            return source
-        regions = self.decodable.regions
-        if not regions:
-            raise ValueError("this model sees no pictures: it was trained on text alone")
-        seen = with_pictures(source, [picture], regions)
-        assert isinstance(seen, Several)
-        return seen
+        text_source, places = self._text(text, tree, ids, tag), self.decodable.places
+        if picture is not None and "image" not in places:
+            raise ValueError("this model sees no pictures: it was trained without them")
+        if sound is not None and "sound" not in places:
+            raise ValueError("this model hears no sounds: it was trained without them")
+        source = with_pictures(text_source, [picture], places.get("image", 0))
+        source = with_sounds(source, [sound], places.get("sound", 0))
+        assert isinstance(source, (Text, Several))
+        return source
 
     def _text(self, text: str, tree: str | None, ids: Sequence[int], tag: str | None) -> Text:
         source = Text.of([ids])
@@ -336,11 +340,11 @@ def _of_one_kind(batches: Iterable[list[int]], sources: Sequence[Source]) -> Ite
 
 
 def _longest_target(source: Source, max_length: int | None) -> int:
-    """The limit of a target, by the text of its source and whether it has a picture."""
+    """The limit of a target, by the text of its source and whether it has a picture or a sound."""
     num_pieces = source.parts["text"].padded_length - 1  # no EOS
-    more = CAPTION_PIECES // 2 if "image" in source.parts else 0
+    more = CAPTION_PIECES // 2 if len(source.parts) > 1 else 0
     return longest_target(num_pieces + more, max_length)
 
 
 def _kind(source: Source) -> str:
-    return type(source).__name__
+    return " ".join(source.parts)

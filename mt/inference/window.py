@@ -16,14 +16,15 @@ class Window:
     lines: Sequence[str]
     contexts: Sequence[Context] = ()  # of each line, where a document is translated
     trees: Sequence[str] = ()  # of each line, if given
+    images: Sequence[str] = ()  # the name of the picture of each line, blank for none, if given
+    sounds: Sequence[str] = ()  # likewise, of its sound
     references: Sequence[str] = ()  # of each line, if given
 
     def part(self, start: int, stop: int) -> Window:
         """Some of the lines."""
         part = slice(start, stop)
-        return Window(
-            self.first + start, self.lines[part], self.contexts[part], self.trees[part], self.references[part]
-        )
+        columns = {name: getattr(self, name)[part] for name in ("contexts", "trees", "images", "sounds", "references")}
+        return Window(self.first + start, self.lines[part], **columns)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -111,7 +111,7 @@ class OnnxDecodable:
 
     banned: tuple[int, ...] = BANNED
     needs_trees = False
-    regions = 0
+    places: ClassVar[Mapping[str, int]] = {}
 
     def __init__(self, folder: Path, *, device: str, shortlist: bool):
         if shortlist:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn, Protocol
+from typing import Any, ClassVar, NoReturn, Protocol
 
 from torch import Tensor
 
@@ -40,7 +40,7 @@ class WholeDecodable:
 
     banned: tuple[int, ...] = BANNED
     needs_trees = False
-    regions = 0
+    places: ClassVar[Mapping[str, int]] = {}
 
     def __init__(self, searcher: Searcher, max_length: int | None):
         self.searcher, self.max_length = searcher, max_length

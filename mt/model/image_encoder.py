@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from mt.attention.contract import Mixer
-from mt.attention.source_facts import SourceFacts
+from mt.attention.source_facts import IMAGE, SourceFacts
 from mt.model.embedding import sinusoids_at
 from mt.model.encoder import EncoderLayer, SourceEncoder
 from mt.model.layer import MOST_LAYERS, LayerSettings, checkpointed
@@ -21,7 +21,7 @@ from mt.model.source_embedding import Embed
 # B sources, N different pictures, C colours or channels, H height, W width, S regions, D model
 
 MOST_REGIONS = 4096
-MIDDLE = 127.5  # of the values of a pixel
+CONTRAST = 64.0  # of the values of a pixel, from 0 to 255
 
 
 class ImageEncoder(SourceEncoder):
@@ -77,9 +77,11 @@ class ImageEncoder(SourceEncoder):
 
     def forward(self, source: Any, embed: Embed | None, *, recompute: bool = False) -> Memory:
         """The memory of pictures; the regions of one after the other in rows, each scale by itself."""
-        x_NCHW = (source.pixels_NHWC.permute(0, 3, 1, 2).float() / MIDDLE - 1).contiguous(
-            memory_format=torch.channels_last
-        )
+        x_NHWC = source.pixels_NHWC.float()
+        # From the picture's own median colour, so that a plain ground is zero: then things stand out of it before
+        # anything is learned. Drawn things are named after a fifth of the pictures that it takes from a fixed grey.
+        ground_N11C = x_NHWC.flatten(1, 2).median(dim=1).values[:, None, None]
+        x_NCHW = ((x_NHWC - ground_N11C) / CONTRAST).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
         for convolution in self.convolutions:
             x_NCHW = checkpointed(convolution, x_NCHW) if recompute else convolution(x_NCHW)
         pooled = [nn.functional.avg_pool2d(x_NCHW, scale) if scale > 1 else x_NCHW for scale in self.grid.scales]
@@ -98,7 +100,8 @@ class ImageEncoder(SourceEncoder):
         mask_B11S = None
         if bool((numbers_B < 0).any()):
             mask_B11S = (numbers_B >= 0)[:, None, None, None].expand(-1, 1, 1, x_BSD.shape[1])
-        return Memory.of("image", x_BSD, mask_B11S, SourceFacts(places_BS2=places_BS2), grid=self.grid)
+        facts = SourceFacts(places_BS2=places_BS2, sources_BS=torch.full_like(places_BS2[..., 0], IMAGE))
+        return Memory.of("image", x_BSD, mask_B11S, facts, grid=self.grid)
 
     def _positions(self, places_S2: Tensor) -> Tensor:
         """positions_SD: sinusoids of the row in one half, of the column in the other; each scale has its own vector."""

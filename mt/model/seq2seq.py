@@ -13,11 +13,13 @@ from mt.attention.reading import Reading
 from mt.model.decoder import AttentionTap, Decoder, DecoderState
 from mt.model.embedding import Embedding, RandomizedPositions
 from mt.model.encoder import SourceEncoder
+from mt.model.fusion import Fusion, Joined
 from mt.model.image_encoder import ImageEncoder
 from mt.model.layer import LayerSettings, init_weights
 from mt.model.lexicon import Lexicon
 from mt.model.memory import Memory
 from mt.model.rounded import matrix_of
+from mt.model.sound_encoder import SoundEncoder
 from mt.model.source_embedding import SourceEmbedding
 
 # B batch, R rows, S source length, T target length, D model, V vocabulary
@@ -46,7 +48,8 @@ class Seq2Seq(nn.Module):
     embedding too (needs one joint vocabulary), "none" nothing. `recompute` turns gradient checkpointing on in training.
     `separator` and `separator_after` are those of `SourceEmbedding`, for attention that needs a document's sentences.
     `lexicon` exists for cross-attention that needs it. `beside` are encoders of other sources than text, by their names
-    ("image"); a source may have some of these beside its text, or none.
+    ("image"); a source may have some of these beside its text, or none. `fusion` makes one memory of what they give
+    (`mt.model.fusion`); None: side by side.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class Seq2Seq(nn.Module):
         separator: int | None = None,
         separator_after: int | None = None,
         beside: Mapping[str, Callable[..., SourceEncoder]] | None = None,
+        fusion: Callable[..., Fusion] | None = None,
         pad: int = 0,
     ):
         super().__init__()
@@ -76,6 +80,9 @@ class Seq2Seq(nn.Module):
                     f"beside.{name} ({other.width} wide) must be as wide as the encoder ({self.encoder.width})"
                 )
         self.beside = nn.ModuleDict(made) if made else None  # None: a model of text has the modules that it always had
+        if fusion is not None and not made:
+            raise ValueError("fusion needs another source than text: +image@model.beside.image=regions")
+        self.fusion = (fusion or Joined)(settings=layer, names=["text", *made]) if made else None
         if tie == "all" and self.encoder.reads_pieces and source_vocab_size != target_vocab_size:
             raise ValueError(
                 f"tie (all) needs one joint vocabulary, not {source_vocab_size} source and {target_vocab_size} target"
@@ -136,9 +143,25 @@ class Seq2Seq(nn.Module):
     @property
     def image(self) -> ImageEncoder | None:
         """The encoder of pictures; None for a model that sees none."""
-        found = self.beside["image"] if self.beside is not None and "image" in self.beside else None
+        found = self._other("image")
         assert found is None or isinstance(found, ImageEncoder)
         return found
+
+    @property
+    def sound(self) -> SoundEncoder | None:
+        """The encoder of sounds; None for a model that hears none."""
+        found = self._other("sound")
+        assert found is None or isinstance(found, SoundEncoder)
+        return found
+
+    @property
+    def places(self) -> dict[str, int]:
+        """Places of the memory that each source beside the text takes, where it is there."""
+        found = {} if self.image is None else {"image": self.image.grid.num_regions}
+        return found if self.sound is None else {**found, "sound": self.sound.num_places}
+
+    def _other(self, name: str) -> nn.Module | None:
+        return self.beside[name] if self.beside is not None and name in self.beside else None
 
     def _needs(self, field: str) -> bool:
         return any(field in part.needs_from_source for part in self.modules() if isinstance(part, Mixer))
@@ -156,7 +179,8 @@ class Seq2Seq(nn.Module):
             else self.beside[name](part, None, recompute=recompute)
             for name, part in source.parts.items()
         ]
-        return memories[0] if len(memories) == 1 else Memory.joined(memories)
+        assert self.fusion is not None
+        return memories[0] if len(memories) == 1 else self.fusion(memories)
 
     def start(self, source: Source) -> DecoderState:
         """The decoder's state before the first token of each source."""
@@ -205,12 +229,12 @@ def parameter_counts(model: Seq2Seq) -> dict[str, int]:
     """Parameters by part; a shared matrix is counted once, in its first part, so that the parts add up to `total`."""
     seen: set[int] = set()
     counts: dict[str, int] = {}
-    for part in ("source_embedding", "target_embedding", "encoder", "beside", "decoder", "output"):
+    for part in ("source_embedding", "target_embedding", "encoder", "beside", "fusion", "decoder", "output"):
         module = getattr(model, part)
         if module is None:
             continue
         own = {id(p): p.numel() for p in module.parameters() if id(p) not in seen}
         seen |= own.keys()
-        if own or part != "beside":
+        if own or part not in ("beside", "fusion"):
             counts[part] = sum(own.values())
     return counts | {"total": sum(counts.values())}

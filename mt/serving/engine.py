@@ -46,8 +46,9 @@ class Engine:
         found: list[ModelFacts] = []
         for checkpoint, folder, job in zip(self.checkpoints, folders, self._jobs, strict=True):
             translator, about = job.load(), self.about(folder)
-            if translator.images is not None:
-                raise ValueError(f"{checkpoint} sees pictures, and the server translates text: use mt.caption")
+            if translator.images is not None or translator.sounds is not None:
+                verb = "hears sounds" if translator.images is None else "sees pictures"
+                raise ValueError(f"{checkpoint} {verb}, and the server translates text: use translate or mt.caption")
             reads_untagged = translator.tags.reads_untagged is not False or not translator.tags.known
             self.outcomes(Ask(model=len(found), tag=None if reads_untagged else translator.tags.known[0]), [WARM])
             found.append(

@@ -43,6 +43,7 @@ from mt.training.settings import TrainerSettings
 from mt.training.source_images import source_images
 from mt.training.source_lexicon import LexiconSettings, fill_lexicon
 from mt.training.source_sentences import check_sentences, with_separator
+from mt.training.source_sounds import source_sounds
 from mt.training.source_trees import source_trees
 from mt.training.starting_point import StartingPoint
 from mt.training.tracker import Tracker
@@ -235,6 +236,10 @@ class Parts:
             TokenBatches(shards, tokenizers, seed=0, **self.make_batches.keywords)
         elif mixture := self.make_batches.keywords.get("mixture"):
             mixture.check(list(sources_of(self.data.train)))
+        if masking := self.make_batches.keywords.get("masking"):
+            kept = self.kept_tokenizers
+            symbols = kept.source.reserved_symbols if kept else self.tokenizer.reserved_symbols
+            masking.check(symbols, list(sources_of(self.data.train)))
 
     def _check_model(self) -> None:
         kept, size = self.kept_tokenizers, self.tokenizer.vocab_size
@@ -247,8 +252,8 @@ class Parts:
         except (RuntimeError, TypeError, OverflowError) as error:  # torch on sizes that no tensor has
             raise ValueError(f"model cannot be built: {error}") from error
         self.whole_objective.check(model)
-        if self.guidance.links == "boxes" and model.image is None:
-            raise ValueError("guidance.links (boxes) needs a model that sees: +image@model.beside.image=regions")
+        if self.guidance.links == "boxes" and not (model.image and model.fusion.keeps_regions):
+            raise ValueError("guidance.links (boxes) needs a decoder that sees: +image@model.beside.image=regions")
         if kept:
             self.whole_objective.check_tokenizers(kept)
         is_in_shards = self.data.keep_shards is not None
@@ -284,6 +289,7 @@ class Assembly:
         check_sentences(model)
         check_fits_corpus(model, tokenizers, max_pieces=data.max_pieces)
         make_source = source_images(model, prepared, data.images, source_trees(model, prepared))
+        make_source = source_sounds(model, prepared, data.sounds, make_source)
         freeze(model, parts.frozen)
         examples = (pair.source for pair in prepared.train.sample(EXAMPLES))
         card = ModelCard(
@@ -294,7 +300,8 @@ class Assembly:
             max_pieces=data.max_pieces,
             document=data.document,
             images=None if model.image is None else data.images,
-            reads_untagged=reads_untagged(data.train, examples, tokenizers.source.reserved_symbols),
+            sounds=None if model.sound is None else data.sounds,
+            reads_untagged=reads_untagged(data.train, examples, tags_of_tokenizer(tokenizers.source)),
         )
         if card.reads_untagged is False:
             for held_out in (prepared.valid, *prepared.tests.values()):
@@ -320,8 +327,7 @@ class Assembly:
         ranks, guidance = ranks or Ranks(), self.parts.guidance
         if guidance.links == "boxes":
             check_boxes(self.prepared)
-            assert self.model.image is not None  # checked with the parts
-            guide: Guiding | None = BoxGuide(self.prepared, self.model.image, shift=guidance.shift)
+            guide: Guiding | None = BoxGuide(self.prepared, self.model, shift=guidance.shift)
         else:
             ranks.on_first_rank(lambda: find_links(guidance.links, self.prepared))
             guide = guide_of(guidance, self.prepared)
@@ -332,7 +338,7 @@ class Assembly:
             shuffle=shuffle,
             guide=guide,
             make_source=self.make_source,
-            extra_places=self.regions,
+            extra_places=sum(self.model.places.values()),
             rank=ranks.rank,
             world_size=ranks.world_size,
         )
@@ -352,17 +358,12 @@ class Assembly:
         return TokenBatches(
             store,
             tokenizers,
-            max_tokens=max_tokens + self.regions,
+            max_tokens=max_tokens + sum(self.model.places.values()),
             seed=0,
             shuffle=False,
             make_source=self.make_source,
-            extra_places=self.regions,
+            extra_places=sum(self.model.places.values()),
         )
-
-    @property
-    def regions(self) -> int:
-        """Places that a picture takes beside the pieces of a source."""
-        return self.model.image.grid.num_regions if self.model.image is not None else 0
 
     def learner(self, ranks: Ranks | None = None) -> Learner:
         """Moves the model to the device, with an updater, an optimizer and the moving average."""

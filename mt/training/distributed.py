@@ -118,11 +118,16 @@ class Ranks:
         dist.destroy_process_group()
 
 
-def replicated(module: nn.Module, ranks: Ranks) -> nn.Module:
-    """`module` with a copy on every rank, whose gradients become the mean over ranks in `backward` (DDP)."""
+def replicated(module: nn.Module, model: Seq2Seq, ranks: Ranks) -> nn.Module:
+    """`module`, which holds `model`, with a copy on every rank, whose gradients become the mean over ranks (DDP)."""
     if ranks.world_size == 1:
         return module
-    return DistributedDataParallel(module, broadcast_buffers=False, gradient_as_bucket_view=True)
+    return DistributedDataParallel(
+        module,
+        broadcast_buffers=False,
+        gradient_as_bucket_view=True,
+        find_unused_parameters=model.beside is not None,  # a rank's part of a batch may have no picture
+    )
 
 
 def sharded(module: nn.Module, model: Seq2Seq, ranks: Ranks, device: torch.device) -> nn.Module:

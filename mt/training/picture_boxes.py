@@ -14,6 +14,7 @@ from mt.data.images.boxes import read_boxes
 from mt.data.pair import Pair
 from mt.data.prepare import Prepared
 from mt.model.image_encoder import ImageEncoder
+from mt.model.seq2seq import Seq2Seq
 
 # B pairs, T target positions, S source pieces, R regions, P pieces of a target, W words
 
@@ -34,14 +35,16 @@ def check_boxes(prepared: Prepared) -> None:
 
 
 class BoxGuide:
-    """Makes guides over regions, then source pieces: a word's pieces look at the regions in its boxes, evenly.
+    """Makes guides over regions, then places of sounds and source pieces, as far as a batch has any of each: a word's
+    pieces look at the regions in its boxes, evenly.
 
     It is a `mt.data.batching.Guiding`.
     """
 
-    def __init__(self, prepared: Prepared, encoder: ImageEncoder, *, shift: int):
+    def __init__(self, prepared: Prepared, model: Seq2Seq, *, shift: int):
+        assert model.image is not None
         target = prepared.tokenizers.target
-        self._regions, self._shift = regions_of(encoder), shift
+        self._regions, self._shift, self._frames = regions_of(model.image), shift, model.places.get("sound", 0)
         self._words = WordPieces(target.pieces(range(target.size)))
 
     def linked(self, number: int, pair: Pair) -> Pair:
@@ -50,8 +53,9 @@ class BoxGuide:
 
     def __call__(self, pairs: Sequence[Pair], source_BS: np.ndarray, target_BT: np.ndarray) -> np.ndarray:
         """guide_BTS: where each row of the targets should look."""
-        num_regions = len(self._regions)
-        guide_BTS = np.zeros((*target_BT.shape, num_regions + source_BS.shape[1]), dtype=np.float32)
+        num_regions = len(self._regions) * any(pair.picture is not None for pair in pairs)
+        num_frames = self._frames * any(pair.wave is not None for pair in pairs)
+        guide_BTS = np.zeros((*target_BT.shape, num_regions + num_frames + source_BS.shape[1]), dtype=np.float32)
         for row, pair in enumerate(pairs):
             if not pair.boxes or pair.picture is None:
                 continue

@@ -132,7 +132,8 @@ class StartingPoint:
     def check_model(self, model: nn.Module, node: Mapping[str, Any]) -> None:
         """Raises ValueError naming the first weight that does not fit, and the settings (`node`) that differ.
 
-        With a new vocabulary the numbers of pieces may differ.
+        With a new vocabulary the numbers of pieces may differ. What the checkpoint has no weights for may be new where
+        a model can do without it (`may_be_new`).
         """
         if self.checkpoint is None:
             return
@@ -141,6 +142,7 @@ class StartingPoint:
             {name: shape for name, shape in shapes.items() if not name.startswith(LEXICON)}
             for shapes in (own, self.checkpoint.shapes)
         )
+        needed = {name: shape for name, shape in needed.items() if name in given or not may_be_new(name)}
         if self.tokenizers is None:
             for name in ROWS_OF_PIECES.keys() & needed.keys() & given.keys():
                 given[name] = replace(given[name], sizes=(needed[name].sizes[0], *given[name].sizes[1:]))
@@ -164,6 +166,7 @@ class StartingPoint:
         loaded = _load(self.checkpoint.folder)
         given, old = float_tensors(kept_tensors(loaded.model)), loaded.tokenizers
         is_same = self.tokenizers is not None
+        fresh: list[str] = []
         has_lexicon = is_same and any(name.startswith(LEXICON) for name in given)
         with torch.no_grad():
             for name, tensor in kept_tensors(model).items():
@@ -175,8 +178,12 @@ class StartingPoint:
                     places, old_places = _same_pieces(getattr(tokenizers, side), getattr(old, side))
                     tensor[places] = given[name][old_places]
                     log.info("%s: %d of %d pieces keep their rows", name, len(places), len(tensor))
-                else:
+                elif name in given:
                     tensor.copy_(given[name])
+                else:
+                    fresh.append(name)
+        if fresh:
+            log.info("%d weights that %s lacks start fresh, from %s", len(fresh), self._origin, fresh[0])
         log.info("training starts from the weights of %s", self._origin)
         return has_lexicon
 
@@ -188,6 +195,11 @@ class StartingPoint:
         """What the run's folder records about its start."""
         assert self.checkpoint is not None
         return {"checkpoint": str(self.checkpoint.folder), "manifest_sha256": self.checkpoint.manifest_sha256}
+
+
+def may_be_new(name: str) -> bool:
+    """Whether a model could do without this weight: encoders beside that of text, fusion, what an attention learns."""
+    return name.startswith(("beside.", "fusion.")) or ".mixer." in name
 
 
 def _load(folder: Path) -> LoadedModel:

@@ -75,7 +75,7 @@ class Updater:
         self._clip_norm, self._part_tokens, self._seed = clip_norm or math.inf, float(max_tokens), seed
         self._is_sharded = shard and ranks.world_size > 1
         loss = _Loss(model, objective)
-        self.loss = sharded(loss, model, ranks, device) if self._is_sharded else replicated(loss, ranks)
+        self.loss = sharded(loss, model, ranks, device) if self._is_sharded else replicated(loss, model, ranks)
 
     def __call__(
         self,

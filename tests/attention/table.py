@@ -6,6 +6,7 @@ import torch
 
 from mt.attention.average import Average
 from mt.attention.axial import Axial
+from mt.attention.by_source import BySource
 from mt.attention.chunked import Chunked
 from mt.attention.dense import Dense
 from mt.attention.diagonal import Diagonal
@@ -82,6 +83,7 @@ VARIANTS = {
     "sections": partial(learned, Sections, furthest=2),
     "spatial": partial(learned, Spatial, furthest=2),
     "axial": Axial,
+    "by_source": partial(learned, BySource),
 }
 
 B, H, G, T, S, K = 3, 4, 2, 7, 9, 5  # all different, so that swapped axes fail

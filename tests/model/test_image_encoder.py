@@ -42,7 +42,7 @@ def image_encoder(**settings):
     return partial(ImageEncoder, **how | settings)
 
 
-def make(*, cross_attention=Dense, **settings):
+def make(*, cross_attention=Dense, fusion=None, is_seeing=True, **settings):
     torch.manual_seed(0)
     layer = LayerSettings(dim=24, num_heads=4, num_kv_heads=2, feed_forward_dim=32, dropout=0.0, positions="rotary")
     return Seq2Seq(
@@ -51,7 +51,8 @@ def make(*, cross_attention=Dense, **settings):
         decoder=partial(Decoder, num_layers=2, self_attention=Dense, cross_attention=cross_attention),
         source_vocab_size=V,
         target_vocab_size=V,
-        beside={"image": image_encoder(**settings)},
+        beside={"image": image_encoder(**settings)} if is_seeing else None,
+        fusion=fusion,
     )
 
 

@@ -25,10 +25,13 @@ from mt.data.document import apart
 from mt.data.held_out import HeldOut
 from mt.data.images.decode import PictureReader
 from mt.data.images.settings import ImageSettings
+from mt.data.images.store import PICTURES, SOUNDS
 from mt.data.ledger import Ledger
 from mt.data.pair import Corpus, Pair
 from mt.data.progress import Progress
 from mt.data.settings import DataSettings
+from mt.data.sounds.decode import SoundReader
+from mt.data.sounds.settings import SoundSettings
 from mt.data.sources import Source, Sources, moved_links, moved_tree, sources_of, tags_of, without_tag
 from mt.data.text_store import TextWriter
 from mt.data.visible import is_visible
@@ -54,7 +57,7 @@ class Judged:
     block: Block
     reasons: dict[int, str]
     keys: list[np.ndarray]
-    seen: Seen | None = None  # the pictures; None: no pair has one
+    seen: Seen | None = None  # pictures and sounds; None: no pair has one
 
 
 class HeldOutPairs:
@@ -105,8 +108,10 @@ class Judge:
         languages: tuple[str, str],
         held_out: HeldOutPairs,
         decode: PictureReader,
+        decode_sound: SoundReader,
     ) -> None:
-        self._settings, self._of_captions, self._decode = settings, caption_rules(settings), decode
+        self._settings, self._of_captions = settings, caption_rules(settings)
+        self._decode, self._decode_sound = decode, decode_sound
         self._tag = source.tag
         self._languages = languages
         self._held_out = held_out
@@ -114,7 +119,9 @@ class Judge:
 
     def __call__(self, raw: Raw) -> Judged:
         block, reasons, settings = raw.block, dict(raw.faults), self._settings
-        seen = None if block.image is None else Seen.of(block, reasons, self._decode)
+        seen = None
+        if block.image is not None or block.sound is not None:
+            seen = Seen.of(block, reasons, self._decode, self._decode_sound)
         sources, targets = block.lines("source"), block.lines("target")
         is_plain = self._plain(block)
         texts = list(zip(sources, targets, strict=True))  # with single blanks
@@ -127,7 +134,7 @@ class Judge:
             sentence = apart(source)[1].strip()
             texts[place] = single_blanks(source), single_blanks(target)
             alone[place] = single_blanks(sentence), texts[place][1]
-            if seen is not None and seen.digests[place] is not None and not is_visible(sentence):
+            if seen is not None and seen.shows(place) and not is_visible(sentence):
                 # a caption: the rules that compare both sides find nothing to compare
                 reason = broken_rule(Pair(target, target), self._of_captions, *self._languages[1:] * 2)
             else:
@@ -166,12 +173,13 @@ def clean_corpus(
     held_out: HeldOutPairs,
     folder: Path,
     images: ImageSettings | None = None,
+    sounds: SoundSettings | None = None,
     num_processes: int = 1,
 ) -> Ledger:
     """Writes the pairs of all sources that break no rule into a text store; the ledger counts all of them.
 
-    `languages` are codes of the source and the target language; `images` say how pictures are prepared. A pair also
-    repeats one from another source if their tags are the same. Raises ValueError if no pair is left.
+    `languages` are codes of the source and the target language; `images` and `sounds` say how these are prepared.
+    A pair also repeats one from another source if their tags are the same. Raises ValueError if no pair is left.
     """
     rules = repeat_rules(settings)
     repeats = Repeats(rules)
@@ -180,12 +188,18 @@ def clean_corpus(
         for name, source in sources_of(corpus).items():
             ledger = ledgers[name] = Ledger(name)
             writer.begin(name)
-            decode = PictureReader(images or ImageSettings())
-            judge = Judge(settings, source, source.languages(languages), held_out, decode)
+            decode = PictureReader(images or ImageSettings()), SoundReader(sounds or SoundSettings())
+            judge = Judge(settings, source, source.languages(languages), held_out, *decode)
             for judged in map_in_order(judge, _read(source.corpus, settings), num_processes):
                 kept, is_kept = _kept(judged, repeats, [rule.reason for rule in rules], ledger)
                 if judged.seen is not None:
-                    kept = writer.with_pictures(kept, list(compress(judged.seen.pictures(), is_kept)))
+                    for column, kind, digests in (
+                        ("picture", PICTURES, judged.seen.digests),
+                        ("wave", SOUNDS, judged.seen.sound_digests),
+                    ):
+                        if any(digests):
+                            stored = compress(judged.seen.stored(digests), is_kept)
+                            kept = writer.with_stored(kept, column, kind, list(stored))
                 writer.write(kept)
                 progress.add(len(judged.block))
             if ledger.num_kept == 0 and isinstance(corpus, Sources):

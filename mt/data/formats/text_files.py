@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice, repeat, zip_longest
 from pathlib import Path
+from typing import Any
 
 from mt.data.block import READ
 from mt.data.fingerprint import fingerprint_of
@@ -26,9 +27,9 @@ class TextFiles:
 
     `links`, when given, are files of gold alignments in Pharaoh format, a line a pair; `tree` files of the sources'
     trees (`mt.data.pair.Pair`), an empty line for a source without. `image` are files with the name of a picture a
-    line, `boxes` those of the target words in it. A line that is not UTF-8 is a fault; so is the
-    damaged rest of a compressed file, where reading of the parallel files also ends. Raises ValueError when the line
-    counts differ, naming them.
+    line, `boxes` those of the target words in it, `sound` those with the name of a sound. A line that is not UTF-8 is a
+    fault; so is the damaged rest of a compressed file, where reading of the parallel files also ends. Raises ValueError
+    when the line counts differ, naming them.
     """
 
     source: Paths
@@ -37,6 +38,7 @@ class TextFiles:
     tree: Paths | None = None
     image: Paths | None = None
     boxes: Paths | None = None
+    sound: Paths | None = None
 
     def __post_init__(self) -> None:
         for name in COLUMNS:
@@ -60,7 +62,7 @@ class TextFiles:
         paths = [*sources, *path_list(self.target), *(path_list(self.links) if self.links else ())]
         # without trees and pictures, the same fingerprint as in older versions
         trees = [file_stamps(path_list(self.tree))] if self.tree else []
-        more = {name: file_stamps(path_list(of)) for name in ("image", "boxes") if (of := getattr(self, name))}
+        more = {name: file_stamps(path_list(of)) for name in ("image", "boxes", "sound") if (of := getattr(self, name))}
         return fingerprint_of("TextFiles", len(sources), file_stamps(paths), *trees, *([more] if more else []))
 
 
@@ -68,10 +70,8 @@ def _pair(columns: list[str], texts: Sequence[str], fault: Fault | None = None) 
     source, target, *others = texts
     if not others:
         return Pair(source, target, None, fault)
-    named = dict(zip(columns[2:], others, strict=True))
-    return Pair(
-        source, target, named.get("links"), fault, named.get("tree"), image=named.get("image"), boxes=named.get("boxes")
-    )
+    named: dict[str, Any] = dict(zip(columns[2:], others, strict=True))
+    return Pair(source, target, fault=fault, **named)
 
 
 def _read_together(columns: list[str], paths: list[Path]) -> Iterator[Pair]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import OrderedDict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,6 +33,11 @@ class Decoded(NamedTuple):
     pixels: Picture
     fit: Fit
     digest: bytes
+
+    @property
+    def values(self) -> Picture:
+        """What is stored of it."""
+        return self.pixels
 
     def boxes(self, line: str) -> str:
         """Boxes of the file in pixels of the prepared picture. Raises ValueError for a malformed line."""
@@ -121,6 +127,20 @@ class PictureReader:
             message = f"{name[:80]}: a picture must be inside of images.folder ({folder})"
             raise PictureFault("picture: outside of the folder", message)
         return path
+
+
+def read_pictures(read: PictureReader, names: Iterable[str], where: str, first: int = 0) -> list[Picture | None]:
+    """The pictures of these names, None for a blank one; `first` lines of the file `where` went before them.
+
+    Raises ValueError, naming file and line, for a picture that cannot be read.
+    """
+    pictures: list[Picture | None] = []
+    for number, name in enumerate(names, start=first + 1):
+        try:
+            pictures.append(read(name).pixels if name.strip() else None)
+        except PictureFault as error:
+            raise ValueError(f"{where}, line {number}: {error}") from None
+    return pictures
 
 
 def _in_rgb(image: Image.Image) -> Image.Image:

@@ -48,6 +48,8 @@ class Scenes:
     target    the language of the captions: en or de
     source    the language of the source sentences; None: captions of pictures alone
     said      full: captions that name every thing. all: one caption in four is any other true sentence
+    shown     whether pairs have their pictures
+    heard     whether pairs have their sounds (`mt.data.scenes.motif`); without both, a source is needed
     Raises ValueError for an unknown split or language, and a size below 1.
     """
 
@@ -60,6 +62,8 @@ class Scenes:
         target: str,
         source: str | None = None,
         said: str = "all",
+        shown: bool = True,
+        heard: bool = False,
     ):
         if split not in DEFAULT_SIZES:
             raise ValueError(f"split ({split}) must be one of {', '.join(DEFAULT_SIZES)}")
@@ -70,10 +74,13 @@ class Scenes:
                 raise ValueError(f"{name} ({language}) must be one of {', '.join(LANGUAGES)}")
         if source == target or (split == "test_ambiguous" and source is None):
             raise ValueError(f"source ({source}) must be another language than target ({target})")
+        if source is None and not (shown or heard):
+            raise ValueError("shown or heard must be true without a source: there would be nothing to read")
         if said not in SAID:
             raise ValueError(f"said ({said}) must be one of {', '.join(SAID)}")
         self.split, self.size, self.seed = split, DEFAULT_SIZES[split] if size is None else size, seed
-        self.source, self.target, self.said = source, target, said
+        self.source, self.target, self.said, self.shown = source, target, said, shown
+        self.heard = heard
 
     def __len__(self) -> int:
         return self.size * (2 if self.split == "test_ambiguous" else 1)
@@ -107,7 +114,7 @@ class Scenes:
 
     def fingerprint(self) -> str:
         """Hash of the grammar's own files and of the settings."""
-        settings = (self.split, self.size, self.seed, self.source, self.target, self.said)
+        settings = (self.split, self.size, self.seed, self.source, self.target, self.said, self.shown, self.heard)
         digest = sha256(repr(settings).encode())
         for path in sorted(Path(__file__).parent.glob("*.py")):
             digest.update(path.read_bytes())
@@ -118,8 +125,9 @@ class Scenes:
             "" if self.source is None else said.text(self.source),
             said.text(self.target),
             None if self.source is None else said.links(self.source, self.target),
-            image=scene.text,
-            boxes=said.boxes(self.target, scene),
+            image=scene.text if self.shown else None,
+            boxes=said.boxes(self.target, scene) if self.shown else None,
+            sound=scene.text if self.heard else None,
         )
 
     def _ambiguous(self, scene: Scene, random: Random) -> list[Pair] | None:

@@ -1,0 +1,1 @@
+"""Sounds of a corpus: decoding files safely, and bringing them to one rate and length."""

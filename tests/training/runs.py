@@ -80,6 +80,7 @@ def make_trainer(
     ranks=None,
     guide=None,
     objective=None,
+    optimizer=adamw,
     **settings,
 ):
     """A trainer in the run folder `folder`, which it opens; ranks but the first only look at it."""
@@ -98,7 +99,9 @@ def make_trainer(
     settings = TrainerSettings(**settings)
     return Trainer(
         settings=settings,
-        learner=Learner.of(settings, model, objective=objective, optimizer=adamw, max_tokens=max_tokens, ranks=ranks),
+        learner=Learner.of(
+            settings, model, objective=objective, optimizer=optimizer, max_tokens=max_tokens, ranks=ranks
+        ),
         batches=TokenBatches(
             prepared.train,
             prepared.tokenizers,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -50,7 +50,7 @@ class Muon(torch.optim.Optimizer):
         self._momentum, self._betas, self._epsilon = momentum, betas, epsilon
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override] - there is no closure
+    def step(self, closure: None = None) -> None:  # type: ignore[override]  # an updater has the gradients already
         for group in self.param_groups:
             move = self._move_orthogonally if group["is_orthogonal"] else self._move_like_adamw
             for parameter in group["params"]:

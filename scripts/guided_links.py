@@ -77,7 +77,8 @@ def main() -> int:
         for seed in flags.seeds:
             for kind, links in KINDS.items():
                 run = work / name / f"{links}-{seed}"
-                train(run, [*row.overrides, f"guidance.links={links}", f"trainer.seed={seed}", *flags.overrides])
+                how = [f"guidance.links={links}", f"trainer.seed={seed}", *flags.overrides]
+                train(run, [*SETTINGS, *row.overrides, *how])
                 read(run, row, kinds[kind])
                 print(line_of(name, kind, seed, row, kinds[kind]), flush=True)
         for line in differences(name, row, *kinds.values()):
@@ -86,17 +87,22 @@ def main() -> int:
 
 
 def train(run: Path, overrides: Sequence[str]) -> None:
-    """Trains a run, unless it is finished."""
+    """Trains a run, unless it is finished; RUN.log and RUN.seconds (CPU seconds) stand beside its folder."""
     if (run / "scores.json").is_file():
         return
-    command = [sys.executable, "-m", "mt.train", *SETTINGS, f"folder={run}", *overrides]
+    command = [sys.executable, "-m", "mt.train", f"folder={run}", *overrides]
     run.parent.mkdir(parents=True, exist_ok=True)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     with open(f"{run}.log", "w") as log:
-        if subprocess.run(command, cwd=ROOT, stdout=log, stderr=log).returncode:
-            raise SystemExit(f"a training failed; the last of {log.name}:\n" + Path(log.name).read_text()[-500:])
+        code = subprocess.run(command, cwd=ROOT, stdout=log, stderr=log).returncode
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    times = Path(f"{run}.seconds")
+    seconds += float(times.read_text("utf-8")) if times.is_file() else 0.0  # of a run that was stopped
+    times.write_text(f"{seconds:.0f}\n", "utf-8")
+    is_done = (run / "scores.json").is_file()  # a run that is stopped in order ends without an error
+    if code or not is_done:
+        raise SystemExit(f"a training did not finish; the last of {log.name}:\n" + Path(log.name).read_text()[-500:])
     print(f"{run}: {seconds:.0f} CPU seconds", file=sys.stderr)
 
 

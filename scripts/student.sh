@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# A student of one or several teachers on Multi30k: scripts/student.sh [FOLDER]   (its corpus; default as data=multi30k has it)
+# A student of one or several teachers on Multi30k: scripts/student.sh [FOLDER] [OVERRIDE ...]
+# FOLDER is its corpus (default: as data=multi30k has it); OVERRIDEs are for all trainings, such as trainer.max_epochs=2.
 # Teachers, their translations, the student, int8 weights, a shortlist, and the map of what each costs. SEEDS="1 2 3" names
 # the teachers' seeds. Each step is skipped where its result is there, so that the same command goes on after a stop.
 set -euo pipefail
 
 CORPUS=${1:-${MT_CORPORA:-../shared/corpora}/multi30k}
+shift $(($# > 0))
 SEEDS=${SEEDS:-1 2 3}
 PYTHON=${PYTHON:-python}
 at=checkpoints/teacher
@@ -15,12 +17,12 @@ for seed in $SEEDS; do
     teachers+=("$at/seed$seed")
     $PYTHON -m mt.train experiment=multi30k model=small model.layer.dropout=0.3 model.layer.feed_forward_dim=1024 \
         model.encoder.num_layers=3 model.decoder.num_layers=3 data.folder="$CORPUS" trainer.seed="$seed" \
-        name="teacher/seed$seed"
+        name="teacher/seed$seed" "$@"
 done
 [ -f "$made" ] || $PYTHON -m mt.distill data --teacher "${teachers[@]}" --source "$CORPUS/train.en" \
     --output "$made"
 $PYTHON -m mt.train experiment=student data.folder="$CORPUS" data.train.made.path="$made" \
-    tokenizer_from="${teachers[0]}"
+    tokenizer_from="${teachers[0]}" "$@"
 [ -d outputs/student-int8 ] || $PYTHON -m mt.quantize --checkpoint checkpoints/student \
     --output outputs/student-int8 --source "$CORPUS/test2016.en" --target "$CORPUS/test2016.de"
 [ -f outputs/student-int8/shortlist.safetensors ] || $PYTHON -m mt.shortlist --checkpoint outputs/student-int8 \

@@ -3,6 +3,8 @@
 import sys
 from pathlib import Path
 
+import pytest
+
 from mt.alignment.error_rate import ErrorRate
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
@@ -30,3 +32,24 @@ def test_differences_name_means_spreads_and_chance():
         "toy, AER test: 100.00 (seeds 100.00 to 100.00) -> 0.00 (seeds 0.00 to 0.00), difference -100.00,"
         " 95 % of samples from -100.0 to -100.0"
     )
+
+
+def test_a_run_that_was_stopped_is_an_error_and_its_seconds_count(monkeypatch, tmp_path):
+    run = tmp_path / "run"
+    starts = []
+
+    def started(command, **_):
+        starts.append(command)
+        run.mkdir(exist_ok=True)
+        if len(starts) == 2:
+            (run / "scores.json").write_text("{}")
+        return guided_links.subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(guided_links.subprocess, "run", started)
+    with pytest.raises(SystemExit, match="did not finish"):
+        guided_links.train(run, ["trainer.seed=2"])
+    (tmp_path / "run.seconds").write_text("70\n")
+    for _ in range(2):  # the third time nothing is left to do
+        guided_links.train(run, ["trainer.seed=2"])
+    assert len(starts) == 2 and starts[0][-2:] == [f"folder={run}", "trainer.seed=2"]
+    assert float((tmp_path / "run.seconds").read_text()) >= 70

@@ -70,9 +70,9 @@ class Shared:
     def to(self: Kind, device: torch.device | str) -> Kind:
         return type(self)(moved(self.values_N, device), moved(self.numbers_B, device), self.places)
 
-    def absent(self, num_sources: int) -> Images:
-        """For as many sources without a picture."""
-        return Images(self.pixels_NHWC[:0], self.numbers_B.new_full((num_sources,), -1), self.regions)
+    def absent(self: Kind, num_sources: int) -> Kind:
+        """For as many sources without any."""
+        return type(self)(self.values_N[:0], self.numbers_B.new_full((num_sources,), -1), self.places)
 
     @classmethod
     def stacked(cls: type[Kind], sources: Sequence[Kind]) -> Kind:
@@ -137,7 +137,7 @@ class Several:
     @classmethod
     def stacked(cls, sources: Sequence[Source]) -> Several:
         """Some may be text alone."""
-        seen = {name: part for source in sources for name, part in source.parts.items() if isinstance(part, Images)}
+        seen = {name: part for source in sources for name, part in source.parts.items() if isinstance(part, Shared)}
         parts: dict[str, Source] = {
             name: stacked([source.parts.get(name, example.absent(len(source))) for source in sources])
             for name, example in seen.items()

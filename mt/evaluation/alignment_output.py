@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mt.alignment.agreement import Agreement
 from mt.alignment.aligned_line import AlignedLine
 from mt.alignment.alignment import Alignment
 from mt.alignment.breakdown import Breakdown
 from mt.alignment.choice import Choice
+from mt.alignment.erasure_agreement import ErasureAgreement
 from mt.alignment.gold import Gold
 from mt.alignment.heatmap import save_grid, save_heatmap
 from mt.alignment.link_finder import LinkFinder
@@ -42,7 +42,7 @@ class Summary:
     errors: Breakdown = field(default_factory=Breakdown)
     pointing: Pointing | None = None  # where there are gold boxes
     image_masses: list[float] = field(default_factory=list)  # of lines with a picture
-    agreement: Agreement | None = None  # of the heads with erasure, where that is the signal
+    agreement: ErasureAgreement | None = None  # of the heads with erasure, where that is the signal
 
     @property
     def num_aligned(self) -> int:
@@ -64,7 +64,7 @@ class Summary:
             if line.picture is not None:
                 self.image_masses.append(line.alignment.image_mass)
         if line.raw is not None and line.raw.erasure_TS is not None:
-            same = Agreement.of(line.raw, line.source, line.target)
+            same = ErasureAgreement.of(line.raw, line.source, line.target)
             self.agreement = same if self.agreement is None else self.agreement + same
         if line.raw is not None and line.boxes:
             found = Pointing.of([(line.raw, line.target, line.boxes)])

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from mt import align
-from mt.alignment.agreement import Agreement
 from mt.alignment.alignment import Alignment, RawAttention
+from mt.alignment.erasure_agreement import ErasureAgreement
 from mt.inference.aligner import Aligner
 from mt.inference.request import Request
 from mt.inference.scorer import Scorer
@@ -50,9 +50,9 @@ def raw_of(weights_TS, erasure_TS):
 def test_agreement_counts_words_with_the_same_best_source_word():
     weights = [[0.6, 0.3, 0.1], [0.7, 0.2, 0.1], [0.1, 0.1, 0.8]]
     raw = raw_of(weights, [[2.0, 1.0, 0.0], [0.5, 3.0, 0.0], [0.0, 0.0, 0.0]])
-    once = Agreement.of(raw, "a b", "x y")
+    once = ErasureAgreement.of(raw, "a b", "x y")
     assert once.to_json() == {"words": 2, "weights": {"0": [[0.5, 0.5]], "1": [[0.5, 0.0]]}}
-    nothing = Agreement.of(raw_of(weights, np.zeros((3, 3))), "a b", "x y")  # no word of it counts
+    nothing = ErasureAgreement.of(raw_of(weights, np.zeros((3, 3))), "a b", "x y")  # no word of it counts
     assert (once + once + nothing).to_json() == once.to_json() | {"words": 4}
     assert "layer 0, head 0, shift 0, weights: the same source word for 50.0 % of 2 words" in once.describe()
 

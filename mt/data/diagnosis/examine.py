@@ -72,7 +72,8 @@ def examine(
     characters = (lengths.source["characters"], lengths.target["characters"])
     has_sides = np.array([bool(pair.source) or not pair.image for pair in pairs])  # captions have one side only
     numbers = [drawn.number for drawn in compress(train.sample, has_sides)]
-    agreement = Agreement.of(*(side[has_sides] for side in characters), numbers)
+    source, target = (side[has_sides] for side in characters)
+    agreement = Agreement.of(source, target, numbers)
     of_lengths = lengths.section(*codes)
     for name, found in held_out.items():
         held_out_lengths(of_lengths, lengths, name, [drawn.pair for drawn in found.sample])

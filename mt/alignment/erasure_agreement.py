@@ -14,7 +14,7 @@ from mt.alignment.words import Words, weights_by_words, words_of
 
 
 @dataclass(frozen=True, eq=False)
-class Agreement:
+class ErasureAgreement:
     """Counts over target words that erasure links: of all, and of those where a map has the same best source word."""
 
     num_words: int
@@ -22,7 +22,7 @@ class Agreement:
     signals: tuple[str, ...]
 
     @classmethod
-    def of(cls, raw: RawAttention, source_text: str, target_text: str) -> Agreement:
+    def of(cls, raw: RawAttention, source_text: str, target_text: str) -> ErasureAgreement:
         """The counts of one line, for each signal that `raw` has, each shift, layer and head."""
         signals = SIGNALS if raw.norms_LHS is not None else SIGNALS[:1]
         source, target = (
@@ -39,10 +39,10 @@ class Agreement:
         ]
         return cls(int(used_T.sum()), np.array(same), signals)
 
-    def __add__(self, other: Agreement) -> Agreement:
+    def __add__(self, other: ErasureAgreement) -> ErasureAgreement:
         signals = self.signals[: min(len(self.signals), len(other.signals))]
         most = len(signals) * len(SHIFTS)
-        return Agreement(self.num_words + other.num_words, self.same_CLH[:most] + other.same_CLH[:most], signals)
+        return ErasureAgreement(self.num_words + other.num_words, self.same_CLH[:most] + other.same_CLH[:most], signals)
 
     def to_json(self) -> dict[str, Any]:
         """The share for each signal, shift, layer and head, rounded to 4 decimals."""

@@ -79,12 +79,12 @@ class GatedReader(nn.Module):
 
     def __init__(self, settings: LayerSettings, attention: Callable[..., Mixer]):
         super().__init__()
-        self.attention = _reader(settings, attention)
+        self.cross_attention = _reader(settings, attention)
         self.gate = nn.Linear(2 * settings.dim, settings.dim)
 
     def forward(self, h_BSD: Tensor, other: Memory) -> Tensor:
         """sigmoid(W [h; a]) * a; zero for sentences without the other source."""
-        a_BSD = _read(self.attention, h_BSD, other)
+        a_BSD = _read(self.cross_attention, h_BSD, other)
         return self.gate(torch.cat((h_BSD, a_BSD), dim=-1)).sigmoid() * a_BSD * _has(other)
 
 
@@ -138,13 +138,13 @@ class MutualLayer(nn.Module):
 
     def __init__(self, settings: LayerSettings, attention: Callable[..., Mixer]):
         super().__init__()
-        self.attention = _reader(settings, attention)
+        self.cross_attention = _reader(settings, attention)
         self.feed_forward = settings.make_feed_forward()
         self.attention_residual, self.feed_forward_residual = Residual(settings), Residual(settings)
 
     def forward(self, x_BSD: Tensor, others: Memory) -> Tensor:
         """states_BSD of a source after reading the others."""
-        y_BSD = _read(self.attention, self.attention_residual.before(x_BSD), others)
+        y_BSD = _read(self.cross_attention, self.attention_residual.before(x_BSD), others)
         x_BSD = self.attention_residual.after(x_BSD, y_BSD)
         residual = self.feed_forward_residual
         return residual.after(x_BSD, self.feed_forward(residual.before(x_BSD)))

@@ -11,6 +11,7 @@ from mt.attention.dense import Dense
 from mt.data.pair import Pair
 from mt.data.several import Several, another_picture
 from mt.data.source import Text
+from mt.inference.packed import pack
 from mt.model.fusion import Gated, Joined, Mutual
 from mt.objective.label_smoothing import LabelSmoothedCrossEntropy
 from mt.training.picture_boxes import BoxGuide
@@ -68,6 +69,14 @@ def test_parts_of_the_memory_stay_in_their_order_and_step_by_step_is_all_at_once
         for place in range(3):
             logits, state = model.step(BATCH.target_in_BT[:, place], state)
             torch.testing.assert_close(logits, full[:, place], rtol=1e-4, atol=1e-5)
+
+
+def test_a_packed_model_is_the_same_to_rounding(settings):
+    model = make(**settings).eval()
+    with torch.no_grad():
+        plain = model.output(model(BATCH.source, BATCH.target_in_BT))
+        pack(model, torch.float32)
+        torch.testing.assert_close(model.output(model(BATCH.source, BATCH.target_in_BT)), plain, rtol=1e-3, atol=1e-4)
 
 
 def states(fusion, source):

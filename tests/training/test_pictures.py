@@ -74,7 +74,7 @@ def trainer(scenes, folder, *, seed=1, **settings):
         model=model,
         objective=Guidance(links="boxes", weight=0.5).around(LabelSmoothedCrossEntropy()),
         optimizer=muon,
-        guide=BoxGuide(scenes, model.image, shift=1),
+        guide=BoxGuide(scenes, model, shift=1),
         reading=reading,
         max_tokens=700,
         max_steps=9,

@@ -8,7 +8,7 @@ from PIL import Image
 
 from mt.data.images.settings import ImageSettings
 
-BORDER = (128, 128, 128)  # grey, which a model reads as 0
+BORDER = (128, 128, 128)  # grey
 
 
 @dataclass(frozen=True)

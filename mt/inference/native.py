@@ -158,7 +158,7 @@ class NativeTranslator(LineTranslator):
 
 def _precision(options: Options) -> str | None:
     """The precision of the options; None where they need more than the native code has."""
-    more = ("sample", "shortlist", "trees", "images", "sounds", "prefix", "prefix_column", "terms", "no_repeat_ngram")
+    more = ("is_drawn", "shortlist", "trees", "images", "sounds", "prefix", "prefix_column", "terms", "no_repeat_ngram")
     attention = ("alignment", "coverage", "markup")
     if any(getattr(options, name) for name in (*more, *attention)):
         return None

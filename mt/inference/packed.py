@@ -81,6 +81,11 @@ def int8_engines() -> set[str]:
     return set(torch.backends.quantized.supported_engines)
 
 
+def has_vnni() -> bool:
+    """Whether this processor adds up products of 8 bits in 32 bits (AVX-512 VNNI), as far as torch knows."""
+    return bool(getattr(torch.cpu, "_is_vnni_supported", bool)())
+
+
 class OneProjection(MultiHead):
     """Self-attention whose queries, keys and values are one product."""
 
@@ -190,9 +195,11 @@ class Int8Linear(nn.Module):
         finally:
             torch.backends.quantized.engine = before
         self.product = torch.ops.quantized.linear_dynamic.default
+        # without VNNI two products of 8 bits are added up in 16 bits, which overflow unless inputs have 7 bits
+        self.has_seven_bits = not has_vnni()
 
     def then_relu(self) -> None:
         self.product = torch.ops.quantized.linear_relu_dynamic.default
 
     def forward(self, x_BTD: Tensor) -> Tensor:
-        return self.product(x_BTD, self.weight)
+        return self.product(x_BTD, self.weight, self.has_seven_bits)

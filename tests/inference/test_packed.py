@@ -7,7 +7,7 @@ import torch
 
 from mt.attention.contract import CausalMixer, EncoderMixer, MemoryMixer
 from mt.data.source import Text
-from mt.inference.packed import pack
+from mt.inference.packed import WIDE, pack, side_by_side
 from tests.attention.table import VARIANTS
 from tests.model.test_seq2seq import SHAPES, B, T, make, sentences
 
@@ -86,6 +86,18 @@ def test_without_onednn_the_plain_model_translates(monkeypatch):
     with torch.inference_mode():
         assert stepwise(packed(model, torch.float32)).equal(stepwise(model))
         assert stepwise(packed(model, torch.bfloat16)).isfinite().all()
+
+
+@pytest.mark.parametrize("num_outputs", [WIDE - 1, WIDE])  # fbgemm, oneDNN
+def test_large_sums_of_int8_products_do_not_overflow(num_outputs):
+    torch.manual_seed(1)
+    plain = torch.nn.Linear(64, num_outputs, bias=False)
+    plain.weight.data.abs_()  # with inputs of one sign, neighbouring products add up to more than 16 bits hold
+    x_BTD = torch.rand(2, 3, 64) + 1
+    with torch.inference_mode():
+        expected = plain(x_BTD)
+        found = side_by_side([plain], torch.int8)(x_BTD)
+    assert (found - expected).abs().max() < 0.01 * expected.abs().max()
 
 
 def test_int8_is_refused_where_torch_has_no_products_of_it(monkeypatch):

@@ -22,7 +22,7 @@ NOUNS = {"Haus": "house", "Boot": "boat", "Hund": "dog", "Vogel": "bird"}
 COMPOUNDS = {"Hausboot": "houseboat", "Boothaus": "boathouse", "Hundhaus": "doghouse", "Vogelhaus": "birdhouse"}
 ADJECTIVES = {"alt": "old", "rot": "red", "klein": "small", "leer": "empty"}
 
-STEPS, SENTENCES, PEAK = 700, 32, 0.01  # of training: batches, sentences in one, the highest learning rate
+SENTENCES, PEAK = 32, 0.01  # of training: sentences in a batch, the highest learning rate
 LAYERS, HEADS = 2, 2  # of the decoder
 
 
@@ -34,6 +34,7 @@ class Task:
     words: dict[str, str]
     order: Callable[[list[str]], list[int]]
     vocab_size: int = 500  # more than there are: every word becomes a piece
+    steps: int = 450  # of training, a batch each
 
     def pairs(self, count: int, *, seed: int) -> tuple[list[str], list[str], list[set[Link]]]:
         """Sentences of 2 to 7 different words, their translations, and the links between them."""
@@ -59,7 +60,7 @@ def first_word_last(words: list[str]) -> list[int]:
 
 COPY = Task("copy", {word: word for word in NUMBERS}, lambda words: list(range(len(words))))
 REVERSE = Task("reverse", {word: word for word in NUMBERS}, lambda words: list(range(len(words)))[::-1])
-DICTIONARY = Task("dictionary", NOUNS | COMPOUNDS | ADJECTIVES, first_word_last, vocab_size=84)
+DICTIONARY = Task("dictionary", NOUNS | COMPOUNDS | ADJECTIVES, first_word_last, vocab_size=84, steps=700)
 
 
 def as_gold(links: list[set[Link]]) -> list[Gold]:
@@ -86,9 +87,9 @@ def train(task: Task, folder: Path) -> Path:
     model = build(node, source_vocab_size=tokenizers.source.size, target_vocab_size=tokenizers.target.size)
     ids = list(zip(*(tokenizers.source.encode_many(side) for side in (sources, targets)), strict=True))
     optimizer = torch.optim.Adam(model.parameters(), betas=(0.9, 0.98), fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK, total_steps=STEPS)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK, total_steps=task.steps)
     rng = random.Random(1)
-    for _ in range(STEPS):
+    for _ in range(task.steps):
         batch = rng.sample(ids, SENTENCES)
         states_BTD = model(Text.of([s for s, _ in batch]), padded([[BOS, *t] for _, t in batch]))
         wanted_BT = padded([[*t, EOS] for _, t in batch])

@@ -14,7 +14,7 @@ from mt.compare_attention import main
 from mt.comparison import runs
 from mt.settings import config_folder
 from tests.children import ForkOfCommand
-from tests.conftest import train_overrides
+from tests.conftest import SHORT_VALIDATION, train_overrides
 
 pytestmark = pytest.mark.slow
 
@@ -25,13 +25,13 @@ SPEEDS = ["speeds.rounds=1", "speeds.updates=2", "speeds.lines=2"]
 
 @pytest.fixture(scope="module")
 def settings(corpus_folder, tmp_path_factory):
-    """Dense and another, 60 updates each, and a length that costs nothing."""
+    """Dense and another, 20 updates each, and a length that costs nothing."""
     work = tmp_path_factory.mktemp("compared")
     with initialize_config_dir(str(config_folder()), version_base="1.3"):
         made = compose("compare_attention", overrides=[*COSTS, *SPEEDS, "jobs=2"])
     made = OmegaConf.to_container(made, resolve=True)
     kept = {name: made["variants"][name] for name in ("window", "dense")}
-    steps = ["trainer.max_steps=60", "trainer.validate_every=60"]
+    steps = ["trainer.max_steps=20", "trainer.validate_every=20", *SHORT_VALIDATION]
     overrides = [one for one in train_overrides(corpus_folder, work) if not one.startswith(("folder", "trainer.max"))]
     overrides = [one for one in overrides if not one.startswith("trainer.validate_every")] + steps
     return made | {"variants": kept, "folder": str(work / "out"), "tasks": {"numbers": {"overrides": overrides}}}
@@ -55,7 +55,7 @@ def test_every_variant_is_trained_measured_and_in_the_report(compared):
     assert set(results["runs"]) == {f"numbers/{name}/1" for name in ("dense", "window")}
     for name in ("dense", "window"):
         run = results["runs"][f"numbers/{name}/1"]
-        assert run["updates"] == 60 and 0 <= run["maps"]["sparsity"] <= 1
+        assert run["updates"] == 20 and 0 <= run["maps"]["sparsity"] <= 1
         scores = json.loads((compared / "runs" / "numbers" / name / "seed-1" / "scores.json").read_text("utf-8"))
         assert run["tests"]["test"]["bleu"] == scores["tests"]["test"]["bleu"]
         assert "tok:13a" in run["signatures"]["test"]["bleu"]

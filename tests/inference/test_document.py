@@ -51,6 +51,7 @@ def run(tmp_path_factory):
                 "schedule.warmup_steps=20",
                 "trainer.max_steps=90",
                 "trainer.validate_every=90",
+                "validation.attention_lines=0",
             ]
         )
     )

@@ -77,8 +77,7 @@ def test_separate_vocabularies_go(separate_tokenizers, tmp_path):
     assert not any(found[name] for name in ("different_ids", "hostile_different_ids", "different_text"))
 
 
-@pytest.mark.parametrize("heads", [(2,), (3, 1), (0, 1, 2, 3)])
-@pytest.mark.parametrize("groups", [1, 2, 4])
+@pytest.mark.parametrize(("heads", "groups"), [((2,), 1), ((3, 1), 2), ((2,), 4), ((0, 1, 2, 3), 2), ((3, 1), 4)])
 def test_any_heads_are_alignment_heads(heads, groups, joint_tokenizer, tmp_path):
     checkpoint = fresh(tmp_path / "step_000001", joint_tokenizer, f"layer.num_kv_heads={groups}")
     add_file(checkpoint, "alignment.json", Choice(1, heads, 0).to_json())

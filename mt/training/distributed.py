@@ -126,8 +126,13 @@ def replicated(module: nn.Module, model: Seq2Seq, ranks: Ranks) -> nn.Module:
         module,
         broadcast_buffers=False,
         gradient_as_bucket_view=True,
-        find_unused_parameters=model.beside is not None,  # a rank's part of a batch may have no picture
+        # a rank's part of a batch may have no picture, and the gates of by_source are not used for text alone
+        find_unused_parameters=model.beside is not None or any(map(_reads_sources, module.modules())),
     )
+
+
+def _reads_sources(module: nn.Module) -> bool:
+    return "sources_BS" in getattr(module, "needs_from_source", ())
 
 
 def sharded(module: nn.Module, model: Seq2Seq, ranks: Ranks, device: torch.device) -> nn.Module:

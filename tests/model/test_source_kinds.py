@@ -46,6 +46,10 @@ class Vectors:
     def padded_length(self):
         return self.features_BSF.shape[1]
 
+    @property
+    def parts(self):
+        return {"vectors": self}
+
     def rows(self, rows):
         lengths_B = self.lengths_B[rows]
         return Vectors(self.features_BSF[rows][:, : int(lengths_B.max())], lengths_B)
@@ -86,6 +90,10 @@ class Several:
     @property
     def padded_length(self):
         return self.text.padded_length + self.vectors.padded_length
+
+    @property
+    def parts(self):
+        return {"text": self.text, "vectors": self.vectors}
 
     def rows(self, rows):
         return Several(self.text.rows(rows), self.vectors.rows(rows))

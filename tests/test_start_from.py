@@ -127,7 +127,16 @@ def test_it_ends_with_what_was_gained_and_what_was_forgotten(trained_run, other_
     files = [
         f"data.tests.test.{side}={tmp_path}/test.{ending}" for side, ending in (("source", "de"), ("target", "en"))
     ]
-    run_of(other_corpus, tmp_path, f"start_from={start}", "schedule.peak=1.0e-30", "search.max_length=null", *size, *depth, *files)
+    run_of(
+        other_corpus,
+        tmp_path,
+        f"start_from={start}",
+        "schedule.peak=1.0e-30",
+        "search.max_length=null",
+        *size,
+        *depth,
+        *files,
+    )
     transfer = json.loads((tmp_path / "run" / "scores.json").read_text())["transfer"]
     (new,), (old,) = (list(transfer[whose].values()) for whose in ("this run", "the run it starts from"))
     given = json.loads((trained_run / "scores.json").read_text())["tests"]["test"]

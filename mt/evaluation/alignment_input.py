@@ -10,8 +10,9 @@ from mt.alignment.gold import Gold, check_gold, from_blinker, from_lines
 from mt.alignment.regions import Box
 from mt.data.formats.lines import read_lines
 from mt.data.images.boxes import read_boxes
-from mt.data.images.decode import PictureFault, PictureReader
+from mt.data.images.decode import PictureReader
 from mt.data.images.picture import Picture
+from mt.data.named_file import UnusableFile
 from mt.inference.aligner import Aligner
 from mt.inference.translator import Translator
 from mt.words import num_words, other_blank
@@ -133,7 +134,7 @@ def read_pictures(
             pictures.append(None if decoded is None else decoded.pixels)
             lines = "" if decoded is None else decoded.boxes(line)
             found.append([Box(*box) for box in read_boxes(lines)])
-        except PictureFault as error:
+        except UnusableFile as error:
             raise ValueError(f"{images}, line {number}: {error}") from None
         except ValueError as error:
             raise ValueError(f"{boxes}, line {number}: {error}") from None

@@ -9,7 +9,8 @@ from typing import Any
 
 from mt.data.formats.lines import read_lines
 from mt.data.held_out import HeldOut
-from mt.data.images.decode import PictureReader, read_pictures
+from mt.data.images.decode import PictureReader
+from mt.data.named_file import read_named
 from mt.data.scenes.grammar import LANGUAGES, full_descriptions, truths
 from mt.data.scenes.scene import MARK, Scene
 from mt.data.sources import language_of_tag
@@ -114,7 +115,7 @@ def evaluate(
     for path, lines in zip([sources or images, *references], [texts, *columns], strict=True):
         if len(lines) != len(names) or not names:
             raise ValueError(f"{path} has {len(lines)} lines, {images} has {len(names)}: line n must belong to line n")
-    pictures = read_pictures(PictureReader(translator.images), names, images)
+    pictures = read_named(PictureReader(translator.images), names, images)
     is_text = not any(map(is_caption, texts))
     for number, (picture, text) in enumerate(zip(pictures, texts, strict=True), start=1):
         if picture is None and is_caption(text):

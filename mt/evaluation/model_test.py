@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from mt.evaluation.tokenization import ScoreSettings, Tokenization
 from mt.inference.aligner import Aligner
 from mt.inference.request import Request
 from mt.words import num_words
+
+log = logging.getLogger(__name__)
 
 METRICS = ("bleu", "chrf")
 
@@ -52,9 +55,17 @@ class ModelTest:
 
     @classmethod
     def of_held_out(cls, test: HeldOut, tokenization: Tokenization) -> ModelTest:
-        """The test of a corpus, with its gold links if it has any, else with some that are learned from it."""
+        """The test of a corpus, with its gold links if it has any, else with some that are learned from it.
+
+        A warning says where there is no pair to learn links from: then alignments are not judged.
+        """
         known = None if test.links is None else from_lines(test.links, len(test))
-        return cls(test.sources, test.targets, tokenization, _links(test.sources, test.targets, known))
+        try:
+            links = _links(test.sources, test.targets, known)
+        except ValueError as error:
+            log.warning("links of %s: %s", test.name, error)
+            links = Reference([], [], [], is_learned=True)
+        return cls(test.sources, test.targets, tokenization, links)
 
 
 def _links(sources: Sequence[str], references: Sequence[str], known: Sequence[Gold] | None) -> Reference:
@@ -66,10 +77,7 @@ def _links(sources: Sequence[str], references: Sequence[str], known: Sequence[Go
     ]
     texts = [[side[place] for place in fitting] for side in (sources, references)]
     of_lines = None if known is None else [known[place] for place in fitting]
-    try:
-        return Reference.of(texts[0], texts[1], of_lines).first(LINES)
-    except ValueError:  # no usable pair to learn from
-        return Reference([], [], [], is_learned=True)
+    return Reference.of(texts[0], texts[1], of_lines).first(LINES)
 
 
 @dataclass(frozen=True)

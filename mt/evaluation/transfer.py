@@ -40,7 +40,7 @@ class Transfer:
         """
         found: dict[str, Any] = {}
         try:
-            card = load_checkpoint(self.before).card
+            card = load_checkpoint(self.before).card  # all of it: damage must not end a finished training
         except (ValueError, OSError) as error:  # it is gone, or of another program
             log.warning("gains: the model that this run started from cannot be read again: %s", error)
             return found

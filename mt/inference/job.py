@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from mt.checkpoint.card import described
 from mt.checkpoint.steps import find_step
 from mt.cores import is_surely_cpu
 from mt.data.document import Context
+from mt.data.named_file import read_named
 from mt.inference.confidence import FILE_NAME as CALIBRATION
 from mt.inference.confidence import Calibration, word_probabilities
 from mt.inference.lines import LineTranslator
@@ -25,7 +26,9 @@ from mt.inference.translation import Translation
 from mt.inference.window import Rows, Window
 
 if TYPE_CHECKING:
+    from mt.data.images.decode import PictureReader
     from mt.data.images.picture import Picture
+    from mt.data.sounds.decode import SoundReader
     from mt.data.sounds.sound import Wave
     from mt.inference.aligner import Aligner
     from mt.inference.translator import Translator
@@ -166,29 +169,29 @@ class Job:
         """The picture of each line. Raises ValueError, naming file and line, for one that cannot be read."""
         if not window.images:
             return [None] * len(window.lines)
-        return self._read_pictures(window.images, str(self.options.images), window.first)
+        return read_named(self._picture_reader, window.images, str(self.options.images), window.first)
 
     def _sounds(self, window: Window) -> Sequence[Wave | None]:
         """The sound of each line, likewise."""
         if not window.sounds:
             return [None] * len(window.lines)
-        return self._read_sounds(window.sounds, str(self.options.sounds), window.first)
+        return read_named(self._sound_reader, window.sounds, str(self.options.sounds), window.first)
 
     @cached_property
-    def _read_pictures(self) -> Callable[[Sequence[str], str, int], list[Picture | None]]:
-        from mt.data.images.decode import PictureReader, read_pictures  # Pillow, which text does not need
+    def _picture_reader(self) -> PictureReader:
+        from mt.data.images.decode import PictureReader  # Pillow, which text does not need
 
         settings = self.load().images
         assert settings is not None  # checked with the options
-        return partial(read_pictures, PictureReader(settings))
+        return PictureReader(settings)
 
     @cached_property
-    def _read_sounds(self) -> Callable[[Sequence[str], str, int], list[Wave | None]]:
-        from mt.data.sounds.decode import SoundReader, read_sounds
+    def _sound_reader(self) -> SoundReader:
+        from mt.data.sounds.decode import SoundReader
 
         settings = self.load().sounds
         assert settings is not None
-        return partial(read_sounds, SoundReader(settings))
+        return SoundReader(settings)
 
     @property
     def _of_all(self) -> dict[str, Any]:

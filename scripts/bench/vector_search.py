@@ -1,6 +1,6 @@
 """How long the exact search of an index takes, and what it holds in memory: `python scripts/bench/vector_search.py`.
 
-Random vectors, one thread, CPU seconds; the index is written and loaded as `mt.retrieve` does it.
+Random vectors, one thread, CPU milliseconds; the index is written, and loaded again, before it is searched.
 """
 
 from __future__ import annotations

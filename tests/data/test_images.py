@@ -15,8 +15,9 @@ from mt.data.cleaning.settings import CleaningSettings
 from mt.data.formats.text_files import TextFiles
 from mt.data.held_out import HeldOut
 from mt.data.images.boxes import read_boxes
-from mt.data.images.decode import PictureFault, PictureReader
+from mt.data.images.decode import PictureReader
 from mt.data.images.settings import ImageSettings
+from mt.data.named_file import UnusableFile
 from mt.data.scenes.source import Scenes
 from mt.data.settings import DataSettings
 from mt.data.text_store import TextStore
@@ -151,7 +152,7 @@ CRAFTED = {
 def test_a_crafted_file_is_one_line_and_a_reason(name, folder):
     body, reason = CRAFTED[name]
     (folder / name).write_bytes(body)
-    with pytest.raises(PictureFault, match=r"^[^\n]{1,400}$") as refused:
+    with pytest.raises(UnusableFile, match=r"^[^\n]{1,400}$") as refused:
         reader(folder)(name)
     assert any(part in refused.value.fault.reason for part in reason.split("|"))
     assert refused.value.fault.reason.startswith("picture: ")
@@ -176,7 +177,7 @@ def test_a_name_cannot_lead_elsewhere(name, reason, folder):
     (folder / "link.png").symlink_to(folder.parent / "secret.png")
     (folder / "sub").mkdir()
     os.mkfifo(folder / "pipe")
-    with pytest.raises(PictureFault) as refused:
+    with pytest.raises(UnusableFile) as refused:
         reader(folder)(name)
     assert refused.value.fault.reason == f"picture: {reason}"
 

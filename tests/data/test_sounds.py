@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from mt.data.images.store import SOUNDS
+from mt.data.named_file import UnusableFile, read_named
 from mt.data.pair import Pair
 from mt.data.prepare import prepare
 from mt.data.scenes.lexicon import KINDS
@@ -14,7 +15,7 @@ from mt.data.scenes.motif import RATE, sound, tones_of
 from mt.data.scenes.scene import Scene
 from mt.data.scenes.source import Scenes
 from mt.data.settings import DataSettings
-from mt.data.sounds.decode import SoundFault, SoundReader, read_sounds
+from mt.data.sounds.decode import SoundReader
 from mt.data.sounds.settings import SoundSettings
 from mt.data.store import Store
 from mt.data.text_store import TextStore, write_text_store
@@ -72,7 +73,7 @@ def test_a_bad_file_is_one_line_with_the_file_and_the_line(tmp_path, name):
     make, message = BAD[name]
     make(tmp_path / "bad.wav")
     with pytest.raises(ValueError, match=message) as raised:
-        read_sounds(SoundReader(SoundSettings()), ["", str(tmp_path / "bad.wav")], "sounds.txt", first=3)
+        read_named(SoundReader(SoundSettings()), ["", str(tmp_path / "bad.wav")], "sounds.txt", first=3)
     assert str(raised.value).startswith("sounds.txt, line 5: ") and "\n" not in str(raised.value)
 
 
@@ -82,7 +83,7 @@ def test_a_name_that_leads_out_of_the_folder_is_refused(tmp_path):
     write(tmp_path / "in" / "a.wav", tone(8000))
     read = SoundReader(SoundSettings(folder=str(tmp_path / "in")))
     assert read("a.wav").samples.any()
-    with pytest.raises(SoundFault, match=r"inside of sounds\.folder"):
+    with pytest.raises(UnusableFile, match=r"inside of sounds\.folder"):
         read("../out.wav")
 
 

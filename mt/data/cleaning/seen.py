@@ -9,8 +9,9 @@ import numpy as np
 
 from mt.data.block import Block
 from mt.data.cleaning.settings import CleaningSettings
-from mt.data.images.decode import PictureFault, PictureReader
-from mt.data.sounds.decode import SoundFault, SoundReader
+from mt.data.images.decode import PictureReader
+from mt.data.named_file import UnusableFile
+from mt.data.sounds.decode import SoundReader
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Seen:
             try:
                 decoded = decode(name)
                 seen.boxes[place] = decoded.boxes(seen.boxes[place])
-            except PictureFault as error:
+            except UnusableFile as error:
                 reasons[place] = error.fault.reason
             except ValueError:
                 reasons[place] = "malformed boxes"
@@ -44,7 +45,7 @@ class Seen:
                 continue
             try:
                 heard = decode_sound(name)
-            except SoundFault as error:
+            except UnusableFile as error:
                 reasons[place] = error.fault.reason
             else:
                 seen.sound_digests[place] = heard.digest

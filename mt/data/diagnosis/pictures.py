@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from mt.data.diagnosis.section import Section, share, table
 from mt.data.images.boxes import read_boxes
-from mt.data.images.decode import PictureFault, PictureReader
+from mt.data.images.decode import PictureReader
 from mt.data.images.settings import ImageSettings
+from mt.data.named_file import UnusableFile
 from mt.data.pair import Pair
 
 LOOKED_AT = 500  # pictures of a split that are decoded for their sizes
@@ -48,7 +49,7 @@ def _sizes(names: Sequence[str], settings: ImageSettings) -> tuple[Counter[tuple
     for name in names[:: max(1, len(names) // LOOKED_AT)]:
         try:
             fit = read(name).fit
-        except PictureFault as error:
+        except UnusableFile as error:
             faults[error.fault.reason] += 1
         else:
             sizes[fit.width, fit.height] += 1

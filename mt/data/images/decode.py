@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections import OrderedDict
-from collections.abc import Iterable
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +14,7 @@ from mt.data.images.fitted import Fit
 from mt.data.images.picture import Picture
 from mt.data.images.settings import ImageSettings
 from mt.data.images.store import digest_of
-from mt.data.pair import Fault
+from mt.data.named_file import UnusableFile, check_file, path_of
 from mt.data.scenes.scene import MARK, Scene
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")  # Pillow reads more, of which some run other programs
@@ -44,14 +42,6 @@ class Decoded(NamedTuple):
         return fitted_boxes(line, self.fit.box)
 
 
-class PictureFault(ValueError):
-    """Why a picture cannot be used; `fault` has the kind that a ledger counts."""
-
-    def __init__(self, reason: str, message: str):
-        super().__init__(message)
-        self.fault = Fault(reason, message)
-
-
 class PictureReader:
     """Reads the pictures that a corpus names, by the settings; the last ones are kept."""
 
@@ -60,7 +50,7 @@ class PictureReader:
         self._held: OrderedDict[str, Decoded] = OrderedDict()
 
     def __call__(self, name: str) -> Decoded:
-        """The picture of this name: a file, or the text of a drawn scene. Raises PictureFault."""
+        """The picture of this name: a file, or the text of a drawn scene. Raises UnusableFile."""
         held = self._held.get(name)
         if held is not None:
             self._held.move_to_end(name)
@@ -78,69 +68,36 @@ class PictureReader:
         try:
             return Image.fromarray(Scene.of(text).picture())
         except ValueError as error:
-            raise PictureFault("picture: not a scene", str(error)) from None
+            raise UnusableFile("picture: not a scene", str(error)) from None
 
     def _file(self, name: str) -> Image.Image:
-        path = self._path(name)
+        path = path_of(name, self.settings.folder, kind="picture")
         try:
-            if not path.is_file():
-                reason = "not a file" if path.exists() else "file not found"
-                raise PictureFault(f"picture: {reason}", f"{path}: {reason}")
-            if path.stat().st_size > MOST_BYTES:
-                raise PictureFault("picture: too large", f"{path}: a picture must have at most {MOST_BYTES} bytes")
+            check_file(path, kind="picture", most_bytes=MOST_BYTES)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of damaged metadata; what matters is an error
                 with Image.open(path, formats=FORMATS) as image:
                     if image.width * image.height > MOST_PIXELS:
                         size = f"{image.width} x {image.height}"
                         message = f"{path}: a picture must have at most {MOST_PIXELS} pixels, not {size}"
-                        raise PictureFault("picture: too many pixels", message)
+                        raise UnusableFile("picture: too many pixels", message)
                     image.load()  # of an animation the first frame
                     return _in_rgb(ImageOps.exif_transpose(image))
-        except PictureFault:
+        except UnusableFile:
             raise
         except Image.DecompressionBombError:
             message = f"{path}: a picture must have at most {MOST_PIXELS} pixels"
-            raise PictureFault("picture: too many pixels", message) from None
+            raise UnusableFile("picture: too many pixels", message) from None
         except Image.UnidentifiedImageError:
             message = f"{path}: must be a picture in one of the formats {', '.join(FORMATS)}"
-            raise PictureFault("picture: no picture", message) from None
+            raise UnusableFile("picture: no picture", message) from None
         except MemoryError:
             raise
         except Exception as error:  # Pillow raises many kinds on damaged files: SyntaxError, struct.error, KeyError …
             said = " ".join(str(error).split())[:120]
-            raise PictureFault(
+            raise UnusableFile(
                 "picture: damaged", f"{path}: cannot be decoded ({said or type(error).__name__})"
             ) from None
-
-    def _path(self, name: str) -> Path:
-        folder = self.settings.folder
-        if not name.strip():
-            raise PictureFault("picture: no name", "a picture has no name")
-        if "\0" in name:
-            raise PictureFault("picture: no name", "a picture's name holds a zero byte")
-        if folder is None:
-            return Path(name)
-        root = Path(folder).resolve()
-        path = (root / name).resolve()  # links are followed before the check
-        if not path.is_relative_to(root):
-            message = f"{name[:80]}: a picture must be inside of images.folder ({folder})"
-            raise PictureFault("picture: outside of the folder", message)
-        return path
-
-
-def read_pictures(read: PictureReader, names: Iterable[str], where: str, first: int = 0) -> list[Picture | None]:
-    """The pictures of these names, None for a blank one; `first` lines of the file `where` went before them.
-
-    Raises ValueError, naming file and line, for a picture that cannot be read.
-    """
-    pictures: list[Picture | None] = []
-    for number, name in enumerate(names, start=first + 1):
-        try:
-            pictures.append(read(name).pixels if name.strip() else None)
-        except PictureFault as error:
-            raise ValueError(f"{where}, line {number}: {error}") from None
-    return pictures
 
 
 def _in_rgb(image: Image.Image) -> Image.Image:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import wave
 from collections import OrderedDict
-from collections.abc import Iterable
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from mt.data.images.store import digest_of
-from mt.data.pair import Fault
+from mt.data.named_file import UnusableFile, check_file, path_of
 from mt.data.scenes.motif import RATE
 from mt.data.scenes.motif import sound as sound_of
 from mt.data.scenes.scene import MARK, Scene
@@ -35,14 +33,6 @@ class Heard(NamedTuple):
         return self.samples
 
 
-class SoundFault(ValueError):
-    """Why a sound cannot be used; `fault` has the kind that a ledger counts."""
-
-    def __init__(self, reason: str, message: str):
-        super().__init__(message)
-        self.fault = Fault(reason, message)
-
-
 class SoundReader:
     """Reads the sounds that a corpus names, by the settings; the last ones are kept."""
 
@@ -51,7 +41,7 @@ class SoundReader:
         self._held: OrderedDict[str, Heard] = OrderedDict()
 
     def __call__(self, name: str) -> Heard:
-        """The sound of this name: a wav file, or the text of a drawn scene. Raises SoundFault."""
+        """The sound of this name: a wav file, or the text of a drawn scene. Raises UnusableFile."""
         held = self._held.get(name)
         if held is None:
             samples, rate = self._scene(name) if name.startswith(MARK) else self._file(name)
@@ -66,7 +56,7 @@ class SoundReader:
         if len(samples_L) > round(self.settings.seconds * rate):
             said = f"{len(samples_L) / rate:.2f} s"
             message = f"{name[:80]}: a sound must have at most {self.settings.seconds:g} s (sounds.seconds), not {said}"
-            raise SoundFault("sound: too long", message)
+            raise UnusableFile("sound: too long", message)
         if rate != self.settings.rate:
             factor = rate // self.settings.rate
             if factor > 1:  # what is higher than the new rate can hold would come back as another tone
@@ -82,56 +72,25 @@ class SoundReader:
         try:
             return sound_of(Scene.of(text)), RATE
         except ValueError as error:
-            raise SoundFault("sound: not a scene", str(error)) from None
+            raise UnusableFile("sound: not a scene", str(error)) from None
 
     def _file(self, name: str) -> tuple[np.ndarray, int]:
-        path = self._path(name)
-        if not path.is_file():
-            reason = "not a file" if path.exists() else "file not found"
-            raise SoundFault(f"sound: {reason}", f"{path}: {reason}")
-        if path.stat().st_size > MOST_BYTES:
-            raise SoundFault("sound: too large", f"{path}: a sound must have at most {MOST_BYTES} bytes")
+        path = path_of(name, self.settings.folder, kind="sound")
+        check_file(path, kind="sound", most_bytes=MOST_BYTES)
         try:
             with wave.open(str(path), "rb") as file:
                 channels, width, rate, count = file.getparams()[:4]
                 raw = file.readframes(count)
         except (wave.Error, EOFError, OSError, RuntimeError) as error:
             said = " ".join(str(error).split())[:120] or "it ends too early"
-            raise SoundFault("sound: no wav file", f"{path}: must be a wav file of whole numbers ({said})") from None
+            raise UnusableFile("sound: no wav file", f"{path}: must be a wav file of whole numbers ({said})") from None
         if width not in WIDTHS or not 1 <= channels <= 64 or not 1 <= rate <= 1_000_000:
             message = f"{path}: {channels} channels of {8 * width} bits at {rate} Hz cannot be read"
-            raise SoundFault("sound: unknown form", message)
+            raise UnusableFile("sound: unknown form", message)
         whole = len(raw) - len(raw) % (width * channels)
         if not whole:
-            raise SoundFault("sound: empty", f"{path}: a sound must have a sample")
+            raise UnusableFile("sound: empty", f"{path}: a sound must have a sample")
         return _samples(raw[:whole], width).reshape(-1, channels).mean(axis=1), rate
-
-    def _path(self, name: str) -> Path:
-        folder = self.settings.folder
-        if not name.strip() or "\0" in name:
-            raise SoundFault("sound: no name", "a sound has no name, or one with a zero byte")
-        if folder is None:
-            return Path(name)
-        root = Path(folder).resolve()
-        path = (root / name).resolve()  # links are followed before the check
-        if not path.is_relative_to(root):
-            message = f"{name[:80]}: a sound must be inside of sounds.folder ({folder})"
-            raise SoundFault("sound: outside of the folder", message)
-        return path
-
-
-def read_sounds(read: SoundReader, names: Iterable[str], where: str, first: int = 0) -> list[Wave | None]:
-    """The sounds of these names, None for a blank one; `first` lines of the file `where` went before them.
-
-    Raises ValueError, naming file and line, for a sound that cannot be read.
-    """
-    sounds: list[Wave | None] = []
-    for number, name in enumerate(names, start=first + 1):
-        try:
-            sounds.append(read(name).samples if name.strip() else None)
-        except SoundFault as error:
-            raise ValueError(f"{where}, line {number}: {error}") from None
-    return sounds
 
 
 def _samples(raw: bytes, width: int) -> np.ndarray:

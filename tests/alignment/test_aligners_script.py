@@ -1,5 +1,6 @@
 """`scripts/aligners.py` with aligners of others: stand-ins that read their flags and files and write their format."""
 
+import shlex
 import sys
 
 import pytest
@@ -41,8 +42,10 @@ ROW = aligners.Row(
 @pytest.fixture
 def stand_in(tmp_path):
     def made(text):
-        path = tmp_path / "aligner"
-        path.write_text(f"#!{sys.executable}\n{text}")
+        path, program = tmp_path / "aligner", tmp_path / "aligner.py"
+        program.write_text(text)
+        # by a shell: a path with a blank cannot stand after #!
+        path.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {shlex.quote(str(program))} "$@"\n')
         path.chmod(0o755)
         return str(path)
 

@@ -43,7 +43,7 @@ serve: $(INSTALLED)  ## translate over HTTP with the demo's model (trained first
 # takes 8 s longer
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(RUN) -m pytest -n auto --dist loadfile
 
-test-fast: $(INSTALLED)  ## the tests that need no training, no process and no browser, and take no second
+test-fast: $(INSTALLED)  ## the tests that need no training, no process, no export and no browser
 	@$(PYTEST) -m "not slow" $(ARGS)
 
 test: $(INSTALLED) lint browser  ## lint, then run the tests (ARGS='-k beam' chooses some); as root on Debian it first installs Chromium

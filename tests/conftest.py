@@ -24,7 +24,7 @@ from tests.slow import is_slow
 gc.disable()  # while tests are collected; on again in pytest_collection_finish
 # no test bounds time: an example takes longer when the machine is busy
 hypothesis.settings.register_profile("all", deadline=None, max_examples=50)
-hypothesis.settings.register_profile("fast", deadline=None, max_examples=25)
+hypothesis.settings.register_profile("fast", deadline=None, max_examples=10)
 hypothesis.settings.load_profile("all")
 give_clean_signals()
 
@@ -39,7 +39,7 @@ def reversed_pairs(count, seed):
 
 
 def pytest_configure(config):
-    """Fast tests try half of the generated examples; before the test files are read, which may multiply them."""
+    """Fast tests try a fifth of the generated examples; before the test files are read, which may multiply them."""
     if config.option.markexpr == "not slow":
         hypothesis.settings.load_profile("fast")
     if getattr(config.option, "numprocesses", None):  # this process only distributes tests: it needs no torch

@@ -1,4 +1,5 @@
-"""Which tests are slow: those that start a process, train a model or drive a browser, themselves or in a fixture."""
+"""Which tests are slow: those that start a process or a server, train a model, write an export for an engine or drive
+a browser, themselves or in a fixture."""
 
 from __future__ import annotations
 
@@ -18,14 +19,19 @@ TAKES_LONG = {
     ("mt.doctor", "main"),
     ("mt.training.trainer", "Trainer"),
     ("mt.training.trial", "run_trial"),
+    ("mt.training.updater", "Updater"),
     ("mt.comparison.costs", "measure_alone"),
     ("mt.data.workers", "map_in_order"),
     ("mt.data.workers", "Workers"),
     ("mt.inference.spread", "in_order"),
+    ("mt.alignment.statistical_aligner", "StatisticalAligner"),
+    ("mt.evaluation.systems", "ask"),
     ("tests.alignment.known", "train"),
     ("tests.browser", "chromium"),
+    ("tests.interchange.conftest", "written"),
+    ("tests.interchange.test_onnx", "assert_equal"),
 }
-FIXTURES = {"trained_run", "model_of"}  # these import what they need when they run
+FIXTURES = {"trained_run", "model_of", "with_server", "hub"}  # these import what they need when they run
 
 _quick: set[FunctionType] = set()  # functions that reach nothing of the above
 

@@ -34,6 +34,7 @@ def captions(seeing_run, capsys):
     return call
 
 
+@pytest.mark.slow  # beams over many pictures
 def test_a_line_for_each_picture_whatever_else_is_captioned(captions, pictures):
     together = captions(*pictures, "--language", "de")
     assert len(together) == 3

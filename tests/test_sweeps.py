@@ -165,12 +165,14 @@ def test_a_machine_without_slurm_is_reported_so(train):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.slow  # the launcher waits for a result that a file system may still hold back
 @needs_launcher
 def test_a_job_that_left_no_result_is_reported_with_its_last_words(train, tmp_path):
     script = (tmp_path / "train.py").read_text()
     dies = "print('out of memory', file=__import__('sys').stderr, flush=True); os._exit(9)"
-    (tmp_path / "train.py").write_text(script.replace("def main(settings):\n", f"def main(settings):\n    {dies}\n"))
+    # the launcher waits for a result that a file system may still hold back: here not for 15 seconds
+    hurries = "import submitit.core.core; submitit.core.core.Job._results_timeout_s = 1\n"
+    body = script.replace("def main(settings):\n", f"def main(settings):\n    {dies}\n")
+    (tmp_path / "train.py").write_text(hurries + body)
     done, _ = train("-m", "hydra/launcher=submitit_local")
     assert done.returncode == 2
     (line,) = error_lines(done)

@@ -59,7 +59,7 @@ def first_word_last(words: list[str]) -> list[int]:
 
 
 COPY = Task("copy", {word: word for word in NUMBERS}, lambda words: list(range(len(words))))
-REVERSE = Task("reverse", {word: word for word in NUMBERS}, lambda words: list(range(len(words)))[::-1])
+REVERSE = Task("reverse", {word: word for word in NUMBERS}, lambda words: list(range(len(words)))[::-1], steps=600)
 DICTIONARY = Task("dictionary", NOUNS | COMPOUNDS | ADJECTIVES, first_word_last, vocab_size=84, steps=700)
 
 

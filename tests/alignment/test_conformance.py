@@ -218,10 +218,12 @@ def test_the_other_shift_is_one_piece_off(known):
     if known.task is DICTIONARY:  # some of whose words have several pieces
         return
     step = 1 if known.aligner.choice.shift == 0 else -1
+    stray, seen = 0, 0
     for found, links, target in zip(known.links_of(wrong), known.links, known.targets, strict=True):
         beside = {(source, number - step) for source, number in links}
         within = {(source, number) for source, number in found if 0 <= number + step < len(target.split())}
-        assert len(within - beside) <= 1  # here and there the model is wrong itself
+        stray, seen = stray + len(within - beside), seen + len(within)
+    assert stray <= 2 * BOUND * seen  # here and there the model is wrong itself
 
 
 def test_special_pieces_are_never_a_row_or_a_column(known):

@@ -92,6 +92,7 @@ def test_long_sentences_are_labelled_on_both_sides(tmp_path):
     assert texts(path).count("x") == 5
 
 
+@pytest.mark.slow  # a very large picture
 def test_a_very_long_sentence_stays_within_what_viewers_open(tmp_path):
     one = Alignment(["a"] * 300, ["x"], np.full((1, 300), 1 / 300), 0, (0,), 1, 0.0)
     assert max(image.imread(save_heatmap(one, tmp_path / "one", formats=["png"])[0]).shape) <= 12_000

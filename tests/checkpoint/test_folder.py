@@ -134,6 +134,7 @@ PARTS = [
 ]
 
 
+@pytest.mark.slow  # a model for each settings file
 @pytest.mark.parametrize("slot, file", PARTS)
 def test_every_part_that_settings_name_comes_back(parts, tmp_path, slot, file):
     node = composed_settings(TOY)["model"]

@@ -22,6 +22,7 @@ def held_out_splits():
     return {split: list(Bundled(split, 120, seed=5).derivations()) for split in HELD_OUT_SPLITS}
 
 
+@pytest.mark.slow  # all of the corpus
 def test_train_has_30000_pairs_by_default_and_the_others_500():
     assert DEFAULT_SIZES == {"train": 30_000, "valid": 500, "test": 500, "test_compositional": 500}
     assert len(list(Bundled("valid"))) == 500
@@ -95,6 +96,7 @@ def test_english_determines_german(train, held_out_splits):
             assert german.setdefault(normalized(pair.source), normalized(pair.target)) == normalized(pair.target)
 
 
+@pytest.mark.slow  # all of the corpus
 def test_every_construction_occurs_in_train_and_there_are_more_than_forty(train):
     assert {name for _, name, _ in train} == set(CONSTRUCTIONS)
     assert len(CONSTRUCTIONS) > 40
@@ -104,6 +106,7 @@ def test_train_has_more_than_450_lemmas(train):
     assert len({lemma for _, _, lemmas in train for lemma in lemmas}) > 450
 
 
+@pytest.mark.slow  # all of the corpus
 def test_held_out_combinations_stand_in_test_compositional_only(train, held_out_splits):
     words, constructions, combinations = set(), set(), set()
     for _, name, lemmas in train:

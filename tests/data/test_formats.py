@@ -67,6 +67,7 @@ def po(folder, part, pairs):
 FORMATS = (text, tsv, jsonl, parquet, tmx, xliff, po)
 
 
+@pytest.mark.slow  # files of each format, packed and plain
 @pytest.mark.parametrize("write", FORMATS, ids=lambda write: write.__name__)
 @pytest.mark.parametrize("pack", [None, (".zst", zstd.compress), (".xz", lzma.compress)], ids=["plain", "zst", "xz"])
 def test_every_format_gives_the_pairs_that_were_written(tmp_path, monkeypatch, composed, write, pack):

@@ -99,6 +99,7 @@ def test_everything_training_needs_is_there(data):
     assert lines == [pair.target for pair in data.tests["test"]]
 
 
+@pytest.mark.slow  # trains tokenizers
 @pytest.mark.parametrize(
     "change, rebuilt",
     [
@@ -144,6 +145,7 @@ def test_a_changed_file_is_noticed(data, tmp_path, stages_run):
     assert stages_run == ["clean", "train", "encode"]
 
 
+@pytest.mark.slow  # trains tokenizers
 @pytest.mark.parametrize("stage, rebuilt", [("_clean", 3), ("_train_tokenizers", 2), ("_encode", 1)])
 def test_an_interrupted_stage_is_run_again(data, monkeypatch, stages_run, stage, rebuilt):
     prepare(data, TOKENIZER)

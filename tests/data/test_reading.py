@@ -303,6 +303,7 @@ def test_places_after_a_line_that_is_too_long_are_right(tmp_path):
     assert last.fault.message == f"{path}: not UTF-8 at line 3, byte {2 * len(long) + 5} (0xf6)"
 
 
+@pytest.mark.slow  # unpacks a hundred megabytes
 def test_memory_is_bounded_whatever_a_line_unpacks_to(tmp_path):
     path = tmp_path / "text.en"
     path.write_bytes(gzip.compress(b"one\n" + b"x" * 100_000_000 + b"\ntwo\n", 1))

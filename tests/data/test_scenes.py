@@ -62,6 +62,7 @@ def test_boxes_lie_in_the_picture_and_show_the_colour_that_the_word_says():
             }
 
 
+@pytest.mark.slow  # thousands of scenes
 def test_splits_share_no_scene_and_training_never_has_a_held_out_combination():
     graphs = {split: {Scene.of(p.image).graph for p in some(split, 150)} for split in ("train", "valid", "test")}
     assert not graphs["train"] & graphs["valid"] and not graphs["train"] & graphs["test"]
@@ -72,6 +73,7 @@ def test_splits_share_no_scene_and_training_never_has_a_held_out_combination():
     assert 0 < len(held_out) < len(KINDS) / 2
 
 
+@pytest.mark.slow  # thousands of scenes
 @pytest.mark.parametrize(("source", "target"), [("en", "de"), ("de", "en")])
 def test_an_ambiguous_sentence_comes_twice_with_two_pictures_and_two_translations(source, target):
     pairs = list(Scenes("test_ambiguous", 30, source=source, target=target))

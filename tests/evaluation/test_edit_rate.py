@@ -79,6 +79,7 @@ def test_the_numbers_that_are_held_grow_with_the_line_alone(ter, monkeypatch):
     assert [costs(n * 1000) for n in (1, 2, 4)] == [n * 1000**2 for n in (1, 2, 4)]
 
 
+@pytest.mark.slow  # long lines
 def test_the_command_says_so(tmp_path, capsys, caplog):
     for name, seed in (("hypotheses", 1), ("reference.en", 2)):
         (tmp_path / name).write_text(f"{line(32_000, seed)}\nw1 w2\n", "utf-8")

@@ -127,6 +127,7 @@ def test_bleu_of_tokenised_outputs_is_what_multi_bleu_gives(name, published):
     assert round(scores.bleu, 2) == published
 
 
+@pytest.mark.slow  # whole test sets
 def test_systems_come_in_the_order_that_people_and_comet_found():
     reference = lines("wmt21-outputs-de-en/ref-A.en")
     systems = {

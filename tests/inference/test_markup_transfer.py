@@ -194,6 +194,7 @@ def read_and_restore(line):
     restore(marked, marked.text, [(word, word) for word in range(num_words(marked.text))])
 
 
+@pytest.mark.slow  # thousands of marks
 @pytest.mark.parametrize("piece", ["x<br>", "x<b>y</b> ", "<b>x ", "<br>", "x{a} ", "x<b>", "{{#a}}x{{/a}} ", "%s "])
 @pytest.mark.parametrize("limit", [markup_transfer.MAX_CELLS, 0], ids=["by-links", "in-order"])
 def test_marks_take_steps_in_line_with_their_number(piece, limit, monkeypatch):

@@ -48,6 +48,7 @@ def test_a_packed_model_equals_the_plain_one(shape, kind, tie):
         assert (found.float() - expected).abs().max() <= tolerance * expected.abs().max()
 
 
+@pytest.mark.slow  # a model for each variant and slot
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_packed_model_equals_the_plain_one_with_every_variant_in_all_its_slots(variant):
     factory = VARIANTS[variant]

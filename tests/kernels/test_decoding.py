@@ -123,6 +123,7 @@ def test_every_kind_of_model_gives_the_hypotheses_of_torch(name):
         assert_same(found, by_torch(model, search))
 
 
+@pytest.mark.slow  # compiles
 @pytest.mark.parametrize("at_level", LEVELS_HERE, ids=lambda level: level.name, indirect=True)
 def test_every_instruction_set_gives_the_hypotheses_of_torch(at_level):
     model, sizes = made(**MODELS["odd sizes"])

@@ -34,6 +34,7 @@ def settings(request):
     return FUSIONS[request.param]
 
 
+@pytest.mark.slow  # trains
 def test_one_batch_is_four_parts_is_two_ranks(settings):
     objective = LabelSmoothedCrossEntropy(smoothing=0.1)
     whole = gradients_of(make(**settings), objective, [BATCH], BATCH.num_tokens)

@@ -92,6 +92,7 @@ def gradients_of(model, objective, parts, num_tokens):
     return total
 
 
+@pytest.mark.slow  # trains
 @pytest.mark.parametrize("guided", [False, True], ids=["plain", "guided by boxes"])
 def test_one_batch_is_four_parts_is_two_ranks(guided):
     batch = batch_of(PICTURED, LENGTHS, guided=guided)

@@ -169,6 +169,7 @@ class Killed(Exception):
     """Ends a translation as a kill does."""
 
 
+@pytest.mark.slow  # all 2,000, twice
 def test_a_file_of_2000_strings_shows_progress_and_resumes_where_it_was_killed(tmp_path, caplog):
     header = PO.split("\n\n")[0]
     entries = [f'msgid "string number {n}"\nmsgstr ""\n' for n in range(2000)]

@@ -3,6 +3,7 @@
 import argparse
 import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from mt.interchange.table import ENGINES
@@ -14,6 +15,7 @@ from mt.search.utilities import UTILITIES
 NEEDS_OWN_ENGINE = {  # flags that an export cannot fulfil
     "--precision": "the export has its own numbers",
     "--document": "an export translates lines alone",
+    "--rerank": "its weights belong to a checkpoint",
     **dict.fromkeys(("--confidence", "--abstain"), "an export tells no probabilities of pieces"),
     **dict.fromkeys(("--alignment", "--coverage", "--markup", "--format"), "attention is read in our own engine"),
 }
@@ -181,6 +183,19 @@ def add_sampling(flags: Flags, group: Group) -> None:
     for flag in ("--temperature", "--top-k", "--top-p", "--epsilon", "--seed"):
         flags.refuse_idle(flag, "without --sample or --mbr", lambda given: not given.sample and given.mbr is None)
     flags.refuse_idle("--utility", "without --mbr", lambda given: given.mbr is None)
+
+
+def add_rerank(flags: Flags, group: Group) -> None:
+    """Adds `--rerank` and `--rerank-tag`."""
+    group.add_argument(
+        "--rerank",
+        metavar="FOLDER",
+        type=Path,
+        help="of many translations take the one that this checkpoint of the other direction finds likely, too, by the "
+        "weights that mt.rerank found; the score is the weighted sum of log-probabilities and length",
+    )
+    add_tag(group, "--rerank-tag", "each translation, which --rerank reads")
+    flags.refuse_idle("--rerank-tag", "without --rerank", lambda given: not given.rerank)
 
 
 def check_sampling(args: argparse.Namespace) -> None:

@@ -46,6 +46,9 @@ def main(argv: list[str] | None = None) -> int:
         if args.document and getattr(args, name):
             raise ValueError(f"--document and --{name}: give one of them, not both; blank lines would mean two things")
     check_sampling(args)
+    for name in ("sample", "mbr", "images", "sounds"):
+        if args.rerank and getattr(args, name):
+            raise ValueError(f"--rerank and --{name}: give one of them, not both")
     for sentence in filter(os.path.isfile, args.sentences):
         log.warning("%s is a file, translated as a sentence; --input translates its lines", sentence)
     if args.abstain is not None and args.n_best > 1:
@@ -130,7 +133,8 @@ def _made_by(args: argparse.Namespace, job: Job, *more: object) -> str:
     from mt.inference.translate_lines import fingerprint
 
     folders = job.checkpoints if args.engine else map(find_step, job.checkpoints)
-    of_model = [file for folder in folders for file in sorted(folder.iterdir())]
+    others = [find_step(args.rerank)] if args.rerank else []
+    of_model = [file for folder in [*folders, *others] for file in sorted(folder.iterdir())]
     files = [path for path in (args.input, args.trees, args.images, args.sounds, args.terms) if path]
     return fingerprint(job.options, [*files, *of_model], args.document, *more)
 

@@ -15,6 +15,7 @@ from mt.flags import (
     add_max_pieces,
     add_n_best,
     add_precision,
+    add_rerank,
     add_sampling,
     add_shortlist,
     add_tag,
@@ -38,6 +39,7 @@ def parser() -> Flags:
     _add_demands(flags.add_argument_group("what a translation must have"))
     add_beam(searching := flags.add_argument_group("how translations are found"))
     add_sampling(flags, searching)
+    add_rerank(flags, searching)
     _add_columns(flags.add_argument_group("what is written"))
     _add_files(flags.add_argument_group("files of other formats"))
     _add_running(running := flags.add_argument_group("device, speed and memory"))

@@ -6,6 +6,7 @@ import os
 import random
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import mt  # noqa: F401 (before torch is loaded: sets how its threads wait)
@@ -85,6 +86,20 @@ def made_once(tmp_path_factory, name: str, make: Callable[[Path], object]) -> Pa
             folder.mkdir()
             make(folder)
             made.touch()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def model_of(tmp_path_factory):
+    """task -> the step folder of a model that has learned it, for which nothing was chosen yet; it must stay so."""
+
+    from tests.alignment.known import train  # and torch
+
+    @cache
+    def folder(task):
+        learned = made_once(tmp_path_factory, task.name, lambda folder: train(task, folder / "step_000001"))
+        return learned / "step_000001"
+
     return folder
 
 

@@ -16,7 +16,7 @@ from tests.children import run as run_fork
 
 ROOT = Path(__file__).resolve().parents[1]
 TOOLS = ["translate", "evaluate", "align", "score", "shortlist", "export", "serve", "back_translate", "distill"]
-TOOLS += ["prune", "quantize", "compare_models", "caption"]
+TOOLS += ["prune", "quantize", "compare_models", "caption", "rerank"]
 HYDRA_COMMANDS = ["train", "prepare", "doctor", "compare_attention"]
 TAKES_LONG_TO_IMPORT = {
     "torch",
@@ -90,6 +90,7 @@ def test_help_needs_no_heavy_import_and_no_particular_folder(command, tmp_path):
 WITH_ENGINE = {
     "--precision float32": ("with --engine: the export has its own numbers", ""),
     "--document": ("with --engine: an export translates lines alone", ""),
+    "--rerank m": ("with --engine: its weights belong to a checkpoint", ""),
     **dict.fromkeys(
         ("--confidence", "--abstain 0.5"), ("with --engine: an export tells no probabilities of pieces", "")
     ),
@@ -129,6 +130,7 @@ IDLE = {
     },
     ("translate", ""): {
         **SAMPLING,
+        "--rerank-tag <2en>": ("without --rerank", "--rerank m"),
         **{
             flag: ("without --format", "--format po")
             for flag in ("--replace all", "--no-review-mark", "--source-language en", "--target-language de")
@@ -141,6 +143,7 @@ IDLE = {
         **SAMPLING,
         **{flag: ("without --choose nearest", "--choose nearest") for flag in ("--reference r", "--n-best 4")},
     },
+    ("rerank", "--source s --target t"): {"--reverse-tag <2en>": ("without --reverse", "--reverse m")},
     ("score", ""): {"--json": ("with --contrast", "")},
     ("prune", "--source s --target t --output o"): {"--by gradient": ("without heads to remove", "--heads 0.4")},
     ("compare_models", "m --source s --target t --output o"): {"--gold-base 1": ("without --gold", "--gold g")},

@@ -58,7 +58,7 @@ MAY_STAND_IN_FUNCTIONS = {
 JOB, WITH_TORCH = (
     Path("mt/inference/job.py"),
     {
-        *("device", "inference.aligner", "inference.searching", "inference.translator"),
+        *("device", "inference.aligner", "inference.reranker", "inference.searching", "inference.translator"),
         *("data.images.decode", "data.sounds.decode"),  # load Pillow, which a line of text does not need
     },
 )

@@ -22,6 +22,7 @@ from mt.inference.options import Options
 from mt.inference.part import Part
 from mt.inference.records import Text, body, is_too_unsure, missed_terms, rows, together
 from mt.inference.request import NO_CONTEXT, Request
+from mt.inference.reranking import Reranking, digest
 from mt.inference.translation import Translation
 from mt.inference.window import Rows, Window
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from mt.data.sounds.decode import SoundReader
     from mt.data.sounds.sound import Wave
     from mt.inference.aligner import Aligner
+    from mt.inference.reranker import Reranker
     from mt.inference.translator import Translator
 
 # makes the models; the aligner, which reads attention, may be missing
@@ -50,7 +52,7 @@ class Job:
         self._search: Any = None  # of the options, as the translator takes it
 
     def __getstate__(self) -> dict[str, Any]:
-        kept = {name: value for name, value in vars(self).items() if not name.startswith("_read_")}
+        kept = {name: value for name, value in vars(self).items() if name not in ("_reranker", "_loaded", "_search")}
         return {**kept, "_loaded": None, "_search": None}
 
     def with_options(self, options: Options) -> Job:
@@ -75,7 +77,7 @@ class Job:
                 raise ValueError(
                     f"--abstain needs one checkpoint with {CALIBRATION}, which training writes, not {names}"
                 )
-            native = None if self._load else NativeTranslator.load(self.checkpoints, options)
+            native = None if self._load else NativeTranslator.load(self.checkpoints, self._searching)
             if native is not None:
                 native.tags.check(options.tag)
                 self._loaded, self._search = (native, None), native.search
@@ -99,7 +101,7 @@ class Job:
 
         options = self.options
         translator.tags.check(options.tag)
-        search = search_of(options, translator.search)
+        search = search_of(self._searching, translator.search)
         for name, verb in (("images", "sees"), ("sounds", "hears")):
             if getattr(options, name) and getattr(translator, name) is None:
                 named = " and ".join(map(str, self.checkpoints))
@@ -249,7 +251,43 @@ class Job:
             seed=options.seed,
             first_line=first_line,
         )
-        return list(found)
+        if self._reranking is None:
+            return list(found)
+        lines = [request.text for request in requests]
+        return list(self._reranker.ranked(list(found), lines, self._reranking, options.n_best))
+
+    @cached_property
+    def _reranking(self) -> Reranking | None:
+        """How candidates are ranked; None: as the search does."""
+        options = self.options
+        if options.rerank is None:
+            return None
+        found = Reranking.load(self.checkpoints[0])
+        if found.model != digest(options.rerank):
+            raise ValueError(
+                f"--rerank ({options.rerank}) must be the model that reranking was tuned with: run mt.rerank with it"
+            )
+        return found
+
+    @cached_property
+    def _reranker(self) -> Reranker:
+        from mt.inference.reranker import Reranker
+
+        options = self.options
+        return Reranker.load(
+            options.rerank,
+            self.checkpoints[0],
+            tag=options.rerank_tag,
+            device=options.device,
+            precision=options.precision,
+        )
+
+    @property
+    def _searching(self) -> Options:
+        """The options of the search, which finds as many candidates as are reranked."""
+        if self._reranking is None:
+            return self.options
+        return replace(self.options, n_best=max(self.options.n_best, self._reranking.candidates))
 
 
 def load_models(checkpoints: Sequence[Path], options: Options) -> tuple[Translator, Aligner | None]:

@@ -1,6 +1,4 @@
-"""Checkpoints that align: a fresh one, and models whose alignment is known, each trained when it is first asked for."""
-
-from functools import cache
+"""A fresh checkpoint to align with, and a stand-in for the aligner."""
 
 import pytest
 import torch
@@ -10,9 +8,7 @@ from mt.checkpoint.folder import write_checkpoint
 from mt.checkpoint.rebuild import build
 from mt.data.tokenizer import TokenizerSettings, train_tokenizers
 from mt.inference.aligner import Aligner
-from tests.alignment.known import Task, train
 from tests.alignment.known_aligner import KnownAligner
-from tests.conftest import made_once
 
 
 @pytest.fixture(scope="module")
@@ -45,18 +41,6 @@ def checkpoint(tmp_path_factory):
     card = ModelCard(model=node, source_language="xx", target_language="yy")
     weights = dict(model.named_parameters())
     write_checkpoint(folder, card=card, weights=weights, tokenizers=tokenizers, scores={})
-    return folder
-
-
-@pytest.fixture(scope="session")
-def model_of(tmp_path_factory):
-    """task -> the step folder of a model that has learned it, for which nothing was chosen yet; it must stay so."""
-
-    @cache
-    def folder(task: Task):
-        learned = made_once(tmp_path_factory, task.name, lambda folder: train(task, folder / "step_000001"))
-        return learned / "step_000001"
-
     return folder
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
@@ -29,8 +29,10 @@ def whole_and_cut(model: Seq2Seq, batch: Batch, rate: float) -> tuple[Tensor, Te
 
 
 @contextmanager
-def cut_tokens(model: Seq2Seq, batch: Batch, rate: float) -> Iterator[None]:
-    """Inside the block, every token of the batch is read as zeros with probability `rate`, on both sides.
+def cut_tokens(
+    model: Seq2Seq, batch: Batch, rate: float, sides: Sequence[str] = ("source", "target")
+) -> Iterator[None]:
+    """Inside the block, every token of the batch is read as zeros with probability `rate`, on these sides.
 
     Its position stays. Which tokens these are depends on the pairs' keys alone.
     """
@@ -42,8 +44,12 @@ def cut_tokens(model: Seq2Seq, batch: Batch, rate: float) -> Iterator[None]:
 
         return hook
 
-    sides = [model.source_embedding, model.target_embedding]
-    hooks = [side.tokens.register_forward_hook(cut(place)) for place, side in enumerate(sides) if side is not None]
+    embeddings = {"source": model.source_embedding, "target": model.target_embedding}
+    hooks = [
+        embedding.tokens.register_forward_hook(cut(stream))
+        for stream, (side, embedding) in enumerate(embeddings.items())
+        if side in sides and embedding is not None
+    ]
     try:
         yield
     finally:

@@ -11,6 +11,7 @@ from mt.objective.cut_off import CutOff
 from mt.objective.draws import uniform
 from mt.objective.simcut import SimCut
 from mt.objective.token_cuts import cut_tokens
+from mt.objective.word_drop import WordDrop
 from tests.training.runs import make_model
 
 RATE = 0.3
@@ -118,3 +119,16 @@ def test_settings_that_cannot_be_are_refused(objective, settings, message):
 
 def test_a_batch_on_another_device_keeps_its_keys(batch):
     assert torch.equal(batch.to("cpu").keys_B, batch.keys_B) and replace(batch).keys_B is batch.keys_B
+
+
+def test_word_drop_hides_target_words_from_the_decoder_alone_and_predicts_all_of_them(prepared, batch):
+    model = make_model(prepared, dropout=0.0).train()
+    loss = WordDrop(rate=RATE)(model, batch)
+    targets = batch.target_out_BT[batch.target_out_BT != model.pad]
+    with cut_tokens(model, batch, RATE, sides=("target",)):
+        log_probs = all_log_probs(model, batch)
+    torch.testing.assert_close(loss.sums["nats"], nn.functional.nll_loss(log_probs, targets, reduction="sum"))
+    whole = nn.functional.nll_loss(all_log_probs(model, batch), targets, reduction="sum")
+    assert (loss.sums["nats"] - whole).abs() > 1e-2 * whole
+    # validation sees every word
+    torch.testing.assert_close(WordDrop(rate=RATE)(model.eval(), batch).sums["nats"], whole)

@@ -31,6 +31,7 @@ OBJECTIVES = {
     "r_drop": {"divergence"},
     "simcut": {"divergence"},
     "cut_off": {"divergence"},
+    "word_drop": set(),
     "minimum_risk": {"risk"},
     "distillation": {"divergence"},
     "attention_distillation": {"attention_divergence"},

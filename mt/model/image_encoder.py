@@ -28,10 +28,10 @@ class ImageEncoder(SourceEncoder):
     """Reads `mt.data.several.Images`: `size` x `size` pixels become a grid of size / product(strides) on each side.
 
     Convolutions of 3 x 3 with `channels` and `strides`, each with ReLU (a residual step where channels and size stay)
-    and no batch normalization: a batch in parts, on several ranks or resumed then learns the same. The last channels
-    are projected to the model's width. `scales` says what becomes regions: 1 the grid itself, 2 the means of 2 x 2 of
-    its cells, and so on, all side by side. Then `num_layers` encoder layers with any attention (0: none). A picture
-    that several sources share is encoded once.
+    and no batch normalization: a batch in parts, on several ranks or resumed then learns the same. In their place may
+    stand a `backbone` (`mt.model.backbone`). The last channels are projected to the model's width. `scales` says what
+    becomes regions: 1 the grid itself, 2 the means of 2 x 2 of its cells, and so on, all side by side. Then
+    `num_layers` encoder layers with any attention (0: none). A picture that several sources share is encoded once.
 
     Raises ValueError for sizes that do not fit.
     """
@@ -41,17 +41,25 @@ class ImageEncoder(SourceEncoder):
         *,
         settings: LayerSettings,
         size: int,
-        channels: Sequence[int],
-        strides: Sequence[int],
+        channels: Sequence[int] = (),
+        strides: Sequence[int] = (),
+        backbone: Callable[[], nn.Module] | None = None,
         num_layers: int,
         self_attention: Callable[..., Mixer],
         scales: Sequence[int] = (1,),
         layer: Callable[..., nn.Module] = EncoderLayer,
     ):
         super().__init__()
-        if not channels or len(channels) != len(strides) or min(*channels, *strides) < 1:
+        self.backbone: Any = None
+        if backbone is not None:
+            if channels or strides:
+                raise ValueError(f"image.channels ({list(channels)}) and strides must be left out with a backbone")
+            self.backbone = backbone()
+            self.stride, width = self.backbone.stride, self.backbone.channels
+        elif not channels or len(channels) != len(strides) or min(*channels, *strides) < 1:
             raise ValueError(f"image.channels ({list(channels)}) and strides ({list(strides)}) must be as many, from 1")
-        self.stride = math.prod(strides)
+        else:
+            self.stride, width = math.prod(strides), channels[-1]
         if size % self.stride:
             raise ValueError(f"image.size ({size}) must be a multiple of the product of strides ({self.stride})")
         self.size, self.width = size, settings.dim
@@ -63,10 +71,10 @@ class ImageEncoder(SourceEncoder):
         self.grid = Grid(side, tuple(scales))
         if self.grid.num_regions > MOST_REGIONS:
             raise ValueError(f"image.size ({size}) makes {self.grid.num_regions} regions: at most {MOST_REGIONS}")
-        into = [3, *channels[:-1]]
+        into = [3, *channels[:-1]] if channels else []
         self.convolutions = nn.ModuleList(map(Convolution, into, channels, strides))
-        self.region_norm = nn.LayerNorm(channels[-1])
-        self.project = nn.Linear(channels[-1], settings.dim)
+        self.region_norm = nn.LayerNorm(width)
+        self.project = nn.Linear(width, settings.dim)
         # positions are added here: rotating by the number of a region would take the grid for a line
         flat = replace(settings, positions="sinusoidal") if settings.positions == "rotary" else settings
         self.layers = nn.ModuleList(layer(flat, self_attention) for _ in range(num_layers))
@@ -77,13 +85,7 @@ class ImageEncoder(SourceEncoder):
 
     def forward(self, source: Any, embed: Embed | None, *, recompute: bool = False) -> Memory:
         """The memory of pictures; the regions of one after the other in rows, each scale by itself."""
-        x_NHWC = source.pixels_NHWC.float()
-        # From the picture's own median colour, so that a plain ground is zero: then things stand out of it before
-        # anything is learned (after 5,300 pictures of one thing 25 % of the kinds were right, 4 % from a fixed grey).
-        ground_N11C = x_NHWC.flatten(1, 2).median(dim=1).values[:, None, None]
-        x_NCHW = ((x_NHWC - ground_N11C) / CONTRAST).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
-        for convolution in self.convolutions:
-            x_NCHW = checkpointed(convolution, x_NCHW) if recompute else convolution(x_NCHW)
+        x_NCHW = self._features(source.pixels_NHWC.float(), recompute)
         pooled = [nn.functional.avg_pool2d(x_NCHW, scale) if scale > 1 else x_NCHW for scale in self.grid.scales]
         x_NSC = torch.cat([one.flatten(2).transpose(1, 2) for one in pooled], dim=1)
         places_S2 = self.grid.places(x_NSC.device)
@@ -102,6 +104,18 @@ class ImageEncoder(SourceEncoder):
             mask_B11S = (numbers_B >= 0)[:, None, None, None].expand(-1, 1, 1, x_BSD.shape[1])
         facts = SourceFacts(places_BS2=places_BS2, sources_BS=torch.full_like(places_BS2[..., 0], IMAGE))
         return Memory.of("image", x_BSD, mask_B11S, facts, grid=self.grid)
+
+    def _features(self, x_NHWC: Tensor, recompute: bool) -> Tensor:
+        """features_NCHW of the cells of the grid."""
+        if self.backbone is not None:
+            return self.backbone(x_NHWC)
+        # From the picture's own median colour, so that a plain ground is zero: then things stand out of it before
+        # anything is learned (after 5,300 pictures of one thing 25 % of the kinds were right, 4 % from a fixed grey).
+        ground_N11C = x_NHWC.flatten(1, 2).median(dim=1).values[:, None, None]
+        x_NCHW = ((x_NHWC - ground_N11C) / CONTRAST).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+        for convolution in self.convolutions:
+            x_NCHW = checkpointed(convolution, x_NCHW) if recompute else convolution(x_NCHW)
+        return x_NCHW
 
     def _positions(self, places_S2: Tensor) -> Tensor:
         """positions_SD: sinusoids of the row in one half, of the column in the other; each scale has its own vector."""

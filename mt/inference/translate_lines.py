@@ -55,7 +55,7 @@ class LineTranslation:
 
 def fingerprint(options: Options, files: Iterable[Path], *more: Any) -> str:
     """A fingerprint of all that a translation depends on: options, the files it reads (the model's, too), `more`."""
-    plain = replace(options, terms=None, trees=None, images=None, sounds=None)  # files
+    plain = replace(options, terms=None, trees=None, images=None, sounds=None, rerank=None)  # files
     return fingerprint_of(list(map(file_stamp, files)), plain, *more)
 
 

@@ -82,7 +82,7 @@ def test_features_are_the_scores_of_both_directions(checkpoint):
             assert row == pytest.approx([one.log_prob, back.log_prob, len(one.parts[0].ids) + 1], abs=1e-4)
 
 
-def test_the_command_tunes_and_translate_ranks_by_it(checkpoint, files, capsys):
+def test_the_command_tunes_and_translate_ranks_by_it(checkpoint, files, capsys, tmp_path):
     assert main(["--checkpoint", str(checkpoint), "--reverse", str(checkpoint), *files, "--candidates=4"]) == 0
     out = capsys.readouterr().out
     assert "30 of 30 lines" in out and "weights: reverse model" in out
@@ -100,6 +100,11 @@ def test_the_command_tunes_and_translate_ranks_by_it(checkpoint, files, capsys):
         assert len(best) == 2 and {one["text"] for one in best} <= {one["text"] for one in all_of_them}
         assert best[0]["score"] >= best[1]["score"]
         assert best[0]["text"] != all_of_them[0]["text"]  # the likeliest source counts against it
+    # from file to file, which resumes where all that it depends on is the same
+    (tmp_path / "in").write_text("".join(f"{line}\n" for line in lines))
+    files = ["--input", str(tmp_path / "in"), "--output", str(tmp_path / "out")]
+    translate(["--checkpoint", str(checkpoint), "--device", "cpu", "--rerank", str(checkpoint), *files])
+    assert (tmp_path / "out").read_text().splitlines() == [best[0]["text"] for best in ranked]
 
 
 def test_what_cannot_be_is_refused_in_one_line(checkpoint, trained_run, tmp_path):

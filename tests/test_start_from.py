@@ -75,6 +75,16 @@ def test_it_has_the_weights_and_the_tokenizer_of_the_checkpoint(parent, other_co
         assert torch.equal(own[name], tensor), name
 
 
+def test_what_the_checkpoint_has_no_weights_for_starts_fresh_and_is_counted(parent, other_corpus, tmp_path, caplog):
+    caplog.set_level("INFO")
+    more = (f"start_from={parent}", "attention@model.decoder.cross_attention=gated")
+    own, old = kept_tensors(assembled(other_corpus, tmp_path, *more).model), kept_tensors(load_checkpoint(parent).model)
+    assert old.keys() < own.keys() and all(torch.equal(own[name], tensor) for name, tensor in old.items())
+    fresh = own.keys() - old.keys()
+    assert all("cross_attention" in name and ".mixer." in name for name in fresh)
+    assert f"{len(fresh)} weights that start_from ({parent}" in caplog.text and "lacks start fresh" in caplog.text
+
+
 def test_the_doctor_tries_it_as_well(parent, other_corpus, tmp_path, capsys):
     more = [f"start_from={parent}", "freeze=[encoder]", "tokenizer.vocab_size=5"]  # the last is not used
     assert said_by_doctor(other_corpus, tmp_path, more, capsys) == ""

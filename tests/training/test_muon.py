@@ -82,3 +82,10 @@ def test_a_run_in_two_parts_is_the_whole_run(prepared, tmp_path):
 def test_bad_settings_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         partial(muon, **settings)(nn.Linear(1, 1))
+
+
+def test_matrices_in_shards_are_refused(monkeypatch):
+    """A step takes the whole matrix. (Here every parameter counts as a shard.)"""
+    monkeypatch.setattr("mt.training.muon.DTensor", nn.Parameter)
+    with pytest.raises(ValueError, match=r"optimizer=muon needs whole matrices: trainer\.shard must be false"):
+        muon(nn.Linear(2, 3))

@@ -27,7 +27,7 @@ COMMANDS = (
         "evaluate",
         "export",
     ),
-    *("prepare", "prune", "quantize", "score", "serve", "shortlist", "train", "translate"),
+    *("prepare", "prune", "quantize", "retrieve", "score", "serve", "shortlist", "train", "translate"),
 )
 LOADED_LATER = ("hydra", "matplotlib.figure", "omegaconf", "sacrebleu", "sentencepiece", "torch", "torch._dynamo")
 

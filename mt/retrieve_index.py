@@ -1,6 +1,7 @@
 """Makes an index for `retrieve`: a vector of each picture, sound or text, with its name, in a folder.
 
---images and --sounds take a folder, in which all files with a usual ending are read, or a file with a name a line.
+--images and --sounds take a folder, in which all files with a usual ending are read, or a file with a name a line, as
+the model's corpora have them.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def main(argv: list[str]) -> int:
     from mt.inference.retriever import WORDS, Retriever, index_of
 
     [name] = given
-    kind, about = name.removesuffix("s"), {}
+    kind, about = name.removesuffix("s"), dict[str, str | None]()
     if name == "texts":
         names = list(read_lines(flags.texts))
     elif getattr(flags, name).is_dir():
@@ -66,6 +67,8 @@ def main(argv: list[str]) -> int:
         names = [line for line in read_lines(getattr(flags, name)) if line.strip()]
     checkpoint = flags.checkpoint or str(newest_run())
     retriever = Retriever.load(checkpoint, device=flags.device, precision=flags.precision)
+    if name != "texts" and "folder" not in about:
+        about["folder"] = retriever.folder(kind)
     if name == "texts":
         retriever.translator.tags.of_language(flags.language, retriever.translator.language)
         about["language"] = flags.language or retriever.translator.language

@@ -146,7 +146,8 @@ def write_set(tmp_path):
 def test_a_test_set_is_scored_in_both_directions_and_languages(call, tmp_path):
     flags = write_set(tmp_path)
     [line] = call("evaluate", *flags, "--candidates", "2", "--json")
-    scores = json.loads(line)
+    scores, changed = json.loads(line).values()
+    assert changed["de"]["likelihood"].keys() >= {"colour", "kind", "number"}
     assert scores.keys() == {"de", "en"} and scores["de"].keys() == {"text to image", "image to text"}
     ways = scores["en"]["text to image"]
     assert list(ways)[:2] == ["vectors", "vectors, then likelihood"] and "averaged cross-attention" in ways
@@ -154,6 +155,7 @@ def test_a_test_set_is_scored_in_both_directions_and_languages(call, tmp_path):
     # the first two of the vectors stay the first two
     assert ways["vectors, then likelihood"]["median_rank"] <= 4
     lines = call("evaluate", *flags, "--candidates", "0")
+    assert any("one attribute changed, judged by likelihood" in line for line in lines)
     assert lines[0] == "de: text to image, 4 texts, 4 pictures" and lines[1].split()[:3] == ["R@1", "R@5", "R@10"]
 
 

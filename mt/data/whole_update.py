@@ -46,6 +46,10 @@ class WholeUpdate:
         self._recorded.clear()
         self.is_complete = True
 
+    def rows(self, name: str) -> Rows:
+        """Those of all parts, without gradients."""
+        return self._all[name]
+
     def share(self, name: str, part: int, own: Rows, loss_of: LossOfRows) -> dict[str, Tensor]:
         """The values of this part's rows in the loss of all rows; "minimised" leads the gradient into `own`."""
         if name not in self._found:
@@ -92,6 +96,15 @@ def over_the_update(part: PartOfUpdate | None, name: str, own: Rows, loss_of: Lo
     elif part is not None:
         return part.whole.share(name, part.number, own, loss_of)
     return loss_of(own)
+
+
+def rows_of_update(part: PartOfUpdate | None, name: str, own: Rows) -> Rows:
+    """The rows of all parts of the update, without gradients; in the first pass these alone. As `over_the_update`."""
+    if part is not None and part.whole.is_complete:
+        return part.whole.rows(name)
+    if part is not None:
+        part.whole.record(name, part.number, own)
+    return {key: value.detach() for key, value in own.items()}
 
 
 def concatenated(tensors: Sequence[Tensor]) -> Tensor:

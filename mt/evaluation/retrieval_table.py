@@ -11,11 +11,11 @@ import numpy as np
 from mt.data.scenes.grammar import LANGUAGES, truths
 from mt.data.scenes.scene import MARK, Scene
 from mt.data.sources import language_of_tag
+from mt.evaluation.changed_scenes import Judge
 from mt.evaluation.retrieval import RANKS, retrieval_scores
 from mt.inference.retriever import WORDS, Retriever
 from mt.inference.similarities import SIMILARITIES
 
-LIKELY = "then likelihood"
 PLAIN = {"vectors": "vectors", "words": "words and regions"}  # what the model's own similarity is called in the table
 OTHERS = {"words": "word by word, largest", "attended words": "word by word, attended"}
 OTHERS |= {"averaged attention": "averaged cross-attention"}
@@ -30,6 +30,7 @@ class Gallery:
 
     tag: str | None
     texts: Sequence[str]
+    names: Sequence[str]  # of the pictures
     values: Sequence[np.ndarray]
     own: Sequence[int]
     true: Sequence[frozenset[int]]
@@ -57,7 +58,7 @@ class Gallery:
                 for text in truths(Scene.of(name), language) & said.keys():
                     said[text].add(number)
         texts = [text for text, _, _ in rows]
-        return cls(tag, texts, values, own, [frozenset(said[text]) for text in texts])
+        return cls(tag, texts, names, values, own, [frozenset(said[text]) for text in texts])
 
 
 def galleries(
@@ -73,7 +74,7 @@ def galleries(
 
 def evaluate(retriever: Retriever, gallery: Gallery, kind: str, *, candidates: int) -> dict[str, dict[str, Any]]:
     """Scores (`retrieval_scores`) by direction and way: of the model's own similarity, of that with the best
-    `candidates` ordered anew by likelihood, and of other similarities of the same points."""
+    `candidates` ordered anew, and of other similarities of the same points."""
     texts = list(dict.fromkeys(gallery.texts))
     numbers = {text: number for number, text in enumerate(texts)}
     lines = [numbers[text] for text in gallery.texts]
@@ -82,6 +83,7 @@ def evaluate(retriever: Retriever, gallery: Gallery, kind: str, *, candidates: i
     own_way = retriever.space.similarity
     found = {name: of(points_NTE, is_word_NT, points_MSE) for name, of in SIMILARITIES.items()}
     ways = {PLAIN[own_way]: found[own_way]} | {title: found[name] for name, title in OTHERS.items() if name != own_way}
+    judges = judges_of(retriever, gallery, kind)
     true_of: list[set[int]] = [set() for _ in gallery.values]
     own_of: dict[int, int] = {}
     for line, picture, true in zip(lines, gallery.own, gallery.true, strict=True):
@@ -96,8 +98,9 @@ def evaluate(retriever: Retriever, gallery: Gallery, kind: str, *, candidates: i
             scored = similarity_NM if is_from_text else similarity_NM.T
             rankings[title] = scored.argsort(dim=1, descending=True, stable=True).tolist()
             if title == PLAIN[own_way]:
-                likely = likelier(retriever, gallery, kind, texts, rankings[title], candidates, is_from_text)
-                rankings[f"{title}, {LIKELY}"] = likely
+                for name, judge in judges.items():
+                    anew = reordered(rankings[title], texts, candidates, judge, is_from_text=is_from_text)
+                    rankings[f"{title}, then {name}"] = anew
         if is_from_text:
             scores[direction] = {
                 title: retrieval_scores([ranked[line] for line in lines], gallery.own, gallery.true)
@@ -108,25 +111,35 @@ def evaluate(retriever: Retriever, gallery: Gallery, kind: str, *, candidates: i
     return scores
 
 
-def likelier(
-    retriever: Retriever,
-    gallery: Gallery,
-    kind: str,
-    texts: Sequence[str],
-    rankings: Sequence[Sequence[int]],
-    candidates: int,
-    is_from_text: bool,
+def judges_of(retriever: Retriever, gallery: Gallery, kind: str) -> dict[str, Judge]:
+    """What says whether texts are true of pictures of the gallery: the decoder's likelihood, and the layer that judges
+    where the model has one."""
+
+    def gains(pairs: Sequence[tuple[str, int]]) -> list[float]:
+        ids = retriever.ids([text for text, _ in pairs])
+        rows = [(one, gallery.tag, gallery.values[number]) for one, (_, number) in zip(ids, pairs, strict=True)]
+        return retriever.gains(kind, rows)
+
+    def judgements(pairs: Sequence[tuple[str, int]]) -> list[float]:
+        ids = retriever.ids([text for text, _ in pairs])
+        rows = [(one, gallery.values[number]) for one, (_, number) in zip(ids, pairs, strict=True)]
+        return retriever.judgements(kind, rows)
+
+    return {"likelihood": gains} | ({"judgement": judgements} if retriever.space.judge is not None else {})
+
+
+def reordered(
+    rankings: Sequence[Sequence[int]], texts: Sequence[str], candidates: int, judge: Judge, *, is_from_text: bool
 ) -> list[list[int]]:
-    """The rankings with the first `candidates` of each ordered by what the picture gains the text, in nats."""
-    ids = retriever.ids(texts)
+    """The rankings with the first `candidates` of each in the order of their judgements."""
     places = [(query, one) for query, ranked in enumerate(rankings) for one in ranked[:candidates]]
     pairs = [(query, one) if is_from_text else (one, query) for query, one in places]
-    gains = retriever.gains(kind, [(ids[text], gallery.tag, gallery.values[picture]) for text, picture in pairs])
-    gained = dict(zip(places, gains, strict=True))
-    return [
-        [*sorted(ranked[:candidates], key=lambda one, query=query: -gained[query, one]), *ranked[candidates:]]  # type: ignore[misc]  # a default binds the loop's value
-        for query, ranked in enumerate(rankings)
-    ]
+    judged = dict(zip(places, judge([(texts[text], picture) for text, picture in pairs]), strict=True))
+    found = []
+    for query, ranked in enumerate(rankings):
+        first = sorted(ranked[:candidates], key=lambda one, query=query: -judged[query, one])  # type: ignore[misc]  # a default binds the loop's value
+        found.append([*first, *ranked[candidates:]])
+    return found
 
 
 def as_table(scores: Mapping[str, Mapping[str, Mapping[str, Mapping[str, float]]]], counts: Mapping[str, str]) -> str:
@@ -144,7 +157,7 @@ def as_table(scores: Mapping[str, Mapping[str, Mapping[str, Mapping[str, float]]
                 cells = [*(of[f"r@{k}"] for k in RANKS), of["median_rank"], of["map@r"]]
                 cells += [of[f"plain_r@{k}"] for k in RANKS]
                 lines.append(f"{name:<{width}}  " + " ".join(f"{cell:>6.1f}" for cell in cells))
-            blocks.append("\n".join([*lines, f"own@k counts the own one alone: at most {ceilings}"]))
+            blocks.append("\n".join([*lines, f"own@k: the own one alone; a perfect ranking can expect {ceilings}"]))
     return "\n\n".join(blocks)
 
 

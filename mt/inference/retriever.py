@@ -89,6 +89,11 @@ class Retriever:
             found["sound"] = SoundReader(replace(translator.sounds, folder=None))
         return found
 
+    def folder(self, kind: str) -> str | None:
+        """Where the files lie that a corpus of the model names (data.images.folder); None: names are paths."""
+        settings = {"image": self.translator.images, "sound": self.translator.sounds}[kind]
+        return settings and settings.folder
+
     def reader(self, kind: str, folder: str | None) -> Callable[[str], Any]:
         """Reads files of this kind inside of a folder. Raises ValueError for a kind that the model does not know."""
         if kind not in self.readers or kind not in self.space.names:
@@ -182,6 +187,25 @@ class Retriever:
         alone = dict(zip(texts, self.log_probs(kind, [(ids, None, None) for ids in texts]), strict=True))
         beside = self.log_probs(kind, pairs)
         return [total - alone[tuple(ids)] for total, (ids, _, _) in zip(beside, pairs, strict=True)]
+
+    @torch.inference_mode()
+    def judgements(self, kind: str, pairs: Sequence[tuple[Sequence[int], np.ndarray]]) -> list[float]:
+        """Above 0 where the model's layer judges that a text (its pieces) is true of a picture or sound.
+
+        For a model with that layer: `space.judge` is not None.
+        """
+        translator, model = self.translator, self.translator.model
+        assert model.beside is not None
+        order = sorted(range(len(pairs)), key=lambda n: (_address(pairs[n][1]), len(pairs[n][0])))
+        found = [0.0] * len(pairs)
+        for some in in_turn(order, PAIRS_AT_ONCE):
+            source = KINDS[kind].of([pairs[n][1] for n in some], translator.decodable.places[kind])
+            tokens_RT = padded([[BOS, *pairs[n][0]] for n in some]).to(translator.device)
+            with translator.precision():
+                logits_R = model.judge(tokens_RT, model.beside[kind](source.to(translator.device), None))
+            for n, logit in zip(some, logits_R.tolist(), strict=True):
+                found[n] = logit
+        return found
 
     def tag(self, kind: str, text: str, beside: np.ndarray, language: str | None) -> str | None:
         """The tag of a text's language; None for `language`: the one under which it is likeliest beside this picture.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor, nn
 
 from mt.attention.contract import Mixer
@@ -205,6 +206,14 @@ class Seq2Seq(nn.Module):
             prior_RTS = self.lexicon(tokens_RT, state.pieces_NS)
         reading = Reading(position=state.position, prior_RTS=prior_RTS)
         return self.decoder.extend(x_RTD, state, reading, tap=tap, recompute=self.recompute and self.training)
+
+    def judge(self, tokens_RT: Tensor, memory: Memory) -> Tensor:
+        """logits_R (float32): above 0 where the space judges that a text is true of what is in its memory."""
+        assert self.space is not None and self.space.judge is not None
+        states_RTD, _ = self.extend(tokens_RT, self.decoder.start(memory))
+        last_R = (tokens_RT != self.pad).sum(dim=1) - 1
+        last_RD = states_RTD[torch.arange(len(last_R), device=last_R.device), last_R]
+        return self.space.judge(last_RD).squeeze(-1).float()
 
     def step(self, tokens_R: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         """logits_RV (float32) for the token after `tokens_R`, and the next state; called by a search."""

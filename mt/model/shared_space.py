@@ -26,7 +26,8 @@ class SharedSpace(nn.Module):
     A projection is two linear layers with ReLU (`hidden`) between them. `similarity` says what is compared: "vectors"
     the cosine of the means of all points; "words" for each word the largest cosine with a place, and of these the mean
     (late interaction: ColBERT, Khattab and Zaharia 2020; FILIP, Yao et al. 2022). `log_scale` is learned: similarities
-    times `scale` are logits. The scale is at most 100, as in CLIP.
+    times `scale` are logits. The scale is at most 100, as in CLIP. With `judges` there is also a linear layer that
+    judges, by the decoder's state after the last word, whether a text is true of a picture (`Seq2Seq.judge`).
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class SharedSpace(nn.Module):
         width: int = 128,
         hidden: int = 256,
         similarity: str = "vectors",
+        judges: bool = False,
     ):
         super().__init__()
         for name, value in (("width", width), ("hidden", hidden)):
@@ -47,6 +49,7 @@ class SharedSpace(nn.Module):
         self.width, self.similarity = width, similarity
         self.text = Projection(settings.dim, hidden, width)
         self.things = nn.ModuleDict({name: Projection(settings.dim, hidden, width) for name in names})
+        self.judge = nn.Linear(settings.dim, 1) if judges else None
         self.log_scale = nn.Parameter(torch.tensor([-math.log(FIRST_TEMPERATURE)]))  # FSDP2 needs a dimension
 
     @property

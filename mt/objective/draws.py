@@ -20,6 +20,12 @@ def uniform(keys_B: Tensor, length: int, *, stream: int = 0) -> Tensor:
     return (_mixed(keys_B.unsqueeze(1) + places_T * _STEP) >> 40 & 0xFFFFFF).float() / (1 << 24)
 
 
+def between(keys_N: Tensor, keys_M: Tensor, *, stream: int = 0) -> Tensor:
+    """numbers_NM above 0 and below 1, float32: one for each pair of keys."""
+    mixed_M = _mixed(keys_M + torch.full_like(keys_M, stream + 1) * _STEP)
+    return ((_mixed(keys_N.unsqueeze(1) ^ mixed_M) >> 40 & 0xFFFFFF).float() + 0.5) / (1 << 24)
+
+
 def content_keys(values_NX: Tensor) -> Tensor:
     """keys_N (int64): equal for equal rows of whole numbers, and for others almost surely different.
 

@@ -16,6 +16,7 @@ from mt.objective.contrastive import Contrastive, contrasted
 from mt.objective.draws import content_keys
 from mt.objective.guided import Guidance
 from mt.objective.label_smoothing import LabelSmoothedCrossEntropy
+from mt.objective.matching import Matching
 from mt.objective.r_drop import RDrop
 from mt.training.distributed import Ranks
 from mt.training.updater import Updater
@@ -138,6 +139,7 @@ def batch_of(prepared):
 
 OBJECTIVES = {
     "vectors": (Contrastive(inner=LabelSmoothedCrossEntropy()), "vectors"),
+    "words, judged": (Matching(inner=LabelSmoothedCrossEntropy()), "words"),
     "words": (Contrastive(inner=LabelSmoothedCrossEntropy(), alone=0.0), "words"),
     "inside of a guide": (
         Guidance(links="given", layer=0).around(Contrastive(inner=LabelSmoothedCrossEntropy())),
@@ -147,7 +149,7 @@ OBJECTIVES = {
 
 
 def changed(prepared, objective, similarity, batches, *, max_tokens=10_000, dropout=0.0):
-    model = make_seeing_model(prepared, dropout=dropout, similarity=similarity)
+    model = make_seeing_model(prepared, dropout=dropout, similarity=similarity, judges=isinstance(objective, Matching))
     how = {"clip_norm": 0.0, "device": torch.device("cpu"), "dtype": torch.float32, "seed": 1, "ranks": Ranks()}
     updater = Updater(model, objective, max_tokens=max_tokens, **how)
     done = updater(torch.optim.SGD(model.parameters(), lr=1.0), batches, step=0, learning_rate=1.0)
@@ -169,7 +171,8 @@ def test_one_batch_is_its_parts_is_its_batches(prepared, name):
         changed(prepared, objective, similarity, batches, max_tokens=most)
         for batches, most in (([batch], 10_000), ([batch], 150), (halves, 10_000), (halves, 100))
     )
-    fresh = dict(make_seeing_model(prepared, dropout=0.0, similarity=similarity).named_parameters())
+    judges = isinstance(objective, Matching)
+    fresh = dict(make_seeing_model(prepared, dropout=0.0, similarity=similarity, judges=judges).named_parameters())
     assert all(bool((weights[name] != fresh[name]).any()) for name in weights if name.startswith(("space", "beside")))
     for done, found in others:
         assert done.sums == pytest.approx(whole.sums, rel=1e-4)

@@ -39,11 +39,12 @@ OBJECTIVES = {
     "hidden_distillation": {"hidden_distance"},
     "rounded": set(),
     "contrastive": {"contrast", "text_alone"},
+    "matching": {"contrast", "text_alone", "match", "match_right"},
 }
 ALONE, GUIDED = Guidance(), Guidance(links="learned", weight=0.5, layer=0, head=1)
 # beside a guided head: passes over one batch, passes over other targets, and others who look at the heads; what else
 # `Guided` does is the same around all (tests/objective/test_guided.py)
-SEEING = ("contrastive",)  # of models that see, on pairs most of which have pictures
+SEEING = ("contrastive", "matching")  # of models that see, on pairs most of which have pictures
 WITH_A_GUIDED_HEAD = ("r_drop", "minimum_risk", "attention_distillation")
 CASES = [(name, ALONE) for name in OBJECTIVES] + [(name, GUIDED) for name in WITH_A_GUIDED_HEAD]
 
@@ -85,8 +86,9 @@ def reported(case):
 @pytest.fixture
 def fresh(case, prepared):
     """dropout -> a fresh model that the objective can train."""
-    make = make_seeing_model if case[0] in SEEING else make_model
-    return lambda dropout: make(prepared, dropout=dropout)
+    if case[0] in SEEING:
+        return lambda dropout: make_seeing_model(prepared, dropout=dropout, judges=case[0] == "matching")
+    return lambda dropout: make_model(prepared, dropout=dropout)
 
 
 @pytest.fixture

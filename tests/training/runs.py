@@ -71,11 +71,11 @@ def make_model(prepared, seed=1, dropout=0.1, *, encoder=Dense, decoder=Dense, c
     )
 
 
-def make_seeing_model(prepared, seed=1, dropout=0.1, similarity="vectors"):
+def make_seeing_model(prepared, seed=1, dropout=0.1, similarity="vectors", judges=False):
     """The same with an encoder of pictures, and a space that texts and pictures share."""
     convolutions = {"size": 64, "channels": [4, 8], "strides": [8, 4]}
     image = partial(ImageEncoder, **convolutions, num_layers=1, self_attention=Dense)
-    space = partial(SharedSpace, width=8, hidden=12, similarity=similarity)
+    space = partial(SharedSpace, width=8, hidden=12, similarity=similarity, judges=judges)
     return make_model(prepared, seed, dropout, beside={"image": image}, space=space)
 
 

@@ -10,9 +10,9 @@ import torch
 from safetensors.torch import load_file
 
 from mt.attention.prior import Prior
-from mt.objective.contrastive import Contrastive
 from mt.objective.guided import Guidance
 from mt.objective.label_smoothing import LabelSmoothedCrossEntropy
+from mt.objective.matching import Matching
 from mt.objective.r_drop import RDrop
 from mt.training.distributed import Ranks
 from mt.training.parameters import freeze
@@ -92,14 +92,18 @@ def test_two_processes_learn_what_one_learns_where_each_update_has_two_passes(wo
     assert_close(saved(work / name), saved(tmp_path / "alone"))
 
 
-@pytest.mark.parametrize("name", ["contrastive", "contrastive_sharded"])
-def test_two_processes_contrast_the_pairs_of_both(work, prepared, tmp_path, name):
-    objective, model = Contrastive(inner=LabelSmoothedCrossEntropy()), make_seeing_model(prepared, dropout=0.0)
+@pytest.mark.parametrize("name", ["matching", "matching_sharded"])
+def test_two_processes_contrast_and_judge_the_pairs_of_both(work, prepared, tmp_path, name):
+    objective, model = (
+        Matching(inner=LabelSmoothedCrossEntropy()),
+        make_seeing_model(prepared, dropout=0.0, judges=True),
+    )
     one(prepared, tmp_path / "alone", objective=objective, model=model, reading=SEEN, accumulate=2, max_steps=5)
     assert_same_curve(curve(work / name), curve(tmp_path / "alone"), at_least=5)
-    contrasts = [line["contrast"] for line in metrics(work / name) if "loss" in line]
-    alone = [line["contrast"] for line in metrics(tmp_path / "alone") if "loss" in line]
-    assert contrasts == pytest.approx(alone, rel=1e-3) and min(alone) > 0.5
+    for reported in ("contrast", "match", "match_right"):
+        together = [line[reported] for line in metrics(work / name) if "loss" in line]
+        alone = [line[reported] for line in metrics(tmp_path / "alone") if "loss" in line]
+        assert together == pytest.approx(alone, rel=1e-3) and min(alone) > 0.1
     assert_close(saved(work / name), saved(tmp_path / "alone"))
 
 

@@ -54,11 +54,14 @@ def changed_scores(
     found: list[tuple[str, int, str, str]] = []
     for number, scene in enumerate(scenes):
         random = Random(f"{seed} {scene.text}")
-        found += [(attribute, number, *both) for attribute, *both in changed_texts(scene, language, random)]
+        found += [
+            (attribute, number, right, wrong) for attribute, right, wrong in changed_texts(scene, language, random)
+        ]
     scores: dict[str, dict[str, dict[str, float]]] = {}
     for name, judge in judges.items():
-        right, wrong = (judge([(row[place], row[1]) for row in found]) for place in (2, 3))
-        of_rows = list(zip((row[0] for row in found), right, wrong, strict=True))
+        of_right = judge([(right, number) for _, number, right, _ in found])
+        of_wrong = judge([(wrong, number) for _, number, _, wrong in found])
+        of_rows = list(zip((attribute for attribute, *_ in found), of_right, of_wrong, strict=True))
         scores[name] = {}
         for attribute in ATTRIBUTES:
             both = [(true, false) for of, true, false in of_rows if of == attribute]

@@ -125,7 +125,8 @@ def judges_of(retriever: Retriever, gallery: Gallery, kind: str) -> dict[str, Ju
         rows = [(one, gallery.values[number]) for one, (_, number) in zip(ids, pairs, strict=True)]
         return retriever.judgements(kind, rows)
 
-    return {"likelihood": gains} | ({"judgement": judgements} if retriever.space.judge is not None else {})
+    judges: dict[str, Judge] = {"likelihood": gains}
+    return judges if retriever.space.judge is None else {**judges, "judgement": judgements}
 
 
 def reordered(

@@ -82,7 +82,8 @@ class Retriever:
     @cached_property
     def readers(self) -> dict[str, Callable[[str], Any]]:
         """What reads the pictures and sounds that the model knows, by kind, from any folder."""
-        translator, found = self.translator, {}
+        translator = self.translator
+        found: dict[str, Callable[[str], Any]] = {}
         if translator.images is not None:
             found["image"] = PictureReader(replace(translator.images, folder=None))
         if translator.sounds is not None:
@@ -91,8 +92,8 @@ class Retriever:
 
     def folder(self, kind: str) -> str | None:
         """Where the files lie that a corpus of the model names (data.images.folder); None: names are paths."""
-        settings = {"image": self.translator.images, "sound": self.translator.sounds}[kind]
-        return settings and settings.folder
+        settings = self.translator.images if kind == "image" else self.translator.sounds
+        return None if settings is None else settings.folder
 
     def reader(self, kind: str, folder: str | None) -> Callable[[str], Any]:
         """Reads files of this kind inside of a folder. Raises ValueError for a kind that the model does not know."""

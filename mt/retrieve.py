@@ -90,8 +90,10 @@ def written(one: Found, *, is_json: bool) -> str:
     if is_json:
         gain = None if one.gain_nats is None else round(one.gain_nats, 4)
         return json.dumps({"name": one.name, "cosine": round(one.cosine, 4), "gain_nats": gain}, ensure_ascii=False)
+    from mt.inference.records import in_column
+
     gain_column = [] if one.gain_nats is None else [f"{one.gain_nats:.2f}"]
-    return "\t".join([*gain_column, f"{one.cosine:.4f}", one.name])
+    return "\t".join([*gain_column, f"{one.cosine:.4f}", in_column(one.name)])
 
 
 def cli() -> NoReturn:

@@ -34,10 +34,10 @@ class Objective(Protocol):
     One objective may wrap another. The losses of the parts of a batch must add up to the loss of the batch, and every
     batch must give the same names. A batch may have no real target token: every sum is then 0.
 
-    An objective that relates pairs of the whole update to one another has `relates_pairs = True`. It is then called
-    twice for each part, first without gradients, and shares what it needs of all parts by
-    `mt.data.whole_update.over_the_update`. What it draws at random must be the same in both calls, which begin with the
-    same state of torch's generator.
+    An objective that relates pairs of the whole update to one another has `relates_pairs = True`. Where an update has
+    several parts or ranks, it is called twice for each part, first without gradients, and shares what it needs of all
+    parts by `mt.data.whole_update.over_the_update`. Both rounds of calls begin with the same state of torch's
+    generator, so that what is drawn at random is the same.
     """
 
     def __call__(self, model: Seq2Seq, batch: Batch) -> Loss: ...

@@ -114,6 +114,17 @@ def add_beam(flags: Group) -> None:
     )
 
 
+def add_candidates(flags: Group) -> None:
+    """Adds `--candidates` of retrieval."""
+    flags.add_argument(
+        "--candidates",
+        metavar="N",
+        type=Number(int, least=0, most=10_000),
+        default=50,
+        help="the nearest vectors, which the decoder orders anew; 0: vectors alone (default: %(default)s)",
+    )
+
+
 def add_lengths(flags: Group) -> None:
     """Adds `--min-length`, `--max-length` and `--no-repeat-ngram`."""
     flags.add_argument("--min-length", metavar="N", type=Number(int, least=0), help="fewest target pieces (default: 0)")

@@ -188,11 +188,11 @@ def trained_run(corpus_folder, tmp_path_factory):
     return work / "run"
 
 
-def seeing_overrides(work):
+def seeing_overrides(work, experiment="captions"):
     """Settings of `python -m mt.train` for a model that sees, too small to learn anything, trained on drawn scenes."""
     corpus = "data.{}.english.corpus.size={}"
     return [
-        "experiment=captions",
+        f"experiment={experiment}",
         *(corpus.format(name, size) for name, size in (("train", 40), ("valid", 3), ("tests.test", 3))),
         *("data.valid.german.corpus.size=3", "data.tests.test.german.corpus.size=3", "~data.tests.test_compositional"),
         *(f"data.prepared={work}/data", f"folder={work}/run", "tokenizer.vocab_size=400"),
@@ -211,6 +211,17 @@ def seeing_run(tmp_path_factory):
     return (
         made_once(tmp_path_factory, "seeing", lambda folder: main(composed_settings(seeing_overrides(folder)))) / "run"
     )
+
+
+@pytest.fixture(scope="session")
+def finding_run(tmp_path_factory):
+    """The same with a space that texts and pictures share."""
+    from mt.train import main
+
+    def train(folder):
+        main(composed_settings([*seeing_overrides(folder, "finding"), "model.space.width=8", "model.space.hidden=12"]))
+
+    return made_once(tmp_path_factory, "finding", train) / "run"
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ COMMANDS = (
         "evaluate",
         "export",
     ),
-    *("prepare", "prune", "quantize", "rerank", "score", "serve", "shortlist", "train", "translate"),
+    *("prepare", "prune", "quantize", "rerank", "retrieve", "score", "serve", "shortlist", "train", "translate"),
 )
 LOADED_LATER = ("hydra", "matplotlib.figure", "omegaconf", "sacrebleu", "sentencepiece", "torch", "torch._dynamo")
 

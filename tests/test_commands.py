@@ -16,7 +16,7 @@ from tests.children import run as run_fork
 
 ROOT = Path(__file__).resolve().parents[1]
 TOOLS = ["translate", "evaluate", "align", "score", "shortlist", "export", "serve", "back_translate", "distill"]
-TOOLS += ["prune", "quantize", "compare_models", "caption", "rerank"]
+TOOLS += ["prune", "quantize", "compare_models", "caption", "rerank", "retrieve"]
 HYDRA_COMMANDS = ["train", "prepare", "doctor", "compare_attention"]
 TAKES_LONG_TO_IMPORT = {
     "torch",

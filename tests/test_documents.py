@@ -58,8 +58,10 @@ def name_and_words(command):
         return None
     start = 0 if words[0] == "translate" else words.index("-m") + 1  # after python or torchrun
     name, words = words[start].removeprefix("mt."), words[start + 1 :]
-    if name == "align" and words[0] in ("choose", "head", "corpus"):
-        name, words = f"align_{words[0]}", words[1:]
+    if words[:1] and words[0] in {"align": ("choose", "head", "corpus"), "retrieve": ("index", "evaluate")}.get(
+        name, ()
+    ):
+        name, words = f"{name}_{words[0]}", words[1:]
     return name, words
 
 

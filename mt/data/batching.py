@@ -27,6 +27,7 @@ from mt.data.sides import Keys, SideMaker
 from mt.data.source import Source, Text, moved
 from mt.data.store import Store
 from mt.data.tokenizer import BOS, EOS, PAD, TokenizerPair
+from mt.data.whole_update import PartOfUpdate
 
 # Pairs that are sorted into batches together. An epoch of a larger corpus is a sequence of such blocks, so that memory
 # and the wait for the first batch do not grow with the corpus.
@@ -54,7 +55,8 @@ class Batch:
     shifted by one. `num_tokens` counts the real target tokens including EOS. `indices` (B) are the pairs' numbers in
     the store, and stay on the CPU. `keys_B` (int64) seed what an objective draws for a pair (`mt.objective.draws`):
     functions of the seed and the pair's place, whatever part or rank reads it. `guide_BTS` (float32) says where the
-    decoder should look, for batches that are guided.
+    decoder should look, for batches that are guided. `part` says which part of an update this is, where an objective
+    relates the pairs of several parts; None: this is the whole update.
     """
 
     source: Source
@@ -64,6 +66,7 @@ class Batch:
     indices: torch.Tensor
     keys_B: torch.Tensor
     guide_BTS: torch.Tensor | None = None
+    part: PartOfUpdate | None = None
 
     @cached_property
     def real_N(self) -> torch.Tensor:

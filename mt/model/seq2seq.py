@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor, nn
 
 from mt.attention.contract import Mixer
@@ -19,6 +20,7 @@ from mt.model.layer import LayerSettings, init_weights
 from mt.model.lexicon import Lexicon
 from mt.model.memory import Memory
 from mt.model.rounded import matrix_of
+from mt.model.shared_space import SharedSpace
 from mt.model.sound_encoder import SoundEncoder
 from mt.model.source_embedding import SourceEmbedding
 
@@ -49,7 +51,7 @@ class Seq2Seq(nn.Module):
     `separator` and `separator_after` are those of `SourceEmbedding`, for attention that needs a document's sentences.
     `lexicon` exists for cross-attention that needs it. `beside` are encoders of other sources than text, by their names
     ("image"); a source may have some of these beside its text, or none. `fusion` makes one memory of what they give
-    (`mt.model.fusion`); None: side by side.
+    (`mt.model.fusion`); None: side by side. `space` is one that texts share with those sources, for retrieval.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Seq2Seq(nn.Module):
         separator_after: int | None = None,
         beside: Mapping[str, Callable[..., SourceEncoder]] | None = None,
         fusion: Callable[..., Fusion] | None = None,
+        space: Callable[..., SharedSpace] | None = None,
         pad: int = 0,
     ):
         super().__init__()
@@ -80,9 +83,11 @@ class Seq2Seq(nn.Module):
                     f"beside.{name} ({other.width} wide) must be as wide as the encoder ({self.encoder.width})"
                 )
         self.beside = nn.ModuleDict(made) if made else None  # None: a model of text has the modules that it always had
-        if fusion is not None and not made:
-            raise ValueError("fusion needs another source than text: +image@model.beside.image=regions")
+        for name, part in (("fusion", fusion), ("space", space)):
+            if part is not None and not made:
+                raise ValueError(f"{name} needs another source than text: +image@model.beside.image=regions")
         self.fusion = (fusion or Joined)(settings=layer, names=["text", *made]) if made else None
+        self.space = None if space is None else space(settings=layer, names=list(made))
         if tie == "all" and self.encoder.reads_pieces and source_vocab_size != target_vocab_size:
             raise ValueError(
                 f"tie (all) needs one joint vocabulary, not {source_vocab_size} source and {target_vocab_size} target"
@@ -202,6 +207,14 @@ class Seq2Seq(nn.Module):
         reading = Reading(position=state.position, prior_RTS=prior_RTS)
         return self.decoder.extend(x_RTD, state, reading, tap=tap, recompute=self.recompute and self.training)
 
+    def judge(self, tokens_RT: Tensor, memory: Memory) -> Tensor:
+        """logits_R (float32): above 0 where the space judges that a text is true of what is in its memory."""
+        assert self.space is not None and self.space.judge is not None
+        states_RTD, _ = self.extend(tokens_RT, self.decoder.start(memory))
+        last_R = (tokens_RT != self.pad).sum(dim=1) - 1
+        last_RD = states_RTD[torch.arange(len(last_R), device=last_R.device), last_R]
+        return self.space.judge(last_RD).squeeze(-1).float()
+
     def step(self, tokens_R: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         """logits_RV (float32) for the token after `tokens_R`, and the next state; called by a search."""
         states_R1D, state = self.extend(tokens_R[:, None], state)
@@ -229,12 +242,12 @@ def parameter_counts(model: Seq2Seq) -> dict[str, int]:
     """Parameters by part; a shared matrix is counted once, in its first part, so that the parts add up to `total`."""
     seen: set[int] = set()
     counts: dict[str, int] = {}
-    for part in ("source_embedding", "target_embedding", "encoder", "beside", "fusion", "decoder", "output"):
+    for part in ("source_embedding", "target_embedding", "encoder", "beside", "fusion", "space", "decoder", "output"):
         module = getattr(model, part)
         if module is None:
             continue
         own = {id(p): p.numel() for p in module.parameters() if id(p) not in seen}
         seen |= own.keys()
-        if own or part not in ("beside", "fusion"):
+        if own or part not in ("beside", "fusion", "space"):
             counts[part] = sum(own.values())
     return counts | {"total": sum(counts.values())}

@@ -33,6 +33,11 @@ class Objective(Protocol):
 
     One objective may wrap another. The losses of the parts of a batch must add up to the loss of the batch, and every
     batch must give the same names. A batch may have no real target token: every sum is then 0.
+
+    An objective that relates pairs of the whole update to one another has `relates_pairs = True`. Where an update has
+    several parts or ranks, it is called twice for each part, first without gradients, and shares what it needs of all
+    parts by `mt.data.whole_update.over_the_update`. Both rounds of calls begin with the same state of torch's
+    generator, so that what is drawn at random is the same.
     """
 
     def __call__(self, model: Seq2Seq, batch: Batch) -> Loss: ...
@@ -42,3 +47,9 @@ class Objective(Protocol):
 
     def check_tokenizers(self, tokenizers: TokenizerPair) -> None:
         """Raises ValueError, naming the setting, for tokenizers of the corpus with which it cannot train."""
+
+
+def relates_pairs(objective: object) -> bool:
+    """Whether the objective, or one that it wraps as its `inner`, relates pairs of the whole update to one another."""
+    inner = getattr(objective, "inner", None)
+    return bool(getattr(objective, "relates_pairs", False)) or (inner is not None and relates_pairs(inner))

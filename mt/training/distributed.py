@@ -5,6 +5,7 @@ A single process needs none of this: with `Ranks()` every function here does not
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -77,6 +78,19 @@ class Ranks:
         every = [torch.empty_like(own) for _ in range(self.world_size)]
         dist.all_gather(every, own, group=self._control)
         return torch.cat(every)
+
+    def gather(self, tensor: Tensor) -> list[Tensor]:
+        """The tensors of all ranks, which may differ in their sizes, without gradients."""
+        if self.world_size == 1:
+            return [tensor]
+        shapes = [tuple(map(int, shape)) for shape in self.all_gather(*tensor.shape).tolist()]
+        sizes = [math.prod(shape) for shape in shapes]
+        dtype = torch.uint8 if tensor.dtype == torch.bool else tensor.dtype  # not every backend sends bits
+        flat = torch.zeros(max(1, *sizes), dtype=dtype, device=tensor.device)
+        flat[: tensor.numel()] = tensor.flatten()
+        every = [torch.empty_like(flat) for _ in shapes]
+        dist.all_gather(every, flat)
+        return [one[:size].view(shape).to(tensor.dtype) for one, size, shape in zip(every, sizes, shapes, strict=True)]
 
     def broadcast_object(self, value: Any) -> Any:
         """The first rank's argument, on every rank."""

@@ -198,8 +198,8 @@ class StartingPoint:
 
 
 def may_be_new(name: str) -> bool:
-    """Whether a model could do without this weight: encoders beside that of text, fusion, what an attention learns."""
-    return name.startswith(("beside.", "fusion.")) or ".mixer." in name
+    """Whether a model could do without this weight: other encoders, fusion, shared space, what an attention learns."""
+    return name.startswith(("beside.", "fusion.", "space.")) or ".mixer." in name
 
 
 def _load(folder: Path) -> LoadedModel:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
 
 from mt.data.batching import Batch
+from mt.data.whole_update import WholeUpdate
 from mt.device import mixed_precision
 from mt.model.seq2seq import Seq2Seq
-from mt.objective.contract import Loss, Objective
+from mt.objective.contract import Loss, Objective, relates_pairs
 from mt.training.distributed import Ranks, replicated, sharded, whole, without_sync
 
 log = logging.getLogger(__name__)
@@ -48,7 +49,8 @@ class Updater:
     """Updates `model`; with `shard`, each rank holds only a part of it (FSDP2).
 
     The gradient of an update is that of the summed loss over all its batches and ranks divided by their real target
-    tokens, so that neither accumulation nor the number of ranks changes what is learned. Dropout depends on the
+    tokens, so that neither accumulation nor the number of ranks changes what is learned. An objective that relates
+    pairs sees those of the whole update (`mt.data.whole_update`). Dropout depends on the
     seed, the step and the rank only. A batch over `max_tokens` is split. When memory runs out, the update is repeated
     in smaller parts, and later updates use them too (a resumed run learns this again, so that it then equals an
     uninterrupted one only up to rounding). Of several ranks, one that is out of memory while gradients are
@@ -74,6 +76,7 @@ class Updater:
         self.model, self.device, self.dtype, self.ranks = model, device, dtype, ranks
         self._clip_norm, self._part_tokens, self._seed = clip_norm or math.inf, float(max_tokens), seed
         self._is_sharded = shard and ranks.world_size > 1
+        self._relates_pairs = relates_pairs(objective)
         loss = _Loss(model, objective)
         self.loss = sharded(loss, model, ranks, device) if self._is_sharded else replicated(loss, model, ranks)
 
@@ -117,10 +120,12 @@ class Updater:
         """Computes the gradients of the update; returns this rank's sums and counts (see `Loss`)."""
         while True:
             parts = [part for batch in batches for part in batch.within(self._part_tokens)]
-            # reseeded for every update, so that a checkpoint needs no state of a generator, for any number of ranks
-            torch.manual_seed(_seed_of(self._seed, step, self.ranks.rank))
+            seed = _seed_of(self._seed, step, self.ranks.rank)
             try:
-                return self._backward_in_parts(self._as_many(parts), num_tokens)
+                ready = self._related(self._as_many(parts), seed)
+                # reseeded for every update, so that a checkpoint needs no state of a generator, for any number of ranks
+                torch.manual_seed(seed)
+                return self._backward_in_parts(ready, num_tokens)
             except RuntimeError as error:
                 if not _is_out_of_memory(error):
                     raise
@@ -130,6 +135,19 @@ class Updater:
                 parameter.grad = None
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
+
+    def _related(self, parts: Sequence[Batch], seed: int) -> Sequence[Batch]:
+        """The parts, which know what all of them share, where the objective relates pairs of different parts."""
+        if not self._relates_pairs or len(parts) == self.ranks.world_size == 1:
+            return parts
+        whole = WholeUpdate(len(parts), rank=self.ranks.rank, gather=self.ranks.gather)
+        parts = [replace(batch, part=part) for batch, part in zip(parts, whole.parts, strict=True)]
+        torch.manual_seed(seed)
+        for part in parts:
+            with torch.no_grad(), mixed_precision(self.device, self.dtype):
+                self.loss(part.to(self.device))
+        whole.complete()
+        return parts
 
     def _backward_in_parts(self, parts: Sequence[Batch], num_tokens: int) -> tuple[Sums, Sums]:
         sums: Sums = {}
@@ -143,8 +161,9 @@ class Updater:
                 try:
                     (loss.minimised * (self.ranks.world_size / num_tokens)).backward()
                 except RuntimeError as error:
-                    if self.ranks.world_size > 1 and number == len(parts) and _is_out_of_memory(error):
-                        # some gradients may already be averaged with other ranks: the update cannot be repeated
+                    is_exchanged = number == len(parts) or self._relates_pairs
+                    if self.ranks.world_size > 1 and is_exchanged and _is_out_of_memory(error):
+                        # gradients may already be averaged with other ranks: the update cannot be repeated
                         raise ValueError(_out_of_memory(part)) from error
                     raise
             sums, counts = _added(sums, loss.sums), _added(counts, loss.counts)

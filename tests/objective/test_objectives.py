@@ -16,10 +16,12 @@ from mt.training.updater import Updater
 from mt.training.word_links import find_links, guide_of
 from tests.conftest import composed_settings
 from tests.training.runs import (
+    SEEN,
     WithPassesThatDiffer,
     assert_same,
     fail_above,
     make_model,
+    make_seeing_model,
     make_trainer,
     metrics,
     weights,
@@ -37,10 +39,13 @@ OBJECTIVES = {
     "attention_distillation": {"attention_divergence"},
     "hidden_distillation": {"hidden_distance"},
     "rounded": set(),
+    "contrastive": {"contrast", "text_alone"},
+    "matching": {"contrast", "text_alone", "match", "match_right"},
 }
 ALONE, GUIDED = Guidance(), Guidance(links="learned", weight=0.5, layer=0, head=1)
 # beside a guided head: passes over one batch, passes over other targets, and others who look at the heads; what else
 # `Guided` does is the same around all (tests/objective/test_guided.py)
+SEEING = ("contrastive", "matching")  # of models that see, on pairs most of which have pictures
 WITH_A_GUIDED_HEAD = ("r_drop", "minimum_risk", "attention_distillation")
 CASES = [(name, ALONE) for name in OBJECTIVES] + [(name, GUIDED) for name in WITH_A_GUIDED_HEAD]
 
@@ -79,13 +84,27 @@ def reported(case):
     return OBJECTIVES[name] | ({"guidance_loss"} if guidance.is_on else set())
 
 
-def batches_of(prepared, guide, max_tokens=600):
-    return TokenBatches(prepared.train, prepared.tokenizers, max_tokens=max_tokens, seed=1, guide=guide)
+@pytest.fixture
+def fresh(case, prepared):
+    """dropout -> a fresh model that the objective can train."""
+    if case[0] in SEEING:
+        return lambda dropout: make_seeing_model(prepared, dropout=dropout, judges=case[0] == "matching")
+    return lambda dropout: make_model(prepared, dropout=dropout)
 
 
-def update(prepared, objective, batches, *, max_tokens=10_000):
-    """The update by plain gradient descent on a fresh model without dropout, and the weights after it."""
-    model = make_model(prepared, dropout=0.0)
+@pytest.fixture
+def reading(case):
+    """What batches need to know in addition."""
+    return SEEN if case[0] in SEEING else {}
+
+
+@pytest.fixture
+def batches(prepared, guide, reading):
+    return TokenBatches(prepared.train, prepared.tokenizers, max_tokens=600, seed=1, guide=guide, **reading)
+
+
+def update(model, objective, batches, *, max_tokens=10_000):
+    """The update by plain gradient descent, and the weights after it."""
     how = {"clip_norm": 0.0, "max_tokens": max_tokens, "device": torch.device("cpu"), "dtype": torch.float32}
     updater = Updater(model, WithPassesThatDiffer(objective), seed=1, ranks=Ranks(), **how)
     done = updater(torch.optim.SGD(model.parameters(), lr=0.1), batches, step=0, learning_rate=0.1)
@@ -102,24 +121,27 @@ def assert_same_update(left, right):
 
 
 def test_an_update_is_the_same_in_batches_in_parts_and_after_lack_of_memory(
-    prepared, guide, objective, reported, monkeypatch, caplog
+    batches, fresh, objective, reported, monkeypatch, caplog
 ):
-    whole, _ = batches_of(prepared, guide).read(Cursor())
+    def after(parts, **how):
+        return update(fresh(0.0), objective, parts, **how)
+
+    whole, _ = batches.read(Cursor())
     parts = whole.within(150)
     assert len(parts) > 2
-    done = update(prepared, objective, [whole])
+    done = after([whole])
     assert done[0].means().keys() == reported and all(mean > 0 for mean in done[0].means().values())
-    assert_same_update(done, update(prepared, objective, parts))
-    assert_same_update(done, update(prepared, objective, [whole], max_tokens=150))
+    assert_same_update(done, after(parts))
+    assert_same_update(done, after([whole], max_tokens=150))
     assert not caplog.text
     fail_above(monkeypatch, 200)
-    assert_same_update(done, update(prepared, objective, [whole]))
+    assert_same_update(done, after([whole]))
     assert "out of memory" in caplog.text
 
 
-def test_a_batch_with_nothing_to_learn_from_has_the_same_names_and_adds_nothing(prepared, guide, objective):
-    batch, _ = batches_of(prepared, guide).read(Cursor())
-    model = make_model(prepared, dropout=0.1).train()
+def test_a_batch_with_nothing_to_learn_from_has_the_same_names_and_adds_nothing(batches, fresh, objective):
+    batch, _ = batches.read(Cursor())
+    model = fresh(0.1).train()
     loss, usual = objective(model, batch.idle()), objective(model, batch)
     assert loss.sums.keys() == usual.sums.keys() and loss.counts.keys() == usual.counts.keys()
     assert not any((*loss.sums.values(), *loss.counts.values()))
@@ -127,11 +149,12 @@ def test_a_batch_with_nothing_to_learn_from_has_the_same_names_and_adds_nothing(
     assert all(parameter.grad is not None and not parameter.grad.any() for parameter in model.parameters())
 
 
-def test_a_run_resumes_exactly_and_reports_what_the_objective_sums(prepared, guide, objective, reported, tmp_path):
+def test_a_run_resumes_exactly_and_reports_what_the_objective_sums(
+    prepared, guide, fresh, objective, reading, reported, tmp_path
+):
     def run(folder, **settings):
-        trainer = make_trainer(
-            prepared, tmp_path / folder, objective=objective, guide=guide, accumulate=2, validate_every=3, **settings
-        )
+        how = {"objective": objective, "guide": guide, "reading": reading, "model": fresh(0.1)}
+        trainer = make_trainer(prepared, tmp_path / folder, accumulate=2, validate_every=3, **how, **settings)
         trainer.run()
         return trainer
 
@@ -145,9 +168,9 @@ def test_a_run_resumes_exactly_and_reports_what_the_objective_sums(prepared, gui
     assert lines[-1]["loss"] < lines[0]["loss"]
 
 
-def test_under_autocast_the_loss_is_near(prepared, guide, objective):
-    batch, _ = batches_of(prepared, guide).read(Cursor())
-    model = make_model(prepared, dropout=0.0).train()
+def test_under_autocast_the_loss_is_near(batches, fresh, objective):
+    batch, _ = batches.read(Cursor())
+    model = fresh(0.0).train()
     exact = objective(model, batch)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         near = objective(model, batch)

@@ -11,11 +11,21 @@ import torch
 from mt.attention.prior import Prior
 from mt.checkpoint.validation import Validation
 from mt.objective.guided import Guidance
+from mt.objective.label_smoothing import LabelSmoothedCrossEntropy
+from mt.objective.matching import Matching
 from mt.objective.r_drop import RDrop
 from mt.training.distributed import Ranks
 from mt.training.parameters import freeze
 from mt.training.source_lexicon import LexiconSettings, fill_lexicon
-from tests.training.runs import WithPassesThatDiffer, count_up, make_model, make_trainer, prepare_numbers
+from tests.training.runs import (
+    SEEN,
+    WithPassesThatDiffer,
+    count_up,
+    make_model,
+    make_seeing_model,
+    make_trainer,
+    prepare_numbers,
+)
 
 FROZEN = ["encoder", "target_embedding"]
 
@@ -51,6 +61,12 @@ def main(corpus_folder: Path, work: Path) -> None:
     run("sharded_from_one", resume=True, shard=True, ema_decay=0.9, max_steps=8)
     for name, cut in (("r_drop", False), ("r_drop_sharded", True)):
         run(name, objective=WithPassesThatDiffer(RDrop()), shard=cut, max_steps=5)
+    for name, cut in (("matching", False), ("matching_sharded", True)):
+        model, objective = (
+            make_seeing_model(prepared, dropout=0.0, judges=True),
+            Matching(inner=LabelSmoothedCrossEntropy()),
+        )
+        run(name, objective=objective, model=model, reading=SEEN, accumulate=2, shard=cut, max_steps=5)
     for name, cut in (("with_prior", False), ("with_prior_sharded", True)):
         model = make_model(prepared, dropout=0.0, cross_attention=Prior)
         fill_lexicon(model, LexiconSettings(), Guidance(), prepared, ranks)

@@ -13,13 +13,18 @@ from mt.checkpoint.validation import Validation
 from mt.data.batching import TokenBatches
 from mt.data.formats.text_files import TextFiles
 from mt.data.prepare import prepare
+from mt.data.scenes.scene import Scene
+from mt.data.scenes.source import Scenes
 from mt.data.settings import DataSettings
+from mt.data.several import with_pictures
 from mt.data.tokenizer import TokenizerSettings
 from mt.device import choose_device
 from mt.model.decoder import Decoder
 from mt.model.encoder import Encoder
+from mt.model.image_encoder import ImageEncoder
 from mt.model.layer import LayerSettings
 from mt.model.seq2seq import Seq2Seq
+from mt.model.shared_space import SharedSpace
 from mt.objective.label_smoothing import LabelSmoothedCrossEntropy
 from mt.training.distributed import Ranks
 from mt.training.learner import Learner
@@ -48,8 +53,12 @@ def prepare_numbers(corpus_folder, folder):
     return prepare(data, TokenizerSettings(vocab_size=40, byte_fallback=False, model_type="unigram"))
 
 
-def make_model(prepared, seed=1, dropout=0.1, *, encoder=Dense, decoder=Dense, cross_attention=Dense):
-    """One layer a side, with such attention in its three slots."""
+PICTURES = [Scene.of(pair.image).picture() for pair in itertools.islice(Scenes("train", 5, target="en"), 5)]
+REGIONS = 4  # of a picture
+
+
+def make_model(prepared, seed=1, dropout=0.1, *, encoder=Dense, decoder=Dense, cross_attention=Dense, **beside):
+    """One layer a side, with such attention in its three slots; `beside`: more parts of the model."""
     torch.manual_seed(seed)
     size = prepared.tokenizers.source.size
     return Seq2Seq(
@@ -58,7 +67,24 @@ def make_model(prepared, seed=1, dropout=0.1, *, encoder=Dense, decoder=Dense, c
         decoder=partial(Decoder, num_layers=1, self_attention=decoder, cross_attention=cross_attention),
         source_vocab_size=size,
         target_vocab_size=size,
+        **beside,
     )
+
+
+def make_seeing_model(prepared, seed=1, dropout=0.1, similarity="vectors", judges=False):
+    """The same with an encoder of pictures, and a space that texts and pictures share."""
+    convolutions = {"size": 64, "channels": [4, 8], "strides": [8, 4]}
+    image = partial(ImageEncoder, **convolutions, num_layers=1, self_attention=Dense)
+    space = partial(SharedSpace, width=8, hidden=12, similarity=similarity, judges=judges)
+    return make_model(prepared, seed, dropout, beside={"image": image}, space=space)
+
+
+def drawn(numbers, pairs, pieces):
+    """What the encoder reads of pairs: one in six has no picture, the others share five."""
+    return with_pictures(pieces, [(*PICTURES, None)[number % 6] for number in numbers.tolist()], REGIONS)
+
+
+SEEN = {"make_source": drawn, "extra_places": REGIONS}  # arguments of batches
 
 
 def count_up(numbers):

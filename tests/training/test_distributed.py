@@ -11,6 +11,8 @@ from safetensors.torch import load_file
 
 from mt.attention.prior import Prior
 from mt.objective.guided import Guidance
+from mt.objective.label_smoothing import LabelSmoothedCrossEntropy
+from mt.objective.matching import Matching
 from mt.objective.r_drop import RDrop
 from mt.training.distributed import Ranks
 from mt.training.parameters import freeze
@@ -18,7 +20,16 @@ from mt.training.source_lexicon import LexiconSettings, fill_lexicon
 from tests.children import PATIENCE_SECONDS, Fork, run_ranks, wait_for
 from tests.conftest import SHORT_VALIDATION, train_overrides
 from tests.training.on_ranks import FROZEN
-from tests.training.runs import WithPassesThatDiffer, assert_same, make_model, make_trainer, metrics, weights
+from tests.training.runs import (
+    SEEN,
+    WithPassesThatDiffer,
+    assert_same,
+    make_model,
+    make_seeing_model,
+    make_trainer,
+    metrics,
+    weights,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
@@ -34,8 +45,9 @@ def work(corpus_folder, prepared, tmp_path_factory):
     return folder
 
 
-def one(prepared, folder, *, dropout=0.0, seed=1, **settings):
-    trainer = make_trainer(prepared, folder, model=make_model(prepared, dropout=dropout, seed=seed), **settings)
+def one(prepared, folder, *, dropout=0.0, seed=1, model=None, **settings):
+    model = model or make_model(prepared, dropout=dropout, seed=seed)
+    trainer = make_trainer(prepared, folder, model=model, **settings)
     trainer.run()
     trainer.store.close()
     return trainer
@@ -77,6 +89,21 @@ def test_two_processes_learn_what_one_learns_where_each_update_has_two_passes(wo
     divergences = [line["divergence"] for line in metrics(work / name) if "loss" in line]
     alone = [line["divergence"] for line in metrics(tmp_path / "alone") if "loss" in line]
     assert divergences == pytest.approx(alone, rel=1e-2, abs=1e-4) and min(alone) > 0
+    assert_close(saved(work / name), saved(tmp_path / "alone"))
+
+
+@pytest.mark.parametrize("name", ["matching", "matching_sharded"])
+def test_two_processes_contrast_and_judge_the_pairs_of_both(work, prepared, tmp_path, name):
+    objective, model = (
+        Matching(inner=LabelSmoothedCrossEntropy()),
+        make_seeing_model(prepared, dropout=0.0, judges=True),
+    )
+    one(prepared, tmp_path / "alone", objective=objective, model=model, reading=SEEN, accumulate=2, max_steps=5)
+    assert_same_curve(curve(work / name), curve(tmp_path / "alone"), at_least=5)
+    for reported in ("contrast", "match", "match_right"):
+        together = [line[reported] for line in metrics(work / name) if "loss" in line]
+        alone = [line[reported] for line in metrics(tmp_path / "alone") if "loss" in line]
+        assert together == pytest.approx(alone, rel=1e-3) and min(alone) > 0.1
     assert_close(saved(work / name), saved(tmp_path / "alone"))
 
 

@@ -20,6 +20,7 @@ from mt.interchange.plan import AttentionPlan, Plan
 ROWS, SOURCE, TARGET = "batch_size", "encoder_sequence_length", "decoder_sequence_length"
 PAST, WHOLE = "past_decoder_sequence_length", "past_decoder_sequence_length + decoder_sequence_length"
 SLOTS = ("encoder.self_attention", "decoder.self_attention", "decoder.cross_attention")
+MEAN = "mean_cross_attention"
 EPSILON, SCALE, ROTARY = "norm_epsilon", "embedding_scale", "rotary_base"  # constants by their names in a graph
 
 
@@ -49,9 +50,11 @@ def encoder_graph(plan: Plan, *, quantization: str | None) -> Graph:
     return graph
 
 
-def decoder_graph(plan: Plan, *, quantization: str | None) -> Graph:
+def decoder_graph(plan: Plan, *, quantization: str | None, has_mean: bool = False) -> Graph:
     """input_ids_BT, encoder_attention_mask_BS, encoder_hidden_states_BSD, past_key_values…, use_cache_branch ->
     logits_BTV, present…, and `cross_attentions.N` of the layer that is chosen for alignment.
+
+    With `has_mean` also `mean_cross_attention`_BTS, of all layers and heads; removed heads count as zeros.
     """
     maker = _Maker(plan, quantization)
     graph, layers = maker.graph, plan.decoder
@@ -118,7 +121,21 @@ def decoder_graph(plan: Plan, *, quantization: str | None) -> Graph:
     chosen_layer = plan.alignment.layer
     heads_of = layers[chosen_layer if chosen_layer < len(layers) else plan.head_layer or 0].heads[1][0]
     graph.output(f"cross_attentions.{chosen_layer}", maps[chosen_layer], (ROWS, heads_of, TARGET, SOURCE))
+    if has_mean:
+        graph.output(MEAN, _mean(plan, maps), (ROWS, TARGET, SOURCE))
     return graph
+
+
+def _mean(plan: Plan, maps: Mapping[int, Value]) -> Value:
+    """mean_BTS of maps_BHTS of all layers and of the alignment head."""
+    sums = []
+    for number, one in sorted(maps.items()):
+        kept = plan.kept_heads[number if number < len(plan.decoder) else plan.head_layer or 0]
+        sums.append(one.gather(one.graph.ints(*kept), axis=1).sum(1))
+    total = sums[0]
+    for one in sums[1:]:
+        total = total + one
+    return (total / float(len(maps) * plan.decoder[0].heads[1][0])).squeeze(1)
 
 
 def needs_pieces(plan: Plan) -> bool:

@@ -138,11 +138,11 @@ class Onnx:
 TARGET = Onnx()
 
 
-def write_graphs(plan: Plan, folder: Path, *, quantization: str | None, has_mean: bool = False) -> None:
-    """Both graphs, and the configuration that transformers.js reads; `has_mean`: see `decoder_graph`."""
+def write_graphs(plan: Plan, folder: Path, *, quantization: str | None, reads_attention: bool = False) -> None:
+    """Both graphs, and the configuration that transformers.js reads; `reads_attention`: see `decoder_graph`."""
     (folder / ENCODER).parent.mkdir()
     encoder_graph(plan, quantization=quantization).save(folder / ENCODER, title="encoder")
-    decoder = decoder_graph(plan, quantization=quantization, has_mean=has_mean)
+    decoder = decoder_graph(plan, quantization=quantization, reads_attention=reads_attention)
     decoder.save(folder / DECODER, title="decoder")
     for name, body in zip(CONFIGS, (_config(plan), _generation(plan)), strict=True):
         (folder / name).write_text(json.dumps(body, indent=2) + "\n", "utf-8")

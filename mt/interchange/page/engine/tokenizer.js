@@ -18,6 +18,7 @@ export class Tokenizer {
     const learned = this.pieces.filter(([, , type]) => type === LEARNED).map(([, score]) => score);
     this.least = learned.reduce((a, b) => Math.min(a, b), Infinity) - PENALTY;
     this.most = learned.reduce((a, b) => Math.max(a, b), 0);
+    this.firstLearned = this.pieces.findIndex(([, , type]) => type === LEARNED);
     this.longest = this.pieces.reduce((most, [piece]) => Math.max(most, [...piece].length), 1);
     this.map = this.charsmap ? new CharsMap(this.charsmap) : null;
   }
@@ -34,6 +35,11 @@ export class Tokenizer {
     const ids = this.spelled(found);
     const isSymbol = this.symbols.some((symbol) => composed.startsWith(symbol));
     return isSymbol && ids[0] === this.ids.get(BLANK) ? ids.slice(1) : ids;
+  }
+
+  /** Whether a piece is among the first that were learned, which are the commonest. */
+  isCommon(id, count) {
+    return id >= this.firstLearned && id < this.firstLearned + count;
   }
 
   decode(ids) {

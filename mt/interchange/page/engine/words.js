@@ -83,26 +83,32 @@ function folded(text) {
   return text.normalize("NFKD").toLowerCase().replace(/[\s\p{Cc}\p{Cf}]/gu, "");
 }
 
-/** "0-0 1-1": source-target. `maps`: the weights of each step; columns and rows of </s> are left out. */
-export function linksOf(maps, sourceShare, targetShare, { shift, threshold }) {
+/** Of each target word its weights over the source words. `maps`: those of each step; columns and rows of </s> are left out. */
+export function weightsByWords(maps, sourceShare, targetShare, shift) {
   const numSource = sourceShare.length;
   const rows = targetShare.map((_, at) => normalized(maps[at + shift].subarray(0, numSource)));
   const [numTargets, numSources] = [targetShare[0]?.length ?? 0, sourceShare[0]?.length ?? 0];
-  const links = [];
-  for (let target = 0; target < numTargets; target++) {
+  return Array.from({ length: numTargets }, (_, target) => {
     const weights = new Float64Array(numSources);
     rows.forEach((row, piece) => {
       const share = targetShare[piece][target];
       if (share) row.forEach((weight, at) => sourceShare[at].forEach((own, word) => (weights[word] += share * weight * own)));
     });
-    const own = normalized(weights);
+    return normalized(weights);
+  });
+}
+
+/** Links [source, target] by the weights of each target word; no threshold: each is linked to its best source word. */
+export function linksOf(weights, threshold) {
+  const links = [];
+  weights.forEach((own, target) => {
     const most = Math.max(...own);
     own.forEach((weight, source) => {
       const isLinked = threshold === null ? most > 0 && source === own.indexOf(most) : weight >= threshold;
       if (isLinked) links.push([source, target]);
     });
-  }
-  return links.sort((a, b) => a[0] - b[0] || a[1] - b[1]).map((link) => link.join("-")).join(" ");
+  });
+  return links;
 }
 
 function normalized(weights) {
@@ -110,19 +116,19 @@ function normalized(weights) {
   return sum > 0 ? Float64Array.from(weights, (one) => one / sum) : Float64Array.from(weights);
 }
 
-/**
- * How sure the model is of each word, 0 to 1: the product over its pieces; with a `calibration` (`mt.inference.confidence`:
- * an intercept and two weights) the chance that the word is right, else null.
- */
-export function sureness(logProbs, share, calibration) {
-  const numWords = share[0]?.length ?? 0;
-  const found = Array.from({ length: numWords }, (_, word) => {
+/** The probability of each word: the product over its pieces. */
+export function probabilitiesOf(logProbs, share) {
+  return Array.from({ length: share[0]?.length ?? 0 }, (_, word) => {
     const sum = share.reduce((total, of, piece) => total + of[word] * Math.max(logProbs[piece], -1e6), 0);
     return rounded(Math.exp(sum));
   });
-  if (!calibration) return found;
-  const clipped = found.map((one) => Math.min(Math.max(one, LEAST), 1 - LEAST));
-  const mean = clipped.reduce((sum, one) => sum + Math.log(one), 0) / (numWords || 1);
+}
+
+/** How sure the model is of each word of a line, by a `calibration` (`mt.inference.confidence`: an intercept and two weights). */
+export function calibrated(probabilities, calibration) {
+  if (!calibration) return probabilities;
+  const clipped = probabilities.map((one) => Math.min(Math.max(one, LEAST), 1 - LEAST));
+  const mean = clipped.reduce((sum, one) => sum + Math.log(one), 0) / (clipped.length || 1);
   const [intercept, ofWord, ofLine] = calibration;
   return clipped.map((one) => {
     const sum = intercept + ofWord * (Math.log(one) - Math.log1p(-one)) + ofLine * mean;

@@ -8,12 +8,14 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from mt.alignment.choice import Choice
+from mt.alignment.words import words_of
 from mt.checkpoint.folder import load_checkpoint
 from mt.checkpoint.manifest import add_file
 from mt.data.document import Context
@@ -60,6 +62,25 @@ def test_pieces_and_texts_are_those_of_sentencepiece(vocabulary, real_lines):
     assert [line for line, a, b in zip(lines, ids, found["ids"], strict=True) if a != b] == []
     texts = [vocabulary.decode(one).replace("\r", " ").replace("\n", " ") for one in ids]
     assert [(a, b) for a, b in zip(texts, found["texts"], strict=True) if a != b] == []
+
+
+SHARES = """
+const { sharesOf } = await from("words");
+return given.map(([pieces, text]) => sharesOf(pieces, text).map((row) => [...row]));
+"""
+
+
+@needs_node
+def test_pieces_belong_to_the_words_of_python(vocabulary, real_lines):
+    lines = [*real_lines[:300], *hostile_lines()]
+    pairs = [(vocabulary.pieces(vocabulary.encode(line)), line) for line in lines]
+    pairs += [
+        (pieces, vocabulary.decode(vocabulary.encode(line))) for (pieces, _), line in zip(pairs, lines, strict=True)
+    ]
+    pairs += [(pieces[::-1], line) for pieces, line in pairs[:400]]  # letters that do not fit the words
+    for (pieces, text), found in zip(pairs, asked(SHARES, pairs), strict=True):
+        ours = words_of(pieces, text).share_PW
+        assert np.array(found).reshape(ours.shape) == pytest.approx(ours, abs=1e-12), (pieces, text)
 
 
 @pytest.fixture

@@ -10,8 +10,13 @@ export const stripStart = (text) => text.replace(FIRST, "");
 export const stripEnd = (text) => text.replace(LAST, "");
 export const strip = (text) => stripEnd(stripStart(text));
 
+export const isBlank = (text) => !strip(text);
+
 /** Whether it is punctuation or a symbol, and not part of a word. */
 export const isSign = (character) => SIGN.test(character);
+
+/** How many characters a text has; those beyond U+FFFF are one. */
+export const sizeOf = (text) => [...text].length;
 
 /** The last character of a text, or none; characters beyond U+FFFF are one. */
 export const lastOf = (text) => [...text.slice(-2)].at(-1) ?? "";

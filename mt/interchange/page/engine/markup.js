@@ -1,13 +1,12 @@
 // A line as text and marks, as `mt.inference.markup` reads it: tags and placeholders are taken out before translating.
 
-import { firstOf, isSign, lastOf, strip, stripEnd, stripStart } from "./letters.js";
+import { firstOf, isBlank, isSign, lastOf, strip, stripEnd, stripStart } from "./letters.js";
 import { BRANCH, isLeaf, LINE, NUMBER_BRANCH, partnered, partsWords, Reader, withOpaqueWhole } from "./markup_reader.js";
 
 const QUOTES = new Set("\"'");
 const OPENING = new Set("([{¿¡«„“‘‹");
 const CLOSING = new Set(".,;:!?…)]}»”’›。，、！？");
 const isText = (item) => typeof item === "string";
-const isBlank = (text) => !strip(text);
 
 /**
  * { line, text, marks, isEncoded, messages, notes, syntax }: the text without marks; `isEncoded`: the line has tags or

@@ -1,7 +1,7 @@
 // The two texts of a line with markup, cut into atoms, between which marks may stand, and the links of the atoms
 // (`mt.inference.markup_atoms`): opening signs, core and closing signs of words, each linked to the same kind.
 
-import { isSign, firstOf } from "./letters.js";
+import { firstOf, isSign, sizeOf } from "./letters.js";
 import { neighbour } from "./markup.js";
 
 export const [LEAD, CORE, TAIL] = [0, 1, 2];
@@ -60,7 +60,7 @@ export class AtomPair {
     const linked = new Map();
     for (const [from, to] of links) linked.set(to, [...(linked.get(to) ?? []), from]);
     [this.target, this.links] = [[], []];
-    const sizeOf = (number) => this.source[number].stop - this.source[number].start;
+    const sizes = this.source.map(({ start, stop }) => sizeOf(marked.text.slice(start, stop)));
     for (const atom of atomsOf(text)) {
       const groups = (linked.get(atom.word) ?? []).map((word) => ofPart.get(`${word} ${atom.part}`) ?? []);
       const pieces = groups.length === 1 ? groups[0].map((number) => this.source[number]) : [];
@@ -68,13 +68,13 @@ export class AtomPair {
         groups[0].forEach((number, at) => {
           this.links.push([this.target.length, number, 1]);
           const start = atom.start + pieces[at].start - pieces[0].start;
-          this.target.push({ ...atom, start, stop: start + sizeOf(number) });
+          this.target.push({ ...atom, start, stop: start + pieces[at].stop - pieces[at].start });
         });
         continue;
       }
       const all = groups.flat();
-      const total = all.reduce((sum, number) => sum + sizeOf(number), 0);
-      for (const number of all) this.links.push([this.target.length, number, sizeOf(number) / total]);
+      const total = all.reduce((sum, number) => sum + sizes[number], 0);
+      for (const number of all) this.links.push([this.target.length, number, sizes[number] / total]);
       this.target.push(atom);
     }
     this.isLinked = this.target.map(() => false);

@@ -1,7 +1,7 @@
 // Puts the marks of a source into its translation by word links, as `mt.inference.markup_transfer` does, where the rules
 // are: none lost or doubled, with the same nesting.
 
-import { isVisible } from "./letters.js";
+import { isVisible, sizeOf } from "./letters.js";
 import { parse } from "./markup.js";
 import { AtomPair, LEAD, numBefore, numCells, TAIL } from "./markup_atoms.js";
 import { isLeaf, LINE } from "./markup_reader.js";
@@ -166,7 +166,7 @@ class Placing {
     const { pair } = this;
     const share = pair.shares(first, end);
     const gain = share.map((of, at) => {
-      const length = pair.target[at].stop - pair.target[at].start;
+      const length = sizeOf(pair.text.slice(pair.target[at].start, pair.target[at].stop));
       return pair.isLinked[at] ? of * (1 + PER_CHARACTER * length) - FOREIGN * (1 - of) : 0;
     });
     const total = [0]; // no sum of gains justifies a place that is not free
@@ -223,7 +223,8 @@ class Placing {
 /** Every mark in the order of the source, between words, at the same relative position. */
 function inOrder(marked, pair) {
   const gaps = [...pair.isBetweenWords.keys()].filter((gap) => pair.isBetweenWords[gap]);
-  return marked.marks.map((mark, number) => ({ gap: gaps[toEven((mark.at / marked.text.length) * (gaps.length - 1))], number, mark }));
+  const share = ({ at }) => sizeOf(marked.text.slice(0, at)) / sizeOf(marked.text);
+  return marked.marks.map((mark, number) => ({ gap: gaps[toEven(share(mark) * (gaps.length - 1))], number, mark }));
 }
 
 /** The nearest whole number; of two, the even one. */

@@ -1,7 +1,11 @@
 // From pieces to words, as `mt.alignment.words` does it: which word a piece belongs to, links, and how sure words are.
 
+import { isBlank } from "./letters.js";
+import { charactersOf } from "./tokenizer.js";
+
 const BLANK = "▁";
 const LEAST = 1e-6; // of a probability in a logit
+const CASELESS = { "ß": "ss", "ς": "σ", "և": "եւ" }; // small letters with another form where case does not count
 const BYTE = /^<0x([0-9A-F]{2})>$/;
 
 export function splitWords(text) {
@@ -11,7 +15,7 @@ export function splitWords(text) {
 /** share[piece][word]: how much of each piece belongs to each word of the text. */
 export function sharesOf(pieces, text) {
   const words = splitWords(text);
-  const spelled = lettersOf(pieces).filter(({ letter }) => !/\s/.test(letter) || letter === " ");
+  const spelled = lettersOf(pieces).filter(({ letter }) => !isBlank(letter) || letter === " ");
   const letters = spelled.filter(({ letter }) => letter !== " ");
   const wordOf = wordsOfLetters(spelled, letters, words);
   const share = pieces.map(() => new Float64Array(words.length));
@@ -24,7 +28,7 @@ export function sharesOf(pieces, text) {
     if (sum) {
       following = share[piece].indexOf(Math.max(...share[piece]));
       share[piece] = share[piece].map((one) => one / sum);
-    } else if (words.length) {
+    } else if (words.length && letters.length) {
       share[piece][following ?? words.length - 1] = 1;
     }
   }
@@ -36,10 +40,8 @@ function lettersOf(pieces) {
   const found = [];
   let bytes = [];
   const flush = () => {
-    const text = new TextDecoder().decode(Uint8Array.from(bytes, ({ byte }) => byte));
     let at = 0;
-    for (const letter of text) {
-      const size = letter === "\ufffd" ? 1 : new TextEncoder().encode(letter).length;
+    for (const { letter, size } of charactersOf(bytes.map(({ byte }) => byte))) {
       found.push({ letter, owners: bytes.slice(at, at + size).map(({ piece }) => piece) });
       at += size;
     }
@@ -58,13 +60,22 @@ function lettersOf(pieces) {
 function wordsOfLetters(spelled, letters, words) {
   const have = letters.flatMap(({ letter }, at) => [...folded(letter)].map((part) => ({ part, at })));
   const want = words.flatMap((text, word) => [...folded(text)].map((part) => ({ part, word })));
+  const found = [];
   if (have.map(({ part }) => part).join("") === want.map(({ part }) => part).join("")) {
-    const found = [];
-    have.forEach(({ at }, place) => (found[at] = want[place].word));
-    let last = found.find((word) => word !== undefined);
-    return letters.map((_, at) => (last = found[at] ?? last));
+    have.forEach(({ at }, place) => (found[at] = want[place].word)); // the same text except for blanks
+    return filled(found, letters.length);
   }
-  let word = -1; // letters were changed: words by their blanks, as far as there are so many
+  const byBlanks = wordsByBlanks(spelled);
+  if ((byBlanks.at(-1) ?? -1) + 1 === words.length) return byBlanks;
+  for (const { ofHave, ofWant, size } of runsOf(have, want)) {
+    for (let at = 0; at < size; at++) found[have[ofHave + at].at] = want[ofWant + at].word;
+  }
+  return filled(found, letters.length);
+}
+
+/** The word of each letter by the blanks that are spelled. */
+function wordsByBlanks(spelled) {
+  let word = -1;
   let isInside = false;
   const found = [];
   for (const { letter } of spelled) {
@@ -72,15 +83,49 @@ function wordsOfLetters(spelled, letters, words) {
     else {
       word += isInside ? 0 : 1;
       isInside = true;
-      found.push(Math.min(word, words.length - 1));
+      found.push(word);
     }
   }
   return found;
 }
 
+/** Letters without a word take that of the letter before; at the start, of the first letter that has one. */
+function filled(found, count) {
+  let last = found.find((word) => word !== undefined);
+  return Array.from({ length: count }, (_, at) => (last = found[at] ?? last));
+}
+
+/** The longest common runs of two lists, one after the other, as Python's `difflib.SequenceMatcher` finds them. */
+function runsOf(have, want) {
+  const places = new Map();
+  want.forEach(({ part }, at) => places.set(part, [...(places.get(part) ?? []), at]));
+  const found = [];
+  const waiting = [[0, have.length, 0, want.length]];
+  while (waiting.length) {
+    const [low, high, first, end] = waiting.pop();
+    let best = { ofHave: low, ofWant: first, size: 0 };
+    let sizes = new Map(); // of runs that end at each place of `want`
+    for (let at = low; at < high; at++) {
+      const next = new Map();
+      for (const place of places.get(have[at].part) ?? []) {
+        if (place < first || place >= end) continue;
+        const size = (sizes.get(place - 1) ?? 0) + 1;
+        next.set(place, size);
+        if (size > best.size) best = { ofHave: at - size + 1, ofWant: place - size + 1, size };
+      }
+      sizes = next;
+    }
+    if (!best.size) continue;
+    found.push(best);
+    waiting.push([low, best.ofHave, first, best.ofWant], [best.ofHave + best.size, high, best.ofWant + best.size, end]);
+  }
+  return found.sort((one, other) => one.ofHave - other.ofHave);
+}
+
 /** Letters without case, width and composition, and without what cannot be seen. */
 function folded(text) {
-  return text.normalize("NFKD").toLowerCase().replace(/[\s\p{Cc}\p{Cf}]/gu, "");
+  const small = text.normalize("NFKD").toLowerCase().replace(/[ßςև]/g, (letter) => CASELESS[letter]);
+  return small.replace(/[\s\p{Cc}\p{Cf}]/gu, "");
 }
 
 /** Of each target word its weights over the source words. `maps`: those of each step; columns and rows of </s> are left out. */

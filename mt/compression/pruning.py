@@ -71,9 +71,10 @@ def remove_heads(model: Seq2Seq, *, heads: Mapping[str, Sequence[int]]) -> Seq2S
 def _alignment_head(model: nn.Module, attention: MultiHead) -> nn.Linear | None:
     """The queries of the alignment head that reads the keys of this attention, if there is one."""
     decoder: Any = getattr(model, "decoder", None)
-    head = getattr(decoder, "alignment_head", None)
-    is_read = head is not None and decoder.layers[head.layer].cross_attention is attention
-    return head.query if is_read else None
+    head: Any = getattr(decoder, "alignment_head", None)
+    if head is None or decoder.layers[head.layer].cross_attention is not attention:
+        return None
+    return head.query
 
 
 def refuse_heads(name: str, attention: MultiHead) -> None:

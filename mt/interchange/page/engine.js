@@ -7,7 +7,7 @@ const MOST_CHARACTERS = 5000;
 const MOST_BEST = 8;
 const MEGABYTE = 1e6;
 const MOST_BYTES = 2 * MEGABYTE; // of a file
-const FEATURES = ["n_best", "alignment", "confidence", "coverage", "markup", "prefix"];
+const FEATURES = ["n_best", "alignment", "confidence", "coverage", "markup", "prefix", "terms"];
 const FILE_ENDINGS = [".txt", ".text", ".srt", ".vtt"]; // those of engine/files.js
 const LISTS = "terms"; // stored lists of terms, in this browser
 
@@ -60,9 +60,7 @@ export async function settings() {
 }
 
 export async function languages() {
-  const { pairs, search } = await about;
-  // phrases that are demanded need places in the beam
-  return pairs.map((pair) => ({ ...pair, features: search.size > 1 ? [...FEATURES, "terms"] : FEATURES }));
+  return (await about).pairs.map((pair) => ({ ...pair, features: FEATURES }));
 }
 
 /** Sentence by sentence, as the server does. */

@@ -28,6 +28,14 @@ export class Terms {
     return this.stateOf(ids).some(({ missing }) => missing);
   }
 
+  /** Whether a piece that goes on with the last word would undo a phrase that ends here. */
+  isUndone(ids) {
+    const some = this.continuing.indexOf(true);
+    if (!ids.length || some < 0) return false;
+    const [before, after] = [this.stateOf(ids), this.stateOf([...ids, some])];
+    return after.some(({ missing }, at) => missing > before[at].missing);
+  }
+
   /** How many of the demanded pieces there are; only one phrase is begun at a time. */
   progress(ids) {
     const states = this.stateOf(ids);

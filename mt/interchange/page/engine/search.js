@@ -23,11 +23,13 @@ export async function beamSearch(model, source, { size, alpha, limit, heads, pre
     const out = await model.step(state, next);
     if (isOver()) return null;
     const only = length > limit ? EOS : prefix[length - 1];
-    const order = terms ? shared(rows, out.logProbs, size, only, terms) : best(rows, out.logProbs, size, only);
-    const kept = order.map(({ row, token, total }) => {
+    let order;
+    if (!terms) order = best(rows, out.logProbs, size, only);
+    else order = size > 1 ? shared(rows, out.logProbs, size, only, terms) : alone(rows[0], out.logProbs[0], only, terms, limit - length + 1);
+    const kept = order.map(({ row, token, total, isDue }) => {
       const { ids, logProbs, maps, means } = rows[row];
       const [own, mean] = [weightsOf(out.maps, row, heads, out.norms), lastOf(out.means, row)];
-      return { row, ids: [...ids, token], total, logProbs: [...logProbs, out.logProbs[row][token]], maps: [...maps, own], means: [...means, mean] };
+      return { row, isDue, ids: [...ids, token], total, logProbs: [...logProbs, out.logProbs[row][token]], maps: [...maps, own], means: [...means, mean] };
     });
     for (const { row, ids, total, logProbs, maps, means } of kept.filter(({ ids }) => ids.at(-1) === EOS)) {
       const isFinished = length <= limit || isBest(out.logProbs[row], EOS);
@@ -89,6 +91,26 @@ function shared(rows, logProbs, size, only, terms) {
   for (const { bank } of found) counts[bank] += 1;
   const places = placesOf(counts, size);
   return found.filter(({ bank }) => places[bank]-- > 0);
+}
+
+/**
+ * The continuation of a search with one place (`mt.search.rules.together`): it follows the model, but goes on with a phrase
+ * where the model would end, where there is only `room` for what is demanded, and while such a phrase is unfinished.
+ */
+function alone(row, logProbs, only, terms, room) {
+  const { ids } = row;
+  const ends = logProbs.every((one) => one <= logProbs[EOS]);
+  const [isOpen, isUndone] = [terms.isOpen(ids), terms.isUndone(ids)];
+  const isForbidden = (token) => (token === EOS && isOpen) || (isUndone && terms.continuing[token]);
+  const missing = terms.needed - terms.progress(ids);
+  const rest = terms.needed - terms.progress([...ids, EOS]); // what is missing after one more piece that nothing demands
+  const isDue = missing > 0 && (ends || room <= rest || (row.isDue && rest > missing));
+  const next = terms.next(ids).filter((token) => (only ?? token) === token && !isForbidden(token));
+  const progress = next.map((token) => terms.progress([...ids, token]));
+  const most = Math.max(...progress); // a phrase that has begun is continued
+  const demanded = new Set(next.filter((_, at) => progress[at] === most));
+  const found = best([row], [logProbs], 1, only, (_, token) => isForbidden(token) || (isDue && demanded.size && !demanded.has(token)));
+  return found.map((one) => ({ ...one, isDue }));
 }
 
 /** Whether no other piece is likelier. */

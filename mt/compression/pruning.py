@@ -63,8 +63,18 @@ def remove_heads(model: Seq2Seq, *, heads: Mapping[str, Sequence[int]]) -> Seq2S
         left = [number for number in kept if number not in numbers]
         if not left:
             raise ValueError(f"remove_heads: {name} must keep at least one of its {len(kept)} heads")
-        _keep_heads(attention, [kept.index(number) for number in left], left)
+        reader = _alignment_head(model, attention)
+        _keep_heads(attention, [kept.index(number) for number in left], left, reader)
     return model
+
+
+def _alignment_head(model: nn.Module, attention: MultiHead) -> nn.Linear | None:
+    """The queries of the alignment head that reads the keys of this attention, if there is one."""
+    decoder: Any = getattr(model, "decoder", None)
+    head: Any = getattr(decoder, "alignment_head", None)
+    if head is None or decoder.layers[head.layer].cross_attention is not attention:
+        return None
+    return head.query
 
 
 def refuse_heads(name: str, attention: MultiHead) -> None:
@@ -78,12 +88,13 @@ def refuse_heads(name: str, attention: MultiHead) -> None:
         )
 
 
-def _keep_heads(attention: MultiHead, places: Sequence[int], numbers: Sequence[int]) -> None:
-    """Keeps the heads at these places, which have these numbers in the unpruned model."""
+def _keep_heads(attention: MultiHead, places: Sequence[int], numbers: Sequence[int], reader: nn.Linear | None) -> None:
+    """Keeps the heads at these places, which have these numbers in the unpruned model; `reader`: other queries."""
     K, num_maps = attention.head_size, attention.num_maps
     rows = [place * K + offset for place in places for offset in range(K)]
     width = attention.num_heads * K
-    _keep_outputs(attention.query, rows)
+    for queries in filter(None, (attention.query, reader)):
+        _keep_outputs(queries, rows)
     _keep_outputs(attention.key_value, [*rows, *[width + row for row in rows]])
     _keep_inputs(attention.output, rows)
     attention.num_heads = attention.num_kv_heads = len(places)
@@ -156,7 +167,8 @@ def with_all_heads(model: nn.Module) -> nn.Module:
         assert attention.kept_heads is not None
         K, num_maps = attention.head_size, attention.num_maps
         rows = [number * K + offset for number in attention.kept_heads for offset in range(K)]
-        _spread(attention.query, rows, num_maps * K, 0)
+        for queries in filter(None, (attention.query, _alignment_head(model, attention))):
+            _spread(queries, rows, num_maps * K, 0)
         _spread(attention.key_value, [*rows, *[num_maps * K + row for row in rows]], 2 * num_maps * K, 0)
         _spread(attention.output, rows, num_maps * K, 1)
         attention.num_heads = attention.num_kv_heads = num_maps

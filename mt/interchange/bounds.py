@@ -29,13 +29,15 @@ BOUNDS = Bounds()
 
 
 def verdict_of(measured: Mapping[str, Any], *, quantization: str | None, bounds: Bounds = BOUNDS) -> dict[str, Any]:
-    """The verdict on what `mt.interchange.measure` found: `verdict`, the `rule` of it, and `reasons` of a refusal."""
+    """The verdict on what `mt.interchange.measure` found: `verdict`, the `rule` of it, and `reasons` of a refusal.
+
+    With a `quantization` an export may differ, and is exact all the same if it does not: where the model's own weights
+    have as few bits.
+    """
     reasons = [*_tokenizer(measured["tokenizer"]), *_constants(measured["constants"])]
-    if quantization is None:
-        reasons += _equal(measured, bounds)
-    else:
-        reasons += _as_good(measured, bounds)
-    verdict = REFUSED if reasons else EXACT if quantization is None else ROUNDED
+    differences = _equal(measured, bounds)
+    reasons += differences if quantization is None else _as_good(measured, bounds)
+    verdict = REFUSED if reasons else ROUNDED if differences else EXACT
     return {"verdict": verdict, "reasons": reasons, "bounds": asdict(bounds)}
 
 

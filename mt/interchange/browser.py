@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 import shutil
 from collections.abc import Mapping
+from html.entities import html5
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from sentencepiece import sentencepiece_model_pb2
 
 from mt.checkpoint.folder import LoadedModel
 from mt.data.tokenizer import Tokenizer
+from mt.inference.abbreviations import AFTER_ORDINALS, BEFORE_NUMBERS, BEFORE_WORDS
 from mt.inference.confidence import Calibration
 from mt.inference.decodable import Decodable
 from mt.inference.tags import TARGET_TAG, Tags
@@ -36,6 +37,7 @@ MODEL, RUNTIME, ENGINE = "model", "runtime", "engine"
 FIRST = (  # what the worker reads before it can translate
     f"{MODEL}/settings.json",
     f"{MODEL}/tokenizers.json",
+    f"{MODEL}/texts.json",
     f"{MODEL}/encoder_model.onnx",
     f"{MODEL}/decoder_model_merged.onnx",
     f"{RUNTIME}/ort-wasm-simd-threaded.wasm",
@@ -72,6 +74,7 @@ RULES: Rules = {
     "document": left_out("the page translates each line alone"),
     "alignment": _alignment,
     "alignment.shift": exact(),
+    "alignment.signal": exact("an output of the decoder: value_norms"),
     "alignment.threshold": exact(),
     "layer.num_heads": exact(),
     "layer.num_kv_heads": exact(),
@@ -94,7 +97,7 @@ class Browser:
         check_node()
         copy_runtime(folder / RUNTIME, flags.get("runtime"))
         (folder / MODEL).mkdir()
-        onnx.write_graphs(plan, folder, quantization=quantization)
+        onnx.write_graphs(plan, folder, quantization=quantization, reads_attention=True)
         for name in (ENCODER, DECODER):
             (folder / name).rename(folder / MODEL / Path(name).name)
         shutil.rmtree((folder / ENCODER).parent)
@@ -103,6 +106,7 @@ class Browser:
         sides = [plan.tokenizers.source] if plan.is_joint else [plan.tokenizers.source, plan.tokenizers.target]
         _write(folder / MODEL / "tokenizers.json", [tokenizer_data(side) for side in sides])
         _write(folder / MODEL / "settings.json", _settings(plan, loaded))
+        _write(folder / MODEL / "texts.json", texts_data())
         _write_page(folder)
         files = [{"name": name, "bytes": (folder / name).stat().st_size} for name in FIRST]
         _write(folder / "files.json", files)
@@ -132,6 +136,16 @@ def tokenizer_data(tokenizer: Tokenizer) -> dict[str, Any]:
         "composes": tokenizer.is_composing,
         "symbols": list(tokenizer.reserved_symbols),
         "bytes": bytes_at[0] if model.trainer_spec.byte_fallback else None,
+    }
+
+
+def texts_data() -> dict[str, Any]:
+    """What scripts of the page must know to read texts as Python does: entities of HTML, and abbreviations."""
+    names = ("before_words", "before_numbers", "after_ordinals")
+    lists = (BEFORE_WORDS, BEFORE_NUMBERS, AFTER_ORDINALS)
+    return {
+        "entities": {name: text for name, text in html5.items() if name.endswith(";")},
+        "abbreviations": {name: sorted(words) for name, words in zip(names, lists, strict=True)},
     }
 
 
@@ -170,11 +184,8 @@ def _write_page(folder: Path) -> None:
         shutil.copyfile(path, folder / ENGINE / path.name)
     page = (SHARED / "index.html").read_text("utf-8")
     policy = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-    head = f'<html lang="en" data-engine="browser">\n<head>\n{policy}'
-    page, count = re.subn(r'<html lang="en">\n<head>', head, page)
-    assert count == 1, "the page's head"
-    page = page.replace("Type or paste text, or drop a file", "Type or paste text")
-    (folder / "index.html").write_text(page, "utf-8")
+    assert page.count("<head>\n") == 1
+    (folder / "index.html").write_text(page.replace("<head>\n", f"<head>\n{policy}\n"), "utf-8")
 
 
 def _write(path: Path, body: Any) -> None:

@@ -83,9 +83,12 @@ class BrowserEngine:
     def attention(self, pairs: Sequence[Pair]) -> list[np.ndarray | None] | None:
         return [np.array(rows) if rows else None for rows in self._ask("attention", _plain(pairs))]
 
-    def records(self, lines: Sequence[str]) -> list[dict[str, Any]]:
-        """What the page gets of each line: the translation, its links and how sure its words are."""
-        return self._ask("records", list(lines))
+    def records(self, lines: Sequence[str], how: Sequence[Mapping[str, Any]] | None = None) -> list[dict[str, Any]]:
+        """What the page gets of each line: translations with links, how sure their words are, what is left out, terms.
+
+        `how`: of each line what `Translator.record` of translator.js takes: tag, prefix, numBest, terms.
+        """
+        return self._ask("records", {"lines": list(lines), "how": list(how or [{}] * len(lines))})
 
     def constants(self) -> Mapping[str, float]:
         model = self._folder / "model"

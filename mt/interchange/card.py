@@ -10,7 +10,7 @@ from typing import Any
 from mt.checkpoint.folder import LoadedModel
 from mt.checkpoint.small_file import read_json
 from mt.interchange.certificate import summary
-from mt.interchange.fate import ABSENT
+from mt.interchange.fate import ABSENT, shown
 from mt.interchange.plan import Plan
 
 CARD, LICENSE = "README.md", "LICENSE"
@@ -76,7 +76,7 @@ def card_text(
         "",
         "| setting | value |",
         "|---|---|",
-        *(f"| {name} | {value} |" for name, value in plan.settings.items() if value not in ABSENT),
+        *(f"| {name} | {shown(value)} |" for name, value in plan.settings.items() if value not in ABSENT),
     ]
     return "\n".join(lines) + "\n"
 

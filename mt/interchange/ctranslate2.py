@@ -19,12 +19,26 @@ from mt.inference.decodable import Decodable
 from mt.inference.shortlist import Shortlist
 from mt.interchange.ctranslate2_engine import RUNNER, RUNNER_FILE, CTranslate2Engine, CTranslate2Searcher
 from mt.interchange.engine import Engine
-from mt.interchange.fate import EXACT, LEFT_OUT, REFUSED, Fate, Rules, attention, exact, left_out, one_of
+from mt.interchange.fate import (
+    EXACT,
+    FLOATS,
+    LEFT_OUT,
+    REFUSED,
+    ZEROS,
+    Fate,
+    Rules,
+    attention,
+    changed,
+    exact,
+    left_out,
+    one_of,
+)
 from mt.interchange.plan import TRANSFORMER, Plan
 from mt.interchange.whole_search import WholeBeam, WholeDecodable
 
 # H heads, G key-value heads, K size of a head, D model
 
+SAME_INTEGERS = "--quantization int8 writes the same integers, and rounds what they are multiplied with"
 NO_OPERATION = "CTranslate2 has no such operation"
 USE = """\
 ```sh
@@ -78,7 +92,7 @@ RULES: Rules = {
     "tie": exact(),
     "vocabulary": exact(),
     "lexicon": one_of(None, why=NO_OPERATION),
-    "changes": exact(),  # the plan describes the changed model itself
+    "changes": changed(remove_heads=ZEROS, int8_weights=f"{FLOATS}; {SAME_INTEGERS}"),
     "tags": exact(),
     "document": exact(),
     "search": exact(),

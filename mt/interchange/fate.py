@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 EXACT, ROUNDED, LEFT_OUT, REFUSED = "exact", "rounded", "left out", "refused"
 LEVELS = (EXACT, ROUNDED, LEFT_OUT, REFUSED)
 ABSENT = (None, (), "")  # values of settings that a model does not have
+ZEROS = "removed heads are zeros, which take their room again"
+FLOATS = "integers of 8 bits are multiplied out to float32"
 
 
 @dataclass(frozen=True)
@@ -55,10 +57,23 @@ def attention(*kinds: str, why: str) -> Rule:
     return lambda value, plan: Fate(EXACT) if value.kind in kinds else Fate(REFUSED, why)
 
 
+def changed(**notes: str) -> Rule:
+    """What was done to a model after its training goes exactly, since a plan describes the model that is left.
+
+    `notes`: what a user should know of a change, by the name of its function.
+    """
+    return lambda value, plan: Fate(EXACT, "; ".join(notes[name] for name in dict.fromkeys(value) if name in notes))
+
+
 def fates(rules: Rules, plan: Plan) -> dict[str, Fate]:
     """What becomes of each setting of a plan; a setting without a rule is refused, so that none is forgotten."""
     unknown = Fate(REFUSED, "there is no rule for this setting")
     return {name: rules[name](value, plan) if name in rules else unknown for name, value in plan.settings.items()}
+
+
+def shown(value: Any) -> str:
+    """The value of a setting, in words."""
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def refusals(found: Mapping[str, Fate]) -> dict[str, Fate]:

@@ -15,7 +15,18 @@ from mt.checkpoint.folder import LoadedModel
 from mt.data.tokenizer import BOS, EOS, PAD
 from mt.inference.decodable import BANNED, Decodable
 from mt.interchange.engine import Engine
-from mt.interchange.fate import EXACT, REFUSED, Fate, Rules, exact, left_out, one_of
+from mt.interchange.fate import (
+    EXACT,
+    FLOATS,
+    REFUSED,
+    ZEROS,
+    Fate,
+    Rules,
+    changed,
+    exact,
+    left_out,
+    one_of,
+)
 from mt.interchange.onnx_attention import WEIGHTS
 from mt.interchange.onnx_engine import DECODER, ENCODER, RUNNER, RUNNER_FILE, OnnxDecodable, OnnxEngine
 from mt.interchange.onnx_model import decoder_graph, encoder_graph, needs_pieces
@@ -24,6 +35,7 @@ from mt.interchange.tokenizer_json import write_tokenizer
 from mt.search.beam import Beam
 
 CONFIGS = ("config.json", "generation_config.json")
+SAME_INTEGERS = "--quantization int8 writes the same integers"
 NOT_WRITTEN = "there are no ONNX operations for it here"
 USE = """\
 ```sh
@@ -85,7 +97,7 @@ RULES: Rules = {
     "tie": exact(),
     "vocabulary": exact(),
     "lexicon": exact(),
-    "changes": exact(),  # the plan describes the changed model itself
+    "changes": changed(remove_heads=ZEROS, int8_weights=f"{FLOATS}; {SAME_INTEGERS}"),
     "tags": exact(),
     "document": exact(),
     "search": exact("translate.py has our beam search; transformers.js searches greedily"),
@@ -126,11 +138,12 @@ class Onnx:
 TARGET = Onnx()
 
 
-def write_graphs(plan: Plan, folder: Path, *, quantization: str | None) -> None:
-    """Both graphs, and the configuration that transformers.js reads."""
+def write_graphs(plan: Plan, folder: Path, *, quantization: str | None, reads_attention: bool = False) -> None:
+    """Both graphs, and the configuration that transformers.js reads; `reads_attention`: see `decoder_graph`."""
     (folder / ENCODER).parent.mkdir()
     encoder_graph(plan, quantization=quantization).save(folder / ENCODER, title="encoder")
-    decoder_graph(plan, quantization=quantization).save(folder / DECODER, title="decoder")
+    decoder = decoder_graph(plan, quantization=quantization, reads_attention=reads_attention)
+    decoder.save(folder / DECODER, title="decoder")
     for name, body in zip(CONFIGS, (_config(plan), _generation(plan)), strict=True):
         (folder / name).write_text(json.dumps(body, indent=2) + "\n", "utf-8")
 

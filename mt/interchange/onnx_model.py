@@ -20,6 +20,7 @@ from mt.interchange.plan import AttentionPlan, Plan
 ROWS, SOURCE, TARGET = "batch_size", "encoder_sequence_length", "decoder_sequence_length"
 PAST, WHOLE = "past_decoder_sequence_length", "past_decoder_sequence_length + decoder_sequence_length"
 SLOTS = ("encoder.self_attention", "decoder.self_attention", "decoder.cross_attention")
+MEAN, NORMS = "mean_cross_attention", "value_norms"
 EPSILON, SCALE, ROTARY = "norm_epsilon", "embedding_scale", "rotary_base"  # constants by their names in a graph
 
 
@@ -49,9 +50,12 @@ def encoder_graph(plan: Plan, *, quantization: str | None) -> Graph:
     return graph
 
 
-def decoder_graph(plan: Plan, *, quantization: str | None) -> Graph:
+def decoder_graph(plan: Plan, *, quantization: str | None, reads_attention: bool = False) -> Graph:
     """input_ids_BT, encoder_attention_mask_BS, encoder_hidden_states_BSD, past_key_values…, use_cache_branch ->
     logits_BTV, present…, and `cross_attentions.N` of the layer that is chosen for alignment.
+
+    With `reads_attention` also what links and omissions are read from: `mean_cross_attention`_BTS, of all layers and
+    heads, where removed ones count as zeros, and `value_norms`_BHS of the chosen layer, if the signal needs them.
     """
     maker = _Maker(plan, quantization)
     graph, layers = maker.graph, plan.decoder
@@ -102,6 +106,9 @@ def decoder_graph(plan: Plan, *, quantization: str | None) -> Graph:
         presents |= dict(zip(cache_names(number, "encoder"), (k, v), strict=True))
         q = maker.queries(y, f"{name}.cross_attention", layer.heads[1])
         heads, maps[number] = maker.mixed(kind, f"{name}.cross_attention", layer.heads[1], q, k, v, of_cross)
+        if reads_attention and number == plan.alignment.layer and plan.alignment.signal == "norms":
+            norms = maker.value_norms(v, f"{name}.cross_attention", layer.heads[1])
+            graph.output(NORMS, norms, (ROWS, layer.heads[1][0], SOURCE))
         x = maker.after(x, heads, f"{name}.cross_residual")
         x = maker.feed_forward(x, name)
         if plan.head_layer == number:
@@ -118,7 +125,21 @@ def decoder_graph(plan: Plan, *, quantization: str | None) -> Graph:
     chosen_layer = plan.alignment.layer
     heads_of = layers[chosen_layer if chosen_layer < len(layers) else plan.head_layer or 0].heads[1][0]
     graph.output(f"cross_attentions.{chosen_layer}", maps[chosen_layer], (ROWS, heads_of, TARGET, SOURCE))
+    if reads_attention:
+        graph.output(MEAN, _mean(plan, maps), (ROWS, TARGET, SOURCE))
     return graph
+
+
+def _mean(plan: Plan, maps: Mapping[int, Value]) -> Value:
+    """mean_BTS of maps_BHTS of all layers and of the alignment head."""
+    sums = []
+    for number, one in sorted(maps.items()):
+        kept = plan.kept_heads[number if number < len(plan.decoder) else plan.head_layer or 0]
+        sums.append(one.gather(one.graph.ints(*kept), axis=1).sum(1))
+    total = sums[0]
+    for one in sums[1:]:
+        total = total + one
+    return (total / float(len(maps) * plan.decoder[0].heads[1][0])).squeeze(1)
 
 
 def needs_pieces(plan: Plan) -> bool:
@@ -229,6 +250,13 @@ class _Maker:
         if self.plan.setting("layer.positions") == "rotary":
             q, k = (self.rotated(one, position, heads[2]) for one in (q, k))
         return q, k, v
+
+    def value_norms(self, v: Value, name: str, heads: Sequence[int]) -> Value:
+        """norms_BHS of values_BGSK: see `mt.attention.multi_head`."""
+        num_heads, groups, size = heads
+        output = self.graph.matrix(f"{name}.output", self.weight(f"{name}.output.weight"), turned=True)
+        of_heads = v.repeat_heads(num_heads // groups) @ output.reshape(num_heads, size, -1)  # B H S D
+        return (of_heads * of_heads).sum(3).sqrt().squeeze(3)
 
     def rotated(self, x: Value, position: Value, size: int) -> Value:
         """See `mt.attention.rotary`."""

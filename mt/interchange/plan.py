@@ -8,9 +8,10 @@ after their training are described as they are.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -79,6 +80,7 @@ class Plan:
     search        the checkpoint's search as a beam: its size, length penalty and longest output
     alignment     where alignments are read
     head_layer    the decoder layer after which an alignment head reads (`mt.model.alignment_head`); None: there is none
+    kept_heads    numbers of the heads of each decoder layer's cross-attention that are not removed, which are zeros
     separators    ids of the pieces between a sentence and the context before and after it; None: there is none
     """
 
@@ -98,6 +100,7 @@ class Plan:
     alignment: Choice
     has_shortlist: bool
     head_layer: int | None
+    kept_heads: tuple[tuple[int, ...], ...]
     separators: tuple[int | None, int | None]
 
     @cached_property
@@ -136,19 +139,17 @@ def plan_of(loaded: LoadedModel) -> Plan:
     Raises ValueError for a model that does not read text.
     """
     assert isinstance(loaded.model, Seq2Seq)
-    model: Any = with_all_heads(floats_again(loaded.model))  # its parts have the types that their checks find
+    model: Any = floats_again(loaded.model)  # its parts have the types that their checks find
     tokenizers, card = loaded.tokenizers, loaded.card
     if model.source_embedding is None:
         raise ValueError("encoder: this model does not read text, and exports are made for text")
     if model.beside:
         names = ", ".join(model.beside)
         raise ValueError(f"beside ({names}): this model also reads what is not text, and exports are made for text")
+    kept_heads = tuple(_kept(layer.cross_attention) for layer in model.decoder.layers)
+    alignment = _choice(loaded.folder, model.decoder, kept_heads)
+    with_all_heads(model)
     encoder, decoder = (_layers(half.layers) for half in (model.encoder, model.decoder))
-    alignment = Choice.load(
-        loaded.folder,
-        num_layers=model.decoder.num_maps,
-        num_heads=model.decoder.layers[0].cross_attention.num_maps,
-    )
     search = _beam(loaded.search)
     has_shortlist = (loaded.folder / SHORTLIST).is_file()
     max_pieces = card.max_pieces or MAX_PIECES
@@ -185,8 +186,23 @@ def plan_of(loaded: LoadedModel) -> Plan:
         alignment=alignment,
         has_shortlist=has_shortlist,
         head_layer=None if model.decoder.alignment_head is None else model.decoder.alignment_head.layer,
+        kept_heads=kept_heads,
         separators=(model.source_embedding.separator, model.source_embedding.separator_after),
     )
+
+
+def _kept(attention: MultiHead) -> tuple[int, ...]:
+    return tuple(range(attention.num_maps)) if attention.kept_heads is None else attention.kept_heads
+
+
+def _choice(folder: Path, decoder: Any, kept_heads: Sequence[Sequence[int]]) -> Choice:
+    """Where alignments are read, without removed heads: for their zeros an engine has weights, and the model none."""
+    found = Choice.load(folder, num_layers=decoder.num_maps, num_heads=decoder.layers[0].cross_attention.num_maps)
+    layer = found.layer if found.layer < len(decoder.layers) else decoder.alignment_head.layer
+    left = tuple(head for head in found.heads if head in kept_heads[layer])
+    if not left:
+        raise ValueError(f"{folder}: alignments are read at heads {found.heads} of layer {layer}, which were removed")
+    return replace(found, heads=left)
 
 
 def _model_settings(

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from mt.checkpoint.folder import LoadedModel
 from mt.inference.decodable import Decodable
 from mt.interchange.engine import Engine
-from mt.interchange.fate import ABSENT, EXACT, REFUSED, Fate, Rules, fates, refusals
+from mt.interchange.fate import ABSENT, EXACT, REFUSED, Fate, Rules, fates, refusals, shown
 from mt.interchange.plan import Plan
 from mt.interchange.table import TARGETS
 from mt.listing import listed
@@ -67,7 +67,7 @@ def check_carried(name: str, plan: Plan) -> dict[str, Fate]:
     more = f" (and {listed(list(refused)[1:])})" if len(refused) > 1 else ""
     others = [other for other in TARGETS if other != name and not refusals(fates(find_target(other).rules, plan))]
     instead = f"; {' and '.join(others)} can take this model" if others else "; no other target can take this model"
-    raise ValueError(f"{name} cannot take {first} ({plan.settings[first]}): {fate.why}{more}{instead}")
+    raise ValueError(f"{name} cannot take {first} ({shown(plan.settings[first])}): {fate.why}{more}{instead}")
 
 
 def what(plan: Plan) -> str:
@@ -75,7 +75,7 @@ def what(plan: Plan) -> str:
     found = {name: fates(find_target(name).rules, plan) for name in TARGETS}
     header = ["setting", "value", *TARGETS]
     rows = [
-        [setting, str(value), *(found[name][setting].level for name in TARGETS)]
+        [setting, shown(value), *(found[name][setting].level for name in TARGETS)]
         for setting, value in plan.settings.items()
         if value not in ABSENT
     ]

@@ -16,7 +16,20 @@ from mt.checkpoint.folder import LoadedModel
 from mt.data.tokenizer import BOS, EOS, PAD
 from mt.inference.decodable import BANNED, Decodable
 from mt.interchange.engine import Engine
-from mt.interchange.fate import EXACT, LEFT_OUT, REFUSED, Fate, Rules, attention, exact, left_out, one_of
+from mt.interchange.fate import (
+    EXACT,
+    FLOATS,
+    LEFT_OUT,
+    REFUSED,
+    ZEROS,
+    Fate,
+    Rules,
+    attention,
+    changed,
+    exact,
+    left_out,
+    one_of,
+)
 from mt.interchange.plan import TRANSFORMER, Plan
 from mt.interchange.tokenizer_json import write_tokenizer
 from mt.interchange.transformers_engine import (
@@ -91,7 +104,7 @@ RULES: Rules = {
     "tie": exact(),
     "vocabulary": exact("the target's tokenizer is the subfolder `target` where vocabularies are separate"),
     "lexicon": one_of(None, why=NOT_HELD),
-    "changes": exact(),  # the plan describes the changed model itself
+    "changes": changed(remove_heads=ZEROS, int8_weights=FLOATS),
     "tags": exact(),
     "document": exact(),
     "search": exact("translate.py ranks by our length penalty; generate alone divides by a power of the length"),

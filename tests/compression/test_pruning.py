@@ -30,6 +30,7 @@ from mt.data.source import Text
 from mt.inference.aligner import Aligner
 from mt.inference.translator import Translator
 from mt.interchange.plan import plan_of
+from mt.model.alignment_head import add_alignment_head
 from mt.model.feed_forward import FeedForward
 from mt.prune import main
 from mt.train import main as train
@@ -106,6 +107,18 @@ def test_programs_with_one_number_of_heads_get_a_model_that_computes_the_same(pr
     assert {part.num_heads for part in attentions(model).values()} == {2}
     torch.testing.assert_close(model(SOURCE, TARGET, tap=(tap := Tap())), pruned)
     torch.testing.assert_close(tap.weights()[:, :, 1], known[:, :, 1])
+
+
+def test_an_alignment_head_follows_the_heads_whose_keys_it_reads(prepared):  # noqa: F811
+    model = add_alignment_head(fresh(prepared), layer=0)
+    with masked_heads({attentions(model)[CROSS]: [0]}):
+        model(SOURCE, TARGET, tap=(tap := Tap()))
+    masked, left = tap.weights(), remove_heads(model, heads={CROSS: [0]})
+    left(SOURCE, TARGET, tap=(tap := Tap()))
+    assert tap.weights().shape == masked.shape and not tap.weights()[:, 1, 0].any()
+    torch.testing.assert_close(tap.weights()[:, 1, 1], masked[:, 1, 1])
+    with_all_heads(left)(SOURCE, TARGET, tap=(tap := Tap()))
+    torch.testing.assert_close(tap.weights()[:, 1, 1], masked[:, 1, 1])
 
 
 def test_layers_move_up_and_a_loaded_layer_is_the_one_that_was_left(prepared):  # noqa: F811

@@ -92,12 +92,14 @@ def _tokenizers(tmp_path_factory, *, joint):
     return TokenizerPair.load(folder)
 
 
-def fresh(folder: Path, tokenizers: TokenizerPair, *overrides: str, changes=(), change=lambda model: None) -> Path:
+def fresh(
+    folder: Path, tokenizers: TokenizerPair, *overrides: str, model="small", changes=(), change=lambda model: None
+) -> Path:
     """A checkpoint of a fresh model of these settings of `model`, with probabilities that differ as trained ones do.
 
     `changes` are those of its card, `change` is made to its weights.
     """
-    settings = [f"model.{one}" for one in (*SMALL, *overrides) if "@" not in one]
+    settings = [f"model={model}", *(f"model.{one}" for one in (*SMALL, *overrides) if "@" not in one)]
     settings += [one for one in overrides if "@" in one]
     node = composed_settings(
         ["data=text", "data.folder=x", "data.source_language=de", "data.target_language=en", *settings]
@@ -108,8 +110,8 @@ def fresh(folder: Path, tokenizers: TokenizerPair, *overrides: str, changes=(), 
         model=node["model"], source_language="de", target_language="en", max_pieces=30, changes=list(changes)
     )
     model = build(card.model, **sizes)
-    for change in card.changes:
-        model = build(change, model=model)
+    for of_card in card.changes:
+        model = build(of_card, model=model)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if parameter.dim() == 1:

@@ -40,13 +40,13 @@ const ANSWERS = {
     const [{ ids, logProb, score }] = await translator.search(translator.source.encode(line));
     return { ids, text: translator.target.decode(ids), log_prob: logProb, score };
   }),
-  records: (lines) => all(lines, (line) => translator.record(line)),
+  records: ({ lines, how }) => all(lines, (line, at) => translator.record(line, how[at])),
   about: async () => ({ ...translator.about, onnxruntime_web: ort.env.versions.web, node: process.versions.node }),
 };
 
 async function all(items, answer) {
   const found = [];
-  for (const item of items) found.push(await answer(item));
+  for (const item of items) found.push(await answer(item, found.length));
   return found;
 }
 

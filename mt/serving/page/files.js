@@ -9,6 +9,7 @@ export class Files {
   constructor({ settings, asked }) {
     Object.assign(this, { settings, asked, isOpen: false }); // open once the languages are known
     byId("file-field").hidden = !settings.file_endings.length;
+    if (settings.file_endings.length) byId("text").placeholder += ", or drop a file";
     byId("file").accept = settings.file_endings.join(",");
     byId("file").addEventListener("change", () => {
       for (const file of byId("file").files) this.translate(file);

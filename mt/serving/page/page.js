@@ -285,8 +285,7 @@ function both() {
 function languagesChanged() {
   state.source = languages.source;
   byId("source").options[0].textContent = "Detect language";
-  byId("markup-field").hidden = !languages.can("markup");
-  byId("terms-section").hidden = !languages.can("terms");
+  for (const part of document.querySelectorAll("[data-feature]")) part.hidden = !languages.can(part.dataset.feature);
   byId("glossary-tools").hidden = !settings.has_glossaries;
   languagesShown();
 }

@@ -45,7 +45,7 @@ export class Model {
     return { ...state, feed };
   }
 
-  /** `pieces`: of each row its next ones. Gives log-probabilities of what follows each, and weights of alignment. */
+  /** `pieces`: of each row its next ones. Gives log-probabilities of what follows each, weights of alignment, means of all, and norms of values. */
   async step(state, pieces) {
     const [count, length] = [pieces.length, pieces[0].length];
     const isLater = new this.ort.Tensor("bool", [state.isLater], [1]);
@@ -54,7 +54,7 @@ export class Model {
     for (const { name } of this.caches) feed[name] = found[name.replace("past_key_values", "present")];
     const size = found.logits.dims[2];
     const logProbs = Array.from({ length: count * length }, (_, row) => logSoftmax(found.logits.data.subarray(row * size, (row + 1) * size)));
-    return { logProbs, maps: found[this.maps], state: { feed, isLater: true } };
+    return { logProbs, maps: found[this.maps], means: found.mean_cross_attention, norms: found.value_norms, state: { feed, isLater: true } };
   }
 }
 

@@ -18,6 +18,7 @@ export class Tokenizer {
     const learned = this.pieces.filter(([, , type]) => type === LEARNED).map(([, score]) => score);
     this.least = learned.reduce((a, b) => Math.min(a, b), Infinity) - PENALTY;
     this.most = learned.reduce((a, b) => Math.max(a, b), 0);
+    this.firstLearned = this.pieces.findIndex(([, , type]) => type === LEARNED);
     this.longest = this.pieces.reduce((most, [piece]) => Math.max(most, [...piece].length), 1);
     this.map = this.charsmap ? new CharsMap(this.charsmap) : null;
   }
@@ -34,6 +35,11 @@ export class Tokenizer {
     const ids = this.spelled(found);
     const isSymbol = this.symbols.some((symbol) => composed.startsWith(symbol));
     return isSymbol && ids[0] === this.ids.get(BLANK) ? ids.slice(1) : ids;
+  }
+
+  /** Whether a piece is among the first that were learned, which are the commonest. */
+  isCommon(id, count) {
+    return id >= this.firstLearned && id < this.firstLearned + count;
   }
 
   decode(ids) {
@@ -172,7 +178,12 @@ export class Tokenizer {
 
 /** Characters of bytes; U+FFFD for each byte that belongs to none. */
 function decodedBytes(bytes) {
-  let text = "";
+  return charactersOf(bytes).map(({ letter }) => letter).join("");
+}
+
+/** The characters that bytes spell as UTF-8, { letter, size } each; a byte that spells none is U+FFFD. */
+export function charactersOf(bytes) {
+  const found = [];
   for (let at = 0; at < bytes.length; ) {
     const size = bytes[at] < 0x80 ? 1 : bytes[at] < 0xe0 ? 2 : bytes[at] < 0xf0 ? 3 : 4;
     let letter;
@@ -182,10 +193,10 @@ function decodedBytes(bytes) {
       letter = "";
     }
     const isWhole = [...letter].length === 1;
-    text += isWhole ? letter : "\ufffd";
-    at += isWhole ? size : 1;
+    found.push(isWhole ? { letter, size } : { letter: "\ufffd", size: 1 });
+    at += found.at(-1).size;
   }
-  return text;
+  return found;
 }
 
 /** sentencepiece's compiled rules of normalization: a double array of the strings to replace, and their replacements. */

@@ -1,7 +1,11 @@
 // From pieces to words, as `mt.alignment.words` does it: which word a piece belongs to, links, and how sure words are.
 
+import { isBlank } from "./letters.js";
+import { charactersOf } from "./tokenizer.js";
+
 const BLANK = "▁";
 const LEAST = 1e-6; // of a probability in a logit
+const CASELESS = { "ß": "ss", "ς": "σ", "և": "եւ" }; // small letters with another form where case does not count
 const BYTE = /^<0x([0-9A-F]{2})>$/;
 
 export function splitWords(text) {
@@ -11,7 +15,7 @@ export function splitWords(text) {
 /** share[piece][word]: how much of each piece belongs to each word of the text. */
 export function sharesOf(pieces, text) {
   const words = splitWords(text);
-  const spelled = lettersOf(pieces).filter(({ letter }) => !/\s/.test(letter) || letter === " ");
+  const spelled = lettersOf(pieces).filter(({ letter }) => !isBlank(letter) || letter === " ");
   const letters = spelled.filter(({ letter }) => letter !== " ");
   const wordOf = wordsOfLetters(spelled, letters, words);
   const share = pieces.map(() => new Float64Array(words.length));
@@ -24,7 +28,7 @@ export function sharesOf(pieces, text) {
     if (sum) {
       following = share[piece].indexOf(Math.max(...share[piece]));
       share[piece] = share[piece].map((one) => one / sum);
-    } else if (words.length) {
+    } else if (words.length && letters.length) {
       share[piece][following ?? words.length - 1] = 1;
     }
   }
@@ -36,10 +40,8 @@ function lettersOf(pieces) {
   const found = [];
   let bytes = [];
   const flush = () => {
-    const text = new TextDecoder().decode(Uint8Array.from(bytes, ({ byte }) => byte));
     let at = 0;
-    for (const letter of text) {
-      const size = letter === "\ufffd" ? 1 : new TextEncoder().encode(letter).length;
+    for (const { letter, size } of charactersOf(bytes.map(({ byte }) => byte))) {
       found.push({ letter, owners: bytes.slice(at, at + size).map(({ piece }) => piece) });
       at += size;
     }
@@ -58,13 +60,22 @@ function lettersOf(pieces) {
 function wordsOfLetters(spelled, letters, words) {
   const have = letters.flatMap(({ letter }, at) => [...folded(letter)].map((part) => ({ part, at })));
   const want = words.flatMap((text, word) => [...folded(text)].map((part) => ({ part, word })));
+  const found = [];
   if (have.map(({ part }) => part).join("") === want.map(({ part }) => part).join("")) {
-    const found = [];
-    have.forEach(({ at }, place) => (found[at] = want[place].word));
-    let last = found.find((word) => word !== undefined);
-    return letters.map((_, at) => (last = found[at] ?? last));
+    have.forEach(({ at }, place) => (found[at] = want[place].word)); // the same text except for blanks
+    return filled(found, letters.length);
   }
-  let word = -1; // letters were changed: words by their blanks, as far as there are so many
+  const byBlanks = wordsByBlanks(spelled);
+  if ((byBlanks.at(-1) ?? -1) + 1 === words.length) return byBlanks;
+  for (const { ofHave, ofWant, size } of runsOf(have, want)) {
+    for (let at = 0; at < size; at++) found[have[ofHave + at].at] = want[ofWant + at].word;
+  }
+  return filled(found, letters.length);
+}
+
+/** The word of each letter by the blanks that are spelled. */
+function wordsByBlanks(spelled) {
+  let word = -1;
   let isInside = false;
   const found = [];
   for (const { letter } of spelled) {
@@ -72,37 +83,77 @@ function wordsOfLetters(spelled, letters, words) {
     else {
       word += isInside ? 0 : 1;
       isInside = true;
-      found.push(Math.min(word, words.length - 1));
+      found.push(word);
     }
   }
   return found;
 }
 
-/** Letters without case, width and composition, and without what cannot be seen. */
-function folded(text) {
-  return text.normalize("NFKD").toLowerCase().replace(/[\s\p{Cc}\p{Cf}]/gu, "");
+/** Letters without a word take that of the letter before; at the start, of the first letter that has one. */
+function filled(found, count) {
+  let last = found.find((word) => word !== undefined);
+  return Array.from({ length: count }, (_, at) => (last = found[at] ?? last));
 }
 
-/** "0-0 1-1": source-target. `maps`: the weights of each step; columns and rows of </s> are left out. */
-export function linksOf(maps, sourceShare, targetShare, { shift, threshold }) {
+/** The longest common runs of two lists, one after the other, as Python's `difflib.SequenceMatcher` finds them. */
+function runsOf(have, want) {
+  const places = new Map();
+  want.forEach(({ part }, at) => places.set(part, [...(places.get(part) ?? []), at]));
+  const found = [];
+  const waiting = [[0, have.length, 0, want.length]];
+  while (waiting.length) {
+    const [low, high, first, end] = waiting.pop();
+    let best = { ofHave: low, ofWant: first, size: 0 };
+    let sizes = new Map(); // of runs that end at each place of `want`
+    for (let at = low; at < high; at++) {
+      const next = new Map();
+      for (const place of places.get(have[at].part) ?? []) {
+        if (place < first || place >= end) continue;
+        const size = (sizes.get(place - 1) ?? 0) + 1;
+        next.set(place, size);
+        if (size > best.size) best = { ofHave: at - size + 1, ofWant: place - size + 1, size };
+      }
+      sizes = next;
+    }
+    if (!best.size) continue;
+    found.push(best);
+    waiting.push([low, best.ofHave, first, best.ofWant], [best.ofHave + best.size, high, best.ofWant + best.size, end]);
+  }
+  return found.sort((one, other) => one.ofHave - other.ofHave);
+}
+
+/** Letters without case, width and composition, and without what cannot be seen. */
+function folded(text) {
+  const small = text.normalize("NFKD").toLowerCase().replace(/[ßςև]/g, (letter) => CASELESS[letter]);
+  return small.replace(/[\s\p{Cc}\p{Cf}]/gu, "");
+}
+
+/** Of each target word its weights over the source words. `maps`: those of each step; columns and rows of </s> are left out. */
+export function weightsByWords(maps, sourceShare, targetShare, shift) {
   const numSource = sourceShare.length;
   const rows = targetShare.map((_, at) => normalized(maps[at + shift].subarray(0, numSource)));
   const [numTargets, numSources] = [targetShare[0]?.length ?? 0, sourceShare[0]?.length ?? 0];
-  const links = [];
-  for (let target = 0; target < numTargets; target++) {
+  return Array.from({ length: numTargets }, (_, target) => {
     const weights = new Float64Array(numSources);
     rows.forEach((row, piece) => {
       const share = targetShare[piece][target];
       if (share) row.forEach((weight, at) => sourceShare[at].forEach((own, word) => (weights[word] += share * weight * own)));
     });
-    const own = normalized(weights);
+    return normalized(weights);
+  });
+}
+
+/** Links [source, target] by the weights of each target word; no threshold: each is linked to its best source word. */
+export function linksOf(weights, threshold) {
+  const links = [];
+  weights.forEach((own, target) => {
     const most = Math.max(...own);
     own.forEach((weight, source) => {
       const isLinked = threshold === null ? most > 0 && source === own.indexOf(most) : weight >= threshold;
       if (isLinked) links.push([source, target]);
     });
-  }
-  return links.sort((a, b) => a[0] - b[0] || a[1] - b[1]).map((link) => link.join("-")).join(" ");
+  });
+  return links;
 }
 
 function normalized(weights) {
@@ -110,19 +161,19 @@ function normalized(weights) {
   return sum > 0 ? Float64Array.from(weights, (one) => one / sum) : Float64Array.from(weights);
 }
 
-/**
- * How sure the model is of each word, 0 to 1: the product over its pieces; with a `calibration` (`mt.inference.confidence`:
- * an intercept and two weights) the chance that the word is right, else null.
- */
-export function sureness(logProbs, share, calibration) {
-  const numWords = share[0]?.length ?? 0;
-  const found = Array.from({ length: numWords }, (_, word) => {
+/** The probability of each word: the product over its pieces. */
+export function probabilitiesOf(logProbs, share) {
+  return Array.from({ length: share[0]?.length ?? 0 }, (_, word) => {
     const sum = share.reduce((total, of, piece) => total + of[word] * Math.max(logProbs[piece], -1e6), 0);
     return rounded(Math.exp(sum));
   });
-  if (!calibration) return found;
-  const clipped = found.map((one) => Math.min(Math.max(one, LEAST), 1 - LEAST));
-  const mean = clipped.reduce((sum, one) => sum + Math.log(one), 0) / (numWords || 1);
+}
+
+/** How sure the model is of each word of a line, by a `calibration` (`mt.inference.confidence`: an intercept and two weights). */
+export function calibrated(probabilities, calibration) {
+  if (!calibration) return probabilities;
+  const clipped = probabilities.map((one) => Math.min(Math.max(one, LEAST), 1 - LEAST));
+  const mean = clipped.reduce((sum, one) => sum + Math.log(one), 0) / (clipped.length || 1);
   const [intercept, ofWord, ofLine] = calibration;
   return clipped.map((one) => {
     const sum = intercept + ofWord * (Math.log(one) - Math.log1p(-one)) + ofLine * mean;

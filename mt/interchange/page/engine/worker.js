@@ -1,12 +1,15 @@
-// The model at work beside the page, so that the page never waits: answers { id, result } or { id, error }.
+// The model at work beside the page, so that the page never waits: answers { id, result }, { id, error }, { id, progress }.
 
+import { translatedFile } from "./files.js";
+import { Refused } from "./refused.js";
+import { partsOf } from "./texts.js";
 import { Translator } from "./translator.js";
 
 const BASE = new URL("../", import.meta.url);
 const over = new Set(); // numbers of questions whose answers nobody waits for
 let loaded = 0;
 let expected = 0;
-let turn = Promise.resolve(); // one question at a time
+let turn = Promise.resolve(); // one line at a time
 
 async function read(name) {
   const answer = await fetch(new URL(name, BASE));
@@ -34,21 +37,45 @@ async function load() {
 const ready = load();
 ready.then(() => postMessage({ isReady: true }), (error) => postMessage({ failed: error.message }));
 
-onmessage = ({ data: { id, line, how, forget } }) => {
+/** The record of a line, when it is its turn. */
+function record(id, line, how) {
+  const isOver = () => over.has(id);
+  const found = turn.then(async () => {
+    // a pause lets what was said meanwhile come in
+    await new Promise((resolve) => setTimeout(resolve));
+    return isOver() ? null : (await ready).record(line, { ...how, isOver });
+  });
+  turn = found.catch(() => {});
+  return found;
+}
+
+const ANSWERS = {
+  parts: async (id, { text }) => {
+    await ready; // which knows abbreviations
+    return partsOf(text);
+  },
+  record: (id, { line, how }) => record(id, line, how),
+  file: (id, { name, bytes, how }) =>
+    translatedFile(name, bytes, async (lines) => {
+      const found = [];
+      for (const line of lines) {
+        postMessage({ id, progress: found.length / lines.length });
+        const { text } = (await record(id, line, { ...how, markup: true, bySentence: true })).translations[0];
+        found.push(text.replaceAll("\n", " "));
+      }
+      return found;
+    }),
+};
+
+onmessage = async ({ data: { id, name, given, forget } }) => {
   if (forget) {
     over.add(forget);
     return;
   }
-  turn = turn.then(async () => {
-    try {
-      const translator = await ready;
-      const isOver = () => over.has(id);
-      // a pause lets what was said meanwhile come in
-      const record = isOver() ? null : await translator.record(line, { ...how, isOver: () => isOver() });
-      postMessage({ id, result: record });
-    } catch (error) {
-      postMessage({ id, error: error.message, kind: error.constructor.name });
-    }
-    over.delete(id);
-  });
+  try {
+    postMessage({ id, result: await ANSWERS[name](id, given) });
+  } catch (error) {
+    postMessage({ id, error: error.message, isRefused: error instanceof Refused });
+  }
+  over.delete(id);
 };

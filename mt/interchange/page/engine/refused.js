@@ -1,0 +1,3 @@
+// Why the model refuses something, in a line for its user.
+
+export class Refused extends Error {}

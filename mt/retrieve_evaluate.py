@@ -65,9 +65,12 @@ def main(argv: list[str]) -> int:
     retriever = Retriever.load(checkpoint, device=flags.device, precision=flags.precision)
     tags = retriever.translator.tags
     own = None if flags.source else tags.of_language(flags.language, retriever.translator.language)
-    of_lines = [source.partition(" ")[0] if flags.source else own for source in sources]
-    for tag in {*of_lines}:
-        tags.check(tag)
+    of_lines = [source.partition(" ")[0] or None if flags.source else own for source in sources]
+    for number, tag in enumerate(of_lines, start=1):
+        try:
+            tags.check(tag)
+        except ValueError as error:
+            raise ValueError(f"{flags.source}, line {number}: {error}") from None
     reader, read = retriever.reader(kind, retriever.folder(kind)), []
     for number, name in enumerate(names, start=1):
         try:

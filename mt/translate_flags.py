@@ -39,7 +39,7 @@ def parser() -> Flags:
     _add_demands(flags.add_argument_group("what a translation must have"))
     add_beam(searching := flags.add_argument_group("how translations are found"))
     add_sampling(flags, searching)
-    add_rerank(flags, searching)
+    add_rerank(searching)
     _add_columns(flags.add_argument_group("what is written"))
     _add_files(flags.add_argument_group("files of other formats"))
     _add_running(running := flags.add_argument_group("device, speed and memory"))

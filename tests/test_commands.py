@@ -130,7 +130,6 @@ IDLE = {
     },
     ("translate", ""): {
         **SAMPLING,
-        "--rerank-tag <2en>": ("without --rerank", "--rerank m"),
         **{
             flag: ("without --format", "--format po")
             for flag in ("--replace all", "--no-review-mark", "--source-language en", "--target-language de")

@@ -23,6 +23,7 @@ from mt.inference.part import Part
 from mt.inference.records import Text, body, is_too_unsure, missed_terms, rows, together
 from mt.inference.request import NO_CONTEXT, Request
 from mt.inference.reranking import Reranking, digest
+from mt.inference.tags import bare
 from mt.inference.translation import Translation
 from mt.inference.window import Rows, Window
 
@@ -83,6 +84,8 @@ class Job:
                 self._loaded, self._search = (native, None), native.search
             else:
                 self._take(*(self._load or load_models)(self.checkpoints, options))
+            if self._reranking is not None:
+                _ = self._reranker  # what is wrong with it is said before anything is translated
         assert self._loaded is not None
         return self._loaded[0]
 
@@ -253,8 +256,11 @@ class Job:
         )
         if self._reranking is None:
             return list(found)
-        lines = [request.text for request in requests]
-        return list(self._reranker.ranked(list(found), lines, self._reranking, options.n_best))
+        lines = [bare(request.text, translator.tags.known) for request in requests]
+        ranked = self._reranker.ranked(
+            list(found), lines, self._reranking, options.n_best, batch_tokens=options.batch_tokens
+        )
+        return list(ranked)
 
     @cached_property
     def _reranking(self) -> Reranking | None:
@@ -267,6 +273,11 @@ class Job:
             raise ValueError(
                 f"--rerank ({options.rerank}) must be the model that reranking was tuned with: run mt.rerank with it"
             )
+        if options.beam_size is not None and options.beam_size < found.candidates:
+            raise ValueError(
+                f"--beam-size ({options.beam_size}) must be at least {found.candidates}, the number of translations"
+                " that --rerank compares"
+            )
         return found
 
     @cached_property
@@ -274,10 +285,11 @@ class Job:
         from mt.inference.reranker import Reranker
 
         options = self.options
+        assert self._reranking is not None
         return Reranker.load(
             options.rerank,
             self.checkpoints[0],
-            tag=options.rerank_tag,
+            tag=self._reranking.tag,
             device=options.device,
             precision=options.precision,
         )

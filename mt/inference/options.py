@@ -40,7 +40,6 @@ class Options:
     mbr: int | None = None  # samples of minimum Bayes risk
     utility: str = "chrf"
     rerank: Any = None  # checkpoint of the other direction, by which candidates are ranked
-    rerank_tag: str | None = None
     seed: int = 1
     batch_tokens: int | None = None
     max_pieces: int | None = None

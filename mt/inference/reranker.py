@@ -48,8 +48,10 @@ class Reranker:
         translator.tags.check(tag)
         return cls(Scorer(translator), tag=tag)
 
-    def features(self, translations: Sequence[Translation], lines: Sequence[str]) -> list[np.ndarray | None]:
-        """For each line, FEATURES of its candidates, a row each; `lines` are the sources without context.
+    def features(
+        self, translations: Sequence[Translation], lines: Sequence[str], *, batch_tokens: int | None = None
+    ) -> list[np.ndarray | None]:
+        """For each line, FEATURES of its candidates, a row each; `lines` are the sources without tag and context.
 
         None for a line that is not reranked: it was split, has one candidate, or is too long for the reverse model.
         """
@@ -64,7 +66,7 @@ class Reranker:
             for place in places
             for candidate in translations[place].candidates
         ]
-        backwards = iter([scored.log_prob for _, (scored,) in self._reverse.score(pairs)])
+        backwards = iter([scored.log_prob for _, (scored,) in self._reverse.score(pairs, batch_tokens=batch_tokens)])
         for place in places:
             rows = [
                 (one.log_prob, next(backwards), len(one.parts[0].ids) + 1.0) for one in translations[place].candidates
@@ -73,10 +75,18 @@ class Reranker:
         return found
 
     def ranked(
-        self, translations: Sequence[Translation], lines: Sequence[str], how: Reranking, n_best: int
+        self,
+        translations: Sequence[Translation],
+        lines: Sequence[str],
+        how: Reranking,
+        n_best: int,
+        *,
+        batch_tokens: int | None = None,
     ) -> Iterator[Translation]:
         """The translations with their `n_best` best candidates, whose score is that of `how`."""
-        for one, features_CF in zip(translations, self.features(translations, lines), strict=True):
+        for one, features_CF in zip(
+            translations, self.features(translations, lines, batch_tokens=batch_tokens), strict=True
+        ):
             yield reranked(one, features_CF, how, n_best)
 
     def _fits(self, candidates: Sequence[Candidate], line: str) -> bool:

@@ -29,12 +29,14 @@ class Reranking:
 
     candidates  of a line that are compared
     model       digest of the weights of the reverse model with which this was tuned
+    tag         goes before each translation that the reverse model reads; None: it needs none
     """
 
     reverse: float
     length: float
     candidates: int
     model: str
+    tag: str | None = None
 
     def scores(self, features_CF: np.ndarray) -> np.ndarray:
         """The score of each candidate."""
@@ -56,11 +58,13 @@ class Reranking:
                 length=float(body["length"]),
                 candidates=int(body["candidates"]),
                 model=str(body["model"]),
+                tag=None if body.get("tag") is None else str(body["tag"]),
             )
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"{path} must hold reverse, length, candidates and model: {error}") from None
         if not (math.isfinite(found.reverse) and math.isfinite(found.length) and found.candidates >= 2):
-            raise ValueError(f"{path}: reverse and length must be finite, candidates ({found.candidates}) at least 2")
+            numbers = f"reverse ({found.reverse}) and length ({found.length}) must be finite"
+            raise ValueError(f"{path}: {numbers}, candidates ({found.candidates}) at least 2")
         return found
 
 

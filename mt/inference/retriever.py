@@ -23,6 +23,7 @@ from mt.data.source import Text, padded
 from mt.data.sources import language_of_tag
 from mt.data.tokenizer import BOS, EOS, PAD
 from mt.data.whole_update import concatenated
+from mt.inference.scorer import MAX_CELLS
 from mt.inference.translator import Translator
 from mt.inference.vector_index import VectorIndex
 from mt.model.shared_space import mean_vectors
@@ -168,7 +169,9 @@ class Retriever:
         places = translator.decodable.places[kind]
         order = sorted(range(len(pairs)), key=lambda n: (_address(pairs[n][2]), len(pairs[n][0])))
         found = [0.0] * len(pairs)
-        for some in in_turn(order, PAIRS_AT_ONCE):
+        longest = max((len(ids) for ids, _, _ in pairs), default=0) + 1
+        at_once = max(1, min(PAIRS_AT_ONCE, MAX_CELLS // (longest * translator.tokenizers.target.size)))
+        for some in in_turn(order, at_once):
             ids = [pairs[n][0] for n in some]
             tags = translator.tokenizers.source.encode_many([pairs[n][1] or "" for n in some])
             source = BESIDE[kind](Text.of(tags), [pairs[n][2] for n in some], places).to(translator.device)
@@ -277,7 +280,7 @@ def index_of(
     kept: list[str] = []
     vectors: list[Tensor] = []
     if kind == TEXT:
-        for some in in_turn([name for name in names if name.strip()], AT_ONCE):
+        for some in in_turn(_fitting(retriever, names, say), AT_ONCE):
             kept += some
             vectors.append(mean_vectors(*retriever.points_of_texts(some)))
     else:
@@ -304,6 +307,15 @@ def _readable(
         try:
             yield name, read(name).values
         except UnusableFile as error:
+            say(str(error))
+
+
+def _fitting(retriever: Retriever, texts: Iterable[str], say: Callable[[str], None]) -> Iterator[str]:
+    for text in texts:
+        try:
+            if text.strip() and retriever.ids([text]):
+                yield text
+        except ValueError as error:
             say(str(error))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 from mt.checkpoint.card import ModelCard
+from mt.data.document import apart
 from mt.data.sources import language_of_tag
 from mt.data.tags import first_untagged, tags_of_tokenizer
 from mt.data.tokenizer import Tokenizer
@@ -84,3 +85,9 @@ def tagged(text: str, tag: str | None) -> str:
 def numbered(lines: Sequence[str], first: int = 0) -> list[tuple[int, str]]:
     """(number from 1, line) of the lines that are not blank, `first` lines standing before them."""
     return [(number, line) for number, line in enumerate(lines, start=first + 1) if is_visible(line)]
+
+
+def bare(line: str, known: Iterable[str]) -> str:
+    """The line without a tag (one of `known`) and without the sentences around it, if its text holds them."""
+    line = next((line[len(tag) :].lstrip() for tag in known if line.startswith(tag)), line)
+    return apart(line)[1]

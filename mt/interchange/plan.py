@@ -201,7 +201,10 @@ def _choice(folder: Path, decoder: Any, kept_heads: Sequence[Sequence[int]]) -> 
     layer = found.layer if found.layer < len(decoder.layers) else decoder.alignment_head.layer
     left = tuple(head for head in found.heads if head in kept_heads[layer])
     if not left:
-        raise ValueError(f"{folder}: alignments are read at heads {found.heads} of layer {layer}, which were removed")
+        raise ValueError(
+            f"{folder}: alignments are read at heads {found.heads} of layer {layer}, which were removed; `python -m"
+            " mt.align choose` finds others"
+        )
     return replace(found, heads=left)
 
 

@@ -61,7 +61,8 @@ class ImageEncoder(SourceEncoder):
         else:
             self.stride, width = math.prod(strides), channels[-1]
         if size % self.stride:
-            raise ValueError(f"image.size ({size}) must be a multiple of the product of strides ({self.stride})")
+            product = "the product of strides" if backbone is None else "backbone.stride"
+            raise ValueError(f"image.size ({size}) must be a multiple of {product} ({self.stride})")
         self.size, self.width = size, settings.dim
         side = size // self.stride
         if not scales or min(scales) < 1 or any(side % scale for scale in scales) or len(set(scales)) < len(scales):

@@ -15,9 +15,9 @@ from mt.model.memory import Memory
 from mt.model.seq2seq import Seq2Seq
 from mt.objective.contract import Loss, Objective
 from mt.objective.contrastive import Contrastive
-from mt.objective.distillation import check_weight
 from mt.objective.draws import between
 from mt.objective.pairs import Pairs, true_pairs
+from mt.objective.two_passes import check_weight
 
 # N pairs of this part that have a picture (or sound), M those of the whole update, R what is judged, T target
 # positions, S places of a picture, D model
@@ -36,7 +36,7 @@ class Matching(Contrastive):
 
     def __init__(self, *, inner: Objective, weight: float = 0.5, alone: float = 0.1, match: float = 0.5):
         super().__init__(inner=inner, weight=weight, alone=alone)
-        check_weight(match)
+        check_weight("match", match, "0.5 is usual")
         self.match = match
 
     def check(self, model: Seq2Seq) -> None:

@@ -125,7 +125,7 @@ class Updater:
                 ready = self._related(self._as_many(parts), seed)
                 # reseeded for every update, so that a checkpoint needs no state of a generator, for any number of ranks
                 torch.manual_seed(seed)
-                return self._backward_in_parts(ready, num_tokens)
+                return self._backward_in_parts(ready, num_tokens, seed)
             except RuntimeError as error:
                 if not _is_out_of_memory(error):
                     raise
@@ -142,28 +142,30 @@ class Updater:
             return parts
         whole = WholeUpdate(len(parts), rank=self.ranks.rank, gather=self.ranks.gather)
         parts = [replace(batch, part=part) for batch, part in zip(parts, whole.parts, strict=True)]
-        torch.manual_seed(seed)
-        for part in parts:
+        for number, part in enumerate(parts):
+            torch.manual_seed(_seed_of_part(seed, number))
             with torch.no_grad(), mixed_precision(self.device, self.dtype):
                 self.loss(part.to(self.device))
         whole.complete()
         return parts
 
-    def _backward_in_parts(self, parts: Sequence[Batch], num_tokens: int) -> tuple[Sums, Sums]:
+    def _backward_in_parts(self, parts: Sequence[Batch], num_tokens: int, seed: int) -> tuple[Sums, Sums]:
         sums: Sums = {}
         counts: Sums = {}
         for number, part in enumerate(parts, start=1):
             part = part.to(self.device)
+            if part.part is not None:  # what is drawn must be what was drawn when it was recorded
+                torch.manual_seed(_seed_of_part(seed, part.part.number))
+            is_exchanged = self._relates_pairs  # with other ranks: then the update cannot be repeated
             with without_sync(self.loss, number == len(parts)):
-                with mixed_precision(self.device, self.dtype):
-                    loss = self.loss(part)
-                # ranks are averaged over, but the loss is a sum
                 try:
+                    with mixed_precision(self.device, self.dtype):
+                        loss = self.loss(part)
+                    is_exchanged |= number == len(parts)  # gradients are averaged
+                    # ranks are averaged over, but the loss is a sum
                     (loss.minimised * (self.ranks.world_size / num_tokens)).backward()
                 except RuntimeError as error:
-                    is_exchanged = number == len(parts) or self._relates_pairs
                     if self.ranks.world_size > 1 and is_exchanged and _is_out_of_memory(error):
-                        # gradients may already be averaged with other ranks: the update cannot be repeated
                         raise ValueError(_out_of_memory(part)) from error
                     raise
             sums, counts = _added(sums, loss.sums), _added(counts, loss.counts)
@@ -224,6 +226,11 @@ def _part_of(name: str) -> str:
 def _seed_of(seed: int, step: int, rank: int) -> int:
     # multiples far apart, so that neither the steps nor the ranks of two seeds meet
     return ((seed * 1_000_003 + step) * 65_537 + rank) % 2**63
+
+
+def _seed_of_part(seed: int, number: int) -> int:
+    # far from those of other ranks, which follow one another
+    return (seed + (number + 1) * 1_000_000_007) % 2**63
 
 
 def _out_of_memory(part: Batch) -> str:

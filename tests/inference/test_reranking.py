@@ -2,16 +2,19 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from mt.data.document import Context
 from mt.evaluation.reranking_weights import tune
 from mt.evaluation.tokenization import Tokenization
 from mt.inference.request import Request
 from mt.inference.reranker import Reranker
 from mt.inference.reranking import FILE_NAME, Reranking, digest, reranked
 from mt.inference.scorer import Scorer
+from mt.inference.tags import bare
 from mt.inference.translation import Candidate, Translation
 from mt.inference.translator import Translator
 from mt.rerank import main
@@ -119,7 +122,21 @@ def test_what_cannot_be_is_refused_in_one_line(checkpoint, trained_run, tmp_path
     (other / FILE_NAME).write_text('{"reverse": "x"}')
     with pytest.raises(ValueError, match=r"reranking.json must hold reverse, length, candidates and model"):
         translate(["--rerank", str(other), *where])
+    how = Reranking(reverse=1, length=0, candidates=6, model=digest(other))
+    (other / FILE_NAME).write_text(how.to_json())
+    with pytest.raises(ValueError, match=r"--beam-size \(5\) must be at least 6, the number of translations"):
+        translate(["--rerank", str(other), "--beam-size", "5", *where])
+    (other / FILE_NAME).write_text(replace(how, tag="<2xx>").to_json())
+    with pytest.raises(ValueError, match=r"tag \(<2xx>\) must be a symbol"):  # of the reverse model
+        translate(["--rerank", str(other), *where])
     with pytest.raises(ValueError, match="--rerank and --sample: give one of them, not both"):
         translate(["--rerank", str(other), "--sample", *where])
     with pytest.raises(ValueError, match=r"must translate from xx into xx, not from de into en"):
         Reranker.load(trained_run, checkpoint)
+
+
+def test_the_reverse_model_reads_a_line_without_its_tag_and_its_context():
+    assert bare("<2de> a dog", ["<2de>", "<2fr>"]) == "a dog"
+    assert bare("<2es> a dog", ["<2de>"]) == "<2es> a dog"
+    context = Context(before=("A cat.",), after=())
+    assert bare(context.around("a dog"), []) == "a dog"

@@ -181,8 +181,16 @@ def test_one_batch_is_its_parts_is_its_batches(prepared, name):
             torch.testing.assert_close(found[parameter], weight, rtol=1e-3, atol=1e-5, msg=parameter)
 
 
-@pytest.mark.parametrize("inner", [LabelSmoothedCrossEntropy(), RDrop()], ids=["plain", "two passes"])
-def test_both_passes_over_a_part_draw_the_same(prepared, monkeypatch, inner):
+@pytest.mark.parametrize(
+    "objective",
+    [
+        Contrastive(inner=LabelSmoothedCrossEntropy()),
+        Contrastive(inner=RDrop()),
+        Matching(inner=LabelSmoothedCrossEntropy()),  # whose decoder reads other texts in the second pass
+    ],
+    ids=["plain", "two passes", "judged"],
+)
+def test_both_passes_over_a_part_draw_the_same(prepared, monkeypatch, objective):
     shared = []
     share = WholeUpdate.share
 
@@ -193,7 +201,7 @@ def test_both_passes_over_a_part_draw_the_same(prepared, monkeypatch, inner):
         return share(self, name, part, own, loss_of)
 
     monkeypatch.setattr(WholeUpdate, "share", watched)
-    changed(prepared, Contrastive(inner=inner), "vectors", [batch_of(prepared)], max_tokens=150, dropout=0.5)
+    changed(prepared, objective, "vectors", [batch_of(prepared)], max_tokens=150, dropout=0.5)
     assert len(shared) > 4
     for second, first in shared:
         torch.testing.assert_close(second.detach(), first)

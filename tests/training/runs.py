@@ -163,12 +163,12 @@ def fail_above(monkeypatch, max_tokens, message="DefaultCPUAllocator: can't allo
     """The backward pass of a part with more padded tokens fails halfway, as an allocation would."""
     whole = Updater._backward_in_parts
 
-    def failing(self, parts, num_tokens):
+    def failing(self, parts, *rest):
         for number, part in enumerate(parts):
             if part.padded_tokens > max_tokens:
-                whole(self, parts[: number + 1], num_tokens)  # leaves gradients behind
+                whole(self, parts[: number + 1], *rest)  # leaves gradients behind
                 raise RuntimeError(message)
-        return whole(self, parts, num_tokens)
+        return whole(self, parts, *rest)
 
     monkeypatch.setattr(Updater, "_backward_in_parts", failing)
 

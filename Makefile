@@ -39,11 +39,11 @@ serve: $(INSTALLED)  ## translate over HTTP with the demo's model (trained first
 	@[ -e checkpoints/demo/best ] || $(RUN) -m mt.train experiment=demo
 	@$(RUN) -m mt.serve --checkpoint checkpoints/demo $(ARGS)
 
+# one more than cores: now and then a test only waits for a process
+WORKERS ?= $(shell expr $$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN) + 1)
 # pytest keeps the test files that it has rewritten, also where Python is told to keep no compiled files: else every run
 # takes 8 s longer
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(RUN) -m pytest -n $(WORKERS) --dist loadfile
-# one more than cores: now and then a test only waits for a process
-WORKERS ?= $(shell expr $$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN) + 1)
 
 test-fast: $(INSTALLED)  ## the tests that need no training, no process, no export and no browser
 	@$(PYTEST) -m "not slow" $(ARGS)

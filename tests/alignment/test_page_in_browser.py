@@ -19,6 +19,7 @@ from mt.evaluation import alignment_input
 from mt.inference.aligner import Aligner
 from tests.alignment.made_up import HEADS, HOSTILE, LAYERS, add
 from tests.browser import chromium, in_colours, missing
+from tests.page import find, positions, texts
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 
@@ -66,20 +67,6 @@ def wait_for(driver, line):
     WebDriverWait(driver, 20).until(
         lambda driver: driver.execute_script("return document.documentElement.dataset.ready") == f"{line}"
     )
-
-
-def find(driver, selector):
-    return driver.find_elements(By.CSS_SELECTOR, selector)
-
-
-def texts(driver, selector):
-    return driver.execute_script(
-        "return [...document.querySelectorAll(arguments[0])].map((each) => each.textContent)", selector
-    )
-
-
-def positions(driver, selector):
-    return {int(element.get_attribute("data-index")) for element in find(driver, selector)}
 
 
 def labels(driver, selector):
@@ -368,5 +355,6 @@ def test_the_command_writes_the_page_that_its_json_tells(checkpoint, driver, tmp
             assert texts(driver, f"#{side} .word") == values[side]
         strengths = "return [...document.querySelectorAll('#target .word')].map((word) => word.dataset.strength)"
         assert driver.execute_script(strengths) == values["strength"]
-        check_hover(driver, "source", links)
+        for side in ("source", "target"):
+            check_hover(driver, side, links)
     assert texts(driver, "#line") == ["Line 3"]

@@ -40,6 +40,7 @@ ADDED = {
     "data.images.fit": "pad",
     "data.images.folder": None,
     "batches.noise.untranslated": 0.0,
+    "tokenizer.source_normalization": None,
     "data.sounds._target_": "mt.data.sounds.settings.SoundSettings",
     "data.sounds.rate": 8000,
     "data.sounds.seconds": 1.5,

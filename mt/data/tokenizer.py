@@ -12,7 +12,7 @@ import io
 import logging
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +30,9 @@ PAD, UNK, BOS, EOS = 0, 1, 2, 3
 NUM_SPECIAL = 4
 NUM_BYTES = 256
 MODEL_TYPES = ("unigram", "bpe")
-NORMALIZATIONS = ("nfc", "identity", "nfkc", "nmt_nfkc")
+NORMALIZATIONS = ("nfc", "identity", "nfkc", "nmt_nfkc", "nfkc_cf")
 # Normalizations that apply NFC first, by the name in their models; sentencepiece's own rules do not order marks.
-COMPOSING = {"nfc": "nfc", "nfkc": "nfc_nfkc", "nmt_nfkc": "nfc_nmt_nfkc"}
+COMPOSING = {"nfc": "nfc", "nfkc": "nfc_nfkc", "nmt_nfkc": "nfc_nmt_nfkc", "nfkc_cf": "nfc_nfkc_cf"}
 RESERVED = re.compile(r"<[^\s<>▁]+>")  # the shape of a reserved symbol: <2de>
 MAX_LINE_BYTES = 65536  # sentencepiece ignores longer lines in its training
 TRAINING_THREADS = 16  # fixed: another number sums in another order, and the vocabulary could depend on the machine
@@ -51,7 +51,8 @@ class TokenizerSettings:
     character_coverage: float = 0.9999  # share of the characters that get a piece; the rest is spelled in bytes
     split_digits: bool = False  # one piece per digit
     reserved_symbols: Sequence[str] = ()  # each encodes to one id everywhere: language tags like <2de>
-    normalization: str = "nfc"  # nfc (canonically equal texts are the same) | identity | nfkc | nmt_nfkc
+    normalization: str = "nfc"  # nfc (canonically equal texts are the same) | identity | nfkc | nmt_nfkc | nfkc_cf
+    source_normalization: str | None = None  # of the source side alone (with joint=False); None: as `normalization`
     collapse_blanks: bool = False  # runs of blanks become one, blanks at the ends are removed (also in decoded text)
     max_sentences: int = 1_000_000  # at most so many sentences train a vocabulary, drawn evenly from the corpus
     max_megabytes: int = 64  # and at most this much text: unigram takes 20 times as much memory, bpe 6 times
@@ -61,9 +62,14 @@ class TokenizerSettings:
         object.__setattr__(self, "reserved_symbols", tuple(self.reserved_symbols))
         if self.model_type not in MODEL_TYPES:
             raise ValueError(f"tokenizer.model_type ({self.model_type}) must be one of: {', '.join(MODEL_TYPES)}")
-        if self.normalization not in NORMALIZATIONS:
+        for name in ("normalization", "source_normalization"):
+            given = getattr(self, name)
+            if given not in NORMALIZATIONS and (given is not None or name == "normalization"):
+                raise ValueError(f"tokenizer.{name} ({given}) must be one of: {', '.join(NORMALIZATIONS)}")
+        if self.joint and self.source_normalization not in (None, self.normalization):
             raise ValueError(
-                f"tokenizer.normalization ({self.normalization}) must be one of: {', '.join(NORMALIZATIONS)}"
+                f"tokenizer.source_normalization ({self.source_normalization}) needs tokenizer.joint=false, "
+                f"or to be that of both sides ({self.normalization})"
             )
         if not 0.98 <= self.character_coverage <= 1:  # sentencepiece takes no less
             raise ValueError(f"tokenizer.character_coverage ({self.character_coverage}) must be between 0.98 and 1")
@@ -258,8 +264,9 @@ def train_tokenizers(
         both = (line for pair in zip(sources, targets, strict=True) for line in pair)
         joint = _train(_pick(both, np.repeat(chosen, 2)), settings, "joint")
         return TokenizerPair(joint, joint)
+    of_source = replace(settings, normalization=settings.source_normalization or settings.normalization)
     return TokenizerPair(
-        _train(_pick(sources, chosen), settings, "source"), _train(_pick(targets, chosen), settings, "target")
+        _train(_pick(sources, chosen), of_source, "source"), _train(_pick(targets, chosen), settings, "target")
     )
 
 

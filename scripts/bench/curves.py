@@ -4,9 +4,11 @@
     length      … against the mean target tokens of a pair (sentences joined)
     batch       … against the tokens of a batch
     vocabulary  … against its pieces
+    processes   … against the processes that torchrun starts, each with one thread, by the clock
 
-One number changes, the others stay as in the table of training (`small`, bfloat16). The size of the corpus is a matter
-of preparation.py.
+One number changes, the others stay as in the table of training (`small`, bfloat16), but that batches of the lengths are
+larger. The size of the corpus is a matter of preparation.py. With one thread (OMP_NUM_THREADS=1) seconds are those of
+the processor, except for processes.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -22,18 +25,21 @@ from corpus import data_overrides, lines, write_corpus
 from processes import Failure, begin
 from results import Results
 from setting import BATCH_TOKENS, DEFAULT_WORK, SOURCE, TARGET, VOCAB_SIZE, Work, place
-from training import Window, measure_ours
+from training import Window, clock_of_threads, measure_ours
 
-CURVES = ("model", "length", "batch", "vocabulary")
+CURVES = ("model", "length", "batch", "vocabulary", "processes")
 MODELS = (  # width, width of the feed-forward part, layers of encoder and decoder each, heads
     (128, 512, 2, 4),
     (256, 1024, 3, 4),
     (384, 1536, 4, 6),
     (512, 2048, 6, 8),
 )
-JOINED = (1, 2, 4, 8, 16)  # sentences in a pair
+JOINED = (1, 4, 16, 64, 256, 512)  # sentences in a pair: up to 8,192 tokens of a side
+LONG_BATCH = 20480  # padded tokens of both sides: one pair of the longest
+LONGEST = 10240  # pieces of a side
 BATCHES = (1024, 2048, 4096, 8192, 16384, 32768)  # padded tokens of both sides
 VOCABULARIES = (1000, 2000, 4000, 8000, 16000)
+PROCESSES = (1, 2)
 PARAMETERS = re.compile(r"total ([\d,]+)")
 
 
@@ -53,10 +59,14 @@ def points(curve: str, corpora: Path, work: Work) -> Iterator[tuple[float, list[
             folder, mean_tokens = joined_corpus(joined, work)
             data = [
                 *("data=text", f"data.folder={folder}", f"data.source_language={SOURCE}"),
-                *(f"data.target_language={TARGET}", f"data.prepared={folder / 'prepared'}", "data.max_pieces=1024"),
+                *(
+                    f"data.target_language={TARGET}",
+                    f"data.prepared={folder / 'prepared'}",
+                    f"data.max_pieces={LONGEST}",
+                ),
                 *("data/cleaning=off", "tokenizer=bpe", f"tokenizer.vocab_size={VOCAB_SIZE}"),
             ]
-            yield mean_tokens, data, usual
+            yield mean_tokens, data, LONG_BATCH
     elif curve == "batch":
         for max_tokens in BATCHES:
             yield max_tokens / 2, multi30k, max_tokens
@@ -64,6 +74,9 @@ def points(curve: str, corpora: Path, work: Work) -> Iterator[tuple[float, list[
         for pieces in VOCABULARIES:
             own = [f"data.prepared={work.folder / f'vocabulary-{pieces}'}", f"tokenizer.vocab_size={pieces}"]
             yield pieces, [*multi30k[:2], "tokenizer=bpe", *own], usual
+    elif curve == "processes":
+        for processes in PROCESSES:
+            yield processes, multi30k, usual
 
 
 def joined_corpus(joined: int, work: Work) -> tuple[Path, float]:
@@ -96,6 +109,14 @@ def parameters(log: Path) -> int:
 
 def run(curve: str, x: float, overrides: Sequence[str], max_tokens: int, window: Window, work: Work) -> dict:
     """One point. Raises Failure."""
+    if curve == "processes":
+        environment, window = {"OMP_NUM_THREADS": "1"}, replace(window, clock="seconds")
+        return {
+            "x": x,
+            **measure_ours(
+                "small", "bfloat16", max_tokens, overrides, window, work, environment=environment, processes=int(x)
+            ),
+        }
     found = measure_ours("small", "bfloat16", max_tokens, overrides, window, work)
     return {"x": parameters(work.scratch / "log.txt") if curve == "model" else x, **found}
 
@@ -110,7 +131,7 @@ def main() -> None:
     flags.add_argument("--seconds", type=float, default=10, help="measured in each training (default: 10)")
     args = flags.parse_args()
 
-    work, window = Work(args.work), Window(args.seconds, warmup_updates=3, warmup_seconds=3)
+    work, window = Work(args.work), Window(args.seconds, warmup_updates=3, warmup_seconds=3, clock=clock_of_threads())
     begin(work)
     write_corpus(args.corpora, work)
     results = Results(args.output / "curves.json", args, versions=environments.ready(["mt"], work)[0])

@@ -12,13 +12,16 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, NullLocator
+from targets import SPEED, speed_path
 
+CURVES_A_ROW = 3
 OURS, THEIRS = "#1f6f8b", "#c4c9cc"
 AXES = {
     "model": ("parameters", "target tokens/s"),
     "length": ("target tokens a pair", "target tokens/s"),
     "batch": ("target tokens a batch, padded", "target tokens/s"),
     "vocabulary": ("pieces of the vocabulary", "target tokens/s"),
+    "processes": ("processes", "target tokens/s"),
     "corpus": ("pairs of the corpus", "pairs prepared/s"),
 }
 NAMES = {"joeynmt": "JoeyNMT", "eole": "Eole", "transformers": "Hugging Face", "ctranslate2": "CTranslate2"}
@@ -29,13 +32,14 @@ Points = dict[float, list[float]]
 def draw(bodies: Mapping[str, dict], path: Path) -> None:
     """Above, a panel of bars for each of training and decoding; below, a panel a curve."""
     found = {
-        "training `small`, target tokens/s": training(bodies.get("training", {"runs": []})["runs"]),
+        "training `small`, target tokens/s": training(bodies.get("training")),
         "decoding, beam 5, the same weights, sentences/s": decoding(bodies.get("decoding", {"runs": []})["runs"]),
     }
     bars = {title: values for title, values in found.items() if values}
     curves = points(bodies)
     rows = max((len(values) for values in bars.values()), default=0)
-    heights = [0.7 + 0.26 * rows] * bool(bars) + [2.5] * bool(curves)
+    curve_rows = -(-len(curves) // CURVES_A_ROW)
+    heights = [0.7 + 0.26 * rows] * bool(bars) + [2.5 * curve_rows] * bool(curves)
     figure = plt.figure(figsize=(12, max(1, sum(heights))), layout="constrained")
     if not heights:  # only parts that are no picture
         figure.savefig(path, dpi=110)
@@ -48,19 +52,21 @@ def draw(bodies: Mapping[str, dict], path: Path) -> None:
             draw_bars(panel, title, values)
             panel.set_ylim(len(values) - rows - 0.5, len(values) - 0.5)  # bars of one height in all panels
     if curves:
-        panels = next(parts).subplots(1, len(curves), squeeze=False)[0]
-        for panel, (name, values) in zip(panels, curves.items(), strict=True):
+        panels = next(parts).subplots(curve_rows, min(len(curves), CURVES_A_ROW), squeeze=False).flat
+        for panel, (name, values) in zip(panels, curves.items(), strict=False):
             draw_curve(panel, name, values)
+        for panel in panels:  # places that are left over
+            panel.set_visible(False)
     figure.savefig(path, dpi=110)
     plt.close(figure)
 
 
-def training(runs: list[dict]) -> Values:
+def training(body: dict | None) -> Values:
     found: Values = {}
-    for run in runs:
+    for run in body["runs"] if body else ():
         malloc = "" if run["allocator"] == "system" else f", {run['allocator']}"
         name = f"{NAMES.get(run['tool'], run['tool'])} {run['precision']}{malloc}"
-        found.setdefault(name, []).append(run["target_tokens_per_second"])
+        found.setdefault(name, []).append(run[speed_path(body)])
     return found
 
 
@@ -75,8 +81,10 @@ def decoding(runs: list[dict]) -> Values:
 def points(bodies: Mapping[str, dict]) -> dict[str, Points]:
     """The values by curve and place on the axis."""
     found: dict[str, Points] = {}
-    for run in bodies.get("curves", {"runs": []})["runs"]:
-        found.setdefault(run["curve"], {}).setdefault(run["x"], []).append(run["target_tokens_per_second"])
+    curves = bodies.get("curves")
+    for run in curves["runs"] if curves else ():
+        path = SPEED if run["curve"] == "processes" else speed_path(curves)
+        found.setdefault(run["curve"], {}).setdefault(run["x"], []).append(run[path])
     for run in bodies.get("preparation", {"runs": []})["runs"]:
         if run["tool"] == "mt":
             found.setdefault("corpus", {}).setdefault(run["pairs"], []).append(run["pairs_per_second"])

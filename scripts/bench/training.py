@@ -145,15 +145,17 @@ def measure_ours(
     work: Work,
     *,
     environment: Mapping[str, str] | None = None,
+    processes: int = 1,
 ) -> dict:
-    """The speed of `mt.train` without validation and without an end. Raises Failure.
+    """The speed of `mt.train` without validation and without an end; several `processes` by torchrun. Raises Failure.
 
     An update of the larger model is two batches of half the size, which takes less memory for the same tokens.
     """
     empty(work.scratch)
     parts = 2 if model_name == "base" else 1
+    by = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"] if processes > 1 else []
     command = [
-        *(sys.executable, "-m", "mt.train", f"folder={work.scratch / 'run'}", f"model={model_name}"),
+        *(sys.executable, *by, "-m", "mt.train", f"folder={work.scratch / 'run'}", f"model={model_name}"),
         *(f"model.layer.dropout={DROPOUT}", f"batches.max_tokens={max_tokens // parts}"),
         *(f"objective.smoothing={LABEL_SMOOTHING}", f"schedule.peak={LEARNING_RATE}"),
         *(f"schedule.warmup_steps={WARMUP_STEPS}", f"trainer.precision={precision}", f"trainer.max_steps={EVER}"),
@@ -215,6 +217,11 @@ def products() -> dict[str, float]:
     return found
 
 
+def clock_of_threads() -> str:
+    """With one thread, seconds of the processor, which other work changes least."""
+    return "cpu_seconds" if os.environ.get("OMP_NUM_THREADS") == "1" else "seconds"
+
+
 def main() -> None:
     flags = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     flags.add_argument("--corpora", type=place, required=True, help="folder with multi30k/")
@@ -230,8 +237,7 @@ def main() -> None:
     flags.add_argument("--warmup-seconds", type=float, default=4, help="at least, in each run (default: 4)")
     args = flags.parse_args()
 
-    clock = "cpu_seconds" if os.environ.get("OMP_NUM_THREADS") == "1" else "seconds"
-    work, window = Work(args.work), Window(args.seconds, args.warmup_updates, args.warmup_seconds, clock)
+    work, window = Work(args.work), Window(args.seconds, args.warmup_updates, args.warmup_seconds, clock_of_threads())
     begin(work)
     write_corpus(args.corpora, work)
     versions, left_out = environments.ready([TOOLS[name].environment for name in args.tools], work)

@@ -72,12 +72,22 @@ def test_canonically_equal_texts_have_the_same_pieces(joint, kind, text):
     assert joint[kind].sample([unicodedata.normalize("NFD", text)], 0.1, [7]) == joint[kind].sample([text], 0.1, [7])
 
 
-@pytest.mark.parametrize("normalization", ["nfkc", "nmt_nfkc"])
+@pytest.mark.parametrize("normalization", ["nfkc", "nmt_nfkc", "nfkc_cf"])
 def test_other_normalizations_compose_too(normalization):
     """Sentencepiece's own tables do not order the marks of a letter."""
     tokenizer = trained(normalization=normalization).source
     assert tokenizer.encode("\u1ed9") == tokenizer.encode("o\u0302\u0323") == tokenizer.encode("o\u0323\u0302")
     assert Tokenizer(tokenizer.to_bytes()).is_composing
+
+
+def test_a_source_side_may_fold_its_letters_while_the_target_keeps_them():
+    """All pieces of a text in capitals are those of the text, so nothing is lost by capitals."""
+    pair = trained(joint=False, source_normalization="nfkc_cf")
+    assert pair.source.encode(SOURCES[0].upper()) == pair.source.encode(SOURCES[0]) == pair.source.encode("0 Small DOGS"
+        " and cats run over the green field.")  # fmt: skip
+    assert pair.source.decode(pair.source.encode("Über Straßen")) == "über straßen"
+    assert pair.target.decode(pair.target.encode(TARGETS[0])) == TARGETS[0]
+    assert trained(joint=False, source_normalization="nfc").digests() == trained(joint=False).digests()
 
 
 def test_the_model_file_says_that_it_composes_and_older_files_read_as_ever(joint):
@@ -186,6 +196,11 @@ def test_a_corpus_too_small_for_the_vocabulary_gives_fewer_pieces_and_a_warning(
         ({"vocab_size": 260}, r"tokenizer.vocab_size \(260\) must be more than 260"),
         ({"model_type": "word"}, r"tokenizer.model_type \(word\) must be one of: unigram, bpe"),
         ({"normalization": "nfd"}, r"tokenizer.normalization \(nfd\) must be one of"),
+        ({"source_normalization": "lower", "joint": False}, r"tokenizer.source_normalization \(lower\) must be one of"),
+        (
+            {"source_normalization": "nfkc_cf"},
+            r"tokenizer.source_normalization \(nfkc_cf\) needs tokenizer.joint=false",
+        ),
         ({"reserved_symbols": ["<e\u0301>"]}, "must be in NFC"),
         ({"reserved_symbols": ["2de"]}, "must look like <2de>"),
         ({"reserved_symbols": ["<s>"]}, "must look like <2de> and not be a special piece"),

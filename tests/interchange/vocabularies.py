@@ -21,6 +21,7 @@ VOCABULARIES = {
     "compatible, blanks collapsed": TokenizerSettings(
         vocab_size=900, normalization="nmt_nfkc", collapse_blanks=True, reserved_symbols=TAGS
     ),
+    "letters folded": TokenizerSettings(vocab_size=900, model_type="bpe", normalization="nfkc_cf"),
 }
 
 

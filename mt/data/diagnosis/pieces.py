@@ -148,7 +148,8 @@ def _judge(
     if spelling.changed is not None and spelling.num_changed > MUCH_LOST * spelling.num_returned:
         lost = share(spelling.num_changed, spelling.num_returned)
         changed = f"{lost} of the {code} sentences are not the same after decoding"
-        if settings.normalization not in ("nfc", "identity") or settings.collapse_blanks:
+        normalizations = {settings.normalization, settings.source_normalization} - {"nfc", "identity", None}
+        if normalizations or settings.collapse_blanks:
             section.note(f"{changed}, because of tokenizer.normalization and collapse_blanks")
         else:
             section.improve(f'{changed} ("{shortened(spelling.changed, 50)}")', "tokenizer.byte_fallback=true")

@@ -68,6 +68,11 @@ RECIPES = {
     "simcut": Recipe(("objective=simcut",)),
     "cut_off": Recipe(("objective=cut_off",)),
     "noise": Recipe(("batches.noise.capitals=0.05", "batches.noise.no_end=0.1", "batches.noise.typing=0.1")),
+    "two vocabularies": Recipe(("tokenizer.joint=false", "model.tie=target"), prepared="prepared_two"),
+    "small letters": Recipe(
+        ("tokenizer.joint=false", "tokenizer.source_normalization=nfkc_cf", "model.tie=target"),
+        prepared="prepared_small_letters",
+    ),
     "no guidance": Recipe(("guidance.links=null",)),
     "distilled": Recipe(
         (

@@ -5,7 +5,8 @@ import os
 import pytest
 import torch
 
-from mt.device import DECODING_PRODUCTS, KEPT_PRODUCTS, TRAINING_PRODUCTS, set_up_training
+from mt import device
+from mt.device import DECODING_PRODUCTS, KEPT_PRODUCTS, TRAINING_PRODUCTS, choose_precision, set_up_training
 
 
 @pytest.mark.parametrize(
@@ -17,3 +18,19 @@ def test_training_keeps_few_products_unless_somebody_chose_a_number(monkeypatch,
     monkeypatch.setenv(KEPT_PRODUCTS, before)
     set_up_training(torch.device("cpu"), has_long_lines=False)
     assert os.environ[KEPT_PRODUCTS] == after
+
+
+@pytest.mark.parametrize(
+    "instructions, is_by_intel, chosen",
+    [
+        ({"avx512_bf16": True, "amx_bf16": True}, True, torch.bfloat16),
+        ({"avx512_bf16": True, "amx_bf16": False}, True, torch.float32),  # slower than float32 there
+        ({"avx512_bf16": True, "amx_bf16": False}, False, torch.bfloat16),
+        ({"avx2": True}, False, torch.float32),
+        ({"bf16": True}, False, torch.bfloat16),  # Arm
+    ],
+)
+def test_auto_is_bfloat16_only_where_products_are_faster_in_it(monkeypatch, instructions, is_by_intel, chosen):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: instructions, raising=False)
+    monkeypatch.setattr(device, "_is_by_intel", lambda: is_by_intel)
+    assert choose_precision("auto", torch.device("cpu")) is chosen

@@ -82,8 +82,8 @@ def add_precision(flags: Group) -> None:
     flags.add_argument(
         "--precision",
         default="float32",
-        help="float32, bfloat16, on a CPU int8, or auto: bfloat16 where the device is faster in it (default: %(default)s,"
-        " the same in any batch)",
+        help="float32, bfloat16, on a CPU int8, or auto: bfloat16 where the device is faster in it"
+        " (default: %(default)s, the same in any batch)",
     )
 
 

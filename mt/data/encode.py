@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,10 @@ from mt.data.progress import Progress
 from mt.data.store import FORMAT
 from mt.data.text_store import TextStore
 from mt.data.tokenizer import TokenizerPair
+from mt.data.word_encoder import WordEncoder
 from mt.data.workers import map_in_order
+
+SIDES = ("source", "target")
 
 
 def encode_train(
@@ -58,19 +60,20 @@ class Encoder:
     def __init__(self, tokenizers: TokenizerPair, max_pieces: int) -> None:
         self._tokenizers = tokenizers
         self._max_pieces = max_pieces
+        self._sides: dict[str, WordEncoder] | None = None
         self.dtype = np.dtype(np.uint16 if max(tokenizers.source.size, tokenizers.target.size) <= 2**16 else np.int32)
 
     def __call__(self, block: Block) -> Encoded:
-        ids = {
-            "source": self._tokenizers.source.encode_many(block.lines("source")),
-            "target": self._tokenizers.target.encode_many(block.lines("target")),
-        }
-        lengths = {side: np.fromiter(map(len, rows), np.int64, count=len(rows)) for side, rows in ids.items()}
+        if self._sides is None:  # made where it runs: its tables do not travel
+            self._sides = {side: WordEncoder(getattr(self._tokenizers, side)) for side in SIDES}
+        ids, lengths = {}, {}
+        for side, encode in self._sides.items():
+            ids[side], lengths[side] = encode(block.lines(side))
         is_kept = np.maximum(*lengths.values()) <= self._max_pieces
         if not is_kept.all():
-            ids = {side: [row for row, keep in zip(rows, is_kept, strict=True) if keep] for side, rows in ids.items()}
+            ids = {side: of_side[np.repeat(is_kept, lengths[side])] for side, of_side in ids.items()}
         return Encoded(
-            {side: np.fromiter(chain.from_iterable(rows), self.dtype).tobytes() for side, rows in ids.items()},
+            {side: of_side.astype(self.dtype).tobytes() for side, of_side in ids.items()},
             {side: of_side[is_kept] for side, of_side in lengths.items()},
             is_kept,
             None if is_kept.all() else block,
@@ -94,8 +97,7 @@ def write_store(
     num_pairs = max_pair_pieces = 0
     with ExitStack() as files, Progress("encoding", len(text)) as progress:
         writers = {
-            side: files.enter_context(RunWriter(folder / f"{side}.ids", folder / f"{side}.index"))
-            for side in ("source", "target")
+            side: files.enter_context(RunWriter(folder / f"{side}.ids", folder / f"{side}.index")) for side in SIDES
         }
         lines_file = files.enter_context(open(folder / "lines.index", "wb"))
         for name, lines in text.sources.items():

@@ -40,8 +40,8 @@ class SubwordSampler:
         self._split = re.compile(f"({'|'.join(map(re.escape, reserved_symbols)) or '(?!)'})").split
         pieces = _learned_pieces(processor, self._reserved)
         # pieces learned here never cross a blank, so that words are independent; those of foreign models may
-        is_crossed = any("▁" in piece[1:] for piece in pieces)
-        self._words = re.compile(r"[\s\S]+" if is_crossed else "▁[^▁]*|[^▁]+").findall
+        self.is_crossed = any("▁" in piece[1:] for piece in pieces)
+        self._words = re.compile(r"[\s\S]+" if self.is_crossed else "▁[^▁]*|[^▁]+").findall
         # BPE numbers its merges 0, -1, -2, …; unigram stores log-probabilities
         self.is_bpe = all(score.is_integer() for _, score in pieces.values())
         self._kind = (_Dropout if self.is_bpe else _Lattice)(pieces, _spelling(processor))

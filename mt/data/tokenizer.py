@@ -120,7 +120,7 @@ class Tokenizer:
         self._processor = processor
         self.size = len(processor)  # pieces in the vocabulary
         self.reserved_symbols = tuple(_leading_reserved(processor))
-        self._blank = processor.piece_to_id("▁")
+        self.blank = processor.piece_to_id("▁")
         first = NUM_SPECIAL + len(self.reserved_symbols)
         self._first_learned = first + NUM_BYTES * (first < self.size and processor.is_byte(first))
 
@@ -185,6 +185,18 @@ class Tokenizer:
         """Whether a piece is among the first `count` that were learned: they are in the order of their frequency."""
         return 0 <= id_ - self._first_learned < count
 
+    @functools.cached_property
+    def cuts_words_by_themselves(self) -> bool:
+        """Whether the ids of a text are those of its words one by one, a blank before each: BPE with "nfc" alone.
+
+        A unigram model is not among them: it sums up the probabilities of a text in 32 bits, so that of two cuts that
+        are nearly as likely the words before may choose.
+        """
+        is_nfc_alone = self._model.endswith(_normalizer_name("nfc"))
+        has_all_blanks = self._processor.normalize(" a  b ") == "▁▁a▁▁b▁"
+        is_by_words = self._sampler.is_bpe and not self._sampler.is_crossed
+        return is_nfc_alone and has_all_blanks and is_by_words and self.blank != UNK
+
     def __reduce__(self) -> tuple:
         return Tokenizer, (self._model,)  # without the cache for sampling
 
@@ -199,7 +211,7 @@ class Tokenizer:
 
     def _without_blank_before_symbol(self, text: str, ids: list[int]) -> list[int]:
         # sentencepiece puts a blank before every sentence; "<2de> A man" must start with the tag itself
-        if ids and ids[0] == self._blank and self.reserved_symbols and text.startswith(self.reserved_symbols):
+        if ids and ids[0] == self.blank and self.reserved_symbols and text.startswith(self.reserved_symbols):
             return ids[1:]
         return ids
 

@@ -17,6 +17,8 @@ from mt.data.whole_folder import whole_folder, write_whole
 class Letters:
     """A tokenizer of one id a letter."""
 
+    cuts_words_by_themselves, reserved_symbols, blank = False, (), 0
+
     def __init__(self, size):
         self.size = size
 

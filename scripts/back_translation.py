@@ -24,6 +24,8 @@ from aligners import lines_of  # noqa: E402 - found by the line above
 from guided_links import train  # noqa: E402
 from recipes import SETTINGS, Found, line_of, read, rows  # noqa: E402
 
+from mt.evaluation.model_test import ModelTest  # noqa: E402
+
 CORPORA = {  # names of the files without their languages: train, valid, test
     "multi30k": ("multi30k", ("train", "val", "test2016")),
     "tatoeba": ("tatoeba-de-en", ("train", "dev", "test-odd")),
@@ -47,6 +49,7 @@ def main() -> int:
     train(reverse, [*SETTINGS, *turned, f"data.prepared={work / 'prepared_reverse'}", *updates, "trainer.seed=1"])
     found: dict[str, Found] = {kind: Found() for kind in flags.kinds}
     test = lines_of(half / "test.en"), lines_of(half / "test.de")
+    links = ModelTest.of(str(half / "test.en"), str(half / "test.de"), target_language="de")
     for seed in flags.seeds:
         for kind in flags.kinds:
             run = work / f"{kind}-{seed}"
@@ -57,7 +60,7 @@ def main() -> int:
                 own = [*text, f"data.folder={half if kind == 'half' else whole}"]
             own += [f"data.prepared={work / f'prepared_{kind}'}", f"trainer.seed={seed}"]
             train(run, [*SETTINGS, *own, *updates])
-            read(run, test, found[kind])
+            read(run, test, found[kind], links)
             print(line_of(kind, seed, found[kind], test[1]), flush=True)
     print("\n".join(rows(found, test[1])))
     return 0

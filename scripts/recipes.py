@@ -30,6 +30,7 @@ from guided_links import train  # noqa: E402
 from mt.checkpoint.small_file import read_json  # noqa: E402
 from mt.checkpoint.steps import find_step  # noqa: E402
 from mt.comparison.quality import p_of  # noqa: E402
+from mt.evaluation.model_test import ModelTest, alignment_error  # noqa: E402
 from mt.evaluation.scores import score  # noqa: E402
 from mt.inference.confidence import Calibration, calibration_error, right_words, word_probabilities  # noqa: E402
 from mt.inference.request import requests  # noqa: E402
@@ -43,6 +44,14 @@ SETTINGS = [  # a model of 330,000 parameters that learns much in few updates; a
     *("trainer.max_epochs=null", "trainer.ema_decay=0.98", "trainer.precision=float32", "guidance.links=learned"),
     *("validation.attention_lines=0", "final.length_penalties=[]", "search.length_penalty=1.0"),
 ]
+LARGER = (
+    *("model.encoder.num_layers=3", "model.decoder.num_layers=3", "model.layer.dim=128", "model.layer.dropout=0.2"),
+    *("model.layer.feed_forward_dim=384", "batches.max_tokens=4000", "schedule.peak=4e-3", "optimizer=muon"),
+)
+TAUGHT = (
+    *("guidance.links=null", "tokenizer_from={work}/plain-1"),
+    "objective.teacher.checkpoints={work}/teacher-1",
+)
 
 
 @dataclass(frozen=True)
@@ -83,6 +92,10 @@ RECIPES = {
         ),
         prepared="prepared_distilled",
     ),
+    # a larger model that teaches; its students, and those beside them, have no links
+    "teacher": Recipe((*LARGER, "tokenizer_from={work}/plain-1"), updates=1200, prepared="prepared_taught"),
+    "words taught": Recipe((*TAUGHT, "objective=distillation"), prepared="prepared_taught"),
+    "attention taught": Recipe((*TAUGHT, "objective=attention_distillation"), prepared="prepared_taught"),
     "more": Recipe(("schedule.peak=5e-4", "schedule.warmup_steps=20"), after="plain", updates=100),
     "minimum_risk": Recipe(
         ("objective=minimum_risk", "schedule.peak=5e-4", "schedule.warmup_steps=20"), after="plain", updates=100
@@ -98,6 +111,7 @@ class Found:
     valid: list[float] = field(default_factory=list)  # greedy BLEU
     minutes: list[float] = field(default_factory=list)
     capitals: list[float] = field(default_factory=list)  # BLEU
+    errors: list[float] = field(default_factory=list)  # of alignments, to links of the statistical aligner, in %
     valid_errors: list[tuple[float, float]] = field(default_factory=list)
     test_errors: list[tuple[float, float]] = field(default_factory=list)
 
@@ -108,13 +122,14 @@ def main() -> int:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     work, corpus = Path(flags.work), Path(flags.corpora) / "multi30k"
     test = lines_of(corpus / "test2016.en"), lines_of(corpus / "test2016.de")
+    links = ModelTest.of(str(corpus / "test2016.en"), str(corpus / "test2016.de"), target_language="de")
     found: dict[str, Found] = {name: Found() for name in flags.recipes}
     for seed in flags.seeds:
         for name in flags.recipes:
             run = made(work, corpus, name, seed, flags.overrides, flags.updates)
             if flags.train_only:
                 continue
-            read(run, test, found[name])
+            read(run, test, found[name], links)
             print(line_of(name, seed, found[name], test[1]), flush=True)
     if not flags.train_only:
         print("\n".join(rows(found, test[1])))
@@ -135,7 +150,7 @@ def made(work: Path, corpus: Path, name: str, seed: int, overrides: list[str], u
     return run
 
 
-def read(run: Path, test: tuple[list[str], list[str]], found: Found) -> None:
+def read(run: Path, test: tuple[list[str], list[str]], found: Found, links: ModelTest) -> None:
     """Adds what a run gave."""
     sources, references = test
     translator = Translator.load(run)
@@ -150,6 +165,7 @@ def read(run: Path, test: tuple[list[str], list[str]], found: Found) -> None:
     found.translations.append(lines_of(run / "translations" / "test.txt"))
     capitals = [one.text for one in translator.translate(requests(line.upper() for line in sources))]
     found.capitals.append(bleu_of(capitals, references))
+    found.errors.append(100 * (alignment_error(run, links) or 0))
     found.valid.append(read_json(find_step(run) / "scores.json")["bleu"])
     found.minutes.append(float(Path(f"{run}.seconds").read_text("utf-8")) / 60)
     if calibration is not None:
@@ -166,6 +182,7 @@ def line_of(name: str, seed: int, found: Found, references: list[str]) -> str:
     bleu = bleu_of(found.translations[-1], references)
     return (
         f"{name}, seed {seed}: validation {found.valid[-1]:.2f}, test {bleu:.2f}, in capitals {found.capitals[-1]:.2f},"
+        f" AER {found.errors[-1]:.1f} %,"
         f" {found.minutes[-1]:.1f} CPU minutes"
     )
 
@@ -173,7 +190,7 @@ def line_of(name: str, seed: int, found: Found, references: list[str]) -> str:
 def rows(found: Mapping[str, Found], references: list[str]) -> Iterator[str]:
     """The table, as Markdown."""
     heads = ["recipe", "validation, greedy", "BLEU", "seeds", "difference", "p", "CPU minutes", "in capitals"]
-    heads += ["calibration error, validation: words, lines", "test"]
+    heads += ["AER", "calibration error, validation: words, lines", "test"]
     yield f"| {' | '.join(heads)} |"
     yield f"|{'---|' * len(heads)}"
     (base, *_) = found.values()
@@ -184,6 +201,7 @@ def rows(found: Mapping[str, Found], references: list[str]) -> Iterator[str]:
         cells = [name, f"{mean(one.valid):.2f}", f"{mean(bleu):.2f}", f"{min(bleu):.2f} to {max(bleu):.2f}"]
         cells += ["" if p is None else f"{difference:+.2f}", "" if p is None else f"{p:.3f}"]
         cells += [f"{mean(one.minutes):.1f}", f"{mean(one.capitals):.2f}"]
+        cells.append(f"{mean(one.errors):.1f}")
         for errors in (one.valid_errors, one.test_errors):
             cells.append(", ".join(f"{mean(of):.3f}" for of in zip(*errors, strict=True)))
         yield f"| {' | '.join(cells)} |"

@@ -2,9 +2,15 @@
 // Every head of every layer at a glance: its map of this sentence, its sink mass and its entropy.
 
 const heads = { cells: [] };
+const ROLES = {
+  links: "looks at a linked word",
+  position: "looks at a fixed place",
+  end: "looks at the end",
+  rare: "looks at the rarest piece",
+};
 
-/** A table of layers and heads (and the mean of each layer); `choose(layer, heads)` answers a click. */
-function buildHeads(numLayers, numHeads, choose) {
+/** A table of layers and heads, each with its role, and the mean of each layer; `choose(layer, heads)` answers a click. */
+function buildHeads(numLayers, numHeads, roles, choose) {
   const all = Array.from({ length: numHeads }, (_, head) => head);
   const columns = [...all.map((head) => ({ name: `${head}`, heads: [head] }))];
   if (numHeads > 1) columns.push({ name: "mean", heads: all });
@@ -17,9 +23,11 @@ function buildHeads(numLayers, numHeads, choose) {
         const cells = columns.map(({ name, heads: members }) => {
           const canvas = make("canvas", { width: 1, height: 1 });
           const bars = make("span", { class: "bars" }, make("i", { class: "sink" }), make("i", { class: "entropy" }));
-          const button = make("button", { type: "button" }, canvas, bars);
+          const role = (members.length === 1 && roles[layer]?.[members[0]]) || null;
+          const label = make("small", { class: "role" }, role ? role[0] : "");
+          const button = make("button", { type: "button" }, canvas, bars, label);
           button.addEventListener("click", () => choose(layer, members));
-          heads.cells.push({ layer, heads: members, name, button, canvas, bars });
+          heads.cells.push({ layer, heads: members, name, role, button, canvas, bars });
           return make("td", {}, button);
         });
         return make("tr", {}, make("th", { scope: "row" }, `${layer}`), ...cells);
@@ -32,13 +40,14 @@ function buildHeads(numLayers, numHeads, choose) {
 function drawHeads(sentence, data, numHeads, { shift, signal }, scheme) {
   const { pixels } = palette(scheme);
   const most = Math.log2(Math.max(2, sentence.columns.length));
-  for (const { layer, heads: members, name, button, canvas, bars } of heads.cells) {
+  for (const { layer, heads: members, name, role, button, canvas, bars } of heads.cells) {
     const { matrix, sink } = pieceWeights(sentence, data, numHeads, { layer, heads: members, shift, signal });
     const entropy = entropyOf(matrix);
     bars.style.setProperty("--sink", sink.toFixed(3));
     bars.style.setProperty("--entropy", (entropy / most).toFixed(3));
     const head = members.length === 1 ? `head ${name}` : "mean of the heads";
-    const title = `layer ${layer}, ${head}: sink mass ${percent(sink)} %, entropy ${entropy.toFixed(2)} bits`;
+    const mostly = role ? `, ${ROLES[role[0].split(" ")[0]]} in ${percent(role[1])} % of all rows (${role[0]})` : "";
+    const title = `layer ${layer}, ${head}: sink mass ${percent(sink)} %, entropy ${entropy.toFixed(2)} bits${mostly}`;
     button.title = title;
     button.setAttribute("aria-label", title);
     canvas.width = Math.max(1, matrix.columns);

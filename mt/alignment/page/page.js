@@ -16,7 +16,7 @@ function start() {
   headChoices = choicesOfHeads();
   buildControls();
   buildList(sentences, select);
-  buildHeads(chosen.layers, chosen.all_heads, (layer, members) => change({ layer, heads: members }));
+  buildHeads(chosen.layers, chosen.all_heads, page.roles, (layer, members) => change({ layer, heads: members }));
   listen();
   const wanted = Number(location.hash.slice(1));
   const found = sentences.findIndex(({ line }) => line === wanted);

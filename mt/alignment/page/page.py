@@ -27,6 +27,7 @@ import numpy as np
 from mt.alignment.alignment import SPECIAL_PIECES, Alignment, RawAttention
 from mt.alignment.error_rate import ErrorRate
 from mt.alignment.gold import Gold
+from mt.alignment.head_roles import HeadRoles
 from mt.alignment.links import Link
 from mt.alignment.words import Words, is_written_without_blanks, words_of
 
@@ -50,6 +51,7 @@ class Page:
         self.symmetrize = symmetrize
         self.chosen: dict[str, Any] | None = None
         self.sentences: list[dict[str, Any]] = []
+        self._roles = HeadRoles()
 
     def add(
         self,
@@ -76,6 +78,8 @@ class Page:
                 "languages": languages(alignment.direction),
             }
         links = sorted(links)
+        known = gold.sure | gold.possible if gold else links
+        self._roles.add(raw, source, target, known, unit="words" if gold else alignment.unit)
         weights_TS = np.array(alignment.to_json()["weights"]).reshape(alignment.weights_TS.shape)
         columns = [s for s, piece in enumerate(raw.source_pieces) if piece not in SPECIAL_PIECES]
         rows = [t for t, piece in enumerate(raw.target_pieces) if piece not in SPECIAL_PIECES]
@@ -107,6 +111,7 @@ class Page:
         data = {
             "facts": facts,
             "chosen": self.chosen,
+            "roles": [[role and [role.name, role.share] for role in layer] for layer in self._roles.roles()],
             "rule": self.rule,
             "symmetrize": self.symmetrize,
             "sentences": self.sentences,

@@ -44,6 +44,7 @@ SETTINGS = [  # a model of 330,000 parameters that learns much in few updates; a
     *("trainer.max_epochs=null", "trainer.ema_decay=0.98", "trainer.precision=float32", "guidance.links=learned"),
     *("validation.attention_lines=0", "final.length_penalties=[]", "search.length_penalty=1.0"),
 ]
+SMALL_LETTERS = ("tokenizer.joint=false", "tokenizer.source_normalization=nfkc_cf", "model.tie=target")
 LARGER = (
     *("model.encoder.num_layers=3", "model.decoder.num_layers=3", "model.layer.dim=128", "model.layer.dropout=0.2"),
     *("model.layer.feed_forward_dim=384", "batches.max_tokens=4000", "schedule.peak=4e-3", "optimizer=muon"),
@@ -73,15 +74,17 @@ RECIPES = {
     "peak 1.6e-2": Recipe(("schedule.peak=1.6e-2",)),
     "muon": Recipe(("optimizer=muon",)),
     "muon, peak 1.6e-2": Recipe(("optimizer=muon", "schedule.peak=1.6e-2")),
+    "peak 3.2e-2": Recipe(("schedule.peak=3.2e-2",)),
+    "muon, peak 3.2e-2": Recipe(("optimizer=muon", "schedule.peak=3.2e-2")),
+    "muon, small letters": Recipe(
+        (*SMALL_LETTERS, "optimizer=muon", "schedule.peak=1.6e-2"), prepared="prepared_small_letters"
+    ),
     "r_drop": Recipe(("objective=r_drop",)),
     "simcut": Recipe(("objective=simcut",)),
     "cut_off": Recipe(("objective=cut_off",)),
     "noise": Recipe(("batches.noise.capitals=0.05", "batches.noise.no_end=0.1", "batches.noise.typing=0.1")),
     "two vocabularies": Recipe(("tokenizer.joint=false", "model.tie=target"), prepared="prepared_two"),
-    "small letters": Recipe(
-        ("tokenizer.joint=false", "tokenizer.source_normalization=nfkc_cf", "model.tie=target"),
-        prepared="prepared_small_letters",
-    ),
+    "small letters": Recipe(SMALL_LETTERS, prepared="prepared_small_letters"),
     "no guidance": Recipe(("guidance.links=null",)),
     "distilled": Recipe(
         (

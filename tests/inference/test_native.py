@@ -99,7 +99,7 @@ def test_a_translator_of_python_searches_natively_and_finds_the_same(trained_run
     "more",
     [
         *({"alignment": True}, {"markup": True}, {"coverage": True, "json": True}, {"sample": True}, {"prefix": "a"}),
-        *({"no_repeat_ngram": 2}, {"shortlist": True}, {"trees": "file"}, {"device": "cuda"}, {"precision": "no"}),
+        *({"no_repeat_ngram": 2}, {"trees": "file"}, {"device": "cuda"}, {"precision": "no"}),
         {"mbr": 4},
         *({"beam_size": 2, "n_best": 3}, {"min_length": 9, "max_length": 3}, {"length_penalty": 99.0}),
     ],

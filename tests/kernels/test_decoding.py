@@ -13,7 +13,8 @@ from mt.inference.decodable import BANNED, SingleModel
 from mt.inference.searching import plan_of
 from mt.kernels import decoding
 from mt.kernels.compiling import LEVELS, code_of, processor_flags
-from mt.kernels.decoding import DenseModel, DenseSizes, Plan, can_translate
+from mt.kernels.decoding import DenseModel, Plan, can_translate
+from mt.kernels.dense_sizes import DenseSizes, alike
 from mt.search.beam import Beam
 from mt.search.greedy import Greedy
 
@@ -74,9 +75,13 @@ def made(*, tie="none", **changes):
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.1)  # norms and biases too
-    layer["head_size"] = layer["head_size"] or layer["dim"] // layer["num_heads"]
+    head_size = layer["head_size"] or layer["dim"] // layer["num_heads"]
+    same = {name: layer[name] for name in ("num_heads", "num_kv_heads", "feed_forward_dim")}
     sizes = DenseSizes(
-        **layer, max_positions=64, encoder_layers=2, decoder_layers=2, source_size=VOCABULARY, target_size=VOCABULARY
+        **{name: layer[name] for name in ("dim", "activation", "norm", "norm_position", "positions")},
+        **{"head_size": head_size, "max_positions": 64, "source_size": VOCABULARY, "target_size": VOCABULARY},
+        encoder=alike(2, attentions=1, **same),
+        decoder=alike(2, attentions=2, **same),
     )
     return model, sizes
 

@@ -107,7 +107,7 @@ def _changed(sizes: DenseSizes, changes: Sequence[Mapping[str, Any]]) -> DenseSi
                     raise ValueError(part)
                 continue
             half, layers, number, own = part.split(".")
-            if layers != "layers" or number != str(int(number)):
+            if layers != "layers" or not number.isdecimal():
                 raise ValueError(part)
             kept[half][int(number)].remove(half, own, what)
     encoder, decoder = (tuple(one.sizes() for one in layers) for layers in kept.values())

@@ -54,13 +54,14 @@ def main(argv: list[str] | None = None) -> int:
     flags = parser().parse_args(argv)
     from itertools import islice
 
-    from safetensors.torch import save
+    from safetensors.numpy import save
 
     from mt.checkpoint.folder import load_checkpoint
     from mt.checkpoint.manifest import add_file
     from mt.checkpoint.steps import newest_run
     from mt.data.formats.lines import read_lines
-    from mt.inference.shortlist import FILE_NAME, MOST_BEST, Shortlist
+    from mt.inference.shortlist import FILE_NAME, MOST_BEST
+    from mt.inference.shortlist_learning import learned
 
     if flags.best > MOST_BEST:
         raise ValueError(f"--best ({flags.best}) must be at most {MOST_BEST}")
@@ -78,7 +79,7 @@ def main(argv: list[str] | None = None) -> int:
     fitting = [(source, target) for source, target in pairs if all(0 < len(ids) <= LONGEST for ids in (source, target))]
     if not fitting:
         raise ValueError(f"{flags.source} and {flags.target} have no pair of 1 to {LONGEST} pieces to learn from")
-    shortlist = Shortlist.learn(
+    shortlist = learned(
         [source for source, _ in fitting],
         [target for _, target in fitting],
         source_size=tokenizers.source.size,
@@ -86,7 +87,7 @@ def main(argv: list[str] | None = None) -> int:
         best=flags.best,
         frequent=flags.frequent,
     )
-    add_file(loaded.folder, FILE_NAME, save(shortlist.tensors()))
+    add_file(loaded.folder, FILE_NAME, save(shortlist.arrays()))
     each = len(shortlist.pieces) / max(1, (shortlist.starts[1:] > shortlist.starts[:-1]).sum())
     log.info("%s: %.1f target pieces for a source piece, of %d pairs", loaded.folder / FILE_NAME, each, len(fitting))
     return 0

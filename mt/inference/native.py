@@ -1,4 +1,4 @@
-"""Translating in native code (`mt.kernels.decoding`): of plain dense models, by beam search without rules.
+"""Translating in native code (`mt.kernels.decoding`): of plain models, by beam search without rules.
 
 Whatever else is asked for, and whatever is wrong with a checkpoint, is left to `mt.inference.translator`, which gives
 the same translations, and the messages. Never imports torch: for a few sentences, its import takes most of the time.
@@ -24,27 +24,14 @@ from mt.data.tokenizer import BOS, EOS, PAD, UNK, TokenizerPair
 from mt.inference.batches import CPU_BATCH_TOKENS, longest_target
 from mt.inference.lines import MAX_PIECES, LineTranslator, Segment
 from mt.inference.options import Options
+from mt.inference.plain_model import sizes_of
+from mt.inference.shortlist import Shortlist
 from mt.inference.tags import Tags
 from mt.inference.wish import Wish
-from mt.kernels.decoding import ACTIVATIONS, MOST_SIZE, DenseModel, DenseSizes, Plan, can_translate
+from mt.kernels.decoding import MOST_SIZE, Choices, DenseModel, Plan, can_translate
 from mt.search.hypothesis import Hypothesis
 from mt.search.length_penalty import LEAST_ALPHA, MOST_ALPHA
 
-# The only settings that the native code has; all other ones must be such that they change nothing in inference.
-MODEL = {"_target_": "mt.model.seq2seq.Seq2Seq"}
-LAYER = {"_target_": "mt.model.layer.LayerSettings"}
-ENCODER = {"_target_": "mt.model.encoder.Encoder", "_partial_": True}
-DECODER = {"_target_": "mt.model.decoder.Decoder", "_partial_": True}
-DENSE = {"_target_": "mt.attention.dense.Dense", "_partial_": True}
-ROUNDED = "mt.compression.quantization.int8_weights"  # changes how weights are stored: they come as floats
-OF_TRAINING = ("dropout", "attention_dropout", "attention_dropout_of", "activation_dropout")
-OF_LAYERS = (*("dim", "num_heads", "num_kv_heads", "feed_forward_dim", "head_size"), "activation", "norm")
-KNOWN = {
-    "activation": ACTIVATIONS,
-    "norm": ("layer", "rms"),
-    "norm_position": ("pre", "post"),
-    "positions": ("sinusoidal", "learned", "rotary", "randomized"),
-}
 TIED = {  # weights that are another one
     "none": {},
     "target": {"output.weight": "target_embedding.tokens.weight"},
@@ -74,11 +61,18 @@ class NativeSearch:
 
     @classmethod
     def of(
-        cls, card: ModelCard, weights: Mapping[str, np.ndarray], *, source_size: int, target_size: int, precision: str
+        cls,
+        card: ModelCard,
+        weights: Mapping[str, np.ndarray],
+        *,
+        source_size: int,
+        target_size: int,
+        precision: str,
+        shortlist: Shortlist | None = None,
     ) -> NativeSearch | None:
         """The search of a model with these weights, all that it stores; None where the native code cannot."""
         tie = card.model.get("tie")
-        sizes = _sizes(card, source_size=source_size, target_size=target_size)
+        sizes = sizes_of(card, source_size=source_size, target_size=target_size)
         if sizes is None or tie not in TIED or not can_translate(precision):
             return None
         tied = TIED[tie]
@@ -89,7 +83,8 @@ class NativeSearch:
         if any(whole[name].shape != shape for name, shape in needed.items()):
             return None
         max_length = sizes.max_positions if sizes.positions == "learned" else None
-        return cls(DenseModel(sizes, whole, precision), max_length)
+        choices = None if shortlist is None else Choices(shortlist.starts, shortlist.pieces, shortlist.common)
+        return cls(DenseModel(sizes, whole, precision, choices), max_length)
 
     def search(self, sources: Sequence[Sequence[int]], plan: Plan, most_pieces: int) -> list[list[Hypothesis]]:
         """Hypotheses for sources (ids with EOS), in their order, best first. See `DenseModel.search`."""
@@ -130,14 +125,15 @@ class NativeTranslator(LineTranslator):
                 card, tokenizers = described(folder), TokenizerPair.load(folder)
                 plan = _plan(options, folder / "search.yaml")
             sizes = {"source_size": tokenizers.source.size, "target_size": tokenizers.target.size}
-            if plan is None or _sizes(card, **sizes) is None:
+            if plan is None or sizes_of(card, **sizes) is None:
                 return None
             weights = read_arrays(folder / WEIGHTS)
             if weights is None or not all(_is_sound(array) for array in weights.values()):
                 return None
             if has_manifest(folder):
                 verify(folder, (WEIGHTS,))
-            native = NativeSearch.of(card, weights, **sizes, precision=precision)
+            shortlist = Shortlist.load(folder, **sizes) if options.shortlist else None
+            native = NativeSearch.of(card, weights, **sizes, precision=precision, shortlist=shortlist)
         return None if native is None else cls(native, tokenizers, card, plan)
 
     def found(
@@ -158,7 +154,7 @@ class NativeTranslator(LineTranslator):
 
 def _precision(options: Options) -> str | None:
     """The precision of the options; None where they need more than the native code has."""
-    more = ("is_drawn", "shortlist", "trees", "images", "sounds", "prefix", "prefix_column", "terms", "no_repeat_ngram")
+    more = ("is_drawn", "trees", "images", "sounds", "prefix", "prefix_column", "terms", "no_repeat_ngram")
     attention = ("alignment", "coverage", "markup")
     if any(getattr(options, name) for name in (*more, *attention)):
         return None
@@ -198,54 +194,6 @@ def _plan(options: Options, path: Path) -> Plan | None:
         return None
     known = {name: values[name] for name in Plan._fields if name != "banned"}
     return Plan(**known, banned=BANNED)
-
-
-def _sizes(card: ModelCard, *, source_size: int, target_size: int) -> DenseSizes | None:
-    """The sizes of a model that is dense and plain; None for another one."""
-    node: Any = card.model
-    layer, encoder, decoder = (node.get(name) for name in ("layer", "encoder", "decoder"))
-    of_layers = (*OF_LAYERS, "norm_position", "positions")
-    is_plain = (
-        all(change.get("_target_") == ROUNDED for change in card.changes)
-        and _has(node, MODEL, (*("layer", "encoder", "decoder", "tie", "max_positions"), *OF_MODEL))
-        and _has(layer, LAYER, (*of_layers, *OF_TRAINING))
-        and _has(encoder, ENCODER, ("num_layers", "self_attention", "layer"))
-        and _has(decoder, DECODER, ("num_layers", "self_attention", "cross_attention", "layer", "memory_dim"))
-        and encoder.get("layer") is None
-        and decoder.get("layer") is None
-        and decoder.get("memory_dim") is None
-        and all(
-            part == DENSE for part in (encoder["self_attention"], decoder["self_attention"], decoder["cross_attention"])
-        )
-        and all(layer[name] in known for name, known in KNOWN.items())
-    )
-    if not is_plain:
-        return None
-    numbers = {name: layer[name] for name in ("dim", "num_heads", "num_kv_heads", "feed_forward_dim")}
-    numbers["head_size"] = layer["head_size"] or layer["dim"] // max(layer["num_heads"], 1)
-    numbers |= {"encoder_layers": encoder["num_layers"], "decoder_layers": decoder["num_layers"]}
-    numbers["max_positions"] = node["max_positions"]
-    if not all(type(number) is int and number > 0 for number in numbers.values()):
-        return None
-    if numbers["num_heads"] % numbers["num_kv_heads"] or (layer["positions"] == "rotary" and numbers["head_size"] % 2):
-        return None
-    sizes = DenseSizes(
-        **numbers, **{name: layer[name] for name in KNOWN}, source_size=source_size, target_size=target_size
-    )
-    return sizes if sizes.can_be_used() else None
-
-
-OF_MODEL = ("recompute", "separator", "separator_after")  # change nothing in inference with dense attention
-
-
-def _has(node: Any, named: Mapping[str, Any], known: Sequence[str]) -> bool:
-    """Whether a node is a mapping with these values, and no other keys than the known ones."""
-    return (
-        isinstance(node, Mapping)
-        and all(node.get(name) == value for name, value in named.items())
-        and node.keys() <= {*named, *known}
-        and all(name in node for name in known if name not in ("layer", "memory_dim", *OF_MODEL))
-    )
 
 
 def _is_sound(array: np.ndarray) -> bool:

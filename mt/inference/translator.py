@@ -31,7 +31,8 @@ from mt.inference.lines import MAX_PIECES, LineTranslator, Segment
 from mt.inference.native import NativeSearch
 from mt.inference.packed import pack, product_with
 from mt.inference.searching import chosen, plan_of, rules_of
-from mt.inference.shortlist import Shortlist, ShortlistedModel
+from mt.inference.shortlist import Shortlist
+from mt.inference.shortlisted_model import ShortlistedModel
 from mt.inference.tags import Tags, tagged
 from mt.inference.terms import continuing_pieces
 from mt.inference.wish import Wish
@@ -128,17 +129,16 @@ class Translator(LineTranslator):
             translator = make(precision=precision)
         else:
             dtype = choose_precision(precision, chosen, known=PACKED_PRECISIONS)
-            native = None
-            if not shortened:
-                floats = float_tensors(kept_tensors(model))
-                arrays = {name: tensor.detach().float().numpy() for name, tensor in floats.items()}
-                native = NativeSearch.of(
-                    loaded.card,
-                    arrays,
-                    source_size=source_size,
-                    target_size=target_size,
-                    precision=str(dtype).removeprefix("torch."),
-                )
+            floats = float_tensors(kept_tensors(model))
+            arrays = {name: tensor.detach().float().numpy() for name, tensor in floats.items()}
+            native = NativeSearch.of(
+                loaded.card,
+                arrays,
+                source_size=source_size,
+                target_size=target_size,
+                precision=str(dtype).removeprefix("torch."),
+                shortlist=shortened[0] if shortened else None,
+            )
             pack(model, dtype)
             keep_freed_memory()  # only now: memory that packing freed is returned to the system
             translator = make()

@@ -4,76 +4,7 @@
  * their sums in float32, scores in float64, of equal candidates the earlier hypothesis, then the smaller id.
  */
 #pragma GCC optimize("O2") /* O3 takes five times as long to compile, and is no faster */
-#include "decoding_layers.h"
-
-enum Status { GOES_ON, DONE, NO_MEMORY, NOT_A_NUMBER };
-
-typedef struct {
-    float total;
-    int32_t parent, token;
-} Candidate;
-
-typedef struct {
-    double score;
-    int64_t count; /* tokens with EOS */
-    int32_t *ids;
-    float *totals; /* log-probability after each token */
-    int is_cut, is_impossible;
-} Found;
-
-typedef struct {
-    int64_t index, S, limit, T, W; /* number of the caller; source pieces; most tokens; tokens so far; hypotheses */
-    float *memory;
-    void **blocks;
-    int64_t num_blocks;
-    uint16_t *slots, *spare_slots; /* W x limit + 1: the slot that holds each position of a hypothesis */
-    int32_t *tokens, *parents;     /* (limit + 1) x size: what was chosen after each step, */
-    float *totals;                 /* and the log-probability after it; -inf: ended */
-    Candidate *best;
-    int64_t num_best, num_cut;
-    uint8_t *cut; /* of each hypothesis: this step can only end it, although another token was likelier */
-    double to_beat;
-    Found *pool;
-    int64_t num_found;
-} Sentence;
-
-typedef struct {
-    int64_t index, S, limit;
-    int32_t *ids;
-} Waiting;
-
-typedef struct {
-    const Model *model;
-    int64_t size, n_best, min_length, capacity, eos, bos, num_banned, most_pieces;
-    double alpha;
-    int32_t *banned;
-    Waiting *waiting;
-    int64_t num_waiting, room_waiting, next_waiting;
-    Sentence **active;
-    int64_t num_active, pieces_active;
-    Sentence *done; /* by the caller's number */
-    int64_t num_sentences;
-    void **free_blocks; /* of the cache, to be used again */
-    int64_t num_free, room_free;
-    Row *rows;
-    Scratch scratch;
-    float *work, *logits;
-    int64_t room_work;
-    enum Status status;
-} Search;
-
-#define LOGITS 64      /* rows whose logits are in memory together */
-#define TOGETHER 2048  /* source pieces that are encoded together, unless one sentence has more */
-#define LOOKED_AT 64   /* logits whose greatest is compared before each is */
-
-static double penalty(double length, double alpha) { return pow((5 + length) / 6, alpha); }
-
-static void sentence_free(Sentence *s) {
-    free(s->memory), free(s->blocks), free(s->slots), free(s->spare_slots), free(s->tokens), free(s->parents);
-    free(s->totals), free(s->best), free(s->cut);
-    s->memory = NULL, s->blocks = NULL, s->slots = s->spare_slots = NULL, s->tokens = s->parents = NULL;
-    s->totals = NULL, s->best = NULL, s->cut = NULL;
-}
+#include "decoding_hypotheses.h"
 
 void decoding_free_search(Search *search) {
     if (!search) return;
@@ -90,7 +21,7 @@ void decoding_free_search(Search *search) {
     for (int64_t i = 0; i < search->num_waiting; i++) free(search->waiting[i].ids);
     scratch_free(&search->scratch);
     free(search->banned), free(search->waiting), free(search->active), free(search->done), free(search->free_blocks);
-    free(search->rows), free(search->work), free(search->logits), free(search);
+    free(search->rows), free(search->work), free(search->logits), free(search->marks), free(search);
 }
 
 /* A search for `count` sentences, `capacity` of them at a time, with `most_pieces` source pieces (or one sentence).
@@ -108,7 +39,8 @@ Search *decoding_search(
     search->active = calloc((size_t)capacity, sizeof *search->active);
     search->rows = calloc((size_t)(capacity * size), sizeof *search->rows);
     search->logits = aligned(4 * LOGITS * model->output->width);
-    if (!search->banned || !search->waiting || !search->done || !search->active || !search->rows || !search->logits)
+    search->marks = aligned(rounded(model->output->out, 64) / 8);
+    if (!search->marks || !search->banned || !search->waiting || !search->done || !search->active || !search->rows || !search->logits)
         return decoding_free_search(search), NULL;
     memcpy(search->banned, banned, (size_t)(4 * num_banned));
     return search;
@@ -142,10 +74,18 @@ static enum Status begin(Search *search, const Waiting *from) {
     s->tokens = aligned(4 * W * (L + 1)), s->parents = aligned(4 * W * (L + 1)), s->totals = aligned(4 * W * (L + 1));
     s->best = calloc((size_t)W, sizeof *s->best), s->cut = calloc((size_t)W, 1);
     s->pool = calloc((size_t)search->n_best + 1, sizeof *s->pool);
+    const Product *output = search->model->output;
+    s->num_choices = output->out, s->place_of_eos = search->eos;
     search->active[search->num_active++] = s, search->pieces_active += s->S;
     if (!s->memory || !s->blocks || !s->slots || !s->spare_slots || !s->tokens || !s->parents || !s->totals ||
         !s->best || !s->cut || !s->pool)
         return NO_MEMORY;
+    const Shortlist *list = search->model->shortlist;
+    if (list) {
+        s->choices = choices_of(list, from->ids, s->S - 1, output->out, search->marks, &s->num_choices);
+        if (!s->choices) return NO_MEMORY;
+        for (s->place_of_eos = 0; s->choices[s->place_of_eos] != search->eos;) s->place_of_eos++;
+    }
     s->tokens[0] = (int32_t)search->bos, s->totals[0] = 0;
     return GOES_ON;
 }
@@ -188,123 +128,6 @@ static enum Status admit(Search *search) {
     return GOES_ON;
 }
 
-static int is_banned(const Search *search, int64_t token) {
-    for (int64_t i = 0; i < search->num_banned; i++)
-        if (search->banned[i] == token) return 1;
-    return 0;
-}
-
-static void offer(const Search *search, Sentence *s, float total, int64_t parent, int64_t token) {
-    if (s->num_best == search->size) {
-        if (!(total > s->best[s->num_best - 1].total)) return;
-    } else
-        s->num_best++;
-    int64_t place = s->num_best - 1;
-    for (; place && total > s->best[place - 1].total; place--) s->best[place] = s->best[place - 1];
-    s->best[place] = (Candidate){total, (int32_t)parent, (int32_t)token};
-}
-
-/* Offers the continuations of hypothesis `slot` by its logits. */
-static enum Status look_at(const Search *search, Sentence *s, int64_t slot, const float *logits) {
-    const int64_t padded = search->model->output->width, size = search->model->output->out, eos = search->eos;
-    vf most = load(logits), mass = {0};
-    for (int64_t v = LANES; v < padded; v += LANES) most = larger(most, load(logits + v));
-    const float highest = largest(most);
-    for (int64_t v = 0; v < padded; v += LANES) mass += exponential(load(logits + v) - highest);
-    const float log_sum = logf(sum(mass)), before = s->totals[s->T * search->size + slot];
-    if (!(log_sum == log_sum)) return NOT_A_NUMBER;
-#define TOTAL(v) (before + ((logits[v] - highest) - log_sum))
-    const int64_t least = search->min_length < s->limit ? search->min_length : s->limit;
-    const int may_end = s->T >= least;
-    s->cut[slot] = 0;
-    if (s->T == s->limit) {
-        for (int64_t v = 0; v < size && !s->cut[slot]; v++) s->cut[slot] = logits[v] > logits[eos] && !is_banned(search, v);
-        offer(search, s, TOTAL(eos), slot, eos);
-        return GOES_ON;
-    }
-    for (int64_t first = 0; first < size; first += LOOKED_AT) {
-        const int64_t end = first + LOOKED_AT < padded ? first + LOOKED_AT : padded, last = end < size ? end : size;
-        if (s->num_best == search->size) {
-            vf block = load(logits + first);
-            for (int64_t v = first + LANES; v < end; v += LANES) block = larger(block, load(logits + v));
-            if (!(before + ((largest(block) - highest) - log_sum) > s->best[s->num_best - 1].total)) continue;
-        }
-        for (int64_t v = first; v < last; v++) {
-            const float total = TOTAL(v);
-            if (s->num_best == search->size && !(total > s->best[s->num_best - 1].total)) continue;
-            if (total > -INFINITY && !is_banned(search, v) && (may_end || v != eos)) offer(search, s, total, slot, v);
-        }
-    }
-#undef TOTAL
-    return GOES_ON;
-}
-
-/* Writes the tokens of a hypothesis: slot `parent` after T tokens, and then `token` if it is not negative. */
-static enum Status trace(const Search *search, const Sentence *s, int64_t parent, int64_t token, float total, Found *to) {
-    const int64_t W = search->size;
-    to->count = s->T + (token >= 0);
-    to->ids = aligned(4 * (to->count + 1)), to->totals = aligned(4 * (to->count + 1));
-    if (!to->ids || !to->totals) return NO_MEMORY;
-    if (token >= 0) to->ids[s->T] = (int32_t)token, to->totals[s->T] = total;
-    for (int64_t t = s->T; t > 0; t--) {
-        to->ids[t - 1] = s->tokens[t * W + parent], to->totals[t - 1] = s->totals[t * W + parent];
-        parent = s->parents[t * W + parent];
-    }
-    return GOES_ON;
-}
-
-static enum Status set_aside(const Search *search, Sentence *s, Candidate one, double score) {
-    Found found = {.score = score, .is_cut = s->cut[one.parent]};
-    const enum Status status = trace(search, s, one.parent, one.token, one.total, &found);
-    int64_t place = s->num_found++;
-    for (; place && score > s->pool[place - 1].score; place--) s->pool[place] = s->pool[place - 1];
-    s->pool[place] = found;
-    if (s->num_found > search->n_best) s->num_found--, free(s->pool[s->num_found].ids), free(s->pool[s->num_found].totals);
-    if (s->num_found == search->n_best) s->to_beat = s->pool[s->num_found - 1].score;
-    return status;
-}
-
-/* Takes the best candidates as the new hypotheses. DONE where none of them can gain. */
-static enum Status advance(Search *search, Sentence *s) {
-    const int64_t W = search->size, L = s->limit + 1, T = s->T;
-    float most = -INFINITY;
-    int32_t *tokens = s->tokens + (T + 1) * W, *parents = s->parents + (T + 1) * W;
-    float *totals = s->totals + (T + 1) * W;
-    const double divisor = penalty((double)T + 1, search->alpha), to_beat = s->to_beat;
-    for (int64_t k = 0; k < s->num_best; k++) {
-        const Candidate one = s->best[k];
-        tokens[k] = one.token, parents[k] = one.parent, totals[k] = one.total;
-        if (one.token == search->eos) {
-            const double score = (double)one.total / divisor;
-            totals[k] = -INFINITY;
-            if (score > to_beat && set_aside(search, s, one, score) != GOES_ON) return NO_MEMORY;
-        }
-        most = totals[k] > most ? totals[k] : most;
-    }
-    const int64_t longest = s->limit + 1;
-    int64_t shortest = most64(T + 2, search->min_length + 1);
-    shortest = shortest < longest ? shortest : longest;
-    const double of_shortest = penalty((double)shortest, search->alpha), of_longest = penalty((double)longest, search->alpha);
-    const int can_gain = (double)most / (of_shortest > of_longest ? of_shortest : of_longest) > s->to_beat;
-    if (!can_gain) {
-        if (s->num_found) return DONE;
-        Found found = {.score = -INFINITY, .is_impossible = 1}; /* nothing was allowed to end */
-        s->num_found = 1;
-        const enum Status status = trace(search, s, s->num_best ? s->best[0].parent : 0, -1, 0, &found);
-        s->pool[0] = found;
-        return status == GOES_ON ? DONE : status;
-    }
-    for (int64_t k = 0; k < s->num_best; k++) {
-        if (totals[k] == -INFINITY) continue;
-        memcpy(s->spare_slots + k * L, s->slots + parents[k] * L, (size_t)(2 * T));
-        s->spare_slots[k * L + T] = (uint16_t)parents[k];
-    }
-    uint16_t *const slots = s->slots;
-    s->slots = s->spare_slots, s->spare_slots = slots;
-    s->T++, s->W = s->num_best;
-    return GOES_ON;
-}
-
 static enum Status give_block(Search *search, Sentence *s) {
     if (s->T / BLOCK < s->num_blocks) return GOES_ON;
     void *block = search->num_free ? search->free_blocks[--search->num_free]
@@ -325,6 +148,18 @@ static enum Status take_blocks(Search *search, Sentence *s) {
     return GOES_ON;
 }
 
+/* The logits of the next rows, of all pieces or of the sentence's choices; returns how many rows, `left` at most. */
+static int64_t logits_of(Search *search, const Sentence *s, const float *states, int64_t left) {
+    const Model *m = search->model;
+    const int64_t most = s->choices ? MOST_READERS : LOGITS, rows = left < most ? left : most;
+    if (s->choices)
+        multiply_chosen(m->output, states, m->dim, (int)rows, s->choices, s->num_choices, search->logits,
+                        rounded(s->num_choices, LANES), search->scratch.room);
+    else
+        multiply(m->output, states, m->dim, rows, search->logits, m->output->width, m->output->width, SET, search->scratch.room);
+    return rows;
+}
+
 static enum Status step(Search *search) {
     const Model *m = search->model;
     int64_t R = 0, longest = 0, longest_source = 0;
@@ -337,24 +172,20 @@ static enum Status step(Search *search) {
                 search->rows[R++] = (Row){s->tokens[s->T * search->size + w], s->T, s->S, s->memory, s->blocks,
                                           s->slots + w * (s->limit + 1), w, search->size};
     }
-    const int64_t room = most64(m->heads * rounded(longest, LANES), 4 * rounded(longest_source, LANES));
+    const int64_t room = most64(most_heads(m) * rounded(longest, LANES), 4 * rounded(longest_source, LANES));
     if (!scratch_for(&search->scratch, m, R) || !work_for(search, room)) return NO_MEMORY;
     const float *states = decode(m, search->rows, R, &search->scratch, search->work);
-    const Product *output = m->output;
-    int64_t at = 0, first = 0;
+    int64_t at = 0, first = 0, next = 0; /* rows `first` to `next` have logits */
     for (int64_t i = 0; i < search->num_active; i++) {
         Sentence *s = search->active[i];
+        int64_t left = 0, stride = 0;
+        for (int64_t w = 0; w < s->W; w++) left += s->totals[s->T * search->size + w] > -INFINITY;
         for (int64_t w = 0; w < s->W; w++) {
             if (!(s->totals[s->T * search->size + w] > -INFINITY)) continue;
-            if (at == first) {
-                const int64_t count = R - first < LOGITS ? R - first : LOGITS;
-                multiply(output, states + first * m->dim, m->dim, count, search->logits, output->width, output->width,
-                         SET, search->scratch.room);
-                first += count;
-            }
-            const float *logits = search->logits + (at % LOGITS) * output->width;
-            if (look_at(search, s, w, logits) != GOES_ON) return NOT_A_NUMBER;
-            at++;
+            if (at == next) first = next, next += logits_of(search, s, states + at * m->dim, s->choices ? left : R - at);
+            stride = s->choices ? rounded(s->num_choices, LANES) : m->output->width;
+            if (look_at(search, s, w, search->logits + (at - first) * stride) != GOES_ON) return NOT_A_NUMBER;
+            at++, left--;
         }
     }
     int64_t left = 0;

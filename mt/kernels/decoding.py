@@ -11,92 +11,22 @@ import math
 import weakref
 from collections.abc import Mapping, Sequence
 from ctypes import POINTER, Structure, c_double, c_float, c_int, c_int32, c_int64, c_void_p
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from mt.kernels.compiling import code_or_reason
+from mt.kernels.dense_sizes import ACTIVATIONS, RECURRENCES, SIDES, WHOLE, DenseSizes, LayerNames, LayerSizes
 
 # D model, F feed-forward, H heads, G key-value heads, K head size, O outputs, P positions, V vocabulary
 
 KINDS = {"float32": 0, "bfloat16": 1, "int8": 2}  # of products; those of `enum Kind` in decoding_products.h
-ACTIVATIONS = ("relu", "gelu", "swiglu")
-WHOLE = 16  # numbers of a vector: sizes are filled up with zeros
 FEWEST_PLACES = 256
 MOST_ROWS = 320  # hypotheses of a step: more are no faster
 MOST_SIZE = 1000  # of a beam
 STEPS = 16  # between two looks at the world outside, where Ctrl-C is noticed
 GOES_ON, DONE, NO_MEMORY, NOT_A_NUMBER = range(4)
-
-
-@dataclass(frozen=True, kw_only=True)
-class DenseSizes:
-    """What a plain Transformer is made of; the names are those of `mt.model.layer.LayerSettings`."""
-
-    dim: int
-    num_heads: int
-    num_kv_heads: int
-    head_size: int
-    feed_forward_dim: int
-    activation: str
-    norm: str
-    norm_position: str
-    positions: str
-    max_positions: int
-    encoder_layers: int
-    decoder_layers: int
-    source_size: int  # of the vocabularies
-    target_size: int
-
-    def can_be_used(self) -> bool:
-        """Whether the native code has all of it: it multiplies rows of whole vectors."""
-        return self.dim % WHOLE == 0
-
-    def weights(self) -> dict[str, tuple[int, ...]]:
-        """Shapes of the weights, by their names in `mt.model.seq2seq.Seq2Seq` where nothing is tied."""
-        D, F, A, both = self.dim, self.feed_forward_dim, self.num_heads * self.head_size, 2 * self.num_kv_heads
-        attention = {"query": (A, D), "key_value": (both * self.head_size, D), "output": (D, A)}
-        feed_forward = {"up": (F * (2 if self.activation == "swiglu" else 1), D), "down": (D, F)}
-        names: dict[str, tuple[int, ...]] = {"source_embedding.tokens.weight": (self.source_size, D)}
-        names |= {f"{name}.weight": (self.target_size, D) for name in ("target_embedding.tokens", "output")}
-        if self.positions == "learned":
-            names |= {f"{side}_embedding.positions.table.weight": (self.max_positions, D) for side in SIDES}
-        norms = [] if self.norm_position == "post" else ["encoder.norm", "decoder.norm"]
-        for layer in self.layers():
-            for name, shape in [(f"{part}.{one}", attention[one]) for part in layer.attentions for one in attention]:
-                names |= _linear(f"{layer.prefix}{name}", shape)
-            for name, shape in feed_forward.items():
-                names |= _linear(f"{layer.prefix}feed_forward.{name}", shape)
-            norms += [f"{layer.prefix}{part}_residual.norm" for part in layer.residuals]
-        for norm in norms:
-            names |= {f"{norm}.weight": (D,)} | ({f"{norm}.bias": (D,)} if self.norm == "layer" else {})
-        return names
-
-    def layers(self) -> list[LayerNames]:
-        """The layers of the encoder, then those of the decoder."""
-        encoder = [
-            LayerNames(f"encoder.layers.{n}.", ("attention",), ("attention", "feed_forward"))
-            for n in range(self.encoder_layers)
-        ]
-        both = ("self_attention", "cross_attention"), ("self", "feed_forward", "cross")
-        return encoder + [LayerNames(f"decoder.layers.{n}.", *both) for n in range(self.decoder_layers)]
-
-
-SIDES = ("source", "target")
-
-
-class LayerNames(NamedTuple):
-    """Names of a layer's parts: its attentions, and its residual steps (self-attention, feed-forward, cross)."""
-
-    prefix: str
-    attentions: tuple[str, ...]
-    residuals: tuple[str, ...]
-
-
-def _linear(name: str, shape: tuple[int, int]) -> dict[str, tuple[int, ...]]:
-    return {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
 
 
 class Plan(NamedTuple):
@@ -129,13 +59,18 @@ class _Layer(Structure):
     _fields_ = [
         *((name, c_void_p) for name in ("self_in", "self_out", "cross_in", "cross_memory", "cross_out", "up", "down")),
         *((name, _Norm) for name in ("self_norm", "feed_forward_norm", "cross_norm")),
+        *((name, c_int64) for name in ("self_heads", "cross_heads", "hidden")),
     ]
+
+
+class _Shortlist(Structure):
+    _fields_ = [*((name, c_void_p) for name in ("starts", "pieces", "common")), ("num_common", c_int64)]
 
 
 class _Model(Structure):
     _fields_ = [
-        *((name, c_int64) for name in ("dim", "heads", "head", "rotated", "hidden", "encoder_layers")),
-        *((name, c_int64) for name in ("decoder_layers", "activation", "is_post", "has_half_cache")),
+        *((name, c_int64) for name in ("dim", "head", "rotated", "encoder_layers", "decoder_layers")),
+        *((name, c_int64) for name in ("activation", "is_post", "has_half_cache", "recurrence")),
         *((name, c_float) for name in ("scale", "query_scale", "epsilon")),
         *((name, c_void_p) for name in ("source_rows", "target_rows", "source_places", "target_places")),
         *((name, c_void_p) for name in ("cosines", "sines")),
@@ -143,6 +78,7 @@ class _Model(Structure):
         ("encoder_norm", _Norm),
         ("decoder_norm", _Norm),
         ("output", c_void_p),
+        ("shortlist", POINTER(_Shortlist)),
     ]
 
 
@@ -157,9 +93,11 @@ class _Found(Structure):
     ]
 
 
+_Matrix = tuple[np.ndarray, np.ndarray]  # weight_OD, bias_O
+
 SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "decoding_can_multiply": (c_int, [c_int]),
-    "decoding_pack": (c_void_p, [c_void_p, c_void_p, c_int64, c_int64, c_int, c_float]),
+    "decoding_pack": (c_void_p, [c_void_p, c_void_p, c_int64, c_int64, c_int, c_float, c_int]),
     "decoding_free_packed": (None, [c_void_p]),
     "decoding_search": (c_void_p, [c_void_p, *[c_int64] * 3, c_double, *[c_int64] * 3, c_void_p, *[c_int64] * 3]),
     "decoding_add": (c_int, [c_void_p, c_int64, c_void_p, c_int64, c_int64]),
@@ -188,13 +126,29 @@ def can_translate(precision: str) -> bool:
     return code is not None and precision in KINDS and bool(code.decoding_can_multiply(KINDS[precision]))
 
 
+class Choices(NamedTuple):
+    """Target ids that sources may become (`mt.inference.shortlist`), int32: those of every source, EOS among them, and
+    those of source piece s, `pieces[starts[s] : starts[s + 1]]`."""
+
+    starts: np.ndarray
+    pieces: np.ndarray
+    common: np.ndarray
+
+
 class DenseModel:
     """A plain Transformer whose matrices are packed; it holds no state between calls.
 
-    `weights` are float32 arrays by the names of `sizes.weights()`; the embeddings stay those arrays.
+    `weights` are float32 arrays by the names of `sizes.weights()`; the embeddings stay those arrays. With `choices`
+    only the logits of a source's own choices are computed, and probabilities are normalized over them.
     """
 
-    def __init__(self, sizes: DenseSizes, weights: Mapping[str, np.ndarray], precision: str = "float32"):
+    def __init__(
+        self,
+        sizes: DenseSizes,
+        weights: Mapping[str, np.ndarray],
+        precision: str = "float32",
+        choices: Choices | None = None,
+    ):
         code = native()
         assert code is not None and sizes.can_be_used()
         self.sizes, self._code, self._kind = sizes, code, KINDS[precision]
@@ -202,28 +156,31 @@ class DenseModel:
         self._kept: list[np.ndarray] = []  # arrays that the structures point to
         self._packed: list[int] = []
         weakref.finalize(self, _free_all, code, self._packed)
-        self.head, self.hidden = _whole(sizes.head_size), _whole(sizes.feed_forward_dim)
+        self.head = _whole(sizes.head_size)
         layers = sizes.layers()
-        self._layers = (_Layer * len(layers))(*map(self._layer, layers))
+        self._layers = (_Layer * len(layers))(*(self._layer(names, own) for names, own in layers))
         self._model = _Model(
             dim=sizes.dim,
-            heads=sizes.num_heads,
             head=self.head,
             rotated=sizes.head_size,
-            hidden=self.hidden,
-            encoder_layers=sizes.encoder_layers,
-            decoder_layers=sizes.decoder_layers,
+            encoder_layers=len(sizes.encoder),
+            decoder_layers=len(sizes.decoder),
             activation=ACTIVATIONS.index(sizes.activation),
             is_post=sizes.norm_position == "post",
             has_half_cache=precision == "bfloat16",  # as the tensors of the model in torch have
+            recurrence=RECURRENCES.index(sizes.recurrence),
             scale=math.sqrt(sizes.dim),
             query_scale=sizes.head_size**-0.5,
             epsilon=1e-5,
             source_rows=self._kept_at(self._weights["source_embedding.tokens.weight"]),
             target_rows=self._kept_at(self._weights["target_embedding.tokens.weight"]),
             layers=self._layers,
-            output=self._product(self._weights["output.weight"], None, beyond=-np.inf),
+            output=self._product(self._weights["output.weight"], None, beyond=-np.inf, by_rows=choices is not None),
         )
+        if choices is not None:
+            addresses = [self._kept_at(np.ascontiguousarray(of, dtype=np.int32)) for of in choices]
+            self._shortlist = _Shortlist(*addresses, len(choices.common))
+            self._model.shortlist = ctypes.pointer(self._shortlist)
         if sizes.positions == "learned":
             tables = (self._weights[f"{side}_embedding.positions.table.weight"] for side in SIDES)
             self._model.source_places, self._model.target_places = map(self._kept_at, tables)
@@ -299,44 +256,46 @@ class DenseModel:
             model.source_places = model.target_places = self._kept_at(np.ascontiguousarray(table_PD))
         self._num_places = num_places
 
-    def _layer(self, names: LayerNames) -> _Layer:
-        layer, prefix = _Layer(), names.prefix
-        (query, key_value), output = self._attention(f"{prefix}{names.attentions[0]}.")
-        both = [np.concatenate(pair) for pair in zip(query, key_value, strict=True)]
-        layer.self_in, layer.self_out = self._product(*both), self._product(*output)
-        if len(names.attentions) > 1:
-            (query, key_value), output = self._attention(f"{prefix}{names.attentions[1]}.")
+    def _layer(self, names: LayerNames, own: LayerSizes) -> _Layer:
+        layer, prefix, is_decoder = _Layer(), names.prefix, len(names.attentions) > 1
+        layer.self_heads, layer.hidden = own.heads[0], _whole(own.feed_forward_dim)
+        (query, key_value), output = self._attention(f"{prefix}{names.attentions[0]}.", own, 0)
+        if not (is_decoder and self.sizes.recurrence != "dense"):  # a recurrence has no queries
+            key_value = np.concatenate((query[0], key_value[0])), np.concatenate((query[1], key_value[1]))
+        layer.self_in, layer.self_out = self._product(*key_value), self._product(*output)
+        if is_decoder:
+            layer.cross_heads = own.heads[1]
+            (query, key_value), output = self._attention(f"{prefix}{names.attentions[1]}.", own, 1)
             layer.cross_in, layer.cross_memory = self._product(*query), self._product(*key_value)
             layer.cross_out = self._product(*output)
         (up_OD, up_O), (down_DO, down_D) = (self._matrix(f"{prefix}feed_forward.{name}") for name in ("up", "down"))
-        parts, beyond = len(up_O) // self.sizes.feed_forward_dim, self.hidden - self.sizes.feed_forward_dim
+        parts, beyond = len(up_O) // own.feed_forward_dim, layer.hidden - own.feed_forward_dim
         up = [np.pad(of.reshape(parts, len(up_O) // parts, -1), ((0, 0), (0, beyond), (0, 0))) for of in (up_OD, up_O)]
-        layer.up = self._product(up[0].reshape(parts * self.hidden, -1), up[1].reshape(-1))
+        layer.up = self._product(up[0].reshape(parts * layer.hidden, -1), up[1].reshape(-1))
         layer.down = self._product(np.pad(down_DO, ((0, 0), (0, beyond))), down_D)
         for name, part in zip(("self_norm", "feed_forward_norm", "cross_norm"), names.residuals, strict=False):
             setattr(layer, name, self._norm(f"{prefix}{part}_residual.norm"))
         return layer
 
-    def _attention(self, prefix: str) -> tuple[list[tuple[np.ndarray, np.ndarray]], tuple[np.ndarray, np.ndarray]]:
+    def _attention(self, prefix: str, own: LayerSizes, which: int) -> tuple[list[_Matrix], _Matrix]:
         """Queries, and keys with values, of all heads; and the output: matrices and biases with heads filled up."""
-        sizes = self.sizes
+        H, G, K = own.heads[which], own.kv_heads[which], self.sizes.head_size
         query, key_value = (self._matrix(f"{prefix}{name}") for name in ("query", "key_value"))
         weight_DA, bias_D = self._matrix(f"{prefix}output")
         keys, values = ([np.split(of, 2)[half] for of in key_value] for half in range(2))
-        of_heads = [self._heads(of, sizes.num_heads) for of in query]
-        of_memory = [np.concatenate([self._heads(of, sizes.num_kv_heads) for of in pair]) for pair in zip(keys, values)]  # noqa: B905
-        split_DHK = weight_DA.reshape(sizes.dim, sizes.num_heads, sizes.head_size)
-        output_DA = np.pad(split_DHK, ((0, 0), (0, 0), (0, self.head - sizes.head_size))).reshape(sizes.dim, -1)
+        of_heads = [self._heads(of, H, H) for of in query]
+        of_memory = [np.concatenate([self._heads(of, G, H) for of in pair]) for pair in zip(keys, values, strict=True)]
+        output_DA = np.pad(weight_DA.reshape(-1, H, K), ((0, 0), (0, 0), (0, self.head - K))).reshape(len(bias_D), -1)
         return [(of_heads[0], of_heads[1]), (of_memory[0], of_memory[1])], (output_DA, bias_D)
 
-    def _heads(self, rows: np.ndarray, num_heads: int) -> np.ndarray:
+    def _heads(self, rows: np.ndarray, num_heads: int, num_readers: int) -> np.ndarray:
         """Outputs of heads, repeated for the query heads that share them, each filled up to whole vectors."""
-        sizes = self.sizes
-        split = rows.reshape(num_heads, sizes.head_size, -1).repeat(sizes.num_heads // num_heads, axis=0)
-        whole = np.pad(split, ((0, 0), (0, self.head - sizes.head_size), (0, 0)))
-        return whole.reshape(sizes.num_heads * self.head, *rows.shape[1:])
+        K = self.sizes.head_size
+        split = rows.reshape(num_heads, K, -1).repeat(num_readers // num_heads, axis=0)
+        whole = np.pad(split, ((0, 0), (0, self.head - K), (0, 0)))
+        return whole.reshape(num_readers * self.head, *rows.shape[1:])
 
-    def _matrix(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+    def _matrix(self, name: str) -> _Matrix:
         return self._weights[f"{name}.weight"], self._weights[f"{name}.bias"]
 
     def _norm(self, name: str) -> _Norm:
@@ -347,10 +306,12 @@ class DenseModel:
         self._kept.append(array)
         return array.ctypes.data
 
-    def _product(self, weight_OD: np.ndarray, bias_O: np.ndarray | None, *, beyond: float = 0.0) -> int:
+    def _product(
+        self, weight_OD: np.ndarray, bias_O: np.ndarray | None, *, beyond: float = 0.0, by_rows: bool = False
+    ) -> int:
         weight_OD = np.ascontiguousarray(weight_OD)
         bias = None if bias_O is None else np.ascontiguousarray(bias_O).ctypes.data
-        packed = self._code.decoding_pack(weight_OD.ctypes.data, bias, *weight_OD.shape, self._kind, beyond)
+        packed = self._code.decoding_pack(weight_OD.ctypes.data, bias, *weight_OD.shape, self._kind, beyond, by_rows)
         if not packed:
             raise MemoryError
         self._packed.append(packed)

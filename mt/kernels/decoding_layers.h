@@ -1,11 +1,12 @@
-/* The layers of a Transformer with dense attention, for translating: no gradients, no dropout, no padding.
+/* The layers of a Transformer with dense attention, for translating: no gradients, no dropout, no padding. Layers may
+ * differ in their numbers of heads and neurons, and the decoder may be recurrent (SSRU) where it would look back.
  *
  * Rows are tokens. All rows go through a product together; attention is computed row by row, over the keys of the
  * row's own sentence or hypothesis.
  */
 #ifndef DECODING_LAYERS_H
 #define DECODING_LAYERS_H
-#include "decoding_products.h"
+#include "decoding_choices.h"
 
 typedef struct {
     const float *gain, *bias; /* no bias: RMSNorm, else LayerNorm */
@@ -14,20 +15,23 @@ typedef struct {
 typedef struct {
     Product *self_in, *self_out, *cross_in, *cross_memory, *cross_out, *up, *down; /* an encoder's has no cross_… */
     Norm self_norm, feed_forward_norm, cross_norm;
+    int64_t self_heads, cross_heads, hidden;
 } Layer;
 
 enum Activation { USES_RELU, USES_GELU, USES_SWIGLU };
 
 typedef struct {
-    int64_t dim, heads, head, rotated, hidden, encoder_layers, decoder_layers, activation, is_post;
+    int64_t dim, head, rotated, encoder_layers, decoder_layers, activation, is_post;
     int64_t has_half_cache; /* keys and values of earlier positions are stored in bfloat16 */
+    int64_t recurrence;     /* of the decoder: see decoding_recurrence.h */
     float scale, query_scale, epsilon;         /* of embeddings, of scores, of norms */
     const float *source_rows, *target_rows;    /* embeddings */
     const float *source_places, *target_places; /* places x dim, added to embeddings; or NULL */
     const float *cosines, *sines;              /* places x rotated / 2, for self-attention; or NULL */
     Layer *layers;                             /* of the encoder, then of the decoder */
     Norm encoder_norm, decoder_norm;           /* without gain: none */
-    Product *output;
+    Product *output;            /* by rows where there is a shortlist */
+    const Shortlist *shortlist; /* NULL: every target piece may come next */
 } Model;
 
 /* Memory for the rows of one pass; grows as needed. */
@@ -37,9 +41,27 @@ typedef struct {
     void *room;
 } Scratch;
 
-static int64_t width(const Model *m) { return m->heads * m->head; }
-
 static int64_t most64(int64_t a, int64_t b) { return a > b ? a : b; }
+
+static int64_t self_width(const Model *m, const Layer *layer) { return layer->self_heads * m->head; }
+
+static int64_t cross_width(const Model *m, const Layer *layer) { return layer->cross_heads * m->head; }
+
+static const Layer *decoder_layer(const Model *m, int64_t l) { return m->layers + m->encoder_layers + l; }
+
+static int64_t most_heads(const Model *m) {
+    int64_t most = 0;
+    for (const Layer *layer = m->layers; layer < decoder_layer(m, m->decoder_layers); layer++)
+        most = most64(most, most64(layer->self_heads, layer->cross_heads));
+    return most;
+}
+
+static int64_t most_hidden(const Model *m) {
+    int64_t most = 0;
+    for (const Layer *layer = m->layers; layer < decoder_layer(m, m->decoder_layers); layer++)
+        most = most64(most, layer->hidden);
+    return most;
+}
 
 static void scratch_free(Scratch *s) {
     free(s->x), free(s->normed), free(s->joint), free(s->heads), free(s->hidden), free(s->room);
@@ -50,11 +72,11 @@ static void scratch_free(Scratch *s) {
 static int scratch_for(Scratch *s, const Model *m, int64_t rows) {
     if (rows <= s->rows) return 1;
     scratch_free(s);
-    const int64_t D = m->dim, A = width(m), F = m->hidden;
+    const int64_t D = m->dim, A = most_heads(m) * m->head, F = most_hidden(m);
     s->x = aligned(4 * rows * D), s->normed = aligned(4 * rows * D);
     s->joint = aligned(4 * rows * most64(3 * A, D)), s->heads = aligned(4 * rows * A);
     s->hidden = aligned(4 * rows * F * (m->activation == USES_SWIGLU ? 2 : 1));
-    s->room = aligned(rows * (2 * most64(most64(D, A), F) + 16));
+    s->room = aligned(rows * (2 * rounded(most64(most64(D, A), F), 64) + 16) + 64);
     if (!s->x || !s->normed || !s->joint || !s->heads || !s->hidden || !s->room) return scratch_free(s), 0;
     return s->rows = rows, 1;
 }
@@ -81,8 +103,7 @@ static void normalize(const Model *m, Norm norm, const float *x, float *y, int64
     }
 }
 
-static void activate(const Model *m, float *hidden, int64_t rows) {
-    const int64_t F = m->hidden;
+static void activate(const Model *m, int64_t F, float *hidden, int64_t rows) {
     if (m->activation == USES_GELU)
         for (int64_t i = 0; i < rows * F; i++) hidden[i] = 0.5f * hidden[i] * (1 + erff(hidden[i] * 0.70710678f));
     if (m->activation == USES_SWIGLU) /* gate, up -> silu(gate) up, rows of F side by side */
@@ -112,7 +133,7 @@ static void feed_forward(const Model *m, const Layer *layer, Scratch *s, int64_t
     const float *x = before(m, layer->feed_forward_norm, s, rows);
     const Product *up = layer->up;
     multiply(up, x, m->dim, rows, s->hidden, up->out, up->out, m->activation == USES_RELU ? RELU : SET, s->room);
-    activate(m, s->hidden, rows);
+    activate(m, layer->hidden, s->hidden, rows);
     add_product(m, layer->down, s->hidden, s, rows);
     after(m, layer->feed_forward_norm, s, rows);
 }
@@ -126,12 +147,12 @@ static void embed(const Model *m, const float *table, int64_t id, const float *p
     }
 }
 
-/* Rotates the heads of a row (Su et al. 2021): pairs (i, i + rotated / 2). */
-static void rotate(const Model *m, float *row, int64_t place) {
+/* Rotates heads of a row (Su et al. 2021): pairs (i, i + rotated / 2). */
+static void rotate(const Model *m, float *row, int64_t heads, int64_t place) {
     if (!m->cosines) return;
     const int64_t half = m->rotated / 2;
     const float *cosines = m->cosines + place * half, *sines = m->sines + place * half;
-    for (int64_t h = 0; h < m->heads; h++, row += m->head)
+    for (int64_t h = 0; h < heads; h++, row += m->head)
         for (int64_t i = 0; i < half; i++) {
             const float left = row[i], right = row[i + half];
             row[i] = left * cosines[i] - right * sines[i];
@@ -209,19 +230,20 @@ static void turn(const float *keys, int64_t ldk, int64_t S, int64_t padded, int6
 /* Encodes sentences side by side: `ids` are those of all of them, lengths[n] belong to the n-th. The states are in
  * s->x. `work` has room for the keys of a head of the longest sentence and for 4 rows of scores. */
 static void encode(const Model *m, const int32_t *ids, const int64_t *lengths, int64_t N, Scratch *s, float *work) {
-    const int64_t A = width(m), K = m->head;
+    const int64_t K = m->head;
     int64_t rows = 0;
     for (int64_t n = 0; n < N; n++)
         for (int64_t t = 0; t < lengths[n]; t++, rows++) embed(m, m->source_rows, ids[rows], m->source_places, t, s->x + rows * m->dim);
     for (int64_t l = 0; l < m->encoder_layers; l++) {
         const Layer *layer = m->layers + l;
+        const int64_t H = layer->self_heads, A = H * K;
         const float *x = before(m, layer->self_norm, s, rows);
         multiply(layer->self_in, x, m->dim, rows, s->joint, 3 * A, 3 * A, SET, s->room);
         float *joint = s->joint, *heads = s->heads;
         for (int64_t n = 0; n < N; n++) {
             const int64_t S = lengths[n], padded = rounded(S, LANES);
-            for (int64_t t = 0; t < S; t++) rotate(m, joint + t * 3 * A, t), rotate(m, joint + t * 3 * A + A, t);
-            for (int64_t h = 0; h < m->heads; h++) {
+            for (int64_t t = 0; t < S; t++) rotate(m, joint + t * 3 * A, 2 * H, t); /* queries and keys */
+            for (int64_t h = 0; h < H; h++) {
                 const float *q = joint + h * K;
                 turn(q + A, 3 * A, S, padded, K, work);
                 read_keys(q, 3 * A, S, work, q + 2 * A, 3 * A, S, padded, K, m->query_scale, heads + h * K, A,
@@ -237,132 +259,34 @@ static void encode(const Model *m, const int32_t *ids, const int64_t *lengths, i
 }
 
 /* What the decoder attends to of one sentence, of every layer: keys of each head as columns, then rows of values. */
-static int64_t memory_size(const Model *m, int64_t S) { return m->decoder_layers * width(m) * (rounded(S, LANES) + S); }
-
-static float *memory_keys(const Model *m, float *memory, int64_t S, int64_t layer) {
-    return memory + layer * width(m) * (rounded(S, LANES) + S);
+static int64_t memory_size(const Model *m, int64_t S) {
+    int64_t widths = 0;
+    for (int64_t l = 0; l < m->decoder_layers; l++) widths += cross_width(m, decoder_layer(m, l));
+    return widths * (rounded(S, LANES) + S);
 }
+
+/* The keys of a layer; `before`: the widths of the layers before it together. */
+static float *memory_keys(float *memory, int64_t S, int64_t before) { return memory + before * (rounded(S, LANES) + S); }
 
 /* Fills the memories of N sentences from the encoder's states in s->x. */
 static void summarize(const Model *m, const int64_t *lengths, int64_t N, Scratch *s, float **memories) {
-    const int64_t A = width(m), K = m->head;
-    int64_t rows = 0;
+    const int64_t K = m->head;
+    int64_t rows = 0, before = 0;
     for (int64_t n = 0; n < N; n++) rows += lengths[n];
     for (int64_t l = 0; l < m->decoder_layers; l++) {
-        multiply(m->layers[m->encoder_layers + l].cross_memory, s->x, m->dim, rows, s->joint, 2 * A, 2 * A, SET, s->room);
+        const Layer *layer = decoder_layer(m, l);
+        const int64_t H = layer->cross_heads, A = H * K;
+        multiply(layer->cross_memory, s->x, m->dim, rows, s->joint, 2 * A, 2 * A, SET, s->room);
         const float *joint = s->joint;
         for (int64_t n = 0; n < N; n++) {
             const int64_t S = lengths[n], padded = rounded(S, LANES);
-            float *keys = memory_keys(m, memories[n], S, l), *values = keys + A * padded;
-            for (int64_t h = 0; h < m->heads; h++) turn(joint + h * K, 2 * A, S, padded, K, keys + h * K * padded);
+            float *keys = memory_keys(memories[n], S, before), *values = keys + A * padded;
+            for (int64_t h = 0; h < H; h++) turn(joint + h * K, 2 * A, S, padded, K, keys + h * K * padded);
             for (int64_t t = 0; t < S; t++) memcpy(values + t * A, joint + t * 2 * A + A, (size_t)(4 * A));
             joint += S * 2 * A;
         }
+        before += A;
     }
 }
 
-/* A row of the decoder: the newest token of a hypothesis. */
-typedef struct {
-    int64_t token, place, S;
-    float *memory;        /* of its sentence */
-    void *const *blocks; /* cached keys and values of its sentence: positions in blocks of BLOCK */
-    const uint16_t *slots; /* which slot of the cache holds each earlier position */
-    int64_t slot, num_slots;
-} Row;
-
-#define BLOCK 16
-
-static int64_t cached_bytes(const Model *m) { return 2 * width(m) * (m->has_half_cache ? 2 : 4); } /* of a position */
-
-static int64_t block_bytes(const Model *m, int64_t num_slots) {
-    return m->decoder_layers * BLOCK * num_slots * cached_bytes(m);
-}
-
-/* The key, then the value, of one position of one slot. */
-static void *cached(const Model *m, const Row *row, int64_t layer, int64_t place, int64_t slot) {
-    const int64_t index = (layer * BLOCK + place % BLOCK) * row->num_slots + slot;
-    return (char *)row->blocks[place / BLOCK] + index * cached_bytes(m);
-}
-
-/* Writes the key and the value of a row's own position. */
-static void remember(const Model *m, const Row *row, int64_t layer, const float *both) {
-    void *to = cached(m, row, layer, row->place, row->slot);
-    if (!m->has_half_cache)
-        memcpy(to, both, (size_t)cached_bytes(m));
-    else
-        for (int64_t i = 0; i < 2 * width(m); i += LANES) store_bf16((bf16 *)to + i, load(both + i));
-}
-
-INLINE vf load_cached(const void *from, int64_t i, int is_half) {
-    return is_half ? load_bf16((const bf16 *)from + i) : load((const float *)from + i);
-}
-
-/* Attention of one row over its own past and itself; `scores`: heads x padded positions. */
-INLINE void look_back_in(const Model *m, const Row *row, int64_t layer, const float *q, float *out, float *scores, int is_half) {
-    const int64_t A = width(m), K = m->head, T = row->place + 1, padded = rounded(T, LANES);
-    for (int64_t t = 0; t < T; t++) {
-        const void *key = cached(m, row, layer, t, t == row->place ? row->slot : row->slots[t]);
-        for (int64_t h = 0; h < m->heads; h++) {
-            vf total = {0};
-            for (int64_t k = h * K; k < h * K + K; k += LANES) total += load(q + k) * load_cached(key, k, is_half);
-            scores[h * padded + t] = sum(total) * m->query_scale;
-        }
-    }
-    for (int64_t h = 0; h < m->heads; h++) {
-        for (int64_t t = T; t < padded; t++) scores[h * padded + t] = -INFINITY;
-        const float factor = exponents(scores + h * padded, padded);
-        for (int64_t t = 0; t < T; t++) scores[h * padded + t] *= factor;
-    }
-    memset(out, 0, (size_t)(4 * A));
-    for (int64_t t = 0; t < T; t++) {
-        const void *value = cached(m, row, layer, t, t == row->place ? row->slot : row->slots[t]);
-        for (int64_t h = 0; h < m->heads; h++)
-            for (int64_t k = h * K; k < h * K + K; k += LANES)
-                store(out + k, load(out + k) + load_cached(value, A + k, is_half) * scores[h * padded + t]);
-    }
-}
-
-static void look_back(const Model *m, const Row *row, int64_t layer, const float *q, float *out, float *scores) {
-    if (m->has_half_cache)
-        look_back_in(m, row, layer, q, out, scores, 1);
-    else
-        look_back_in(m, row, layer, q, out, scores, 0);
-}
-
-/* One step of the decoder for R rows, those of a sentence side by side: s->normed (or s->x) holds the states that the
- * output projection reads, which are returned. `work`: room for scores. */
-static const float *decode(const Model *m, const Row *rows, int64_t R, Scratch *s, float *work) {
-    const int64_t A = width(m), K = m->head;
-    for (int64_t r = 0; r < R; r++) embed(m, m->target_rows, rows[r].token, m->target_places, rows[r].place, s->x + r * m->dim);
-    for (int64_t l = 0; l < m->decoder_layers; l++) {
-        const Layer *layer = m->layers + m->encoder_layers + l;
-        const float *x = before(m, layer->self_norm, s, R);
-        multiply(layer->self_in, x, m->dim, R, s->joint, 3 * A, 3 * A, SET, s->room);
-        for (int64_t r = 0; r < R; r++) {
-            float *joint = s->joint + r * 3 * A;
-            rotate(m, joint, rows[r].place), rotate(m, joint + A, rows[r].place);
-            remember(m, rows + r, l, joint + A);
-            look_back(m, rows + r, l, joint, s->heads + r * A, work);
-        }
-        add_product(m, layer->self_out, s->heads, s, R);
-        after(m, layer->self_norm, s, R);
-
-        x = before(m, layer->cross_norm, s, R);
-        multiply(layer->cross_in, x, m->dim, R, s->joint, A, A, SET, s->room);
-        for (int64_t r = 0, next; r < R; r = next) {
-            for (next = r + 1; next < R && rows[next].memory == rows[r].memory;) next++;
-            const int64_t S = rows[r].S, padded = rounded(S, LANES);
-            const float *keys = memory_keys(m, rows[r].memory, S, l), *values = keys + A * padded;
-            for (int64_t h = 0; h < m->heads; h++)
-                read_keys(s->joint + r * A + h * K, A, next - r, keys + h * K * padded, values + h * K, A, S, padded, K,
-                          m->query_scale, s->heads + r * A + h * K, A, work);
-        }
-        add_product(m, layer->cross_out, s->heads, s, R);
-        after(m, layer->cross_norm, s, R);
-        feed_forward(m, layer, s, R);
-    }
-    if (!m->decoder_norm.gain) return s->x;
-    normalize(m, m->decoder_norm, s->x, s->normed, R);
-    return s->normed;
-}
 #endif

@@ -2,7 +2,8 @@
  *
  * W (outputs x inputs) is stored in panels of PANEL outputs, so that one panel is read from start to end while a few
  * rows of x meet it in registers. In bfloat16 two inputs, in int8 four inputs of an output lie side by side, as the
- * processor's instructions for dot products read them.
+ * processor's instructions for dot products read them. Where only some outputs are needed (decoding_choices.h), W lies
+ * row by row instead.
  */
 #ifndef DECODING_PRODUCTS_H
 #define DECODING_PRODUCTS_H
@@ -21,7 +22,7 @@ enum Then { SET, ADD, RELU }; /* y = …, y += …, y = max(0, …) */
 
 typedef struct {
     int64_t in, out;      /* as in the matrix */
-    int64_t depth, width; /* rounded up: inputs to whole 32-bit groups, outputs to whole panels */
+    int64_t depth, width; /* rounded up: inputs to whole 32-bit groups (by rows: 64 bytes), outputs to whole panels */
     enum Kind kind;
     void *weights;
     float *bias;     /* width */
@@ -56,13 +57,14 @@ int decoding_can_multiply(int kind) {
     return kind == FLOAT32;
 }
 
-/* Outputs beyond `out` get the bias `beyond`: -inf keeps them out of a softmax. NULL where there is no memory. */
-Product *decoding_pack(const float *w, const float *bias, int64_t out, int64_t in, int kind, float beyond) {
+/* Outputs beyond `out` get the bias `beyond`: -inf keeps them out of a softmax. `by_rows`: not in panels. NULL where
+ * there is no memory. */
+Product *decoding_pack(const float *w, const float *bias, int64_t out, int64_t in, int kind, float beyond, int by_rows) {
     Product *p = calloc(1, sizeof *p);
     if (!p) return NULL;
     const int64_t group = kind == INT8 ? 4 : kind == BFLOAT16 ? 2 : 1;
     p->in = in, p->out = out, p->kind = (enum Kind)kind;
-    p->depth = rounded(in, group), p->width = rounded(out, PANEL);
+    p->depth = rounded(in, by_rows ? 16 * group : group), p->width = rounded(out, PANEL);
     const int64_t size = p->depth * p->width * 4 / group;
     p->weights = aligned(size), p->bias = aligned(4 * p->width);
     if (kind == INT8) p->scale = aligned(4 * p->width), p->offset = aligned(4 * p->width);
@@ -78,7 +80,7 @@ Product *decoding_pack(const float *w, const float *bias, int64_t out, int64_t i
         if (kind == INT8)
             for (int64_t i = 0; i < in; i++) most = fabsf(row[i]) > most ? fabsf(row[i]) : most;
         for (int64_t i = 0; i < in; i++) {
-            const int64_t place = start + i / group * PANEL * group + i % group;
+            const int64_t place = by_rows ? o * p->depth + i : start + i / group * PANEL * group + i % group;
             if (kind == FLOAT32) ((float *)p->weights)[place] = row[i];
             if (kind == BFLOAT16) ((uint16_t *)p->weights)[place] = float_to_bf16(row[i]);
             if (kind == INT8) {

@@ -107,14 +107,16 @@ def of_random(model: Model, rounds: int, folder: Path) -> list[dict]:
     """From pieces to pieces, a fixed number of them."""
     import ctranslate2
 
-    from mt.kernels.decoding import DenseModel, DenseSizes, Plan
+    from mt.kernels.decoding import DenseModel, Plan
+    from mt.kernels.dense_sizes import DenseSizes, alike
 
+    same = {"num_heads": model.num_heads, "num_kv_heads": model.num_heads, "feed_forward_dim": model.feed_forward_dim}
     sizes = DenseSizes(
-        **{"dim": model.dim, "num_heads": model.num_heads, "num_kv_heads": model.num_heads},
-        **{"head_size": model.dim // model.num_heads, "feed_forward_dim": model.feed_forward_dim},
+        **{"dim": model.dim, "head_size": model.dim // model.num_heads},
         **{"activation": "relu", "norm": "layer", "norm_position": "pre", "positions": "sinusoidal"},
-        **{"max_positions": 1024, "encoder_layers": model.num_layers, "decoder_layers": model.num_layers},
-        **{"source_size": VOCAB_SIZE, "target_size": VOCAB_SIZE},
+        **{"max_positions": 1024, "source_size": VOCAB_SIZE, "target_size": VOCAB_SIZE},
+        encoder=alike(model.num_layers, attentions=1, **same),
+        decoder=alike(model.num_layers, attentions=2, **same),
     )
     random = np.random.default_rng(1)
     weights = {

@@ -23,6 +23,7 @@ from mt.inference.searching import plan_of, search_of
 from mt.inference.translator import Translator
 from mt.inference.window import Window
 from mt.kernels.decoding import can_translate
+from mt.prune import main as prune
 from mt.search.beam import Beam
 
 pytestmark = pytest.mark.skipif(not can_translate("float32"), reason="no native code here")
@@ -99,7 +100,7 @@ def test_a_translator_of_python_searches_natively_and_finds_the_same(trained_run
     "more",
     [
         *({"alignment": True}, {"markup": True}, {"coverage": True, "json": True}, {"sample": True}, {"prefix": "a"}),
-        *({"no_repeat_ngram": 2}, {"shortlist": True}, {"trees": "file"}, {"device": "cuda"}, {"precision": "no"}),
+        *({"no_repeat_ngram": 2}, {"trees": "file"}, {"device": "cuda"}, {"precision": "no"}),
         {"mbr": 4},
         *({"beam_size": 2, "n_best": 3}, {"min_length": 9, "max_length": 3}, {"length_penalty": 99.0}),
     ],
@@ -146,6 +147,28 @@ def test_a_changed_model_and_an_unknown_setting_are_left_to_torch(folder):
         assert NativeTranslator.load([changed(folder, **values)], OPTIONS) is None
         (folder / "model.yaml").write_text(before, "utf-8")
     assert NativeTranslator.load([signed(folder)], OPTIONS) is not None
+
+
+def test_a_pruned_checkpoint_is_translated_natively_and_as_by_torch(folder, tmp_path, corpus_folder, monkeypatch):
+    texts = ["--source", str(corpus_folder / "valid.de"), "--target", str(corpus_folder / "valid.en")]
+    pruned = tmp_path / "pruned"
+    flags = ["--heads", "0.3", "--neurons", "0.4"]
+    assert prune(["--checkpoint", str(folder), "--output", str(pruned), *texts, *flags]) == 0
+    assert "remove_heads" in (find_step(pruned) / "model.yaml").read_text("utf-8")
+    assert NativeTranslator.load([pruned], OPTIONS) is not None
+    found = rows(pruned, OPTIONS)
+    monkeypatch.setattr(NativeTranslator, "load", lambda *_: None)
+    by_torch = Job([pruned], OPTIONS)
+    by_torch.load().native = None
+    assert found.text == by_torch(Window(0, LINES)).text
+
+
+def test_a_checkpoint_whose_changes_are_not_those_of_its_weights_is_left_to_torch(folder):
+    heads = {"decoder.layers.0.cross_attention": [0]}
+    changed(folder, changes=[{"_target_": "mt.compression.pruning.remove_heads", "heads": heads}])
+    assert NativeTranslator.load([folder], OPTIONS) is None
+    with pytest.raises(ValueError, match="has shape"):
+        Job([folder], OPTIONS).load()
 
 
 @pytest.mark.parametrize("value", [float("nan"), 1e9])

@@ -11,8 +11,13 @@ from safetensors.torch import save_file
 
 from mt import evaluate, translate
 from mt import shortlist as command
+from mt.checkpoint.steps import find_step
 from mt.data.source import Text
+from mt.data.tokenizer import TokenizerPair
+from mt.inference.native import NativeTranslator
+from mt.inference.options import Options
 from mt.inference.shortlist import FILE_NAME, Shortlist
+from mt.inference.shortlist_learning import learned
 from mt.inference.translator import Translator
 from mt.search.beam import Beam
 from mt.search.greedy import Greedy
@@ -43,13 +48,22 @@ def texts(translator, lines, size=3):
     return [one.text for one in translator.translate(lines, search=Beam(size=size))]
 
 
+def loaded(run, code, **options):
+    """A translator by native code or by torch alone."""
+    translator = Translator.load(run, device="cpu", **options)
+    if code == "torch":
+        translator.native = None
+    elif translator.native is None:
+        pytest.skip("no native code here")
+    return translator
+
+
+@pytest.mark.parametrize("code", ["native", "torch"])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8"])
-def test_with_every_piece_on_it_translations_and_scores_stay(trained_run, lines, precision, monkeypatch):
-    plain = Translator.load(trained_run, device="cpu", precision=precision)
-    if precision != "float32":
-        plain.native = None  # rounds elsewhere than torch, which a shortlist needs
+def test_with_every_piece_on_it_translations_and_scores_stay(trained_run, lines, precision, code, monkeypatch):
+    plain = loaded(trained_run, code, precision=precision)
     monkeypatch.setattr(Shortlist, "load", lambda folder, *, source_size, target_size: whole(target_size))
-    short = Translator.load(trained_run, device="cpu", precision=precision, shortlist=True)
+    short = loaded(trained_run, code, precision=precision, shortlist=True)
     for before, after in zip(*(one.translate(lines, search=Beam(size=3)) for one in (plain, short)), strict=True):
         assert after.text == before.text
         assert after.score == pytest.approx(before.score, abs=1e-4)
@@ -76,14 +90,47 @@ def test_nothing_but_what_is_on_the_list_comes_out(trained_run, lines, monkeypat
 
 
 @pytest.mark.parametrize(
-    ("search", "precision"),
-    [(one, "float32") for one in (Beam(size=4), Beam(size=1), Greedy(), Sampling(n_best=3))]
-    + [(Beam(size=3), "bfloat16")],  # which is slow where the processor has no instructions for it
+    "search",
+    [
+        Greedy(),
+        Beam(size=1),
+        Beam(size=4),
+        Beam(size=7, n_best=7, length_penalty=1.0, min_length=3),
+        Beam(max_length=2),
+    ],
     ids=str,
 )
-def test_a_sentence_is_translated_by_its_own_candidates_whatever_its_neighbours(listed, lines, search, precision):
+def test_native_translations_by_a_list_are_those_of_torch(listed, lines, search):
+    found, expected = (
+        loaded(listed, code, shortlist=True).search_ids([Text.of([ids]) for ids in sources(listed, lines)], search)
+        for code in ("native", "torch")
+    )
+    for of_line, of_torch in zip(found, expected, strict=True):
+        assert [one.ids for one in of_line] == [one.ids for one in of_torch]
+        assert [one.is_finished for one in of_line] == [one.is_finished for one in of_torch]
+        assert [one.score for one in of_line] == pytest.approx([one.score for one in of_torch], abs=1e-3)
+
+
+def test_a_list_is_translated_by_without_torch(listed):
+    translator = NativeTranslator.load([listed], Options(device="cpu", shortlist=True))
+    expected = loaded(listed, "torch", shortlist=True)
+    assert [one.text for one in translator.translate(["zwei drei"])] == texts(expected, ["zwei drei"], 5)
+
+
+def sources(run, lines):
+    return TokenizerPair.load(find_step(run)).source.encode_many(lines)
+
+
+@pytest.mark.parametrize(
+    ("search", "precision", "code"),
+    [(one, "float32", "torch") for one in (Beam(size=4), Beam(size=1), Greedy(), Sampling(n_best=3))]
+    + [(one, precision, "native") for one in (Beam(size=4), Greedy()) for precision in ("float32", "int8")]
+    + [(Beam(size=3), "bfloat16", "torch")],  # which is slow where the processor has no instructions for it
+    ids=str,
+)
+def test_a_sentence_is_translated_by_its_own_candidates_whatever_its_neighbours(listed, lines, search, precision, code):
     """Alone, in any order, in batches of any size: the same bytes; and nothing but its own candidates."""
-    short = Translator.load(listed, device="cpu", precision=precision, shortlist=True)
+    short = loaded(listed, code, precision=precision, shortlist=True)
     sources = short.tokenizers.source.encode_many(lines)
     generators = [f"{n}" for n in range(len(lines))]
 
@@ -101,7 +148,8 @@ def test_a_sentence_is_translated_by_its_own_candidates_whatever_its_neighbours(
         assert {id_ for ids in hypotheses for id_ in ids} <= set(shortlist.candidates(source).tolist())
 
 
-def test_a_neighbours_candidates_are_not_those_of_a_sentence(trained_run, monkeypatch):
+@pytest.mark.parametrize("code", ["native", "torch"])
+def test_a_neighbours_candidates_are_not_those_of_a_sentence(trained_run, code, monkeypatch):
     """Two sentences in one batch, of which each has a single word that it may become."""
     plain = Translator.load(trained_run, device="cpu")
     (eins,), (zwei,) = (plain.tokenizers.source.encode(word)[-1:] for word in ("eins", "zwei"))
@@ -112,7 +160,7 @@ def test_a_neighbours_candidates_are_not_those_of_a_sentence(trained_run, monkey
     pieces = np.array([one, two] if eins < zwei else [two, one])
     own = Shortlist(starts, pieces, np.zeros(0, dtype=int))
     monkeypatch.setattr(Shortlist, "load", lambda folder, **sizes: own)
-    short = Translator.load(trained_run, device="cpu", shortlist=True)
+    short = loaded(trained_run, code, shortlist=True)
     first, second = short.search_ids([Text.of([[eins] * 3]), Text.of([[zwei] * 3])], Beam(size=3))
     assert {id_ for found in first for id_ in found.ids} <= {one}
     assert {id_ for found in second for id_ in found.ids} <= {two}
@@ -130,11 +178,11 @@ def test_links_decide_the_list():
     rng = np.random.default_rng(1)
     sources = [rng.integers(4, 9, size=rng.integers(1, 6)).tolist() for _ in range(400)]
     targets = [[id_ + 10 for id_ in source[::-1]] for source in sources]
-    found = Shortlist.learn(sources, targets, source_size=9, target_size=20, best=1, frequent=1)
+    found = learned(sources, targets, source_size=9, target_size=20, best=1, frequent=1)
     assert found.pieces.tolist() == [14, 15, 16, 17, 18] and found.starts.tolist() == [0, 0, 0, 0, 0, 1, 2, 3, 4, 5]
     for name in ("best", "frequent"):
         with pytest.raises(ValueError, match=rf"{name} \(0\) must be .*at least 1"):
-            Shortlist.learn(sources, targets, source_size=9, target_size=20, **{name: 0})
+            learned(sources, targets, source_size=9, target_size=20, **{name: 0})
 
 
 @pytest.mark.parametrize(

@@ -6,20 +6,23 @@ import numpy as np
 import pytest
 import torch
 
+from mt.checkpoint.card import ModelCard
 from mt.checkpoint.rebuild import build
 from mt.data.source import Text
 from mt.data.tokenizer import BOS, EOS
 from mt.inference.decodable import BANNED, SingleModel
+from mt.inference.plain_model import sizes_of
 from mt.inference.searching import plan_of
 from mt.kernels import decoding
 from mt.kernels.compiling import LEVELS, code_of, processor_flags
-from mt.kernels.decoding import DenseModel, DenseSizes, Plan, can_translate
+from mt.kernels.decoding import Choices, DenseModel, Plan, can_translate
 from mt.search.beam import Beam
 from mt.search.greedy import Greedy
 
 pytestmark = pytest.mark.skipif(not can_translate("float32"), reason="no native code here")
 
 VOCABULARY = 117
+DENSE = {"_target_": "mt.attention.dense.Dense"}
 LEVELS_HERE = [level for level in LEVELS if level.needs <= processor_flags()]
 SOURCES = [[5, EOS], [7, 9, 4, EOS], [*range(10, 28), EOS], [*range(40, 49), EOS], [99, 98, EOS], [*range(4, 40), EOS]]
 LIMITS = [12, 3, 25, 17, 0, 40]
@@ -30,6 +33,23 @@ SEARCHES = [
     Beam(size=4, n_best=3, length_penalty=1.2, min_length=4),
     Beam(size=7, n_best=7, length_penalty=-1.0, max_length=9),
 ]
+PRUNING = "mt.compression.pruning"
+PRUNED = [
+    {
+        "_target_": f"{PRUNING}.remove_heads",
+        "heads": {
+            "encoder.layers.0.attention": [1, 2],
+            "decoder.layers.0.self_attention": [0],
+            "decoder.layers.1.self_attention": [0, 1, 3],
+            "decoder.layers.1.cross_attention": [2],
+        },
+    },
+    {
+        "_target_": f"{PRUNING}.remove_neurons",
+        "neurons": {"encoder.layers.1.feed_forward": 41, "decoder.layers.0.feed_forward": [0, 5, 95]},
+    },
+    {"_target_": f"{PRUNING}.remove_layers", "layers": {"encoder": [0]}},
+]
 MODELS = {
     "demo": {"activation": "swiglu", "norm": "rms", "positions": "rotary"},
     "small": {},
@@ -37,12 +57,18 @@ MODELS = {
     "shared heads": {"num_kv_heads": 2, "positions": "rotary"},
     "odd sizes": {"dim": 48, "num_heads": 2, "num_kv_heads": 1, "head_size": 20, "feed_forward_dim": 70},
     "randomized": {"positions": "randomized", "norm": "rms"},
+    "pruned": {"activation": "swiglu", "positions": "rotary", "changes": PRUNED},
+    "recurrent": {"self_attention": {"_target_": "mt.attention.ssru.Ssru"}},
+    "recurrent by heads": {
+        **{"self_attention": {"_target_": "mt.attention.ssru.Ssru", "per": "head"}, "num_kv_heads": 2},
+        **{"dim": 48, "head_size": 20, "positions": "rotary", "norm_position": "post"},
+    },
+    "recurrent and pruned": {"self_attention": {"_target_": "mt.attention.ssru.Ssru"}, "changes": PRUNED},
 }
 
 
-def made(*, tie="none", **changes):
-    """A model with random weights, and its sizes."""
-    torch.manual_seed(1)
+def described(*, self_attention=DENSE, changes=(), **settings):
+    """The description of a model."""
     layer = {
         "dim": 64,
         "num_heads": 4,
@@ -50,11 +76,12 @@ def made(*, tie="none", **changes):
         "feed_forward_dim": 96,
         "activation": "relu",
         "head_size": None,
+        **{"dropout": 0.0, "attention_dropout": 0.0, "attention_dropout_of": "weights", "activation_dropout": 0.0},
     }
-    layer |= {"norm": "layer", "norm_position": "pre", "positions": "sinusoidal", **changes}
-    if "num_kv_heads" not in changes:
+    layer |= {"norm": "layer", "norm_position": "pre", "positions": "sinusoidal", **settings}
+    if "num_kv_heads" not in settings:
         layer["num_kv_heads"] = layer["num_heads"]
-    dense = {"_target_": "mt.attention.dense.Dense", "_partial_": True}
+    dense = {**DENSE, "_partial_": True}
     node = {
         "_target_": "mt.model.seq2seq.Seq2Seq",
         "layer": {"_target_": "mt.model.layer.LayerSettings", **layer},
@@ -66,19 +93,24 @@ def made(*, tie="none", **changes):
         },
         "decoder": {
             **{"_target_": "mt.model.decoder.Decoder", "_partial_": True, "num_layers": 2},
-            **{"self_attention": dense, "cross_attention": dense},
+            **{"self_attention": {**self_attention, "_partial_": True}, "cross_attention": dense},
         },
-        **{"tie": tie, "max_positions": 64},
+        **{"tie": "none", "max_positions": 64},
     }
-    model = build(node, source_vocab_size=VOCABULARY, target_vocab_size=VOCABULARY).eval()
+    return ModelCard(model=node, source_language="en", target_language="de", changes=list(changes))
+
+
+def made(**settings):
+    """A model with random weights, and its sizes."""
+    torch.manual_seed(1)
+    card = described(**settings)
+    model = build(card.model, source_vocab_size=VOCABULARY, target_vocab_size=VOCABULARY).eval()
+    for change in card.changes:
+        model = build(change, model=model)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.1)  # norms and biases too
-    layer["head_size"] = layer["head_size"] or layer["dim"] // layer["num_heads"]
-    sizes = DenseSizes(
-        **layer, max_positions=64, encoder_layers=2, decoder_layers=2, source_size=VOCABULARY, target_size=VOCABULARY
-    )
-    return model, sizes
+    return model, sizes_of(card, source_size=VOCABULARY, target_size=VOCABULARY)
 
 
 def weights_of(model):
@@ -147,15 +179,67 @@ def test_a_cache_in_bfloat16_is_near_that_in_float32(at_level):
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8"])
-def test_a_sentence_has_the_same_numbers_alone_and_among_others(precision):
+@pytest.mark.parametrize("has_list", [False, True], ids=["all", "listed"])
+def test_a_sentence_has_the_same_numbers_alone_and_among_others(precision, has_list):
     if not can_translate(precision):
         pytest.skip(f"this processor has no native products in {precision}")
     model, sizes = made(**MODELS["demo"])
-    native, plan = DenseModel(sizes, weights_of(model), precision), plan_of(Beam(n_best=2))
+    choices = own_choices() if has_list else None
+    native, plan = DenseModel(sizes, weights_of(model), precision, choices), plan_of(Beam(n_best=2))
     together = native.search(SOURCES, LIMITS, plan, most_pieces=1000)
     few = native.search(SOURCES, LIMITS, plan, most_pieces=20)  # others wait, and take the places of the first
     alone = [native.search([ids], [limit], plan, most_pieces=1)[0] for ids, limit in zip(SOURCES, LIMITS, strict=True)]
     assert together == few == alone
+
+
+def own_choices():
+    """Piece n may become n and three later ones; all may become 7 and the special ones."""
+    pieces = [[(piece + more) % VOCABULARY for more in range(0, 60, 20)] for piece in range(VOCABULARY)]
+    return Choices(np.arange(0, 3 * VOCABULARY + 1, 3), np.concatenate(pieces), np.array([0, 1, 2, 3, 7]))
+
+
+@pytest.mark.parametrize("at_level", LEVELS_HERE, ids=lambda level: level.name, indirect=True)
+@pytest.mark.parametrize("search", [Greedy(), Beam(size=7, n_best=2)], ids=["greedy", "beam"])
+def test_only_choices_are_said_and_they_share_the_probability(at_level, search):
+    """As by torch where the logits of all others are -inf."""
+    model, sizes = made(**MODELS["odd sizes"])
+    choices = own_choices()
+    found = DenseModel(sizes, weights_of(model), choices=choices).search(
+        SOURCES, LIMITS, plan_of(search), most_pieces=1000
+    )
+    expected = []
+    for source, limit in zip(SOURCES, LIMITS, strict=True):
+        parts = [choices.pieces[choices.starts[id_] : choices.starts[id_ + 1]] for id_ in source[:-1]]
+        is_other = torch.ones(VOCABULARY, dtype=torch.bool)
+        is_other[np.concatenate([choices.common, *parts])] = False
+        decodable = SingleModel(model)
+
+        def step(tokens, state, decodable=decodable, is_other=is_other):
+            logits, state = decodable.step(tokens, state)
+            return logits.masked_fill(is_other, -torch.inf), state
+
+        with torch.inference_mode():
+            expected += search(step, decodable.start(Text.of([source[:-1]])), max_lengths=[limit], banned_ids=BANNED)
+    assert_same(found, expected)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8"])
+def test_a_list_of_all_pieces_changes_nothing(precision):
+    if not can_translate(precision):
+        pytest.skip(f"this processor has no native products in {precision}")
+    model, sizes = made(**MODELS["demo"])
+    everything = Choices(np.zeros(VOCABULARY + 1), np.zeros(0), np.arange(VOCABULARY))
+    plan = plan_of(Beam(n_best=3))
+    plain, listed = (
+        DenseModel(sizes, weights_of(model), precision, of).search(SOURCES, LIMITS, plan, most_pieces=1000)
+        for of in (None, everything)
+    )
+    if precision == "int8":
+        assert plain == listed  # sums of whole numbers are exact
+    for of_plain, of_listed in zip(plain, listed, strict=True):
+        assert [one.ids for one in of_plain] == [one.ids for one in of_listed]
+        for one, other in zip(of_plain, of_listed, strict=True):
+            assert one.totals == pytest.approx(other.totals, abs=1e-3)
 
 
 @pytest.mark.parametrize(("precision", "most"), [("bfloat16", 0.03), ("int8", 0.08)])

@@ -123,8 +123,11 @@ def evaluate(
             for text, of_line in zip(texts, fields, strict=True)
         ]
         found[row] = [one.text for one in translator.translate(requests, search=search, batch_tokens=batch_tokens)]
-        of = translation_scores(texts, found[row], columns, tokenization) if is_text else None
-        scores[row] = {"lines": len(texts), **(of or caption_scores(found[row], known, tokenization))}
+        scores[row] = {"lines": len(texts)}
+        if is_text:
+            scores[row] |= translation_scores(texts, found[row], columns, tokenization)
+        else:
+            scores[row] |= caption_scores(found[row], known, tokenization)
         if restore is not None:
             both = {kind: of_row.get(kind, [None] * len(texts)) for kind in KINDS}
             tagged = [f"{one.tag} {one.text}" if one.tag else one.text for one in requests]

@@ -117,6 +117,7 @@ def _hidden_weights(model: nn.Module) -> Iterator[Tensor]:
     embeddings = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
     output = getattr(model, "output", None)
     for module in model.modules():
-        is_matrix = isinstance(module, (nn.Linear, nn.Conv1d, nn.Conv2d)) and module is not output
-        if is_matrix and id(module.weight) not in embeddings:
+        if not isinstance(module, (nn.Linear, nn.Conv1d, nn.Conv2d)) or module is output:
+            continue
+        if id(module.weight) not in embeddings:
             yield module.weight

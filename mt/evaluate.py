@@ -39,10 +39,10 @@ log = logging.getLogger("mt.evaluate")
 def main(argv: list[str] | None = None) -> int:
     """The command; returns its exit code, raises ValueError or OSError for a user's mistakes."""
     flags = parser().parse_args(argv)
-    if not flags.hypotheses and not flags.source and not flags.images:
+    if not (flags.hypotheses or flags.source or flags.images or flags.sounds):
         raise ValueError("--source FILE is needed (or --hypotheses FILE, to score translations that exist already)")
-    if flags.images:
-        return evaluate_images(flags)
+    if flags.images or flags.sounds:
+        return evaluate_beside(flags)
 
     from mt.data.formats.lines import read_lines
     from mt.evaluation.report import table, to_json
@@ -98,34 +98,24 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def evaluate_images(flags: argparse.Namespace) -> int:
-    """Captions pictures and scores them; returns the exit code."""
+def evaluate_beside(flags: argparse.Namespace) -> int:
+    """Captions pictures or sounds, or translates beside them, and scores that; returns the exit code."""
     import json
 
     from mt.checkpoint.steps import newest_run
-    from mt.evaluation.captions import as_table, check_flags, evaluate
+    from mt.evaluation.beside import as_table, check_flags, evaluate
     from mt.evaluation.tokenization import ScoreSettings
 
     check_flags(flags)
     checkpoint = (flags.checkpoint or [str(newest_run())])[0]
-    tokenization = _tokenization(ScoreSettings(tokenize=flags.tokenize, ter=flags.ter), flags, checkpoint)
+    how = {name: getattr(flags, name) for name in ("tag", "with_another", "restore", "device", "precision")}
+    how |= {name: getattr(flags, name) for name in ("beam_size", "length_penalty", "batch_tokens")}
+    how["tokenization"] = _tokenization(ScoreSettings(tokenize=flags.tokenize, ter=flags.ter), flags, checkpoint)
+    files = {kind: path for kind, path in (("image", flags.images), ("sound", flags.sounds)) if path}
     with whole_file(flags.output) if flags.output else nullcontext() as output:
-        scores, captions = evaluate(
-            checkpoint,
-            images=flags.images,
-            sources=flags.source,
-            references=flags.reference,
-            tag=flags.tag,
-            tokenization=tokenization,
-            with_another=flags.with_another_image,
-            beam_size=flags.beam_size,
-            length_penalty=flags.length_penalty,
-            batch_tokens=flags.batch_tokens,
-            device=flags.device,
-            precision=flags.precision,
-        )
+        scores, texts = evaluate(checkpoint, files, sources=flags.source, references=flags.reference, **how)
         if output:
-            output.writelines(f"{line}\n" for line in captions)
+            output.writelines(f"{text}\n" for text in texts)
     print(json.dumps(scores, indent=2) if flags.json else as_table(scores))
     return 0
 
@@ -277,11 +267,19 @@ def parser() -> argparse.ArgumentParser:
         " captions are true; of sentences BLEU, chrF and, where each comes twice with two translations, how many of the"
         " words by which these differ are right",
     )
+    text.add_argument("--sounds", metavar="FILE", help="the same with wav files; both may be given")
     text.add_argument(
-        "--with-another-image",
+        "--with-another",
         action="store_true",
-        help="also the same with the picture of another line (the next one, or the next sentence's), and of sentences"
-        " without any: what the model does without the right one",
+        help="also the same with the picture, or sound, of another line (the next one, or the next sentence's), and of"
+        " sentences without any: what the model does without the right one",
+    )
+    text.add_argument(
+        "--restore",
+        metavar="RATE",
+        type=Number(float, above=0, most=1),
+        help="of --source, also how many words, colours and nouns are restored, if words are hidden at this rate (0.3),"
+        " by a model trained with objective=masked_words",
     )
     text.add_argument("--output", metavar="FILE", help="keep the translations here")
 
@@ -382,7 +380,9 @@ def parser() -> argparse.ArgumentParser:
         parser.refuse_idle(
             f"--{name}", "with --hypotheses: they are scored as they are", lambda flags: flags.hypotheses
         )
-    parser.refuse_idle("--with-another-image", "without --images", lambda flags: not flags.images)
+    alone = "without --images or --sounds", lambda flags: not (flags.images or flags.sounds)
+    for name in ("with-another", "restore"):
+        parser.refuse_idle(f"--{name}", *alone)
     no_resampling = "without --confidence or --paired", lambda flags: not (flags.confidence or flags.paired)
     for name in ("samples", "seed"):
         parser.refuse_idle(f"--{name}", *no_resampling)

@@ -36,6 +36,12 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument(
         "--output", metavar="FOLDER", type=Path, required=True, help="the index; an older one is replaced"
     )
+    flags.add_argument(
+        "--approximate",
+        action="store_true",
+        help="for a million things and more: a search compares only those that are likely near, and the share of the"
+        " nearest that it finds is printed; needs faiss: pip install 'mt-trainer[search]'",
+    )
     add_checkpoint(flags, is_searched=False)
     add_device(flags)
     add_precision(flags)
@@ -54,8 +60,11 @@ def main(argv: list[str]) -> int:
         raise ValueError(f"--output ({flags.output}) must be a new folder or an index")
     from mt.checkpoint.steps import newest_run
     from mt.data.formats.lines import read_lines
+    from mt.inference import cells
     from mt.inference.retriever import WORDS, Retriever, index_of
 
+    if flags.approximate:
+        cells.package()  # before minutes of work
     [name] = given
     kind, about = name.removesuffix("s"), dict[str, str | None]()
     if name == "texts":
@@ -74,12 +83,16 @@ def main(argv: list[str]) -> int:
         about["language"] = flags.language or retriever.translator.language
     left_out: list[str] = []
     index = index_of(retriever, kind, names, about=about, say=left_out.append)
+    index = index.approximated() if flags.approximate else index
     index.save(flags.output)
     for message in left_out[:MOST_TOLD]:
         log.warning("left out: %s", message)
     if len(left_out) > MOST_TOLD:
         log.warning("left out: %d more", len(left_out) - MOST_TOLD)
     log.info("%s: %d %s", flags.output, len(index), WORDS[kind])
+    if index.cells is not None:
+        probed, of = index.cells.num_probed, index.cells.index.nlist
+        log.info("recall@10 against exact search: %.1f %%, with %d of %d cells", 100 * index.cells.recall, probed, of)
     return 0
 
 

@@ -73,7 +73,7 @@ def test_captions_are_scored_and_with_another_picture_too(seeing_run, tmp_path, 
         "reference": [pair.target for pair in PAIRS],
         "images": [pair.image for pair in PAIRS],
     }
-    flags = ["--checkpoint", str(seeing_run), "--device", "cpu", "--with-another-image"]
+    flags = ["--checkpoint", str(seeing_run), "--device", "cpu", "--with-another"]
     for name, lines in columns.items():
         (tmp_path / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         flags += [f"--{name}", str(tmp_path / name)]

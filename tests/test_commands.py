@@ -168,7 +168,7 @@ IDLE = {
         )
     }
     | {flag: ("without --confidence or --paired", "--confidence") for flag in ("--samples 500", "--seed 12345")}
-    | {"--with-another-image": ("without --images", "--images i")}
+    | {flag: ("without --images or --sounds", "--sounds s") for flag in ("--with-another", "--restore 0.3")}
     | {flag: ("without comet among --metrics", "--metrics comet") for flag in ("--comet-model m", "--comet-python p")},
 }
 IDLE_BESIDE = {  # what makes them idle, where that is not the default

@@ -68,6 +68,17 @@ def test_an_index_has_what_can_be_read_of_a_folder_and_tells_what_cannot(call, f
     ]
 
 
+def test_an_approximate_index_says_how_much_it_finds_and_is_searched_as_others_are(call, folder, tmp_path, caplog):
+    pytest.importorskip("faiss", reason="faiss, of the extra `search`, is not installed")
+    caplog.set_level("INFO")
+    for flags, name in (((), "exact"), (("--approximate",), "cells")):
+        call("index", "--images", folder, "--output", tmp_path / name, *flags)
+    assert "recall@10 against exact search: 100.0 %, with" in caplog.text
+    for flags in ((), ("--candidates", "0")):
+        both = [call("--index", tmp_path / name, TEXTS[0], "--language", "de", *flags) for name in ("exact", "cells")]
+        assert both[0] == both[1] and len(both[0]) == 4
+
+
 def test_a_text_finds_pictures_by_what_they_add_to_its_probability(call, pictures, finding_run, folder):
     by_gain = found(call("--index", pictures, TEXTS[0], "--language", "de", "--json"))
     assert {one["name"] for one in by_gain} == {"a.png", "b.PNG", "c.png", "more/d.png"}

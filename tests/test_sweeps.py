@@ -239,6 +239,6 @@ def test_names_too_long_for_a_file_system_are_cut_and_stay_different():
 def test_every_extra_is_locked_but_for_the_large_ones():
     extras = (ROOT / "pyproject.toml").read_text("utf-8").split("[project.optional-dependencies]\n")[1].split("\n[")[0]
     (locked,) = re.findall(r"^LOCKED := (.*)$", (ROOT / "Makefile").read_text("utf-8"), re.M)
-    assert {*locked.split(), "sweep", "docs", "ja", "ko", "comet", "export", "ray", "vision"} == set(
+    assert {*locked.split(), "sweep", "docs", "ja", "ko", "comet", "export", "ray", "search", "vision"} == set(
         re.findall(r"^(\w+) = \[", extras, re.M)
     )

@@ -48,6 +48,7 @@ ADDED = {
     "batches.masking._target_": "mt.data.masking.Masking",
     **{f"batches.masking.{kind}": 0.0 for kind in ("colours", "nouns", "all")},
     "batches.masking.sources": None,
+    **{f"data.train.{language}.corpus.twins": False for language in ("english", "german")},  # of drawn scenes
 }
 
 

@@ -21,7 +21,7 @@ from mt.data.noise.settings import Noise
 from mt.data.pair import Pair
 from mt.data.permutation import mix, permuted
 from mt.data.plan import Plan, plan_batches
-from mt.data.rows import lengths, padded, pictures_of
+from mt.data.rows import lengths, padded, together
 from mt.data.sampling import SubwordSampling
 from mt.data.sides import Keys, SideMaker
 from mt.data.source import Source, Text, moved
@@ -168,7 +168,7 @@ class TokenBatches:
     A corpus of more than 1,048,576 pairs is read in blocks of that many. One in shards is read shard by shard.
 
     `extra_places` of each source count with its pieces: the regions of a picture. Captions of one picture share a
-    batch, so that it is encoded once.
+    batch, so that it is encoded once; so do all pairs of a group (`mt.data.pair.Pair`).
 
     `guide` makes the batches' `guide_BTS` from their actual pieces, sampled ones too. `make_source` makes the encoder's
     input from pairs and pieces; without it, the input is the pieces.
@@ -315,7 +315,7 @@ class TokenBatches:
             max_tokens=self.max_tokens,
             max_sentences=self.max_sentences,
             rng=np.random.default_rng([self.seed, stage, epoch, number]) if self.shuffle else None,
-            together=pictures_of(store, pairs),
+            together=together(store, pairs),
         )
         return _Block(store, pairs, plan)
 

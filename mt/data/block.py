@@ -10,7 +10,7 @@ import numpy as np
 
 from mt.data.pair import Pair
 
-READ = ("links", "tree", "image", "boxes", "sound")  # that a corpus may have beside its sentences
+READ = ("links", "tree", "image", "boxes", "sound", "group")  # that a corpus may have beside its sentences
 OPTIONAL = (*READ, "picture", "wave")  # the last two: numbers in the stores of pictures and sounds beside the text
 COLUMNS = ("source", "target", *OPTIONAL)
 BLOCK_PAIRS = 16384  # large enough that the overhead per block is small, and small in memory
@@ -34,6 +34,7 @@ class Block:
     image: bytes | None = None
     boxes: bytes | None = None
     sound: bytes | None = None
+    group: bytes | None = None
     picture: bytes | None = None
     wave: bytes | None = None
 

@@ -76,7 +76,7 @@ class Masking:
         return pair if hidden == words else pair._replace(source=" ".join(hidden))
 
     def _chance(self, word: str) -> float:
-        kinds = _words()
+        kinds = words_of_kinds()
         of_kind = max((getattr(self, kind) for kind in kinds if word.casefold() in kinds[kind]), default=0.0)
         return max(of_kind, self.all)
 
@@ -97,8 +97,8 @@ class Masked:
 
 
 @cache
-def _words() -> dict[str, frozenset[str]]:
-    """The words of each kind, with case folded."""
+def words_of_kinds() -> dict[str, frozenset[str]]:
+    """The words of each kind (colours, nouns), with case folded."""
     german = (of.german + ending for of in COLOURS.values() for ending in ENDINGS)
     forms = [form for noun in NOUNS.values() for form in noun if form and len(form) > 1]
     datives = (f"{noun.german_plural}n" for noun in NOUNS.values())

@@ -45,7 +45,8 @@ class Pair(NamedTuple):
     `image` names a picture that belongs to the pair: a file, or the text of a drawn scene. `boxes` say where in it the
     words of the target are: "1:10,4,20,20 2:10,4,20,20", the word counted from 0, then left, top, width and height in
     pixels. `picture` is the picture itself, once it is decoded (`mt.data.images`). `sound` names a sound in the same
-    way, and `wave` is the sound itself (`mt.data.sounds`).
+    way, and `wave` is the sound itself (`mt.data.sounds`). Pairs with the same `group` share a batch: their pictures or
+    sounds differ little, so that objectives which compare the pairs of a batch have hard cases.
     With a `fault` the texts are not sentences but the readable parts, for messages: never train or score on them.
     """
 
@@ -59,6 +60,7 @@ class Pair(NamedTuple):
     picture: Picture | None = None
     sound: str | None = None
     wave: Wave | None = None
+    group: str | None = None
 
     @property
     def texts(self) -> tuple[str, str]:

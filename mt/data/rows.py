@@ -13,12 +13,12 @@ def lengths(index: np.ndarray, numbers: np.ndarray) -> np.ndarray:
     return index[numbers + 1] - index[numbers]
 
 
-def pictures_of(store: Store, numbers: np.ndarray) -> np.ndarray | None:
-    """The pictures of some pairs, each pair without one having a number of its own; None: none has any."""
-    pictures = getattr(store, "picture_numbers", None)
-    if pictures is None:
+def together(store: Store, numbers: np.ndarray) -> np.ndarray | None:
+    """Equal numbers for those of some pairs that share a batch, and others for each one by itself; None: all are."""
+    known = getattr(store, "together", None)
+    if known is None:
         return None
-    own = pictures[numbers]
+    own = known[numbers]
     return np.where(own < 0, -1 - np.arange(len(own)), own)
 
 

@@ -155,6 +155,11 @@ def with_sounds(source: Source, sounds: Sequence[Wave | None], places: int) -> S
     return _beside(source, Sounds, sounds, places)
 
 
+def with_text(source: Source, text: Text) -> Source:
+    """The source with another text in place of its own."""
+    return Several({**source.parts, "text": text}) if isinstance(source, Several) else text
+
+
 def _beside(source: Source, kind: type[Shared], given: Sequence[np.ndarray | None], places: int) -> Source:
     if all(one is None for one in given):
         return source

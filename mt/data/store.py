@@ -54,9 +54,9 @@ class Store:
         return np.diff(self.target_index).astype(np.int32)
 
     @cached_property
-    def picture_numbers(self) -> np.ndarray | None:
-        """For each pair the number of its picture, -1 for none; None where no pair has any."""
-        numbers = self._text.picture_numbers()
+    def together(self) -> np.ndarray | None:
+        """Equal numbers for pairs that share a batch, as `TextStore.together`."""
+        numbers = self._text.together()
         return None if numbers is None else numbers[self._lines]
 
     def pair(self, number: int) -> tuple[np.ndarray, np.ndarray]:

@@ -48,14 +48,24 @@ class TextStore:
             picture=None if picture is None else self._pictures[int(picture)],
             sound=known.get("sound"),
             wave=None if wave is None else self._sounds[int(wave)],
+            group=known.get("group"),
         )
 
-    def picture_numbers(self) -> np.ndarray | None:
-        """For each line the number of its picture, -1 for none; None where no line has any."""
-        if "picture" not in self._columns:
+    def together(self) -> np.ndarray | None:
+        """Equal numbers for lines that share a batch, those of a group or of a picture; -1 for a line by itself.
+
+        None where no line has a group or a picture.
+        """
+        columns = [name for name in ("group", "picture") if name in self._columns]
+        if not columns:
             return None
-        numbers = (int(line) if line else -1 for line in self.lines("picture"))
-        return np.fromiter(numbers, np.int64, count=len(self))
+        numbers: dict[tuple[str, str], int] = {}
+        found = np.full(len(self), -1, dtype=np.int64)
+        for place, line in enumerate(zip(*map(self.lines, columns), strict=True)):
+            named = next((of for of in zip(columns, line, strict=True) if of[1]), None)
+            if named is not None:
+                found[place] = numbers.setdefault(named, len(numbers))
+        return found
 
     def lines(self, column: str) -> Iterator[str]:
         """Streams one column: "source" or "target"."""

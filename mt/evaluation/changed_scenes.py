@@ -8,8 +8,9 @@ from random import Random
 from statistics import mean
 
 from mt.data.scenes.grammar import full_descriptions, sentences, truths
-from mt.data.scenes.lexicon import COLOURS, KINDS, partners
-from mt.data.scenes.scene import MOST_THINGS, Group, Scene
+from mt.data.scenes.lexicon import MOST_THINGS
+from mt.data.scenes.scene import Group, Scene
+from mt.data.scenes.twin import other_colour, other_count, other_kind
 
 ATTRIBUTES = ("colour", "kind", "number", "place")
 
@@ -94,14 +95,12 @@ def _places(scene: Scene, language: str) -> set[str]:
 
 
 def _other_colour(group: Group, scene: Scene, random: Random) -> Group:
-    return replace(group, colour=random.choice([one for one in COLOURS if one != group.colour]))
+    return replace(group, colour=other_colour(group, random))
 
 
 def _other_kind(group: Group, scene: Scene, random: Random) -> Group:
-    shown = {kind for one in scene.groups for kind in (one.kind, *partners(one.kind))}
-    return replace(group, kind=random.choice([kind for kind in KINDS if kind not in shown]))
+    return replace(group, kind=other_kind(scene, random))
 
 
 def _other_number(group: Group, scene: Scene, random: Random) -> Group:
-    count = random.choice([count for count in (group.count - 1, group.count + 1) if 1 <= count <= MOST_THINGS])
-    return replace(group, boxes=(*group.boxes, group.boxes[0])[:count])
+    return replace(group, boxes=(*group.boxes, group.boxes[0])[: other_count(group, MOST_THINGS, random)])

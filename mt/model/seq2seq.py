@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import torch
@@ -171,8 +172,17 @@ class Seq2Seq(nn.Module):
     def _needs(self, field: str) -> bool:
         return any(field in part.needs_from_source for part in self.modules() if isinstance(part, Mixer))
 
-    def encode(self, source: Source, *, places_BS: Tensor | None = None) -> Memory:
-        """The memory of a source of the kind that the encoder reads; `places_BS` as in `SourceEmbedding`."""
+    def encode(
+        self,
+        source: Source,
+        *,
+        places_BS: Tensor | None = None,
+        known: Mapping[str, Memory] = MappingProxyType({}),
+    ) -> Memory:
+        """The memory of a source of the kind that the encoder reads; `places_BS` as in `SourceEmbedding`.
+
+        `known` are memories, by name, of its parts beside the text that have been encoded already.
+        """
         embedding = self.source_embedding
         embed = None if embedding is None else partial(embedding.read, places_BS=places_BS)
         recompute = self.recompute and self.training
@@ -181,7 +191,7 @@ class Seq2Seq(nn.Module):
         memories = [
             self.encoder(part, embed, recompute=recompute)
             if name == "text"
-            else self.beside[name](part, None, recompute=recompute)
+            else known.get(name) or self.beside[name](part, None, recompute=recompute)
             for name, part in source.parts.items()
         ]
         assert self.fusion is not None

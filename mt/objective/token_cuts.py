@@ -57,10 +57,10 @@ def cut_tokens(
             hook.remove()
 
 
-def check_rate(rate: float) -> None:
+def check_rate(rate: float, usual: str = "0.05") -> None:
     """Raises ValueError naming the setting, its rule and value."""
     if not 0.0 < rate < 1.0:
-        raise ValueError(f"objective.rate ({rate}) must be above 0 and below 1; 0.05 is usual")
+        raise ValueError(f"objective.rate ({rate}) must be above 0 and below 1; {usual} is usual")
 
 
 class ComparedWithCuts:

@@ -52,7 +52,7 @@ class Muon(torch.optim.AdamW):
     """AdamW, with Muon in groups that have a `momentum`.
 
     momentum_RC = momentum * momentum_RC + gradient_RC, of which Nesterov's look ahead is made orthogonal and scaled to
-    the size of AdamW's steps: 0.2 * sqrt(max(R, C)). A convolution is a matrix of outputs x (inputs * height * width).
+    the size of AdamW's steps: 0.2 * sqrt(max(R, C)). A convolution is a matrix of outputs x all else.
     """
 
     @torch.no_grad()
@@ -117,5 +117,7 @@ def _hidden_weights(model: nn.Module) -> Iterator[Tensor]:
     embeddings = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
     output = getattr(model, "output", None)
     for module in model.modules():
-        if isinstance(module, (nn.Linear, nn.Conv2d)) and module is not output and id(module.weight) not in embeddings:
+        if not isinstance(module, (nn.Linear, nn.Conv1d, nn.Conv2d)) or module is output:
+            continue
+        if id(module.weight) not in embeddings:
             yield module.weight

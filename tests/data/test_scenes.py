@@ -73,6 +73,28 @@ def test_splits_share_no_scene_and_training_never_has_a_held_out_combination():
     assert 0 < len(held_out) < len(KINDS) / 2
 
 
+@pytest.mark.parametrize("target", ["en", "de"])
+def test_twins_differ_in_one_attribute_and_neither_text_is_true_of_both(target):
+    pairs = list(Scenes("train", 61, target=target, said="full", twins=True))
+    of_group = {}
+    for pair in pairs:
+        of_group.setdefault(pair.group, []).append(pair)
+    of_group.pop(None, None)
+    assert len(pairs) == 61 and len(of_group) >= 25
+    changed = set()
+    for both in list(of_group.values())[:-1]:  # the last one may be without its twin
+        one, other = (Scene.of(pair.image) for pair in both)
+        assert not any(has_held_out(scene) or scene.part >= 80 for scene in (one, other))
+        [(left, right)] = [two for two in zip(one.groups, other.groups, strict=True) if two[0] != two[1]]
+        [attribute] = [name for name in ("kind", "colour", "count") if getattr(left, name) != getattr(right, name)]
+        changed.add(attribute)
+        for pair, scene in zip(both, (other, one), strict=True):
+            assert pair.target not in truths(scene, target)
+    assert changed == {"kind", "colour", "count"}
+    again = list(Scenes("train", 61, target="de" if target == "en" else "en", said="full", twins=True))
+    assert [(pair.image, pair.group) for pair in again] == [(pair.image, pair.group) for pair in pairs]
+
+
 @pytest.mark.slow  # thousands of scenes
 @pytest.mark.parametrize(("source", "target"), [("en", "de"), ("de", "en")])
 def test_an_ambiguous_sentence_comes_twice_with_two_pictures_and_two_translations(source, target):
@@ -132,7 +154,7 @@ def test_a_text_that_is_no_scene_is_refused(text):
 
 
 @pytest.mark.parametrize(
-    "settings", [{"split": "dev"}, {"size": 0}, {"target": "fr"}, {"source": "de"}, {"said": "some"}]
+    "settings", [{"split": "dev"}, {"size": 0}, {"target": "fr"}, {"source": "de"}, {"said": "some"}, {"twins": True}]
 )
 def test_wrong_settings_are_refused(settings):
     with pytest.raises(ValueError, match=next(iter(settings))):

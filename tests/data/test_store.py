@@ -209,3 +209,17 @@ def test_a_file_is_replaced_whole(tmp_path):
     write_whole(tmp_path / "a.txt", "two\u2028\r\n")
     assert (tmp_path / "a.txt").read_bytes() == "two\u2028\r\n".encode()
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_pairs_of_a_group_and_those_of_a_picture_share_a_batch(tmp_path):
+    red, blue = (np.full((2, 2, 3), shade, dtype=np.uint8) for shade in (9, 200))
+    pairs = [
+        *(Pair("a", "b", picture=red), Pair("c", "d"), Pair("e", "f", picture=blue, group="one")),
+        *(Pair("g", "h", group="one"), Pair("i", "j", picture=red), Pair("k", "l", group="two"), Pair("m", "n")),
+    ]
+    store, _ = written(tmp_path, pairs)
+    assert store.together.tolist() == [0, -1, 1, 1, 0, 2, -1]
+    assert store.text(3).group == "one"
+    (tmp_path / "plain").mkdir()
+    write_text_store(tmp_path / "plain", pairs[1:2])
+    assert TextStore(tmp_path / "plain").together() is None

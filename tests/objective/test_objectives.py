@@ -40,14 +40,19 @@ OBJECTIVES = {
     "hidden_distillation": {"hidden_distance"},
     "rounded": set(),
     "contrastive": {"contrast", "text_alone"},
+    "masked_words": {"masked_words"},
     "matching": {"contrast", "text_alone", "match", "match_right"},
 }
 ALONE, GUIDED = Guidance(), Guidance(links="learned", weight=0.5, layer=0, head=1)
 # beside a guided head: passes over one batch, passes over other targets, and others who look at the heads; what else
 # `Guided` does is the same around all (tests/objective/test_guided.py)
-SEEING = ("contrastive", "matching")  # of models that see, on pairs most of which have pictures
-WITH_A_GUIDED_HEAD = ("r_drop", "minimum_risk", "attention_distillation")
+SEEING = ("contrastive", "masked_words", "matching")  # by models that see (without guides): most pairs have pictures
+WITH_A_GUIDED_HEAD = ("r_drop", "minimum_risk", "attention_distillation", "masked_words")
 CASES = [(name, ALONE) for name in OBJECTIVES] + [(name, GUIDED) for name in WITH_A_GUIDED_HEAD]
+
+
+def is_seeing(case):
+    return case[0] in SEEING and not case[1].is_on  # the guides here know no pictures
 
 
 def test_every_settings_file_has_its_row():
@@ -87,20 +92,30 @@ def reported(case):
 @pytest.fixture
 def fresh(case, prepared):
     """dropout -> a fresh model that the objective can train."""
-    if case[0] in SEEING:
-        return lambda dropout: make_seeing_model(prepared, dropout=dropout, judges=case[0] == "matching")
+    if is_seeing(case):
+        parts = {"judges": case[0] == "matching", "has_space": case[0] != "masked_words"}
+        return lambda dropout: make_seeing_model(prepared, dropout=dropout, **parts)
     return lambda dropout: make_model(prepared, dropout=dropout)
 
 
 @pytest.fixture
 def reading(case):
     """What batches need to know in addition."""
-    return SEEN if case[0] in SEEING else {}
+    return SEEN if is_seeing(case) else {}
 
 
 @pytest.fixture
-def batches(prepared, guide, reading):
-    return TokenBatches(prepared.train, prepared.tokenizers, max_tokens=600, seed=1, guide=guide, **reading)
+def batches_of(prepared, guide, reading):
+    """(rank, world_size) -> the batches that it reads."""
+    how = {"max_tokens": 600, "seed": 1, "guide": guide, **reading}
+    return lambda *rank: TokenBatches(
+        prepared.train, prepared.tokenizers, **how, **dict(zip(("rank", "world_size"), rank, strict=False))
+    )
+
+
+@pytest.fixture
+def batches(batches_of):
+    return batches_of()
 
 
 def update(model, objective, batches, *, max_tokens=10_000):
@@ -120,8 +135,8 @@ def assert_same_update(left, right):
         torch.testing.assert_close(weight, weights_of_other[name], rtol=1e-4, atol=1e-6, msg=name)
 
 
-def test_an_update_is_the_same_in_batches_in_parts_and_after_lack_of_memory(
-    batches, fresh, objective, reported, monkeypatch, caplog
+def test_an_update_is_the_same_in_batches_in_parts_of_two_ranks_and_after_lack_of_memory(
+    batches, batches_of, fresh, objective, reported, monkeypatch, caplog
 ):
     def after(parts, **how):
         return update(fresh(0.0), objective, parts, **how)
@@ -132,6 +147,7 @@ def test_an_update_is_the_same_in_batches_in_parts_and_after_lack_of_memory(
     done = after([whole])
     assert done[0].means().keys() == reported and all(mean > 0 for mean in done[0].means().values())
     assert_same_update(done, after(parts))
+    assert_same_update(done, after([batches_of(rank, 2).read(Cursor())[0] for rank in range(2)]))
     assert_same_update(done, after([whole], max_tokens=150))
     assert not caplog.text
     fail_above(monkeypatch, 200)

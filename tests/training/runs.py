@@ -12,6 +12,7 @@ from mt.checkpoint.run_folder import RunFolder
 from mt.checkpoint.validation import Validation
 from mt.data.batching import TokenBatches
 from mt.data.formats.text_files import TextFiles
+from mt.data.masking import MASK
 from mt.data.prepare import prepare
 from mt.data.scenes.scene import Scene
 from mt.data.scenes.source import Scenes
@@ -50,7 +51,10 @@ def prepare_numbers(corpus_folder, folder):
         valid=files("valid"),
         prepared=str(folder),
     )
-    return prepare(data, TokenizerSettings(vocab_size=40, byte_fallback=False, model_type="unigram"))
+    symbols = [MASK]  # for objective=masked_words
+    return prepare(
+        data, TokenizerSettings(vocab_size=41, byte_fallback=False, model_type="unigram", reserved_symbols=symbols)
+    )
 
 
 PICTURES = [Scene.of(pair.image).picture() for pair in itertools.islice(Scenes("train", 5, target="en"), 5)]
@@ -71,12 +75,12 @@ def make_model(prepared, seed=1, dropout=0.1, *, encoder=Dense, decoder=Dense, c
     )
 
 
-def make_seeing_model(prepared, seed=1, dropout=0.1, similarity="vectors", judges=False):
-    """The same with an encoder of pictures, and a space that texts and pictures share."""
+def make_seeing_model(prepared, seed=1, dropout=0.1, similarity="vectors", judges=False, has_space=True):
+    """The same with an encoder of pictures, and perhaps a space that texts and pictures share."""
     convolutions = {"size": 64, "channels": [4, 8], "strides": [8, 4]}
     image = partial(ImageEncoder, **convolutions, num_layers=1, self_attention=Dense)
     space = partial(SharedSpace, width=8, hidden=12, similarity=similarity, judges=judges)
-    return make_model(prepared, seed, dropout, beside={"image": image}, space=space)
+    return make_model(prepared, seed, dropout, beside={"image": image}, space=space if has_space else None)
 
 
 def drawn(numbers, pairs, pieces):

@@ -39,13 +39,13 @@ def after_one_step(model, optimizer):
 
 def test_only_hidden_matrices_differ_from_adamw(prepared):
     model = make_model(prepared)
-    model.eyes = nn.Conv2d(3, 8, 3)
+    model.eyes, model.ears = nn.Conv2d(3, 8, 3), nn.Conv1d(5, 7, 3)
     before, ours, theirs = dict(model.named_parameters()), after_one_step(model, muon), after_one_step(model, adamw)
     hidden = {name for name in before if not torch.equal(ours[name], theirs[name])}
     assert hidden == {
         name for name, one in before.items() if one.ndim > 1 and "embedding" not in name and name != "output.weight"
     }
-    assert "eyes.weight" in hidden
+    assert {"eyes.weight", "ears.weight"} <= hidden
     for name in hidden:
         step = (ours[name] - before[name]).flatten(1)
         # of the size of AdamW's steps, as the rows of a tall matrix or the columns of a wide one are orthonormal

@@ -27,9 +27,10 @@ class TextFiles:
 
     `links`, when given, are files of gold alignments in Pharaoh format, a line a pair; `tree` files of the sources'
     trees (`mt.data.pair.Pair`), an empty line for a source without. `image` are files with the name of a picture a
-    line, `boxes` those of the target words in it, `sound` those with the name of a sound. A line that is not UTF-8 is a
-    fault; so is the damaged rest of a compressed file, where reading of the parallel files also ends. Raises ValueError
-    when the line counts differ, naming them.
+    line, `boxes` those of the target words in it, `sound` those with the name of a sound, `group` those with a name
+    that pairs share which belong into one batch. A line that is not UTF-8 is a fault; so is the damaged rest of a
+    compressed file, where reading of the parallel files also ends. Raises ValueError when the line counts differ,
+    naming them.
     """
 
     source: Paths
@@ -39,6 +40,7 @@ class TextFiles:
     image: Paths | None = None
     boxes: Paths | None = None
     sound: Paths | None = None
+    group: Paths | None = None
 
     def __post_init__(self) -> None:
         for name in COLUMNS:
@@ -62,7 +64,8 @@ class TextFiles:
         paths = [*sources, *path_list(self.target), *(path_list(self.links) if self.links else ())]
         # without trees and pictures, the same fingerprint as in older versions
         trees = [file_stamps(path_list(self.tree))] if self.tree else []
-        more = {name: file_stamps(path_list(of)) for name in ("image", "boxes", "sound") if (of := getattr(self, name))}
+        names = ("image", "boxes", "sound", "group")
+        more = {name: file_stamps(path_list(of)) for name in names if (of := getattr(self, name))}
         return fingerprint_of("TextFiles", len(sources), file_stamps(paths), *trees, *([more] if more else []))
 
 

@@ -21,6 +21,7 @@ GROUND = (205, 200, 190)
 TRIES = 60  # places tried for a thing before the scene goes without it
 MARK = "scene:"  # begins the text of a scene, where others have a file's name
 MOST_GROUPS = 3
+MOST_COUNT = 3  # things of a group that are drawn
 TEXT = re.compile(MARK + r"([0-9a-f]{6})((?:\|\w+,\w+,[0-9a-f]{6},\d+\.\d+\.\d+(?:\+\d+\.\d+\.\d+)*)+)")
 
 
@@ -137,19 +138,25 @@ def random_scene(random: Random) -> Scene:
             continue
         shown.update((kind, *partners(kind)))  # two bats of different kinds would need more words
         colour = random.choice(tuple(COLOURS))
-        count = random.choice((1, 1, 1, 2, 3)) if len(placed) <= 2 else 1
+        count = random.choice((1, 1, 1, 2, MOST_COUNT)) if len(placed) <= 2 else 1
         boxes: list[Box] = []
         for _ in range(count):
-            box = _free_box(random, placed)
+            box = free_box(random, placed)
             if box is not None:
                 placed.append(box)
                 boxes.append(box)
         if boxes:
-            groups.append(Group(kind, colour, _near(COLOURS[colour].rgb, 8, random, 0, 255), tuple(boxes)))
+            groups.append(Group(kind, colour, shade(colour, random), tuple(boxes)))
     return Scene(_near(GROUND, 10, random, 150, 235), tuple(groups))
 
 
-def _free_box(random: Random, placed: list[Box]) -> Box | None:
+def shade(colour: str, random: Random) -> Colour:
+    """How a colour comes out in a picture."""
+    return _near(COLOURS[colour].rgb, 8, random, 0, 255)
+
+
+def free_box(random: Random, placed: list[Box]) -> Box | None:
+    """A place apart from all others; None where none is found."""
     for _ in range(TRIES):
         side = random.randint(SMALLEST, LARGEST)
         box = Box(random.randint(1, SIZE - side - 2), random.randint(1, SIZE - side - 2), side)

@@ -13,6 +13,7 @@ from mt.data.pair import Pair
 from mt.data.scenes.grammar import FULL, LANGUAGES, Sentence, sentences
 from mt.data.scenes.lexicon import partners
 from mt.data.scenes.scene import Scene, random_scene
+from mt.data.scenes.twin import twins
 
 DEFAULT_SIZES = {"train": 20_000, "valid": 300, "test": 500, "test_compositional": 300, "test_ambiguous": 300}
 # which part of all scene graphs a split may take (`Scene.part`); the compositional one is apart by what it shows
@@ -50,6 +51,8 @@ class Scenes:
     said      full: captions that name every thing. all: one caption in four is any other true sentence
     shown     whether pairs have their pictures
     heard     whether pairs have their sounds (`mt.data.scenes.motif`); without both, a source is needed
+    twins     whether every second scene is the twin of the one before (`mt.data.scenes.twin`): the same but for a
+              colour, a kind or a number; both share a batch. Needs full captions, of which none is true of both
     Raises ValueError for an unknown split or language, and a size below 1.
     """
 
@@ -64,6 +67,7 @@ class Scenes:
         said: str = "all",
         shown: bool = True,
         heard: bool = False,
+        twins: bool = False,
     ):
         if split not in DEFAULT_SIZES:
             raise ValueError(f"split ({split}) must be one of {', '.join(DEFAULT_SIZES)}")
@@ -80,14 +84,16 @@ class Scenes:
             raise ValueError(f"said ({said}) must be one of {', '.join(SAID)}")
         self.split, self.size, self.seed = split, DEFAULT_SIZES[split] if size is None else size, seed
         self.source, self.target, self.said, self.shown = source, target, said, shown
-        self.heard = heard
+        if twins and (said != FULL or split == "test_ambiguous"):
+            raise ValueError(f"twins needs said=full, not {said}, and another split than test_ambiguous")
+        self.heard, self.twins = heard, twins
 
     def __len__(self) -> int:
         return self.size * (2 if self.split == "test_ambiguous" else 1)
 
     def __iter__(self) -> Iterator[Pair]:
         found = 0
-        for number, scene in enumerate(self.scenes()):
+        for number, (scene, group) in enumerate(self._grouped()):
             # one generator for each scene, so that both languages say the same of a picture
             random = Random(f"{self.split} {self.seed} {number}")
             if self.split == "test_ambiguous":
@@ -98,29 +104,42 @@ class Scenes:
             else:
                 known = list(sentences(scene))
                 is_full = self.said == "full" or random.random() < 0.75
-                yield self._pair(scene, known[0] if is_full else random.choice(known))
+                yield self._pair(scene, known[0] if is_full else random.choice(known), group)
             found += 1
             if found == self.size:
                 return
 
     def scenes(self) -> Iterator[Scene]:
         """The scenes of the split, without end."""
-        random, region = Random(f"{self.split} {self.seed}"), REGIONS[self.split]
-        wants_held_out = self.split == "test_compositional"
+        random = Random(f"{self.split} {self.seed}")
         while True:
             scene = random_scene(random)
-            if scene.part in region and has_held_out(scene) == wants_held_out:
+            if self._has(scene):
                 yield scene
 
     def fingerprint(self) -> str:
         """Hash of the grammar's own files and of the settings."""
         settings = (self.split, self.size, self.seed, self.source, self.target, self.said, self.shown, self.heard)
-        digest = sha256(repr(settings).encode())
+        digest = sha256(repr((*settings, self.twins)).encode())
         for path in sorted(Path(__file__).parent.glob("*.py")):
             digest.update(path.read_bytes())
         return digest.hexdigest()[:16]
 
-    def _pair(self, scene: Scene, said: Sentence) -> Pair:
+    def _has(self, scene: Scene) -> bool:
+        """Whether the split may show this scene."""
+        return scene.part in REGIONS[self.split] and has_held_out(scene) == (self.split == "test_compositional")
+
+    def _grouped(self) -> Iterator[tuple[Scene, str | None]]:
+        """The scenes, each with what it shares with its twin, where it has one."""
+        for number, scene in enumerate(self.scenes()):
+            random = Random(f"twin {self.split} {self.seed} {number}")
+            twin = next(filter(self._has, twins(scene, random)), None) if self.twins else None
+            if twin is None:
+                yield scene, None
+            else:
+                yield from ((one, f"{self.split} {self.seed} {number}") for one in (scene, twin))
+
+    def _pair(self, scene: Scene, said: Sentence, group: str | None = None) -> Pair:
         return Pair(
             "" if self.source is None else said.text(self.source),
             said.text(self.target),
@@ -128,6 +147,7 @@ class Scenes:
             image=scene.text if self.shown else None,
             boxes=said.boxes(self.target, scene) if self.shown else None,
             sound=scene.text if self.heard else None,
+            group=group,
         )
 
     def _ambiguous(self, scene: Scene, random: Random) -> list[Pair] | None:

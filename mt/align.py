@@ -120,7 +120,8 @@ def main(argv: list[str] | None = None) -> int:
         about = describe(summary, lines, finder, flags)
         if summary.alignment is not None:
             where = f"{summary.alignment.describe()}, {summary.alignment.direction}"
-            print(f"{where}, sink mass {about['sink_mass']:.2f}")
+            share = f", source share {about['source_share']:.2f}" if "source_share" in about else ""
+            print(f"{where}, sink mass {about['sink_mass']:.2f}{share}")
         if summary.agreement is not None:
             about["agreement_with_erasure"] = summary.agreement.to_json()
             print(summary.agreement.describe())
@@ -162,6 +163,7 @@ def describe(summary: Summary, lines: AlignedLines, finder: LinkFinder, flags: a
         "method": method,
         **({"threshold": threshold} if method == "threshold" else {}),
         "sink_mass": summary.sink_mass,
+        **({} if summary.source_share is None else {"source_share": summary.source_share}),
     }
 
 
@@ -182,10 +184,10 @@ def check(flags: argparse.Namespace) -> None:
         raise ValueError(f"--threshold ({flags.threshold}) goes with --method threshold, not {flags.method}")
     if flags.gold and not flags.target:
         raise ValueError("--gold needs --target: gold links belong to a given translation")
-    if flags.signal == "erasure":
+    if flags.signal in ("erasure", "contributions"):
         for name in ("layer", "heads", "shift"):
             if getattr(flags, name) is not None:
-                raise ValueError(f"--{name} goes with --signal weights or norms: erasure is of the whole model")
+                raise ValueError(f"--{name} goes with --signal weights or norms: {flags.signal} is of the whole model")
     if flags.reverse and flags.unit != "words":
         raise ValueError("--reverse needs --unit words: two models split words into pieces differently")
     if flags.gold and flags.unit != "words":
@@ -227,10 +229,12 @@ def parser() -> argparse.ArgumentParser:
     )
     how.add_argument(
         "--signal",
-        choices=("weights", "norms", "erasure"),
-        help="attention weights; norms: weights times the length of the value vectors (Kobayashi et al. 2020); or"
+        choices=("weights", "norms", "erasure", "contributions"),
+        help="attention weights; norms: weights times the length of the value vectors (Kobayashi et al. 2020);"
         " erasure: how much less probable a target word is without a source word, in the whole model, and which heads"
-        " agree with it (a pass of the model for each source word)",
+        " agree with it (a pass of the model for each source word); or contributions: what each source word adds to"
+        " the decoder's states, traced through all layers (ALTI+, Ferrando et al. 2022), and how much of each target"
+        " word comes from the source at all",
     )
     add_reverse(parser, how, use="see --symmetrize")
     add_batch_tokens(how, is_searched=False)

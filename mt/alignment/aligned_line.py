@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mt.alignment.alignment import ERASURE, Alignment, RawAttention
+from mt.alignment.alignment import WHOLE_MODEL, Alignment, RawAttention
 from mt.alignment.links import Link
 from mt.alignment.regions import Box
 from mt.alignment.strength import strengths
@@ -59,7 +59,7 @@ class AlignedLine:
                 layer=layer,
                 heads=heads,
                 shift=chosen.shift,
-                signal="weights" if chosen.signal == ERASURE else chosen.signal,  # erasure has no heads
+                signal="weights" if chosen.signal in WHOLE_MODEL else chosen.signal,  # that has no heads
                 direction=chosen.direction,
             )
             return by_words(one, self.source, self.target) if chosen.unit == "words" else one

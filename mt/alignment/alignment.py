@@ -14,7 +14,8 @@ Translation").
 Signals: `weights` are the attention weights a; `norms` are |a f(x)|, weights times the length of the value vectors: a
 column that takes weight but adds little counts little (Kobayashi et al. 2020, "Attention is Not Only a Weight").
 `erasure` is no attention: how much less probable a target piece is without a source word, for the whole model
-(`mt.inference.erasure`); it has no layer, head or shift.
+(`mt.inference.erasure`). `contributions` are traced through all layers (`mt.inference.contributions`). Both are of the
+whole model: they have no layer, head or shift.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ from mt.alignment.regions import Regions
 SPECIAL_PIECES = frozenset({"<pad>", "<s>", "</s>"})
 SHIFTS = (0, 1)
 SIGNALS = ("weights", "norms")  # of heads
-ERASURE = "erasure"
+ERASURE, CONTRIBUTIONS = "erasure", "contributions"
+WHOLE_MODEL = (ERASURE, CONTRIBUTIONS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,8 +43,9 @@ class RawAttention:
     `weights_LHTS`: one row per decoder step, including the one that predicts "</s>"; one column per source piece,
     including "</s>". `source_pieces` name the columns, `target_pieces` what each row predicts. Padding may follow on
     both axes. `norms_LHS`: the lengths |f(x)| of the columns' values, needed for the signal `norms`. `erasure_TS`: nats
-    that each target piece loses without a source piece, needed for `erasure`. Where a picture is seen, too,
-    `regions_LHTR` are the weights of its `regions`; those of pieces then sum to less than one.
+    that each target piece loses without a source piece, needed for `erasure`. `contributions_TS`: the share of
+    each step that comes from a source piece, needed for `contributions`; `source_share_T`: from all of them. Where a
+    picture is seen, too, `regions_LHTR` are the weights of its `regions`; those of pieces then sum to less than one.
     """
 
     weights_LHTS: np.ndarray
@@ -52,6 +55,8 @@ class RawAttention:
     regions_LHTR: np.ndarray | None = None
     regions: Regions | None = None
     erasure_TS: np.ndarray | None = None
+    contributions_TS: np.ndarray | None = None
+    source_share_T: np.ndarray | None = None
 
     @property
     def image_mass(self) -> float:
@@ -62,14 +67,15 @@ class RawAttention:
         return float(self.regions_LHTR[:, :, rows].sum(axis=-1).mean()) if rows else 0.0
 
     def signal(self, name: str = "weights") -> np.ndarray:
-        """weights_LHTS, or these times norms with rows summing to one; erasure is the same in every layer and head.
+        """weights_LHTS, or these times norms with rows summing to one; what is of the whole model is the same in all.
 
         Raises ValueError for an unknown signal, or one whose values are not here.
         """
         if name == "weights":
             return self.weights_LHTS
-        if name == ERASURE and self.erasure_TS is not None:
-            return np.broadcast_to(self.erasure_TS, (*self.weights_LHTS.shape[:2], *self.erasure_TS.shape))
+        whole_TS = {ERASURE: self.erasure_TS, CONTRIBUTIONS: self.contributions_TS}.get(name)
+        if whole_TS is not None:
+            return np.broadcast_to(whole_TS, (*self.weights_LHTS.shape[:2], *whole_TS.shape))
         if name not in SIGNALS or self.norms_LHS is None:
             raise ValueError(f"signal ({name}) must be one of {', '.join(SIGNALS)}, and norms need norms_LHS")
         S = self.norms_LHS.shape[-1]
@@ -91,7 +97,8 @@ class Alignment:
     `weights_TS`: one row per target token, one column per source token, no special pieces; a row sums to one, or is
     all zero when everything it held lay on the special columns. The tokens are pieces or words, as `unit` says.
     `layer` and `heads` count from 0. `signal` says what was read there. `sink_mass`: the mean mass that the dropped
-    columns (mostly "</s>") held; `image_mass`: the mean mass on a picture.
+    columns (mostly "</s>") held; `image_mass`: the mean mass on a picture. `source_share_T`: for the signal
+    `contributions`, how much of each token comes from the source, 0 to 1; the rest comes from the target before it.
     `direction`: the translation direction of the model, such as "en-de", source first.
     """
 
@@ -106,6 +113,7 @@ class Alignment:
     signal: str = "weights"
     direction: str = "source-target"
     image_mass: float = 0.0
+    source_share_T: np.ndarray | None = None
 
     @classmethod
     def from_attention(
@@ -124,9 +132,11 @@ class Alignment:
         ValueError for a layer, head or shift that does not exist.
         """
         heads = check_choice(raw.num_layers, raw.num_heads, layer=layer, heads=heads, shift=shift)
-        shift = 0 if signal == ERASURE else shift  # row i is about piece i
+        shift = 0 if signal in WHOLE_MODEL else shift  # row i is about piece i
         weights_TS = raw.signal(signal)[layer, list(heads)].mean(axis=0)
         weights_TS, sink_mass = without_specials(weights_TS, raw.source_pieces, raw.target_pieces, shift=shift)
+        rows = [t for t, piece in enumerate(raw.target_pieces) if piece not in SPECIAL_PIECES]
+        shares = raw.source_share_T if signal == CONTRIBUTIONS else None
         return cls(
             source_pieces=[piece for piece in raw.source_pieces if piece not in SPECIAL_PIECES],
             target_pieces=[piece for piece in raw.target_pieces if piece not in SPECIAL_PIECES],
@@ -138,6 +148,7 @@ class Alignment:
             signal=signal,
             direction=direction,
             image_mass=_image_mass(raw, layer, heads, shift),
+            source_share_T=None if shares is None else shares[rows],
         )
 
     def describe(self) -> str:
@@ -157,8 +168,18 @@ class Alignment:
             **({"image_mass": round(self.image_mass, 4)} if self.image_mass else {}),
             "source": list(self.source_pieces),
             "target": list(self.target_pieces),
+            **(
+                {}
+                if self.source_share_T is None
+                else {"source_share": [round(float(x), 4) for x in self.source_share_T]}
+            ),
             "weights": [[round(float(weight), 4) for weight in row] for row in self.weights_TS],
         }
+
+    def _shares(self) -> dict[str, list[float]]:
+        if self.source_share_T is None:
+            return {}
+        return {"source_share": [round(float(share), 4) for share in self.source_share_T]}
 
 
 def _image_mass(raw: RawAttention, layer: int, heads: Sequence[int], shift: int) -> float:
@@ -170,8 +191,8 @@ def _image_mass(raw: RawAttention, layer: int, heads: Sequence[int], shift: int)
 
 def describe(layer: int, heads: Sequence[int], shift: int, signal: str) -> str:
     """Where an alignment is read, as text."""
-    if signal == ERASURE:
-        return "erasure, the whole model"
+    if signal in WHOLE_MODEL:
+        return f"{signal}, the whole model"
     return f"layer {layer}, {describe_heads(heads)}, {describe_row(shift, signal)}"
 
 

@@ -1,4 +1,7 @@
-"""How often a head's map and erasure name the same source word: what a head shows against what the model uses."""
+"""How often a head's map and erasure name the same source word: what a head shows against what the model uses.
+
+The same is counted for contributions, where they are defined for the model.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from mt.alignment.alignment import ERASURE, SHIFTS, SIGNALS, SPECIAL_PIECES, RawAttention, without_specials
+from mt.alignment.alignment import (
+    CONTRIBUTIONS,
+    ERASURE,
+    SHIFTS,
+    SIGNALS,
+    SPECIAL_PIECES,
+    RawAttention,
+    without_specials,
+)
 from mt.alignment.words import Words, weights_by_words, words_of
 
 # C signals and shifts, L layers, H heads, T target words, S source words
@@ -15,11 +26,15 @@ from mt.alignment.words import Words, weights_by_words, words_of
 
 @dataclass(frozen=True, eq=False)
 class ErasureAgreement:
-    """Counts over target words that erasure links: of all, and of those where a map has the same best source word."""
+    """Counts over target words that erasure links: of all, and of those where a map has the same best source word.
+
+    `same_contributions`: of those where contributions have it; None where they were not computed.
+    """
 
     num_words: int
     same_CLH: np.ndarray
     signals: tuple[str, ...]
+    same_contributions: int | None = None
 
     @classmethod
     def of(cls, raw: RawAttention, source_text: str, target_text: str) -> ErasureAgreement:
@@ -32,34 +47,47 @@ class ErasureAgreement:
         erasure_TS = _by_words(raw, raw.signal(ERASURE)[0, 0], 0, source, target)
         used_T = erasure_TS.any(axis=1)
         best_T = erasure_TS.argmax(axis=1)[used_T]
-        same = [
-            (_by_words(raw, raw.signal(signal), shift, source, target).argmax(axis=-1)[..., used_T] == best_T).sum(-1)
-            for signal in signals
-            for shift in SHIFTS
-        ]
-        return cls(int(used_T.sum()), np.array(same), signals)
+
+        def same(weights: np.ndarray, shift: int) -> np.ndarray:
+            return (_by_words(raw, weights, shift, source, target).argmax(axis=-1)[..., used_T] == best_T).sum(-1)
+
+        of_heads = [same(raw.signal(signal), shift) for signal in signals for shift in SHIFTS]
+        has_contributions = raw.contributions_TS is not None
+        of_model = int(same(raw.signal(CONTRIBUTIONS)[0, 0], 0)) if has_contributions else None
+        return cls(int(used_T.sum()), np.array(of_heads), signals, of_model)
 
     def __add__(self, other: ErasureAgreement) -> ErasureAgreement:
         signals = self.signals[: min(len(self.signals), len(other.signals))]
         most = len(signals) * len(SHIFTS)
-        return ErasureAgreement(self.num_words + other.num_words, self.same_CLH[:most] + other.same_CLH[:most], signals)
+        counts = self.same_contributions, other.same_contributions
+        return ErasureAgreement(
+            self.num_words + other.num_words,
+            self.same_CLH[:most] + other.same_CLH[:most],
+            signals,
+            None if None in counts else sum(count for count in counts if count is not None),
+        )
 
     def to_json(self) -> dict[str, Any]:
-        """The share for each signal, shift, layer and head, rounded to 4 decimals."""
+        """The share for each signal, shift, layer and head, and of contributions; rounded to 4 decimals."""
         shares_CLH = np.round(self.same_CLH / max(self.num_words, 1), 4)
         found: dict[str, Any] = {"words": self.num_words}
         for number, signal in enumerate(self.signals):
             found[signal] = {str(shift): shares_CLH[number * len(SHIFTS) + shift].tolist() for shift in SHIFTS}
+        if self.same_contributions is not None:
+            found[CONTRIBUTIONS] = round(self.same_contributions / max(self.num_words, 1), 4)
         return found
 
     def describe(self) -> str:
-        """The head that agrees most, as one line."""
+        """The head that agrees most, and contributions, as one line."""
         of, layer, head = np.unravel_index(self.same_CLH.argmax(), self.same_CLH.shape)
         signal, shift = self.signals[of // len(SHIFTS)], of % len(SHIFTS)
         share = 100 * self.same_CLH[of, layer, head] / max(self.num_words, 1)
+        of_model = ""
+        if self.same_contributions is not None:
+            of_model = f"; contributions: for {100 * self.same_contributions / max(self.num_words, 1):.1f} %"
         return (
             f"the head nearest to erasure: layer {layer}, head {head}, shift {shift}, {signal}:"
-            f" the same source word for {share:.1f} % of {self.num_words} words"
+            f" the same source word for {share:.1f} % of {self.num_words} words{of_model}"
         )
 
 

@@ -157,19 +157,25 @@ def weights_by_words(weights_TS: np.ndarray, source: Words, target: Words) -> np
 
     Rows sum to one, or are all zero. Any leading axes (layers, heads).
     """
-    share_WT = target.share_PW.T
-    mean_WT = share_WT / np.maximum(share_WT.sum(axis=1, keepdims=True), 1e-12)
-    return renormalise(mean_WT @ weights_TS @ source.share_PW)
+    return renormalise(mean_of_pieces(target) @ weights_TS @ source.share_PW)
+
+
+def mean_of_pieces(words: Words) -> np.ndarray:
+    """mean_WP: rows that take the mean over the pieces of a word."""
+    share_WP = words.share_PW.T
+    return share_WP / np.maximum(share_WP.sum(axis=1, keepdims=True), 1e-12)
 
 
 def by_words(alignment: Alignment, source_text: str | None = None, target_text: str | None = None) -> Alignment:
     """The alignment with words in place of pieces: those of the text (`mt.words`), or of what the pieces spell."""
     source = words_of(alignment.source_pieces, source_text)
     target = words_of(alignment.target_pieces, target_text)
+    shares = alignment.source_share_T
     return replace(
         alignment,
         source_pieces=source.words,
         target_pieces=target.words,
         weights_TS=weights_by_words(alignment.weights_TS, source, target),
         unit="words",
+        source_share_T=None if shares is None else mean_of_pieces(target) @ shares,
     )

@@ -44,6 +44,11 @@ class Mixer(nn.Module):
         """weights_BHTS, rows summing to one, before dropout: this *is* the variant."""
         raise NotImplementedError
 
+    @property
+    def is_linear(self) -> bool:
+        """Whether the output is linear in the values, the weights and the gate given: each key has its own part."""
+        return type(self).activation is Mixer.activation
+
     def gate(self, q_BHTK: Tensor, k_BGSK: Tensor, mask: Tensor | None) -> Tensor | float:
         """Factor for each head (B H T 1) or each of its elements (B H T K); T may be 1. 1 leaves it unchanged."""
         return 1.0

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from mt.attention.contract import Mixer, read_side_by_side, repeat_heads, require_role, weights_side_by_side
 from mt.attention.dropout import WholeDropout
+from mt.attention.mask import causal_mask
 from mt.attention.reading import FIRST, Reading
 from mt.attention.rotary import NoRotary, Rotary
 from mt.attention.source_facts import UNKNOWN, SourceFacts
@@ -97,6 +98,38 @@ class MultiHead(nn.Module):
             alone_BHSK[:, head] = v_BHSK[:, head]
             norms.append((self._out(alone_BHSK) - bias_BSD).float().norm(dim=-1))
         return self._in_their_places(torch.stack(norms, dim=1))
+
+    def attend_by_key(self, x_BSD: Tensor, mask: Tensor | None, source_facts: SourceFacts = UNKNOWN) -> Tensor:
+        """parts_BSSD of `attend`: what each key adds to the output of each query, which is their sum and a bias.
+
+        Of a mixer without an activation (`Mixer.is_linear`), as in the two methods below.
+        """
+        q, k, v = self._queries_keys_values(x_BSD, 0)
+        known = source_facts.of(self.mixer.needs_from_source)
+        return self._parts(self.mixer.weights(q, k, mask, **known), self.mixer.gate(q, k, mask), v)
+
+    def extend_by_key(self, x_BTD: Tensor) -> Tensor:
+        """parts_BTTD of `extend` for a whole target."""
+        q, k, v = self._queries_keys_values(x_BTD, 0)
+        mask = causal_mask(x_BTD.shape[1], 0, x_BTD.device)
+        return self._parts(self.mixer.weights(q, k, mask), self.mixer.gate(q, k, mask), v)
+
+    def read_by_key(
+        self, x_BTD: Tensor, memory_BSD: Tensor, mask: Tensor | None, summary: Any, reading: Reading = FIRST
+    ) -> Tensor:
+        """parts_BTSD of `read` from the summary of this memory, one row for each sentence."""
+        q, (k, v) = self._queries(x_BTD, 0), self._keys_values(memory_BSD, 0)
+        weights_BHTS = weights_side_by_side(self.mixer, q, summary, reading)
+        return self._parts(weights_BHTS, self.mixer.gate(q, k, mask), v)
+
+    def _parts(self, weights_BHTS: Tensor, gate: Tensor | float, v_BGSK: Tensor) -> Tensor:
+        v_BHSK = repeat_heads(v_BGSK, self.num_heads)
+        mixed_BHTSK = weights_BHTS[..., None] * v_BHSK[:, :, None]
+        if isinstance(gate, Tensor):
+            mixed_BHTSK = gate[:, :, :, None] * mixed_BHTSK
+        # each pair of query and key as a position: works for any packing of the projection
+        pairs_BXD = self._out(mixed_BHTSK.flatten(2, 3)) - self._out(torch.zeros_like(v_BHSK[:, :, :1]))
+        return pairs_BXD.unflatten(1, mixed_BHTSK.shape[2:4])
 
     def _in_their_places(self, x_BH: Tensor) -> Tensor:
         """What is known of each head (any further dimensions), with zeros for the removed ones."""

@@ -43,6 +43,7 @@ class Summary:
     pointing: Pointing | None = None  # where there are gold boxes
     image_masses: list[float] = field(default_factory=list)  # of lines with a picture
     agreement: ErasureAgreement | None = None  # of the heads with erasure, where that is the signal
+    source_shares: list[float] = field(default_factory=list)  # of all target tokens, where the signal knows them
 
     @property
     def num_aligned(self) -> int:
@@ -53,6 +54,11 @@ class Summary:
         """The mean over lines."""
         return round(sum(self.sink_masses) / len(self.sink_masses), 4)
 
+    @property
+    def source_share(self) -> float | None:
+        """The mean over target tokens; None where it is not known."""
+        return round(sum(self.source_shares) / len(self.source_shares), 4) if self.source_shares else None
+
     def add(self, line: AlignedLine, links: set[Link], gold: Gold | None, directions: dict[str, set[Link]]) -> None:
         """Counts a line; `directions` are its links by each model alone, where there are two."""
         self.num_lines += 1
@@ -61,6 +67,8 @@ class Summary:
         if line.alignment is not None:
             self.alignment = line.alignment
             self.sink_masses.append(line.alignment.sink_mass)
+            if line.alignment.source_share_T is not None:
+                self.source_shares += line.alignment.source_share_T.tolist()
             if line.picture is not None:
                 self.image_masses.append(line.alignment.image_mass)
         if line.raw is not None and line.raw.erasure_TS is not None:

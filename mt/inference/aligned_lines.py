@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from mt.alignment.aligned_line import AlignedLine
-from mt.alignment.alignment import ERASURE, Alignment
+from mt.alignment.alignment import ERASURE, WHOLE_MODEL, Alignment
 from mt.alignment.regions import Box
 from mt.alignment.symmetrize import soft_product
 from mt.alignment.words import by_words, is_written_without_blanks, text_of
@@ -160,7 +160,8 @@ class AlignedLines:
             norms=norms or signal in ("norms", ERASURE),
             batch_tokens=options.batch_tokens,
             has_tag=options.tag is not None,
-            erased=[source for _, source, _ in texts] if signal == ERASURE else None,
+            whole=signal if signal in WHOLE_MODEL else None,
+            texts=[source for _, source, _ in texts],
         )
         for (number, source, given), raw in zip(texts, raws, strict=True):
             alignment = aligned(raw)

@@ -13,7 +13,7 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-from mt.alignment.alignment import ERASURE, Alignment, RawAttention
+from mt.alignment.alignment import CONTRIBUTIONS, ERASURE, WHOLE_MODEL, Alignment, RawAttention
 from mt.alignment.choice import Choice
 from mt.alignment.links import Link
 from mt.alignment.omission import NUM_COMMON, left_over
@@ -27,6 +27,7 @@ from mt.data.several import Several
 from mt.data.source import Text, padded, stacked
 from mt.data.tokenizer import BOS, EOS
 from mt.inference.batches import batches_by_length
+from mt.inference.contributions import why_not, with_contributions
 from mt.inference.erasure import with_erasure
 from mt.inference.part import Part, links_of
 from mt.inference.tags import numbered, tagged
@@ -101,8 +102,10 @@ class Aligner:
         )
         encoded = self.encoded(sources, targets, search, batch_tokens, trees=trees, pictures=pictures, tag=tag)
         norms, has_tag = signal == "norms", tag is not None
-        if signal == ERASURE:
-            raws = self.attention_of_encoded(*encoded, batch_tokens=batch_tokens, has_tag=has_tag, erased=sources)
+        if signal in WHOLE_MODEL:
+            raws = self.attention_of_encoded(
+                *encoded, batch_tokens=batch_tokens, has_tag=has_tag, whole=signal, texts=sources
+            )
             return [aligned(raw) for raw in raws]
         numbered_raws = self._attentions(*encoded, norms=norms, batch_tokens=batch_tokens, has_tag=has_tag)
         return _in_order((number, aligned(raw)) for number, raw in numbered_raws)
@@ -205,17 +208,21 @@ class Aligner:
         norms: bool = False,
         batch_tokens: int | None = None,
         has_tag: bool = False,
-        erased: Sequence[str] | None = None,
+        whole: str | None = None,
+        texts: Sequence[str] = (),
     ) -> list[RawAttention]:
         """The same for pairs that are `encoded` already.
 
-        `has_tag`: the first piece of each source is a tag, and is left out. `erased`: the sources' texts, without tag,
-        whose words are taken out one by one, for the signal `erasure`.
+        `has_tag`: the first piece of each source is a tag, and is left out. `whole`: a signal of the whole model, which
+        is computed, too; `texts` are then the sources without tag. Raises ValueError where it is not defined.
         """
         raws = _in_order(self._attentions(sources, target_ids, norms=norms, batch_tokens=batch_tokens, has_tag=has_tag))
-        if erased is None:
-            return raws
-        return with_erasure(self.translator, raws, erased, sources, target_ids, batch_tokens=batch_tokens)
+        if whole == CONTRIBUTIONS or (whole == ERASURE and why_not(self.translator.model) is None):
+            # beside erasure, too: how often both agree says what contributions are worth
+            raws = with_contributions(self.translator, raws, sources, target_ids, has_tag=has_tag)
+        if whole == ERASURE:
+            raws = with_erasure(self.translator, raws, texts, sources, target_ids, batch_tokens=batch_tokens)
+        return raws
 
     def encoded(
         self,

@@ -66,7 +66,7 @@ class Calibration:
         """The chance that each word is right, from the words' probabilities."""
         if any(probability is None for probability in probabilities):
             return list(probabilities)
-        chances_W = _logistic(_word_features([one for one in probabilities if one is not None]), self.word)
+        chances_W = logistic(_word_features([one for one in probabilities if one is not None]), self.word)
         return [round(float(chance), 4) for chance in chances_W]
 
     def whole(self, probabilities: Sequence[float | None]) -> float | None:
@@ -74,7 +74,7 @@ class Calibration:
         chances = [one for one in self.words(probabilities) if one is not None]
         if not chances:
             return None
-        return round(float(_logistic(_line_features(chances), self.line)[0]), 4)
+        return round(float(logistic(_line_features(chances), self.line)[0]), 4)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2) + "\n"
@@ -111,9 +111,9 @@ class Calibration:
         said_words, said_lines = [], []
         for half, (word, line) in enumerate(halves):
             for probabilities_W, right_W in known[1 - half :: 2]:
-                chances_W = _logistic(_word_features(probabilities_W), word)
+                chances_W = logistic(_word_features(probabilities_W), word)
                 said_words += list(zip(chances_W, right_W, strict=True))
-                said_lines.append((_logistic(_line_features(chances_W), line)[0], right_W.mean()))
+                said_lines.append((logistic(_line_features(chances_W), line)[0], right_W.mean()))
         word, line = _fitted(known)
         return cls(word, line, *(round(calibration_error(said), 4) for said in (said_words, said_lines)))
 
@@ -152,9 +152,9 @@ def calibration_error(said: Sequence[tuple[float, float]]) -> float:
 
 def _fitted(known: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[tuple[float, float, float], tuple[float, float]]:
     features = [_word_features(probabilities_W) for probabilities_W, _ in known]
-    word = _logistic_regression(np.concatenate(features), np.concatenate([right_W for _, right_W in known]))
-    lines_NF = np.concatenate([_line_features(_logistic(one, word)) for one in features])
-    line = _logistic_regression(lines_NF, np.array([right_W.mean() for _, right_W in known]))
+    word = logistic_regression(np.concatenate(features), np.concatenate([right_W for _, right_W in known]))
+    lines_NF = np.concatenate([_line_features(logistic(one, word)) for one in features])
+    line = logistic_regression(lines_NF, np.array([right_W.mean() for _, right_W in known]))
     return (word[0], word[1], word[2]), (line[0], line[1])
 
 
@@ -172,15 +172,15 @@ def _logit(probabilities: np.ndarray) -> np.ndarray:
     return np.log(probabilities) - np.log1p(-probabilities)
 
 
-def _logistic(features_NF: np.ndarray, weights: Sequence[float] | np.ndarray) -> np.ndarray:
+def logistic(features_NF: np.ndarray, weights: Sequence[float] | np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-np.clip(features_NF @ np.asarray(weights), -30, 30)))
 
 
-def _logistic_regression(features_NF: np.ndarray, right_N: np.ndarray) -> tuple[float, ...]:
+def logistic_regression(features_NF: np.ndarray, right_N: np.ndarray) -> tuple[float, ...]:
     """The weights of greatest likelihood, by Newton's method; `right_N` may be shares."""
     weights_F = np.zeros(features_NF.shape[1])
     for _ in range(STEPS):
-        chances_N = _logistic(features_NF, weights_F)
+        chances_N = logistic(features_NF, weights_F)
         gradient_F = features_NF.T @ (right_N - chances_N) - RIDGE * weights_F
         curvature_FF = (features_NF.T * (chances_N * (1 - chances_N))) @ features_NF
         weights_F = weights_F + np.linalg.solve(curvature_FF + RIDGE * np.eye(len(weights_F)), gradient_F)

@@ -34,9 +34,8 @@ from mt.model.seq2seq import Seq2Seq
 from mt.objective.contract import Objective
 from mt.objective.guided import Guidance
 from mt.training.distributed import Ranks
-from mt.training.ema import MovingAverage
 from mt.training.fitting import AnyShards, check_fits_corpus
-from mt.training.learner import Learner
+from mt.training.learner import Learner, average_of, check_schedule
 from mt.training.parameters import check_freeze, freeze
 from mt.training.picture_boxes import BoxGuide, check_boxes
 from mt.training.published_weights import check_published, fill_published
@@ -217,14 +216,14 @@ class Parts:
 
     def _check_optimizer(self) -> None:
         stand_in = nn.Linear(1, 1)
-        MovingAverage(stand_in, self.trainer.ema_decay)
         try:
-            self.optimizer(stand_in)
-            rate = self.schedule(1, 0.0)
+            optimizer, rate = self.optimizer(stand_in), self.schedule(1, 0.0)
         except TypeError as error:
             raise ValueError(
                 f"optimizer and schedule must be settings of an optimizer and a schedule: {error}"
             ) from error
+        average_of(stand_in, optimizer, self.trainer.ema_decay)
+        check_schedule(optimizer, self.schedule)
         if not (isinstance(rate, float) and math.isfinite(rate) and rate >= 0):
             raise ValueError(f"schedule must give a learning rate for the first update, not {rate}")
 

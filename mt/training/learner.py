@@ -14,6 +14,7 @@ from mt.model.seq2seq import Seq2Seq
 from mt.objective.contract import Objective
 from mt.training.distributed import Ranks
 from mt.training.ema import MovingAverage
+from mt.training.schedule import Constant
 from mt.training.updater import Updater
 
 if TYPE_CHECKING:
@@ -61,12 +62,35 @@ class Learner:
             ranks=ranks,
             shard=settings.shard,
         )
+        own = optimizer(model)
         return cls(
             model=model,
             updater=updater,
-            optimizer=optimizer(model),
-            average=MovingAverage(model, settings.ema_decay),
+            optimizer=own,
+            average=average_of(model, own, settings.ema_decay),
             device=device,
             dtype=dtype,
             ranks=ranks,
         )
+
+
+def average_of(model: nn.Module, optimizer: torch.optim.Optimizer, ema_decay: float) -> MovingAverage:
+    """What is validated and saved in place of the weights: the optimizer's own average, if it has one.
+
+    Raises ValueError for an `ema_decay` out of range, or one beside such an average.
+    """
+    average = MovingAverage(model, ema_decay)
+    own = getattr(optimizer, "average", None)
+    if own is None:
+        return average
+    if ema_decay:
+        raise ValueError(f"trainer.ema_decay ({ema_decay}) must be 0: this optimizer averages the weights itself")
+    assert isinstance(own, MovingAverage)
+    return own
+
+
+def check_schedule(optimizer: torch.optim.Optimizer, schedule: Callable[[int, float], float]) -> None:
+    """Raises ValueError for a rate that falls, where the optimizer averages over a constant one."""
+    if getattr(optimizer, "needs_constant_rate", False) and not isinstance(schedule, Constant):
+        name = type(schedule).__name__
+        raise ValueError(f"schedule ({name}) must be constant after warm-up for this optimizer: schedule=constant")

@@ -1,6 +1,7 @@
 """Optimizers as factories: settings first, parameters when the model is built."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -18,10 +19,15 @@ def adamw(
     Weight decay touches matrices only, never biases and norms.
     """
     check_betas(betas, epsilon, weight_decay)
+    groups = groups_of(model, weight_decay)
+    return torch.optim.AdamW(groups, lr=0.0, betas=(betas[0], betas[1]), eps=epsilon, fused=True)
+
+
+def groups_of(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """The trained matrices with weight decay, and the other trained parameters without."""
     matrices = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
     others = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
-    groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=0.0, betas=(betas[0], betas[1]), eps=epsilon, fused=True)
+    return [{"params": matrices, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
 
 
 def check_betas(betas: Sequence[float], epsilon: float, weight_decay: float) -> None:

@@ -49,6 +49,21 @@ class Cosine:
         return self.peak * warm * fall
 
 
+@dataclass(frozen=True, kw_only=True)
+class Constant:
+    """Linear warm-up to `peak`, which stays until the end."""
+
+    peak: float
+    warmup_steps: int
+
+    def __post_init__(self):
+        _check(self.peak, self.warmup_steps)
+
+    def __call__(self, step: int, progress: float) -> float:
+        """The rate of update `step` (from 1), whatever `progress` (0 to 1) of the run is done."""
+        return self.peak * min(1.0, step / max(self.warmup_steps, 1))
+
+
 def _check(peak: float, warmup_steps: int) -> None:
     if not peak > 0.0:
         raise ValueError(f"schedule.peak ({peak}) must be above 0")

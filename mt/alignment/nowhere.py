@@ -24,7 +24,7 @@ from mt.alignment.word_forms import form_of
 
 # T target words, S source words
 
-INTERCEPT, OWN, BESIDE = 2.0, 3.0, 5.0  # a, b, c
+INTERCEPT, OWN, BESIDE = 2.7, 3.8, 5.3  # a, b, c
 FLAGGED = 0.3  # chance from which a word is named
 
 

@@ -121,7 +121,8 @@ def _add_columns(flags: Group) -> None:
         "--coverage",
         action="store_true",
         help="in --json: source words that seem to be left out of a translation (hardly read by attention, or left "
-        "over for its last step; position from 0), the share of the others, and target words repeated in a row",
+        "over for its last step; position from 0), the share of the others, target words that no source word seems to "
+        "support (where the checkpoint has learned links), and target words repeated in a row",
     )
     flags.add_argument(
         "--confidence",

@@ -14,9 +14,11 @@ of its own. Printed are the share of such words, the precision at a recall of 90
   no source          how much less probable the word is when the source is taken away
   other source       how much less probable it is with the sources of other lines
   left out           how much more probable the rest becomes without the word, or two or three words with it
-  dictionary         the links that the training learned between the word and source words (the checkpoint's priors)
+  support            of the word by the links that the training learned (the checkpoint's, or --priors)
+  SHIPPED            that of the word and of the words beside it: what `translate --coverage` says
 
-and of logistic functions of several, whose weights come from sets made of --valid in the same way.
+and of logistic functions of several, whose weights come from sets made of --valid in the same way, "beside" with each
+signal's mean over the two words beside the word. Precision and recall of what is named close the table.
 
     python scripts/from_nowhere.py --checkpoint checkpoints/mine --valid val.{en,de} --test test.{en,de} --lines 500
 """
@@ -40,7 +42,7 @@ from omissions import Judged, area  # noqa: E402 - found by the line above
 
 from mt.alignment.alignment import Alignment  # noqa: E402
 from mt.alignment.lexicon_priors import LexiconPriors  # noqa: E402
-from mt.alignment.word_support import WordSupport  # noqa: E402
+from mt.alignment.nowhere import FLAGGED, Nowhere, beside  # noqa: E402
 from mt.alignment.words import by_words, mean_of_pieces, words_of  # noqa: E402
 from mt.checkpoint.priors_file import read_priors  # noqa: E402
 from mt.evaluation.alignment_input import check_count, read  # noqa: E402
@@ -97,12 +99,15 @@ SETS = {"inserted": inserted, "other": other}
 class Signals:
     """The signals of a model for lines, one array of words for each line; the higher, the more likely from nowhere."""
 
-    def __init__(self, checkpoint: str, device: str):
+    def __init__(self, checkpoint: str, device: str, priors: str | None):
         self.aligner = Aligner.load(checkpoint, device=device)
         self.translator = self.aligner.translator
         self.scorer = Scorer(self.translator)
-        path, arrays = read_priors(Path(checkpoint))
-        self.support = WordSupport.of(LexiconPriors.of_arrays(arrays, str(path)))
+        if priors is None:
+            path, arrays = read_priors(Path(checkpoint))
+            self.nowhere = Nowhere(LexiconPriors.of_arrays(arrays, str(path)))
+        else:
+            self.nowhere = Nowhere(LexiconPriors.read(read(priors), priors))
 
     def of(self, lines: Sequence[Line], others: Sequence[str]) -> dict[str, list[np.ndarray]]:
         """Every signal; `others` are sources of other lines."""
@@ -113,6 +118,7 @@ class Signals:
         others_of = [self._words([random.choice(others) for _ in lines], targets) for _ in range(NUM_OTHERS)]
         mean = [np.logaddexp.reduce(np.stack(of), axis=0) - np.log(NUM_OTHERS) for of in zip(*others_of, strict=True)]
         shares, strengths = self._of_maps(sources, targets)
+        words = [(split_words(line.source), split_words(line.target)) for line in lines]
         return {
             "log-probability": [-of_W for of_W in own],
             "share": [-of_W for of_W in shares],
@@ -120,7 +126,8 @@ class Signals:
             "no source": [there_W - of_W for of_W, there_W in zip(own, empty, strict=True)],
             "other source": [there_W - of_W for of_W, there_W in zip(own, mean, strict=True)],
             "left out": self._left_out(sources, targets),
-            "dictionary": [-self.support(*pair) for pair in zip(sources, targets, strict=True)],
+            "support": [-self.nowhere.support(*pair) for pair in words],
+            "SHIPPED": [self.nowhere.chances(*pair) for pair in words],
         }
 
     def _words(self, sources: Sequence[str], targets: Sequence[str]) -> list[np.ndarray]:
@@ -176,12 +183,16 @@ class Signals:
         return [np.where(np.isfinite(of_W), of_W, 0.0) for of_W in found]
 
 
+OF_MODEL = ("log-probability", "share", "alignment", "no source", "other source", "left out")
 TOGETHER = {
-    "log-probability, other source": ("log-probability", "other source"),
-    "log-probability, other source, dictionary": ("log-probability", "other source", "dictionary"),
-    "… and left out": ("log-probability", "other source", "dictionary", "left out"),
-    "… and share": ("log-probability", "other source", "dictionary", "left out", "share"),
-    "all": ("log-probability", "share", "alignment", "no source", "other source", "left out", "dictionary"),
+    "log-probability and other source": ("log-probability", "other source"),
+    "all of the model": OF_MODEL,
+    "all of the model, beside": (*OF_MODEL, *(f"{name}, beside" for name in OF_MODEL)),
+    "support, beside": ("support", "support, beside"),
+    "support, log-probability, other source, beside": tuple(
+        f"{name}{where}" for name in ("support", "log-probability", "other source") for where in ("", ", beside")
+    ),
+    "all, beside": tuple(f"{name}{where}" for name in (*OF_MODEL, "support") for where in ("", ", beside")),
 }
 
 
@@ -198,24 +209,33 @@ def precision_at(judged: Judged, recall: float = RECALL) -> float:
 def main() -> int:
     """Prints the tables."""
     flags = parser().parse_args()
-    signals = Signals(flags.checkpoint, flags.device)
+    signals = Signals(flags.checkpoint, flags.device, flags.priors)
     found: dict[str, dict[str, tuple[dict[str, np.ndarray], np.ndarray]]] = {}
     for seed, (name, paths) in enumerate({"valid": flags.valid, "test": flags.test}.items(), start=1):
         sources, targets = (list(islice(read(path), flags.lines)) for path in paths)
         check_count(paths[1], targets, sources, paths[0])
         for kind, made in SETS.items():
             lines = list(made(sources, targets, Random(seed)))
-            numbers = {signal: np.concatenate(of) for signal, of in signals.of(lines, sources).items()}
+            of_lines = signals.of(lines, sources)
+            numbers = {signal: np.concatenate(of) for signal, of in of_lines.items()}
+            numbers |= {f"{signal}, beside": np.concatenate(list(map(beside, of))) for signal, of in of_lines.items()}
             found.setdefault(name, {})[kind] = numbers, np.concatenate([line.is_wrong_W for line in lines])
     for kind in SETS:
         numbers, is_wrong = found["test"][kind]
         print(f"\n{kind}: {100 * is_wrong.mean():.1f} % of {len(is_wrong)} words are from nowhere\n")
         print(f"| signal | precision at {100 * RECALL:.0f} % recall | AUC |\n|---|---|---|")
         for signal, of_N in numbers.items():
-            print(row(signal, Judged(of_N, is_wrong)))
+            if not signal.endswith("beside"):
+                print(row(signal, Judged(of_N, is_wrong)))
+        said = {}
         for title, names in TOGETHER.items():
             weights = logistic_regression(*both(found["valid"], names))
             print(row(title, Judged(logistic(table(numbers, names), weights), is_wrong)))
+            said[title] = ", ".join(f"{weight:.3f}" for weight in weights)
+        is_named = numbers["SHIPPED"] >= FLAGGED
+        right = (is_named & is_wrong).sum()
+        print(f"\nnamed: precision {100 * right / is_named.sum():.1f} %, recall {100 * right / is_wrong.sum():.1f} %")
+        print(f"weights of support, beside (from valid): {said['support, beside']}")
     return 0
 
 
@@ -243,6 +263,9 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument("--checkpoint", required=True, help="a run or a step")
     for name in ("valid", "test"):
         flags.add_argument(f"--{name}", nargs=2, metavar="FILE", required=True, help="sources and references")
+    flags.add_argument(
+        "--priors", metavar="FILE", help="learned links, as mt.align corpus --learned-priors writes them"
+    )
     flags.add_argument("--lines", type=int, help="the first so many of each (default: all)")
     flags.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
     return flags

@@ -60,20 +60,18 @@ class Recipe:
     """Settings of mt.train beside the plain ones, with places for {corpus} and {work}.
 
     `after`: starts from this recipe's run. `updates`: as many instead of --updates. `prepared`: folder of its text.
-    `without`: plain settings that it has not.
     """
 
     overrides: tuple[str, ...] = ()
     after: str | None = None
     updates: int | None = None
     prepared: str = "prepared"
-    without: tuple[str, ...] = ()
 
 
 def schedule_free(peak: str) -> Recipe:
     """Its rate stays after the warm-up, and it averages the weights itself."""
-    own = ("optimizer=schedule_free", "schedule=constant", f"schedule.peak={peak}", "trainer.ema_decay=0")
-    return Recipe(own, without=("schedule.cooldown",))
+    schedule = ("schedule=constant", "~schedule.cooldown", f"schedule.peak={peak}")
+    return Recipe(("optimizer=schedule_free", *schedule, "trainer.ema_decay=0"))
 
 
 RECIPES = {
@@ -160,8 +158,7 @@ def made(work: Path, corpus: Path, name: str, seed: int, overrides: list[str], u
         how.append(f"start_from={made(work, corpus, recipe.after, seed, overrides, updates)}")
     places = {"corpus": corpus, "work": work, "made": work / "distilled.jsonl"}
     own = [one.format(**places) for one in recipe.overrides]
-    plain = [one for one in SETTINGS if one.partition("=")[0] not in recipe.without]
-    train(run, [*plain, f"data.folder={corpus}", *own, *how, f"trainer.seed={seed}", *overrides])
+    train(run, [*SETTINGS, f"data.folder={corpus}", *own, *how, f"trainer.seed={seed}", *overrides])
     return run
 
 

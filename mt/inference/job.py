@@ -8,7 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mt.alignment.lexicon_priors import LexiconPriors
+from mt.alignment.nowhere import Nowhere
 from mt.checkpoint.card import described
+from mt.checkpoint.priors_file import has_priors, read_priors
 from mt.checkpoint.steps import find_step
 from mt.cores import is_surely_cpu
 from mt.data.document import Context
@@ -20,7 +23,7 @@ from mt.inference.markup import Marked, parse
 from mt.inference.native import NativeTranslator
 from mt.inference.options import Options
 from mt.inference.part import Part
-from mt.inference.records import Text, body, is_too_unsure, missed_terms, rows, together
+from mt.inference.records import Text, body, from_nowhere, is_too_unsure, missed_terms, rows, together
 from mt.inference.request import NO_CONTEXT, Request
 from mt.inference.reranking import Reranking, digest
 from mt.inference.tags import bare
@@ -160,6 +163,7 @@ class Job:
             notes += [f"line {number}: {note}" for note in translation.notes]
             bodies = [
                 body(candidate, [text.ranked(rank) for text in of_line], found, options)
+                | ({"from_nowhere": from_nowhere(of_line, rank, self._nowhere)} if self._nowhere else {})
                 | self._confidence(of_line, rank)
                 for rank, candidate in enumerate(translation.candidates)
             ]
@@ -215,6 +219,14 @@ class Job:
         if self._calibration is None:
             return {"confidence": words, "line_confidence": None}
         return {"confidence": self._calibration.words(words), "line_confidence": self._calibration.whole(words)}
+
+    @cached_property
+    def _nowhere(self) -> Nowhere | None:
+        """The links that the first checkpoint has learned, if they are asked for and it has any."""
+        if not self.options.coverage or not has_priors(find_step(self.checkpoints[0])):
+            return None
+        path, arrays = read_priors(self.checkpoints[0])
+        return Nowhere(LexiconPriors.of_arrays(arrays, str(path)))
 
     @cached_property
     def _calibration(self) -> Calibration | None:

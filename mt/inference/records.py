@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from mt.alignment.links import to_pharaoh
+from mt.alignment.nowhere import FLAGGED, Nowhere
 from mt.alignment.omission import is_omitted
 from mt.inference.loops import loops
 from mt.inference.markup import Marked
@@ -132,6 +133,24 @@ def coverage(candidate: Candidate, parts: Sequence[Part]) -> dict[str, Any]:
             for loop in loops(source, target)
         ],
     }
+
+
+def from_nowhere(texts: Sequence[Text], rank: int, nowhere: Nowhere) -> list[dict[str, Any]]:
+    """Words of the translation of this rank that nothing in the source seems to support (`mt.alignment.nowhere`).
+
+    Words are counted from 0; `chance` is the chance that the word is from nowhere, 0 to 1.
+    """
+    found, first = [], 0
+    for text in texts:
+        source, target, _ = text.ranked(rank)
+        words = split_words(target)
+        chance_T = nowhere.chances(split_words(source), words)
+        found += [
+            {"position": first + int(place), "word": words[place], "chance": round(float(chance_T[place]), 4)}
+            for place in np.flatnonzero(chance_T >= FLAGGED)
+        ]
+        first += len(words)
+    return found
 
 
 def is_too_unsure(of_best: Mapping[str, Any], options: Options) -> bool:

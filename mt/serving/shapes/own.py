@@ -43,7 +43,7 @@ class TranslateTexts(Body):
     min_length: int | None = Field(None, ge=0, le=10_000, description="fewest target pieces")
     no_repeat_ngram: int | None = Field(None, ge=0, le=100, description="no n-gram of that size twice; 0: off")
     alignment: bool = Field(False, description="`links` of words, source-target, from 0")
-    coverage: bool = Field(False, description="`omitted` and `repeated` words")
+    coverage: bool = Field(False, description="`omitted`, `from_nowhere` and `repeated` words")
     confidence: bool = Field(False, description="the model's probability of each word of a translation, 0 to 1")
     markup: bool = Field(False, description="carry tags and placeholders over by word links")
     document: bool = Field(False, description="the lines are sentences of one document, which give context")

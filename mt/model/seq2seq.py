@@ -218,15 +218,12 @@ class Seq2Seq(nn.Module):
         return self.decoder.extend(x_RTD, state, reading, tap=tap, recompute=self.recompute and self.training)
 
     def judge(self, tokens_RT: Tensor, memory: Memory) -> Tensor:
-        """logits_R (float32): above 0 where the space judges that a text is true of what is in its memory.
-
-        A text is as true as its least true word: -log sum exp(-logit), a soft minimum, of what the space's layer makes
-        of the state after each token, which has read the words so far and looked at the memory.
-        """
+        """logits_R (float32): above 0 where the space judges that a text is true of what is in its memory."""
         assert self.space is not None and self.space.judge is not None
         states_RTD, _ = self.extend(tokens_RT, self.decoder.start(memory))
-        logits_RT = self.space.judge(states_RTD).squeeze(-1).float()
-        return -(-logits_RT).masked_fill(tokens_RT == self.pad, -torch.inf).logsumexp(dim=1)
+        last_R = (tokens_RT != self.pad).sum(dim=1) - 1
+        last_RD = states_RTD[torch.arange(len(last_R), device=last_R.device), last_R]
+        return self.space.judge(last_RD).squeeze(-1).float()
 
     def step(self, tokens_R: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         """logits_RV (float32) for the token after `tokens_R`, and the next state; called by a search."""

@@ -27,7 +27,7 @@ class SharedSpace(nn.Module):
     the cosine of the means of all points; "words" for each word the largest cosine with a place, and of these the mean
     (late interaction: ColBERT, Khattab and Zaharia 2020; FILIP, Yao et al. 2022). `log_scale` is learned: similarities
     times `scale` are logits. The scale is at most 100, as in CLIP. With `judges` there is also a linear layer that
-    judges, by the decoder's states, whether a text is true of a picture (`Seq2Seq.judge`).
+    judges, by the decoder's state after the last word, whether a text is true of a picture (`Seq2Seq.judge`).
     """
 
     def __init__(

@@ -26,14 +26,12 @@ from mt.objective.two_passes import check_weight
 class Matching(Contrastive):
     """Contrast (`Contrastive`), and beside it the question whether a text is true of a picture, as a cross-entropy.
 
-    The decoder reads the text beside the picture alone; one linear layer of the shared space judges the state after
-    each word, and the text is as true as its least true word (`Seq2Seq.judge`): what is wrong is often a single word,
-    which a state would have to remember until the end. Of each pair three are judged: the pair (true), its text with
-    another picture, and its picture with another text. These are drawn from the contrastive softmax over the pairs of
-    the whole update, without those known to be true (`mt.objective.pairs.true_pairs`), by the keys of both pairs, so
-    that no division changes the draw. A drawn picture learns nothing of it (its states are constant). The loss counts
-    `match` times, as a mean over pairs beside the mean over target tokens. "match" is reported in nats, "match_right"
-    as a share, both a judgement.
+    The decoder reads the text beside the picture alone; one linear layer of the shared space judges the state after the
+    last word. Of each pair three are judged: the pair (true), its text with another picture, and its picture with
+    another text. These are drawn from the contrastive softmax over the pairs of the whole update, without those known
+    to be true (`mt.objective.pairs.true_pairs`), by the keys of both pairs, so that no division changes the draw. A
+    drawn picture learns nothing of it (its states are constant). The loss counts `match` times, as a mean over pairs
+    beside the mean over target tokens. "match" is reported in nats, "match_right" as a share, both a judgement.
     """
 
     def __init__(self, *, inner: Objective, weight: float = 0.5, alone: float = 0.1, match: float = 0.5):

@@ -50,7 +50,8 @@ def main(argv: list[str]) -> int:
     from mt.data.scenes.grammar import LANGUAGES
     from mt.data.scenes.scene import MARK, Scene
     from mt.evaluation.changed_scenes import changed_scores, changed_table
-    from mt.evaluation.retrieval_table import as_table, described, evaluate, galleries, judges_of
+    from mt.evaluation.retrieval_table import as_table, described, evaluate, galleries
+    from mt.evaluation.retrieval_table import judges_of_truth as judges_of
     from mt.inference.retriever import Retriever
 
     names, texts = list(read_lines(path)), list(read_lines(flags.reference))

@@ -37,6 +37,9 @@ WORDS = {TEXT: "texts", "image": "pictures", "sound": "sounds"}
 AT_ONCE = 64  # pictures, sounds or texts in a batch
 PAIRS_AT_ONCE = 256  # a text beside a picture or sound
 
+# (pieces of a text, its tag, a picture or sound or nothing)
+Beside = tuple[Sequence[int], str | None, np.ndarray | None]
+
 
 @dataclass(frozen=True)
 class Query:
@@ -158,17 +161,25 @@ class Retriever:
                 " with every region, which `mt.retrieve evaluate` does"
             )
 
-    @torch.inference_mode()
-    def log_probs(self, kind: str, pairs: Sequence[tuple[Sequence[int], str | None, np.ndarray | None]]) -> list[float]:
+    def log_probs(self, kind: str, pairs: Sequence[Beside]) -> list[float]:
         """Log-probabilities in nats of texts (their pieces), each with its tag beside its picture or sound.
 
         None for the picture: the text by itself, beside nothing. One that comes several times (the same array) is
         encoded once a batch.
         """
+        return [total for total, _ in self._scored(kind, pairs)]
+
+    def least_log_probs(self, kind: str, pairs: Sequence[Beside]) -> list[float]:
+        """As `log_probs`, but of the least likely piece of each text alone, its end among them."""
+        return [least for _, least in self._scored(kind, pairs)]
+
+    @torch.inference_mode()
+    def _scored(self, kind: str, pairs: Sequence[Beside]) -> list[tuple[float, float]]:
+        """The log-probability of each text, and of its least likely piece."""
         translator = self.translator
         places = translator.decodable.places[kind]
         order = sorted(range(len(pairs)), key=lambda n: (_address(pairs[n][2]), len(pairs[n][0])))
-        found = [0.0] * len(pairs)
+        found = [(0.0, 0.0)] * len(pairs)
         longest = max((len(ids) for ids, _, _ in pairs), default=0) + 1
         at_once = max(1, min(PAIRS_AT_ONCE, MAX_CELLS // (longest * translator.tokenizers.target.size)))
         for some in in_turn(order, at_once):
@@ -180,12 +191,13 @@ class Retriever:
             with translator.precision():
                 logits_RTV, _ = translator.decodable.extend(tokens_RT, translator.decodable.start(source))
             chosen_RT = logits_RTV.log_softmax(dim=-1).gather(-1, wanted_RT.unsqueeze(-1)).squeeze(-1)
-            totals = (chosen_RT * (wanted_RT != PAD)).sum(dim=1).tolist()
-            for n, total in zip(some, totals, strict=True):
-                found[n] = total
+            chosen_RT = chosen_RT * (wanted_RT != PAD)
+            rows = zip(some, chosen_RT.sum(dim=1).tolist(), chosen_RT.amin(dim=1).tolist(), strict=True)
+            for n, total, least in rows:
+                found[n] = total, least
         return found
 
-    def gains(self, kind: str, pairs: Sequence[tuple[Sequence[int], str | None, np.ndarray]]) -> list[float]:
+    def gains(self, kind: str, pairs: Sequence[Beside]) -> list[float]:
         """log P(text | picture) - log P(text), in nats, of pairs as `log_probs` takes them."""
         texts = list(dict.fromkeys(tuple(ids) for ids, _, _ in pairs))
         alone = dict(zip(texts, self.log_probs(kind, [(ids, None, None) for ids in texts]), strict=True))

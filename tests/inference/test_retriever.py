@@ -81,3 +81,14 @@ def test_log_probs_and_judgements_are_the_same_in_any_batch_and_order(retriever,
     assert judged == pytest.approx(alone, abs=1e-4) and len({round(one, 5) for one in judged}) == 9
     monkeypatch.setattr("mt.inference.retriever.PAIRS_AT_ONCE", 2)
     assert retriever.log_probs("image", tagged[::-1]) == pytest.approx(likely[::-1], abs=1e-3)
+
+
+def test_a_text_is_as_likely_as_its_pieces_and_no_likelier_than_the_least_likely_one(retriever):
+    seen = retriever.reader("image", None)(NAMES[0]).values
+    ids = retriever.ids([pair.target for pair in PAIRS])
+    pairs = [(one, None, picture) for one in ids for picture in (seen, None)]
+    totals, least = retriever.log_probs("image", pairs), retriever.least_log_probs("image", pairs)
+    for (one, *_), total, lowest in zip(pairs, totals, least, strict=True):
+        assert total <= lowest < 0 and lowest <= total / (len(one) + 1)
+    alone = [retriever.least_log_probs("image", [pair])[0] for pair in pairs]
+    assert alone == pytest.approx(least, abs=1e-4)

@@ -17,7 +17,7 @@ PARTS = ("data", "tokenizer", "objective", "optimizer", "schedule", "search", "t
 NEEDED = {
     **{
         name: ["data.folder=x", "data.source_language=en", "data.target_language=de"]
-        for name in ("text", "tsv", "jsonl", "parquet", "tmx", "xliff", "po", "back_translated", "distilled")
+        for name in ("text", "tsv", "jsonl", "parquet", "tmx", "xliff", "po", "back_translated", "distilled", "adapted")
     },
     "multilingual": ["data.folder=x"],
     **{f"{kind}distillation": ["objective.teacher.checkpoints=x"] for kind in ("", "attention_", "hidden_")},

@@ -10,7 +10,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
 from mt import align
-from mt.alignment.alignment import Alignment
+from mt.alignment.alignment import Alignment, RawAttention
 from mt.alignment.gold import from_pharaoh
 from mt.alignment.links import argmax_links, mutual_links
 from mt.alignment.page.page import Page
@@ -358,3 +358,25 @@ def test_the_command_writes_the_page_that_its_json_tells(checkpoint, driver, tmp
         for side in ("source", "target"):
             check_hover(driver, side, links)
     assert texts(driver, "#line") == ["Line 3"]
+
+
+def test_how_much_of_a_word_comes_from_the_source_is_said_where_contributions_are_shown(driver, tmp_path):
+    raw = RawAttention(
+        np.full((1, 2, 3, 3), 1 / 3),
+        ["▁a", "▁b", "</s>"],
+        ["▁x", "▁y", "</s>"],
+        contributions_TS=np.array([[0.6, 0.1, 0.1], [0.1, 0.2, 0.1], [0.1, 0.1, 0.1]]),
+        source_share_T=np.array([0.8, 0.4, 0.3]),
+    )
+    page = Page(method="argmax", threshold=0.3)
+    words = by_words(Alignment.from_attention(raw, layer=0, signal="contributions"), "a b", "x y")
+    page.add(1, "a b", "x y", raw, words, argmax_links(words.weights_TS))
+    (tmp_path / "alignments.html").write_text(page.html({}), encoding="utf-8")
+    open_page(driver, tmp_path / "alignments.html", 1)
+    assert "60.0 %" in texts(driver, "#scores dd")  # the mean
+    hover(driver, find(driver, "#target .word")[1])
+    assert texts(driver, "#readout")[0].endswith("40.0 % from the source")
+    driver.execute_script("change({ signal: 'weights' })")
+    assert "from the source" not in " ".join(texts(driver, "#scores, #readout"))
+    driver.execute_script("change({ signal: 'contributions' })")
+    assert "from the source" in " ".join(texts(driver, "#scores"))

@@ -19,7 +19,7 @@ CORPORA = Path(os.environ.get("MT_CORPORA", Path(__file__).parents[2].parent / "
 LANGUAGES = ["data.source_language=en", "data.target_language=de"]
 NEEDED = {
     **{name: [*LANGUAGES, "data.folder=x"] for name in ("text", "tsv", "jsonl", "parquet", "tmx", "xliff", "po")},
-    **{name: [*LANGUAGES, "data.folder=x"] for name in ("back_translated", "distilled")},
+    **{name: [*LANGUAGES, "data.folder=x"] for name in ("back_translated", "distilled", "adapted")},
     "multilingual": ["data.folder=x"],
     "hub": [
         "data.source_language=en", "data.target_language=de", "data.train.path=some/set",

@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 import torch
 
-from mt.cores import num_threads
+from mt.cores import multiplies_bfloat16_faster, num_threads
 
 try:
     import resource
@@ -136,23 +136,10 @@ def peak_memory_mib() -> int | None:
 
 
 def _is_faster_in_bfloat16(device: torch.device) -> bool:
-    """By the instructions: a measurement would choose otherwise at another start, and a resumed run would differ.
-
-    AVX-512's product of bfloat16 pairs runs on one of the two ports that multiply float32 in Intel's processors, and
-    operands must be laid out for it: 85 GFLOP/s a core against 150. AMD's have it at twice the speed of float32.
-    """
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device.type == "cpu":
         capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-        if capabilities.get("amx_bf16") or capabilities.get("bf16"):
-            return True
-        return bool(capabilities.get("avx512_bf16")) and not _is_by_intel()
+        has = {name for name, is_there in capabilities.items() if is_there is True}
+        return "bf16" in has or multiplies_bfloat16_faster(has)  # the first is Arm's
     return False
-
-
-def _is_by_intel() -> bool:
-    try:
-        return "GenuineIntel" in Path("/proc/cpuinfo").read_text("utf-8")
-    except OSError:  # not Linux
-        return "Intel" in platform.processor()

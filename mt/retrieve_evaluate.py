@@ -50,8 +50,7 @@ def main(argv: list[str]) -> int:
     from mt.data.scenes.grammar import LANGUAGES
     from mt.data.scenes.scene import MARK, Scene
     from mt.evaluation.changed_scenes import changed_scores, changed_table
-    from mt.evaluation.retrieval_table import as_table, described, evaluate, galleries
-    from mt.evaluation.retrieval_table import judges_of_truth as judges_of
+    from mt.evaluation.retrieval_table import as_table, described, evaluate, galleries, judges_of_truth
     from mt.inference.retriever import Retriever
 
     names, texts = list(read_lines(path)), list(read_lines(flags.reference))
@@ -83,7 +82,9 @@ def main(argv: list[str]) -> int:
         language: evaluate(retriever, gallery, kind, candidates=flags.candidates) for language, gallery in found.items()
     }
     changed = {
-        language: changed_scores(list(map(Scene.of, gallery.names)), language, judges_of(retriever, gallery, kind))
+        language: changed_scores(
+            list(map(Scene.of, gallery.names)), language, judges_of_truth(retriever, gallery, kind)
+        )
         for language, gallery in found.items()
         if kind == "image" and language in LANGUAGES and all(name.startswith(MARK) for name in gallery.names)
     }

@@ -134,12 +134,13 @@ def main() -> int:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     work, corpus = Path(flags.work), Path(flags.corpora) / "multi30k"
     test = lines_of(corpus / "test2016.en"), lines_of(corpus / "test2016.de")
-    links = ModelTest.of(str(corpus / "test2016.en"), str(corpus / "test2016.de"), target_language="de")
+    files = [str(corpus / f"test2016.{language}") for language in ("en", "de")]
+    links = None if flags.train_only else ModelTest.of(*files, target_language="de")
     found: dict[str, Found] = {name: Found() for name in flags.recipes}
     for seed in flags.seeds:
         for name in flags.recipes:
             run = made(work, corpus, name, seed, flags.overrides, flags.updates)
-            if flags.train_only:
+            if links is None:
                 continue
             read(run, test, found[name], links)
             print(line_of(name, seed, found[name], test[1]), flush=True)
@@ -177,7 +178,8 @@ def read(run: Path, test: tuple[list[str], list[str]], found: Found, links: Mode
     found.translations.append(lines_of(run / "translations" / "test.txt"))
     capitals = [one.text for one in translator.translate(requests(line.upper() for line in sources))]
     found.capitals.append(bleu_of(capitals, references))
-    found.errors.append(100 * (alignment_error(run, links) or 0))
+    error = alignment_error(run, links)
+    found.errors.append(float("nan") if error is None else 100 * error)
     found.valid.append(read_json(find_step(run) / "scores.json")["bleu"])
     found.minutes.append(float(Path(f"{run}.seconds").read_text("utf-8")) / 60)
     if calibration is not None:

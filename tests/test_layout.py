@@ -59,6 +59,7 @@ JOB, WITH_TORCH = (
     Path("mt/inference/job.py"),
     {
         *("device", "inference.aligner", "inference.reranker", "inference.searching", "inference.translator"),
+        "alignment.nowhere",  # the aligner's kernels are called with tensors
         *("data.images.decode", "data.sounds.decode"),  # load Pillow, which a line of text does not need
     },
 )

@@ -176,11 +176,6 @@ class Alignment:
             "weights": [[round(float(weight), 4) for weight in row] for row in self.weights_TS],
         }
 
-    def _shares(self) -> dict[str, list[float]]:
-        if self.source_share_T is None:
-            return {}
-        return {"source_share": [round(float(share), 4) for share in self.source_share_T]}
-
 
 def _image_mass(raw: RawAttention, layer: int, heads: Sequence[int], shift: int) -> float:
     if raw.regions_LHTR is None:

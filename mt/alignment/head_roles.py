@@ -24,7 +24,8 @@ from mt.alignment.words import words_of
 # L layers, H heads, T rows, S columns
 
 OFFSETS = range(-3, 4)  # columns from a row's own
-LEAST_SHARE = 0.5  # of the rows: below, a head has no role
+LEAST_SHARE = 0.5  # of the rows: a head has a role that more of them have
+NONE = -1  # in place of a column
 
 
 @dataclass(frozen=True)
@@ -50,24 +51,30 @@ class HeadRoles:
         rows = [t for t, piece in enumerate(raw.target_pieces) if piece not in SPECIAL_PIECES]
         if not rows or not columns:
             return
-        top_LHT = raw.weights_LHTS.argmax(axis=-1)
+        seen = 0.0 if raw.regions_LHTR is None else raw.regions_LHTR.max(axis=-1)
+        # none where the largest weight is on a picture, or all are zero, as of a removed head
+        top_LHT = np.where(raw.weights_LHTS.max(axis=-1) > seen, raw.weights_LHTS.argmax(axis=-1), NONE)
         here_LHT = top_LHT[:, :, rows]
         self._rows += len(rows)
         self._pieces.update(raw.source_pieces[s] for s in columns)
         self._tops.append((raw.source_pieces, here_LHT))
-        self._add("end", ~np.isin(here_LHT, columns))
+        self._add("end", (here_LHT != NONE) & ~np.isin(here_LHT, columns))
         for offset in OFFSETS:
-            self._add(f"position {offset:+d}" if offset else "position", here_LHT == np.array(rows) + offset)
+            self._add(
+                f"position {offset:+d}" if offset else "position",
+                (here_LHT != NONE) & (here_LHT == np.array(rows) + offset),
+            )
         is_linked_TS = _is_linked(raw, rows, columns, source, target, set(links), unit)
         for shift in SHIFTS:
             read = [min(row + shift, top_LHT.shape[2] - 1) for row in rows]
-            self._add(f"links {shift}", is_linked_TS[np.arange(len(rows)), top_LHT[:, :, read]])
+            read_LHT = top_LHT[:, :, read]
+            self._add(f"links {shift}", (read_LHT != NONE) & is_linked_TS[np.arange(len(rows)), read_LHT])
 
     def _add(self, name: str, is_so_LHT: np.ndarray) -> None:
         self._counts[name] = self._counts.get(name, 0) + is_so_LHT.sum(axis=-1)
 
     def roles(self) -> list[list[Role | None]]:
-        """The role of each head by layer, None where no role has LEAST_SHARE of its rows; empty without sentences."""
+        """The role of each head by layer, None where no role has more than LEAST_SHARE; empty without sentences."""
         if not self._rows:
             return []
         counts = {**self._counts, "rare": np.sum([self._rare(*one) for one in self._tops], axis=0)}
@@ -77,7 +84,7 @@ class HeadRoles:
         best_LH = shares_RLH.argmax(axis=0)
         return [
             [
-                Role(names[best], round(float(share), 4)) if share >= LEAST_SHARE else None
+                Role(names[best], round(float(share), 4)) if share > LEAST_SHARE else None
                 for best, share in zip(of_layer, shares, strict=True)
             ]
             for of_layer, shares in zip(best_LH, shares_RLH.max(axis=0), strict=True)

@@ -7,7 +7,8 @@ two. What is from nowhere comes as phrases, so the neighbours count:
     chance = 1 / (1 + exp(-(a - b * support - c * mean support of the words beside it)))
 
 a, b and c were chosen on references of Multi30k (English to German) with phrases put in, and with references of other
-lines; `scripts/from_nowhere.py` measures it. Signals of the model, its own probabilities among them, add little to it.
+lines; `scripts/from_nowhere.py` measures it. Of one weak model, signals of its own, its probabilities among them, added
+little to it.
 Never imports torch.
 """
 
@@ -20,7 +21,7 @@ import numpy as np
 
 from mt.alignment.lexicon_priors import LexiconPriors
 from mt.alignment.statistical_aligner import StatisticalAligner
-from mt.alignment.word_forms import form_of
+from mt.alignment.word_forms import CHARACTER, form_of
 
 # T target words, S source words
 
@@ -51,6 +52,16 @@ class Nowhere:
         aligner = StatisticalAligner([source], [target], priors=LexiconPriors(links), longest=longest).fit()
         forward_TS, backward_ST = next(aligner.posteriors())
         return np.minimum(forward_TS, backward_ST.T).max(axis=1).astype(float)
+
+    def named(self, source: Sequence[str], target: Sequence[str]) -> list[tuple[int, float]]:
+        """Place and chance of each word whose chance is at least FLAGGED.
+
+        None of a line whose source is empty, or where a side is written without blanks: its words are not known.
+        """
+        if not source or any(CHARACTER.search(word) for side in (source, target) for word in side):
+            return []
+        chance_T = self.chances(source, target)
+        return [(int(place), float(chance_T[place])) for place in np.flatnonzero(chance_T >= FLAGGED)]
 
     def chances(self, source: Sequence[str], target: Sequence[str]) -> np.ndarray:
         """chance_T that each word is from nowhere, 0 to 1."""

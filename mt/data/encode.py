@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -63,8 +64,11 @@ class Encoder:
         self._sides: dict[str, WordEncoder] | None = None
         self.dtype = np.dtype(np.uint16 if max(tokenizers.source.size, tokenizers.target.size) <= 2**16 else np.int32)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_sides": None}  # each process has tables of its own
+
     def __call__(self, block: Block) -> Encoded:
-        if self._sides is None:  # made where it runs: its tables do not travel
+        if self._sides is None:
             self._sides = {side: WordEncoder(getattr(self._tokenizers, side)) for side in SIDES}
         ids, lengths = {}, {}
         for side, encode in self._sides.items():

@@ -59,12 +59,14 @@ class TextStore:
         columns = [name for name in ("group", "picture") if name in self._columns]
         if not columns:
             return None
-        numbers: dict[tuple[str, str], int] = {}
         found = np.full(len(self), -1, dtype=np.int64)
-        for place, line in enumerate(zip(*map(self.lines, columns), strict=True)):
-            named = next((of for of in zip(columns, line, strict=True) if of[1]), None)
-            if named is not None:
-                found[place] = numbers.setdefault(named, len(numbers))
+        if "picture" in columns:
+            found[:] = np.fromiter((int(line) if line else -1 for line in self.lines("picture")), np.int64, len(self))
+        if "group" in columns:
+            first, numbers = int(found.max(initial=-1)) + 1, dict[str, int]()
+            for place, line in enumerate(self.lines("group")):
+                if line:
+                    found[place] = first + numbers.setdefault(line, len(numbers))
         return found
 
     def lines(self, column: str) -> Iterator[str]:

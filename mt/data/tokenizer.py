@@ -58,6 +58,10 @@ class TokenizerSettings:
     max_megabytes: int = 64  # and at most this much text: unigram takes 20 times as much memory, bpe 6 times
     seed: int = 1  # of drawing those sentences
 
+    def of_source(self) -> TokenizerSettings:
+        """The settings as they are for the source side alone."""
+        return replace(self, normalization=self.source_normalization or self.normalization)
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "reserved_symbols", tuple(self.reserved_symbols))
         if self.model_type not in MODEL_TYPES:
@@ -276,9 +280,9 @@ def train_tokenizers(
         both = (line for pair in zip(sources, targets, strict=True) for line in pair)
         joint = _train(_pick(both, np.repeat(chosen, 2)), settings, "joint")
         return TokenizerPair(joint, joint)
-    of_source = replace(settings, normalization=settings.source_normalization or settings.normalization)
     return TokenizerPair(
-        _train(_pick(sources, chosen), of_source, "source"), _train(_pick(targets, chosen), settings, "target")
+        _train(_pick(sources, chosen), settings.of_source(), "source"),
+        _train(_pick(targets, chosen), settings, "target"),
     )
 
 

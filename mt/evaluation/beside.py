@@ -16,7 +16,7 @@ from mt.data.sounds.decode import SoundReader
 from mt.data.sources import language_of_tag
 from mt.evaluation.ambiguity import ambiguous_words, is_twofold
 from mt.evaluation.captions import Truth, caption_scores, is_caption, truth_of
-from mt.evaluation.restoring import restored_words
+from mt.evaluation.restoring import check_restores, restored_words
 from mt.evaluation.scores import score
 from mt.evaluation.tokenization import Tokenization
 from mt.inference.request import Request
@@ -93,6 +93,8 @@ def evaluate(
             raise ValueError(
                 f"{path} has {len(lines)} lines, {first} has {len(of_first)}: line n must belong to line n"
             )
+    if restore is not None:
+        check_restores(translator)
     beside: dict[str, Values] = {
         kind: read_named(read, names[kind], files[kind]) for kind, read in readers.items() if read is not None
     }

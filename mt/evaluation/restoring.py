@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from mt.data.images.picture import Picture
-from mt.data.masking import MARKS, words_of_kinds
+from mt.data.masking import MARKS, MASK, words_of_kinds
 from mt.data.permutation import mix
 from mt.data.several import with_pictures, with_sounds
 from mt.data.sounds.sound import Wave
@@ -19,6 +19,15 @@ from mt.objective.masked_words import Pieces
 # B lines, S source length
 
 LINES = 64  # in a batch
+
+
+def check_restores(translator: Translator) -> None:
+    """Raises ValueError for a model that cannot restore words, in the words of the flag."""
+    tokenizers = translator.tokenizers
+    if not tokenizers.is_joint:
+        raise ValueError("--restore needs a model with one vocabulary of both sides")
+    if MASK not in tokenizers.source.reserved_symbols:
+        raise ValueError(f"--restore needs a model whose vocabulary has {MASK} (objective=masked_words)")
 
 
 @torch.inference_mode()
@@ -34,12 +43,10 @@ def restored_words(
     """Shares in % of the words hidden at this rate that are restored whole: of all words, of colours and of nouns.
 
     The hidden words of a line depend on `seed` and its number alone. Of each hidden piece the likeliest one counts,
-    given the line's own pieces before it. A kind of which none is hidden is left out. Raises ValueError for a model
-    that cannot restore words.
+    given the line's own pieces before it. A kind of which none is hidden is left out. The model must pass
+    `check_restores`.
     """
     tokenizers, model, places = translator.tokenizers, translator.model, translator.decodable.places
-    if not tokenizers.is_joint:
-        raise ValueError("--restore needs a model with one vocabulary of both sides")
     pieces, kinds = Pieces.of(tokenizers.source), words_of_kinds()
     keys = mix(mix(np.arange(len(texts), dtype=np.uint64)) ^ np.uint64(seed)).view(np.int64)
     is_right: dict[str, list[bool]] = {name: [] for name in ("words", *kinds)}

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mt.alignment.lexicon_priors import LexiconPriors
-from mt.alignment.nowhere import Nowhere
 from mt.checkpoint.card import described
 from mt.checkpoint.priors_file import has_priors, read_priors
 from mt.checkpoint.steps import find_step
@@ -31,6 +30,7 @@ from mt.inference.translation import Translation
 from mt.inference.window import Rows, Window
 
 if TYPE_CHECKING:
+    from mt.alignment.nowhere import Nowhere
     from mt.data.images.decode import PictureReader
     from mt.data.images.picture import Picture
     from mt.data.sounds.decode import SoundReader
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from mt.inference.reranker import Reranker
     from mt.inference.translator import Translator
 
+NOT_SENT = ("_reranker", "_nowhere", "_loaded", "_search")  # to other processes, which load their own
 # makes the models; the aligner, which reads attention, may be missing
 Load = Callable[[Sequence[Path], Options], "tuple[Translator, Aligner | None]"]
 
@@ -56,7 +57,7 @@ class Job:
         self._search: Any = None  # of the options, as the translator takes it
 
     def __getstate__(self) -> dict[str, Any]:
-        kept = {name: value for name, value in vars(self).items() if name not in ("_reranker", "_loaded", "_search")}
+        kept = {name: value for name, value in vars(self).items() if name not in NOT_SENT}
         return {**kept, "_loaded": None, "_search": None}
 
     def with_options(self, options: Options) -> Job:
@@ -87,8 +88,9 @@ class Job:
                 self._loaded, self._search = (native, None), native.search
             else:
                 self._take(*(self._load or load_models)(self.checkpoints, options))
+            _ = self._nowhere  # what is wrong with it is said before anything is translated
             if self._reranking is not None:
-                _ = self._reranker  # what is wrong with it is said before anything is translated
+                _ = self._reranker
         assert self._loaded is not None
         return self._loaded[0]
 
@@ -222,9 +224,15 @@ class Job:
 
     @cached_property
     def _nowhere(self) -> Nowhere | None:
-        """The links that the first checkpoint has learned, if they are asked for and it has any."""
-        if not self.options.coverage or not has_priors(find_step(self.checkpoints[0])):
+        """The links that the first checkpoint has learned, if they are asked for and it has any.
+
+        None beside pictures or sounds, from which words may come, too.
+        """
+        options = self.options
+        if not options.coverage or options.images or options.sounds or not has_priors(find_step(self.checkpoints[0])):
             return None
+        from mt.alignment.nowhere import Nowhere
+
         path, arrays = read_priors(self.checkpoints[0])
         return Nowhere(LexiconPriors.of_arrays(arrays, str(path)))
 

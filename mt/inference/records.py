@@ -7,12 +7,11 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mt.alignment.links import to_pharaoh
-from mt.alignment.nowhere import FLAGGED, Nowhere
 from mt.alignment.omission import is_omitted
 from mt.inference.loops import loops
 from mt.inference.markup import Marked
@@ -22,6 +21,9 @@ from mt.inference.part import Part, links_of, strengths_of
 from mt.inference.terms import Glossary
 from mt.inference.translation import Candidate, Translation
 from mt.words import num_words, split_words
+
+if TYPE_CHECKING:
+    from mt.alignment.nowhere import Nowhere
 
 # characters that some tool treats as the end of a line, escaped as in JSON and other languages
 LINE_ENDS = {code: f"\\u{code:04x}" for code in (0x0B, 0x0C, 0x1C, 0x1D, 0x1E, 0x85, 0x2028, 0x2029)}
@@ -144,10 +146,9 @@ def from_nowhere(texts: Sequence[Text], rank: int, nowhere: Nowhere) -> list[dic
     for text in texts:
         source, target, _ = text.ranked(rank)
         words = split_words(target)
-        chance_T = nowhere.chances(split_words(source), words)
         found += [
-            {"position": first + int(place), "word": words[place], "chance": round(float(chance_T[place]), 4)}
-            for place in np.flatnonzero(chance_T >= FLAGGED)
+            {"position": first + place, "word": words[place], "chance": round(chance, 4)}
+            for place, chance in nowhere.named(split_words(source), words)
         ]
         first += len(words)
     return found

@@ -1,4 +1,4 @@
-/* Beam search over a dense model, for many sentences: those that wait take the places of those that are done.
+/* Beam search over a model of dense attention or recurrent units, for many sentences: those that wait take the places of those that are done.
  *
  * The same search as mt.search.beam, which explains the rules and is the oracle of the tests: log-probabilities and
  * their sums in float32, scores in float64, of equal candidates the earlier hypothesis, then the smaller id.

@@ -1,4 +1,4 @@
-"""Translating with a plain dense Transformer in one native call: packed products, attention, and beam search.
+"""Translating with a plain Transformer in one native call: packed products, attention or recurrent units, beam search.
 
 `decoding.c` does what `mt.model` and `mt.search.beam` do, for inference alone, with the same results up to rounding.
 Never imports torch.

@@ -47,7 +47,7 @@ typedef struct {
     double alpha;
     int32_t *banned;
     Waiting *waiting;
-    int64_t num_waiting, room_waiting, next_waiting;
+    int64_t num_waiting, next_waiting;
     Sentence **active;
     int64_t num_active, pieces_active;
     Sentence *done; /* by the caller's number */

@@ -23,7 +23,7 @@ enum Activation { USES_RELU, USES_GELU, USES_SWIGLU };
 typedef struct {
     int64_t dim, head, rotated, encoder_layers, decoder_layers, activation, is_post;
     int64_t has_half_cache; /* keys and values of earlier positions are stored in bfloat16 */
-    int64_t recurrence;     /* of the decoder: see decoding_recurrence.h */
+    int64_t recurrence;     /* of the decoder: see decoding_step.h */
     float scale, query_scale, epsilon;         /* of embeddings, of scores, of norms */
     const float *source_rows, *target_rows;    /* embeddings */
     const float *source_places, *target_places; /* places x dim, added to embeddings; or NULL */

@@ -72,7 +72,8 @@ class Muon(torch.optim.AdamW):
         ahead = []
         for parameter in learned:
             state = self.state[parameter]
-            if not state:
+            if "momentum" not in state:  # also of a run that began when AdamW moved this weight
+                state.clear()
                 state["momentum"] = torch.zeros_like(parameter)
             state["momentum"].mul_(group["momentum"]).add_(parameter.grad)
             ahead.append(parameter.grad.add(state["momentum"], alpha=group["momentum"]).flatten(1))

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from mt.training.ema import MovingAverage
 from mt.training.optimizer import check_betas, groups_of
@@ -21,10 +22,15 @@ def schedule_free(
     epsilon: float = 1e-9,
     weight_decay: float = 0.0,
 ) -> ScheduleFree:
-    """`ScheduleFree` with weight decay on matrices only. Raises ValueError for settings out of range."""
+    """`ScheduleFree` with weight decay on matrices only.
+
+    Raises ValueError for settings out of range and for a model in shards.
+    """
     check_betas(betas, epsilon, weight_decay)
     if not betas[0] > 0.0:
         raise ValueError(f"optimizer.betas ({list(betas)}) must begin with a number above 0: it holds the average")
+    if any(isinstance(parameter, DTensor) for parameter in model.parameters()):
+        raise ValueError("optimizer=schedule_free needs whole weights: trainer.shard must be false")
     return ScheduleFree(model, groups_of(model, weight_decay), betas=(betas[0], betas[1]), eps=epsilon)
 
 

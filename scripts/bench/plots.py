@@ -53,7 +53,7 @@ def draw(bodies: Mapping[str, dict], path: Path) -> None:
             panel.set_ylim(len(values) - rows - 0.5, len(values) - 0.5)  # bars of one height in all panels
     if curves:
         panels = next(parts).subplots(curve_rows, min(len(curves), CURVES_A_ROW), squeeze=False).flat
-        for panel, (name, values) in zip(panels, curves.items(), strict=False):
+        for (name, values), panel in zip(curves.items(), panels, strict=False):  # takes no panel too many
             draw_curve(panel, name, values)
         for panel in panels:  # places that are left over
             panel.set_visible(False)

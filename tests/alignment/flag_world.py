@@ -21,6 +21,7 @@ from mt.checkpoint.folder import load_checkpoint
 from mt.data.pair import Pair
 from mt.inference.aligner import Aligner
 from mt.inference.shortlist import Shortlist
+from mt.inference.shortlist_learning import learned
 from mt.model.alignment_head import add_alignment_head
 from mt.training.alignment_head import teach_alignment_head
 from mt.training.pairs import batches_of
@@ -97,7 +98,7 @@ class World:
         both = (tokenizers.source, tokenizers.target)
         ids = (tokenizer.encode_many(self.lines(name)[:limit]) for tokenizer, name in zip(both, sides, strict=True))
         whole = {"source_size": tokenizers.source.size, "target_size": tokenizers.target.size}
-        return as_lists(Shortlist.learn(*ids, **whole, **{"best": 2, "frequent": 3, **sizes}))
+        return as_lists(learned(*ids, **whole, **{"best": 2, "frequent": 3, **sizes}))
 
 
 def head_of(model: torch.nn.Module) -> list[float]:
@@ -106,7 +107,7 @@ def head_of(model: torch.nn.Module) -> list[float]:
 
 
 def as_lists(found: Shortlist) -> dict[str, list[int]]:
-    return {name: rows.tolist() for name, rows in found.tensors().items()}
+    return {name: rows.tolist() for name, rows in found.arrays().items()}
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """What each head does most of the time."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from mt.alignment.alignment import RawAttention
@@ -50,6 +52,16 @@ def test_links_may_be_of_pieces():
     roles = HeadRoles()
     roles.add(raw(0), "the old zebra", "das alte Zebra", {(1, 0), (0, 1), (3, 2), (2, 3)}, unit="pieces")
     assert roles.roles()[0][list(PLACES).index("links")] == Role("links", 1.0)
+
+
+def test_a_removed_head_and_one_that_looks_at_the_picture_have_no_role():
+    roles, one = HeadRoles(), raw(0)
+    one.weights_LHTS[:, 0] = 0.0
+    regions_LHTR = np.zeros((2, len(PLACES), 5, 3))
+    regions_LHTR[:, 1] = 0.7
+    one = replace(one, regions_LHTR=regions_LHTR)
+    roles.add(one, "the old zebra", "das alte Zebra", LINKS[0], unit="words")
+    assert roles.roles()[0][:2] == [None, None] and roles.roles()[0][2] == Role("end", 1.0)
 
 
 def test_nothing_has_no_roles():

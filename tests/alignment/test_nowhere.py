@@ -36,6 +36,13 @@ def test_a_phrase_that_was_put_in_is_named(nowhere):
     chances = nowhere.chances(SOURCE, "one two three dog red house four five six".split())
     assert np.flatnonzero(chances >= FLAGGED).tolist() == [3, 4, 5]
     assert (nowhere.chances(SOURCE, "one two three four five six".split()) < FLAGGED).all()
+    named = nowhere.named(SOURCE, "one two three dog red house four five six".split())
+    assert [place for place, _ in named] == [3, 4, 5] and all(FLAGGED <= chance <= 1 for _, chance in named)
+
+
+def test_no_word_is_named_where_words_are_not_known(nowhere):
+    """Of an empty source, as of a picture, and of text without blanks."""
+    assert nowhere.named([], ["dog"]) == nowhere.named("I like cats .".split(), ["我非常喜欢小猫咪。"]) == []
 
 
 def test_the_chance_is_a_logistic_function_of_the_word_and_those_beside_it(nowhere):

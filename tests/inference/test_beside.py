@@ -155,7 +155,7 @@ def test_scores_beside_the_right_ones_with_text_alone_and_beside_another(run, co
     kinds = {"restored_colours", "restored_nouns"}  # of which perhaps none is hidden
     for of in scores.values():
         assert of.keys() - kinds == {"bleu", "chrf", "ambiguous_words", "lines", "restored_words"}
-    assert len({tuple(of) for of in scores.values()}) == 1  # the same words are hidden in every row
+    assert len({tuple(of) for of in scores.values()}) == 1  # of the same kinds in every row
     assert evaluate.main([*arguments, "--restore", "1"]) == 0
     assert re.search("ambiguous, % +restored, % +colours, % +nouns, %", capsys.readouterr().out)
 

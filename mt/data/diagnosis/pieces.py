@@ -99,7 +99,7 @@ def pieces_section(
         rows.append([code, *_cells(numbers)])
         section.numbers[code] = numbers
         if len(pairs) >= FEWEST_PAIRS:
-            _judge(section, code, spelling, numbers, settings)
+            _judge(section, code, spelling, numbers, settings if side else settings.of_source())
     section.lines += table(rows)
     for code, spelling in zip(codes, sides, strict=True):
         if spelling.missing:
@@ -148,8 +148,7 @@ def _judge(
     if spelling.changed is not None and spelling.num_changed > MUCH_LOST * spelling.num_returned:
         lost = share(spelling.num_changed, spelling.num_returned)
         changed = f"{lost} of the {code} sentences are not the same after decoding"
-        normalizations = {settings.normalization, settings.source_normalization} - {"nfc", "identity", None}
-        if normalizations or settings.collapse_blanks:
+        if settings.normalization not in ("nfc", "identity") or settings.collapse_blanks:
             section.note(f"{changed}, because of tokenizer.normalization and collapse_blanks")
         else:
             section.improve(f'{changed} ("{shortened(spelling.changed, 50)}")', "tokenizer.byte_fallback=true")

@@ -117,7 +117,9 @@ def is_faster_in_float32() -> bool:
         return False  # then torch widens them itself
     sizes = (TRIAL_ROWS, TRIAL_WIDTH), (TRIAL_WIDTH, TRIAL_WIDTH)
     wide, narrow = ([torch.zeros(size, dtype=dtype) for size in sizes] for dtype in (torch.float32, torch.bfloat16))
-    trials = [[_seconds(partial(_product, given[0], given[1], None)) for given in (wide, narrow)] for _ in range(TRIALS)]
+    trials = [
+        [_seconds(partial(_product, given[0], given[1], None)) for given in (wide, narrow)] for _ in range(TRIALS)
+    ]
     in_float32, in_bfloat16 = map(min, zip(*trials, strict=True))
     return in_bfloat16 > LEAST_GAIN * in_float32
 

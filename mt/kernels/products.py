@@ -1,12 +1,15 @@
 """The three products of a linear layer (x Wᵀ, dy W, dyᵀ x) in bfloat16 or float32, without autograd.
 
 In bfloat16, on a processor with AMX, they are those of `products.c`, which needs no preparation for a new number of
-rows; elsewhere oneDNN's, or torch's.
+rows; elsewhere oneDNN's, or torch's. Where the processor multiplies bfloat16 more slowly than float32, as Intel's with
+AVX-512 do whose AMX is missing, numbers in bfloat16 are widened, which changes none, and multiplied in float32.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from typing import NamedTuple, Protocol
 
 import torch
@@ -17,6 +20,8 @@ from mt.kernels.library import applies_to, call, has_tiles
 # N rows, I inputs, O outputs of all weights together, W outputs in whole blocks
 
 BLOCK = 32  # rows and columns of what AMX multiplies at once
+TRIAL_ROWS, TRIAL_WIDTH, TRIALS = 512, 256, 10
+LEAST_GAIN = 1.2  # of float32 in a trial; it is 1.7 where bfloat16 is slow, and below 0.7 where it is not
 
 
 class Gradients(NamedTuple):
@@ -28,7 +33,12 @@ class Gradients(NamedTuple):
 
 
 class Products(Protocol):
-    """Of weights (each outputs x inputs) side by side, which read the same inputs."""
+    """Of weights (each outputs x inputs) side by side, which read the same inputs.
+
+    `dtype` is the type that is multiplied in: inputs in it need no conversion, and their results have it.
+    """
+
+    dtype: torch.dtype
 
     def forward(self, x_NI: Tensor, biases: Sequence[Tensor], *, relu: bool = False) -> Tensor:
         """x Wᵀ + bias (none, if there are no biases), or relu of it, in the type of x. May be part of wider rows."""
@@ -72,18 +82,22 @@ class PlainProducts:
     """By oneDNN, where it has them, else by torch."""
 
     def __init__(self, weights: Sequence[Tensor], dtype: torch.dtype):
-        self.weight_OI = joined(weights, dtype)
+        # the type that is multiplied in: never another one than that of the tensors on a GPU
+        is_widened = dtype == torch.bfloat16 and applies_to(*weights) and is_faster_in_float32()
+        self.dtype = torch.float32 if is_widened else dtype
+        self.weight_OI = joined(weights, dtype).to(self.dtype)
 
     def forward(self, x_NI: Tensor, biases: Sequence[Tensor], *, relu: bool = False) -> Tensor:
-        out_NO = _product(x_NI, self.weight_OI, joined(biases, x_NI.dtype) if biases else None)
+        bias_O = joined(biases, x_NI.dtype).to(self.dtype) if biases else None
+        out_NO = _product(x_NI.to(self.dtype), self.weight_OI, bias_O).to(x_NI.dtype)
         return out_NO.relu_() if relu else out_NO  # not by oneDNN, which turns NaN into 0
 
     def backward(self, dy_NO: Tensor) -> Tensor:
-        return _product(dy_NO, self.weight_OI.T, None)
+        return _product(dy_NO.to(self.dtype), self.weight_OI.T, None).to(dy_NO.dtype)
 
     def add_gradient(self, dy_NO: Tensor, x_NI: Tensor, into_OI: Tensor) -> None:
-        if x_NI.dtype == torch.float32:
-            into_OI.addmm_(dy_NO.T, x_NI)
+        if self.dtype == torch.float32:
+            into_OI.addmm_(dy_NO.float().T, x_NI.float())
         else:
             into_OI += dy_NO.T @ x_NI
 
@@ -91,11 +105,35 @@ class PlainProducts:
         dy_NO = dy_NO.contiguous() if relu_NO is None else masked(dy_NO, relu_NO)
         sums_O = torch.empty(dy_NO.shape[1])
         call("column_sums", dy_NO, dy_NO.dtype == torch.bfloat16, sums_O, *dy_NO.shape)
-        return Gradients(self.backward(dy_NO) if has_dx else None, dy_NO.T @ x_NI, sums_O)
+        dy_NO = dy_NO.to(self.dtype)
+        dx_NI = _product(dy_NO, self.weight_OI.T, None).to(x_NI.dtype) if has_dx else None
+        return Gradients(dx_NI, dy_NO.T @ x_NI.to(self.dtype), sums_O)
+
+
+@cache
+def is_faster_in_float32() -> bool:
+    """Whether this processor multiplies in float32 much faster than in bfloat16, by a trial of about 20 ms."""
+    if not multiplies(torch.bfloat16):
+        return False  # then torch widens them itself
+    sizes = (TRIAL_ROWS, TRIAL_WIDTH), (TRIAL_WIDTH, TRIAL_WIDTH)
+    wide, narrow = ([torch.zeros(size, dtype=dtype) for size in sizes] for dtype in (torch.float32, torch.bfloat16))
+    trials = [
+        [_seconds(partial(_product, given[0], given[1], None)) for given in (wide, narrow)] for _ in range(TRIALS)
+    ]
+    in_float32, in_bfloat16 = map(min, zip(*trials, strict=True))
+    return in_bfloat16 > LEAST_GAIN * in_float32
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    start = time.thread_time()  # other processes do not count
+    work()
+    return time.thread_time() - start
 
 
 class TileProducts:
     """By AMX, in bfloat16; the weights may be float32. They must not change before the gradients are computed."""
+
+    dtype = torch.bfloat16
 
     def __init__(self, weights: Sequence[Tensor]):
         self.weights = weights

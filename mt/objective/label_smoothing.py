@@ -75,7 +75,8 @@ class _FusedLoss(torch.autograd.Function):
         device = states_ND.device.type
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else states_ND.dtype
         states_ND, weight_VD = states_ND.detach(), weight_VD.detach()
-        states, of = states_ND.to(dtype), products([weight_VD], dtype)
+        of = products([weight_VD], dtype)
+        states = states_ND.to(dtype).to(of.dtype)  # rounded, then in the type that is multiplied in
         vocab_size = len(weight_VD)
         needs_gradient = any(context.needs_input_grad)
         smoothed, plain = states.new_zeros((), dtype=torch.float32), states.new_zeros((), dtype=torch.float32)
@@ -95,7 +96,7 @@ class _FusedLoss(torch.autograd.Function):
                     of.add_gradient(gradient_CV, chunk_CD, weight_gradient)
             if needs_gradient and smoothing:
                 # a constant in all logits' gradients needs no pass over them: its products are sums of rows
-                states_gradient -= (smoothing / vocab_size * weight_VD.float().sum(dim=0)).to(dtype)
+                states_gradient -= (smoothing / vocab_size * weight_VD.float().sum(dim=0)).to(states.dtype)
                 weight_gradient -= smoothing / vocab_size * states.float().sum(dim=0)
         context.save_for_backward(states_gradient, weight_gradient)
         context.states_dtype, context.weight_dtype = states_ND.dtype, weight_VD.dtype

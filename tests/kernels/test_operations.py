@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from mt.kernels import products as kernel_products
 from mt.kernels.attention import attend, attends, torch_attend
 from mt.kernels.dropout import add_dropped, dropped
 from mt.kernels.linear import Linear, linear, torch_linear
@@ -18,7 +19,25 @@ DTYPES = [torch.float32, torch.bfloat16]
 TOLERANCE = {torch.float32: {"rtol": 1e-5, "atol": 2e-5}, torch.bfloat16: {"rtol": 0.02, "atol": 0.03}}
 
 levels = pytest.mark.parametrize("level", HERE)
+widened = pytest.mark.parametrize("widens", [False, True], indirect=True, ids=["as it is", "widened"])
 dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=["float32", "bfloat16"])
+
+
+@pytest.fixture
+def widens(request, monkeypatch):
+    """Whether bfloat16 is multiplied in float32, as where the processor is faster at it."""
+    monkeypatch.setattr(kernel_products, "is_faster_in_float32", lambda: request.param)
+    return request.param
+
+
+@pytest.mark.parametrize("gain, expected", [(1.7, True), (1.0, False), (0.5, False)])
+def test_bfloat16_is_widened_where_a_trial_says_that_float32_is_faster(gain, expected, monkeypatch):
+    times = iter([1.0, gain, 5.0, 5.0] * kernel_products.TRIALS)
+    monkeypatch.setattr(kernel_products, "_seconds", lambda work: next(times))
+    monkeypatch.setattr(kernel_products, "multiplies", lambda dtype: True)
+    assert kernel_products.is_faster_in_float32.__wrapped__() is expected
+    monkeypatch.setattr(kernel_products, "multiplies", lambda dtype: False)
+    assert kernel_products.is_faster_in_float32.__wrapped__() is False
 
 
 def leaf(*shape, dtype=torch.float32):
@@ -108,7 +127,8 @@ def test_products_of_several_layers(level, relu, sizes, inputs, under_autocast):
 @levels
 @pytest.mark.parametrize("outputs", [[32], [96, 64], [64, 40]], ids=str)
 @pytest.mark.parametrize("rows, inputs", [(0, 32), (1, 64), (33, 96), (1201, 32), (70, 2080)])
-def test_products_in_bfloat16_sum_in_float32(level, outputs, rows, inputs):
+@widened
+def test_products_in_bfloat16_sum_in_float32(level, widens, outputs, rows, inputs):
     torch.manual_seed(0)
     weights = [torch.randn(size, inputs) for size in outputs]
     biases = [torch.randn(size) for size in outputs]
@@ -132,7 +152,7 @@ def test_products_in_bfloat16_sum_in_float32(level, outputs, rows, inputs):
     close = {"rtol": 0.02, "atol": 0.02 * inputs**0.5}  # one rounding; two where the bias was rounded
     for one, other in zip(ours, oracle, strict=True):
         torch.testing.assert_close(one.float(), other, **close)
-    if level == "amx":
+    if level == "amx" or widens:
         for place in (3, 4, 6, 8, 9):
             torch.testing.assert_close(ours[place], oracle[place], rtol=1e-4, atol=1e-3)
 
@@ -147,7 +167,8 @@ def test_products_of_other_inputs_are_left_to_onednn(level):
 
 @levels
 @pytest.mark.parametrize("inputs", [6, 32])
-def test_nan_in_a_product_stays_in_its_row(level, inputs):
+@widened
+def test_nan_in_a_product_stays_in_its_row(level, widens, inputs):
     x, layer = torch.randn(40, inputs), Linear(inputs, 32, relu=True)
     x[3, 2] = float("nan")
     with at_level(level), torch.autocast("cpu", dtype=torch.bfloat16):

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import math
 import os
-import platform
 import sys
-from collections.abc import Container, Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
 try:
@@ -29,23 +28,6 @@ CHOSEN_BY_USER = {*SPIN_SETTINGS, "OMP_WAIT_POLICY"}  # if the environment sets 
 
 # Of a thread: its stack (8 MiB) and its own heap. 16 threads failed to start with 437 MiB left, and started with 534.
 BYTES_OF_A_THREAD = 32 * 2**20
-
-
-def multiplies_bfloat16_faster(instructions: Container[str]) -> bool:
-    """Whether this processor multiplies bfloat16 faster than float32, by its instructions, as Linux names them.
-
-    Not by a measurement, which would choose otherwise at another start. AVX-512's product of bfloat16 pairs runs on one
-    of the two ports that multiply float32 in Intel's processors: without AMX, 85 GFLOP/s a core against 150
-    (docs/benchmarks.md).
-    """
-    return "amx_bf16" in instructions or ("avx512_bf16" in instructions and not _is_by_intel())
-
-
-def _is_by_intel() -> bool:
-    try:
-        return "GenuineIntel" in Path("/proc/cpuinfo").read_text("utf-8")
-    except OSError:  # not Linux
-        return "Intel" in platform.processor()
 
 
 def check_threads(count: int) -> None:

@@ -13,7 +13,8 @@ from types import MappingProxyType
 
 import torch
 
-from mt.cores import multiplies_bfloat16_faster, num_threads
+from mt.cores import num_threads
+from mt.kernels.compiling import multiplies_bfloat16_faster
 
 try:
     import resource

@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "data": {"cores", "words", "listing", "terminal"},
     "search": {"kernels"},
     "alignment": {"words", "kernels"},
-    "device": {"cores"},
+    "device": {"cores", "kernels"},
     "number": STANDS_ALONE,
     "listing": {"terminal"},
     "terminal": STANDS_ALONE,

@@ -18,7 +18,7 @@ from mt.checkpoint.manifest import has_manifest, verify
 from mt.checkpoint.migrations import with_current_targets
 from mt.checkpoint.small_file import read_yaml
 from mt.checkpoint.steps import WEIGHTS, check_small_files, find_step
-from mt.cores import is_surely_cpu, multiplies_bfloat16_faster
+from mt.cores import is_surely_cpu
 from mt.data.lock import shared
 from mt.data.tokenizer import BOS, EOS, PAD, UNK, TokenizerPair
 from mt.inference.batches import CPU_BATCH_TOKENS, longest_target
@@ -28,7 +28,7 @@ from mt.inference.plain_model import sizes_of
 from mt.inference.shortlist import Shortlist
 from mt.inference.tags import Tags
 from mt.inference.wish import Wish
-from mt.kernels.compiling import processor_flags
+from mt.kernels.compiling import multiplies_bfloat16_faster, processor_flags
 from mt.kernels.decoding import MOST_SIZE, Choices, DenseModel, Plan, can_translate
 from mt.search.hypothesis import Hypothesis
 from mt.search.length_penalty import LEAST_ALPHA, MOST_ALPHA

@@ -7,21 +7,19 @@ AVX-512 do whose AMX is missing, numbers in bfloat16 are widened, which changes 
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
-from functools import cache, partial
+from collections.abc import Sequence
+from functools import cache
 from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
+from mt.kernels.compiling import multiplies_bfloat16_faster, processor_flags
 from mt.kernels.library import applies_to, call, has_tiles
 
 # N rows, I inputs, O outputs of all weights together, W outputs in whole blocks
 
 BLOCK = 32  # rows and columns of what AMX multiplies at once
-TRIAL_ROWS, TRIAL_WIDTH, TRIALS = 512, 256, 10
-LEAST_GAIN = 1.2  # of float32 in a trial; it is 1.7 where bfloat16 is slow, and below 0.7 where it is not
 
 
 class Gradients(NamedTuple):
@@ -112,22 +110,8 @@ class PlainProducts:
 
 @cache
 def is_faster_in_float32() -> bool:
-    """Whether this processor multiplies in float32 much faster than in bfloat16, by a trial of about 20 ms."""
-    if not multiplies(torch.bfloat16):
-        return False  # then torch widens them itself
-    sizes = (TRIAL_ROWS, TRIAL_WIDTH), (TRIAL_WIDTH, TRIAL_WIDTH)
-    wide, narrow = ([torch.zeros(size, dtype=dtype) for size in sizes] for dtype in (torch.float32, torch.bfloat16))
-    trials = [
-        [_seconds(partial(_product, given[0], given[1], None)) for given in (wide, narrow)] for _ in range(TRIALS)
-    ]
-    in_float32, in_bfloat16 = map(min, zip(*trials, strict=True))
-    return in_bfloat16 > LEAST_GAIN * in_float32
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    start = time.thread_time()  # other processes do not count
-    work()
-    return time.thread_time() - start
+    """Whether this processor multiplies bfloat16, but more slowly than float32; else torch widens what must be."""
+    return multiplies(torch.bfloat16) and not multiplies_bfloat16_faster(processor_flags())
 
 
 class TileProducts:

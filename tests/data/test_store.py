@@ -218,7 +218,7 @@ def test_pairs_of_a_group_and_those_of_a_picture_share_a_batch(tmp_path):
         *(Pair("g", "h", group="one"), Pair("i", "j", picture=red), Pair("k", "l", group="two"), Pair("m", "n")),
     ]
     store, _ = written(tmp_path, pairs)
-    assert store.together.tolist() == [0, -1, 1, 1, 0, 2, -1]
+    assert store.together.tolist() == [0, -1, 2, 2, 0, 3, -1]  # groups after pictures
     assert store.text(3).group == "one"
     (tmp_path / "plain").mkdir()
     write_text_store(tmp_path / "plain", pairs[1:2])

@@ -109,7 +109,7 @@ def multiplies_bfloat16_faster(instructions: Container[str]) -> bool:
     """Whether this processor multiplies bfloat16 faster than float32, by its instructions, as Linux names them.
 
     Not by a measurement, which would choose otherwise at another start. AVX-512's product of bfloat16 pairs runs on one
-    of the two ports that multiply float32 in Intel's processors: without AMX, 85 GFLOP/s a core against 150
+    of the two ports that multiply float32 in Intel's processors: without AMX, 92 GFLOP/s a core against 161
     (docs/benchmarks.md).
     """
     return "amx_bf16" in instructions or ("avx512_bf16" in instructions and not _is_by_intel())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from types import MappingProxyType
 from typing import Any, Protocol
 
 import torch
@@ -177,7 +176,7 @@ class Seq2Seq(nn.Module):
         source: Source,
         *,
         places_BS: Tensor | None = None,
-        known: Mapping[str, Memory] = MappingProxyType({}),
+        known: Mapping[str, Memory] | None = None,
     ) -> Memory:
         """The memory of a source of the kind that the encoder reads; `places_BS` as in `SourceEmbedding`.
 
@@ -191,7 +190,7 @@ class Seq2Seq(nn.Module):
         memories = [
             self.encoder(part, embed, recompute=recompute)
             if name == "text"
-            else known.get(name) or self.beside[name](part, None, recompute=recompute)
+            else (known or {}).get(name) or self.beside[name](part, None, recompute=recompute)
             for name, part in source.parts.items()
         ]
         assert self.fusion is not None

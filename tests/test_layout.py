@@ -59,7 +59,7 @@ JOB, WITH_TORCH = (
     Path("mt/inference/job.py"),
     {
         *("device", "inference.aligner", "inference.reranker", "inference.searching", "inference.translator"),
-        "alignment.nowhere",  # the aligner's kernels are called with tensors
+        *("alignment.nowhere", "alignment.lexicon_priors"),  # the aligner's kernels are called with tensors
         *("data.images.decode", "data.sounds.decode"),  # load Pillow, which a line of text does not need
     },
 )
@@ -72,8 +72,9 @@ def imports(node, inside_function=False):
             yield from ((child.lineno, alias.name, inside_function) for alias in child.names)
         elif isinstance(child, ast.ImportFrom):
             assert child.level == 0, f"line {child.lineno}: imports are absolute"
-            # `from mt import device` is an import of mt.device
-            names = [f"mt.{alias.name}" for alias in child.names] if child.module == "mt" else [child.module]
+            # `from mt import device` is an import of mt.device, and `from mt.kernels import library` of that file
+            names = {f"{child.module}.{alias.name}" for alias in child.names}
+            names = {name if (ROOT / f"{name.replace('.', '/')}.py").is_file() else child.module for name in names}
             yield from ((child.lineno, name, inside_function) for name in names)
         is_function = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
         yield from imports(child, inside_function or is_function)

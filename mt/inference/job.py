@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mt.alignment.lexicon_priors import LexiconPriors
 from mt.checkpoint.card import described
 from mt.checkpoint.priors_file import has_priors, read_priors
 from mt.checkpoint.steps import find_step
@@ -231,6 +230,7 @@ class Job:
         options = self.options
         if not options.coverage or options.images or options.sounds or not has_priors(find_step(self.checkpoints[0])):
             return None
+        from mt.alignment.lexicon_priors import LexiconPriors
         from mt.alignment.nowhere import Nowhere
 
         path, arrays = read_priors(self.checkpoints[0])

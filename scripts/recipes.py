@@ -4,8 +4,9 @@
 
 Of every recipe: greedy BLEU on the validation set, by which one chooses; BLEU on test2016 by the run's own search, mean
 and range over the seeds, and the difference to the first recipe with p of a paired bootstrap over sentences (of all
-seeds); CPU minutes of a run with its validations and tests; BLEU of the test in capitals; expected calibration error of
-words and lines, on the validation set and on the test.
+seeds); CPU minutes of a run with its validations and tests; BLEU of the test in capitals; the least alignment error
+(AER) of a head to links of the statistical aligner; expected calibration error of words and lines, on the validation
+set and on the test.
 
 WORK gets the runs; those that are finished there are not trained again. A recipe that continues another (`after`)
 starts from that recipe's run of the same seed. `distilled` needs WORK/distilled.jsonl, as `mt.distill data` writes it.

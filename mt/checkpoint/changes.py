@@ -48,6 +48,8 @@ ADDED = {
     "batches.masking._target_": "mt.data.masking.Masking",
     **{f"batches.masking.{kind}": 0.0 for kind in ("colours", "nouns", "all")},
     "batches.masking.sources": None,
+    "batches.views._target_": "mt.data.images.views.Views",
+    **{f"batches.views.{change}": 0.0 for change in ("shift", "zoom", "mirror")},
     **{f"data.train.{language}.corpus.twins": False for language in ("english", "german")},  # of drawn scenes
 }
 

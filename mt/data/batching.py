@@ -15,6 +15,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import torch
 
+from mt.data.images.views import Views
 from mt.data.masking import Masking
 from mt.data.mixture import Mixture
 from mt.data.noise.settings import Noise
@@ -184,6 +185,7 @@ class TokenBatches:
         sampling: SubwordSampling | None = None,
         noise: Noise | None = None,
         masking: Masking | None = None,
+        views: Views | None = None,
         mixture: Mixture | None = None,
         shuffle: bool = True,
         max_sentences: int | None = None,
@@ -216,7 +218,8 @@ class TokenBatches:
         self.max_tokens = max_tokens
         self.max_sentences = max_sentences
         self.seed = seed
-        self._make_sides = SideMaker(tokenizers, sampling or SubwordSampling(), noise or Noise(), masking or Masking())
+        changes = (sampling or SubwordSampling(), noise or Noise(), masking or Masking(), views or Views())
+        self._make_sides = SideMaker(tokenizers, *changes)
         self.shuffle = shuffle
         self.guide, self.make_source, self.extra_places = guide, make_source, extra_places
         self.rank, self.world_size = rank, world_size
@@ -362,7 +365,8 @@ class TokenBatches:
     def _keys(self, rows: np.ndarray, cursor: Cursor) -> Keys:
         place = (self.seed, cursor.stage, cursor.epoch, cursor.block, cursor.batch)
         keys = np.random.SeedSequence(place).generate_state(len(Keys._fields), dtype=np.uint64)
-        return Keys(*(mix(key + mix(rows.astype(np.uint64))) for key in keys))
+        of_pairs = [mix(key + mix(rows.astype(np.uint64))) for key in keys[:-1]]
+        return Keys._make([*of_pairs, np.full(len(rows), keys[-1])])
 
 
 @dataclass(frozen=True)

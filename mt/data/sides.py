@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mt.data.images.views import Views
 from mt.data.masking import Masking
 from mt.data.noise.settings import Noise
 from mt.data.pair import Pair
@@ -43,6 +44,7 @@ class Keys(NamedTuple):
     noise_B: np.ndarray
     objective_B: np.ndarray  # for the objective
     masking_B: np.ndarray  # its hidden words
+    views_B: np.ndarray  # its picture's view: the same for all pairs, since some share a picture
 
 
 class Sides(NamedTuple):
@@ -64,6 +66,7 @@ class SideMaker:
     sampling: SubwordSampling
     noise: Noise
     masking: Masking
+    views: Views
 
     def __call__(
         self,
@@ -84,6 +87,8 @@ class SideMaker:
         pairs = [store.text(int(number)) for number in numbers]
         if linked is not None:
             pairs = [linked(int(number), pair) for number, pair in zip(numbers, pairs, strict=True)]
+        if self.views.is_on:
+            pairs = self.views(pairs, keys.views_B)
         new = pairs
         if self.masking.is_on:
             new = self._masked(new, self.masking.among(store.sources, numbers), keys.masking_B)

@@ -254,13 +254,14 @@ class Parts:
         self.whole_objective.check(model)
         if self.guidance.links == "boxes" and not (model.image and model.fusion.keeps_regions):
             raise ValueError("guidance.links (boxes) needs a decoder that sees: +image@model.beside.image=regions")
+        if (views := self.make_batches.keywords.get("views")) and views.is_on and model.image is None:
+            raise ValueError("batches.views is for a model that sees: +image@model.beside.image=regions")
         if kept:
             self.whole_objective.check_tokenizers(kept)
         is_in_shards = self.data.keep_shards is not None
         check_links(self.guidance.links, is_in_shards=is_in_shards)
         if model.lexicon is not None:
-            links = self.lexicon.links or self.guidance.links or "learned"
-            links = "learned" if links == "boxes" else links
+            links = self.lexicon.links or (self.guidance.links != "boxes" and self.guidance.links) or "learned"
             check_links(links, is_in_shards=is_in_shards, setting="lexicon.links")
         if self.start:
             self.start.check_model(model, node)

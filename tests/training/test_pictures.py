@@ -9,8 +9,9 @@ import torch
 
 from mt.attention.dense import Dense
 from mt.checkpoint.validation import Validation
-from mt.data.batching import Cursor
+from mt.data.batching import Cursor, TokenBatches
 from mt.data.images.settings import ImageSettings
+from mt.data.images.views import Views
 from mt.data.mixture import Mixture
 from mt.data.prepare import prepare
 from mt.data.scenes.source import Scenes
@@ -65,6 +66,7 @@ def trainer(scenes, folder, *, seed=1, **settings):
     )
     reading = {
         "mixture": Mixture(lengths=LENGTHS),
+        "views": Views(shift=0.1, zoom=0.2),
         "make_source": source_images(model, scenes, ImageSettings(), None),
         "extra_places": model.image.grid.num_regions,
     }
@@ -81,6 +83,27 @@ def trainer(scenes, folder, *, seed=1, **settings):
         ema_decay=0.9,
         **settings,
     )
+
+
+def test_a_picture_has_the_same_view_on_any_rank_and_another_in_another_epoch(scenes, tmp_path):
+    trained = trainer(scenes, tmp_path)
+
+    def seen(epoch=0, shift=0.1, **rank):
+        reading = {
+            "views": Views(shift=shift),
+            "make_source": trained.batches.make_source,
+            "extra_places": trained.batches.extra_places,
+        }
+        batches = TokenBatches(scenes.train, scenes.tokenizers, max_tokens=700, seed=1, **reading, **rank)
+        batch = batches.read(Cursor(epoch=epoch))[0]
+        images = batch.source.parts["image"]
+        return {int(pair): images.pixels_NHWC[one] for pair, one in zip(batch.indices, images.numbers_B, strict=True)}
+
+    whole, plain, other = seen(), seen(shift=0.0), seen(epoch=1)
+    ranks = seen(rank=0, world_size=2) | seen(rank=1, world_size=2)
+    assert whole.keys() == ranks.keys() and all((whole[pair] == ranks[pair]).all() for pair in whole)
+    assert any((whole[pair] != plain[pair]).any() for pair in whole)
+    assert not any((whole[pair] == other[pair]).all() for pair in whole.keys() & other.keys())
 
 
 def test_a_run_in_two_parts_with_pictures_and_a_curriculum_is_the_whole_run(scenes, tmp_path):

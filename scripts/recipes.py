@@ -38,11 +38,11 @@ from mt.inference.request import requests  # noqa: E402
 from mt.inference.translator import Translator  # noqa: E402
 
 SETTINGS = [  # a model of 330,000 parameters that learns much in few updates; a head is guided by learned links
-    *("experiment=multi30k", "model.encoder.num_layers=2", "model.decoder.num_layers=2", "tokenizer.vocab_size=2000"),
+    *("data=multi30k", "model=tiny", "tokenizer=bpe", "tokenizer.vocab_size=2000", "trainer.max_epochs=null"),
     *("model.layer.dim=64", "model.layer.feed_forward_dim=128", "model.layer.dropout=0.1"),
     *("model.layer.positions=rotary", "model.layer.norm=rms", "model.layer.activation=swiglu"),
     *("batches.max_tokens=2000", "schedule.peak=8e-3", "schedule.warmup_steps=100", "schedule.cooldown=0.6"),
-    *("trainer.max_epochs=null", "trainer.ema_decay=0.98", "trainer.precision=float32", "guidance.links=learned"),
+    *("trainer.ema_decay=0.98", "trainer.precision=float32", "guidance.links=learned"),
     *("validation.attention_lines=0", "final.length_penalties=[]", "search.length_penalty=1.0"),
 ]
 SMALL_LETTERS = ("tokenizer.joint=false", "tokenizer.source_normalization=nfkc_cf", "model.tie=target")

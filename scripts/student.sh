@@ -15,14 +15,11 @@ mkdir -p outputs/student
 teachers=()
 for seed in $SEEDS; do
     teachers+=("$at/seed$seed")
-    $PYTHON -m mt.train experiment=multi30k model=small model.layer.dropout=0.3 model.layer.feed_forward_dim=1024 \
-        model.encoder.num_layers=3 model.decoder.num_layers=3 data.folder="$CORPUS" trainer.seed="$seed" \
-        name="teacher/seed$seed" "$@"
+    $PYTHON -m mt.train experiment=multi30k data.folder="$CORPUS" trainer.seed="$seed" name="teacher/seed$seed" "$@"
 done
 [ -f "$made" ] || $PYTHON -m mt.distill data --teacher "${teachers[@]}" --source "$CORPUS/train.en" \
     --output "$made"
-$PYTHON -m mt.train experiment=student data.folder="$CORPUS" data.train.made.path="$made" \
-    tokenizer_from="${teachers[0]}" "$@"
+$PYTHON -m mt.train experiment=student data.folder="$CORPUS" data.train.made.path="$made" "$@"
 [ -d outputs/student-int8 ] || $PYTHON -m mt.quantize --checkpoint checkpoints/student \
     --output outputs/student-int8 --source "$CORPUS/test2016.en" --target "$CORPUS/test2016.de"
 [ -f outputs/student-int8/shortlist.safetensors ] || $PYTHON -m mt.shortlist --checkpoint outputs/student-int8 \

@@ -41,6 +41,10 @@ def main(argv: list[str] | None = None) -> int:
     flags = parser().parse_args(argv)
     if not (flags.hypotheses or flags.source or flags.images or flags.sounds):
         raise ValueError("--source FILE is needed (or --hypotheses FILE, to score translations that exist already)")
+    from mt.data.formats.compressed import check_output
+
+    inputs = ("source", "reference", "hypotheses", "images", "sounds", "trees")
+    check_output(flags.output, {f"--{name}": getattr(flags, name) for name in inputs})
     if flags.images or flags.sounds:
         return evaluate_beside(flags)
 

@@ -62,15 +62,14 @@ def main(argv: list[str] | None = None) -> int:
     """The command; returns its exit code, raises ValueError or OSError for a user's mistakes."""
     flags = parser().parse_args(argv)
     from mt.checkpoint.steps import newest_run
-    from mt.data.formats.compressed import find_file
+    from mt.data.formats.compressed import check_output, find_file
     from mt.data.formats.lines import STDIN
 
     path = flags.input or STDIN
     for name in filter(None, (flags.input, flags.trees)):
         if find_file(name).is_file():
             open(find_file(name), "rb").close()  # a wrong path should not wait for the model
-    if flags.input and flags.output and flags.output.exists() and flags.output.samefile(find_file(flags.input)):
-        raise ValueError(f"--output ({flags.output}) must be another file than --input: it would be emptied first")
+    check_output(flags.output, {"--input": flags.input, "--trees": flags.trees})
     checkpoints = flags.checkpoint or [str(newest_run())]
     if not flags.checkpoint:
         log.info("checkpoint: %s", checkpoints[0])

@@ -63,7 +63,7 @@ def main(argv: list[str] | None = None) -> int:
     flags = parser().parse_args(argv)
     from mt.checkpoint.steps import newest_run
     from mt.data.formats.compressed import check_output, find_file
-    from mt.data.formats.lines import STDIN
+    from mt.data.formats.lines import STANDARD_INPUT, STDIN
 
     path = flags.input or STDIN
     for name in filter(None, (flags.input, flags.trees)):
@@ -86,6 +86,8 @@ def main(argv: list[str] | None = None) -> int:
         scored = Scorer(translator).score(_pairs(path, flags, kinds), batch_tokens=flags.batch_tokens)
         if flags.contrast:
             of_targets = [[target.log_prob for target in targets] for _, targets in scored]
+            if not kinds:
+                raise ValueError(f"{STANDARD_INPUT if path == STDIN else path} has no lines: there is nothing to score")
             output.write(f"{contrast_table(by_kind(zip(kinds, of_targets, strict=True)))}\n")
             return 0
         for number, (request, targets) in enumerate(scored, start=1):

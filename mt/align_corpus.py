@@ -40,9 +40,13 @@ def main(argv: list[str]) -> int:
     from mt.alignment.statistical_aligner import JUDGED, StatisticalAligner, links_of
     from mt.alignment.symmetrize import SYMMETRIZATIONS, soft_product
     from mt.checkpoint.priors_file import read_priors
+    from mt.data.formats.compressed import check_output
     from mt.data.formats.lines import read_lines
     from mt.evaluation.alignment_input import check_count, read, read_gold
 
+    inputs = {f"--{name}": getattr(flags, name) for name in ("source", "target", "gold", "priors")}
+    for output in (flags.output, flags.learned_priors):
+        check_output(output, inputs)
     sources, targets = read(flags.source), read(flags.target)
     check_count(flags.target, targets, sources, flags.source)
     splits = splitters(flags.units, flags.checkpoint)

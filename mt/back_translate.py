@@ -43,13 +43,14 @@ def main(argv: list[str] | None = None) -> int:
     """The command; returns its exit code, raises ValueError or OSError for a user's mistakes."""
     args = parser().parse_args(argv)
     check_sampling(args)
-    from mt.data.formats.compressed import find_file
+    from mt.data.formats.compressed import check_output, find_file
     from mt.inference.corpus import PairMaker, translate_corpus
     from mt.inference.job import Job, described_languages
     from mt.inference.options import Options
 
     lines, checkpoints = find_file(args.input), [Path(folder) for folder in args.checkpoint]
     open(lines, "rb").close()  # a wrong path should not wait for the model
+    check_output(args.output, {"--input": lines})
     job = Job(checkpoints, Options.of(vars(args)))
     maker = PairMaker(job, *described_languages(job))
     made = translate_corpus(maker, lines, args.output, num_workers=args.workers)

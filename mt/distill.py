@@ -69,7 +69,7 @@ def main(argv: list[str] | None = None) -> int:
     check_sampling(args)
     if args.choose == "nearest" and args.reference is None:
         raise ValueError("--choose nearest needs --reference, to which a translation can be near")
-    from mt.data.formats.compressed import find_file
+    from mt.data.formats.compressed import check_output, find_file
     from mt.inference.corpus import PairMaker, best, translate_corpus
     from mt.inference.job import Job, described_languages
     from mt.inference.nearest import nearest
@@ -79,6 +79,7 @@ def main(argv: list[str] | None = None) -> int:
     references = find_file(args.reference) if args.reference else None
     for file in filter(None, (lines, references)):  # a wrong path should not wait for the model
         open(file, "rb").close()
+    check_output(args.output, {"--source": lines, "--reference": references})
     is_nearest = args.choose == "nearest"
     args.n_best = (args.n_best or MANY) if is_nearest else 1
     job = Job([Path(folder) for folder in args.teacher], Options.of(vars(args)))

@@ -41,10 +41,14 @@ def main(argv: list[str] | None = None) -> int:
     flags = parser().parse_args(argv)
     if not (flags.hypotheses or flags.source or flags.images or flags.sounds):
         raise ValueError("--source FILE is needed (or --hypotheses FILE, to score translations that exist already)")
+    from mt.data.formats.compressed import check_output
+
+    inputs = ("source", "reference", "hypotheses", "images", "sounds", "trees")
+    check_output(flags.output, {f"--{name}": getattr(flags, name) for name in inputs})
     if flags.images or flags.sounds:
         return evaluate_beside(flags)
 
-    from mt.data.formats.lines import read_lines
+    from mt.data.formats.lines import check_lines, read_lines
     from mt.evaluation.report import table, to_json
     from mt.evaluation.systems import ask, distinct_names
     from mt.evaluation.tokenization import ScoreSettings
@@ -58,11 +62,7 @@ def main(argv: list[str] | None = None) -> int:
     systems = {}
     for name, path in zip(distinct_names(flags.hypotheses), flags.hypotheses, strict=True):
         systems[name] = others[path] = list(read_lines(path))
-    for path, other in others.items():
-        if len(other) != len(lines):
-            raise ValueError(f"{path} has {len(other)} lines, {first} has {len(lines)}: line n must belong to line n")
-    if not lines:
-        raise ValueError(f"{first} has no lines: there is nothing to score")
+    check_lines(first, lines, others.items())
 
     how: dict[str, Any] = {}
     if systems:

@@ -102,6 +102,12 @@ def main(argv: list[str] | None = None) -> int:
     loaded = load_checkpoint(args.checkpoint or newest_run())
     if any(map(is_storage, loaded.card.changes)):
         raise ValueError(f"--checkpoint ({loaded.folder}) has rounded weights: prune first, then round")
+    beside: Any = loaded.model.beside
+    if beside is not None:
+        names = ", ".join(beside)
+        raise ValueError(
+            f"--checkpoint ({loaded.folder}) has encoders beside that of text ({names}): only text is pruned"
+        )
     with TemporaryDirectory() as folder, new_folder(args.output):
         batches = _batches(loaded, args, Path(folder))
         _prune(loaded, batches, args, shares)
@@ -182,19 +188,17 @@ def _prune(loaded: LoadedModel, batches: Sequence[Batch], args: argparse.Namespa
 
 def _layers(given: Sequence[str], importance: Any) -> dict[str, list[int]]:
     """The layers to remove, by half, of names such as encoder.2, or of how many."""
+    from mt.compression.selection import least_layers
+
     if len(given) == 1 and given[0].isdigit():
-        costs = importance()
-        ranked = sorted(costs, key=costs.get)
-        chosen = ranked[: int(given[0])]
-        if len(chosen) < int(given[0]):
-            raise ValueError(f"--layers ({given[0]}) must be at most {len(ranked)}")
+        chosen = least_layers(importance(), int(given[0]))
     else:
         chosen = []
         for name in given:
-            half, _, number = name.partition(".")
-            if half not in ("encoder", "decoder") or not number.isdigit():
+            half, _, digits = name.partition(".")
+            if half not in ("encoder", "decoder") or not digits.isdigit():
                 raise ValueError(f"--layers ({name}) must be like encoder.2 or decoder.0, or one number")
-            chosen.append((half, int(number)))
+            chosen.append((half, int(digits)))
     layers: dict[str, list[int]] = {}
     for half, number in sorted(set(chosen)):
         layers.setdefault(half, []).append(number)

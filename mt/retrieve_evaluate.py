@@ -41,11 +41,11 @@ def main(argv: list[str]) -> int:
     """The command; returns its exit code, raises ValueError or OSError for a user's mistakes."""
     flags = parser().parse_args(argv)
     if (flags.images is None) == (flags.sounds is None):
-        raise ValueError("one of --images and --sounds is needed")
+        raise ValueError("exactly one of --images and --sounds is needed")
     kind = "image" if flags.images else "sound"
     path = flags.images or flags.sounds
     from mt.checkpoint.steps import newest_run
-    from mt.data.formats.lines import read_lines
+    from mt.data.formats.lines import check_lines, read_lines
     from mt.data.named_file import UnusableFile
     from mt.data.scenes.grammar import LANGUAGES
     from mt.data.scenes.scene import MARK, Scene
@@ -55,9 +55,7 @@ def main(argv: list[str]) -> int:
 
     names, texts = list(read_lines(path)), list(read_lines(flags.reference))
     sources = list(read_lines(flags.source)) if flags.source else [""] * len(names)
-    for other, lines in ((flags.reference, texts), (flags.source or path, sources)):
-        if len(lines) != len(names) or not names:
-            raise ValueError(f"{other} has {len(lines)} lines, {path} has {len(names)}: line n must belong to line n")
+    check_lines(path, names, [(flags.reference, texts), (flags.source or path, sources)])
     for number, (name, text) in enumerate(zip(names, texts, strict=True), start=1):
         if not (name.strip() and text.strip()):
             raise ValueError(f"{path} and {flags.reference}, line {number}: neither may be blank")

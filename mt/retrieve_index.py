@@ -53,7 +53,7 @@ def main(argv: list[str]) -> int:
     flags = parser().parse_args(argv)
     given = [name for name in ("images", "sounds", "texts") if getattr(flags, name) is not None]
     if len(given) != 1:
-        raise ValueError("one of --images, --sounds and --texts is needed")
+        raise ValueError("exactly one of --images, --sounds and --texts is needed")
     if flags.language and given != ["texts"]:
         raise ValueError("--language has no effect without --texts")
     if flags.output.exists() and not (flags.output / "about.json").is_file():

@@ -62,15 +62,14 @@ def main(argv: list[str] | None = None) -> int:
     """The command; returns its exit code, raises ValueError or OSError for a user's mistakes."""
     flags = parser().parse_args(argv)
     from mt.checkpoint.steps import newest_run
-    from mt.data.formats.compressed import find_file
-    from mt.data.formats.lines import STDIN
+    from mt.data.formats.compressed import check_output, find_file
+    from mt.data.formats.lines import STANDARD_INPUT, STDIN
 
     path = flags.input or STDIN
     for name in filter(None, (flags.input, flags.trees)):
         if find_file(name).is_file():
             open(find_file(name), "rb").close()  # a wrong path should not wait for the model
-    if flags.input and flags.output and flags.output.exists() and flags.output.samefile(find_file(flags.input)):
-        raise ValueError(f"--output ({flags.output}) must be another file than --input: it would be emptied first")
+    check_output(flags.output, {"--input": flags.input, "--trees": flags.trees})
     checkpoints = flags.checkpoint or [str(newest_run())]
     if not flags.checkpoint:
         log.info("checkpoint: %s", checkpoints[0])
@@ -87,6 +86,8 @@ def main(argv: list[str] | None = None) -> int:
         scored = Scorer(translator).score(_pairs(path, flags, kinds), batch_tokens=flags.batch_tokens)
         if flags.contrast:
             of_targets = [[target.log_prob for target in targets] for _, targets in scored]
+            if not kinds:
+                raise ValueError(f"{STANDARD_INPUT if path == STDIN else path} has no lines: there is nothing to score")
             output.write(f"{contrast_table(by_kind(zip(kinds, of_targets, strict=True)))}\n")
             return 0
         for number, (request, targets) in enumerate(scored, start=1):

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("mt.translate")
 
+INPUTS = ("input", "trees", "images", "sounds", "terms")  # flags that name files to read
+
 # flags that have no place in a file whose texts alone change
 NOT_IN_FILES = (
     "sentences n_best scores alignment json coverage confidence abstain document trees images sounds prefix"
@@ -56,21 +58,22 @@ def main(argv: list[str] | None = None) -> int:
     for name in ("coverage", "confidence"):
         if getattr(args, name) and not args.json:
             raise ValueError(f"--{name} needs --json, which has the place for it")
-    from mt.data.formats.compressed import find_file
+    from mt.data.formats.compressed import check_output, find_file
     from mt.inference.terms import Glossary
 
     # files first: a wrong path should not wait for the model
-    for name in ("input", "trees", "images", "sounds", "terms"):
+    for name in INPUTS:
         if path := getattr(args, name):
             setattr(args, name, find_file(path))
             if find_file(path).is_file():  # a pipe is opened once
                 open(find_file(path), "rb").close()
+    may_be_both = () if args.format is None else ("input",)  # a file in another format is written when it is complete
+    inputs = {f"--{name}": getattr(args, name) for name in INPUTS if name not in may_be_both}
+    check_output(args.output, inputs)
     args.glossary = Glossary.load(args.terms) if args.terms else None
     if args.format:
         _translate_format(args)
         return 0
-    if args.input and args.output and args.output.exists() and args.output.samefile(args.input):
-        raise ValueError(f"--output ({args.output}) must be another file than --input: it would be emptied first")
     if os.environ.get("WORLD_SIZE", "1") != "1":
         _translate_parts(args)
     elif args.input and args.output and not (args.output.exists() and not args.output.is_file()):

@@ -196,13 +196,16 @@ def test_an_index_leads_to_no_file_outside_of_its_folder(call, pictures):
         call("--index", pictures, TEXTS[0])
 
 
-def test_an_index_of_nothing_is_refused(call, tmp_path, folder):
+def test_an_index_or_a_test_of_nothing_is_refused(call, tmp_path, folder):
     (tmp_path / "empty").mkdir()
+    (tmp_path / "none").write_text("")
+    with pytest.raises(ValueError, match="none has no lines: there is nothing to score"):
+        call("evaluate", "--images", tmp_path / "none", "--reference", tmp_path / "none")
     with pytest.raises(ValueError, match="there are no pictures to make an index of"):
         call("index", "--images", tmp_path / "empty", "--output", tmp_path / "index")
     with pytest.raises(ValueError, match="must be a new folder or an index"):
         call("index", "--images", folder, "--output", folder)
-    with pytest.raises(ValueError, match="one of --images, --sounds and --texts"):
+    with pytest.raises(ValueError, match="exactly one of --images, --sounds and --texts"):
         call("index", "--output", tmp_path / "index")
     with pytest.raises(ValueError, match="--language has no effect without --texts"):
         call("index", "--images", folder, "--language", "de", "--output", tmp_path / "index")

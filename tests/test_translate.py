@@ -288,14 +288,6 @@ def test_mistakes_are_one_clear_line(trained_run, flags, message):
     assert "\n" not in str(refused.value)
 
 
-def test_a_file_is_not_overwritten_while_it_is_read(trained_run, tmp_path):
-    path = tmp_path / "lines"
-    path.write_text("eins zwei\n")
-    with pytest.raises(ValueError, match="must be another file than --input"):
-        main(["--checkpoint", str(trained_run), "--input", str(path), "--output", str(path)])
-    assert path.read_text() == "eins zwei\n"
-
-
 @pytest.mark.parametrize("default", [Greedy(length_penalty=0.3), Sampling(top_k=4), Beam(size=7, n_best=5)], ids=repr)
 def test_the_search_of_the_checkpoint_is_kept_where_no_flag_changes_it(default):
     def asked(*flags):

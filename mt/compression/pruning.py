@@ -132,8 +132,10 @@ def remove_layers(model: Seq2Seq, *, layers: Mapping[str, Sequence[int]]) -> Seq
             raise ValueError(f"remove_layers: {half} must be one of {', '.join(HALVES)}")
         part: Any = getattr(model, half)
         count = len(part.layers)
-        wrong = [number for number in numbers if not 0 <= number < count]
-        if wrong or len(set(numbers)) >= count:
+        for number in numbers:
+            if not 0 <= number < count:
+                raise ValueError(f"remove_layers: {half} has no layer {number}, only 0 to {count - 1}")
+        if len(set(numbers)) >= count:
             raise ValueError(f"remove_layers: {half} has layers 0 to {count - 1}, of which one at least must stay")
         if half == "decoder" and numbers and part.alignment_head is not None:
             raise ValueError("remove_layers: the decoder has an alignment head, which reads one of its layers")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 from torch import Tensor
@@ -16,7 +17,7 @@ def least_heads(importance: Mapping[str, Tensor], shares: Mapping[str, float]) -
 
     `shares` are the shares of all heads of a slot ("encoder", "decoder", "cross") that go, or, as "all", of the heads
     of all slots together, which are then compared with each other. Every attention keeps its most important head.
-    Raises ValueError for a share that would need more.
+    Raises ValueError for a share that would need more, and for one of less than a head.
     """
     gone: dict[str, list[int]] = {}
     for slot, share in shares.items():
@@ -25,6 +26,8 @@ def least_heads(importance: Mapping[str, Tensor], shares: Mapping[str, float]) -
         keeps = {name: int(one.argmax()) for name, one in own.items()}
         free = [(name, head) for _, name, head in ranked if keeps[name] != head]
         count = round(share * len(ranked))
+        if not count:
+            raise ValueError(f"heads of {slot} ({share:g}) must be at least {1 / len(ranked):.2g}, one head")
         if count > len(free):
             raise ValueError(
                 f"heads of {slot} ({share:g}) must be at most {len(free) / len(ranked):.2f}: every attention keeps one"
@@ -34,6 +37,31 @@ def least_heads(importance: Mapping[str, Tensor], shares: Mapping[str, float]) -
     return {name: sorted(heads) for name, heads in gone.items()}
 
 
+def least_layers(costs: Mapping[tuple[str, int], float], count: int) -> list[tuple[str, int]]:
+    """The `count` layers whose absence costs least (`layer_importance`), by half and number; each half keeps one.
+
+    Raises ValueError for a count that would need more, and for 0.
+    """
+    left = Counter(half for half, _ in costs)
+    most = sum(number - 1 for number in left.values())
+    if not most:
+        raise ValueError(f"--layers ({count}): no layer can go, since each half keeps one")
+    if not 0 < count <= most:
+        raise ValueError(f"--layers ({count}) must be from 1 to {most}: each half keeps one")
+    chosen: list[tuple[str, int]] = []
+    for half, number in sorted(costs, key=lambda layer: costs[layer]):
+        if len(chosen) < count and left[half] > 1:
+            chosen.append((half, number))
+            left[half] -= 1
+    return chosen
+
+
 def least_neurons(importance: Mapping[str, Tensor], share: float) -> dict[str, list[int]]:
-    """The least important neurons of each feed-forward part, a `share` of them, by their place, from 0."""
+    """The least important neurons of each feed-forward part, a `share` of them, by their place, from 0.
+
+    Raises ValueError for a share of less than a neuron.
+    """
+    widest = max(map(len, importance.values()))
+    if not round(share * widest):
+        raise ValueError(f"neurons ({share:g}) must be at least {1 / widest:.2g}, one neuron")
     return {name: sorted(one.argsort()[: round(share * len(one))].tolist()) for name, one in importance.items()}

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mt.data.formats.lines import read_lines
+from mt.data.formats.lines import check_lines, read_lines
 from mt.data.images.decode import PictureReader
 from mt.data.named_file import read_named
 from mt.data.sounds.decode import SoundReader
@@ -88,11 +88,7 @@ def evaluate(
     texts = [""] * len(of_first) if sources is None else list(read_lines(sources))
     columns = [list(read_lines(path)) for path in references]
     rest = [*others, (sources or first, texts), *zip(references, columns, strict=True)]
-    for path, lines in rest:
-        if len(lines) != len(of_first) or not of_first:
-            raise ValueError(
-                f"{path} has {len(lines)} lines, {first} has {len(of_first)}: line n must belong to line n"
-            )
+    check_lines(first, of_first, rest)
     if restore is not None:
         check_restores(translator)
     beside: dict[str, Values] = {

@@ -24,7 +24,7 @@ from mt.compression.pruning import (
     remove_neurons,
     with_all_heads,
 )
-from mt.compression.selection import least_heads, least_neurons
+from mt.compression.selection import least_heads, least_layers, least_neurons
 from mt.data.batching import Cursor, TokenBatches
 from mt.data.source import Text
 from mt.inference.aligner import Aligner
@@ -138,6 +138,7 @@ def test_layers_move_up_and_a_loaded_layer_is_the_one_that_was_left(prepared):  
         (lambda m: remove_neurons(m, neurons={"encoder.layers.0.feed_forward": 64}), "one at least must stay"),
         (lambda m: remove_neurons(m, neurons={"x": 1}), "x must be one of"),
         (lambda m: remove_layers(m, layers={"decoder": [0]}), "decoder has layers 0 to 0, of which one at least"),
+        (lambda m: remove_layers(m, layers={"decoder": [7]}), "decoder has no layer 7, only 0 to 0"),
         (lambda m: remove_layers(m, layers={"middle": [0]}), "middle must be one of encoder, decoder"),
     ],
 )
@@ -178,7 +179,23 @@ def test_the_least_important_go_and_every_attention_keeps_its_best():
     assert least_heads(importance, {"cross": 0.34}) == {CROSS: [0]}
     with pytest.raises(ValueError, match=r"heads of all \(0.9\) must be at most 0.67"):
         least_heads(importance, {"all": 0.9})
-    assert least_neurons({"a": torch.tensor([0.4, 0.1, 0.3, 0.2])}, 0.5) == {"a": [1, 3]}
+    with pytest.raises(ValueError, match=r"heads of all \(0.01\) must be at least 0.17, one head"):
+        least_heads(importance, {"all": 0.01})
+    neurons = {"a": torch.tensor([0.4, 0.1, 0.3, 0.2])}
+    assert least_neurons(neurons, 0.5) == {"a": [1, 3]}
+    with pytest.raises(ValueError, match=r"neurons \(0.1\) must be at least 0.25, one neuron"):
+        least_neurons(neurons, 0.1)
+
+
+def test_the_layers_that_cost_least_go_and_each_half_keeps_one():
+    costs = {("encoder", 0): 0.1, ("encoder", 1): 0.2, ("decoder", 0): 0.9, ("decoder", 1): 0.8, ("decoder", 2): 0.7}
+    assert least_layers(costs, 2) == [("encoder", 0), ("decoder", 2)]  # encoder 1 is the last of its half
+    assert least_layers(costs, 3) == [("encoder", 0), ("decoder", 2), ("decoder", 1)]
+    for count in (0, 4):
+        with pytest.raises(ValueError, match=rf"--layers \({count}\) must be from 1 to 3: each half keeps one"):
+            least_layers(costs, count)
+    with pytest.raises(ValueError, match="no layer can go"):
+        least_layers({}, 1)
 
 
 def test_neurons_are_ranked_by_the_gradient(prepared, batches):  # noqa: F811
@@ -224,6 +241,13 @@ def test_the_command_writes_a_checkpoint_that_translates_aligns_and_trains_on(
     healed = load_checkpoint(tmp_path / "healed" / "run")
     assert list(healed.card.changes) == list(loaded.card.changes)
     assert size == sum(parameter.numel() for parameter in healed.model.parameters())
+
+
+def test_a_model_that_sees_is_refused(seeing_run, tmp_path):
+    (tmp_path / "text").write_text("x\n")
+    files = ["--source", str(tmp_path / "text"), "--target", str(tmp_path / "text")]
+    with pytest.raises(ValueError, match=r"has encoders beside that of text \(image\): only text is pruned"):
+        main(["--checkpoint", str(seeing_run), "--output", str(tmp_path / "o"), *files, "--heads", "0.5"])
 
 
 @pytest.mark.parametrize(

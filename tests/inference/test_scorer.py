@@ -100,7 +100,7 @@ def test_json_has_every_token(trained_run, capsys, monkeypatch):
         ("order\teins\tone\n", ["--contrast"], r"line 1: kind, source, right target and at least one wrong target"),
         ("eins\tone\n", ["--trees", "x"], r"--trees \(x\) is for a model with structured attention"),
         ("eins\tone\n", ["--tag", "<2en>"], r"tag \(<2en>\) must be a symbol"),
-        ("eins\tone\n", ["--output", "pairs.tsv"], r"--output \(pairs.tsv\) must be another file than --input"),
+        ("\n", ["--contrast"], r"pairs.tsv has no lines: there is nothing to score"),
     ],
 )
 def test_what_cannot_be_scored_is_refused_in_one_line(trained_run, tmp_path, monkeypatch, content, flags, message):

@@ -8,7 +8,7 @@ import lzma
 import select
 import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -106,6 +106,19 @@ def find_file(path: str | Path) -> Path:
     if found:
         return found[0]
     raise FileNotFoundError(f"file not found: {path}")
+
+
+def check_output(output: str | Path | None, inputs: Mapping[str, str | Path | Sequence[str | Path] | None]) -> None:
+    """Raises ValueError where a command would overwrite one of its `inputs`, files by the flags that name them.
+
+    An input is found as by `find_file`; folders, and "-" for standard input, are left out.
+    """
+    if output is None or not Path(output).is_file():
+        return
+    for flag, paths in inputs.items():
+        for path in [paths] if isinstance(paths, str | Path) else paths or ():
+            if str(path) != "-" and not Path(path).is_dir() and Path(output).samefile(find_file(path)):
+                raise ValueError(f"--output ({output}) must be another file than {flag}: it would be overwritten")
 
 
 def plain_ending(path: str | Path) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -65,6 +65,15 @@ def read_lines(path: str | Path) -> Iterator[str]:
         if isinstance(line, FaultyLine):
             raise ValueError(line.fault.message)
         yield line
+
+
+def check_lines(first: str | Path, lines: Sequence[str], others: Iterable[tuple[str | Path, Sequence[str]]]) -> None:
+    """Raises ValueError where `lines` of the file `first` are none, or those of another file are not as many."""
+    if not lines:
+        raise ValueError(f"{first} has no lines: there is nothing to score")
+    for path, other in others:
+        if len(other) != len(lines):
+            raise ValueError(f"{path} has {len(other)} lines, {first} has {len(lines)}: line n must belong to line n")
 
 
 def scan_lines(path: str | Path, *, encoding: str = "utf-8") -> Iterator[Line]:

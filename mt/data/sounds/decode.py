@@ -17,6 +17,7 @@ from mt.data.sounds.settings import SoundSettings
 from mt.data.sounds.sound import Wave
 
 MOST_BYTES = 100_000_000
+LENGTH_UNKNOWN = 0x7FFF0000  # bytes that a header claims from here on: written into a pipe, before the end was known
 HELD = 1024  # decoded sounds that a reader keeps
 WIDTHS = {1: 128.0, 2: 2.0**15, 3: 2.0**23, 4: 2.0**31}  # bytes of a sample, and the loudest one
 
@@ -87,6 +88,9 @@ class SoundReader:
         if width not in WIDTHS or not 1 <= channels <= 64 or not 1 <= rate <= 1_000_000:
             message = f"{path}: {channels} channels of {8 * width} bits at {rate} Hz cannot be read"
             raise UnusableFile("sound: unknown form", message)
+        claimed = count * width * channels
+        if len(raw) < claimed < LENGTH_UNKNOWN:
+            raise UnusableFile("sound: cut off", f"{path}: is cut off: {len(raw)} of {claimed} bytes of samples")
         whole = len(raw) - len(raw) % (width * channels)
         if not whole:
             raise UnusableFile("sound: empty", f"{path}: a sound must have a sample")

@@ -68,26 +68,31 @@ class ErasureAgreement:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The share for each signal, shift, layer and head, and of contributions; rounded to 4 decimals."""
+        """The share for each signal, shift, layer and head, the best of them, and of contributions; to 4 decimals."""
         shares_CLH = np.round(self.same_CLH / max(self.num_words, 1), 4)
-        found: dict[str, Any] = {"words": self.num_words}
+        found: dict[str, Any] = {"words": self.num_words, "nearest": self.nearest()}
         for number, signal in enumerate(self.signals):
             found[signal] = {str(shift): shares_CLH[number * len(SHIFTS) + shift].tolist() for shift in SHIFTS}
         if self.same_contributions is not None:
             found[CONTRIBUTIONS] = round(self.same_contributions / max(self.num_words, 1), 4)
         return found
 
+    def nearest(self) -> dict[str, Any]:
+        """Signal, shift, layer and head of the map that agrees most, and its share."""
+        of, layer, head = (int(place) for place in np.unravel_index(self.same_CLH.argmax(), self.same_CLH.shape))
+        share = round(float(self.same_CLH[of, layer, head]) / max(self.num_words, 1), 4)
+        at = {"signal": self.signals[of // len(SHIFTS)], "shift": of % len(SHIFTS), "layer": layer, "head": head}
+        return {**at, "share": share}
+
     def describe(self) -> str:
         """The head that agrees most, and contributions, as one line."""
-        of, layer, head = np.unravel_index(self.same_CLH.argmax(), self.same_CLH.shape)
-        signal, shift = self.signals[of // len(SHIFTS)], of % len(SHIFTS)
-        share = 100 * self.same_CLH[of, layer, head] / max(self.num_words, 1)
+        at = self.nearest()
         of_model = ""
         if self.same_contributions is not None:
             of_model = f"; contributions: for {100 * self.same_contributions / max(self.num_words, 1):.1f} %"
         return (
-            f"the head nearest to erasure: layer {layer}, head {head}, shift {shift}, {signal}:"
-            f" the same source word for {share:.1f} % of {self.num_words} words{of_model}"
+            f"the head nearest to erasure: layer {at['layer']}, head {at['head']}, shift {at['shift']}, {at['signal']}:"
+            f" the same source word for {100 * at['share']:.1f} % of {self.num_words} words{of_model}"
         )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mt.alignment.aligned_line import AlignedLine
-from mt.alignment.alignment import Alignment
+from mt.alignment.alignment import CONTRIBUTIONS, Alignment
 from mt.alignment.breakdown import Breakdown
 from mt.alignment.choice import Choice
 from mt.alignment.erasure_agreement import ErasureAgreement
@@ -192,7 +192,10 @@ class Output:
     def finish(self, page: Page, about: dict[str, Any]) -> None:
         """Writes the page, and then about.json, which describes all files and so comes last."""
         if "html" in self.formats:
-            write_whole(self.folder / "alignments.html", page.html(page_facts(about, len(page))))
+            write_whole(
+                self.folder / "alignments.html",
+                page.html(page_facts(about, len(page)), about.get("agreement_with_erasure")),
+            )
         write_json(self.folder / ABOUT, about)
 
 
@@ -206,4 +209,11 @@ def page_facts(about: dict[str, Any], num_sentences: int) -> dict[str, str]:
     if "pointing" in about:
         names = {"pointing": "pointing", "chance": "pointing_chance", "inside boxes": "mass_inside"}
         facts |= {name: f"{about[key]:.1f} %" for name, key in names.items()}
+    if agreement := about.get("agreement_with_erasure"):
+        at = agreement["nearest"]
+        facts["same word as erasure"] = (
+            f"{100 * at['share']:.1f} % (layer {at['layer']}, head {at['head']}, shift {at['shift']}, {at['signal']})"
+        )
+        if CONTRIBUTIONS in agreement:
+            facts["contributions"] = f"{100 * agreement[CONTRIBUTIONS]:.1f} %"
     return facts | {"lines": f"{num_sentences} of {about['lines']}"}

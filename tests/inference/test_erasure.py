@@ -51,7 +51,8 @@ def test_agreement_counts_words_with_the_same_best_source_word():
     weights = [[0.6, 0.3, 0.1], [0.7, 0.2, 0.1], [0.1, 0.1, 0.8]]
     raw = raw_of(weights, [[2.0, 1.0, 0.0], [0.5, 3.0, 0.0], [0.0, 0.0, 0.0]])
     once = ErasureAgreement.of(raw, "a b", "x y")
-    assert once.to_json() == {"words": 2, "weights": {"0": [[0.5, 0.5]], "1": [[0.5, 0.0]]}}
+    nearest = {"signal": "weights", "shift": 0, "layer": 0, "head": 0, "share": 0.5}
+    assert once.to_json() == {"words": 2, "nearest": nearest, "weights": {"0": [[0.5, 0.5]], "1": [[0.5, 0.0]]}}
     nothing = ErasureAgreement.of(raw_of(weights, np.zeros((3, 3))), "a b", "x y")  # no word of it counts
     assert (once + once + nothing).to_json() == once.to_json() | {"words": 4}
     assert "layer 0, head 0, shift 0, weights: the same source word for 50.0 % of 2 words" in once.describe()
@@ -74,6 +75,11 @@ def test_the_command_says_which_head_agrees_most_and_the_page_shows_erasure(trai
     assert out.startswith("erasure, the whole model, de-en") and "the head nearest to erasure: layer" in out
     about = json.loads((tmp_path / "out" / "about.json").read_text("utf-8"))
     shares = about["agreement_with_erasure"]
+    at = shares["nearest"]
+    assert at["share"] == np.max([shares["weights"][of] for of in "01"] + [shares["norms"][of] for of in "01"])
+    assert at["share"] == shares[at["signal"]][str(at["shift"])][at["layer"]][at["head"]]
     assert shares["words"] == 3 and np.shape(shares["norms"]["1"]) == np.shape(shares["weights"]["0"]) == (2, 2)
     assert json.loads((tmp_path / "out" / "alignments.jsonl").read_text("utf-8"))["signal"] == "erasure"
-    assert '"signal":"erasure"' in (tmp_path / "out" / "alignments.html").read_text("utf-8")
+    page = (tmp_path / "out" / "alignments.html").read_text("utf-8")
+    assert '"signal":"erasure"' in page and f'"agreement":{json.dumps(shares, separators=(",", ":"))}' in page
+    assert f'"same word as erasure":"{100 * at["share"]:.1f} % (layer {at["layer"]}, head {at["head"]}' in page

@@ -1,7 +1,7 @@
 "use strict";
 // Every head of every layer at a glance: its map of this sentence, its sink mass and its entropy.
 
-const heads = { cells: [] };
+const heads = { cells: [], agreement: null };
 const ROLES = {
   links: "looks at a linked word",
   position: "looks at a fixed place",
@@ -9,14 +9,16 @@ const ROLES = {
   rare: "looks at the rarest piece",
 };
 
-/** A table of layers and heads, each with its role, and the mean of each layer; `choose(layer, heads)` answers a click. */
-function buildHeads(numLayers, numHeads, roles, choose) {
+/** A table of layers and heads, each with its role, and the mean of each layer; `choose(layer, heads)` answers a click.
+ *  `agreement` of each head with erasure, by signal and shift, or null. */
+function buildHeads(numLayers, numHeads, roles, agreement, choose) {
   const all = Array.from({ length: numHeads }, (_, head) => head);
   const columns = [...all.map((head) => ({ name: `${head}`, heads: [head] }))];
   if (numHeads > 1) columns.push({ name: "mean", heads: all });
   const table = byId("heads");
   byId("heads-card").style.setProperty("--columns", columns.length);
   heads.cells = [];
+  heads.agreement = agreement;
   const head = make("tr", {}, make("td"), ...columns.map(({ name }) => make("th", { scope: "col" }, name)));
   const rows = all.length
     ? Array.from({ length: numLayers }, (_, layer) => {
@@ -47,7 +49,10 @@ function drawHeads(sentence, data, numHeads, { shift, signal }, scheme) {
     bars.style.setProperty("--entropy", (entropy / most).toFixed(3));
     const head = members.length === 1 ? `head ${name}` : "mean of the heads";
     const mostly = role ? `, ${ROLES[role[0].split(" ")[0]]} in ${percent(role[1])} % of all rows (${role[0]})` : "";
-    const title = `layer ${layer}, ${head}: sink mass ${percent(sink)} %, entropy ${entropy.toFixed(2)} bits${mostly}`;
+    const same = members.length === 1 ? heads.agreement?.[signal]?.[shift]?.[layer]?.[members[0]] : undefined;
+    const asErasure = same === undefined ? "" : `, the same word as erasure for ${percent(same)} %`;
+    const shape = `sink mass ${percent(sink)} %, entropy ${entropy.toFixed(2)} bits`;
+    const title = `layer ${layer}, ${head}: ${shape}${mostly}${asErasure}`;
     button.title = title;
     button.setAttribute("aria-label", title);
     canvas.width = Math.max(1, matrix.columns);

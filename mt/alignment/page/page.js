@@ -16,7 +16,8 @@ function start() {
   headChoices = choicesOfHeads();
   buildControls();
   buildList(sentences, select);
-  buildHeads(chosen.layers, chosen.all_heads, page.roles, (layer, members) => change({ layer, heads: members }));
+  const { roles, agreement } = page;
+  buildHeads(chosen.layers, chosen.all_heads, roles, agreement, (layer, members) => change({ layer, heads: members }));
   listen();
   const wanted = Number(location.hash.slice(1));
   const found = sentences.findIndex(({ line }) => line === wanted);

@@ -107,12 +107,13 @@ class Page:
     def __len__(self) -> int:
         return len(self.sentences)
 
-    def html(self, facts: dict[str, str]) -> str:
-        """The whole page; `facts` are names and values for its top."""
+    def html(self, facts: dict[str, str], agreement: dict[str, Any] | None = None) -> str:
+        """The whole page; `facts` are names and values for its top, `agreement` is that of heads with erasure."""
         data = {
             "facts": facts,
             "chosen": self.chosen,
             "roles": [[role and [role.name, role.share] for role in layer] for layer in self._roles.roles()],
+            "agreement": agreement,
             "rule": self.rule,
             "symmetrize": self.symmetrize,
             "sentences": self.sentences,

@@ -221,6 +221,20 @@ def test_the_table_of_heads_tells_and_picks(page, made):
     assert [each.get_attribute("aria-pressed") for each in buttons].index("true") == HEADS + 1
 
 
+def test_a_head_says_how_often_it_names_the_word_of_erasure(driver, tmp_path):
+    page = Page(method="argmax", threshold=0.3)
+    add(page, 1, "The houses stand", "Die Häuser stehen")
+    shares = [[(10 * layer + head) / 100 for head in range(HEADS)] for layer in range(LAYERS)]
+    agreement = {"words": 3, "weights": {"0": shares, "1": shares}}
+    (tmp_path / "page.html").write_text(page.html({}, agreement), encoding="utf-8")
+    driver.get((tmp_path / "page.html").as_uri())
+    titles = [button.get_attribute("title") for button in find(driver, "#heads button")]
+    said = [title.partition("the same word as erasure for ")[2] for title in titles]
+    assert said == [
+        f"{10 * layer + head} %" if head < HEADS else "" for layer in range(LAYERS) for head in range(HEADS + 1)
+    ]
+
+
 def test_gold_links_are_reported_apart(page, made):
     driver, links = page(5), made[1][5][2]
     kinds = {

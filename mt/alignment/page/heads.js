@@ -49,7 +49,8 @@ function drawHeads(sentence, data, numHeads, { shift, signal }, scheme) {
     bars.style.setProperty("--entropy", (entropy / most).toFixed(3));
     const head = members.length === 1 ? `head ${name}` : "mean of the heads";
     const mostly = role ? `, ${ROLES[role[0].split(" ")[0]]} in ${percent(role[1])} % of all rows (${role[0]})` : "";
-    const same = members.length === 1 ? heads.agreement?.[signal]?.[shift]?.[layer]?.[members[0]] : undefined;
+    const agreement = heads.agreement?.[signal] ?? heads.agreement?.weights; // a signal of the whole model has no heads
+    const same = members.length === 1 ? agreement?.[shift]?.[layer]?.[members[0]] : undefined;
     const asErasure = same === undefined ? "" : `, the same word as erasure for ${percent(same)} %`;
     const shape = `sink mass ${percent(sink)} %, entropy ${entropy.toFixed(2)} bits`;
     const title = `layer ${layer}, ${head}: ${shape}${mostly}${asErasure}`;

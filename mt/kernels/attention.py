@@ -74,7 +74,7 @@ def _joined(heads: Sequence[Tensor]) -> Tensor:
     first, ends = heads[0], _place(heads[0])
     for part in heads:
         if part.stride() != first.stride() or part.dtype != first.dtype or _place(part) != ends:
-            return torch.cat(heads, dim=1)
+            return torch.cat(list(heads), dim=1)
         ends = (ends[0], ends[1] + part.shape[1] * part.stride(1))
     B, _, T, K = first.shape
     return first.as_strided((B, sum(part.shape[1] for part in heads), T, K), first.stride())
@@ -82,7 +82,7 @@ def _joined(heads: Sequence[Tensor]) -> Tensor:
 
 def _place(x: Tensor) -> tuple[int, int]:
     """The memory that a tensor lies in, and where it begins there."""
-    return x.untyped_storage().data_ptr(), x.storage_offset()
+    return x.untyped_storage().data_ptr(), int(x.storage_offset())
 
 
 class _Attend(torch.autograd.Function):

@@ -27,7 +27,6 @@ TILE_SIGNATURES: dict[str, tuple[type, ...]] = {  # those that need AMX
 VECTOR_SIGNATURES: dict[str, tuple[type, ...]] = {  # those that need AVX-512
     "pack_panels": (_pointer, _long, _long, _pointer, _int),
     "vector_product": (_pointer, _long, _pointer, _pointer, _int, _pointer, *[_long] * 3, _int),
-    "vector_weight_gradient": (*[_pointer] * 4, _long, *[_pointer] * 2, *[_long] * 3, _int),
 }
 SIGNATURES: dict[str, tuple[type, ...]] = {
     "align_step": (_pointer, _pointer, _pointer, _int, _int, _pointer, _pointer, _int),

@@ -21,7 +21,7 @@ from mt.kernels.library import applies_to, call, has_tiles, has_wide_vectors
 
 BLOCK = 32  # rows and columns of what AMX multiplies at once
 PANEL = 32  # columns that AVX-512 multiplies at once
-DEEPEST = 512  # inputs; with more of them oneDNN and MKL are faster
+DEEPEST = 512  # inputs; with more of them oneDNN is faster
 
 
 class Gradients(NamedTuple):
@@ -115,7 +115,7 @@ class PlainProducts:
 
 
 class VectorProducts(PlainProducts):
-    """In float32 by AVX-512, but for dy W, which oneDNN computes as fast; the weights have at most DEEPEST inputs."""
+    """x Wᵀ in float32 by AVX-512, with at most DEEPEST inputs; gradients, which need no bias, as in PlainProducts."""
 
     def forward(self, x_NI: Tensor, biases: Sequence[Tensor], *, relu: bool = False) -> Tensor:
         if not biases:
@@ -128,17 +128,6 @@ class VectorProducts(PlainProducts):
         call("pack_panels", self.weight_OI.contiguous(), num_outputs, self.num_inputs, panels)
         call("vector_product", x, x.stride(0), panels, bias_O, relu, out_NO, *out_NO.shape, self.num_inputs)
         return out_NO.to(x_NI.dtype)
-
-    def gradients(self, dy_NO: Tensor, x_NI: Tensor, relu_NO: Tensor | None, has_dx: bool) -> Gradients:
-        dy, x = dy_NO.to(self.dtype).contiguous(), x_NI.to(self.dtype)
-        x = x if x.stride(1) == 1 else x.contiguous()
-        relu = kept = None
-        if relu_NO is not None:
-            relu, kept = relu_NO.to(self.dtype).contiguous(), torch.empty_like(dy)
-        to_OI, sums_O = torch.empty_like(self.weight_OI), torch.empty(dy.shape[1])
-        call("vector_weight_gradient", dy, relu, kept, x, x.stride(0), to_OI, sums_O, len(dy), *to_OI.shape)
-        dx_NI = _product(dy if kept is None else kept, self.weight_OI.T, None).to(x_NI.dtype) if has_dx else None
-        return Gradients(dx_NI, to_OI, sums_O)
 
 
 @cache

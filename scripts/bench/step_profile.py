@@ -70,7 +70,7 @@ def main(updates: int, overrides: list[str]) -> None:
         learner.updater(learner.optimizer, [batch], step=step, learning_rate=parts.schedule(step + 1, 0.0))
         learner.average.update()
         sizes.update({"target": batch.num_tokens, "target, padded": batch.target_out_BT.numel()})
-        sizes.update({"source": int(batch.source.lengths().sum()), "both, padded": batch.padded_tokens})
+        sizes.update({"source": sum(map(len, batch.source.pieces())), "both, padded": batch.padded_tokens})
 
     for step in range(WARM_UP):
         update(step)

@@ -18,6 +18,7 @@ from omegaconf import OmegaConf
 from torch.profiler import ProfilerActivity, profile, record_function
 
 from mt.data.batching import Cursor
+from mt.data.source import Text
 from mt.settings import config_folder
 from mt.training.assembly import Assembly, Parts
 from mt.training.distributed import Ranks
@@ -30,7 +31,7 @@ KINDS = {  # the first that has the name of the operation, or of one that contai
     LOSS: ("_FusedLoss",),
     "attention": ("_Attend", "aten::bmm", "aten::_softmax"),
     "norms, residual sums, dropout": ("_AddDropped", "_RoundedNorm", "_ResidualNorm", "NativeLayerNorm", "layer_norm"),
-    "bias, relu and joined weights of layers": ("_Linear",),
+    "layers: own products, bias, relu": ("_Linear",),
     "activations that are not relu": ("silu", "Silu", "gelu", "Gelu"),
     "embeddings and their gradients": ("Embedding", "aten::embedding"),
     "optimizer": ("Optimizer.step",),
@@ -48,7 +49,7 @@ def kind_of(event: torch.autograd.profiler_util.FunctionEvent) -> str:
     found = (kind for kind, parts in KINDS.items() if any(part in name for part in parts for name in names))
     kind = next(found, REST)
     if event.name in PRODUCTS and kind != "attention":
-        return "products: loss" if kind == LOSS else "products: layers"
+        return f"products of {'the loss' if kind == LOSS else 'layers'}, by oneDNN or MKL"
     return kind
 
 
@@ -69,6 +70,7 @@ def main(updates: int, overrides: list[str]) -> None:
             batch, cursor = batches.read(cursor)
         learner.updater(learner.optimizer, [batch], step=step, learning_rate=parts.schedule(step + 1, 0.0))
         learner.average.update()
+        assert isinstance(batch.source, Text)
         sizes.update({"target": batch.num_tokens, "target, padded": batch.target_out_BT.numel()})
         sizes.update({"source": sum(map(len, batch.source.pieces())), "both, padded": batch.padded_tokens})
 

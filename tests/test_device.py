@@ -32,5 +32,5 @@ def test_training_keeps_few_products_unless_somebody_chose_a_number(monkeypatch,
 )
 def test_auto_is_bfloat16_only_where_products_are_faster_in_it(monkeypatch, instructions, is_by_intel, chosen):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: instructions, raising=False)
-    monkeypatch.setattr(compiling, "_is_by_intel", lambda: is_by_intel)
+    monkeypatch.setattr(compiling, "is_by_intel", lambda: is_by_intel)
     assert choose_precision("auto", torch.device("cpu")) is chosen

@@ -14,6 +14,7 @@ from mt.attention.mask import causal_mask
 from mt.attention.reading import FIRST, Reading
 from mt.attention.rotary import NoRotary, Rotary
 from mt.attention.source_facts import UNKNOWN, SourceFacts
+from mt.kernels.attention import split_heads
 from mt.kernels.linear import Linear, linear
 
 # B batch, T queries, S keys, D model, H heads, G key-value heads, K head size
@@ -150,7 +151,7 @@ class MultiHead(nn.Module):
     def _queries_keys_values(self, x_BTD: Tensor, position: int) -> tuple[Tensor, Tensor, Tensor]:
         # B T ((H + 2 G) K) -> B H+2G T K
         heads = self._heads(linear(x_BTD, [self.query, self.key_value]))
-        q, k, v = heads.split((self.num_heads, self.num_kv_heads, self.num_kv_heads), dim=1)
+        q, k, v = split_heads(heads, (self.num_heads, self.num_kv_heads, self.num_kv_heads))
         return self.rotary(q, position), self.rotary(k, position), self.key_dropout(v)
 
     def _queries(self, x_BTD: Tensor, position: int) -> Tensor:
@@ -159,7 +160,7 @@ class MultiHead(nn.Module):
 
     def _keys_values(self, x_BSD: Tensor, position: int) -> tuple[Tensor, Tensor]:
         # B S (2 G K) -> B 2G S K -> two of B G S K
-        k, v = self._heads(self.key_value(x_BSD)).chunk(2, dim=1)
+        k, v = split_heads(self._heads(self.key_value(x_BSD)), (self.num_kv_heads, self.num_kv_heads))
         return self.rotary(k, position), self.key_dropout(v)
 
     def _heads(self, x_BTD: Tensor) -> Tensor:

@@ -50,6 +50,7 @@ static void product(const float *a, int64_t a_row, int64_t a_step, const float *
 #undef ROWS
 }
 
+/* Copies of rows in float, side by side. */
 static void get_rows(const void *from, int is_bf16, int64_t base, int64_t place, int64_t rows, int64_t size,
                      float *to) {
     for (int64_t i = 0; i < rows; i++)
@@ -64,20 +65,52 @@ static void set_rows(void *to, int is_bf16, int64_t base, int64_t place, int64_t
             store_any(to, base + i * place + j, load(from + i * size + j), is_bf16);
 }
 
-/* rows x size -> size x wide, zeros behind the rows. */
-static void transpose(const float *from, int64_t rows, int64_t size, int64_t wide, float *to) {
-    for (int64_t j = 0; j < size; j++) {
-        for (int64_t i = 0; i < rows; i++) to[j * wide + i] = from[i * size + j];
-        for (int64_t i = rows; i < wide; i++) to[j * wide + i] = 0;
-    }
+typedef struct {
+    float *first;
+    int64_t place; /* numbers between rows */
+} Rows;
+
+/* Rows where they lie, if they are float; else in `scratch`. */
+INLINE Rows rows_at(const void *all_of_them, int is_bf16, int64_t base, int64_t place, int64_t size, float *scratch) {
+    return is_bf16 ? (Rows){scratch, size} : (Rows){(float *)all_of_them + base, place};
 }
 
-static void softmax(float *scores, int64_t size, int64_t wide, const uint8_t *mask, int64_t mask_step) {
-    for (int64_t j = 0; mask && j < size; j++)
-        if (!mask[j * mask_step]) scores[j] = -INFINITY;
-    for (int64_t j = size; j < wide; j++) scores[j] = -INFINITY;
+/* rows x size -> size x wide, zeros behind the rows; size is a multiple of LANES. */
+static void transpose(const float *from, int64_t place, int64_t rows, int64_t size, int64_t wide, float *to) {
+#ifdef __AVX512F__
+    for (int64_t i = 0; i < wide; i += LANES)
+        for (int64_t j = 0; j < size; j += LANES) {
+            __m512i block[LANES];
+#pragma GCC unroll 16
+            for (int r = 0; r < LANES; r++)
+                block[r] = i + r < rows ? _mm512_loadu_si512(from + (i + r) * place + j) : _mm512_setzero_si512();
+            transpose16(block);
+#pragma GCC unroll 16
+            for (int r = 0; r < LANES; r++) _mm512_storeu_si512(to + (j + r) * wide + i, block[r]);
+        }
+#else
+    for (int64_t j = 0; j < size; j++) {
+        for (int64_t i = 0; i < rows; i++) to[j * wide + i] = from[i * place + j];
+        for (int64_t i = rows; i < wide; i++) to[j * wide + i] = 0;
+    }
+#endif
+}
+
+/* The keys that a query may look at, with "no" behind them. */
+INLINE void get_mask(const uint8_t *mask, int64_t step, int64_t size, int64_t wide, uint8_t *to) {
+    memset(to, mask ? 0 : 1, (size_t)size);
+    memset(to + size, 0, (size_t)(wide - size));
+    for (int64_t j = 0; mask && j < size; j++) to[j] = mask[j * step];
+}
+
+static void softmax(float *scores, int64_t size, int64_t wide, const uint8_t *mask) {
     vf high = all(-INFINITY), total = all(0);
-    for (int64_t j = 0; j < wide; j += LANES) high = larger(load(scores + j), high);
+    for (int64_t j = 0; j < wide; j += LANES) {
+        vi may = __builtin_convertvector(*(const vb *)(mask + j), vi);
+        vf score = choose(may != 0, load(scores + j), all(-INFINITY));
+        high = larger(score, high);
+        store(scores + j, score);
+    }
     float most = largest(high);
     for (int64_t j = 0; j < wide; j += LANES) {
         vf e = exponential(load(scores + j) - most);
@@ -104,23 +137,32 @@ EXPORT void attend(const void *q, const void *k, const void *v, int is_bf16, con
         int64_t most = T > S ? T : S;
         float *rows = malloc((size_t)((most + S + wide) * size + T * wide) * sizeof(float));
         float *values = rows + most * size, *turned = values + S * size, *scores = turned + size * wide;
+        uint8_t *may = malloc((size_t)wide);
 #pragma omp for schedule(static)
         for (int64_t at = 0; at < batch * heads; at++) {
             int64_t b = at / heads, h = at % heads, g = h / shared;
-            get_rows(k, is_bf16, b * of[1].batch + g * of[1].head, of[1].place, S, size, rows);
-            transpose(rows, S, size, wide, turned);
-            get_rows(v, is_bf16, b * of[2].batch + g * of[2].head, of[2].place, S, size, values);
-            get_rows(q, is_bf16, b * of[0].batch + h * of[0].head, of[0].place, T, size, rows);
-            product(rows, size, 1, turned, wide, scores, wide, T, wide, size, scale, 0);
+            int64_t of_q = b * of[0].batch + h * of[0].head, of_k = b * of[1].batch + g * of[1].head;
+            int64_t of_v = b * of[2].batch + g * of[2].head, of_out = b * of[3].batch + h * of[3].head;
+            if (is_bf16) get_rows(k, 1, of_k, of[1].place, S, size, rows);
+            Rows left = rows_at(k, is_bf16, of_k, of[1].place, size, rows);
+            transpose(left.first, left.place, S, size, wide, turned);
+            get_rows(v, is_bf16, of_v, of[2].place, S, size, values);
+            if (is_bf16) get_rows(q, 1, of_q, of[0].place, T, size, rows);
+            left = rows_at(q, is_bf16, of_q, of[0].place, size, rows);
+            Rows probs = rows_at(weights, is_bf16, at * T * wide, wide, wide, scores);
+            product(left.first, left.place, 1, turned, wide, probs.first, wide, T, wide, size, scale, 0);
             for (int64_t i = 0; i < T; i++) {
                 const uint8_t *row = mask;
                 if (mask) row += b * mask_strides[0] + h * mask_strides[1] + i * mask_strides[2];
-                softmax(scores + i * wide, S, wide, row, mask ? mask_strides[3] : 0);
+                if (!i || (mask && mask_strides[2])) get_mask(row, mask ? mask_strides[3] : 0, S, wide, may);
+                softmax(probs.first + i * wide, S, wide, may);
             }
-            set_rows(weights, is_bf16, at * T * wide, wide, T, wide, scores);
-            product(scores, wide, 1, values, size, rows, size, T, size, S, 1, 0);
-            set_rows(out, is_bf16, b * of[3].batch + h * of[3].head, of[3].place, T, size, rows);
+            if (is_bf16) set_rows(weights, 1, at * T * wide, wide, T, wide, scores);
+            Rows to = rows_at(out, is_bf16, of_out, of[3].place, size, rows);
+            product(probs.first, wide, 1, values, size, to.first, to.place, T, size, S, 1, 0);
+            if (is_bf16) set_rows(out, 1, of_out, of[3].place, T, size, rows);
         }
+        free(may);
         free(rows);
     }
 }
@@ -143,29 +185,39 @@ EXPORT void attend_backward(const void *q, const void *k, const void *v, const v
 #pragma omp for schedule(static)
         for (int64_t at = 0; at < batch * groups; at++) {
             int64_t b = at / groups, g = at % groups;
-            get_rows(v, is_bf16, b * of[2].batch + g * of[2].head, of[2].place, S, size, rows);
-            transpose(rows, S, size, wide, turned);
-            get_rows(k, is_bf16, b * of[1].batch + g * of[1].head, of[1].place, S, size, keys);
+            int64_t of_k = b * of[1].batch + g * of[1].head, of_v = b * of[2].batch + g * of[2].head;
+            int64_t of_dk = b * of[5].batch + g * of[5].head, of_dv = b * of[6].batch + g * of[6].head;
+            if (is_bf16) get_rows(v, 1, of_v, of[2].place, S, size, rows);
+            Rows value = rows_at(v, is_bf16, of_v, of[2].place, size, rows);
+            transpose(value.first, value.place, S, size, wide, turned);
+            get_rows(k, is_bf16, of_k, of[1].place, S, size, keys);
+            Rows to_k = rows_at(dk, is_bf16, of_dk, of[5].place, size, dkeys);
+            Rows to_v = rows_at(dv, is_bf16, of_dv, of[6].place, size, dvalues);
             for (int64_t h = g * shared; h < (g + 1) * shared; h++) {
                 int adds = h > g * shared;
+                int64_t of_q = b * of[0].batch + h * of[0].head, of_dq = b * of[4].batch + h * of[4].head;
+                int64_t of_weights = (b * heads + h) * T * wide;
                 get_rows(dout, is_bf16, b * of[3].batch + h * of[3].head, of[3].place, T, size, outs);
-                get_rows(weights, is_bf16, (b * heads + h) * T * wide, wide, T, wide, probs);
+                if (is_bf16) get_rows(weights, 1, of_weights, wide, T, wide, probs);
+                float *p = rows_at(weights, is_bf16, of_weights, wide, wide, probs).first;
                 product(outs, size, 1, turned, wide, scores, wide, T, wide, size, 1, 0);
                 for (int64_t i = 0; i < T; i++) { /* of the scores: p * (dp - sum of p * dp) */
                     vf total = all(0);
-                    float *p = probs + i * wide, *d = scores + i * wide;
-                    for (int64_t j = 0; j < wide; j += LANES) total += load(p + j) * load(d + j);
+                    float *d = scores + i * wide;
+                    for (int64_t j = 0; j < wide; j += LANES) total += load(p + i * wide + j) * load(d + j);
                     float mean = sum(total);
-                    for (int64_t j = 0; j < wide; j += LANES) store(d + j, load(p + j) * (load(d + j) - mean));
+                    for (int64_t j = 0; j < wide; j += LANES)
+                        store(d + j, load(p + i * wide + j) * (load(d + j) - mean));
                 }
-                product(probs, 1, wide, outs, size, dvalues, size, S, size, T, 1, adds);
-                product(scores, wide, 1, keys, size, rows, size, T, size, S, scale, 0);
-                set_rows(dq, is_bf16, b * of[4].batch + h * of[4].head, of[4].place, T, size, rows);
-                get_rows(q, is_bf16, b * of[0].batch + h * of[0].head, of[0].place, T, size, rows);
-                product(scores, 1, wide, rows, size, dkeys, size, S, size, T, scale, adds);
+                product(p, 1, wide, outs, size, to_v.first, to_v.place, S, size, T, 1, adds);
+                Rows to_q = rows_at(dq, is_bf16, of_dq, of[4].place, size, rows);
+                product(scores, wide, 1, keys, size, to_q.first, to_q.place, T, size, S, scale, 0);
+                if (is_bf16) set_rows(dq, 1, of_dq, of[4].place, T, size, rows);
+                get_rows(q, is_bf16, of_q, of[0].place, T, size, rows);
+                product(scores, 1, wide, rows, size, to_k.first, to_k.place, S, size, T, scale, adds);
             }
-            set_rows(dk, is_bf16, b * of[5].batch + g * of[5].head, of[5].place, S, size, dkeys);
-            set_rows(dv, is_bf16, b * of[6].batch + g * of[6].head, of[6].place, S, size, dvalues);
+            if (is_bf16) set_rows(dk, 1, of_dk, of[5].place, S, size, dkeys);
+            if (is_bf16) set_rows(dv, 1, of_dv, of[6].place, S, size, dvalues);
         }
         free(rows);
     }

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from mt.kernels.library import applies_to, call, has_tiles
 
-# B batch, H heads, G key-value heads (H is a multiple), T queries, S keys, K head size
+# B batch, H heads, G key-value heads (H is a multiple), X several of both, T queries, S keys, K head size
 
 WHOLE = 16  # numbers in the widest vector: K must be a multiple
 BLOCK = 32  # rows and columns of what AMX multiplies at once
@@ -46,6 +48,43 @@ def torch_attend(q_BHTK: Tensor, k_BGSK: Tensor, v_BGSK: Tensor, mask: Tensor | 
     return (scores_BHTS.softmax(dim=-1) @ v_BHSK).to(q_BHTK.dtype)
 
 
+def split_heads(x_BXTK: Tensor, sizes: Sequence[int]) -> tuple[Tensor, ...]:
+    """The heads in groups of these sizes, as `Tensor.split` gives them.
+
+    Gradients that `attend` has put side by side are not copied to become that of the whole.
+    """
+    if torch.is_grad_enabled() and applies_to(x_BXTK):
+        return _SplitHeads.apply(x_BXTK, sizes)
+    return x_BXTK.split(sizes, dim=1)
+
+
+class _SplitHeads(torch.autograd.Function):
+    @staticmethod
+    def forward(context, x_BXTK, sizes):
+        return x_BXTK.split(sizes, dim=1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(context, *gradients):
+        return _joined(gradients), None
+
+
+def _joined(heads: Sequence[Tensor]) -> Tensor:
+    """Heads in one tensor: that in which they lie side by side, if they do."""
+    first, ends = heads[0], _place(heads[0])
+    for part in heads:
+        if part.stride() != first.stride() or part.dtype != first.dtype or _place(part) != ends:
+            return torch.cat(list(heads), dim=1)
+        ends = (ends[0], ends[1] + part.shape[1] * part.stride(1))
+    B, _, T, K = first.shape
+    return first.as_strided((B, sum(part.shape[1] for part in heads), T, K), first.stride())
+
+
+def _place(x: Tensor) -> tuple[int, int]:
+    """The memory that a tensor lies in, and where it begins there."""
+    return x.untyped_storage().data_ptr(), int(x.storage_offset())
+
+
 class _Attend(torch.autograd.Function):
     @staticmethod
     def forward(context, q_BHTK, k_BGSK, v_BGSK, mask, scale):
@@ -76,8 +115,12 @@ class _Attend(torch.autograd.Function):
         q_BHTK, k_BGSK, v_BGSK, weights = context.saved_tensors
         (B, H, T, K), (G, S) = q_BHTK.shape, k_BGSK.shape[1:3]
         dout_BHTK = _with_whole_heads(dout_BHTK.to(q_BHTK.dtype))
-        dq_BHTK = q_BHTK.new_empty(B, T, H, K).transpose(1, 2)
-        dk_BGSK, dv_BGSK = (q_BHTK.new_empty(B, S, G, K).transpose(1, 2) for _ in range(2))
+        is_of_one = T == S and _place(q_BHTK)[0] == _place(k_BGSK)[0]  # one product gave q, k and v
+        if is_of_one:
+            dq_BHTK, dk_BGSK, dv_BGSK = q_BHTK.new_empty(B, T, H + 2 * G, K).transpose(1, 2).split((H, G, G), dim=1)
+        else:
+            dq_BHTK = q_BHTK.new_empty(B, T, H, K).transpose(1, 2)
+            dk_BGSK, dv_BGSK = q_BHTK.new_empty(B, S, 2 * G, K).transpose(1, 2).split(G, dim=1)
         of = (q_BHTK, k_BGSK, v_BGSK, dout_BHTK)
         strides = _strides(*of, dq_BHTK, dk_BGSK, dv_BGSK)
         given = (strides, dq_BHTK, dk_BGSK, dv_BGSK, B, H, G, T, S, K, context.scale)

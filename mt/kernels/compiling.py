@@ -41,16 +41,16 @@ class Level:
     flags: tuple[str, ...]
 
 
-_AVX2 = ("-mavx2", "-mfma", "-mf16c")
-_AVX512 = (*_AVX2, "-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mprefer-vector-width=512")
+_BASIC = ("-mavx2", "-mfma", "-mf16c")
+_AVX512 = (*_BASIC, "-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mprefer-vector-width=512")
 _BF16 = (*_AVX512, "-mavx512bf16", "-mavx512vnni")
 _NEEDS_BF16 = frozenset("avx2 fma avx512f avx512bw avx512vl avx512dq avx512_bf16 avx512_vnni".split())
-AMX = "amx"
+AMX, AVX2 = "amx", "avx2"
 LEVELS = (  # best first
     Level(AMX, _NEEDS_BF16 | {"amx_tile", "amx_bf16"}, (*_BF16, "-mamx-tile", "-mamx-bf16")),
     Level("avx512_bf16", _NEEDS_BF16, _BF16),
     Level("avx512", frozenset("avx2 fma avx512f avx512bw avx512vl avx512dq".split()), _AVX512),
-    Level("avx2", frozenset("avx2 fma f16c".split()), _AVX2),
+    Level(AVX2, frozenset("avx2 fma f16c".split()), _BASIC),
 )  # fmt: skip
 
 
@@ -112,10 +112,11 @@ def multiplies_bfloat16_faster(instructions: Container[str]) -> bool:
     of the two ports that multiply float32 in Intel's processors: without AMX, 92 GFLOP/s a core against 161
     (docs/benchmarks.md).
     """
-    return "amx_bf16" in instructions or ("avx512_bf16" in instructions and not _is_by_intel())
+    return "amx_bf16" in instructions or ("avx512_bf16" in instructions and not is_by_intel())
 
 
-def _is_by_intel() -> bool:
+def is_by_intel() -> bool:
+    """Whether this processor is one of Intel's."""
     try:
         return "GenuineIntel" in Path("/proc/cpuinfo").read_text("utf-8")
     except OSError:  # not Linux

@@ -13,7 +13,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from mt.kernels.compiling import AMX, Code, code_or_reason
+from mt.kernels.compiling import AMX, AVX2, Code, code_or_reason
 
 _pointer, _int, _long, _float = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64, ctypes.c_float
 # functions of the C files, by name, with the types of their arguments; none returns anything
@@ -23,6 +23,10 @@ TILE_SIGNATURES: dict[str, tuple[type, ...]] = {  # those that need AMX
     "tile_weight_gradient": (_pointer, _long, _pointer, _long, _pointer, _pointer, _int, *[_long] * 3, _int),
     "tile_attend": (*[_pointer] * 8, *[_long] * 6, _float, _int),
     "tile_attend_backward": (*[_pointer] * 9, *[_long] * 6, _float, _int),
+}
+VECTOR_SIGNATURES: dict[str, tuple[type, ...]] = {  # those that need AVX-512
+    "pack_panels": (_pointer, _long, _long, _pointer, _int),
+    "vector_product": (_pointer, _long, _pointer, _pointer, _int, _pointer, *[_long] * 3, _int),
 }
 SIGNATURES: dict[str, tuple[type, ...]] = {
     "align_step": (_pointer, _pointer, _pointer, _int, _int, _pointer, _pointer, _int),
@@ -71,6 +75,7 @@ def found_or_reason() -> Library | str:
 def library_of(code: Code) -> Library:
     """The functions of compiled code."""
     signatures = SIGNATURES | (TILE_SIGNATURES if code.level == AMX else {})
+    signatures |= VECTOR_SIGNATURES if code.level != AVX2 else {}
     functions = {name: getattr(code.loaded, name) for name in signatures}
     for name, function in functions.items():
         function.argtypes, function.restype = signatures[name], None
@@ -81,6 +86,12 @@ def has_tiles() -> bool:
     """Whether the kernels multiply matrices themselves, in bfloat16 by AMX."""
     kernels = library()
     return kernels is not None and kernels.level == AMX
+
+
+def has_wide_vectors() -> bool:
+    """Whether the kernels multiply matrices themselves in float32, by AVX-512."""
+    kernels = library()
+    return kernels is not None and kernels.level != AVX2
 
 
 def call(name: str, *arguments: Tensor | int | float | None) -> None:

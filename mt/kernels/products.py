@@ -14,12 +14,14 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from mt.kernels.compiling import multiplies_bfloat16_faster, processor_flags
-from mt.kernels.library import applies_to, call, has_tiles
+from mt.kernels.compiling import is_by_intel, multiplies_bfloat16_faster, processor_flags
+from mt.kernels.library import applies_to, call, has_tiles, has_wide_vectors
 
 # N rows, I inputs, O outputs of all weights together, W outputs in whole blocks
 
 BLOCK = 32  # rows and columns of what AMX multiplies at once
+PANEL = 32  # columns that AVX-512 multiplies at once
+DEEPEST = 512  # inputs; with more of them oneDNN is faster
 
 
 class Gradients(NamedTuple):
@@ -59,7 +61,10 @@ def products(weights: Sequence[Tensor], dtype: torch.dtype) -> Products:
     """The products of these weights in `dtype`."""
     if dtype == torch.bfloat16 and applies_to(*weights) and has_tiles() and _fits_tiles(weights):
         return TileProducts(weights)
-    return PlainProducts(weights, dtype)
+    plain = PlainProducts(weights, dtype)
+    if plain.dtype == torch.float32 and applies_to(*weights) and has_wide_vectors() and 0 < plain.num_inputs <= DEEPEST:
+        return VectorProducts(weights, dtype)
+    return plain
 
 
 def multiplies(dtype: torch.dtype) -> bool:
@@ -84,6 +89,7 @@ class PlainProducts:
         is_widened = dtype == torch.bfloat16 and applies_to(*weights) and is_faster_in_float32()
         self.dtype = torch.float32 if is_widened else dtype
         self.weight_OI = joined(weights, dtype).to(self.dtype)
+        self.num_inputs = self.weight_OI.shape[1]
 
     def forward(self, x_NI: Tensor, biases: Sequence[Tensor], *, relu: bool = False) -> Tensor:
         bias_O = joined(biases, x_NI.dtype).to(self.dtype) if biases else None
@@ -108,10 +114,32 @@ class PlainProducts:
         return Gradients(dx_NI, dy_NO.T @ x_NI.to(self.dtype), sums_O)
 
 
+class VectorProducts(PlainProducts):
+    """x Wᵀ in float32 by AVX-512, with at most DEEPEST inputs; gradients, which need no bias, as in PlainProducts."""
+
+    def forward(self, x_NI: Tensor, biases: Sequence[Tensor], *, relu: bool = False) -> Tensor:
+        if not biases:
+            return super().forward(x_NI, biases, relu=relu)
+        x, bias_O = x_NI.to(self.dtype), joined(biases, x_NI.dtype).to(self.dtype)
+        x = x if x.stride(1) == 1 else x.contiguous()
+        num_outputs = len(self.weight_OI)
+        panels = torch.empty(-(-num_outputs // PANEL) * PANEL * self.num_inputs)
+        out_NO = torch.empty(len(x), num_outputs)
+        call("pack_panels", self.weight_OI.contiguous(), num_outputs, self.num_inputs, panels)
+        call("vector_product", x, x.stride(0), panels, bias_O, relu, out_NO, *out_NO.shape, self.num_inputs)
+        return out_NO.to(x_NI.dtype)
+
+
 @cache
 def is_faster_in_float32() -> bool:
     """Whether this processor multiplies bfloat16, but more slowly than float32; else torch widens what must be."""
     return multiplies(torch.bfloat16) and not multiplies_bfloat16_faster(processor_flags())
+
+
+@cache
+def has_fast_mkl() -> bool:
+    """Whether torch multiplies float32 by MKL on a processor of Intel's: as fast as oneDNN, and for new shapes too."""
+    return torch.backends.mkl.is_available() and is_by_intel()
 
 
 class TileProducts:
@@ -201,8 +229,8 @@ def masked(dy_NO: Tensor, relu_NO: Tensor) -> Tensor:
 
 
 def _product(x_NI: Tensor, weight_OI: Tensor, bias_O: Tensor | None) -> Tensor:
-    # without a bias torch takes oneDNN for bfloat16 by itself, and a faster call of it
-    is_slow = bias_O is not None or x_NI.dtype == torch.float32
+    # without a bias torch takes oneDNN for bfloat16 by itself, and a faster call of it; and MKL for float32
+    is_slow = bias_O is not None or (x_NI.dtype == torch.float32 and not has_fast_mkl())
     if is_slow and applies_to(x_NI, weight_OI) and multiplies(x_NI.dtype):
         return torch.ops.mkldnn._linear_pointwise(x_NI, weight_OI, bias_O, "none", [], "")
     return torch.nn.functional.linear(x_NI, weight_OI, bias_O)

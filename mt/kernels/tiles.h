@@ -28,35 +28,6 @@ INLINE void set_up_tiles(void) {
 static const int16_t turns[2][32] __attribute__((aligned(64))) = {{TURNS(0), TURNS(8)}, {TURNS(16), TURNS(24)}};
 #define TURN(half) _mm512_load_si512(turns[half])
 
-/* Transposes 16 x 16 numbers of 32 bits. */
-INLINE void transpose16(__m512i *r) {
-    __m512i s[16];
-#pragma GCC unroll 8
-    for (int i = 0; i < 8; i++) {
-        s[2 * i] = _mm512_unpacklo_epi32(r[2 * i], r[2 * i + 1]);
-        s[2 * i + 1] = _mm512_unpackhi_epi32(r[2 * i], r[2 * i + 1]);
-    }
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; i++) {
-        r[4 * i] = _mm512_unpacklo_epi64(s[4 * i], s[4 * i + 2]);
-        r[4 * i + 1] = _mm512_unpackhi_epi64(s[4 * i], s[4 * i + 2]);
-        r[4 * i + 2] = _mm512_unpacklo_epi64(s[4 * i + 1], s[4 * i + 3]);
-        r[4 * i + 3] = _mm512_unpackhi_epi64(s[4 * i + 1], s[4 * i + 3]);
-    }
-#pragma GCC unroll 4
-    for (int j = 0; j < 4; j++) {
-        s[j] = _mm512_shuffle_i32x4(r[j], r[4 + j], 0x88);
-        s[4 + j] = _mm512_shuffle_i32x4(r[j], r[4 + j], 0xdd);
-        s[8 + j] = _mm512_shuffle_i32x4(r[8 + j], r[12 + j], 0x88);
-        s[12 + j] = _mm512_shuffle_i32x4(r[8 + j], r[12 + j], 0xdd);
-    }
-#pragma GCC unroll 8
-    for (int j = 0; j < 8; j++) {
-        r[j] = _mm512_shuffle_i32x4(s[j], s[8 + j], 0x88);
-        r[8 + j] = _mm512_shuffle_i32x4(s[j], s[8 + j], 0xdd);
-    }
-}
-
 /* 32 numbers as bf16, rounded to nearest. */
 INLINE __m512i rounded(vf low, vf high) { return (__m512i)_mm512_cvtne2ps_pbh((__m512)high, (__m512)low); }
 

@@ -91,6 +91,37 @@ INLINE vf exponential(vf x) {
     return choose(x == x, result, x);
 }
 
+#ifdef __AVX512F__
+/* Transposes 16 x 16 numbers of 32 bits. */
+INLINE void transpose16(__m512i *r) {
+    __m512i s[16];
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; i++) {
+        s[2 * i] = _mm512_unpacklo_epi32(r[2 * i], r[2 * i + 1]);
+        s[2 * i + 1] = _mm512_unpackhi_epi32(r[2 * i], r[2 * i + 1]);
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) {
+        r[4 * i] = _mm512_unpacklo_epi64(s[4 * i], s[4 * i + 2]);
+        r[4 * i + 1] = _mm512_unpackhi_epi64(s[4 * i], s[4 * i + 2]);
+        r[4 * i + 2] = _mm512_unpacklo_epi64(s[4 * i + 1], s[4 * i + 3]);
+        r[4 * i + 3] = _mm512_unpackhi_epi64(s[4 * i + 1], s[4 * i + 3]);
+    }
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; j++) {
+        s[j] = _mm512_shuffle_i32x4(r[j], r[4 + j], 0x88);
+        s[4 + j] = _mm512_shuffle_i32x4(r[j], r[4 + j], 0xdd);
+        s[8 + j] = _mm512_shuffle_i32x4(r[8 + j], r[12 + j], 0x88);
+        s[12 + j] = _mm512_shuffle_i32x4(r[8 + j], r[12 + j], 0xdd);
+    }
+#pragma GCC unroll 8
+    for (int j = 0; j < 8; j++) {
+        r[j] = _mm512_shuffle_i32x4(s[j], s[8 + j], 0x88);
+        r[8 + j] = _mm512_shuffle_i32x4(s[j], s[8 + j], 0xdd);
+    }
+}
+#endif
+
 /* The type of a row's numbers: 0 float, 1 bf16. Tails of rows go by single numbers. */
 INLINE vf load_any(const void *x, int64_t at, int is_bf16) {
     return is_bf16 ? load_bf16((const bf16 *)x + at) : load((const float *)x + at);

@@ -7,11 +7,11 @@ import torch
 from torch import nn
 
 from mt.kernels import products as kernel_products
-from mt.kernels.attention import attend, attends, torch_attend
+from mt.kernels.attention import attend, attends, split_heads, torch_attend
 from mt.kernels.dropout import add_dropped, dropped
 from mt.kernels.linear import Linear, linear, torch_linear
 from mt.kernels.norm import norm, torch_norm
-from mt.kernels.products import PlainProducts, TileProducts, products
+from mt.kernels.products import PlainProducts, TileProducts, VectorProducts, products
 from tests.kernels.levels import HERE, at_level
 
 pytestmark = pytest.mark.skipif(not HERE, reason="no kernels on this machine")
@@ -159,6 +159,41 @@ def test_products_in_bfloat16_sum_in_float32(level, widens, outputs, rows, input
 
 
 @levels
+@pytest.mark.parametrize("relu", [False, True], ids=["plain", "relu"])
+@pytest.mark.parametrize(
+    "rows, outputs, inputs",
+    [(0, [5], 8), (1, [3], 1), (7, [33, 6], 5), (99, [1024], 9), (300, [70, 31], 300), (257, [13], 512), (9, [4], 600)],
+    ids=str,
+)
+def test_products_in_float32_are_those_of_torch(level, relu, rows, outputs, inputs):
+    torch.manual_seed(0)
+    weights, biases = [torch.randn(size, inputs) for size in outputs], [torch.randn(size) for size in outputs]
+    # every second row of a wider tensor
+    x, dy = torch.randn(rows, 2 * inputs)[:, :inputs], torch.randn(2, rows, sum(outputs))[1]
+    with at_level(level):
+        of = products(weights, torch.float32)
+        assert isinstance(of, VectorProducts) == (level != "avx2" and inputs <= 512)
+        out = of.forward(x, biases, relu=relu)
+        ours = [out, *of.gradients(dy, x, out if relu else None, True), of.forward(x, [])]
+    weight, plain = torch.cat(weights).double(), x.double() @ torch.cat(weights).double().T
+    oracle = plain + torch.cat(biases)
+    kept = dy.double() * (oracle > 0) if relu else dy.double()
+    expected = [oracle.relu() if relu else oracle, kept @ weight, kept.T @ x.double(), kept.sum(0), plain]
+    for one, other in zip(ours, expected, strict=True):
+        torch.testing.assert_close(one, other.float(), rtol=1e-5, atol=2e-6 * max(rows, inputs))
+
+
+@levels
+@pytest.mark.parametrize("place", [0, 5, 12, 31, 39])
+def test_nan_in_a_gradient_stays_in_its_output(level, place):
+    weight, x, dy = torch.randn(40, 16), torch.randn(20, 16), torch.randn(20, 40)
+    dy[3, place] = float("nan")
+    with at_level(level):
+        of_weight, of_bias = products([weight], torch.float32).gradients(dy, x, None, False)[1:]
+    assert of_weight.isnan().any(dim=1).nonzero().tolist() == of_bias.isnan().nonzero().tolist() == [[place]]
+
+
+@levels
 def test_products_of_other_inputs_are_left_to_onednn(level):
     with at_level(level):
         assert isinstance(products([torch.randn(32, 40)], torch.bfloat16), PlainProducts)
@@ -229,6 +264,37 @@ def test_attention(level, dtype, masked, B, H, G, T, S, K):
         assert ours[0][0, :, 0].isnan().all() and not ours[0][0, :, 1:].isnan().any()
         ours, oracle = ours[:1], oracle[:1]
     assert_equal(ours, oracle, dtype)
+
+
+@levels
+@pytest.mark.parametrize("T, S", [(7, 7), (5, 7)], ids=["of one product", "of two"])
+def test_gradients_of_heads_side_by_side_are_not_copied(level, T, S, monkeypatch):
+    torch.manual_seed(0)
+    x, memory = leaf(3, T, 8 * 16), leaf(3, S, 4 * 16)
+
+    def heads(split, x, sizes):
+        return split(x.unflatten(-1, (-1, 16)).transpose(1, 2), sizes)
+
+    def attended(split, mix, x, memory):
+        if T == S:
+            return mix(*heads(split, x, (4, 2, 2)), None, 0.25) + memory.sum()
+        return mix(heads(split, x, (4, 4))[0], *heads(split, memory, (2, 2)), None, 0.25)
+
+    oracle = outcome(partial(attended, partial(torch.split, dim=1), torch_attend), [x, memory])
+    with at_level(level), monkeypatch.context() as patched:
+        if T == S:
+            patched.setattr(torch, "cat", None)
+        ours = outcome(partial(attended, split_heads, attend), [x, memory])
+    assert_equal(ours, oracle, torch.float32)
+
+
+@levels
+def test_gradients_of_heads_that_lie_apart_are_joined(level):
+    x = leaf(2, 4, 3, 5)
+    with at_level(level):
+        first, second = split_heads(x, (3, 1))
+        (found,) = torch.autograd.grad((first * 2).sum() + second.square().sum(), x)
+    torch.testing.assert_close(found, torch.cat((torch.full((2, 3, 3, 5), 2.0), 2 * x[:, 3:].detach()), dim=1))
 
 
 @levels

@@ -115,6 +115,7 @@ def multiplies_bfloat16_faster(instructions: Container[str]) -> bool:
     return "amx_bf16" in instructions or ("avx512_bf16" in instructions and not is_by_intel())
 
 
+@cache
 def is_by_intel() -> bool:
     """Whether this processor is one of Intel's."""
     try:

@@ -62,7 +62,7 @@ def products(weights: Sequence[Tensor], dtype: torch.dtype) -> Products:
     if dtype == torch.bfloat16 and applies_to(*weights) and has_tiles() and _fits_tiles(weights):
         return TileProducts(weights)
     plain = PlainProducts(weights, dtype)
-    if plain.dtype == torch.float32 and applies_to(*weights) and has_wide_vectors() and 0 < plain.num_inputs <= DEEPEST:
+    if plain.dtype == torch.float32 and applies_to(*weights) and has_fast_vectors() and 0 < plain.num_inputs <= DEEPEST:
         return VectorProducts(weights, dtype)
     return plain
 
@@ -134,6 +134,11 @@ class VectorProducts(PlainProducts):
 def is_faster_in_float32() -> bool:
     """Whether this processor multiplies bfloat16, but more slowly than float32; else torch widens what must be."""
     return multiplies(torch.bfloat16) and not multiplies_bfloat16_faster(processor_flags())
+
+
+def has_fast_vectors() -> bool:
+    """Whether AVX-512 was found to be faster than oneDNN here: on Intel's processors; no other one was measured."""
+    return has_wide_vectors() and is_by_intel()
 
 
 @cache

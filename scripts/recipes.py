@@ -41,7 +41,7 @@ SETTINGS = [  # a model of 330,000 parameters that learns much in few updates; a
     *("data=multi30k", "model=tiny", "tokenizer=bpe", "tokenizer.vocab_size=2000", "trainer.max_epochs=null"),
     *("model.layer.dim=64", "model.layer.feed_forward_dim=128", "model.layer.dropout=0.1"),
     *("model.layer.positions=rotary", "model.layer.norm=rms", "model.layer.activation=swiglu"),
-    *("batches.max_tokens=2000", "schedule.peak=8e-3", "schedule.warmup_steps=100", "schedule.cooldown=0.6"),
+    *("batches.max_tokens=2000", "schedule.peak=8e-3", "schedule.warmup_steps=100", "++schedule.cooldown=0.6"),
     *("trainer.ema_decay=0.98", "trainer.precision=float32", "guidance.links=learned"),
     *("validation.attention_lines=0", "final.length_penalties=[]", "search.length_penalty=1.0"),
 ]

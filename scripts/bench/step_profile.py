@@ -13,17 +13,12 @@ import time
 from collections import Counter
 
 import torch
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 from torch.profiler import ProfilerActivity, profile, record_function
+from update_speed import WARM_UP, begun
 
 from mt.data.batching import Cursor
 from mt.data.source import Text
-from mt.settings import config_folder
-from mt.training.assembly import Assembly, Parts
-from mt.training.distributed import Ranks
 
-WARM_UP = 2  # updates: torch compiles its products, memory is taken
 DATA, LOSS, REST = "reading a batch", "loss over the vocabulary", "Python, autograd and the rest"
 PRODUCTS = ("mkldnn::_linear_pointwise", "aten::mm", "aten::addmm", "aten::addmm_", "aten::bmm")
 KINDS = {  # the first that has the name of the operation, or of one that contains it
@@ -55,12 +50,7 @@ def kind_of(event: torch.autograd.profiler_util.FunctionEvent) -> str:
 
 def main(updates: int, overrides: list[str]) -> None:
     """Trains from nothing on the first batches of the run."""
-    with initialize_config_dir(str(config_folder()), version_base="1.3"):
-        settings = OmegaConf.to_container(compose("train", overrides=overrides), resolve=True)
-    parts = Parts.of(settings)
-    parts.set_up_process()
-    assembly = Assembly.of(parts, parts.prepare())
-    assembly.take_first_weights(Ranks())
+    parts, assembly = begun(overrides)
     batches, learner, cursor = assembly.batches(), assembly.learner(), Cursor()
     sizes: Counter[str] = Counter()
 

@@ -27,14 +27,20 @@ except ImportError:  # an older checkout
 WARM_UP = 2  # updates: torch compiles its products, memory is taken
 
 
-def main(updates: int, overrides: list[str]) -> None:
-    """Trains from nothing on the first batches of the run."""
+def begun(overrides: list[str]) -> tuple[Parts, Assembly]:
+    """A run of these settings with its first weights, before any update."""
     with initialize_config_dir(str(config_folder()), version_base="1.3"):
         settings = OmegaConf.to_container(compose("train", overrides=overrides), resolve=True)
     parts = Parts.of(settings)
     parts.set_up_process()
     assembly = Assembly.of(parts, parts.prepare())
     assembly.take_first_weights(Ranks())
+    return parts, assembly
+
+
+def main(updates: int, overrides: list[str]) -> None:
+    """Trains from nothing on the first batches of the run."""
+    parts, assembly = begun(overrides)
     batches, learner, cursor = assembly.batches(), assembly.learner(), Cursor()
     tokens, losses = 0, []
     for step in range(WARM_UP + updates):

@@ -44,7 +44,12 @@ def word_probabilities(candidate: Candidate, tokenizer: Tokenizer) -> list[float
         return [None] * num_words(candidate.text)
     words = words_of(pieces, candidate.text)
     log_probs_W = words.share_PW.T @ np.maximum(log_probs_P, -1e6)  # zero times infinity is no number
-    return [round(math.exp(log_prob), 4) for log_prob in log_probs_W]
+    return [math.exp(log_prob) for log_prob in log_probs_W]
+
+
+def rounded(probabilities_W: Sequence[float | None]) -> list[float | None]:
+    """To 4 decimals, to be shown; a calibration reads the exact ones, whose logarithms differ much near 0."""
+    return [None if one is None else round(one, 4) for one in probabilities_W]
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,7 @@ class Calibration:
     def words(self, probabilities: Sequence[float | None]) -> list[float | None]:
         """The chance that each word is right, from the words' probabilities."""
         if any(probability is None for probability in probabilities):
-            return list(probabilities)
+            return rounded(probabilities)
         chances_W = logistic(_word_features([one for one in probabilities if one is not None]), self.word)
         return [round(float(chance), 4) for chance in chances_W]
 

@@ -15,7 +15,7 @@ from mt.cores import is_surely_cpu
 from mt.data.document import Context
 from mt.data.named_file import read_named
 from mt.inference.confidence import FILE_NAME as CALIBRATION
-from mt.inference.confidence import Calibration, word_probabilities
+from mt.inference.confidence import Calibration, rounded, word_probabilities
 from mt.inference.lines import LineTranslator
 from mt.inference.markup import Marked, parse
 from mt.inference.native import NativeTranslator
@@ -218,7 +218,7 @@ class Job:
         tokenizer = self.load().tokenizers.target
         words = [one for text in texts for one in word_probabilities(text.candidate(rank), tokenizer)]
         if self._calibration is None:
-            return {"confidence": words, "line_confidence": None}
+            return {"confidence": rounded(words), "line_confidence": None}
         return {"confidence": self._calibration.words(words), "line_confidence": self._calibration.whole(words)}
 
     @cached_property

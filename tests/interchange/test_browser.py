@@ -141,7 +141,7 @@ def assert_same_record(theirs, ours):
         assert [one["position"] for one in found["omitted"]] == [one["position"] for one in own["omitted"]]
         for one, other in zip(found["omitted"], own["omitted"], strict=True):
             assert one == pytest.approx(other, abs=2e-4)
-        assert found["confidence"] == pytest.approx(own["confidence"], abs=5e-4)  # of calibrated, rounded numbers
+        assert found["confidence"] == pytest.approx(own["confidence"], abs=2e-4)
         assert found["score"] == pytest.approx(own["score"], abs=2e-4)
 
 

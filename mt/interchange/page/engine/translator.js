@@ -215,7 +215,7 @@ function pharaoh(links) {
 
 /** How sure the words are; not known of what was not translated. */
 function confidence(probabilities, calibration) {
-  return probabilities.includes(null) ? probabilities : calibrated(probabilities, calibration);
+  return calibrated(probabilities, probabilities.includes(null) ? null : calibration);
 }
 
 /** The number of the word in which each part of a text begins; the parts follow one another in the text. */

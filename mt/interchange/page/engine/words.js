@@ -165,13 +165,13 @@ function normalized(weights) {
 export function probabilitiesOf(logProbs, share) {
   return Array.from({ length: share[0]?.length ?? 0 }, (_, word) => {
     const sum = share.reduce((total, of, piece) => total + of[word] * Math.max(logProbs[piece], -1e6), 0);
-    return rounded(Math.exp(sum));
+    return Math.exp(sum);
   });
 }
 
 /** How sure the model is of each word of a line, by a `calibration` (`mt.inference.confidence`: an intercept and two weights). */
 export function calibrated(probabilities, calibration) {
-  if (!calibration) return probabilities;
+  if (!calibration) return probabilities.map((one) => (one === null ? null : rounded(one)));
   const clipped = probabilities.map((one) => Math.min(Math.max(one, LEAST), 1 - LEAST));
   const mean = clipped.reduce((sum, one) => sum + Math.log(one), 0) / (clipped.length || 1);
   const [intercept, ofWord, ofLine] = calibration;

@@ -31,6 +31,8 @@ def norm(
 def torch_norm(x: Tensor, weight_D: Tensor, bias_D: Tensor | None, *, epsilon: float, is_rms: bool = False) -> Tensor:
     """The same by torch."""
     if is_rms:
+        if torch.is_autocast_enabled(x.device.type):
+            x = x.to(weight_D.dtype)  # autocast does this for layer_norm alone
         return nn.functional.rms_norm(x, weight_D.shape, weight_D, epsilon)
     return nn.functional.layer_norm(x, weight_D.shape, weight_D, bias_D, epsilon)
 

@@ -65,7 +65,7 @@ class Gated(Fusion):
     def forward(self, memories: Sequence[Memory]) -> Memory:
         found = {memory.parts[0].name: memory for memory in memories}
         text = found.pop("text")
-        h_BSD = text.states_BSD
+        h_BSD = _exact(text.states_BSD)
         for name, memory in found.items():
             h_BSD = h_BSD + self.readers[name](text.states_BSD, memory)
         text = replace(text, states_BSD=h_BSD)
@@ -106,7 +106,8 @@ class Mutual(Fusion):
 
     def forward(self, memories: Sequence[Memory]) -> Memory:
         sources = [self._of(memory.parts[0].name) for memory in memories]
-        now, has_others = list(memories), [_has(others) > 0 for others in _others(memories)]
+        has_others = [_has(others) > 0 for others in _others(memories)]
+        now = [replace(memory, states_BSD=_exact(memory.states_BSD)) for memory in memories]
         for layer in range(self.num_layers):
             states = [
                 source.layers[layer](own.states_BSD, others)
@@ -157,6 +158,11 @@ def _reader(settings: LayerSettings, attention: Callable[..., Mixer]) -> MultiHe
 def _others(memories: Sequence[Memory]) -> list[Memory]:
     """For each memory, the others as one."""
     return [Memory.joined([*memories[:place], *memories[place + 1 :]]) for place in range(len(memories))]
+
+
+def _exact(states_BSD: Tensor) -> Tensor:
+    """In float32 under autocast, where encoders round what they give: too coarse to add up layers in."""
+    return states_BSD.float() if torch.is_autocast_enabled(states_BSD.device.type) else states_BSD
 
 
 def _has(memory: Memory) -> Tensor:

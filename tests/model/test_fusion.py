@@ -72,6 +72,21 @@ def test_parts_of_the_memory_stay_in_their_order_and_step_by_step_is_all_at_once
             torch.testing.assert_close(logits, full[:, place], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("norm", ["layer", "rms"])
+def test_in_bfloat16_sources_are_fused_in_float32_without_a_warning(settings, norm, recwarn):
+    memory_of = {}
+    for exact in (True, False):
+        model = make(norm=norm, **settings)
+        for layer in model.modules():  # as final norms do where the width suits the kernels
+            if not exact and getattr(layer, "before_product", False):
+                layer.register_forward_hook(lambda _, inputs, out: out.bfloat16())
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=not exact):
+            memory_of[exact] = model.encode(BATCH.source).states_BSD
+    assert memory_of[True].dtype == torch.float32
+    torch.testing.assert_close(memory_of[False].float(), memory_of[True].float(), rtol=0.05, atol=0.05)
+    assert not [str(warning.message) for warning in recwarn if issubclass(warning.category, UserWarning)]
+
+
 def test_a_packed_model_is_the_same_to_rounding(settings):
     model = make(**settings).eval()
     with torch.no_grad():

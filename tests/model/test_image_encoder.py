@@ -42,9 +42,10 @@ def image_encoder(**settings):
     return partial(ImageEncoder, **how | settings)
 
 
-def make(*, cross_attention=Dense, fusion=None, is_seeing=True, **settings):
+def make(*, cross_attention=Dense, fusion=None, is_seeing=True, norm="layer", **settings):
     torch.manual_seed(0)
-    layer = LayerSettings(dim=24, num_heads=4, num_kv_heads=2, feed_forward_dim=32, dropout=0.0, positions="rotary")
+    sizes = {"dim": 24, "num_heads": 4, "num_kv_heads": 2, "feed_forward_dim": 32}
+    layer = LayerSettings(**sizes, dropout=0.0, positions="rotary", norm=norm)
     return Seq2Seq(
         layer=layer,
         encoder=partial(Encoder, num_layers=1, self_attention=Dense),

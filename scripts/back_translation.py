@@ -99,7 +99,7 @@ def parser() -> argparse.ArgumentParser:
     flags = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     flags.add_argument("work", metavar="WORK", help="folder for the corpora and runs")
     flags.add_argument("overrides", nargs="*", metavar="OVERRIDE", help="of mt.train, for all runs")
-    flags.add_argument("--corpora", metavar="FOLDER", default=str(ROOT.parent / "shared" / "corpora"))
+    flags.add_argument("--corpora", metavar="FOLDER", default=os.environ.get("MT_CORPORA", "data/corpora"))
     flags.add_argument("--corpus", choices=CORPORA, default="multi30k")
     flags.add_argument(
         "--kinds", nargs="+", choices=KINDS, default=KINDS, metavar="KIND", help="the first is compared to"

@@ -206,7 +206,7 @@ def parser() -> argparse.ArgumentParser:
         "overrides", nargs="*", metavar="OVERRIDE", help="of mt.train, for all runs: trainer.max_steps=900"
     )
     flags.add_argument("--rows", nargs="+", choices=ROWS, default=["bundled"], help="(default: bundled)")
-    flags.add_argument("--corpora", metavar="FOLDER", default=str(ROOT.parent / "shared" / "corpora"))
+    flags.add_argument("--corpora", metavar="FOLDER", default=os.environ.get("MT_CORPORA", "data/corpora"))
     flags.add_argument("--seeds", nargs="+", type=int, metavar="SEED", default=[1, 2, 3], help="(default: 1 2 3)")
     return flags
 

@@ -228,7 +228,7 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument("work", metavar="WORK", help="folder for the runs")
     flags.add_argument("overrides", nargs="*", metavar="OVERRIDE", help="of mt.train, for all runs")
     flags.add_argument("--recipes", nargs="+", choices=RECIPES, default=list(RECIPES), metavar="NAME")
-    flags.add_argument("--corpora", metavar="FOLDER", default=str(ROOT.parent / "shared" / "corpora"))
+    flags.add_argument("--corpora", metavar="FOLDER", default=os.environ.get("MT_CORPORA", "data/corpora"))
     flags.add_argument("--seeds", nargs="+", type=int, metavar="SEED", default=[1, 2, 3], help="(default: 1 2 3)")
     flags.add_argument("--updates", type=int, default=1000, help="of every run (default: %(default)s)")
     flags.add_argument("--train-only", action="store_true", help="leaves out tables, which cost a decoding or two")

@@ -6,7 +6,7 @@
 # result is there, so that the same command goes on after a stop.
 set -euo pipefail
 
-CORPUS=${1:-${MT_CORPORA:-../shared/corpora}/multi30k}
+CORPUS=${1:-${MT_CORPORA:-data/corpora}/multi30k}
 shift $(($# > 0))
 SEEDS=${SEEDS:-1 2 3}
 PYTHON=${PYTHON:-python}

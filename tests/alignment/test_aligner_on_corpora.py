@@ -1,16 +1,13 @@
 """The statistical aligner on text whose links people drew, and on the bundled corpus: as good as the documents say."""
 
-import os
 import random
-from pathlib import Path
 
 import pytest
 
 from mt.alignment.statistical_aligner import StatisticalAligner
 from mt.words import split_words
-from tests.alignment.aligners_script import ROOT, aligners
-
-CORPORA = Path(os.environ.get("MT_CORPORA", ROOT.parent / "shared" / "corpora"))
+from tests.alignment.aligners_script import aligners
+from tests.corpora import CORPORA
 
 
 @pytest.mark.corpora

@@ -1,15 +1,12 @@
 """Alignment error rate, by hand and on published outputs."""
 
-import os
-from pathlib import Path
-
 import pytest
 
 from mt.alignment.error_rate import ErrorRate
 from mt.alignment.gold import from_pharaoh
 from tests.alignment.made_up import error_rate
+from tests.corpora import CORPORA
 
-CORPORA = Path(os.environ.get("MT_CORPORA", Path(__file__).parents[2] / ".." / "shared" / "corpora"))
 OUTPUTS = CORPORA / "align-en-fr" / "reference-outputs"
 
 

@@ -1,8 +1,6 @@
 """Sentences in their documents: which context each has, that cleaning and links still mean the sentence alone."""
 
 import gzip
-import os
-from pathlib import Path
 
 import pytest
 
@@ -26,10 +24,11 @@ from mt.data.settings import DataSettings
 from mt.data.shards import shards_of
 from mt.data.sources import Source, Sources, with_tag
 from mt.data.tokenizer import TokenizerSettings
+from tests.corpora import CORPORA
 
 TWO_BEFORE, BOTH = DocumentSettings(context_before=2), DocumentSettings(context_before=1, context_after=2)
 END = Pair("", " ")
-NEWS = Path(os.environ.get("MT_CORPORA", "../shared/corpora")) / "news-de-en"
+NEWS = CORPORA / "news-de-en"
 
 
 class Listed:

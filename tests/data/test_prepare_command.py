@@ -14,8 +14,8 @@ from mt.data.settings import DataSettings
 from mt.settings import config_folder
 from tests import composing
 from tests.children import PATIENCE_SECONDS, Fork, run, wait_for
+from tests.corpora import CORPORA
 
-CORPORA = Path(os.environ.get("MT_CORPORA", Path(__file__).parents[2].parent / "shared" / "corpora"))
 LANGUAGES = ["data.source_language=en", "data.target_language=de"]
 NEEDED = {
     **{name: [*LANGUAGES, "data.folder=x"] for name in ("text", "tsv", "jsonl", "parquet", "tmx", "xliff", "po")},

@@ -2,20 +2,17 @@
 
 import json
 import math
-import os
-from pathlib import Path
 
 import pytest
 import sacrebleu
 
 from mt.evaluation.report import table, to_json
 from mt.evaluation.scores import METRICS, Scores, score
+from tests.corpora import CORPORA
 
 HYPOTHESES = ["Ein Hund läuft über die Wiese.", "Zwei Männer Sitzen auf einer Bank.", "", "Das ist gut."]
 FIRST = ["Ein Hund rennt über die Wiese.", "Zwei Männer sitzen auf einer Bank.", "Nichts.", "Das ist gut."]
 SECOND = ["Ein Hund läuft über die grüne Wiese.", "Zwei Herren sitzen auf einer Bank.", "", "Das ist sehr gut."]
-
-CORPORA = Path(os.environ.get("MT_CORPORA", Path(__file__).resolve().parents[2].parent / "shared" / "corpora"))
 
 
 def lines(name):

@@ -16,7 +16,8 @@ from mt.interchange.exported import write_common
 from mt.interchange.plan import plan_of
 from mt.interchange.target import check_carried, find_target
 from tests.conftest import composed_settings, made_once, reversed_pairs
-from tests.interchange.vocabularies import CORPORA, VOCABULARIES, real_lines_of
+from tests.corpora import CORPORA
+from tests.interchange.vocabularies import VOCABULARIES, real_lines_of
 
 SOURCES, TARGETS = reversed_pairs(200, seed=3)
 NUM_LINES = 12

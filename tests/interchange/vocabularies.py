@@ -1,6 +1,5 @@
 """Vocabularies of every kind, and lines that tokenizers could read in another way than sentencepiece does."""
 
-import os
 import random
 from itertools import islice
 from pathlib import Path
@@ -10,7 +9,6 @@ from mt.data.formats.lines import read_lines
 from mt.data.tokenizer import TokenizerSettings
 from mt.interchange.evidence import HOSTILE
 
-CORPORA = Path(os.environ.get("MT_CORPORA", Path(__file__).resolve().parents[2].parent / "shared" / "corpora"))
 TAGS = ("<2de>", "<2en>")
 TAGGED = ("<2de>", "<2de> A man", "<2de>A man", "A <2en> man", "<2de>  two", "  <2de> x", "a<2de><s>b", "<2de></s>")
 VOCABULARIES = {

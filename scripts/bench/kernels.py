@@ -31,9 +31,11 @@ from mt.kernels.attention import attend, torch_attend
 from mt.kernels.compiling import SETTING
 from mt.kernels.cross_entropy import cross_entropy_, torch_cross_entropy_
 from mt.kernels.dropout import add_dropped, byte_mask
+from mt.kernels.gate import gated, torch_gated
 from mt.kernels.library import description, library
 from mt.kernels.linear import linear, torch_linear
 from mt.kernels.norm import norm, torch_norm
+from mt.kernels.rotation import rotated, torch_rotated
 
 START, END = "<!-- kernels:start -->", "<!-- kernels:end -->"
 CASES = ("small:bfloat16", "small:float32", "base:bfloat16")
@@ -60,6 +62,9 @@ def operations(dtype: torch.dtype) -> dict[str, tuple[Callable[[], object], Call
     q, k, v = (
         torch.randn(SENTENCES, LENGTH, HEADS, DIM // HEADS, dtype=dtype).transpose(1, 2).requires_grad_() for _ in "qkv"
     )
+    halves = torch.randn(SENTENCES, LENGTH, 2 * WIDTH, dtype=dtype, requires_grad=True)
+    heads = torch.randn(SENTENCES, LENGTH, 3 * HEADS, DIM // HEADS, dtype=dtype).transpose(1, 2).requires_grad_()
+    angles = torch.rand(LENGTH, DIM // HEADS // 2)
     mask = torch.arange(LENGTH) < torch.randint(LENGTH // 2, LENGTH + 1, (SENTENCES, 1, 1, 1))
     logits, targets = torch.randn(512, VOCABULARY).to(dtype), torch.randint(0, VOCABULARY, (512,))
     layer, weight, bias = nn.Linear(DIM, WIDTH), torch.ones(DIM, requires_grad=True), torch.zeros(DIM)
@@ -96,6 +101,11 @@ def operations(dtype: torch.dtype) -> dict[str, tuple[Callable[[], object], Call
         f"attention, {LENGTH} queries and keys": (
             both(partial(attend, q, k, v, mask, scale)),
             both(partial(torch_attend, q, k, v, mask, scale)),
+        ),
+        f"SwiGLU, {WIDTH} wide": (both(partial(gated, halves)), both(partial(torch_gated, halves))),
+        f"rotary positions, {HEADS} heads of queries and keys": (
+            both(partial(rotated, heads, angles, 2 * HEADS)),
+            both(partial(torch_rotated, heads, angles, 2 * HEADS)),
         ),
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from mt.data.batching import Batch
 from mt.data.tokenizer import TokenizerPair
@@ -38,6 +38,12 @@ class Objective(Protocol):
     several parts or ranks, it is called twice for each part, first without gradients, and shares what it needs of all
     parts by `mt.data.whole_update.over_the_update`. Both rounds of calls begin with the same state of torch's
     generator, so that what is drawn at random is the same.
+
+    An objective may have weights of its own, for training alone: then it has `make_weights(model) -> nn.Module`, which
+    makes them anew for this model by torch's generator, on the CPU, keeps the module, and returns it. The updater calls
+    it once, before all else but `check`, with a generator that depends on the seed alone. Every batch must use all of
+    them. They are parameters, not buffers, and are clipped, updated, sharded and resumed as those of the model are; the
+    moving average and the checkpoint's model know nothing of them. A resumed training must have the same ones.
     """
 
     def __call__(self, model: Seq2Seq, batch: Batch) -> Loss: ...
@@ -53,3 +59,10 @@ def relates_pairs(objective: object) -> bool:
     """Whether the objective, or one that it wraps as its `inner`, relates pairs of the whole update to one another."""
     inner = getattr(objective, "inner", None)
     return bool(getattr(objective, "relates_pairs", False)) or (inner is not None and relates_pairs(inner))
+
+
+def make_weights(objective: object, model: Seq2Seq) -> nn.ModuleList:
+    """Makes the weights of the objective and of those that it wraps as its `inner`, outermost first; mostly none."""
+    make, inner = getattr(objective, "make_weights", None), getattr(objective, "inner", None)
+    own = [] if make is None else [make(model)]
+    return nn.ModuleList([*own, *([] if inner is None else make_weights(inner, model))])

@@ -110,7 +110,7 @@ class Parts:
     trainer: TrainerSettings
     device: torch.device  # that trainer.device chooses; of several ranks, each uses its own GPU
     objective: Objective
-    optimizer: Callable[[nn.Module], torch.optim.Optimizer]
+    optimizer: Callable[..., torch.optim.Optimizer]  # (model, weights of the objective)
     schedule: Callable[[int, float], float]
     guidance: Guidance
     lexicon: LexiconSettings

@@ -41,11 +41,13 @@ class Learner:
         *,
         device: torch.device,
         objective: Objective,
-        optimizer: Callable[[nn.Module], torch.optim.Optimizer],
+        optimizer: Callable[..., torch.optim.Optimizer],
         max_tokens: int,
         ranks: Ranks,
     ) -> Learner:
-        """Moves the model to `device` and creates the rest. `max_tokens` is the budget of the batches.
+        """Moves the model to `device` and creates the rest.
+
+        `optimizer` gets the model, then the objective's own weights. `max_tokens` is the budget of the batches.
 
         Raises ValueError for a model that the objective cannot train.
         """
@@ -62,7 +64,7 @@ class Learner:
             ranks=ranks,
             shard=settings.shard,
         )
-        own = optimizer(model)
+        own = optimizer(model, updater.weights)
         return cls(
             model=model,
             updater=updater,

@@ -21,8 +21,7 @@ AS_ADAM = 0.2  # root mean square of AdamW's steps (Liu et al. 2025), so that bo
 
 
 def muon(
-    model: nn.Module,
-    *,
+    *modules: nn.Module,
     momentum: float = 0.95,
     betas: Sequence[float] = (0.9, 0.98),
     epsilon: float = 1e-9,
@@ -36,10 +35,10 @@ def muon(
     check_betas(betas, epsilon, weight_decay)
     if not 0.0 <= momentum < 1.0:
         raise ValueError(f"optimizer.momentum ({momentum}) must be from 0 to below 1")
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    trained = [parameter for module in modules for parameter in module.parameters() if parameter.requires_grad]
     if any(isinstance(parameter, DTensor) for parameter in trained):
         raise ValueError("optimizer=muon needs whole matrices: trainer.shard must be false")
-    hidden = {id(weight) for weight in _hidden_weights(model)}
+    hidden = {id(weight) for module in modules for weight in _hidden_weights(module)}
     groups = [
         {"params": [p for p in trained if id(p) in hidden], "weight_decay": weight_decay, "momentum": momentum},
         {"params": [p for p in trained if id(p) not in hidden and p.ndim > 1], "weight_decay": weight_decay},

@@ -8,8 +8,7 @@ from torch import nn
 
 
 def adamw(
-    model: nn.Module,
-    *,
+    *modules: nn.Module,
     betas: Sequence[float] = (0.9, 0.98),
     epsilon: float = 1e-9,
     weight_decay: float = 0.0,
@@ -19,14 +18,14 @@ def adamw(
     Weight decay touches matrices only, never biases and norms.
     """
     check_betas(betas, epsilon, weight_decay)
-    groups = groups_of(model, weight_decay)
+    groups = groups_of(modules, weight_decay)
     return torch.optim.AdamW(groups, lr=0.0, betas=(betas[0], betas[1]), eps=epsilon, fused=True)
 
 
-def groups_of(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+def groups_of(modules: Sequence[nn.Module], weight_decay: float) -> list[dict[str, Any]]:
     """The trained matrices with weight decay, and the other trained parameters without."""
-    matrices = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
-    others = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
+    trained = [p for module in modules for p in module.parameters() if p.requires_grad]
+    matrices, others = [p for p in trained if p.ndim > 1], [p for p in trained if p.ndim <= 1]
     return [{"params": matrices, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
 
 

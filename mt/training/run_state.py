@@ -23,14 +23,17 @@ def collect_weights(learner: Learner) -> dict[str, Tensor]:
 def collect_state(learner: Learner, position: Position) -> TrainingState:
     """What resuming needs in addition to those weights, on the first rank; its tensors are empty on other ranks.
 
-    `weights.NAME` are there where an average is kept, as the checkpoint's model then holds the average.
+    `weights.NAME` are there where an average is kept, as the checkpoint's model then holds the average;
+    `objective.NAME` are the objective's own weights.
     """
     has_average = bool(learner.average.tensors())
     kept = kept_tensors(learner.model) if has_average else {}
     tensors = {f"weights.{name}": tensor for name, tensor in kept.items()}
     tensors |= {f"average.{name}": tensor for name, tensor in learner.average.tensors().items()}
+    own = _own_weights(learner)
+    tensors |= own
     state = learner.optimizer.state
-    for name, parameter in learner.model.named_parameters():
+    for name, parameter in {**dict(learner.model.named_parameters()), **own}.items():
         for key, value in state[parameter].items() if parameter in state else ():
             tensors[f"optimizer.{key}.{name}"] = torch.as_tensor(value)
     # weights and average are swapped while the checkpoint is written
@@ -40,14 +43,15 @@ def collect_state(learner: Learner, position: Position) -> TrainingState:
 def restore_state(learner: Learner, state: TrainingState | None) -> Position:
     """Restores what `collect_state` gave the first rank (other ranks pass nothing); returns its position.
 
-    Raises ValueError for a state that does not fit the model.
+    Raises ValueError for a state that does not fit the model, or the objective.
     """
     ranks, model, average = learner.ranks, learner.model, learner.average
     position = Position.from_dict(ranks.broadcast_object(state.numbers if state else None))
     tensors = state.tensors if state else {}
     shapes = ranks.broadcast_object({name: (tuple(t.shape), t.dtype) for name, t in tensors.items()})
-    kept, averages = kept_tensors(model), average.tensors()
-    _check_fits(shapes, kept, averages)
+    kept, averages, own = kept_tensors(model), average.tensors(), _own_weights(learner)
+    _check_fits(shapes, kept, averages, own)
+    owners = kept | own
     average.num_updates = position.ema_updates
     with torch.no_grad():
         for name, (shape, dtype) in shapes.items():
@@ -57,11 +61,18 @@ def restore_state(learner: Learner, state: TrainingState | None) -> Position:
                 copy_whole(kept[rest], tensor)
             elif group == "average" and averages:
                 copy_whole(averages[rest], tensor)
+            elif group == "objective":
+                copy_whole(own[name], tensor)
             elif group == "optimizer":
                 key, _, owner = rest.partition(".")
-                if kept[owner].requires_grad:  # a parameter that is frozen now has no state
-                    _restore_moment(learner.optimizer, kept[owner], key, tensor)
+                if owners[owner].requires_grad:  # a parameter that is frozen now has no state
+                    _restore_moment(learner.optimizer, owners[owner], key, tensor)
     return position
+
+
+def _own_weights(learner: Learner) -> dict[str, Tensor]:
+    """The weights of the objective, by names that no parameter of a model has."""
+    return {f"objective.{name}": parameter for name, parameter in learner.updater.weights.named_parameters()}
 
 
 def _collected(learner: Learner, tensors: Mapping[str, Tensor], *, copy: bool = False) -> dict[str, Tensor]:
@@ -87,12 +98,17 @@ def _check_fits(
     shapes: Mapping[str, tuple[tuple[int, ...], torch.dtype]],
     kept: Mapping[str, Tensor],
     averages: Mapping[str, Tensor],
+    own: Mapping[str, Tensor],
 ) -> None:
-    """Raises ValueError unless a training state holds what the model needs, and nothing that it does not have."""
+    """Raises ValueError unless a training state holds what model and objective need, and nothing that they lack."""
+    owners = {**kept, **own}
     needed = {f"{group}.{name}" for group, names in (("weights", kept), ("average", averages)) for name in names}
+    needed |= own.keys()
     for name in sorted(needed - shapes.keys()):
-        raise ValueError(f"the checkpoint's training state does not fit the model: it lacks {name}")
+        raise ValueError(f"the checkpoint's training state does not fit model and objective: it lacks {name}")
     for name, (shape, _) in shapes.items():
-        owner = name.split(".", 2 if name.startswith("optimizer.") else 1)[-1]
-        if owner not in kept or (shape and shape != tuple(kept[owner].shape)):
-            raise ValueError(f"the checkpoint's training state does not fit the model: {name} of shape {list(shape)}")
+        owner = name.split(".", {"optimizer": 2, "objective": 0}.get(name.partition(".")[0], 1))[-1]
+        if owner not in owners or (shape and shape != tuple(owners[owner].shape)):
+            raise ValueError(
+                f"the checkpoint's training state does not fit model and objective: {name} of shape {list(shape)}"
+            )

@@ -17,12 +17,12 @@ from mt.training.optimizer import check_betas, groups_of
 
 def schedule_free(
     model: nn.Module,
-    *,
+    *beside: nn.Module,
     betas: Sequence[float] = (0.9, 0.98),
     epsilon: float = 1e-9,
     weight_decay: float = 0.0,
 ) -> ScheduleFree:
-    """`ScheduleFree` with weight decay on matrices only.
+    """`ScheduleFree` with weight decay on matrices only; the average is that of the model, without what is beside it.
 
     Raises ValueError for settings out of range and for a model in shards.
     """
@@ -31,7 +31,7 @@ def schedule_free(
         raise ValueError(f"optimizer.betas ({list(betas)}) must begin with a number above 0: it holds the average")
     if any(isinstance(parameter, DTensor) for parameter in model.parameters()):
         raise ValueError("optimizer=schedule_free needs whole weights: trainer.shard must be false")
-    return ScheduleFree(model, groups_of(model, weight_decay), betas=(betas[0], betas[1]), eps=epsilon)
+    return ScheduleFree(model, groups_of([model, *beside], weight_decay), betas=(betas[0], betas[1]), eps=epsilon)
 
 
 class ScheduleFree(torch.optim.Optimizer):
@@ -43,8 +43,9 @@ class ScheduleFree(torch.optim.Optimizer):
         x <- (1 - c) x + c z, where c = r^2 / (sum of r^2 so far)
         y <- (1 - beta) z + beta x
 
-    The model's weights are y. `average` holds x, which is validated and saved in their place. The sum of r^2 is state
-    of each parameter, so that a checkpoint has all that an exact resume needs.
+    The model's weights are y. `average` holds x, which is validated and saved in their place; of parameters in `groups`
+    that are not the model's, x is state. The sum of r^2 is state of each parameter, so that a checkpoint has all that
+    an exact resume needs.
     """
 
     needs_constant_rate = True  # after warm-up
@@ -66,6 +67,8 @@ class ScheduleFree(torch.optim.Optimizer):
         for parameter, state in zip(y, states, strict=True):
             if "z" not in state:
                 state["z"], state["square"] = parameter.clone(), torch.zeros_like(parameter)
+                if parameter not in self.average:
+                    state["x"] = parameter.clone()
                 # of the parameter alone: one that is frozen or without a gradient for a while stays where it is
                 state["step"], state["rates"] = (
                     torch.zeros((), dtype=torch.float64),
@@ -75,7 +78,10 @@ class ScheduleFree(torch.optim.Optimizer):
             state["rates"] += rate**2
         gradients = [parameter.grad for parameter in y if parameter.grad is not None]
         z, squares = ([state[name] for state in states] for name in ("z", "square"))
-        x = [self.average.of(parameter) for parameter in y]
+        x = [
+            self.average.of(parameter) if parameter in self.average else state["x"]
+            for parameter, state in zip(y, states, strict=True)
+        ]
         torch._foreach_mul_(squares, beta_square)
         torch._foreach_addcmul_(squares, gradients, gradients, 1.0 - beta_square)
         roots = torch._foreach_div(squares, [1.0 - beta_square ** float(state["step"]) for state in states])
@@ -99,6 +105,9 @@ class SteppedAverage(MovingAverage):
         parameters = list(model.parameters())
         self._average = [parameter.detach().clone() for parameter in parameters]
         self._places = {id(parameter): place for place, parameter in enumerate(parameters)}
+
+    def __contains__(self, parameter: Tensor) -> bool:
+        return id(parameter) in self._places
 
     def of(self, parameter: Tensor) -> Tensor:
         """The average of one parameter, to be changed in place."""

@@ -14,7 +14,7 @@ from mt.data.batching import Batch
 from mt.data.whole_update import WholeUpdate
 from mt.device import mixed_precision
 from mt.model.seq2seq import Seq2Seq
-from mt.objective.contract import Loss, Objective, relates_pairs
+from mt.objective.contract import Loss, Objective, make_weights, relates_pairs
 from mt.training.distributed import Ranks, replicated, sharded, whole, without_sync
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ class Updater:
     seed, the step and the rank only. A batch over `max_tokens` is split. When memory runs out, the update is repeated
     in smaller parts, and later updates use them too (a resumed run learns this again, so that it then equals an
     uninterrupted one only up to rounding). Of several ranks, one that is out of memory while gradients are
-    summed ends the run.
+    summed ends the run. `weights` are those of the objective, if it has any; they belong to `loss`, as the model does.
 
     Raises ValueError, naming the setting, for a model that the objective cannot train.
     """
@@ -77,7 +77,10 @@ class Updater:
         self._clip_norm, self._part_tokens, self._seed = clip_norm or math.inf, float(max_tokens), seed
         self._is_sharded = shard and ranks.world_size > 1
         self._relates_pairs = relates_pairs(objective)
-        loss = _Loss(model, objective)
+        with torch.random.fork_rng(devices=[]):  # the same on every rank, and no other draw depends on them
+            torch.manual_seed(_seed_of(seed, -1, 0))  # as an update before the first
+            self.weights = make_weights(objective, model).to(device)
+        loss = _Loss(model, objective, self.weights)
         self.loss = sharded(loss, model, ranks, device) if self._is_sharded else replicated(loss, model, ranks)
 
     def __call__(
@@ -96,7 +99,7 @@ class Updater:
         num_tokens = int(self.ranks.all_gather(sum(batch.num_tokens for batch in batches)).sum())
         sums, counts = self._backward(batches, num_tokens, step)
         parts = _norms_of_parts(self.model) if by_part else {}
-        norm = whole(nn.utils.clip_grad_norm_(self.model.parameters(), self._clip_norm))
+        norm = whole(nn.utils.clip_grad_norm_(self.loss.parameters(), self._clip_norm))
         # the only point that waits for the GPU
         own = torch.stack([*sums.values(), *counts.values(), *parts.values(), norm]).tolist()
         gradient_norm, num_totals = own[-1], len(sums) + len(counts)
@@ -131,7 +134,7 @@ class Updater:
                     raise
                 largest = max(parts, key=lambda part: part.padded_tokens)
                 self._make_smaller(largest, error)
-            for parameter in self.model.parameters():
+            for parameter in self.loss.parameters():
                 parameter.grad = None
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
@@ -192,11 +195,14 @@ class Updater:
 
 
 class _Loss(nn.Module):
-    """The loss of a batch: model and objective as one module, which DDP copies or FSDP cuts over the ranks."""
+    """The loss of a batch: model and objective as one module, which DDP copies or FSDP cuts over the ranks.
 
-    def __init__(self, model: Seq2Seq, objective: Objective):
+    Its parameters are all that the updates change: those of the model, then the objective's own.
+    """
+
+    def __init__(self, model: Seq2Seq, objective: Objective, weights: nn.Module):
         super().__init__()
-        self.model, self.objective = model, objective
+        self.model, self.objective, self.weights = model, objective, weights
 
     def forward(self, batch: Batch) -> Loss:
         return self.objective(self.model, batch)

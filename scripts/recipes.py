@@ -109,6 +109,8 @@ RECIPES = {
     "teacher": Recipe((*LARGER, "tokenizer_from={work}/plain-1"), updates=1200, prepared="prepared_taught"),
     "words taught": Recipe((*TAUGHT, "objective=distillation"), prepared="prepared_taught"),
     "attention taught": Recipe((*TAUGHT, "objective=attention_distillation"), prepared="prepared_taught"),
+    "relations taught": Recipe((*TAUGHT, "objective=hidden_distillation"), prepared="prepared_taught"),
+    "states taught": Recipe((*TAUGHT, "objective=projected_distillation"), prepared="prepared_taught"),
     "more": Recipe(("schedule.peak=5e-4", "schedule.warmup_steps=20"), after="plain", updates=100),
     "minimum_risk": Recipe(
         ("objective=minimum_risk", "schedule.peak=5e-4", "schedule.warmup_steps=20"), after="plain", updates=100

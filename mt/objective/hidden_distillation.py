@@ -1,7 +1,7 @@
 """Distillation of hidden states by their relations: states that the teacher finds alike are alike in the student.
 
 After Tung and Mori 2019 ("Similarity-Preserving Knowledge Distillation"): cosines of states need no projection between
-widths, so that nothing but the model has parameters, and a checkpoint holds no more than the student.
+widths, so that nothing but the model has parameters. `projected_distillation` compares the states themselves.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from mt.model.seq2seq import Seq2Seq
 from mt.objective.contract import Loss, Objective
 from mt.objective.distillation import check_weight
 from mt.objective.teacher import Teachers
+from mt.objective.teacher_forcing import noted_states
 
 # B batch, T target positions, D model, N real target tokens
 
@@ -32,12 +33,8 @@ class HiddenDistillation:
         self.inner, self.teacher, self.weight = inner, teacher, weight
 
     def __call__(self, model: Seq2Seq, batch: Batch) -> Loss:
-        passes: list[Tensor] = []
-        hook = model.register_forward_hook(lambda _, inputs, states_BTD: passes.append(states_BTD))
-        try:
+        with noted_states(model) as passes:
             loss = self.inner(model, batch)
-        finally:
-            hook.remove()
         [teacher, *_] = self.teacher.models(batch.target_in_BT.device)
         with torch.no_grad():
             taught_BTD = teacher(batch.source, batch.target_in_BT)

@@ -22,6 +22,17 @@ def teacher_forcing(model: Seq2Seq, batch: Batch) -> tuple[Tensor, Tensor]:
 
 
 @contextmanager
+def noted_states(model: Seq2Seq) -> Iterator[list[Tensor]]:
+    """The list of states_BTD that forward passes of the model inside the block give, in their order."""
+    passes: list[Tensor] = []
+    hook = model.register_forward_hook(lambda _, inputs, states_BTD: passes.append(states_BTD))
+    try:
+        yield passes
+    finally:
+        hook.remove()
+
+
+@contextmanager
 def tapped(model: Seq2Seq, tap: AttentionTap) -> Iterator[None]:
     """Inside the block, every forward pass of the model hands its cross-attention weights to the tap.
 

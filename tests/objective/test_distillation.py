@@ -1,17 +1,33 @@
-"""What a student learns from a teacher: whole distributions, maps, relations of states; and what is refused."""
+"""What a student learns from a teacher: whole distributions, maps, states and their relations; and what is refused."""
+
+from functools import partial
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
+from mt.attention.dense import Dense
 from mt.data.batching import Cursor, TokenBatches
+from mt.model.decoder import Decoder
+from mt.model.encoder import Encoder
+from mt.model.layer import LayerSettings
+from mt.model.seq2seq import Seq2Seq
 from mt.objective.attention_distillation import AttentionDistillation, map_divergence
+from mt.objective.contract import make_weights
 from mt.objective.distillation import Distillation, best_and_rest, divergence_from, mean_log_probs
+from mt.objective.guided import Guidance
 from mt.objective.hidden_distillation import HiddenDistillation, relation_distance
 from mt.objective.label_smoothing import LabelSmoothedCrossEntropy
+from mt.objective.projected_distillation import ProjectedDistillation
 from mt.objective.teacher import Teachers, layer_of_teacher
+from mt.training.distributed import Ranks
+from mt.training.muon import muon
+from mt.training.schedule import Constant
+from mt.training.schedule_free import schedule_free
 from mt.training.teachers import LoadedTeachers
-from tests.training.runs import make_model
+from mt.training.updater import Updater
+from tests.training.runs import assert_same, make_model, make_trainer, own_weights, weights
 
 N, V = 11, 23
 
@@ -93,6 +109,88 @@ def test_divergence_of_maps_and_distance_of_relations_are_their_definitions():
     torch.testing.assert_close(relation_distance(student, teacher, real), sum(differences) / 3)
 
 
+@pytest.fixture
+def projected(prepared):
+    """() -> an objective with a teacher that is wider than the student."""
+    layer = LayerSettings(dim=48, num_heads=3, num_kv_heads=3, feed_forward_dim=20)
+    size = prepared.tokenizers.source.size
+    torch.manual_seed(7)
+    teacher = Seq2Seq(
+        layer=layer,
+        encoder=partial(Encoder, num_layers=1, self_attention=Dense),
+        decoder=partial(Decoder, num_layers=2, self_attention=Dense, cross_attention=Dense),
+        source_vocab_size=size,
+        target_vocab_size=size,
+    )
+    teachers = Teachers([teacher], prepared.tokenizers, ["a"])
+    return lambda: ProjectedDistillation(inner=LabelSmoothedCrossEntropy(), teacher=teachers)
+
+
+def test_the_distance_of_projected_states_is_its_definition_and_sends_gradients_to_model_and_projection(
+    prepared, batch, projected
+):
+    model, objective = make_model(prepared, dropout=0.0), projected()
+    [projection] = make_weights(objective, model)
+    loss, plain = objective(model, batch), objective.inner(model, batch)
+    real_BT = batch.target_out_BT != model.pad
+    own, taught = (one(batch.source, batch.target_in_BT)[real_BT] for one in (model, *objective.teacher.models()))
+    expected = (own @ projection.weight.T - taught).square().sum() / 48
+    torch.testing.assert_close(loss.sums["projected_distance"], expected.detach())
+    torch.testing.assert_close(loss.minimised, plain.minimised + expected)
+    (loss.minimised - plain.minimised).backward()
+    assert projection.weight.grad.any() and model.encoder.norm.weight.grad.any()
+
+
+def test_weights_of_an_objective_depend_on_the_seed_alone_and_disturb_no_other_draw(prepared, projected):
+    def made(seed, before):
+        model = make_model(prepared)
+        torch.manual_seed(before)
+        how = {"clip_norm": 1.0, "max_tokens": 300, "device": torch.device("cpu"), "dtype": torch.float32}
+        updater = Updater(model, projected(), seed=seed, ranks=Ranks(), **how)
+        assert torch.initial_seed() == before
+        after = torch.randn(1)
+        torch.manual_seed(before)
+        assert torch.equal(after, torch.randn(1))
+        return updater.weights[0].weight
+
+    assert torch.equal(made(1, 5), made(1, 6)) and not torch.equal(made(1, 5), made(2, 5))
+
+
+def test_an_objective_carries_the_weights_of_the_one_that_it_wraps(prepared, projected):
+    outer = Guidance(links="learned", weight=0.5).around(projected())
+    outer.inner.inner = inner = projected()
+    assert list(make_weights(outer, make_model(prepared))) == [outer.inner.projection, inner.projection]
+    assert not list(make_weights(LabelSmoothedCrossEntropy(), make_model(prepared)))
+
+
+@pytest.mark.parametrize("optimizer", [muon, schedule_free])
+def test_a_projection_is_learned_resumes_exactly_and_stays_out_of_the_model(prepared, projected, tmp_path, optimizer):
+    def run(folder, **settings):
+        how = {"optimizer": optimizer, "schedule": Constant(peak=1e-2, warmup_steps=2), "objective": projected()}
+        trainer = make_trainer(prepared, tmp_path / folder, **how, **settings)
+        before = own_weights(trainer)
+        trainer.run()
+        assert not torch.equal(before["0.weight"], own_weights(trainer)["0.weight"])
+        return trainer
+
+    whole = run("whole", max_steps=6)
+    run("parts", max_steps=3)
+    parts = run("parts", max_steps=6, resume=True)
+    assert_same(weights(parts), weights(whole))
+    assert_same(own_weights(parts), own_weights(whole))
+    stored = load_file(tmp_path / "whole" / "last" / "model.safetensors")
+    assert stored.keys() == dict(whole.learner.model.named_parameters()).keys()
+
+
+def test_a_run_goes_on_with_the_weights_of_its_objective_or_not_at_all(prepared, projected, tmp_path):
+    make_trainer(prepared, tmp_path / "with", objective=projected(), max_steps=1).run()
+    make_trainer(prepared, tmp_path / "without", max_steps=1).run()
+    with pytest.raises(ValueError, match=r"does not fit model and objective: objective\.0\.weight of shape \[48, 32\]"):
+        make_trainer(prepared, tmp_path / "with", resume=True)
+    with pytest.raises(ValueError, match=r"does not fit model and objective: it lacks objective\.0\.weight"):
+        make_trainer(prepared, tmp_path / "without", objective=projected(), resume=True)
+
+
 def test_layers_of_a_deeper_teacher_are_spread_evenly_and_the_last_teaches_the_last():
     assert [layer_of_teacher(layer, 2, 6) for layer in range(2)] == [2, 5]
     assert [layer_of_teacher(layer, 3, 3) for layer in range(3)] == [0, 1, 2]
@@ -114,6 +212,7 @@ def test_teachers_are_loaded_when_needed_and_frozen(trained_run, prepared):
         (lambda t: Distillation(teacher=t, temperature=0), r"objective.temperature \(0\)"),
         (lambda t: Distillation(teacher=t, best=0), r"objective.best \(0\)"),
         (lambda t: HiddenDistillation(inner=None, teacher=t, weight=-1), r"objective.weight \(-1\)"),
+        (lambda t: ProjectedDistillation(inner=None, teacher=t, weight=0), r"objective.weight \(0\)"),
         (lambda t: AttentionDistillation(inner=None, teacher=t, heads="some"), r"objective.heads \(some\)"),
     ],
 )

@@ -8,6 +8,7 @@ import torch
 
 from mt.checkpoint.rebuild import build
 from mt.data.batching import Cursor, TokenBatches
+from mt.objective.contract import make_weights
 from mt.objective.guided import Guidance
 from mt.objective.teacher import Teachers
 from mt.settings import config_folder
@@ -24,6 +25,7 @@ from tests.training.runs import (
     make_seeing_model,
     make_trainer,
     metrics,
+    own_weights,
     weights,
 )
 
@@ -38,6 +40,7 @@ OBJECTIVES = {
     "distillation": {"divergence"},
     "attention_distillation": {"attention_divergence"},
     "hidden_distillation": {"hidden_distance"},
+    "projected_distillation": {"projected_distance"},
     "rounded": set(),
     "contrastive": {"contrast", "text_alone"},
     "masked_words": {"masked_words"},
@@ -47,7 +50,7 @@ ALONE, GUIDED = Guidance(), Guidance(links="learned", weight=0.5, layer=0, head=
 # beside a guided head: passes over one batch, passes over other targets, and others who look at the heads; what else
 # `Guided` does is the same around all (tests/objective/test_guided.py)
 SEEING = ("contrastive", "masked_words", "matching")  # by models that see (without guides): most pairs have pictures
-WITH_A_GUIDED_HEAD = ("r_drop", "minimum_risk", "attention_distillation", "masked_words")
+WITH_A_GUIDED_HEAD = ("r_drop", "minimum_risk", "attention_distillation", "projected_distillation", "masked_words")
 CASES = [(name, ALONE) for name in OBJECTIVES] + [(name, GUIDED) for name in WITH_A_GUIDED_HEAD]
 
 
@@ -71,7 +74,7 @@ def case(request):
 
 
 @pytest.fixture
-def objective(case, prepared):
+def objective(case, prepared, fresh):
     name, guidance = case
     more = {"minimum_risk": ["objective.candidates=3"]}  # of which there are 8 usually: the beam is what takes long
     taught = ["objective.teacher.checkpoints=x"] if name.endswith("distillation") else []
@@ -80,6 +83,7 @@ def objective(case, prepared):
         composed["teacher"] = Teachers([make_model(prepared, seed=7)], prepared.tokenizers, ["a"])
     made = guidance.around(build(composed))
     made.check_tokenizers(prepared.tokenizers)
+    make_weights(made, fresh(0.0))
     return made
 
 
@@ -122,8 +126,8 @@ def update(model, objective, batches, *, max_tokens=10_000):
     """The update by plain gradient descent, and the weights after it."""
     how = {"clip_norm": 0.0, "max_tokens": max_tokens, "device": torch.device("cpu"), "dtype": torch.float32}
     updater = Updater(model, WithPassesThatDiffer(objective), seed=1, ranks=Ranks(), **how)
-    done = updater(torch.optim.SGD(model.parameters(), lr=0.1), batches, step=0, learning_rate=0.1)
-    return done, {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    done = updater(torch.optim.SGD(updater.loss.parameters(), lr=0.1), batches, step=0, learning_rate=0.1)
+    return done, {name: parameter.detach().clone() for name, parameter in updater.loss.named_parameters()}
 
 
 def assert_same_update(left, right):
@@ -178,6 +182,7 @@ def test_a_run_resumes_exactly_and_reports_what_the_objective_sums(
     run("parts", max_steps=3)
     resumed = run("parts", max_steps=5, resume=True)
     assert_same(weights(whole), weights(resumed))
+    assert_same(own_weights(whole), own_weights(resumed))
     assert metrics(tmp_path / "parts") == metrics(tmp_path / "whole")
     lines = [line for line in metrics(tmp_path / "whole") if "loss" in line]
     assert len(lines) == 5 and all(reported <= line.keys() for line in lines)

@@ -13,7 +13,9 @@ from mt.checkpoint.validation import Validation
 from mt.objective.guided import Guidance
 from mt.objective.label_smoothing import LabelSmoothedCrossEntropy
 from mt.objective.matching import Matching
+from mt.objective.projected_distillation import ProjectedDistillation
 from mt.objective.r_drop import RDrop
+from mt.objective.teacher import Teachers
 from mt.training.distributed import Ranks
 from mt.training.parameters import freeze
 from mt.training.source_lexicon import LexiconSettings, fill_lexicon
@@ -28,6 +30,12 @@ from tests.training.runs import (
 )
 
 FROZEN = ["encoder", "target_embedding"]
+
+
+def projected(prepared):
+    """An objective with weights of its own."""
+    teachers = Teachers([make_model(prepared, seed=7)], prepared.tokenizers, ["a"])
+    return ProjectedDistillation(inner=LabelSmoothedCrossEntropy(), teacher=teachers)
 
 
 def main(corpus_folder: Path, work: Path) -> None:
@@ -67,6 +75,10 @@ def main(corpus_folder: Path, work: Path) -> None:
             Matching(inner=LabelSmoothedCrossEntropy()),
         )
         run(name, objective=objective, model=model, reading=SEEN, accumulate=2, shard=cut, max_steps=5)
+    for name, cut in (("projected", False), ("projected_sharded", True)):
+        how = {"objective": projected(prepared), "shard": cut, "accumulate": 2, "ema_decay": 0.9}
+        run(name, **how, max_steps=5)
+        run(name, **how, max_steps=7, resume=True)
     for name, cut in (("with_prior", False), ("with_prior_sharded", True)):
         model = make_model(prepared, dropout=0.0, cross_attention=Prior)
         fill_lexicon(model, LexiconSettings(), Guidance(), prepared, ranks)

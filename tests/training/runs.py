@@ -202,6 +202,11 @@ def weights(trainer):
     return {name: p.detach().clone() for name, p in trainer.learner.model.named_parameters()}
 
 
+def own_weights(trainer):
+    """Those of the objective."""
+    return {name: p.detach().clone() for name, p in trainer.learner.updater.weights.named_parameters()}
+
+
 def assert_same(left, right):
     assert left.keys() == right.keys()
     for name in left:

@@ -19,7 +19,7 @@ from mt.training.parameters import freeze
 from mt.training.source_lexicon import LexiconSettings, fill_lexicon
 from tests.children import PATIENCE_SECONDS, Fork, run_ranks, wait_for
 from tests.conftest import SHORT_VALIDATION, train_overrides
-from tests.training.on_ranks import FROZEN
+from tests.training.on_ranks import FROZEN, projected
 from tests.training.runs import (
     SEEN,
     WithPassesThatDiffer,
@@ -105,6 +105,18 @@ def test_two_processes_contrast_and_judge_the_pairs_of_both(work, prepared, tmp_
         alone = [line[reported] for line in metrics(tmp_path / "alone") if "loss" in line]
         assert together == pytest.approx(alone, rel=1e-3) and min(alone) > 0.1
     assert_close(saved(work / name), saved(tmp_path / "alone"))
+
+
+@pytest.mark.parametrize("name", ["projected", "projected_sharded"])
+def test_two_processes_learn_and_keep_the_weights_of_an_objective_as_one_does(work, prepared, tmp_path, name):
+    one(prepared, tmp_path / "alone", objective=projected(prepared), accumulate=2, ema_decay=0.9, max_steps=7)
+    assert_same_curve(curve(work / name), curve(tmp_path / "alone"), at_least=7)
+    assert_close(saved(work / name), saved(tmp_path / "alone"))
+    together, alone = (
+        load_file(folder / "last" / "training.safetensors") for folder in (work / name, tmp_path / "alone")
+    )
+    assert together.keys() == alone.keys()
+    assert_close(*({"W": side["objective.0.weight"]} for side in (together, alone)))
 
 
 def test_two_processes_read_one_lexicon_whole_also_where_weights_are_in_parts(work, prepared, tmp_path):

@@ -16,6 +16,7 @@ from mt.kernels.decoding import can_translate
 from mt.model.rounded import RoundedLinear, RoundedMatrix, float_tensors
 from mt.objective.label_smoothing import LabelSmoothedCrossEntropy
 from mt.objective.rounded import RoundedWeights, rounded_passes
+from mt.prune import main as prune
 from mt.quantize import main
 from mt.train import main as train
 from tests.compression.test_pruning import SOURCE, TARGET, batches, fresh  # noqa: F401 (a fixture)
@@ -128,6 +129,29 @@ def test_the_command_prints_scores_and_refuses_what_is_rounded(rounded, trained_
         main(["--checkpoint", str(rounded / "int8"), "--output", str(tmp_path / "p")])
     with pytest.raises(ValueError, match="must be a new folder"):
         main(["--checkpoint", str(trained_run), "--output", str(tmp_path / "o")])
+
+
+def test_bfloat16_is_not_rounded_twice_in_silence(rounded, tmp_path, caplog):
+    flags = ["--checkpoint", str(rounded / "bfloat16"), "--output", str(tmp_path / "o")]
+    with pytest.raises(ValueError, match=r"--checkpoint \(.*bfloat16\) has bfloat16 weights already"):
+        main([*flags, "--to", "bfloat16"])
+    assert not (tmp_path / "o").exists() and not caplog.messages
+    assert main(flags) == 0  # int8
+    assert "has bfloat16 weights, which are rounded once more: float32 weights lose less" in caplog.text
+
+
+def test_pruning_a_bfloat16_checkpoint_gives_a_smaller_one_with_the_same_numbers(
+    rounded, corpus_folder, tmp_path, capsys
+):
+    flags = ["--source", f"{corpus_folder}/valid.de", "--target", f"{corpus_folder}/valid.en", "--limit", "8"]
+    before = rounded / "bfloat16"
+    assert prune(["--checkpoint", str(before), "--output", str(tmp_path / "o"), *flags, "--cross-heads", "0.5"]) == 0
+    assert "stored in bfloat16, as before" in capsys.readouterr().out
+    one, other = (load_file(folder / "model.safetensors") for folder in (before, tmp_path / "o"))
+    assert {name: tensor.dtype for name, tensor in one.items()} == {name: of.dtype for name, of in other.items()}
+    assert sum(tensor.nbytes for tensor in other.values()) < sum(tensor.nbytes for tensor in one.values())
+    for name, tensor in other.items():  # whole rows and columns are left out, and nothing else changes
+        assert set(tensor.flatten().tolist()) <= set(one[name].flatten().tolist())
 
 
 def test_a_training_starts_from_rounded_weights_as_floats(rounded, corpus_folder, tmp_path):

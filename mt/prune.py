@@ -178,7 +178,7 @@ def _prune(loaded: LoadedModel, batches: Sequence[Batch], args: argparse.Namespa
     is_bfloat16 = has_bfloat16(loaded.folder)  # what is left has the values that it had, so this loses nothing
     weights = bfloat16_tensors(model) if is_bfloat16 else None
     alignment = kept_alignment(loaded, layers.get("decoder", []))
-    write_changed(args.output, loaded, changes, weights=weights, alignment=alignment)
+    write_changed(args.output, loaded, changes, weights=weights, alignment=alignment, translates_alike=False)
     add_file(args.output, REPORT, json.dumps(report, indent=1) + "\n")
     left = attentions(model)
     for slot in SLOTS:

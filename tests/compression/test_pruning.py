@@ -6,6 +6,7 @@ import shutil
 import pytest
 import torch
 
+from mt import prune
 from mt.alignment.choice import FILE_NAME, Choice
 from mt.alignment.tap import Tap
 from mt.attention.relative import Relative
@@ -21,6 +22,7 @@ from mt.compression.importance import (
     neuron_importance,
 )
 from mt.compression.pruning import (
+    SLOTS,
     attentions,
     feed_forwards,
     remove_heads,
@@ -296,6 +298,10 @@ def test_an_alignment_head_is_still_read_without_a_layer_of_the_encoder(prepared
     (tmp_path / FILE_NAME).write_text(text)
     loaded = LoadedModel(folder=tmp_path, card=None, model=model, tokenizers=prepared.tokenizers, search=None)
     assert kept_alignment(loaded, []) is None  # as it was
+
+
+def test_the_command_knows_every_importance_and_slot_that_there_is():
+    assert prune.BY == BY and set(prune.SLOTS) == set(SLOTS)  # written twice, since --help comes without torch
 
 
 def test_a_model_that_sees_is_refused(seeing_run, tmp_path):

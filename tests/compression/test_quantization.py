@@ -1,11 +1,16 @@
 """Rounded weights: a quarter of the bytes, the same numbers wherever they are read, and training that knows of them."""
 
+import shutil
+
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from mt.checkpoint.array_file import read_arrays
+from mt.checkpoint.changed import OF_TRANSLATIONS
 from mt.checkpoint.folder import load_checkpoint
+from mt.checkpoint.manifest import add_file
+from mt.checkpoint.steps import find_step
 from mt.compression.quantization import floats_again, int8_weights
 from mt.inference.aligner import Aligner
 from mt.inference.native import NativeTranslator
@@ -129,6 +134,23 @@ def test_the_command_prints_scores_and_refuses_what_is_rounded(rounded, trained_
         main(["--checkpoint", str(rounded / "int8"), "--output", str(tmp_path / "p")])
     with pytest.raises(ValueError, match="must be a new folder"):
         main(["--checkpoint", str(trained_run), "--output", str(tmp_path / "o")])
+
+
+def test_what_was_measured_of_translations_stays_with_rounded_weights_and_goes_with_removed_ones(
+    trained_run, corpus_folder, tmp_path, caplog
+):
+    step = tmp_path / "step"
+    shutil.copytree(find_step(trained_run), step)
+    for name in OF_TRANSLATIONS:
+        add_file(step, name, f"what {name} holds")
+    for precision in ("int8", "bfloat16"):
+        assert main(["--checkpoint", str(step), "--output", str(tmp_path / precision), "--to", precision]) == 0
+        for name in OF_TRANSLATIONS:
+            assert (tmp_path / precision / name).read_text() == f"what {name} holds"
+    flags = ["--source", f"{corpus_folder}/valid.de", "--target", f"{corpus_folder}/valid.en", "--limit", "8"]
+    assert prune(["--checkpoint", str(step), "--output", str(tmp_path / "pruned"), *flags, "--neurons", "0.5"]) == 0
+    for name in OF_TRANSLATIONS:
+        assert not (tmp_path / "pruned" / name).exists() and f"{name} is left out" in caplog.text
 
 
 def test_bfloat16_is_not_rounded_twice_in_silence(rounded, tmp_path, caplog):

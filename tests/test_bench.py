@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 BENCH = ROOT / "scripts" / "bench"
-MACHINE = {"cores": 2, "processor": "a processor", "memory_gib": 8.0, "python": "3.12.1"}
+MACHINE = {"cores": 2, "processor": "a processor", "memory_gib": 8.0, "python": "3.12.1", "instructions": ["amx_bf16"]}
 
 
 @pytest.fixture
@@ -144,6 +144,13 @@ def test_one_thread_counts_by_the_time_of_the_processor(written):
         found["Eole"][:2] == ["150 (1.00)", "200 (4.00)"] and "training `small`, bfloat16, target tokens/s" not in found
     )
     assert found["training `small`, bfloat16, divided by the fastest other tool's"] == ["≥ 4.00", "4.00", "**1.00**"]
+
+
+def test_without_amx_another_target_holds(written):
+    machine = {**MACHINE, "instructions": ["avx512_bf16"]}
+    _, text = written(training=part([trained("mt", 1, 400), trained("eole", 1, 200)], machine=machine))
+    found = rows(text)["training `small`, bfloat16, divided by the fastest other tool's"]
+    assert found == ["≥ 2.50", "2.00", "0.80 (missed)"]
 
 
 def test_a_part_that_was_stopped_counts_with_its_rounds_and_is_named(written):

@@ -151,8 +151,9 @@ class MultiHead(nn.Module):
     def _queries_keys_values(self, x_BTD: Tensor, position: int) -> tuple[Tensor, Tensor, Tensor]:
         # B T ((H + 2 G) K) -> B H+2G T K
         heads = self._heads(linear(x_BTD, [self.query, self.key_value]))
+        heads = self.rotary(heads, position, num_heads=self.num_heads + self.num_kv_heads)
         q, k, v = split_heads(heads, (self.num_heads, self.num_kv_heads, self.num_kv_heads))
-        return self.rotary(q, position), self.rotary(k, position), self.key_dropout(v)
+        return q, k, self.key_dropout(v)
 
     def _queries(self, x_BTD: Tensor, position: int) -> Tensor:
         # B T (H K) -> B H T K

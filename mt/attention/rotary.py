@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from mt.attention.precision import full_precision
+from mt.kernels.rotation import rotated
 
 
 class Rotary(nn.Module):
@@ -15,20 +16,17 @@ class Rotary(nn.Module):
             raise ValueError(f"head size ({head_size}) must be even for rotary positions")
         self.head_size, self.base = head_size, base
 
-    def forward(self, x_BHTK: Tensor, position: int) -> Tensor:
-        """x_BHTK rotated; its first entry along T is at `position`."""
+    def forward(self, x_BHTK: Tensor, position: int, *, num_heads: int | None = None) -> Tensor:
+        """x_BHTK with its first `num_heads` heads rotated (None: all); its first entry along T is at `position`."""
         half = self.head_size // 2
         with full_precision(x_BHTK):
             steps = torch.arange(position, position + x_BHTK.shape[2], device=x_BHTK.device, dtype=torch.float32)
             speeds = self.base ** (-torch.arange(half, device=x_BHTK.device, dtype=torch.float32) / half)
-            angles_TK = torch.outer(steps, speeds)
-            cos, sin = angles_TK.cos().to(x_BHTK.dtype), angles_TK.sin().to(x_BHTK.dtype)
-            left, right = x_BHTK[..., :half], x_BHTK[..., half:]
-            return torch.cat((left * cos - right * sin, right * cos + left * sin), dim=-1)
+            return rotated(x_BHTK, torch.outer(steps, speeds), x_BHTK.shape[1] if num_heads is None else num_heads)
 
 
 class NoRotary(nn.Module):
     """Leaves queries and keys unchanged: positions are in the embeddings, or not used (cross-attention)."""
 
-    def forward(self, x_BHTK: Tensor, position: int) -> Tensor:
+    def forward(self, x_BHTK: Tensor, position: int, *, num_heads: int | None = None) -> Tensor:
         return x_BHTK

@@ -137,12 +137,14 @@ def _shares(residual: Residual, x_BTD: Tensor, y_BTD: Tensor, parts_BTKD: Tensor
     after_BTD = residual.after(x_BTD, y_BTD)
     if not residual.is_pre:
         parts_BTKD = _made_linear(residual.norm, x_BTD + y_BTD, parts_BTKD)
-    near_BTK = after_BTD.abs().sum(-1, keepdim=True) - (after_BTD[:, :, None] - parts_BTKD).abs().sum(-1)
+    # in float32 the difference of two long sums would keep few digits
+    long_BTD = after_BTD.double()
+    near_BTK = long_BTD.abs().sum(-1, keepdim=True) - (long_BTD[:, :, None] - parts_BTKD).abs().sum(-1)
     near_BTK = near_BTK.clamp_min(0)
     # where no part comes nearer to the sum than nothing at all does, the lengths of the parts are left
     is_far_BT1 = near_BTK.sum(-1, keepdim=True) == 0
     shares_BTK = torch.where(is_far_BT1, parts_BTKD.abs().sum(-1), near_BTK)
-    return shares_BTK / shares_BTK.sum(-1, keepdim=True)
+    return (shares_BTK / shares_BTK.sum(-1, keepdim=True)).to(x_BTD.dtype)
 
 
 def _made_linear(norm: nn.Module, sum_BTD: Tensor, parts_BTKD: Tensor) -> Tensor:

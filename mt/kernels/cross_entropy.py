@@ -1,4 +1,4 @@
-"""Label-smoothed cross-entropy of rows of logits, whose gradient takes their place."""
+"""Label-smoothed cross-entropy of rows of logits, of one pass or of two, whose gradient takes their place."""
 
 from __future__ import annotations
 
@@ -48,3 +48,51 @@ def torch_cross_entropy_(
             probs_RV.scatter_add_(1, targets_R1, probs_RV.new_full(targets_R1.shape, smoothing - 1.0))
             logits_RV.copy_(probs_RV)
     return plain, uniform
+
+
+def cross_entropy_of_two_(
+    logits_CV: Tensor, others_CV: Tensor, targets_C: Tensor, smoothing: float, weight: float, *, has_gradient: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Of two passes, p and q, over the same tokens: the mean of both sums of `cross_entropy_`, and their divergence.
+
+    The divergence is (KL(p || q) + KL(q || p)) / 2, in nats. With `has_gradient` the logits of both become the
+    gradients of (1 - smoothing) * first + smoothing * second + weight * divergence, without the constant term
+    - smoothing / (2 V).
+    """
+    if not (applies_to(logits_CV, others_CV) and logits_CV.stride() == others_CV.stride()):
+        return torch_cross_entropy_of_two_(
+            logits_CV, others_CV, targets_C, smoothing, weight, has_gradient=has_gradient
+        )
+    C, V = logits_CV.shape
+    sums_3C = torch.empty(3, C)
+    is_bf16 = logits_CV.dtype == torch.bfloat16
+    given = (logits_CV, others_CV, is_bf16, logits_CV.stride(0), targets_C.contiguous())
+    call("cross_entropy_of_two", *given, C, V, smoothing, weight, has_gradient, sums_3C)
+    plain, uniform, divergence = sums_3C.sum(dim=1)
+    return plain, uniform, divergence
+
+
+def torch_cross_entropy_of_two_(
+    logits_CV: Tensor, others_CV: Tensor, targets_C: Tensor, smoothing: float, weight: float, *, has_gradient: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The same by torch."""
+    plain, uniform, divergence = logits_CV.new_zeros(3, dtype=torch.float32)
+    rows = ROWS_IN_CACHE if logits_CV.device.type == "cpu" else max(1, len(logits_CV))
+    chunks = zip(*(one.split(rows) for one in (logits_CV, others_CV, targets_C[:, None])), strict=True)
+    for p_RV, q_RV, targets_R1 in chunks:
+        log_p_RV, log_q_RV = (one.float().log_softmax(dim=-1) for one in (p_RV, q_RV))
+        far_RV, probs_RV, others_RV = log_p_RV - log_q_RV, log_p_RV.exp(), log_q_RV.exp()
+        plain -= (log_p_RV + log_q_RV).gather(1, targets_R1).sum() / 2
+        uniform -= (log_p_RV + log_q_RV).mean(dim=-1).sum() / 2
+        divergence += ((probs_RV - others_RV) * far_RV).sum() / 2
+        if not has_gradient:
+            continue
+        for to_RV, own_RV, other_RV, d_RV in (
+            (p_RV, probs_RV, others_RV, far_RV),
+            (q_RV, others_RV, probs_RV, -far_RV),
+        ):
+            kl_R1 = (own_RV * d_RV).sum(dim=-1, keepdim=True)
+            gradient_RV = own_RV / 2 + weight / 2 * (own_RV * (d_RV - kl_R1) + own_RV - other_RV)
+            gradient_RV.scatter_add_(1, targets_R1, gradient_RV.new_full(targets_R1.shape, (smoothing - 1.0) / 2))
+            to_RV.copy_(gradient_RV)
+    return plain, uniform, divergence

@@ -31,10 +31,16 @@ VECTOR_SIGNATURES: dict[str, tuple[type, ...]] = {  # those that need AVX-512
 SIGNATURES: dict[str, tuple[type, ...]] = {
     "align_step": (_pointer, _pointer, _pointer, _int, _int, _pointer, _pointer, _int),
     "cross_entropy": (_pointer, _int, _long, _pointer, _long, _long, _float, _int, _pointer, _int),
+    "cross_entropy_of_two": (
+        *(_pointer, _pointer, _int, _long, _pointer, _long, _long, _float, _float, _int, _pointer, _int),
+    ),
     "norm": (*[_pointer] * 3, _int, _float, *[_pointer] * 2, _long, _long, _int),
     "norm_backward": (*[_pointer] * 4, _int, *[_pointer] * 3, _long, _long, _int),
     "add_dropped": (_pointer, _pointer, _int, _pointer, _int, _pointer, _int, _long, _int),
     "relu_backward": (_pointer, _pointer, _int, _pointer, _long, _int),
+    "gate": (_pointer, _int, _pointer, _long, _long, _int),
+    "gate_backward": (_pointer, _pointer, _int, _pointer, _long, _long, _int),
+    "rotate": (_pointer, _int, *[_pointer] * 4, *[_long] * 5, _int),
     "column_sums": (_pointer, _int, _pointer, _long, _long, _int),
     "attend": (*[_pointer] * 3, _int, *[_pointer] * 5, *[_long] * 6, _float, _int),
     "attend_backward": (*[_pointer] * 5, _int, *[_pointer] * 4, *[_long] * 6, _float, _int),

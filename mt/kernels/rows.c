@@ -1,4 +1,4 @@
-/* Passes over rows of states: norms, dropout in a residual sum, sums of columns. */
+/* Passes over rows of states: norms, dropout in a residual sum, gates, rotations, sums of columns. */
 #include "vectors.h"
 
 #define SIDE_BY_SIDE 4 /* rows whose columns are summed in registers */
@@ -131,6 +131,61 @@ EXPORT void relu_backward(const void *dy, const void *y, int is_bf16, void *dx, 
         store_any(dx, j, choose(load_any(y, j, is_bf16) > 0, load_any(dy, j, is_bf16), all(0)), is_bf16);
     for (int64_t j = whole; j < count; j++)
         set_any(dx, j, get_any(y, j, is_bf16) > 0 ? get_any(dy, j, is_bf16) : 0, is_bf16);
+}
+
+/* 1 / (1 + e^-x) */
+INLINE vf sigmoid(vf x) { return 1 / (1 + exponential(choose(x < -88.0f, all(88.0f), -x))); }
+
+/* out = silu(gate) * up, where each row of x is a gate and what it lets through, `size` numbers each, a multiple of
+ * LANES. */
+EXPORT void gate(const void *x, int is_bf16, void *out, int64_t rows, int64_t size, int threads) {
+    (void)threads;
+#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < size; j += LANES) {
+            vf g = load_any(x, 2 * i * size + j, is_bf16), up = load_any(x, (2 * i + 1) * size + j, is_bf16);
+            store_any(out, i * size + j, g * sigmoid(g) * up, is_bf16);
+        }
+}
+
+/* The gradient of x from that of out. */
+EXPORT void gate_backward(const void *dout, const void *x, int is_bf16, void *dx, int64_t rows, int64_t size,
+                          int threads) {
+    (void)threads;
+#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < size; j += LANES) {
+            int64_t of_gate = 2 * i * size + j, of_up = of_gate + size;
+            vf g = load_any(x, of_gate, is_bf16), up = load_any(x, of_up, is_bf16), s = sigmoid(g);
+            vf d = load_any(dout, i * size + j, is_bf16);
+            store_any(dx, of_gate, d * up * s * (1 + g * (1 - s)), is_bf16);
+            store_any(dx, of_up, d * g * s, is_bf16);
+        }
+}
+
+/* out (batch x T x heads x size): x, whose first `rotated` heads are turned by the angle of their place: each pair
+ * (x_j, x_{j + half}), with half = size / 2, a multiple of LANES; cosine and sine: T x half. strides: of batch, head and
+ * place in x. */
+EXPORT void rotate(const void *x, int is_bf16, const int64_t *strides, const float *cosine, const float *sine,
+                   void *out, int64_t batch, int64_t heads, int64_t rotated, int64_t T, int64_t size, int threads) {
+    (void)threads;
+    int64_t half = size / 2;
+#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
+    for (int64_t at = 0; at < batch * T; at++)
+        for (int64_t h = 0; h < heads; h++) {
+            int64_t b = at / T, t = at % T, to = (at * heads + h) * size;
+            int64_t from = b * strides[0] + h * strides[1] + t * strides[2];
+            for (int64_t j = 0; j < half; j += LANES) {
+                vf left = load_any(x, from + j, is_bf16), right = load_any(x, from + half + j, is_bf16);
+                if (h < rotated) {
+                    vf c = load(cosine + t * half + j), s = load(sine + t * half + j), first = left;
+                    left = first * c - right * s;
+                    right = right * c + first * s;
+                }
+                store_any(out, to + j, left, is_bf16);
+                store_any(out, to + half + j, right, is_bf16);
+            }
+        }
 }
 
 /* Sums of columns in float. */

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from mt.attention.dropout import Dropout
+from mt.kernels.gate import gated
 from mt.kernels.linear import Linear
 
 
@@ -38,6 +39,5 @@ class FeedForward(nn.Module):
     def forward(self, x_BTD: Tensor) -> Tensor:
         hidden = self.up(x_BTD)
         if self.is_gated:
-            gate, hidden = hidden.chunk(2, dim=-1)
-            return self.down(self.dropout(self.activation(gate) * hidden))
+            return self.down(self.dropout(gated(hidden)))
         return self.down(self.dropout(self.activation(hidden)))

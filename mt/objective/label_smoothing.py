@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from mt.data.batching import Batch
 from mt.data.tokenizer import TokenizerPair
 from mt.kernels.cross_entropy import cross_entropy_
-from mt.kernels.products import products
 from mt.model.seq2seq import Seq2Seq
 from mt.objective.contract import Loss
+from mt.objective.fused import fused_loss
 from mt.objective.teacher_forcing import teacher_forcing
 
 # N target tokens (padding left out), D model, V vocabulary, C tokens of one chunk
@@ -26,12 +26,25 @@ class CrossEntropy:
     plain_nats: Tensor
 
 
+@dataclass(frozen=True)
+class SmoothedRows:
+    """The loss of logits of one pass: smoothed and plain nats."""
+
+    smoothing: float
+
+    @property
+    def constant(self) -> float:
+        return self.smoothing
+
+    def __call__(self, logits_CV: Sequence[Tensor], targets_C: Tensor, *, has_gradient: bool) -> tuple[Tensor, ...]:
+        plain, uniform = cross_entropy_(logits_CV[0], targets_C, self.smoothing, has_gradient=has_gradient)
+        return (1.0 - self.smoothing) * plain + self.smoothing * uniform, plain
+
+
 class LabelSmoothedCrossEntropy:
     """Cross-entropy against (1 - smoothing) * one-hot + smoothing / V (Szegedy et al. 2016; Vaswani et al. 2017).
 
-    Projection and loss go together in chunks of `chunk_tokens` target tokens: the gradient of a chunk's logits is made
-    while they are at hand, so that memory for logits is chunk_tokens x V instead of N x V. `plain_cross_entropy` is the
-    oracle.
+    Logits of `chunk_tokens` target tokens are held at once (`mt.objective.fused`). `plain_cross_entropy` is the oracle.
     """
 
     def __init__(self, *, smoothing: float = 0.1, chunk_tokens: int = 512):
@@ -51,7 +64,8 @@ class LabelSmoothedCrossEntropy:
 
     def cross_entropy(self, states_ND: Tensor, output: nn.Linear, targets_N: Tensor) -> CrossEntropy:
         """Of N target tokens, given the decoder's states and the output projection (which has no bias)."""
-        return CrossEntropy(*_FusedLoss.apply(states_ND, output.weight, targets_N, self.smoothing, self.chunk_tokens))
+        rows = SmoothedRows(self.smoothing)
+        return CrossEntropy(*fused_loss(rows, [states_ND], output, targets_N, self.chunk_tokens))
 
 
 def check_settings(smoothing: float, chunk_tokens: int) -> None:
@@ -67,44 +81,3 @@ def plain_cross_entropy(log_probs_NV: Tensor, targets_N: Tensor, smoothing: floa
     plain = -log_probs_NV.gather(1, targets_N[:, None]).sum()
     uniform = -log_probs_NV.mean(dim=-1).sum()
     return CrossEntropy((1.0 - smoothing) * plain + smoothing * uniform, plain.detach())
-
-
-class _FusedLoss(torch.autograd.Function):
-    @staticmethod
-    def forward(context, states_ND, weight_VD, targets_N, smoothing, chunk_tokens):
-        device = states_ND.device.type
-        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else states_ND.dtype
-        states_ND, weight_VD = states_ND.detach(), weight_VD.detach()
-        of = products([weight_VD], dtype)
-        states = states_ND.to(dtype).to(of.dtype)  # rounded, then in the type that is multiplied in
-        vocab_size = len(weight_VD)
-        needs_gradient = any(context.needs_input_grad)
-        smoothed, plain = states.new_zeros((), dtype=torch.float32), states.new_zeros((), dtype=torch.float32)
-        states_gradient = torch.empty_like(states) if needs_gradient else None
-        weight_gradient = torch.zeros_like(weight_VD, dtype=torch.float32) if needs_gradient else None
-        with torch.autocast(device, enabled=False):
-            for start in range(0, len(states), chunk_tokens):
-                chunk_CD = states[start : start + chunk_tokens]
-                gradient_CV = of.forward(chunk_CD, [])  # logits, which become d loss / d logits in place
-                plain_part, uniform_part = cross_entropy_(
-                    gradient_CV, targets_N[start : start + chunk_tokens], smoothing, has_gradient=needs_gradient
-                )
-                plain += plain_part
-                smoothed += (1.0 - smoothing) * plain_part + smoothing * uniform_part
-                if states_gradient is not None and weight_gradient is not None:
-                    states_gradient[start : start + chunk_tokens] = of.backward(gradient_CV)
-                    of.add_gradient(gradient_CV, chunk_CD, weight_gradient)
-            if needs_gradient and smoothing:
-                # a constant in all logits' gradients needs no pass over them: its products are sums of rows
-                states_gradient -= (smoothing / vocab_size * weight_VD.float().sum(dim=0)).to(states.dtype)
-                weight_gradient -= smoothing / vocab_size * states.float().sum(dim=0)
-        context.save_for_backward(states_gradient, weight_gradient)
-        context.states_dtype, context.weight_dtype = states_ND.dtype, weight_VD.dtype
-        context.mark_non_differentiable(plain)
-        return smoothed, plain
-
-    @staticmethod
-    def backward(context, smoothed_gradient, _):
-        states_gradient, weight_gradient = context.saved_tensors
-        states_gradient = (states_gradient * smoothed_gradient).to(context.states_dtype)
-        return states_gradient, (weight_gradient * smoothed_gradient).to(context.weight_dtype), None, None, None

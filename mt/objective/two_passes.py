@@ -31,11 +31,6 @@ def log_probs(
     return log_p_CV, log_q_CV, targets_C
 
 
-def symmetric_divergence(log_p_NV: Tensor, log_q_NV: Tensor) -> Tensor:
-    """(KL(p || q) + KL(q || p)) / 2 in nats, summed over tokens: sum (p - q) (log p - log q) / 2."""
-    return 0.5 * ((log_p_NV.exp() - log_q_NV.exp()) * (log_p_NV - log_q_NV)).sum()
-
-
 def divergence(log_p_NV: Tensor, log_q_NV: Tensor) -> Tensor:
     """KL(p || q) in nats, summed over tokens."""
     return (log_p_NV.exp() * (log_p_NV - log_q_NV)).sum()

@@ -103,14 +103,20 @@ def orthogonal(matrices: Sequence[Tensor]) -> list[Tensor]:
 
 def _factors(gram_NRR: Tensor) -> Tensor:
     """factors_NRR that bring matrices with these products x xᵀ to orthonormal rows."""
-    a, b, c = NEWTON_SCHULZ
-    identity_RR = torch.eye(gram_NRR.shape[-1], device=gram_NRR.device)
-    factors_NRR = identity_RR.expand_as(gram_NRR)
-    for _ in range(ITERATIONS):
-        power_NRR = a * identity_RR + b * gram_NRR + c * gram_NRR @ gram_NRR
-        factors_NRR = power_NRR @ factors_NRR
+    factors_NRR = power_NRR = _power(gram_NRR)
+    for _ in range(ITERATIONS - 1):
         gram_NRR = power_NRR @ (gram_NRR @ power_NRR)
+        power_NRR = _power(gram_NRR)
+        factors_NRR = power_NRR @ factors_NRR
     return factors_NRR
+
+
+def _power(gram_NRR: Tensor) -> Tensor:
+    """a + b G + c G^2."""
+    a, b, c = NEWTON_SCHULZ
+    power_NRR = torch.baddbmm(gram_NRR, gram_NRR, gram_NRR, beta=b, alpha=c)
+    power_NRR.diagonal(dim1=-2, dim2=-1).add_(a)
+    return power_NRR
 
 
 def _hidden_weights(model: nn.Module) -> Iterator[Tensor]:

@@ -122,7 +122,9 @@ class Trainer:
                     if self.position.skipped_in_a_row >= settings.skip_limit:
                         self._roll_back()
                     continue
-                self._say(progress, self.watch.loss(self.position.step, update.loss_nats, update.target_tokens))
+                position = self.position
+                loss = position.step, update.loss_nats, update.target_tokens
+                self._say(progress, self.watch.loss(*loss, stage=position.cursor.stage))
                 if self.learner.device.type == "cpu":
                     threads = torch.get_num_threads()
                     now = self.limits.elapsed()

@@ -26,13 +26,19 @@ class Watch:
         self._said: set[str] = set()
         self._nats = self._tokens = 0.0
         self._updates = 0
+        self._stage = 0
         self._first = self._least = math.inf
         self._began: int | None = None
         self._waits_from: tuple[float, float] | None = None  # the clock and the waiting when the window began
 
-    def loss(self, step: int, loss_nats: float, target_tokens: float) -> str | None:
-        """Adds the summed loss of an update and its tokens; compares means of 100 updates."""
+    def loss(self, step: int, loss_nats: float, target_tokens: float, *, stage: int = 0) -> str | None:
+        """Adds the summed loss of an update and its tokens; compares means of 100 updates.
+
+        Those of another `stage` of the mixture are not compared: its text may be harder.
+        """
         self._began = step if self._began is None else self._began
+        if stage != self._stage:
+            self._stage, self._nats, self._tokens, self._updates, self._least = stage, 0.0, 0.0, 0, math.inf
         self._nats, self._tokens, self._updates = (
             self._nats + loss_nats,
             self._tokens + target_tokens,
@@ -54,7 +60,7 @@ class Watch:
                 " gradient clipping (trainer.clip_norm), batches that are too small (batches.max_tokens)",
             )
         # a run that was resumed after the warm-up: its first losses are unknown
-        is_from_the_start = self._began <= self.warmup_steps < step
+        is_from_the_start = self._began <= self.warmup_steps < step and not self._stage
         if is_from_the_start and self._least > 0.97 * self._first and self._first > 1.0:
             return self._once(
                 "still",

@@ -29,11 +29,14 @@ from torch import nn
 from mt.device import processor
 from mt.kernels.attention import attend, torch_attend
 from mt.kernels.compiling import SETTING
-from mt.kernels.cross_entropy import cross_entropy_, torch_cross_entropy_
+from mt.kernels.cross_entropy import cross_entropy_, cross_entropy_of_two_, torch_cross_entropy_
+from mt.kernels.cross_entropy import torch_cross_entropy_of_two_ as torch_of_two_
 from mt.kernels.dropout import add_dropped, byte_mask
+from mt.kernels.gate import gated, torch_gated
 from mt.kernels.library import description, library
 from mt.kernels.linear import linear, torch_linear
 from mt.kernels.norm import norm, torch_norm
+from mt.kernels.rotation import rotated, torch_rotated
 
 START, END = "<!-- kernels:start -->", "<!-- kernels:end -->"
 CASES = ("small:bfloat16", "small:float32", "base:bfloat16")
@@ -60,8 +63,12 @@ def operations(dtype: torch.dtype) -> dict[str, tuple[Callable[[], object], Call
     q, k, v = (
         torch.randn(SENTENCES, LENGTH, HEADS, DIM // HEADS, dtype=dtype).transpose(1, 2).requires_grad_() for _ in "qkv"
     )
+    halves = torch.randn(SENTENCES, LENGTH, 2 * WIDTH, dtype=dtype, requires_grad=True)
+    heads = torch.randn(SENTENCES, LENGTH, 3 * HEADS, DIM // HEADS, dtype=dtype).transpose(1, 2).requires_grad_()
+    angles = torch.rand(LENGTH, DIM // HEADS // 2)
     mask = torch.arange(LENGTH) < torch.randint(LENGTH // 2, LENGTH + 1, (SENTENCES, 1, 1, 1))
-    logits, targets = torch.randn(512, VOCABULARY).to(dtype), torch.randint(0, VOCABULARY, (512,))
+    logits, others = torch.randn(2, 512, VOCABULARY).to(dtype)
+    targets = torch.randint(0, VOCABULARY, (512,))
     layer, weight, bias = nn.Linear(DIM, WIDTH), torch.ones(DIM, requires_grad=True), torch.zeros(DIM)
 
     def both(forward: Callable[[], torch.Tensor]) -> Callable[[], object]:
@@ -74,6 +81,10 @@ def operations(dtype: torch.dtype) -> dict[str, tuple[Callable[[], object], Call
 
     def loss(function: Callable) -> Callable[[], object]:
         return lambda: function(logits.clone(), targets, LABEL_SMOOTHING, has_gradient=True)
+
+    def loss_of_two(function: Callable) -> Callable[[], object]:
+        settings = (targets, LABEL_SMOOTHING, 1.5)
+        return lambda: function(logits.clone(), others.clone(), *settings, has_gradient=True)
 
     def masked_sum() -> torch.Tensor:
         return x + rounded * byte_mask(rounded.shape, DROPOUT, dtype)
@@ -88,6 +99,7 @@ def operations(dtype: torch.dtype) -> dict[str, tuple[Callable[[], object], Call
     return {
         **(norms if dtype == torch.bfloat16 else {}),  # in float32 there is no kernel
         f"loss of 512 tokens over {VOCABULARY:,} pieces": (loss(cross_entropy_), loss(torch_cross_entropy_)),
+        "the same of two passes that are to agree": (loss_of_two(cross_entropy_of_two_), loss_of_two(torch_of_two_)),
         f"{DIM} to {WIDTH} outputs, bias, relu": (
             both(partial(linear, x, [layer], relu=True)),
             both(partial(torch_linear, x, [layer], relu=True)),
@@ -96,6 +108,11 @@ def operations(dtype: torch.dtype) -> dict[str, tuple[Callable[[], object], Call
         f"attention, {LENGTH} queries and keys": (
             both(partial(attend, q, k, v, mask, scale)),
             both(partial(torch_attend, q, k, v, mask, scale)),
+        ),
+        f"SwiGLU, {WIDTH} wide": (both(partial(gated, halves)), both(partial(torch_gated, halves))),
+        f"rotary positions, {HEADS} heads of queries and keys": (
+            both(partial(rotated, heads, angles, 2 * HEADS)),
+            both(partial(torch_rotated, heads, angles, 2 * HEADS)),
         ),
     }
 

@@ -20,16 +20,18 @@ from mt.data.batching import Cursor
 from mt.data.source import Text
 
 DATA, LOSS, REST = "reading a batch", "loss over the vocabulary", "Python, autograd and the rest"
+ATTENTION, OPTIMIZER = "attention", "optimizer"
 PRODUCTS = ("mkldnn::_linear_pointwise", "aten::mm", "aten::addmm", "aten::addmm_", "aten::bmm")
 KINDS = {  # the first that has the name of the operation, or of one that contains it
     DATA: (DATA,),
     LOSS: ("_FusedLoss",),
-    "attention": ("_Attend", "aten::bmm", "aten::_softmax"),
+    OPTIMIZER: ("Optimizer.step",),  # Muon multiplies matrices
+    ATTENTION: ("_Attend", "aten::bmm", "aten::_softmax"),
     "norms, residual sums, dropout": ("_AddDropped", "_RoundedNorm", "_ResidualNorm", "NativeLayerNorm", "layer_norm"),
     "layers: own products, bias, relu": ("_Linear",),
-    "activations that are not relu": ("silu", "Silu", "gelu", "Gelu"),
+    "rotary positions": ("_Rotated",),
+    "activations that are not relu": ("_Gated", "silu", "Silu", "gelu", "Gelu"),
     "embeddings and their gradients": ("Embedding", "aten::embedding"),
-    "optimizer": ("Optimizer.step",),
     "clipping": ("vector_norm", "_foreach"),
     "copies and sums of gradients": ("SplitBackward", "SplitWithSizes", "ViewBackward", "AccumulateGrad", "aten::add_"),
 }
@@ -43,7 +45,7 @@ def kind_of(event: torch.autograd.profiler_util.FunctionEvent) -> str:
         parent = parent.cpu_parent
     found = (kind for kind, parts in KINDS.items() if any(part in name for part in parts for name in names))
     kind = next(found, REST)
-    if event.name in PRODUCTS and kind != "attention":
+    if event.name in PRODUCTS and kind not in (ATTENTION, OPTIMIZER):
         return f"products of {'the loss' if kind == LOSS else 'layers'}, by oneDNN or MKL"
     return kind
 

@@ -10,9 +10,11 @@ from mt.kernels import products as kernel_products
 from mt.kernels.attention import attend, attends, split_heads, torch_attend
 from mt.kernels.compiling import is_by_intel
 from mt.kernels.dropout import add_dropped, dropped
+from mt.kernels.gate import gated, torch_gated
 from mt.kernels.linear import Linear, linear, torch_linear
 from mt.kernels.norm import norm, torch_norm
 from mt.kernels.products import PlainProducts, TileProducts, VectorProducts, products
+from mt.kernels.rotation import rotated, torch_rotated
 from tests.kernels.levels import HERE, at_level
 
 pytestmark = pytest.mark.skipif(not HERE, reason="no kernels on this machine")
@@ -109,6 +111,49 @@ def test_a_residual_sum_drops_what_torch_drops_with_the_same_seed(level, dtype, 
     assert_equal(ours, oracle, dtype)
     with at_level("off"):
         assert_equal(alone, outcome(partial(dropped, rate=0.5), inputs[1:]), dtype)
+
+
+@levels
+@dtypes
+@pytest.mark.parametrize("shape", [(2, 3, 32), (0, 64), (7, 5, 96), (3, 20)], ids=str)
+def test_a_gate_lets_through_what_that_of_torch_does(level, dtype, shape):
+    torch.manual_seed(0)
+    inputs = [(5 * torch.randn(shape)).to(dtype).requires_grad_()]
+    oracle = outcome(lambda x: torch_gated(x.float()).to(dtype), inputs)
+    with at_level(level):
+        ours = outcome(gated, inputs)
+    assert_equal(ours, oracle, dtype)
+
+
+@levels
+def test_a_gate_is_closed_open_and_nan_where_it_is_so(level):
+    gates = torch.tensor([-1e30, -100.0, -88.5, 0.0, 90.0, 1e30, float("nan"), 1.0]).repeat(2)
+    x = torch.cat((gates, torch.full((16,), 2.0))).requires_grad_()
+    with at_level(level):
+        out = gated(x)
+        (dx,) = torch.autograd.grad(out.sum(), x)
+    torch.testing.assert_close(out, torch_gated(x), equal_nan=True)
+    assert dx.isnan().nonzero().flatten().tolist() == [6, 14, 22, 30]
+
+
+@levels
+@dtypes
+@pytest.mark.parametrize("num_heads", [1, 3, 5])
+@pytest.mark.parametrize("B, T, K", [(2, 7, 32), (3, 1, 64), (0, 4, 32), (2, 3, 6)])
+def test_rotated_heads_are_those_of_torch_and_the_others_stay(level, dtype, num_heads, B, T, K):
+    torch.manual_seed(0)
+    flat = leaf(B, T, 5 * K, dtype=dtype)
+    angles_TK = 20 * torch.randn(T, K // 2)
+
+    def turned(function, x):
+        return function(x.unflatten(-1, (5, K)).transpose(1, 2), angles_TK, num_heads).to(dtype)
+
+    oracle = outcome(lambda x: turned(torch_rotated, x.float()), [flat])
+    with at_level(level):
+        ours = outcome(partial(turned, rotated), [flat])
+    assert_equal(ours, oracle, dtype)
+    heads = ours[0][:, num_heads:]
+    assert torch.equal(heads, flat.unflatten(-1, (5, K)).transpose(1, 2)[:, num_heads:])
 
 
 @levels

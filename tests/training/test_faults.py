@@ -286,6 +286,18 @@ def test_the_watch_tells_a_loss_that_goes_wrong_once(losses, word):
     assert len(said) <= 1 and all("Likely causes" in text for text in said)
 
 
+def test_the_watch_does_not_compare_stages_of_a_mixture():
+    watch = Watch(warmup_steps=1)
+    losses = [1.0, 0.3, 1.5, 1.2, 3.0]  # the third is of harder text, the fifth is wrong
+    stages = [0, 0, 1, 1, 1]
+    said = [
+        watch.loss(window * WINDOW_UPDATES + update, 7.0 * losses[window], 7.0, stage=stages[window])
+        for window in range(len(losses))
+        for update in range(1, WINDOW_UPDATES + 1)
+    ]
+    assert ["3.00 nats a token after 1.20" in text for text in said if text] == [True]
+
+
 def test_the_watch_tells_translations_that_go_wrong_after_the_warm_up():
     watch = Watch(warmup_steps=1000)
     assert watch.validation(500, {"bleu": 0.0, "copied": 1.0}) is None

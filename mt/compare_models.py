@@ -57,9 +57,10 @@ def main(argv: list[str] | None = None) -> int:
     test = ModelTest.of(args.source, args.target, target_language=language, **how)
     args.output.mkdir(parents=True, exist_ok=True)
     found = measure(entries, test, rounds=args.rounds, lines=args.lines, one_lines=args.one_lines)
+    timed, alone = (min(most, len(test.sources)) for most in (args.lines, args.one_lines))
     about = (
-        f"{len(test.sources)} lines of {Path(args.source).name}; speeds on the first {args.lines}, one at a time on"
-        f" {args.one_lines}; medians of {args.rounds} turns, CPU seconds of one thread, {processor()}. p: paired"
+        f"{len(test.sources)} lines of {Path(args.source).name}; speeds on the first {timed}, one at a time on"
+        f" {alone}; medians of {args.rounds} turns, CPU seconds of one thread, {processor()}. p: paired"
         f" bootstrap against {entries[0].name}. AER on {test.links.measured_on}, read where it is least."
     )
     report = markdown(found, about)

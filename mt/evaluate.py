@@ -271,8 +271,8 @@ def parser() -> argparse.ArgumentParser:
     text.add_argument(
         "--with-another",
         action="store_true",
-        help="also the same with the picture, or sound, of another line (the next one, or the next sentence's), and of"
-        " sentences without any: what the model does without the right one",
+        help="also the same with another picture, or sound (that of the next line, or sentence, that has a different"
+        " one), and of sentences without any: what the model does without the right one",
     )
     text.add_argument(
         "--restore",

@@ -139,6 +139,7 @@ def _prune(loaded: LoadedModel, batches: Sequence[Batch], args: argparse.Namespa
     from mt.checkpoint.manifest import add_file
     from mt.compression.importance import head_importance, layer_importance, loss_nats, neuron_importance
     from mt.compression.pruning import attentions, feed_forwards, remove_heads, remove_layers, remove_neurons, slot_of
+    from mt.compression.quantization import bfloat16_tensors, has_bfloat16
     from mt.compression.selection import least_heads, least_neurons
     from mt.model.seq2seq import Seq2Seq, parameter_counts
 
@@ -153,6 +154,7 @@ def _prune(loaded: LoadedModel, batches: Sequence[Batch], args: argparse.Namespa
     def change(name: str, **what: Any) -> None:
         changes.append({"_target_": f"mt.compression.pruning.{name}", **what})
 
+    layers: dict[str, list[int]] = {}
     if args.layers:
         layers = _layers(args.layers, lambda: layer_importance(model, batches))
         remove_layers(model, layers=layers)
@@ -173,7 +175,10 @@ def _prune(loaded: LoadedModel, batches: Sequence[Batch], args: argparse.Namespa
         change("remove_neurons", neurons={name: len(one) for name, one in places.items()})
     after, small = loss_nats(model, batches), parameter_counts(model)["total"]
     report |= {"parameters_after": small, "loss_after": round(after, 4), "by": args.by, "changes": changes}
-    write_changed(args.output, loaded, changes, alignment=_alignment(loaded, bool(args.layers)))
+    is_bfloat16 = has_bfloat16(loaded.folder)  # what is left has the values that it had, so this loses nothing
+    weights = bfloat16_tensors(model) if is_bfloat16 else None
+    alignment = kept_alignment(loaded, layers.get("decoder", []))
+    write_changed(args.output, loaded, changes, weights=weights, alignment=alignment, translates_alike=False)
     add_file(args.output, REPORT, json.dumps(report, indent=1) + "\n")
     left = attentions(model)
     for slot in SLOTS:
@@ -181,7 +186,8 @@ def _prune(loaded: LoadedModel, batches: Sequence[Batch], args: argparse.Namespa
         now = sum(part.num_heads for name, part in left.items() if slot_of(name) == slot)
         print(f"heads of {_slot_name(slot)}: {was} -> {now}")
     print(f"neurons: {num_neurons} -> {sum(part.down.in_features for part in feed_forwards(model).values())}")
-    print(f"parameters: {size:,} -> {small:,} ({small / size:.1%})")
+    as_before = ", stored in bfloat16, as before" if is_bfloat16 else ""
+    print(f"parameters: {size:,} -> {small:,} ({small / size:.1%}){as_before}")
     print(f"loss: {before:.3f} -> {after:.3f} nats a token, before healing")
     log.info("%s: start_from=%s trains it on", args.output, args.output)
 
@@ -205,8 +211,11 @@ def _layers(given: Sequence[str], importance: Any) -> dict[str, list[int]]:
     return layers
 
 
-def _alignment(loaded: LoadedModel, has_lost_layers: bool) -> str | bytes | None:
-    """alignment.json of the smaller model: without the heads that are gone; none where nothing of it is left."""
+def kept_alignment(loaded: LoadedModel, gone: Sequence[int]) -> str | bytes | None:
+    """alignment.json of the smaller model, whose decoder lost the layers `gone`: the choice without heads that went.
+
+    None: it stays as it was. b"": it is left out, since nothing of the choice is left.
+    """
     from dataclasses import replace
 
     from mt.alignment.choice import FILE_NAME, Choice
@@ -215,14 +224,15 @@ def _alignment(loaded: LoadedModel, has_lost_layers: bool) -> str | bytes | None
     if not path.is_file():
         return None
     model: Any = loaded.model
-    choice, decoder = Choice.from_json(path.read_text("utf-8")), model.decoder
-    if not has_lost_layers:
-        if choice.layer >= len(decoder.layers):
-            return None  # an alignment head
-        kept = decoder.layers[choice.layer].cross_attention.kept_heads
-        heads = [head for head in choice.heads if kept is None or head in kept]
+    choice, layers = Choice.from_json(path.read_text("utf-8")), model.decoder.layers
+    if choice.layer >= len(layers) + len(gone):
+        return None  # an alignment head, which stays what it was
+    if choice.layer not in gone:
+        layer = choice.layer - sum(number < choice.layer for number in gone)
+        kept = layers[layer].cross_attention.kept_heads
+        heads = tuple(head for head in choice.heads if kept is None or head in kept)
         if heads:
-            return replace(choice, heads=tuple(heads), error_rate=None, measured_on=None).to_json()
+            return replace(choice, layer=layer, heads=heads, error_rate=None, measured_on=None).to_json()
     log.warning("alignment.json is left out: what it chose is gone; python -m mt.align choose chooses anew")
     return b""
 

@@ -49,7 +49,7 @@ def main(argv: list[str] | None = None) -> int:
     from mt.checkpoint.changed import check_new, new_folder, write_changed
     from mt.checkpoint.folder import load_checkpoint
     from mt.checkpoint.steps import WEIGHTS, find_step, newest_run
-    from mt.compression.quantization import INT8, bfloat16_tensors, int8_weights, is_storage
+    from mt.compression.quantization import INT8, bfloat16_tensors, has_bfloat16, int8_weights, is_storage
     from mt.evaluation.model_test import ModelTest
 
     check_new(args.output)
@@ -57,6 +57,10 @@ def main(argv: list[str] | None = None) -> int:
     loaded = load_checkpoint(folder)
     if any(map(is_storage, loaded.card.changes)):
         raise ValueError(f"--checkpoint ({folder}) has rounded weights already: take the one that it was made of")
+    if has_bfloat16(folder):
+        if args.to == "bfloat16":
+            raise ValueError(f"--checkpoint ({folder}) has bfloat16 weights already")
+        log.warning("%s has bfloat16 weights, which are rounded once more: float32 weights lose less", folder)
     test = None
     if args.source:
         language = loaded.card.target_language

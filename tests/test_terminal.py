@@ -202,6 +202,9 @@ def test_telling_where_nothing_can_be_told_is_no_error(monkeypatch):
         def write(self, text):
             raise OSError(28, "No space left on device")
 
+    turned: list[tuple[int, int]] = []
     monkeypatch.setattr(sys, "stderr", Full())
-    monkeypatch.setattr(os, "dup2", lambda *_: None)
+    monkeypatch.setattr(os, "dup2", lambda *descriptors: turned.append(descriptors))
     tell("anything")
+    [(_, descriptor)] = turned  # at the end Python flushes it once more, now into nothing
+    assert descriptor == 2

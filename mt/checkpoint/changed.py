@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,7 +19,10 @@ from mt.checkpoint.steps import PRIORS, SHORTLIST
 from mt.data.lock import only_process
 from mt.data.whole_folder import remove_unfinished
 
+log = logging.getLogger(__name__)
+
 ALIGNMENT = "alignment.json"
+OF_TRANSLATIONS = ("confidence.json", "reranking.json")  # measured of the model's own translations
 
 
 @contextmanager
@@ -46,11 +50,13 @@ def write_changed(
     *,
     weights: Mapping[str, Tensor] | None = None,
     alignment: str | bytes | None = None,
+    translates_alike: bool = True,
 ) -> None:
     """Writes the model of `loaded`, which these changes were made to, with what belongs to it.
 
-    `weights` are stored in place of the model's own; `alignment` is another alignment.json (b"" for none). The scores
-    stay those of the checkpoint before: they say where the model comes from.
+    `weights` are stored in place of the model's own; `alignment` is another alignment.json (b"" for none). Unless it
+    `translates_alike`, what is known of its translations is left out, with a warning. The scores stay those of the
+    checkpoint before: they say where the model comes from.
     """
     own = {name: tensor.detach().cpu() for name, tensor in kept_tensors(loaded.model).items()}
     write_checkpoint(
@@ -60,8 +66,12 @@ def write_changed(
         tokenizers=loaded.tokenizers,
         scores=read_json(loaded.folder / "scores.json"),
     )
-    for name in ("search.yaml", SHORTLIST, PRIORS, *([ALIGNMENT] if alignment is None else [])):
-        if (loaded.folder / name).is_file():
-            add_file(output, name, (loaded.folder / name).read_bytes())
+    for name in ("search.yaml", SHORTLIST, PRIORS, *([ALIGNMENT] if alignment is None else []), *OF_TRANSLATIONS):
+        if not (loaded.folder / name).is_file():
+            continue
+        if name in OF_TRANSLATIONS and not translates_alike:
+            log.warning("%s is left out: it was measured of the model before", name)
+            continue
+        add_file(output, name, (loaded.folder / name).read_bytes())
     if alignment:
         add_file(output, ALIGNMENT, alignment)

@@ -22,7 +22,7 @@ FILES = (
 STEP_FILES = (
     *("manifest.json", "model.yaml", "model.safetensors", "tokenizer.model", "source.model", "target.model"),
     *("scores.json", "search.yaml", "alignment.json", "confidence.json", "shortlist.safetensors", "priors.safetensors"),
-    *("training.safetensors", "training.json"),
+    *("reranking.json", "training.safetensors", "training.json"),
 )
 STEP = re.compile(r"step_\d{1,18}|average|damaged_(step_\d{1,18}|average)(_\d+)?")
 FOLDERS = {  # with the names in them; translations are named after the test sets of the settings

@@ -190,14 +190,15 @@ def _median_seconds(work: Callable[[], object], repeats: int, device: torch.devi
     work()  # warm-up
     found: list[float] = []
     while not found or (len(found) < repeats and sum(found) < SECONDS_EACH):
-        _wait(device)
+        wait(device)
         start = time.perf_counter()
         work()
-        _wait(device)
+        wait(device)
         found.append(time.perf_counter() - start)
     return statistics.median(found)
 
 
-def _wait(device: torch.device) -> None:
+def wait(device: torch.device) -> None:
+    """Returns when all work that was given to the device is done."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)

@@ -45,16 +45,20 @@ class Entry:
 
     @classmethod
     def of(cls, text: str) -> Entry:
-        """FOLDER, FOLDER@int8, FOLDER@int8+shortlist, FOLDER@ctranslate2. Raises ValueError for anything else.
+        """FOLDER, FOLDER@int8, FOLDER@int8+shortlist, FOLDER@ctranslate2. Raises ValueError for another way.
 
         A checkpoint with 8-bit integers is measured at int8, another one at float32.
         """
-        path, _, how = text.partition("@")
+        path, _, how = text.rpartition("@")
+        if not path or "/" in how:  # a folder, whose path may hold an @
+            path, how = text, ""
         words = how.split("+") if how else []
         unknown = [word for word in words if word not in (*PRECISIONS, *ENGINES, "shortlist")]
         if unknown:
             raise ValueError(f"{text}: {unknown[0]} must be one of {', '.join((*PRECISIONS, *ENGINES, 'shortlist'))}")
         engine = next((word for word in words if word in ENGINES), None)
+        if len(words) > 1 and (engine or len(set(words) & {*PRECISIONS}) != 1 or len(words) > 2):
+            raise ValueError(f"{text}: one of {', '.join((*PRECISIONS, *ENGINES))} can be asked for, not {how}")
         if engine:
             return cls(text, Path(path), engine=engine)
         folder = find_step(Path(path))

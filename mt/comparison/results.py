@@ -30,24 +30,29 @@ class Results:
         return cls(path, body.get("runs", {}), body.get("speeds", {}), body.get("costs", {}))
 
     def run(self, task: str, variant: str, seed: int) -> Any:
+        """The measurements of a run, or None."""
         return self.runs.get(f"{task}/{variant}/{seed}")
 
     def add_run(self, task: str, variant: str, seed: int, found: Mapping[str, Any]) -> None:
+        """Stores the measurements of a run."""
         self.runs[f"{task}/{variant}/{seed}"] = dict(found)
         self._save()
 
     def forget_run(self, task: str, variant: str, seed: int) -> None:
-        """Removes a run that is measured again."""
+        """Removes a run that is measured again; written by the next `add_run`."""
         self.runs.pop(f"{task}/{variant}/{seed}", None)
 
     def add_speeds(self, task: str, found: Mapping[str, Any]) -> None:
+        """Stores the speeds of all runs of a task."""
         self.speeds[task] = dict(found)
         self._save()
 
     def cost(self, slot: str, variant: str, length: int) -> Any:
+        """The costs of a variant at a length, or None."""
         return self.costs.get(f"{slot}/{variant}/{length}")
 
     def add_cost(self, slot: str, variant: str, length: int, found: Mapping[str, Any]) -> None:
+        """Stores the costs of a variant at a length."""
         self.costs[f"{slot}/{variant}/{length}"] = dict(found)
         self._save()
 

@@ -48,6 +48,7 @@ class Run:
 
     @property
     def log(self) -> Path:
+        """The file of its output, beside its folder."""
         return self.folder.with_name(f"{self.folder.name}.log")
 
     def __str__(self) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from mt.checkpoint.changes import read_settings
+from mt.comparison.costs import wait
 from mt.data.batching import Batch, Cursor, TokenBatches
 from mt.data.prepare import Prepared
 from mt.inference.translator import Translator
@@ -107,8 +108,8 @@ def _translation(run: Path, parts: Parts, lines: list[str]) -> float:
 
 
 def _timed(work: Callable[[], Any], device: torch.device) -> tuple[float, Any]:
+    wait(device)  # for the warm-up, which a GPU may still be busy with
     start = time.perf_counter()
     result = work()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    wait(device)
     return time.perf_counter() - start, result

@@ -12,8 +12,10 @@ from torch import Tensor
 
 from mt.attention.mask import causal_mask
 from mt.attention.multi_head import MultiHead
-from mt.compression.pruning import attentions, feed_forwards
+from mt.compression.pruning import attentions, feed_forwards, slot_of
 from mt.data.batching import Batch
+from mt.data.source import Text
+from mt.data.tokenizer import PAD
 from mt.model.layer import Layers
 from mt.model.seq2seq import Seq2Seq
 from mt.objective.label_smoothing import LabelSmoothedCrossEntropy
@@ -28,7 +30,8 @@ def head_importance(model: Seq2Seq, batches: Sequence[Batch], by: str = "gradien
 
     gradient    the mean over sentences of |sum of the head's output x gradient of the loss|: the first-order change of
                 the loss without the head, divided by the norm over the heads of an attention (Michel et al. 2019)
-    variance    how much its map differs from query to query: the sum over keys of the variance over queries
+    variance    how much its map differs from query to query: the sum over keys of the variance over the queries of a
+                sentence, the mean over sentences
     confidence  the mean of the greatest weight of each query (Voita et al. 2019)
     trial       how much the loss rises, in nats a token, when the head alone gives nothing
 
@@ -53,9 +56,12 @@ def neuron_importance(model: Seq2Seq, batches: Sequence[Batch]) -> dict[str, Ten
 
 
 def layer_importance(model: Seq2Seq, batches: Sequence[Batch]) -> dict[tuple[str, int], float]:
-    """By half and number of a layer: how much the loss rises, in nats a token, without it."""
+    """By half and number of a layer that can go: how much the loss rises, in nats a token, without it.
+
+    None of a half with a single layer, and none of a decoder with an alignment head, which reads one of its layers.
+    """
     before, found = loss_nats(model, batches), {}
-    for half in ("encoder", "decoder"):
+    for half in ("encoder", "decoder") if model.decoder.alignment_head is None else ("encoder",):
         part: Any = getattr(model, half)
         whole = part.layers
         for number in range(len(whole)) if len(whole) > 1 else ():
@@ -146,19 +152,32 @@ def _normalized(total_H: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _statistics(model: Seq2Seq, batches: Sequence[Batch], *, of: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
-    """The mean over batches of a statistic of the maps of each attention."""
+def _statistics(
+    model: Seq2Seq, batches: Sequence[Batch], *, of: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+) -> dict[str, Tensor]:
+    """The mean of a statistic of the maps of each attention.
+
+    `of` gives of weights_BHTS and is_real_BT, the queries that are no padding, a sum for each head and the count of
+    what was summed.
+    """
     model.eval()
-    totals: dict[str, Tensor] = {}
-
-    def add(name: str, weights_BHTS: Tensor) -> None:
-        totals[name] = totals.get(name, 0) + of(weights_BHTS.float())
-
     objective = LabelSmoothedCrossEntropy(smoothing=0.0)
-    with _seen_maps(attentions(model), add):
-        for batch in batches:
+    parts = attentions(model)
+    sums: dict[str, Tensor] = {}
+    counts: dict[str, Tensor] = {}
+    for batch in batches:
+        text = batch.source.parts["text"]
+        assert isinstance(text, Text)
+        of_target_BT = batch.target_out_BT != PAD
+        is_real = {"encoder": text.ids_BS != PAD, "decoder": of_target_BT, "cross": of_target_BT}
+
+        def add(name: str, weights_BHTS: Tensor, is_real: dict[str, Tensor] = is_real) -> None:
+            sum_H, count = of(weights_BHTS.float(), is_real[slot_of(name)])
+            sums[name], counts[name] = sums.get(name, 0) + sum_H, counts.get(name, 0) + count
+
+        with _seen_maps(parts, add):
             objective(model, batch)
-    return {name: total / max(1, len(batches)) for name, total in totals.items()}
+    return {name: sum_H / counts[name].clamp(min=1) for name, sum_H in sums.items()}
 
 
 @contextmanager
@@ -192,9 +211,15 @@ def _seen_maps(parts: dict[str, MultiHead], add: Callable[[str, Tensor], None]) 
             vars(part.mixer).pop(methods[name.rpartition(".")[2]], None)
 
 
-def _variance(weights_BHTS: Tensor) -> Tensor:
-    return weights_BHTS.var(dim=2, unbiased=False).sum(dim=-1).mean(dim=0)
+def _variance(weights_BHTS: Tensor, is_real_BT: Tensor) -> tuple[Tensor, Tensor]:
+    """Of each sentence with a query: the sum over keys of the variance over its queries."""
+    is_real_B1T1 = is_real_BT[:, None, :, None]
+    num_B111 = is_real_B1T1.sum(dim=2, keepdim=True).clamp(min=1)
+    mean_BH1S = (weights_BHTS * is_real_B1T1).sum(dim=2, keepdim=True) / num_B111
+    squares_BHTS = (weights_BHTS - mean_BH1S).square() * is_real_B1T1
+    return (squares_BHTS / num_B111).sum(dim=(0, 2, 3)), is_real_BT.any(dim=1).sum()
 
 
-def _confidence(weights_BHTS: Tensor) -> Tensor:
-    return weights_BHTS.amax(dim=-1).mean(dim=(0, 2))
+def _confidence(weights_BHTS: Tensor, is_real_BT: Tensor) -> tuple[Tensor, Tensor]:
+    """Of each query: its greatest weight."""
+    return (weights_BHTS.amax(dim=-1) * is_real_BT[:, None]).sum(dim=(0, 2)), is_real_BT.sum()

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from mt.checkpoint.outline import kept_tensors
+from mt.checkpoint.steps import WEIGHTS
+from mt.checkpoint.tensor_file import TensorFile
 from mt.kernels.linear import Linear
 from mt.model.rounded import RoundedEmbedding, RoundedLinear, RoundedMatrix
 from mt.model.seq2seq import Seq2Seq
 
 INT8 = "mt.compression.quantization.int8_weights"
-PRECISIONS = ("int8", "bfloat16")
 
 
 def int8_weights(model: Seq2Seq) -> Seq2Seq:
@@ -54,6 +56,11 @@ def floats_again(model: nn.Module) -> nn.Module:
 def is_storage(change: Mapping[str, Any]) -> bool:
     """Whether a change of a checkpoint only says how its weights are stored."""
     return change.get("_target_") == INT8
+
+
+def has_bfloat16(folder: Path) -> bool:
+    """Whether the weights of a step folder are stored in bfloat16, as `bfloat16_tensors` gives them."""
+    return torch.bfloat16 in TensorFile(folder / WEIGHTS).dtypes.values()
 
 
 def bfloat16_tensors(model: nn.Module) -> dict[str, Tensor]:

@@ -45,7 +45,7 @@ def least_layers(costs: Mapping[tuple[str, int], float], count: int) -> list[tup
     left = Counter(half for half, _ in costs)
     most = sum(number - 1 for number in left.values())
     if not most:
-        raise ValueError(f"--layers ({count}): no layer can go, since each half keeps one")
+        raise ValueError(f"--layers ({count}): no layer can go: each half keeps one, and an alignment head its decoder")
     if not 0 < count <= most:
         raise ValueError(f"--layers ({count}) must be from 1 to {most}: each half keeps one")
     chosen: list[tuple[str, int]] = []

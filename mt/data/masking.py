@@ -76,6 +76,9 @@ class Masking:
         return pair if hidden == words else pair._replace(source=" ".join(hidden))
 
     def _chance(self, word: str) -> float:
+        """Of a word without its punctuation; 0 where nothing else is left of it."""
+        if not word:
+            return 0.0
         kinds = words_of_kinds()
         of_kind = max((getattr(self, kind) for kind in kinds if word.casefold() in kinds[kind]), default=0.0)
         return max(of_kind, self.all)

@@ -47,6 +47,7 @@ class Summary:
 
     @property
     def num_aligned(self) -> int:
+        """How many lines have an alignment."""
         return len(self.sink_masses)
 
     @property

@@ -11,6 +11,7 @@ import numpy as np
 
 from mt.data.formats.lines import check_lines, read_lines
 from mt.data.images.decode import PictureReader
+from mt.data.images.store import digest_of
 from mt.data.named_file import read_named
 from mt.data.sounds.decode import SoundReader
 from mt.data.sources import language_of_tag
@@ -73,8 +74,9 @@ def evaluate(
 
     `files` are the files of names by kind (`KINDS`), one or both; `references` are files, too: a line of all of them
     belongs together. A source that begins with a tag keeps it, the others get `tag`. With `with_another`, also the
-    scores with the picture (or sound) of another line, one kind after the other, and, where all lines have text, those
-    of the text alone. With `restore`, a rate, also how many hidden words are restored (`mt.evaluation.restoring`).
+    scores with another picture (or sound), one kind after the other (`others_of`), and, where all lines have text,
+    those of the text alone. With `restore`, a rate, also how many hidden words are restored
+    (`mt.evaluation.restoring`).
     Raises ValueError, naming file and line, for a file that cannot be read, and for files of different lengths.
     """
     translator = Translator.load(checkpoint, device=device, precision=precision)
@@ -107,7 +109,7 @@ def evaluate(
         none: Values = [None] * len(texts)
         shown |= {"text alone": dict.fromkeys(beside, none)} if is_text else {}
         for kind, one in beside.items():
-            shown[f"with another {kind}"] = {**beside, kind: [*one[step:], *one[:step]]}
+            shown[f"with another {kind}"] = {**beside, kind: others_of(one, step, files[kind])}
     search = adjusted(translator.search, beam_size=beam_size, length_penalty=length_penalty, n_best=1)
     scores: dict[str, dict[str, Any]] = {}
     found: dict[str, list[str]] = {}
@@ -131,6 +133,23 @@ def evaluate(
             tagged = [f"{one.tag} {one.text}" if one.tag else one.text for one in requests]
             scores[row] |= restored_words(translator, tagged, both["image"], both["sound"], rate=restore)
     return scores, found[title]
+
+
+def others_of(values: Values, step: int, path: str) -> list[np.ndarray | None]:
+    """For each line the picture (or sound) of the next line that has another one, from `step` lines on.
+
+    A line without one stays without. Raises ValueError, naming the file, where all are the same.
+    """
+    digests = [None if one is None else digest_of(one) for one in values]
+    if len(set(digests) - {None}) < 2:
+        raise ValueError(f"{path}: --with-another needs at least two different ones")
+    count = len(digests)
+    found: list[np.ndarray | None] = []
+    for place, own in enumerate(digests):
+        following = ((place + offset) % count for offset in (*range(step, count), *range(1, step)))
+        other = next(other for other in following if digests[other] not in (own, None)) if own is not None else None
+        found.append(None if other is None else values[other])
+    return found
 
 
 def translation_scores(

@@ -20,6 +20,7 @@ MISSING = "missing"  # the error where the package is not installed
 
 
 def main() -> None:
+    """Reads the request, and writes the answer, whatever happens."""
     answer, sys.stdout = sys.stdout, sys.stderr  # output of libraries must not mix with the answer
     here = str(Path(__file__).resolve().parent)
     sys.path[:] = [path for path in sys.path if path != here]  # a file in this folder has the package's name
@@ -33,6 +34,7 @@ def main() -> None:
 
 
 def scored(request: dict) -> dict:
+    """The answer to a request, as the module's docstring has both."""
     if find_spec("comet") is None:
         return {"error": MISSING}
     if not request:

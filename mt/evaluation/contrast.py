@@ -22,6 +22,7 @@ class KindResult:
 
     @property
     def right_percent(self) -> float:
+        """In how many of the sources, in %."""
         return 100 * self.num_right / self.num_pairs
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -68,12 +69,17 @@ class Gallery:
 def galleries(
     names: Sequence[str], read: Sequence[Any], texts: Sequence[str], tags: Sequence[str | None], language: str
 ) -> dict[str, Gallery]:
-    """Those of the lines of each language, by its name; `language` is that of lines without a tag."""
+    """Those of the lines of each language, by its name; `language` is that of lines without a tag.
+
+    Lines of one language with different tags are apart, too: "de, <formal>" and "de, no tag".
+    """
     rows: dict[str | None, list[tuple[str, str, Any]]] = {}
     for name, one, text, tag in zip(names, read, texts, tags, strict=True):
         rows.setdefault(tag, []).append((text, name, one))
     of = {tag: language_of_tag(tag) or language for tag in rows}
-    return {of[tag]: Gallery.of(tag, of[tag], some) for tag, some in rows.items()}
+    has_one_tag = {name: count == 1 for name, count in Counter(of.values()).items()}
+    names_of = {tag: name if has_one_tag[name] else f"{name}, {tag or 'no tag'}" for tag, name in of.items()}
+    return {names_of[tag]: Gallery.of(tag, of[tag], some) for tag, some in rows.items()}
 
 
 def evaluate(retriever: Retriever, gallery: Gallery, kind: str, *, candidates: int) -> dict[str, dict[str, Any]]:

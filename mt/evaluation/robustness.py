@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from mt.data.held_out import HeldOut
@@ -18,10 +19,14 @@ FIRST_KEY = 1_000_000  # of the draws; the same for every model, so that two of 
 
 
 def with_noise(test: HeldOut, kind: str, fixed: Collection[str] = ()) -> HeldOut:
-    """The test with this kind of noise in every pair where it is possible; references have what is to be copied."""
+    """The test with this kind of noise in every pair where it is possible; references have what is to be copied.
+
+    Pictures and sounds stay; boxes, which belong to words by their places, are left out.
+    """
     noise = Noise(**{kind: 1.0})
     pairs = [noise(pair, FIRST_KEY + number, fixed) for number, pair in enumerate(test.pairs())]
-    return HeldOut.read(test.name, pairs)
+    beside = {name: getattr(test, name) for name in ("images", "pictures", "sounds", "waves")}
+    return replace(HeldOut.read(test.name, pairs), **beside)
 
 
 def robustness(

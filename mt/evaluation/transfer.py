@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from mt.checkpoint.changes import CONFIG, read_settings
 from mt.checkpoint.folder import load_checkpoint
 from mt.checkpoint.rebuild import build
 from mt.data.held_out import HeldOut
+from mt.data.pair import Pair
 from mt.data.settings import DataSettings
 from mt.evaluation.model_test import METRICS, ModelTest, Tested, tested
 from mt.evaluation.report import table
@@ -51,21 +52,24 @@ class Transfer:
             return found
         for whose, sets in ((NEW, tests), (OLD, self._old_tests())):
             for name, test in sets.items():
-                if test.trees or test.images:
-                    log.warning("gains: test %s of %s is left out: it has trees or pictures", name, whose)
+                if test.trees or test.images or test.sounds:
+                    log.warning("gains: test %s of %s is left out: it has trees, pictures or sounds", name, whose)
                 elif whose == NEW or not _is_same(test, tests.get(name)):
                     found.setdefault(whose, {})[name] = self._compared(test, data, scores)
         return found
 
     def _old_tests(self) -> dict[str, HeldOut]:
-        """The tests of the run that the old checkpoint lies in; none where they cannot be read."""
+        """The tests of the run that the old checkpoint lies in; none where they cannot be read.
+
+        `images` and `sounds` are the names of a test's pictures and sounds, which are not read.
+        """
         folder = self.before.parent
         if not (folder / CONFIG).is_file():
             log.warning("gains: %s has no %s, which names the tests of the old model", folder, CONFIG)
             return {}
         try:
             tests = build(read_settings(folder)["data"]).tests
-            return {name: HeldOut.read(name, corpus) for name, corpus in tests.items()}
+            return {name: _with_names(name, list(corpus)) for name, corpus in tests.items()}
         except (ValueError, OSError, KeyError) as error:
             log.warning("gains: the tests of %s cannot be read: %s", folder, error)
             return {}
@@ -80,6 +84,13 @@ class Transfer:
         question = Question(metrics=METRICS, paired="bootstrap")
         answer = ask(question, lines, [of_test.references], tokenization=of_test.tokenization)
         return {"before": _record(before), "after": _record(after), "p": answer.p["after"]}
+
+
+def _with_names(name: str, pairs: Sequence[Pair]) -> HeldOut:
+    """The held-out set of these pairs, with the names of pictures and sounds where there are any."""
+    images, sounds = [pair.image or "" for pair in pairs], [pair.sound or "" for pair in pairs]
+    read = HeldOut.read(name, pairs)
+    return replace(read, images=images if any(images) else None, sounds=sounds if any(sounds) else None)
 
 
 def _is_same(test: HeldOut, other: HeldOut | None) -> bool:

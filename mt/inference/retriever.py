@@ -190,7 +190,9 @@ class Retriever:
             wanted_RT = padded([[*pieces, EOS] for pieces in ids]).to(translator.device)
             with translator.precision():
                 logits_RTV, _ = translator.decodable.extend(tokens_RT, translator.decodable.start(source))
-            chosen_RT = logits_RTV.log_softmax(dim=-1).gather(-1, wanted_RT.unsqueeze(-1)).squeeze(-1)
+            chosen_RT = (
+                logits_RTV.log_softmax(dim=-1, dtype=torch.float32).gather(-1, wanted_RT.unsqueeze(-1)).squeeze(-1)
+            )
             chosen_RT = chosen_RT * (wanted_RT != PAD)
             rows = zip(some, chosen_RT.sum(dim=1).tolist(), chosen_RT.amin(dim=1).tolist(), strict=True)
             for n, total, least in rows:

@@ -88,8 +88,12 @@ class Guided:
         )
 
     def check(self, model: Seq2Seq) -> None:
-        """Raises ValueError for a layer or a head that the model does not have."""
-        self._place(model)
+        """Raises ValueError for a layer or a head that the model does not have, or not any more."""
+        layer, head = self._place(model)
+        kept = model.decoder.layers[layer].cross_attention.kept_heads
+        if kept is not None and head not in kept:
+            left = ", ".join(map(str, kept))
+            raise ValueError(f"guidance.head ({head}) was removed from layer {layer} of this model, which has {left}")
         self.inner.check(model)
 
     def check_tokenizers(self, tokenizers: TokenizerPair) -> None:
@@ -109,9 +113,11 @@ class GuidedHead:
         self.passes: list[Tensor] = []  # weights_BTS of each
 
     def needs(self, layer: int) -> bool:
+        """Whether the weights of a layer are looked at."""
         return layer == self.layer
 
     def record(self, layer: int, weights_BHTS: Tensor) -> None:
+        """Takes the weights of a layer."""
         self.passes.append(weights_BHTS[:, self.head].float())
 
 

@@ -57,9 +57,11 @@ class Taps:
         self.taps = taps
 
     def needs(self, layer: int) -> bool:
+        """Whether the weights of a layer are looked at."""
         return any(tap.needs(layer) for tap in self.taps)
 
     def record(self, layer: int, weights_BHTS: Tensor) -> None:
+        """Takes the weights of a layer."""
         for tap in self.taps:
             if tap.needs(layer):
                 tap.record(layer, weights_BHTS)

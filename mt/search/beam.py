@@ -9,7 +9,7 @@ from mt.search.candidates import top_candidates
 from mt.search.hypothesis import Hypothesis
 from mt.search.length_penalty import length_penalty
 from mt.search.places import shared_candidates
-from mt.search.search import Search, Workspace, check_is_number, first_tokens
+from mt.search.search import Search, Workspace, first_tokens
 
 # N sentences still searched, W hypotheses of each (slots), K slots after this step, T tokens so far, V vocabulary
 
@@ -64,7 +64,6 @@ class Beam(Search):
                 best = shared_candidates(log_probs_NWV, totals_NW, self.size, rules, history_NWT, sentences_N)
             else:
                 best = top_candidates(log_probs_NWV, totals_NW, self.size)
-            check_is_number(best.totals_NK)
             del logits_RV, step_inputs  # large: the next step can reuse its memory
             sentence_N1 = torch.arange(N, device=device).unsqueeze(1)
             history_NWT = history_NWT[sentence_N1, best.parents_NK]

@@ -6,7 +6,7 @@ import torch
 
 from mt.search.candidates import top_candidates
 from mt.search.hypothesis import Hypothesis
-from mt.search.search import Search, Workspace, check_is_number, first_tokens
+from mt.search.search import Search, Workspace, first_tokens
 
 # N sentences still searched, T tokens so far, V vocabulary; every sentence has one hypothesis
 
@@ -40,7 +40,6 @@ class Greedy(Search):
             history_N1T, totals_N1T = history_N1T.to(logits_NV.device), totals_N1T.to(logits_NV.device)
             log_probs_N1V, is_cut_N1 = self.allowed(logits_NV, history_N1T, sentences_N, rules, workspace)
             best = top_candidates(log_probs_N1V, totals_N1.to(logits_NV.device), 1)
-            check_is_number(best.totals_NK)
             tokens_N1, totals_N1 = best.tokens_NK, best.totals_NK
             totals_N1T = torch.cat([totals_N1T, totals_N1.unsqueeze(-1)], dim=-1)
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mt.search.hypothesis import Hypothesis
-from mt.search.search import Search, Workspace, check_is_number, first_tokens
+from mt.search.search import Search, Workspace, first_tokens
 from mt.search.temperature import COLDEST, HOTTEST
 
 # N sentences still searched, W samples of each, T tokens so far, V vocabulary, C candidate tokens
@@ -88,7 +88,6 @@ class Sampling(Search):
             tokens_NW = tokens_NW.masked_fill(is_over_NW, self.eos)
             totals_NW = totals_NW + log_prob_NW.masked_fill(is_over_NW, 0.0)
             totals_NWT = torch.cat([totals_NWT, totals_NW.unsqueeze(-1)], dim=-1)
-            check_is_number(totals_NW.amax(-1, keepdim=True))
 
             # 3. Keep the samples that end here.
             ends_NW = ((tokens_NW == self.eos) | (totals_NW == -torch.inf)) & ~is_over_NW

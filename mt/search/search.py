@@ -125,10 +125,11 @@ class Search:
         room for what is demanded.
 
         Returns (log_probs_NWV in float32, valid until the workspace's next use,
-        is_cut_NW: True at the length limit where EOS is not the likeliest token).
+        is_cut_NW: True at the length limit where EOS is not the likeliest token). Raises ValueError for NaN.
         """
         N, W, _ = history_NWT.shape
         log_probs_NWV = workspace.log_softmax(logits_RV).view(N, W, -1)
+        check_is_number(log_probs_NWV)
         if shares_places or not rules.demands:
             return log_probs_NWV, rules.forbid(log_probs_NWV, history_NWT, sentences_N)
         ends_NW = log_probs_NWV[..., self.eos] == log_probs_NWV.amax(-1)
@@ -170,7 +171,12 @@ def first_tokens(state: State, num_sentences: int, bos: int) -> Tensor:
     return torch.full((num_sentences, 1), bos, dtype=torch.long, device=getattr(state, "device", None))
 
 
-def check_is_number(totals_NK: Tensor) -> None:
-    """Refuses a model whose probabilities are NaN; NaN sorts first, so checking the best candidate suffices."""
-    if totals_NK[:, 0].isnan().any():
+def check_is_number(log_probs_NWV: Tensor) -> None:
+    """Raises ValueError for a model whose probabilities are NaN.
+
+    One token shows it: a single NaN among the logits of a hypothesis makes all of its log-probabilities NaN. The best
+    candidates would not show it: as bits (`top_candidates`), a NaN with a sign, which inf - inf gives on most
+    processors, is below -inf.
+    """
+    if log_probs_NWV[..., 0].isnan().any():
         raise ValueError("the model gives probabilities that are not numbers (NaN): it is damaged or has diverged")

@@ -26,6 +26,7 @@ OWN = [
     *("translations/test.txt", "translations/news.txt", "tensorboard/events.out.tfevents.17.host.1.0"),
     *("wandb/offline-run-20260101_000000-abc/files/x", "damaged_step_000005/model.yaml", "average/model.yaml"),
     *(".step_000025.0123456789abcdef.unfinished/model.yaml", ".step_000030.replaced/model.yaml"),
+    "step_000005/reranking.json",
     *("step_000005/shortlist.safetensors", "step_000005/.search.yaml.0a.unfinished", "damaged_average_2/scores.json"),
 ]
 FOREIGN = [

@@ -1,6 +1,7 @@
 """Names and folders in settings: refused before anything is touched, and kept as they were typed."""
 
 import json
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -56,8 +57,12 @@ def test_a_name_that_is_none_is_refused_typed_or_in_a_file(override, said):
 
 @pytest.mark.parametrize("name", ["exp", "a/b", "v1 (copy)", "ü", "a=b", "...", "1e3", ".hidden", "n" * 240])
 def test_other_names_are_taken(name):
-    check_places({"name": name, "folder": f"checkpoints/{name}", "data": {"name": name, "prepared": "../d/x/"}})
-    check_places({"folder": "/tmp/x", "doctor": {"folder": None}, "variants": {"a": 1}, "tasks": {"b": 1}})
+    places = {"name": name, "folder": f"checkpoints/{name}", "data": {"name": name, "prepared": "../d/x/"}}
+    others = {"folder": "/tmp/x", "doctor": {"folder": None}, "variants": {"a": 1}, "tasks": {"b": 1}}
+    for settings in (places, others):
+        before = deepcopy(settings)
+        check_places(settings)
+        assert settings == before  # taken as they are
 
 
 def test_a_number_in_a_settings_file_is_no_name():

@@ -1,6 +1,8 @@
 """The map of models: what each costs and gives, and which points no other one beats."""
 
 import csv
+import re
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +17,20 @@ def test_the_front_is_what_no_other_point_beats():
         ("e", "greedy", 5, 39.9),
     ))  # fmt: skip
     assert front([a, b, c, d, e]) == [b, a, d]
+
+
+def test_a_path_may_hold_an_at_sign():
+    assert Entry.of("/home/me@host/export@ctranslate2").folder == Path("/home/me@host/export")
+    with pytest.raises(
+        ValueError, match=r"checkpoint \(/home/me@host/nowhere\) does not exist"
+    ):  # not: host/nowhere must be one of float32
+        Entry.of("/home/me@host/nowhere")
+
+
+@pytest.mark.parametrize("how", ["int8+bfloat16", "ctranslate2+int8", "shortlist+ctranslate2"])
+def test_what_cannot_be_asked_for_together_is_refused(how):
+    with pytest.raises(ValueError, match=rf"one of .* can be asked for, not {re.escape(how)}"):
+        Entry.of(f"x@{how}")
 
 
 @pytest.mark.parametrize(

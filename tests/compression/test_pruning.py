@@ -1,13 +1,18 @@
 """What is removed is gone, and was as if it gave nothing; the rest stays; a smaller model trains on."""
 
 import json
+import shutil
 
 import pytest
 import torch
 
+from mt import prune
+from mt.alignment.choice import FILE_NAME, Choice
 from mt.alignment.tap import Tap
 from mt.attention.relative import Relative
-from mt.checkpoint.folder import load_checkpoint
+from mt.checkpoint.folder import LoadedModel, load_checkpoint
+from mt.checkpoint.manifest import add_file
+from mt.checkpoint.steps import find_step
 from mt.compression.importance import (
     BY,
     head_importance,
@@ -17,6 +22,7 @@ from mt.compression.importance import (
     neuron_importance,
 )
 from mt.compression.pruning import (
+    SLOTS,
     attentions,
     feed_forwards,
     remove_heads,
@@ -25,14 +31,14 @@ from mt.compression.pruning import (
     with_all_heads,
 )
 from mt.compression.selection import least_heads, least_layers, least_neurons
-from mt.data.batching import Cursor, TokenBatches
+from mt.data.batching import Batch, Cursor, TokenBatches
 from mt.data.source import Text
 from mt.inference.aligner import Aligner
 from mt.inference.translator import Translator
 from mt.interchange.plan import plan_of
 from mt.model.alignment_head import add_alignment_head
 from mt.model.feed_forward import FeedForward
-from mt.prune import main
+from mt.prune import kept_alignment, main
 from mt.train import main as train
 from tests.conftest import composed_settings
 from tests.test_refusals import overrides_of
@@ -165,12 +171,33 @@ def test_every_importance_ranks_every_head(prepared, batches, by):  # noqa: F811
         assert head_importance(model, batches, by)[CROSS][0].item() == pytest.approx(0, abs=1e-6)
 
 
+@pytest.mark.parametrize("by", BY)
+def test_an_importance_does_not_depend_on_how_pairs_are_batched(prepared, by):  # noqa: F811
+    batch = Batch(
+        source=Text.of([[5, 6, 7, 9, 3], [8, 3], [8, 9, 3]]),
+        target_in_BT=torch.tensor([[2, 5, 0, 0], [2, 7, 8, 6], [2, 0, 0, 0]]),
+        target_out_BT=torch.tensor([[5, 3, 0, 0], [7, 8, 6, 3], [3, 0, 0, 0]]),
+        num_tokens=7,
+        indices=torch.arange(3),
+        keys_B=torch.arange(3),
+    )
+    model, alone = fresh(prepared), batch.within(1)  # without any padding
+    found, expected = head_importance(model, [batch], by), head_importance(model, alone, by)
+    for name in expected:
+        torch.testing.assert_close(found[name], expected[name], rtol=1e-4, atol=1e-5)
+
+
 def test_by_trial_an_importance_is_what_the_loss_rises_by(prepared, batches):  # noqa: F811
     model = fresh(prepared)
     before, rise = loss_nats(model, batches), head_importance(model, batches, "trial")[CROSS][1].item()
     remove_heads(model, heads={CROSS: [1]})
     assert loss_nats(model, batches) - before == pytest.approx(rise, abs=1e-4)
     assert layer_importance(model, batches) == {}  # one layer a side: none can go
+    for half in (model.encoder, model.decoder):
+        half.layers.append(half.layers[0])
+    assert list(layer_importance(model, batches)) == [(half, n) for half in ("encoder", "decoder") for n in (0, 1)]
+    add_alignment_head(model, layer=0)
+    assert list(layer_importance(model, batches)) == [("encoder", 0), ("encoder", 1)]
 
 
 def test_the_least_important_go_and_every_attention_keeps_its_best():
@@ -241,6 +268,40 @@ def test_the_command_writes_a_checkpoint_that_translates_aligns_and_trains_on(
     healed = load_checkpoint(tmp_path / "healed" / "run")
     assert list(healed.card.changes) == list(loaded.card.changes)
     assert size == sum(parameter.numel() for parameter in healed.model.parameters())
+
+
+@pytest.mark.parametrize(
+    ("layer", "flags", "left"),
+    [
+        (1, ["--layers", "decoder.0"], 0),  # it has moved up
+        (0, ["--layers", "decoder.1"], 0),
+        (1, ["--layers", "decoder.1"], None),
+        (1, ["--encoder-heads", "0.5"], 1),
+    ],
+)
+def test_what_alignments_are_read_from_follows_the_layers_that_stay(
+    trained_run, corpus_folder, tmp_path, layer, flags, left
+):
+    step, valid = tmp_path / "step", [f"{corpus_folder}/valid.{side}" for side in ("de", "en")]
+    shutil.copytree(find_step(trained_run), step)
+    add_file(step, FILE_NAME, Choice(layer, (1,), 1, threshold=0.4, error_rate=0.1).to_json())
+    given = ["--source", valid[0], "--target", valid[1], "--limit", "8", "--output", str(tmp_path / "pruned")]
+    assert main(["--checkpoint", str(step), *given, *flags]) == 0
+    path = tmp_path / "pruned" / FILE_NAME
+    assert path.is_file() == (left is not None)
+    if left is not None:
+        assert Choice.from_json(path.read_text()) == Choice(left, (1,), 1, threshold=0.4)
+
+
+def test_an_alignment_head_is_still_read_without_a_layer_of_the_encoder(prepared, tmp_path):  # noqa: F811
+    model, text = add_alignment_head(fresh(prepared), layer=0), Choice(1, (0,), 1, error_rate=0.1).to_json()
+    (tmp_path / FILE_NAME).write_text(text)
+    loaded = LoadedModel(folder=tmp_path, card=None, model=model, tokenizers=prepared.tokenizers, search=None)
+    assert kept_alignment(loaded, []) is None  # as it was
+
+
+def test_the_command_knows_every_importance_and_slot_that_there_is():
+    assert prune.BY == BY and set(prune.SLOTS) == set(SLOTS)  # written twice, since --help comes without torch
 
 
 def test_a_model_that_sees_is_refused(seeing_run, tmp_path):

@@ -1,11 +1,16 @@
 """Rounded weights: a quarter of the bytes, the same numbers wherever they are read, and training that knows of them."""
 
+import shutil
+
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from mt.checkpoint.array_file import read_arrays
+from mt.checkpoint.changed import OF_TRANSLATIONS
 from mt.checkpoint.folder import load_checkpoint
+from mt.checkpoint.manifest import add_file
+from mt.checkpoint.steps import find_step
 from mt.compression.quantization import floats_again, int8_weights
 from mt.inference.aligner import Aligner
 from mt.inference.native import NativeTranslator
@@ -16,6 +21,7 @@ from mt.kernels.decoding import can_translate
 from mt.model.rounded import RoundedLinear, RoundedMatrix, float_tensors
 from mt.objective.label_smoothing import LabelSmoothedCrossEntropy
 from mt.objective.rounded import RoundedWeights, rounded_passes
+from mt.prune import main as prune
 from mt.quantize import main
 from mt.train import main as train
 from tests.compression.test_pruning import SOURCE, TARGET, batches, fresh  # noqa: F401 (a fixture)
@@ -128,6 +134,46 @@ def test_the_command_prints_scores_and_refuses_what_is_rounded(rounded, trained_
         main(["--checkpoint", str(rounded / "int8"), "--output", str(tmp_path / "p")])
     with pytest.raises(ValueError, match="must be a new folder"):
         main(["--checkpoint", str(trained_run), "--output", str(tmp_path / "o")])
+
+
+def test_what_was_measured_of_translations_stays_with_rounded_weights_and_goes_with_removed_ones(
+    trained_run, corpus_folder, tmp_path, caplog
+):
+    step = tmp_path / "step"
+    shutil.copytree(find_step(trained_run), step)
+    for name in OF_TRANSLATIONS:
+        add_file(step, name, f"what {name} holds")
+    for precision in ("int8", "bfloat16"):
+        assert main(["--checkpoint", str(step), "--output", str(tmp_path / precision), "--to", precision]) == 0
+        for name in OF_TRANSLATIONS:
+            assert (tmp_path / precision / name).read_text() == f"what {name} holds"
+    flags = ["--source", f"{corpus_folder}/valid.de", "--target", f"{corpus_folder}/valid.en", "--limit", "8"]
+    assert prune(["--checkpoint", str(step), "--output", str(tmp_path / "pruned"), *flags, "--neurons", "0.5"]) == 0
+    for name in OF_TRANSLATIONS:
+        assert not (tmp_path / "pruned" / name).exists() and f"{name} is left out" in caplog.text
+
+
+def test_bfloat16_is_not_rounded_twice_in_silence(rounded, tmp_path, caplog):
+    flags = ["--checkpoint", str(rounded / "bfloat16"), "--output", str(tmp_path / "o")]
+    with pytest.raises(ValueError, match=r"--checkpoint \(.*bfloat16\) has bfloat16 weights already"):
+        main([*flags, "--to", "bfloat16"])
+    assert not (tmp_path / "o").exists() and not caplog.messages
+    assert main(flags) == 0  # int8
+    assert "has bfloat16 weights, which are rounded once more: float32 weights lose less" in caplog.text
+
+
+def test_pruning_a_bfloat16_checkpoint_gives_a_smaller_one_with_the_same_numbers(
+    rounded, corpus_folder, tmp_path, capsys
+):
+    flags = ["--source", f"{corpus_folder}/valid.de", "--target", f"{corpus_folder}/valid.en", "--limit", "8"]
+    before = rounded / "bfloat16"
+    assert prune(["--checkpoint", str(before), "--output", str(tmp_path / "o"), *flags, "--cross-heads", "0.5"]) == 0
+    assert "stored in bfloat16, as before" in capsys.readouterr().out
+    one, other = (load_file(folder / "model.safetensors") for folder in (before, tmp_path / "o"))
+    assert {name: tensor.dtype for name, tensor in one.items()} == {name: of.dtype for name, of in other.items()}
+    assert sum(tensor.nbytes for tensor in other.values()) < sum(tensor.nbytes for tensor in one.values())
+    for name, tensor in other.items():  # whole rows and columns are left out, and nothing else changes
+        assert set(tensor.flatten().tolist()) <= set(one[name].flatten().tolist())
 
 
 def test_a_training_starts_from_rounded_weights_as_floats(rounded, corpus_folder, tmp_path):

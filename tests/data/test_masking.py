@@ -23,6 +23,10 @@ def test_words_of_a_kind_are_hidden_and_all_else_stays(masking, expected):
     assert masking(PAIR, 7, {"<2de>"}) == PAIR._replace(source=expected)
 
 
+def test_punctuation_that_stands_alone_stays():
+    assert Masking(all=1.0)(Pair("a fish , two ... !", "x"), 7).source == "<mask> <mask> , <mask> ... !"
+
+
 def test_german_colours_with_endings_and_nouns_in_any_form_are_hidden():
     pair = Pair("eine rote Blume neben zwei weißen Fledermäusen und einem grünen Baum", "x")
     hidden = Masking(colours=1.0, nouns=1.0)(pair, 1).source.split()

@@ -67,6 +67,11 @@ def test_joined_and_cut_words_take_their_links_along():
     assert (cut.source, cut.links, cut.tree) == ("ab cd ef", "0-0 1-1 2-1", "2 0 2")
 
 
+def test_possible_links_stay_possible_and_what_is_no_link_stays_for_its_reader_to_name():
+    pair = Pair("ab cdef", "x y", links="0-0 1?1 1p0 one-two")
+    assert Noise(cut=1.0)(pair, 1).links == "0-0 1?1 2?1 1p0 2p0 one-two"
+
+
 def test_context_is_not_part_of_the_sentence_that_gets_a_copy_a_tag_or_loses_its_end():
     pair = Pair(f"Late . {BEFORE} They left . {AFTER} Oh .", "Sie gingen .")
     fixed = {BEFORE, AFTER}

@@ -34,6 +34,18 @@ def test_of_drawn_scenes_all_that_a_text_is_true_of_is_known():
     assert gallery.true[1] == {0, 1}  # it stands beside the first one and is true of the second one
 
 
+def test_no_line_is_lost_where_a_language_has_several_tags():
+    read = [picture(number) for number in range(4)]
+    texts, tags = ["a", "b", "c", "d"], ["<2de>", None, "<formal>", "<2en>"]
+    found = galleries(["w", "x", "y", "z"], read, texts, tags, "de")
+    assert {name: (of.tag, of.texts) for name, of in found.items()} == {
+        "de, <2de>": ("<2de>", ["a"]),
+        "de, no tag": (None, ["b"]),
+        "de, <formal>": ("<formal>", ["c"]),
+        "en": ("<2en>", ["d"]),
+    }
+
+
 def test_lines_are_apart_by_their_language():
     read = [picture(1), picture(1), picture(2)]
     found = galleries(["1", "1", "2"], read, ["ein Stern", "a star", "ein Haus"], ["<2de>", "<2en>", "<2de>"], "de")

@@ -92,3 +92,18 @@ def test_a_text_is_as_likely_as_its_pieces_and_no_likelier_than_the_least_likely
         assert total <= lowest < 0 and lowest <= total / (len(one) + 1)
     alone = [retriever.least_log_probs("image", [pair])[0] for pair in pairs]
     assert alone == pytest.approx(least, abs=1e-4)
+
+
+def test_log_probs_of_logits_in_bfloat16_are_sums_in_float32(retriever, monkeypatch):
+    pairs = [(ids, "<2de>", None) for ids in retriever.ids([pair.target for pair in PAIRS])]
+    decodable, extend = retriever.translator.decodable, retriever.translator.decodable.extend
+
+    def rounded(dtype):
+        def extended(tokens_RT, state):
+            logits_RTV, state = extend(tokens_RT, state)
+            return logits_RTV.bfloat16().to(dtype), state
+
+        monkeypatch.setattr(decodable, "extend", extended)
+        return retriever.log_probs("image", pairs)
+
+    assert rounded(torch.bfloat16) == rounded(torch.float32)

@@ -1,6 +1,7 @@
 """What a student learns from a teacher: whole distributions, maps, states and their relations; and what is refused."""
 
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from mt.attention.dense import Dense
+from mt.compression.pruning import remove_heads
 from mt.data.batching import Cursor, TokenBatches
 from mt.model.decoder import Decoder
 from mt.model.encoder import Encoder
@@ -20,6 +22,7 @@ from mt.objective.guided import Guidance
 from mt.objective.hidden_distillation import HiddenDistillation, relation_distance
 from mt.objective.label_smoothing import LabelSmoothedCrossEntropy
 from mt.objective.projected_distillation import ProjectedDistillation
+from mt.objective.simcut import SimCut
 from mt.objective.teacher import Teachers, layer_of_teacher
 from mt.training.distributed import Ranks
 from mt.training.muon import muon
@@ -219,3 +222,40 @@ def test_teachers_are_loaded_when_needed_and_frozen(trained_run, prepared):
 def test_wrong_settings_are_refused(teachers, make, message):
     with pytest.raises(ValueError, match=message):
         make(teachers)
+
+
+@pytest.mark.parametrize("temperature", [0.01, 0.3, 100.0])
+def test_maps_are_distributions_at_every_temperature_that_is_allowed(temperature):
+    how = AttentionDistillation(inner=None, teacher=None, temperature=temperature)
+    weights_BHTS = torch.tensor([[[[0.05] * 20 + [0.0], [0.6, 0.4, *[0.0] * 19]]]], requires_grad=True)
+    maps_NAS = how._maps(weights_BHTS, [0], SimpleNamespace(real_N=torch.arange(2)))
+    torch.testing.assert_close(maps_NAS.sum(-1), torch.ones(2, 1))
+    assert not maps_NAS[0, 0, 20:].any() and not maps_NAS[1, 0, 2:].any()
+    ratio = maps_NAS[1, 0, 1] / maps_NAS[1, 0, 0]
+    torch.testing.assert_close(ratio, torch.tensor((2 / 3) ** (1 / temperature)))
+    maps_NAS[..., 0].sum().backward()
+    assert torch.isfinite(weights_BHTS.grad).all()
+
+
+@pytest.mark.parametrize("heads", ["mean", "matched"])
+def test_removed_heads_have_no_part_in_the_distillation_of_maps(prepared, batch, heads):
+    student, taught = (make_model(prepared, seed=seed, dropout=0.0) for seed in (7, 8))
+    for model in (student, taught):
+        with torch.no_grad():  # both heads of a model look alike
+            attention = model.decoder.layers[0].cross_attention
+            for linear, K in ((attention.query, 16), (attention.key_value, 16)):
+                linear.weight[K : 2 * K], linear.bias[K : 2 * K] = linear.weight[:K].clone(), linear.bias[:K].clone()
+    objective = AttentionDistillation(
+        inner=LabelSmoothedCrossEntropy(), teacher=Teachers([taught], prepared.tokenizers, ["a"]), heads=heads
+    )
+    whole = objective(student, batch).sums["attention_divergence"]
+    for model in (student, taught):
+        remove_heads(model, heads={"decoder.layers.0.cross_attention": [1]})
+        torch.testing.assert_close(objective(student, batch).sums["attention_divergence"], whole)
+
+
+def test_the_maps_of_whole_sentences_are_distilled_where_the_inner_objective_also_cuts_some(prepared, batch):
+    model = make_model(prepared, seed=7, dropout=0.0)
+    teacher = Teachers([make_model(prepared, seed=7)], prepared.tokenizers, ["a"])
+    loss = AttentionDistillation(inner=SimCut(rate=0.5), teacher=teacher)(model, batch)
+    assert loss.sums["attention_divergence"].item() == pytest.approx(0, abs=1e-4)

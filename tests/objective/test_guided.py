@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from mt.compression.pruning import remove_heads
 from mt.data.batching import Cursor, TokenBatches
 from mt.objective.guided import Guidance, GuidedHead, guided_nats
 from mt.objective.label_smoothing import LabelSmoothedCrossEntropy
@@ -63,6 +64,13 @@ def test_the_guided_layer_is_the_last_but_one_and_must_be_there():
     for settings, message in (({"layer": 6}, r"guidance.layer \(6\)"), ({"head": 4}, r"guidance.head \(4\)")):
         with pytest.raises(ValueError, match=message):
             Guidance(**settings).at(6, 4)
+
+
+def test_a_head_that_was_removed_cannot_be_guided(prepared):
+    model = remove_heads(make_model(prepared), heads={"decoder.layers.0.cross_attention": [0]})
+    with pytest.raises(ValueError, match=r"guidance.head \(0\) was removed from layer 0 of this model, which has 1"):
+        Guidance(links="given", head=0).around(SMOOTHED).check(model)
+    Guidance(links="given", head=1).around(SMOOTHED).check(model)
 
 
 @pytest.mark.slow  # a second: learns links

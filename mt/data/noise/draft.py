@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -10,6 +11,8 @@ from typing import NamedTuple
 from mt.data.document import AFTER
 from mt.data.pair import Pair
 from mt.words import split_words
+
+LINK = re.compile(r"(\d+)([-?p])(\d+)")
 
 
 class Word(NamedTuple):
@@ -62,12 +65,19 @@ Kind = Callable[[Draft, Random], None]
 
 
 def moved_links(links: str, source: Sequence[Word], target: Sequence[Word]) -> str:
-    """Links (Pharaoh format) between the words that the linked words have become; those of lost words go."""
+    """Links (Pharaoh format) between the words that the linked words have become; those of lost words go.
+
+    Possible links (0?1) stay possible. What is no link stays as it is: whoever uses the links names it.
+    """
     of_source, of_target = _places(source), _places(target)
-    found = []
-    for link in links.split():
-        one, other = map(int, link.split("-"))
-        found += [f"{left}-{right}" for left in of_source.get(one, ()) for right in of_target.get(other, ())]
+    found: list[str] = []
+    for entry in links.split():
+        link = LINK.fullmatch(entry)
+        if link is None:
+            found.append(entry)
+            continue
+        left, right = of_source.get(int(link[1]), ()), of_target.get(int(link[3]), ())
+        found += [f"{one}{link[2]}{other}" for one in left for other in right]
     return " ".join(dict.fromkeys(found))
 
 

@@ -26,6 +26,7 @@ class Rules:
 
     @property
     def demands(self) -> tuple[Demand, ...]:
+        """The rules that also demand tokens."""
         return tuple(rule for rule in self.rules if isinstance(rule, Demand))
 
     def forbid(self, log_probs_NWV: Tensor, history_NWT: Tensor, sentences_N: Tensor) -> Tensor:

@@ -62,6 +62,12 @@ class SoundEncoder(SourceEncoder):
             raise ValueError(
                 f"sound.bands ({bands}) must be from 1 to {self.window // 4}, a quarter of a frame's samples"
             )
+        empty = int((mel_filters(rate, self.window, bands).sum(dim=-1) == 0).sum())
+        if empty:
+            raise ValueError(
+                f"sound.bands ({bands}) must be fewer: {empty} of them are narrower than the frequencies of a frame of"
+                f" {window_ms:g} ms at {rate} Hz, and would always be silent"
+            )
         if not 0 <= num_layers <= MOST_LAYERS:
             raise ValueError(f"sound.num_layers ({num_layers}) must be from 0 to {MOST_LAYERS}")
         self.bands = bands

@@ -39,6 +39,9 @@ class Objective(Protocol):
     parts by `mt.data.whole_update.over_the_update`. Both rounds of calls begin with the same state of torch's
     generator, so that what is drawn at random is the same.
 
+    An objective that runs the model as often as its own results ask for, as a search does, has `searches = True`: ranks
+    with a part of the model each, which must step together, cannot train by it.
+
     An objective may have weights of its own, for training alone: then it has `make_weights(model) -> nn.Module`, which
     makes them anew for this model by torch's generator, on the CPU, keeps the module, and returns it. The updater calls
     it once, before all else but `check`, with a generator that depends on the seed alone. Every batch must use all of
@@ -57,8 +60,17 @@ class Objective(Protocol):
 
 def relates_pairs(objective: object) -> bool:
     """Whether the objective, or one that it wraps as its `inner`, relates pairs of the whole update to one another."""
+    return _any_has(objective, "relates_pairs")
+
+
+def searches(objective: object) -> bool:
+    """Whether the objective, or one that it wraps as its `inner`, runs the model as often as its results ask for."""
+    return _any_has(objective, "searches")
+
+
+def _any_has(objective: object, name: str) -> bool:
     inner = getattr(objective, "inner", None)
-    return bool(getattr(objective, "relates_pairs", False)) or (inner is not None and relates_pairs(inner))
+    return bool(getattr(objective, name, False)) or (inner is not None and _any_has(inner, name))
 
 
 def make_weights(objective: object, model: Seq2Seq) -> nn.ModuleList:

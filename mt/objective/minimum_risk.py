@@ -36,6 +36,8 @@ class MinimumRisk:
     For a few hundred updates of a finished model (`start_from`), at a low rate: each update searches.
     """
 
+    searches = True
+
     def __init__(
         self,
         *,

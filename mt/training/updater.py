@@ -14,7 +14,7 @@ from mt.data.batching import Batch
 from mt.data.whole_update import WholeUpdate
 from mt.device import mixed_precision
 from mt.model.seq2seq import Seq2Seq
-from mt.objective.contract import Loss, Objective, make_weights, relates_pairs
+from mt.objective.contract import Loss, Objective, make_weights, relates_pairs, searches
 from mt.training.distributed import Ranks, replicated, sharded, whole, without_sync
 
 log = logging.getLogger(__name__)
@@ -76,6 +76,8 @@ class Updater:
         self.model, self.device, self.dtype, self.ranks = model, device, dtype, ranks
         self._clip_norm, self._part_tokens, self._seed = clip_norm or math.inf, float(max_tokens), seed
         self._is_sharded = shard and ranks.world_size > 1
+        if self._is_sharded and searches(objective):
+            raise ValueError("objective (minimum_risk) searches with the whole model: trainer.shard must be false")
         self._relates_pairs = relates_pairs(objective)
         with torch.random.fork_rng(devices=[]):  # the same on every rank, and no other draw depends on them
             torch.manual_seed(_seed_of(seed, -1, 0))  # as an update before the first

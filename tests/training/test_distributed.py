@@ -13,10 +13,12 @@ from mt.attention.prior import Prior
 from mt.objective.guided import Guidance
 from mt.objective.label_smoothing import LabelSmoothedCrossEntropy
 from mt.objective.matching import Matching
+from mt.objective.minimum_risk import MinimumRisk
 from mt.objective.r_drop import RDrop
 from mt.training.distributed import Ranks
 from mt.training.parameters import freeze
 from mt.training.source_lexicon import LexiconSettings, fill_lexicon
+from mt.training.updater import Updater
 from tests.children import PATIENCE_SECONDS, Fork, run_ranks, wait_for
 from tests.conftest import SHORT_VALIDATION, train_overrides
 from tests.training.on_ranks import FROZEN, projected
@@ -200,3 +202,11 @@ def test_a_process_that_dies_ends_the_job_and_the_run_goes_on_afterwards(corpus_
     )  # none left
     errors = run_ranks(2, ["-m", "mt.train", *overrides, "trainer.max_steps=20000", "trainer.time_budget=1s"])
     assert "resuming at step" in errors
+
+
+def test_an_objective_that_searches_is_refused_where_each_rank_has_a_part_of_the_model(prepared):
+    how = {"clip_norm": 1.0, "max_tokens": 300, "device": torch.device("cpu"), "dtype": torch.float32, "seed": 1}
+    with pytest.raises(
+        ValueError, match=r"objective \(minimum_risk\) searches with the whole model: trainer.shard must"
+    ):
+        Updater(make_model(prepared), MinimumRisk(), ranks=Ranks(rank=0, world_size=2), shard=True, **how)

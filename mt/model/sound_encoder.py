@@ -62,7 +62,8 @@ class SoundEncoder(SourceEncoder):
             raise ValueError(
                 f"sound.bands ({bands}) must be from 1 to {self.window // 4}, a quarter of a frame's samples"
             )
-        empty = int((mel_filters(rate, self.window, bands).sum(dim=-1) == 0).sum())
+        with torch.device("cpu"):  # a checkpoint's model is built without numbers first
+            empty = int((mel_filters(rate, self.window, bands).sum(dim=-1) == 0).sum())
         if empty:
             raise ValueError(
                 f"sound.bands ({bands}) must be fewer: {empty} of them are narrower than the frequencies of a frame of"

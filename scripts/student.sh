@@ -2,13 +2,15 @@
 # A student of one or several teachers on Multi30k: scripts/student.sh [FOLDER] [OVERRIDE ...]
 # FOLDER is its corpus (default: as data=multi30k has it); OVERRIDEs are for all trainings, such as trainer.max_epochs=2.
 # Teachers, their translations, the student, its healing (training on with passes that see int8 weights), int8 weights, a
-# shortlist, and the map of what each costs. SEEDS="1 2 3" names the teachers' seeds. Each step is skipped where its
-# result is there, so that the same command goes on after a stop.
+# shortlist, and the map of what each costs. SEEDS="1 2 3" names the teachers' seeds; TEACHER are settings of their
+# trainings alone, such as TEACHER="trainer.max_epochs=8". Each step is skipped where its result is there, so that the
+# same command goes on after a stop.
 set -euo pipefail
 
 CORPUS=${1:-${MT_CORPORA:-data/corpora}/multi30k}
 shift $(($# > 0))
 SEEDS=${SEEDS:-1 2 3}
+read -ra TEACHER <<< "${TEACHER:-}"
 PYTHON=${PYTHON:-python}
 at=checkpoints/teacher
 made=outputs/student/distilled.jsonl
@@ -16,7 +18,8 @@ mkdir -p outputs/student
 teachers=()
 for seed in $SEEDS; do
     teachers+=("$at/seed$seed")
-    $PYTHON -m mt.train experiment=multi30k data.folder="$CORPUS" trainer.seed="$seed" name="teacher/seed$seed" "$@"
+    $PYTHON -m mt.train experiment=multi30k data.folder="$CORPUS" trainer.seed="$seed" name="teacher/seed$seed" \
+        ${TEACHER[@]+"${TEACHER[@]}"} "$@"
 done
 [ -f "$made" ] || $PYTHON -m mt.distill data --teacher "${teachers[@]}" --source "$CORPUS/train.en" \
     --output "$made"

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from mt.kernels.library import applies_to
-from mt.kernels.products import masked, multiplies, products
+from mt.kernels.products import masked, multiplied_in, multiplies, products
 
 # N rows, I inputs, O outputs
 
@@ -35,7 +35,7 @@ def linear(x: Tensor, layers: Sequence[nn.Linear], *, relu: bool = False) -> Ten
     biases = [layer.bias for layer in layers]
     if torch.is_grad_enabled() and applies_to(x, *weights, *biases):
         dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
-        if multiplies(dtype):
+        if multiplies(multiplied_in(dtype)):
             return _Linear.apply(x, dtype, relu, *weights, *biases)
     return torch_linear(x, layers, relu=relu)
 

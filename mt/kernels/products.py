@@ -1,8 +1,9 @@
 """The three products of a linear layer (x Wᵀ, dy W, dyᵀ x) in bfloat16 or float32, without autograd.
 
 In bfloat16, on a processor with AMX, they are those of `products.c`, which needs no preparation for a new number of
-rows; elsewhere oneDNN's, or torch's. Where the processor multiplies bfloat16 more slowly than float32, as Intel's with
-AVX-512 do whose AMX is missing, numbers in bfloat16 are widened, which changes none, and multiplied in float32.
+rows; elsewhere oneDNN's, or torch's. A processor that multiplies bfloat16 more slowly than float32 gets the numbers
+widened, which changes none, and multiplies them in float32: those of Intel's with AVX-512 whose AMX is missing, and all
+with AVX2 alone, where torch's own products in bfloat16 take 60 times as long.
 """
 
 from __future__ import annotations
@@ -81,13 +82,17 @@ def _fits_tiles(weights: Sequence[Tensor]) -> bool:
     return all(weight.is_contiguous() for weight in weights) and not any(len(one) % BLOCK for one in weights[:-1])
 
 
+def multiplied_in(dtype: torch.dtype) -> torch.dtype:
+    """The type in which tensors of `dtype` that lie on the CPU are multiplied where there are kernels."""
+    return torch.float32 if dtype == torch.bfloat16 and is_faster_in_float32() else dtype
+
+
 class PlainProducts:
     """By oneDNN, where it has them, else by torch."""
 
     def __init__(self, weights: Sequence[Tensor], dtype: torch.dtype):
-        # the type that is multiplied in: never another one than that of the tensors on a GPU
-        is_widened = dtype == torch.bfloat16 and applies_to(*weights) and is_faster_in_float32()
-        self.dtype = torch.float32 if is_widened else dtype
+        # never in another type than that of the tensors on a GPU
+        self.dtype = multiplied_in(dtype) if applies_to(*weights) else dtype
         self.weight_OI = joined(weights, dtype).to(self.dtype)
         self.num_inputs = self.weight_OI.shape[1]
 
@@ -132,8 +137,8 @@ class VectorProducts(PlainProducts):
 
 @cache
 def is_faster_in_float32() -> bool:
-    """Whether this processor multiplies bfloat16, but more slowly than float32; else torch widens what must be."""
-    return multiplies(torch.bfloat16) and not multiplies_bfloat16_faster(processor_flags())
+    """Whether this processor, one of x86-64, multiplies bfloat16 more slowly than float32, or not at all."""
+    return not multiplies_bfloat16_faster(processor_flags())
 
 
 def has_fast_vectors() -> bool:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from mt.kernels import compiling
 from mt.kernels import products as kernel_products
 from mt.kernels.attention import attend, attends, split_heads, torch_attend
 from mt.kernels.compiling import is_by_intel
@@ -34,14 +35,30 @@ def widens(request, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "multiplies, is_faster, expected", [(True, False, True), (True, True, False), (False, False, False)]
+    "flags, is_intel, widens",
+    [
+        ({"avx2"}, False, True),  # torch would multiply number by number
+        ({"avx2"}, True, True),
+        ({"avx2", "avx512f", "avx512_bf16"}, True, True),
+        ({"avx2", "avx512f", "avx512_bf16"}, False, False),
+        ({"avx2", "avx512f", "avx512_bf16", "amx_bf16"}, True, False),
+    ],
 )
-def test_bfloat16_is_widened_where_the_processor_multiplies_it_more_slowly(
-    multiplies, is_faster, expected, monkeypatch
+def test_bfloat16_is_widened_where_the_processor_multiplies_it_more_slowly_or_not_at_all(
+    flags, is_intel, widens, monkeypatch
 ):
-    monkeypatch.setattr(kernel_products, "multiplies", lambda dtype: multiplies)
-    monkeypatch.setattr(kernel_products, "multiplies_bfloat16_faster", lambda flags: is_faster)
-    assert kernel_products.is_faster_in_float32.__wrapped__() is expected
+    monkeypatch.setattr(kernel_products, "processor_flags", lambda: frozenset(flags))
+    monkeypatch.setattr(compiling, "is_by_intel", lambda: is_intel)
+    assert kernel_products.is_faster_in_float32.__wrapped__() is widens
+
+
+@levels
+def test_a_widened_layer_does_not_ask_for_products_in_bfloat16(level, monkeypatch):
+    x, layer = leaf(5, 16), Linear(16, 8)
+    monkeypatch.setattr(kernel_products, "is_faster_in_float32", lambda: True)
+    monkeypatch.setattr("mt.kernels.linear.multiplies", lambda dtype: dtype == torch.float32)
+    with at_level(level), torch.autocast("cpu", dtype=torch.bfloat16):
+        assert type(layer(x).grad_fn).__name__ == "_LinearBackward"
 
 
 def leaf(*shape, dtype=torch.float32):

@@ -206,7 +206,5 @@ def test_a_process_that_dies_ends_the_job_and_the_run_goes_on_afterwards(corpus_
 
 def test_an_objective_that_searches_is_refused_where_each_rank_has_a_part_of_the_model(prepared):
     how = {"clip_norm": 1.0, "max_tokens": 300, "device": torch.device("cpu"), "dtype": torch.float32, "seed": 1}
-    with pytest.raises(
-        ValueError, match=r"searches with the whole model: trainer.shard must"
-    ):
+    with pytest.raises(ValueError, match=r"searches with the whole model: trainer.shard must"):
         Updater(make_model(prepared), MinimumRisk(), ranks=Ranks(rank=0, world_size=2), shard=True, **how)

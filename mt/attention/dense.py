@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from mt.attention.contract import repeat_heads
 from mt.attention.key_value import KeyValueMixer
 from mt.kernels.attention import attend, attends
+from mt.kernels.products import multiplied_in
 
 # B batch, H heads, G key-value heads, T queries, S keys, K head size
 
@@ -32,6 +33,8 @@ class Dense(KeyValueMixer):
                 q_BHTK, k_BHSK, v_BHSK, mask, dropout_p=rate, scale=self.scale
             )
         if not self.training and not torch.is_grad_enabled():
+            if multiplied_in(q_BHTK.dtype) != q_BHTK.dtype and attends(q_BHTK, k_BGSK, v_BGSK, mask):
+                return attend(q_BHTK, k_BGSK, v_BGSK, mask, self.scale)  # torch would multiply in bfloat16
             return attend_without_gradients(q_BHTK, k_BHSK, v_BHSK, mask, self.scale)
         if not (self.training and self.dropout.rate) and attends(q_BHTK, k_BGSK, v_BGSK, mask):
             return attend(q_BHTK, k_BGSK, v_BGSK, mask, self.scale)

@@ -77,7 +77,7 @@ def _plain(child: RoundedLinear | RoundedEmbedding, weight: nn.Parameter) -> nn.
         plain = nn.Embedding(1, 1)
         plain.num_embeddings, plain.embedding_dim = child.num_embeddings, child.embedding_dim
     else:
-        plain = Linear(1, 1, relu=child.relu) if child.bias is not None else nn.Linear(1, 1, bias=False)
+        plain = Linear(1, 1, bias=child.bias is not None, relu=child.relu)
         plain.in_features, plain.out_features, plain.bias = child.in_features, child.out_features, child.bias
     plain.weight = weight
     return plain

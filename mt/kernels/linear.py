@@ -1,7 +1,8 @@
 """x Wᵀ + b, and relu of it, while training on a CPU: by AMX in bfloat16, or by oneDNN, which torch does not in float32.
 
 Without AMX, on an AMD EPYC with AVX-512, products in float32 are 1.1 to 1.2 times as fast, and in bfloat16 those with a
-bias 1.05 to 1.15 times, which torch adds in a slow way.
+bias 1.05 to 1.15 times, which torch adds in a slow way. Where bfloat16 is multiplied in float32 (`products`), that is
+done without gradients too: for validation, and for models that teach others.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from mt.kernels.products import masked, multiplied_in, multiplies, products
 class Linear(nn.Linear):
     """nn.Linear, with `relu` also relu of it."""
 
-    def __init__(self, in_features: int, out_features: int, *, relu: bool = False):
-        super().__init__(in_features, out_features)
+    def __init__(self, in_features: int, out_features: int, *, bias: bool = True, relu: bool = False):
+        super().__init__(in_features, out_features, bias=bias)
         self.relu = relu
 
     def forward(self, x: Tensor) -> Tensor:
@@ -30,13 +31,17 @@ class Linear(nn.Linear):
 
 
 def linear(x: Tensor, layers: Sequence[nn.Linear], *, relu: bool = False) -> Tensor:
-    """The outputs of the layers (with biases), which read the same input, side by side in the last dimension."""
+    """The outputs of the layers, which read the same input, side by side in the last dimension.
+
+    All of them have biases, or none has.
+    """
     weights = [layer.weight for layer in layers]
-    biases = [layer.bias for layer in layers]
-    if torch.is_grad_enabled() and applies_to(x, *weights, *biases):
+    biases = [layer.bias for layer in layers if layer.bias is not None]
+    if applies_to(x, *weights, *biases):
         dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
-        if multiplies(multiplied_in(dtype)):
-            return _Linear.apply(x, dtype, relu, *weights, *biases)
+        is_widened = multiplied_in(dtype) != dtype
+        if is_widened or (torch.is_grad_enabled() and multiplies(dtype)):
+            return _Linear.apply(x, dtype, relu, len(weights), *weights, *biases)
     return torch_linear(x, layers, relu=relu)
 
 
@@ -49,8 +54,8 @@ def torch_linear(x: Tensor, layers: Sequence[nn.Linear], *, relu: bool = False) 
 
 class _Linear(torch.autograd.Function):
     @staticmethod
-    def forward(context, x, dtype, relu, *parameters):
-        weights, biases = parameters[: len(parameters) // 2], parameters[len(parameters) // 2 :]
+    def forward(context, x, dtype, relu, num_weights, *parameters):
+        weights, biases = parameters[:num_weights], parameters[num_weights:]
         x_NI = x.reshape(-1, x.shape[-1]).to(dtype)
         out_NO = products(weights, dtype).forward(x_NI, biases, relu=relu)
         context.save_for_backward(x_NI, out_NO if relu else None, *weights)
@@ -62,14 +67,21 @@ class _Linear(torch.autograd.Function):
     @once_differentiable
     def backward(context, dout):
         x_NI, out_NO, *weights = context.saved_tensors
-        needed = context.needs_input_grad[3:]
+        needs_dx, needed = context.needs_input_grad[0], context.needs_input_grad[4:]
         dout_NO = dout.reshape(len(x_NI), -1).to(x_NI.dtype)
         of = products(weights, x_NI.dtype)
-        if any(needed):
-            dx_NI, weight_OI, bias_O = of.gradients(dout_NO, x_NI, out_NO, context.needs_input_grad[0])
+        gradients: list[Tensor | None] = [None] * len(needed)
+        if any(needed) and len(needed) > len(weights):
+            dx_NI, weight_OI, bias_O = of.gradients(dout_NO, x_NI, out_NO, needs_dx)
             gradients = [*weight_OI.split(context.sizes), *bias_O.split(context.sizes)]
         else:
-            dx_NI, gradients = of.backward(dout_NO if out_NO is None else masked(dout_NO, out_NO)), [None] * len(needed)
+            dout_NO = dout_NO if out_NO is None else masked(dout_NO, out_NO)
+            dx_NI = of.backward(dout_NO) if needs_dx else None
+            if any(needed):
+                weight_OI = torch.zeros(sum(context.sizes), x_NI.shape[1])
+                of.add_gradient(dout_NO, x_NI, weight_OI)
+                gradients = list(weight_OI.split(context.sizes))
         dx = None if dx_NI is None else dx_NI.view(context.x_shape).to(context.x_dtype)
         rows = zip(gradients, needed, context.dtypes, strict=True)
-        return dx, None, None, *[one.to(dtype) if one is not None and needs else None for one, needs, dtype in rows]
+        given = [one.to(dtype) if one is not None and needs else None for one, needs, dtype in rows]
+        return dx, None, None, None, *given

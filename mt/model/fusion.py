@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from mt.attention.contract import MemoryMixer, Mixer
 from mt.attention.multi_head import MultiHead
+from mt.kernels.linear import Linear
 from mt.model.layer import MOST_LAYERS, LayerSettings, Residual
 from mt.model.memory import Memory
 
@@ -80,7 +81,7 @@ class GatedReader(nn.Module):
     def __init__(self, settings: LayerSettings, attention: Callable[..., Mixer]):
         super().__init__()
         self.cross_attention = _reader(settings, attention)
-        self.gate = nn.Linear(2 * settings.dim, settings.dim)
+        self.gate = Linear(2 * settings.dim, settings.dim)
 
     def forward(self, h_BSD: Tensor, other: Memory) -> Tensor:
         """sigmoid(W [h; a]) * a; zero for sentences without the other source."""

@@ -17,6 +17,7 @@ from mt.attention.mask import causal_mask
 from mt.attention.reading import Reading
 from mt.attention.rotary import NoRotary, Rotary
 from mt.attention.source_facts import UNKNOWN, SourceFacts
+from mt.kernels.linear import Linear
 from mt.model.decoder import AttentionTap, DecoderLayer
 from mt.model.layer import LayerSettings, Residual
 
@@ -71,8 +72,8 @@ class GatedUnit(nn.Module):
                 f"{slot} ({type(self.mixer).__name__}) must have no gate or activation: a gated unit has its own gate"
             )
         inner = expansion * settings.dim
-        self.gate, self.value = nn.Linear(settings.dim, inner), nn.Linear(settings.dim, inner)
-        self.shared, self.output = nn.Linear(settings.dim, shared_size), nn.Linear(inner, settings.dim)
+        self.gate, self.value = Linear(settings.dim, inner), Linear(settings.dim, inner)
+        self.shared, self.output = Linear(settings.dim, shared_size), Linear(inner, settings.dim)
         self.scales_2K = nn.Parameter(torch.ones(2, shared_size))  # of queries and of keys
         self.offsets_2K = nn.Parameter(torch.zeros(2, shared_size))
         self.rotary = Rotary(shared_size) if settings.positions == "rotary" else NoRotary()

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from mt.attention.contract import Mixer
 from mt.attention.source_facts import IMAGE, SourceFacts
+from mt.kernels.linear import Linear
 from mt.model.embedding import sinusoids_at
 from mt.model.encoder import EncoderLayer, SourceEncoder
 from mt.model.layer import MOST_LAYERS, LayerSettings, checkpointed
@@ -75,7 +76,7 @@ class ImageEncoder(SourceEncoder):
         into = [3, *channels[:-1]] if channels else []
         self.convolutions = nn.ModuleList(map(Convolution, into, channels, strides))
         self.region_norm = nn.LayerNorm(width)
-        self.project = nn.Linear(width, settings.dim)
+        self.project = Linear(width, settings.dim)
         # positions are added here: rotating by the number of a region would take the grid for a line
         flat = replace(settings, positions="sinusoidal") if settings.positions == "rotary" else settings
         self.layers = nn.ModuleList(layer(flat, self_attention) for _ in range(num_layers))

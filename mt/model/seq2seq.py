@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from mt.attention.contract import Mixer
 from mt.attention.reading import Reading
+from mt.kernels.linear import Linear
 from mt.model.decoder import AttentionTap, Decoder, DecoderState
 from mt.model.embedding import Embedding, RandomizedPositions
 from mt.model.encoder import SourceEncoder
@@ -111,7 +112,7 @@ class Seq2Seq(nn.Module):
                 keeps_pieces=needs_lexicon,
             )
         self.target_embedding = Embedding(target_vocab_size, layer, pad=pad, max_positions=max_positions)
-        self.output = nn.Linear(layer.dim, target_vocab_size, bias=False)
+        self.output = Linear(layer.dim, target_vocab_size, bias=False)
         if tie == "none":
             nn.init.normal_(self.output.weight, std=layer.dim**-0.5)
         else:

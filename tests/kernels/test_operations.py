@@ -59,6 +59,29 @@ def test_a_widened_layer_does_not_ask_for_products_in_bfloat16(level, monkeypatc
     monkeypatch.setattr("mt.kernels.linear.multiplies", lambda dtype: dtype == torch.float32)
     with at_level(level), torch.autocast("cpu", dtype=torch.bfloat16):
         assert type(layer(x).grad_fn).__name__ == "_LinearBackward"
+        with torch.no_grad():  # nor for validation
+            monkeypatch.setattr("mt.kernels.linear.torch_linear", lambda *_, **__: pytest.fail("torch's own product"))
+            without_gradients = layer(x)
+        torch.testing.assert_close(without_gradients, layer(x).detach())
+
+
+@levels
+@pytest.mark.parametrize("frozen", [[], [0], [1], [2], [0, 2]], ids=str)
+@pytest.mark.parametrize("bias", [True, False], ids=["bias", "no bias"])
+def test_what_is_frozen_gets_no_gradient(level, frozen, bias):
+    layer, x = Linear(6, 5, bias=bias, relu=True), leaf(3, 6)
+    parts = [layer.weight, x, *([layer.bias] if bias else [])]
+    for index in frozen:
+        if index < len(parts):
+            parts[index].requires_grad_(False)
+    with at_level(level):
+        layer(x).sum().backward()
+    with_gradient = [part.grad is not None for part in parts]
+    oracle = [part.detach().clone().requires_grad_(part.requires_grad) for part in parts]
+    torch.nn.functional.linear(oracle[1], oracle[0], oracle[2] if bias else None).relu().sum().backward()
+    assert with_gradient == [part.requires_grad for part in parts]
+    for ours, theirs in zip(parts, oracle, strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad)
 
 
 def leaf(*shape, dtype=torch.float32):
@@ -174,13 +197,15 @@ def test_rotated_heads_are_those_of_torch_and_the_others_stay(level, dtype, num_
 
 
 @levels
+@widened
 @pytest.mark.parametrize("relu", [False, True], ids=["plain", "relu"])
+@pytest.mark.parametrize("bias", [True, False], ids=["bias", "no bias"])
 @pytest.mark.parametrize("sizes, inputs", [([5], 6), ([8, 3], 6), ([64, 40], 32)], ids=str)
 @pytest.mark.parametrize("under_autocast", [False, True], ids=["float32", "autocast"])
-def test_products_of_several_layers(level, relu, sizes, inputs, under_autocast):
+def test_products_of_several_layers(level, widens, relu, bias, sizes, inputs, under_autocast):
     torch.manual_seed(0)
-    layers = [nn.Linear(inputs, size) for size in sizes]
-    inputs = [leaf(2, 20, inputs), *[layer.weight for layer in layers], *[layer.bias for layer in layers]]
+    layers = [nn.Linear(inputs, size, bias=bias) for size in sizes]
+    inputs = [leaf(2, 20, inputs), *[layer.weight for layer in layers], *[layer.bias for layer in layers if bias]]
     results = []
     for name, function in (("off", torch_linear), (level, linear)):
         with at_level(name), torch.autocast("cpu", dtype=torch.bfloat16, enabled=under_autocast):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
-from mt.training.optimizer import check_betas
+from mt.training.optimizer import ADAM_STATE, check_betas
 
 # N matrices, R rows, C columns of a weight
 
@@ -54,6 +54,10 @@ class Muon(torch.optim.AdamW):
     the size of AdamW's steps: 0.2 * sqrt(max(R, C)). A convolution is a matrix of outputs x all else.
     """
 
+    def state_needed(self, group: Mapping[str, Any]) -> frozenset[str]:
+        """See `mt.training.optimizer.state_needed`."""
+        return frozenset({"momentum"}) if "momentum" in group else ADAM_STATE
+
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]  # there is no closure
         everything = self.param_groups
@@ -71,8 +75,7 @@ class Muon(torch.optim.AdamW):
         ahead = []
         for parameter in learned:
             state = self.state[parameter]
-            if "momentum" not in state:  # also of a run that began when AdamW moved this weight
-                state.clear()
+            if not state:
                 state["momentum"] = torch.zeros_like(parameter)
             state["momentum"].mul_(group["momentum"]).add_(parameter.grad)
             ahead.append(parameter.grad.add(state["momentum"], alpha=group["momentum"]).flatten(1))

@@ -1,10 +1,12 @@
 """Optimizers as factories: settings first, parameters when the model is built."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import nn
+
+ADAM_STATE = frozenset({"step", "exp_avg", "exp_avg_sq"})
 
 
 def adamw(
@@ -27,6 +29,17 @@ def groups_of(modules: Sequence[nn.Module], weight_decay: float) -> list[dict[st
     trained = [p for module in modules for p in module.parameters() if p.requires_grad]
     matrices, others = [p for p in trained if p.ndim > 1], [p for p in trained if p.ndim <= 1]
     return [{"params": matrices, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+
+
+def state_needed(optimizer: torch.optim.Optimizer, group: Mapping[str, Any]) -> frozenset[str]:
+    """Names of what the optimizer holds of each parameter of a group that has learned; empty if that is not known.
+
+    An optimizer that is not one of torch's says it by its method `state_needed(group)`.
+    """
+    own = getattr(optimizer, "state_needed", None)
+    if own is not None:
+        return frozenset(own(group))
+    return ADAM_STATE if isinstance(optimizer, (torch.optim.Adam, torch.optim.AdamW)) else frozenset()
 
 
 def check_betas(betas: Sequence[float], epsilon: float, weight_decay: float) -> None:

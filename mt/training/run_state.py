@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 
 import torch
@@ -13,6 +14,10 @@ from mt.checkpoint.outline import kept_tensors
 from mt.training.distributed import copy_whole, whole
 from mt.training.learner import Learner
 from mt.training.limits import Position
+from mt.training.optimizer import state_needed
+
+log = logging.getLogger(__name__)
+OPTIMIZER, OBJECTIVE = "optimizer", "objective"  # first parts of names of tensors
 
 
 def collect_weights(learner: Learner) -> dict[str, Tensor]:
@@ -35,7 +40,7 @@ def collect_state(learner: Learner, position: Position) -> TrainingState:
     state = learner.optimizer.state
     for name, parameter in {**dict(learner.model.named_parameters()), **own}.items():
         for key, value in state[parameter].items() if parameter in state else ():
-            tensors[f"optimizer.{key}.{name}"] = torch.as_tensor(value)
+            tensors[f"{OPTIMIZER}.{key}.{name}"] = torch.as_tensor(value)
     # weights and average are swapped while the checkpoint is written
     return TrainingState(tensors=_collected(learner, tensors, copy=has_average), numbers=asdict(position))
 
@@ -43,7 +48,8 @@ def collect_state(learner: Learner, position: Position) -> TrainingState:
 def restore_state(learner: Learner, state: TrainingState | None) -> Position:
     """Restores what `collect_state` gave the first rank (other ranks pass nothing); returns its position.
 
-    Raises ValueError for a state that does not fit the model, or the objective.
+    What another optimizer held of a parameter is left out, with a warning: the parameter goes on as if it were new to
+    the present one. Raises ValueError for a state that does not fit the model, or the objective.
     """
     ranks, model, average = learner.ranks, learner.model, learner.average
     position = Position.from_dict(ranks.broadcast_object(state.numbers if state else None))
@@ -52,6 +58,12 @@ def restore_state(learner: Learner, state: TrainingState | None) -> Position:
     kept, averages, own = kept_tensors(model), average.tensors(), _own_weights(learner)
     _check_fits(shapes, kept, averages, own)
     owners = kept | own
+    left_out = _held_by_another(learner.optimizer, owners, shapes)
+    if left_out and ranks.is_first:
+        log.warning(
+            "the checkpoint's training state is of another optimizer: %d weights begin without what it held of them",
+            len(left_out),
+        )
     average.num_updates = position.ema_updates
     with torch.no_grad():
         for name, (shape, dtype) in shapes.items():
@@ -61,18 +73,31 @@ def restore_state(learner: Learner, state: TrainingState | None) -> Position:
                 copy_whole(kept[rest], tensor)
             elif group == "average" and averages:
                 copy_whole(averages[rest], tensor)
-            elif group == "objective":
+            elif group == OBJECTIVE:
                 copy_whole(own[name], tensor)
-            elif group == "optimizer":
+            elif group == OPTIMIZER:
                 key, _, owner = rest.partition(".")
-                if owners[owner].requires_grad:  # a parameter that is frozen now has no state
+                if owners[owner].requires_grad and owner not in left_out:  # one that is frozen now has no state
                     _restore_moment(learner.optimizer, owners[owner], key, tensor)
     return position
 
 
+def _held_by_another(
+    optimizer: torch.optim.Optimizer, owners: Mapping[str, Tensor], stored: Iterable[str]
+) -> frozenset[str]:
+    """Names of the parameters of which a training state does not hold what this optimizer needs."""
+    held: dict[str, set[str]] = {}
+    for name in stored:
+        if name.startswith(f"{OPTIMIZER}."):
+            _, key, owner = name.split(".", 2)
+            held.setdefault(owner, set()).add(key)
+    needed = {id(one): state_needed(optimizer, group) for group in optimizer.param_groups for one in group["params"]}
+    return frozenset(name for name, keys in held.items() if not needed.get(id(owners[name]), set()) <= keys)
+
+
 def _own_weights(learner: Learner) -> dict[str, Tensor]:
     """The weights of the objective, by names that no parameter of a model has."""
-    return {f"objective.{name}": parameter for name, parameter in learner.updater.weights.named_parameters()}
+    return {f"{OBJECTIVE}.{name}": parameter for name, parameter in learner.updater.weights.named_parameters()}
 
 
 def _collected(learner: Learner, tensors: Mapping[str, Tensor], *, copy: bool = False) -> dict[str, Tensor]:
@@ -104,11 +129,13 @@ def _check_fits(
     owners = {**kept, **own}
     needed = {f"{group}.{name}" for group, names in (("weights", kept), ("average", averages)) for name in names}
     needed |= own.keys()
+    does_not_fit = "the checkpoint's training state does not fit model and objective"
+    advice = "; a run with another objective of this kind begins anew, with start_from=CHECKPOINT"
     for name in sorted(needed - shapes.keys()):
-        raise ValueError(f"the checkpoint's training state does not fit model and objective: it lacks {name}")
+        raise ValueError(f"{does_not_fit}: it lacks {name}{advice if name in own else ''}")
     for name, (shape, _) in shapes.items():
-        owner = name.split(".", {"optimizer": 2, "objective": 0}.get(name.partition(".")[0], 1))[-1]
+        group = name.partition(".")[0]
+        owner = name.split(".", {OPTIMIZER: 2, OBJECTIVE: 0}.get(group, 1))[-1]
         if owner not in owners or (shape and shape != tuple(owners[owner].shape)):
-            raise ValueError(
-                f"the checkpoint's training state does not fit model and objective: {name} of shape {list(shape)}"
-            )
+            is_own = owner.startswith(f"{OBJECTIVE}.")
+            raise ValueError(f"{does_not_fit}: {name} of shape {list(shape)}{advice if is_own else ''}")

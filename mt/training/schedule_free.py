@@ -4,7 +4,7 @@ Less Scheduled"), so that a run need not know when it ends.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -54,6 +54,10 @@ class ScheduleFree(torch.optim.Optimizer):
         super().__init__(groups, {"lr": 0.0, "betas": betas, "eps": eps})
         self.average = SteppedAverage(model)
 
+    def state_needed(self, group: Mapping[str, Any]) -> frozenset[str]:
+        """See `mt.training.optimizer.state_needed`."""
+        return frozenset({"z", "square", "step", "rates"})
+
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]  # there is no closure
         for group in self.param_groups:
@@ -65,7 +69,7 @@ class ScheduleFree(torch.optim.Optimizer):
         rate, (beta, beta_square), epsilon = group["lr"], group["betas"], group["eps"]
         states = [self.state[parameter] for parameter in y]
         for parameter, state in zip(y, states, strict=True):
-            if "z" not in state:
+            if not state:
                 state["z"], state["square"] = parameter.clone(), torch.zeros_like(parameter)
                 if parameter not in self.average:
                     state["x"] = parameter.clone()

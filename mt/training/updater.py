@@ -77,7 +77,7 @@ class Updater:
         self._clip_norm, self._part_tokens, self._seed = clip_norm or math.inf, float(max_tokens), seed
         self._is_sharded = shard and ranks.world_size > 1
         if self._is_sharded and searches(objective):
-            raise ValueError("objective (minimum_risk) searches with the whole model: trainer.shard must be false")
+            raise ValueError("the objective searches with the whole model: trainer.shard must be false")
         self._relates_pairs = relates_pairs(objective)
         with torch.random.fork_rng(devices=[]):  # the same on every rank, and no other draw depends on them
             torch.manual_seed(_seed_of(seed, -1, 0))  # as an update before the first
@@ -100,7 +100,7 @@ class Updater:
         self.model.train()
         num_tokens = int(self.ranks.all_gather(sum(batch.num_tokens for batch in batches)).sum())
         sums, counts = self._backward(batches, num_tokens, step)
-        parts = _norms_of_parts(self.model) if by_part else {}
+        parts = _norms_of_parts(self.model, self.weights) if by_part else {}
         norm = whole(nn.utils.clip_grad_norm_(self.loss.parameters(), self._clip_norm))
         # the only point that waits for the GPU
         own = torch.stack([*sums.values(), *counts.values(), *parts.values(), norm]).tolist()
@@ -215,12 +215,14 @@ def _added(totals: Sums, more: Mapping[str, Tensor]) -> Sums:
     return {name: totals[name] + value if name in totals else value for name, value in more.items()}
 
 
-def _norms_of_parts(model: nn.Module) -> dict[str, Tensor]:
-    """The norm of the gradient of embeddings (and output), encoder, cross-attention, and the rest of the decoder."""
+def _norms_of_parts(model: nn.Module, weights: nn.Module) -> dict[str, Tensor]:
+    """The norm of the gradient of embeddings (and output), encoder, cross-attention, the rest of the decoder, and the
+    objective's own weights."""
     gradients: dict[str, list[Tensor]] = {}
-    for name, parameter in model.named_parameters():
+    named = ((_part_of(name), parameter) for name, parameter in model.named_parameters())
+    for part, parameter in (*named, *(("objective", parameter) for parameter in weights.parameters())):
         if parameter.grad is not None:
-            gradients.setdefault(_part_of(name), []).append(parameter.grad)
+            gradients.setdefault(part, []).append(parameter.grad)
     return {part: torch.stack([whole(one.norm()) for one in of]).norm() for part, of in gradients.items()}
 
 

@@ -159,6 +159,16 @@ def test_weights_of_an_objective_depend_on_the_seed_alone_and_disturb_no_other_d
     assert torch.equal(made(1, 5), made(1, 6)) and not torch.equal(made(1, 5), made(2, 5))
 
 
+def test_the_norms_of_all_parts_make_the_norm_of_the_gradient(prepared, batch, projected):
+    model = make_model(prepared, dropout=0.0)
+    how = {"clip_norm": 1.0, "max_tokens": 300, "device": torch.device("cpu"), "dtype": torch.float32}
+    updater = Updater(model, projected(), seed=1, ranks=Ranks(), **how)
+    optimizer = muon(model, updater.weights)
+    update = updater(optimizer, [batch], step=0, learning_rate=0.0, by_part=True)
+    assert update.norms_of_parts["objective"] > 0
+    assert sum(norm**2 for norm in update.norms_of_parts.values()) == pytest.approx(update.gradient_norm**2, rel=1e-4)
+
+
 def test_an_objective_carries_the_weights_of_the_one_that_it_wraps(prepared, projected):
     outer = Guidance(links="learned", weight=0.5).around(projected())
     outer.inner.inner = inner = projected()

@@ -1,6 +1,7 @@
 """Muon: orthogonal steps for hidden matrices, AdamW's steps for the rest, and an exact resume."""
 
 import copy
+import itertools
 from functools import partial
 
 import pytest
@@ -8,7 +9,9 @@ import torch
 from torch import nn
 
 from mt.training.muon import AS_ADAM, muon, orthogonal
-from mt.training.optimizer import adamw
+from mt.training.optimizer import adamw, state_needed
+from mt.training.schedule import Constant
+from mt.training.schedule_free import schedule_free
 from tests.training.runs import assert_same, make_model, make_trainer, weights
 
 RATE = 1e-2
@@ -89,3 +92,38 @@ def test_matrices_in_shards_are_refused(monkeypatch):
     monkeypatch.setattr("mt.training.muon.DTensor", nn.Parameter)
     with pytest.raises(ValueError, match=r"optimizer=muon needs whole matrices: trainer\.shard must be false"):
         muon(nn.Linear(2, 3))
+
+
+OPTIMIZERS = {"adamw": adamw, "muon": muon, "schedule_free": schedule_free}
+
+
+@pytest.mark.parametrize("before, after", [*itertools.permutations(OPTIMIZERS, 2)])
+def test_a_run_goes_on_with_another_optimizer_which_begins_where_it_needs_more(
+    prepared, tmp_path, before, after, caplog
+):
+    def run(name, **settings):
+        rate = Constant(peak=1e-2, warmup_steps=2)
+        trainer = make_trainer(prepared, tmp_path, optimizer=OPTIMIZERS[name], schedule=rate, **settings)
+        state = trainer.learner.optimizer.state
+        held = {name: dict(state[one]) for name, one in trainer.learner.model.named_parameters() if one in state}
+        trainer.run()
+        return trainer, held
+
+    # so that the checkpoint has an average, as a schedule-free one does
+    averaged = {} if before == "schedule_free" else {"ema_decay": 0.9}
+    first, _ = run(before, max_steps=3, **averaged)
+    averaged = {} if after == "schedule_free" else {"ema_decay": 0.9}
+    second, held = run(after, max_steps=6, resume=True, **averaged)
+    has_both = "schedule_free" not in (before, after)
+    assert held.keys() == {name for name in weights(first) if has_both and keeps(name)}
+    lost = len(weights(first)) - len(held)
+    assert f"is of another optimizer: {lost} weights begin without what it held of them" in caplog.text
+    for group in second.learner.optimizer.param_groups:
+        for parameter in group["params"]:
+            assert second.learner.optimizer.state[parameter].keys() == state_needed(second.learner.optimizer, group)
+    assert all(one.isfinite().all() for one in weights(second).values())
+
+
+def keeps(name):
+    """Whether AdamW moves a parameter of `make_model` under muon too."""
+    return "embedding" in name or name == "output.weight" or "bias" in name or "norm" in name

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
 from aligners import lines_of  # noqa: E402 - found by the line above
-from guided_links import train  # noqa: E402
+from guided_links import DEFAULT_CORPORA, corpus_in, place, train  # noqa: E402
 from recipes import SETTINGS, Found, line_of, read, rows  # noqa: E402
 
 from mt.evaluation.model_test import ModelTest  # noqa: E402
@@ -39,9 +39,9 @@ def main() -> int:
     """Makes what is not there, and prints the table."""
     flags = parser().parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    work = Path(flags.work)
+    work = flags.work
     name, files = CORPORA[flags.corpus]
-    half, whole = write_corpora(Path(flags.corpora) / name, files, work)
+    half, whole = write_corpora(corpus_in(flags.corpora, name), files, work)
     updates = [f"trainer.max_steps={flags.updates}", f"trainer.validate_every={flags.updates}", *flags.overrides]
     text = ["data=text", "data.source_language=en", "data.target_language=de"]
     reverse = work / "reverse"
@@ -97,9 +97,9 @@ def back_translated(reverse: Path, half: Path, kind: str) -> Path:
 def parser() -> argparse.ArgumentParser:
     """The flags."""
     flags = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    flags.add_argument("work", metavar="WORK", help="folder for the corpora and runs")
+    flags.add_argument("work", type=place, metavar="WORK", help="folder for the corpora and runs")
     flags.add_argument("overrides", nargs="*", metavar="OVERRIDE", help="of mt.train, for all runs")
-    flags.add_argument("--corpora", metavar="FOLDER", default=os.environ.get("MT_CORPORA", "data/corpora"))
+    flags.add_argument("--corpora", metavar="FOLDER", type=place, default=DEFAULT_CORPORA)
     flags.add_argument("--corpus", choices=CORPORA, default="multi30k")
     flags.add_argument(
         "--kinds", nargs="+", choices=KINDS, default=KINDS, metavar="KIND", help="the first is compared to"

@@ -28,6 +28,7 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
+DEFAULT_CORPORA = Path(os.environ.get("MT_CORPORA", ROOT / "data" / "corpora")).absolute()
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
 from aligners import lines_of, tokens  # noqa: E402 - found by the line above
@@ -70,9 +71,9 @@ def main() -> int:
     """Trains what is not there, and prints the tables."""
     flags = parser().parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    work = Path(flags.work)
+    work = flags.work
     for name in flags.rows:
-        row = ROWS[name](work / name, Path(flags.corpora))
+        row = ROWS[name](work / name, flags.corpora)
         kinds = {kind: Found() for kind in KINDS}
         for seed in flags.seeds:
             for kind, links in KINDS.items():
@@ -176,7 +177,7 @@ def bundled(work: Path, _: Path) -> Row:
 
 
 def german(work: Path, corpora: Path) -> Row:
-    own, more = corpora / "align-de-en", corpora / "tatoeba-de-en"
+    own, more = corpus_in(corpora, "align-de-en"), corpus_in(corpora, "tatoeba-de-en")
     gold = from_lines(lines_of(own / "test-odd.wa"), len(lines_of(own / "test-odd.wa")))
     sides = {}
     work.mkdir(parents=True, exist_ok=True)
@@ -198,15 +199,28 @@ def german(work: Path, corpora: Path) -> Row:
 ROWS = {"bundled": bundled, "de-en": german}
 
 
+def corpus_in(corpora: Path, name: str) -> Path:
+    """The folder of a corpus; ends the process with one line where it is missing."""
+    if not (corpora / name).is_dir():
+        print(f"error: --corpora ({corpora}) must be a folder that holds {name}", file=sys.stderr)
+        raise SystemExit(2)
+    return corpora / name
+
+
+def place(text: str) -> Path:
+    """A path that stays the same in another folder, where trainings run."""
+    return Path(text).absolute()
+
+
 def parser() -> argparse.ArgumentParser:
     """The flags."""
     flags = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    flags.add_argument("work", metavar="WORK", help="folder for the runs")
+    flags.add_argument("work", type=place, metavar="WORK", help="folder for the runs")
     flags.add_argument(
         "overrides", nargs="*", metavar="OVERRIDE", help="of mt.train, for all runs: trainer.max_steps=900"
     )
     flags.add_argument("--rows", nargs="+", choices=ROWS, default=["bundled"], help="(default: bundled)")
-    flags.add_argument("--corpora", metavar="FOLDER", default=os.environ.get("MT_CORPORA", "data/corpora"))
+    flags.add_argument("--corpora", metavar="FOLDER", type=place, default=DEFAULT_CORPORA)
     flags.add_argument("--seeds", nargs="+", type=int, metavar="SEED", default=[1, 2, 3], help="(default: 1 2 3)")
     return flags
 

@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
 from aligners import lines_of  # noqa: E402 - found by the line above
-from guided_links import train  # noqa: E402
+from guided_links import DEFAULT_CORPORA, corpus_in, place, train  # noqa: E402
 
 from mt.checkpoint.small_file import read_json  # noqa: E402
 from mt.checkpoint.steps import find_step  # noqa: E402
@@ -135,7 +135,7 @@ def main() -> int:
     """Trains what is not there, and prints the tables."""
     flags = parser().parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    work, corpus = Path(flags.work), Path(flags.corpora) / "multi30k"
+    work, corpus = flags.work, corpus_in(flags.corpora, "multi30k")
     test = lines_of(corpus / "test2016.en"), lines_of(corpus / "test2016.de")
     files = [str(corpus / f"test2016.{language}") for language in ("en", "de")]
     links = None if flags.train_only else ModelTest.of(*files, target_language="de")
@@ -227,10 +227,10 @@ def rows(found: Mapping[str, Found], references: list[str]) -> Iterator[str]:
 def parser() -> argparse.ArgumentParser:
     """The flags."""
     flags = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    flags.add_argument("work", metavar="WORK", help="folder for the runs")
+    flags.add_argument("work", type=place, metavar="WORK", help="folder for the runs")
     flags.add_argument("overrides", nargs="*", metavar="OVERRIDE", help="of mt.train, for all runs")
     flags.add_argument("--recipes", nargs="+", choices=RECIPES, default=list(RECIPES), metavar="NAME")
-    flags.add_argument("--corpora", metavar="FOLDER", default=os.environ.get("MT_CORPORA", "data/corpora"))
+    flags.add_argument("--corpora", metavar="FOLDER", type=place, default=DEFAULT_CORPORA)
     flags.add_argument("--seeds", nargs="+", type=int, metavar="SEED", default=[1, 2, 3], help="(default: 1 2 3)")
     flags.add_argument("--updates", type=int, default=1000, help="of every run (default: %(default)s)")
     flags.add_argument("--train-only", action="store_true", help="leaves out tables, which cost a decoding or two")

@@ -18,8 +18,8 @@ mkdir -p outputs/student
 teachers=()
 for seed in $SEEDS; do
     teachers+=("$at/seed$seed")
-    $PYTHON -m mt.train experiment=multi30k data.folder="$CORPUS" trainer.seed="$seed" name="teacher/seed$seed" \
-        ${TEACHER[@]+"${TEACHER[@]}"} "$@"
+    $PYTHON -m mt.train experiment=multi30k data.folder="$CORPUS" trainer.seed="$seed" name="teacher/seed$seed" "$@" \
+        ${TEACHER[@]+"${TEACHER[@]}"}
 done
 [ -f "$made" ] || $PYTHON -m mt.distill data --teacher "${teachers[@]}" --source "$CORPUS/train.en" \
     --output "$made"

@@ -135,11 +135,10 @@ def _batches(loaded: LoadedModel, args: argparse.Namespace, folder: Path) -> lis
 
 
 def _prune(loaded: LoadedModel, batches: Sequence[Batch], args: argparse.Namespace, shares: dict[str, float]) -> None:
-    from mt.checkpoint.changed import write_changed
+    from mt.checkpoint.changed import has_bfloat16, write_changed
     from mt.checkpoint.manifest import add_file
     from mt.compression.importance import head_importance, layer_importance, loss_nats, neuron_importance
     from mt.compression.pruning import attentions, feed_forwards, remove_heads, remove_layers, remove_neurons, slot_of
-    from mt.compression.quantization import bfloat16_tensors, has_bfloat16
     from mt.compression.selection import least_heads, least_neurons
     from mt.model.seq2seq import Seq2Seq, parameter_counts
 
@@ -175,10 +174,8 @@ def _prune(loaded: LoadedModel, batches: Sequence[Batch], args: argparse.Namespa
         change("remove_neurons", neurons={name: len(one) for name, one in places.items()})
     after, small = loss_nats(model, batches), parameter_counts(model)["total"]
     report |= {"parameters_after": small, "loss_after": round(after, 4), "by": args.by, "changes": changes}
-    is_bfloat16 = has_bfloat16(loaded.folder)  # what is left has the values that it had, so this loses nothing
-    weights = bfloat16_tensors(model) if is_bfloat16 else None
     alignment = kept_alignment(loaded, layers.get("decoder", []))
-    write_changed(args.output, loaded, changes, weights=weights, alignment=alignment, translates_alike=False)
+    write_changed(args.output, loaded, changes, alignment=alignment, translates_alike=False)
     add_file(args.output, REPORT, json.dumps(report, indent=1) + "\n")
     left = attentions(model)
     for slot in SLOTS:
@@ -186,7 +183,7 @@ def _prune(loaded: LoadedModel, batches: Sequence[Batch], args: argparse.Namespa
         now = sum(part.num_heads for name, part in left.items() if slot_of(name) == slot)
         print(f"heads of {_slot_name(slot)}: {was} -> {now}")
     print(f"neurons: {num_neurons} -> {sum(part.down.in_features for part in feed_forwards(model).values())}")
-    as_before = ", stored in bfloat16, as before" if is_bfloat16 else ""
+    as_before = ", stored in bfloat16, as before" if has_bfloat16(loaded.folder) else ""
     print(f"parameters: {size:,} -> {small:,} ({small / size:.1%}){as_before}")
     print(f"loss: {before:.3f} -> {after:.3f} nats a token, before healing")
     log.info("%s: start_from=%s trains it on", args.output, args.output)

@@ -46,10 +46,10 @@ def main(argv: list[str] | None = None) -> int:
     args = parser().parse_args(argv)
     if args.source and not args.target:
         raise ValueError("--source needs --target, its translations")
-    from mt.checkpoint.changed import check_new, new_folder, write_changed
+    from mt.checkpoint.changed import check_new, has_bfloat16, new_folder, write_changed
     from mt.checkpoint.folder import load_checkpoint
     from mt.checkpoint.steps import WEIGHTS, find_step, newest_run
-    from mt.compression.quantization import INT8, bfloat16_tensors, has_bfloat16, int8_weights, is_storage
+    from mt.compression.quantization import INT8, int8_weights, is_storage
     from mt.evaluation.model_test import ModelTest
 
     check_new(args.output)
@@ -67,11 +67,11 @@ def main(argv: list[str] | None = None) -> int:
         how = {"gold": args.gold, "gold_base": args.gold_base, "tag": args.tag}
         test = ModelTest.of(args.source, args.target, target_language=language, **how)
     with new_folder(args.output):
+        changes = []
         if args.to == "int8":
             int8_weights(loaded.model)  # type: ignore[arg-type]  # a checkpoint holds a Seq2Seq
-            write_changed(args.output, loaded, [{"_target_": INT8}])
-        else:
-            write_changed(args.output, loaded, [], weights=bfloat16_tensors(loaded.model))
+            changes.append({"_target_": INT8})
+        write_changed(args.output, loaded, changes, in_bfloat16=args.to == "bfloat16")
     before, after = ((one / WEIGHTS).stat().st_size for one in (folder, args.output))
     print(f"{before:,} -> {after:,} bytes of weights ({after / before:.1%})")
     if test is not None:

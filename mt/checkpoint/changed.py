@@ -9,13 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from mt.checkpoint.folder import LoadedModel, write_checkpoint
 from mt.checkpoint.manifest import add_file
 from mt.checkpoint.outline import kept_tensors
 from mt.checkpoint.small_file import read_json
-from mt.checkpoint.steps import PRIORS, SHORTLIST
+from mt.checkpoint.steps import PRIORS, SHORTLIST, WEIGHTS
+from mt.checkpoint.tensor_file import TensorFile
 from mt.data.lock import only_process
 from mt.data.whole_folder import remove_unfinished
 
@@ -23,6 +25,11 @@ log = logging.getLogger(__name__)
 
 ALIGNMENT = "alignment.json"
 OF_TRANSLATIONS = ("confidence.json", "reranking.json")  # measured of the model's own translations
+
+
+def has_bfloat16(folder: Path) -> bool:
+    """Whether the matrices of a step folder are stored in bfloat16; loading makes them float32 again."""
+    return torch.bfloat16 in TensorFile(folder / WEIGHTS).dtypes.values()
 
 
 @contextmanager
@@ -48,21 +55,23 @@ def write_changed(
     loaded: LoadedModel,
     changes: Sequence[Mapping[str, Any]],
     *,
-    weights: Mapping[str, Tensor] | None = None,
+    in_bfloat16: bool | None = None,
     alignment: str | bytes | None = None,
     translates_alike: bool = True,
 ) -> None:
     """Writes the model of `loaded`, which these changes were made to, with what belongs to it.
 
-    `weights` are stored in place of the model's own; `alignment` is another alignment.json (b"" for none). Unless it
-    `translates_alike`, what is known of its translations is left out, with a warning. The scores stay those of the
-    checkpoint before: they say where the model comes from.
+    `in_bfloat16` says whether matrices are stored so; None: if they were before. `alignment` is another alignment.json
+    (b"" for none). Unless it `translates_alike`, what is known of its translations is left out, with a warning. The
+    scores stay those of the checkpoint before: they say where the model comes from.
     """
-    own = {name: tensor.detach().cpu() for name, tensor in kept_tensors(loaded.model).items()}
+    weights = {name: tensor.detach().cpu() for name, tensor in kept_tensors(loaded.model).items()}
+    if has_bfloat16(loaded.folder) if in_bfloat16 is None else in_bfloat16:
+        weights = {name: one.bfloat16() if _is_matrix(one) else one for name, one in weights.items()}
     write_checkpoint(
         output,
         card=replace(loaded.card, changes=[*loaded.card.changes, *changes]),
-        weights=own if weights is None else weights,
+        weights=weights,
         tokenizers=loaded.tokenizers,
         scores=read_json(loaded.folder / "scores.json"),
     )
@@ -75,3 +84,7 @@ def write_changed(
         add_file(output, name, (loaded.folder / name).read_bytes())
     if alignment:
         add_file(output, ALIGNMENT, alignment)
+
+
+def _is_matrix(tensor: Tensor) -> bool:
+    return tensor.is_floating_point() and tensor.dim() > 1

@@ -50,14 +50,16 @@ class Entry:
         A checkpoint with 8-bit integers is measured at int8, another one at float32.
         """
         path, _, how = text.rpartition("@")
-        if not path or "/" in how:  # a folder, whose path may hold an @
+        if not path or "/" in how or Path(text).is_dir():  # a folder, whose path may hold an @
             path, how = text, ""
         words = how.split("+") if how else []
         unknown = [word for word in words if word not in (*PRECISIONS, *ENGINES, "shortlist")]
         if unknown:
             raise ValueError(f"{text}: {unknown[0]} must be one of {', '.join((*PRECISIONS, *ENGINES, 'shortlist'))}")
         engine = next((word for word in words if word in ENGINES), None)
-        if len(words) > 1 and (engine or len(set(words) & {*PRECISIONS}) != 1 or len(words) > 2):
+        if len(words) > 1 and (
+            engine or len(set(words) & {*PRECISIONS}) != 1 or len(words) > 2 or words[0] == words[1]
+        ):
             raise ValueError(f"{text}: one of {', '.join((*PRECISIONS, *ENGINES))} can be asked for, not {how}")
         if engine:
             return cls(text, Path(path), engine=engine)

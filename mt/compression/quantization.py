@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from mt.checkpoint.outline import kept_tensors
-from mt.checkpoint.steps import WEIGHTS
-from mt.checkpoint.tensor_file import TensorFile
 from mt.kernels.linear import Linear
 from mt.model.rounded import RoundedEmbedding, RoundedLinear, RoundedMatrix
 from mt.model.seq2seq import Seq2Seq
@@ -56,19 +51,6 @@ def floats_again(model: nn.Module) -> nn.Module:
 def is_storage(change: Mapping[str, Any]) -> bool:
     """Whether a change of a checkpoint only says how its weights are stored."""
     return change.get("_target_") == INT8
-
-
-def has_bfloat16(folder: Path) -> bool:
-    """Whether the weights of a step folder are stored in bfloat16, as `bfloat16_tensors` gives them."""
-    return torch.bfloat16 in TensorFile(folder / WEIGHTS).dtypes.values()
-
-
-def bfloat16_tensors(model: nn.Module) -> dict[str, Tensor]:
-    """What a checkpoint stores of the model, with matrices in bfloat16; loading makes them float32 again."""
-    return {
-        name: tensor.detach().to(torch.bfloat16) if tensor.is_floating_point() and tensor.dim() > 1 else tensor.detach()
-        for name, tensor in kept_tensors(model).items()
-    }
 
 
 def _plain(child: RoundedLinear | RoundedEmbedding, weight: nn.Parameter) -> nn.Module:

@@ -61,14 +61,14 @@ class _Linear(torch.autograd.Function):
         context.save_for_backward(x_NI, out_NO if relu else None, *weights)
         context.x_shape, context.x_dtype = x.shape, x.dtype
         context.sizes, context.dtypes = [len(one) for one in weights], [one.dtype for one in parameters]
-        return out_NO.reshape(*x.shape[:-1], -1)
+        return out_NO.reshape(*x.shape[:-1], out_NO.shape[1])
 
     @staticmethod
     @once_differentiable
     def backward(context, dout):
         x_NI, out_NO, *weights = context.saved_tensors
         needs_dx, needed = context.needs_input_grad[0], context.needs_input_grad[4:]
-        dout_NO = dout.reshape(len(x_NI), -1).to(x_NI.dtype)
+        dout_NO = dout.reshape(len(x_NI), dout.shape[-1]).to(x_NI.dtype)
         of = products(weights, x_NI.dtype)
         gradients: list[Tensor | None] = [None] * len(needed)
         if any(needed) and len(needed) > len(weights):

@@ -3,8 +3,10 @@
 import json
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
-from mt import align
+from mt import align, quantize
 from mt.inference.aligner import Aligner
 from mt.inference.translator import Translator
 
@@ -65,6 +67,17 @@ def test_given_links_teach_whatever_they_say(trained_run, corpus_folder, tmp_pat
     assert align.main(["head", *files(corpus_folder), *where, *flags, "--device", "cpu", "--precision", "float32"]) == 0
     assert Aligner.load(output, device="cpu").choice.layer == 2
     assert error(output, corpus_folder, tmp_path / "out") > 0.3
+
+
+def test_a_checkpoint_in_bfloat16_stays_one(trained_run, corpus_folder, tmp_path):
+    small, output = tmp_path / "small", tmp_path / "with_head"
+    assert quantize.main(["--checkpoint", str(trained_run), "--output", str(small), "--to", "bfloat16"]) == 0
+    where = ["--checkpoint", str(small), "--output", str(output)]
+    assert align.main(["head", *files(corpus_folder), *where, *QUICK, "--steps", "1"]) == 0
+    stored = load_file(output / "model.safetensors")
+    assert stored["decoder.alignment_head.query.weight"].dtype == torch.bfloat16
+    before = load_file(small / "model.safetensors")
+    assert all(stored[name].dtype == one.dtype and stored[name].equal(one) for name, one in before.items())
 
 
 @pytest.mark.parametrize(

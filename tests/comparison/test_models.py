@@ -2,6 +2,7 @@
 
 import csv
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ def test_a_path_may_hold_an_at_sign():
         Entry.of("/home/me@host/nowhere")
 
 
-@pytest.mark.parametrize("how", ["int8+bfloat16", "ctranslate2+int8", "shortlist+ctranslate2"])
+@pytest.mark.parametrize("how", ["int8+bfloat16", "int8+int8", "ctranslate2+int8", "shortlist+ctranslate2"])
 def test_what_cannot_be_asked_for_together_is_refused(how):
     with pytest.raises(ValueError, match=rf"one of .* can be asked for, not {re.escape(how)}"):
         Entry.of(f"x@{how}")
@@ -44,6 +45,13 @@ def test_what_cannot_be_asked_for_together_is_refused(how):
 def test_a_model_that_cannot_be_measured_is_refused(trained_run, how, message):
     with pytest.raises(ValueError, match=message):
         Entry.of(f"{trained_run}{how}")
+
+
+def test_a_folder_may_have_such_a_sign_in_its_name(trained_run, tmp_path, monkeypatch):
+    shutil.copytree(trained_run, tmp_path / "mine@v2", symlinks=True)
+    monkeypatch.chdir(tmp_path)
+    assert Entry.of("mine@v2").precision == "float32"
+    assert Entry.of("mine@v2@bfloat16").precision == "bfloat16"
 
 
 def test_the_command_writes_the_map(trained_run, corpus_folder, tmp_path, capsys):

@@ -202,10 +202,11 @@ def test_rotated_heads_are_those_of_torch_and_the_others_stay(level, dtype, num_
 @pytest.mark.parametrize("bias", [True, False], ids=["bias", "no bias"])
 @pytest.mark.parametrize("sizes, inputs", [([5], 6), ([8, 3], 6), ([64, 40], 32)], ids=str)
 @pytest.mark.parametrize("under_autocast", [False, True], ids=["float32", "autocast"])
-def test_products_of_several_layers(level, widens, relu, bias, sizes, inputs, under_autocast):
+@pytest.mark.parametrize("rows", [20, 0], ids=str)
+def test_products_of_several_layers(level, widens, relu, bias, sizes, inputs, under_autocast, rows):
     torch.manual_seed(0)
     layers = [nn.Linear(inputs, size, bias=bias) for size in sizes]
-    inputs = [leaf(2, 20, inputs), *[layer.weight for layer in layers], *[layer.bias for layer in layers if bias]]
+    inputs = [leaf(2, rows, inputs), *[layer.weight for layer in layers], *[layer.bias for layer in layers if bias]]
     results = []
     for name, function in (("off", torch_linear), (level, linear)):
         with at_level(name), torch.autocast("cpu", dtype=torch.bfloat16, enabled=under_autocast):

@@ -8,11 +8,10 @@ import torch
 from torch import Tensor
 
 from mt.data.batching import Batch
-from mt.data.tokenizer import TokenizerPair
 from mt.model.seq2seq import Seq2Seq
 from mt.objective.contract import Loss, Objective
 from mt.objective.distillation import check_temperature, check_weight
-from mt.objective.teacher import Teachers, layer_of_teacher
+from mt.objective.teacher import BesideTeacher, Teachers, layer_of_teacher
 from mt.objective.teacher_forcing import tapped, teacher_forcing
 
 # B batch, H heads, T target positions, S source length, N real target tokens, A maps: heads, or 1 for their mean
@@ -36,7 +35,7 @@ class Maps:
         self.layers.setdefault(layer, weights_BHTS.float())
 
 
-class AttentionDistillation:
+class AttentionDistillation(BesideTeacher):
     """Another objective, and beside it KL(teacher's map || student's map) of every decoder layer's cross-attention.
 
     Each layer of the student is taught by a layer of the teacher, evenly spread. `heads` "mean" compares the means of
@@ -88,16 +87,11 @@ class AttentionDistillation:
 
     def check(self, model: Seq2Seq) -> None:
         """Raises ValueError for a teacher that cannot be loaded, or whose heads cannot be matched."""
-        self.inner.check(model)
+        super().check(model)
         [teacher, *_] = self.teacher.models()
         own, other = (one.decoder.layers[0].cross_attention.num_maps for one in (model, teacher))
         if self.heads == "matched" and own != other:
             raise ValueError(f"objective.heads (matched) needs as many heads as the teacher's {other}, not {own}")
-
-    def check_tokenizers(self, tokenizers: TokenizerPair) -> None:
-        """Raises ValueError unless the teacher has the same, so that positions are the same pieces."""
-        self.inner.check_tokenizers(tokenizers)
-        self.teacher.check_tokenizers(tokenizers)
 
     def _maps(self, weights_BHTS: Tensor, heads: Sequence[int], batch: Batch) -> Tensor:
         """maps_NAS of these heads for the real target tokens, at the temperature."""

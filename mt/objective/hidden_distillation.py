@@ -10,17 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from mt.data.batching import Batch
-from mt.data.tokenizer import TokenizerPair
 from mt.model.seq2seq import Seq2Seq
 from mt.objective.contract import Loss, Objective
 from mt.objective.distillation import check_weight
-from mt.objective.teacher import Teachers
+from mt.objective.teacher import BesideTeacher, Teachers
 from mt.objective.teacher_forcing import noted_states
 
 # B batch, T target positions, D model, N real target tokens
 
 
-class HiddenDistillation:
+class HiddenDistillation(BesideTeacher):
     """Another objective, and beside it how differently student and teacher relate the target positions of a sentence.
 
     For each real target token, the mean over the sentence's real target tokens of the squared difference between the
@@ -46,16 +45,6 @@ class HiddenDistillation:
             {**loss.sums, "hidden_distance": distance.detach()},
             loss.counts,
         )
-
-    def check(self, model: Seq2Seq) -> None:
-        """Raises ValueError for a teacher that cannot be loaded."""
-        self.inner.check(model)
-        self.teacher.models()
-
-    def check_tokenizers(self, tokenizers: TokenizerPair) -> None:
-        """Raises ValueError unless the teacher has the same, so that positions are the same pieces."""
-        self.inner.check_tokenizers(tokenizers)
-        self.teacher.check_tokenizers(tokenizers)
 
 
 def relation_distance(student_BTD: Tensor, teacher_BTE: Tensor, is_real_BT: Tensor) -> Tensor:

@@ -9,17 +9,16 @@ import torch
 from torch import Tensor, nn
 
 from mt.data.batching import Batch
-from mt.data.tokenizer import TokenizerPair
 from mt.model.seq2seq import Seq2Seq
 from mt.objective.contract import Loss, Objective
 from mt.objective.distillation import check_weight
-from mt.objective.teacher import Teachers
+from mt.objective.teacher import BesideTeacher, Teachers
 from mt.objective.teacher_forcing import noted_states, teacher_forcing
 
 # B batch, T target positions, D model, E the teacher's model, N real target tokens
 
 
-class ProjectedDistillation:
+class ProjectedDistillation(BesideTeacher):
     """Another objective, and beside it how far the student's states, projected, are from the teacher's.
 
     For each real target token, the mean over the teacher's width of (states_ND W_DE - taught_NE) ** 2, of the decoder's
@@ -53,16 +52,6 @@ class ProjectedDistillation:
             {**loss.sums, "projected_distance": distance.detach()},
             loss.counts,
         )
-
-    def check(self, model: Seq2Seq) -> None:
-        """Raises ValueError for a teacher that cannot be loaded."""
-        self.inner.check(model)
-        self.teacher.models()
-
-    def check_tokenizers(self, tokenizers: TokenizerPair) -> None:
-        """Raises ValueError unless the teacher has the same, so that positions are the same pieces."""
-        self.inner.check_tokenizers(tokenizers)
-        self.teacher.check_tokenizers(tokenizers)
 
 
 def squared_distance(projected_NE: Tensor, taught_NE: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 
 from mt.data.tokenizer import TokenizerPair
 from mt.model.seq2seq import Seq2Seq
+from mt.objective.contract import Objective
 
 
 class Teachers:
@@ -31,6 +32,23 @@ class Teachers:
                 f"objective.teacher ({self._names[0]}) must have the tokenizers of this training:"
                 f" tokenizer_from={self._names[0]} takes them from there"
             )
+
+
+class BesideTeacher:
+    """Base of an objective that does what `inner` does, and beside it learns from a teacher."""
+
+    inner: Objective
+    teacher: Teachers
+
+    def check(self, model: Seq2Seq) -> None:
+        """Raises ValueError for a teacher that cannot be loaded."""
+        self.inner.check(model)
+        self.teacher.models()
+
+    def check_tokenizers(self, tokenizers: TokenizerPair) -> None:
+        """Raises ValueError unless the teacher has the same, so that positions are the same pieces."""
+        self.inner.check_tokenizers(tokenizers)
+        self.teacher.check_tokenizers(tokenizers)
 
 
 def layer_of_teacher(layer: int, num_layers: int, num_teacher_layers: int) -> int:

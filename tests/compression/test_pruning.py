@@ -293,7 +293,7 @@ def test_what_alignments_are_read_from_follows_the_layers_that_stay(
         assert Choice.from_json(path.read_text()) == Choice(left, (1,), 1, threshold=0.4)
 
 
-def test_an_alignment_head_is_still_read_without_a_layer_of_the_encoder(prepared, tmp_path):  # noqa: F811
+def test_the_choice_of_an_alignment_head_stays_where_the_decoder_keeps_its_layers(prepared, tmp_path):  # noqa: F811
     model, text = add_alignment_head(fresh(prepared), layer=0), Choice(1, (0,), 1, error_rate=0.1).to_json()
     (tmp_path / FILE_NAME).write_text(text)
     loaded = LoadedModel(folder=tmp_path, card=None, model=model, tokenizers=prepared.tokenizers, search=None)

@@ -55,7 +55,7 @@ class Draft:
     def pair(self, old: Pair) -> Pair:
         """The pair as it is now, its links and its tree on the same words as before."""
         source, target = (" ".join(word.text for word in side) for side in (self.source, self.target))
-        links = None if old.links is None else moved_links(old.links, self.source, self.target)
+        links = None if old.links is None else links_of_drafts(old.links, self.source, self.target)
         tree = old.tree and moved_tree(old.tree, self.source)
         return old._replace(source=source, target=target, links=links, tree=tree)
 
@@ -64,7 +64,7 @@ Kind = Callable[[Draft, Random], None]
 """A kind of noise: changes the draft in place, by random numbers of its own."""
 
 
-def moved_links(links: str, source: Sequence[Word], target: Sequence[Word]) -> str:
+def links_of_drafts(links: str, source: Sequence[Word], target: Sequence[Word]) -> str:
     """Links (Pharaoh format) between the words that the linked words have become; those of lost words go.
 
     Possible links (0?1) stay possible. What is no link stays as it is: whoever uses the links names it.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,7 +29,7 @@ from mt.inference.shortlist import Shortlist
 from mt.inference.tags import Tags
 from mt.inference.wish import Wish
 from mt.kernels.compiling import multiplies_bfloat16_faster, processor_flags
-from mt.kernels.decoding import MOST_SIZE, Choices, DenseModel, Plan, can_translate
+from mt.kernels.decoding import MOST_SIZE, Choices, DenseModel, Plan, can_translate, search
 from mt.search.hypothesis import Hypothesis
 from mt.search.length_penalty import LEAST_ALPHA, MOST_ALPHA
 
@@ -55,10 +55,10 @@ BANNED = (PAD, UNK, BOS)
 
 
 class NativeSearch:
-    """A model that is searched in native code."""
+    """A model, or several as one, that is searched in native code."""
 
-    def __init__(self, model: DenseModel, max_length: int | None):
-        self._model, self._max_length = model, max_length
+    def __init__(self, members: Sequence[DenseModel], max_length: int | None):
+        self._members, self._max_length = members, max_length
 
     @classmethod
     def of(
@@ -85,12 +85,22 @@ class NativeSearch:
             return None
         max_length = sizes.max_positions if sizes.positions == "learned" else None
         choices = None if shortlist is None else Choices(shortlist.starts, shortlist.pieces, shortlist.common)
-        return cls(DenseModel(sizes, whole, precision, choices), max_length)
+        return cls([DenseModel(sizes, whole, precision, choices)], max_length)
+
+    @classmethod
+    def together(cls, parts: Sequence[NativeSearch | None]) -> NativeSearch | None:
+        """The search of an ensemble of the same vocabularies (`mt.inference.ensemble`); None where one cannot."""
+        natives = [part for part in parts if part is not None]
+        members = [member for native in natives for member in native._members]
+        if len(natives) < len(parts) or (len(members) > 1 and any(member.has_choices for member in members)):
+            return None
+        limits = [native._max_length for native in natives if native._max_length is not None]
+        return cls(members, min(limits, default=None))
 
     def search(self, sources: Sequence[Sequence[int]], plan: Plan, most_pieces: int) -> list[list[Hypothesis]]:
         """Hypotheses for sources (ids with EOS), in their order, best first. See `DenseModel.search`."""
         limits = [longest_target(len(ids) - 1, self._max_length) for ids in sources]
-        found = self._model.search(sources, limits, plan, most_pieces=most_pieces)
+        found = search(self._members, sources, limits, plan, most_pieces=most_pieces)
         return [
             [
                 Hypothesis.of(one.ids, one.totals, alpha=plan.length_penalty, is_finished=not one.is_cut)
@@ -117,25 +127,28 @@ class NativeTranslator(LineTranslator):
         Raises ValueError for some of the checkpoints that are damaged; for the others None is returned.
         """
         precision = _precision(options)
-        if len(checkpoints) != 1 or precision is None:
+        if precision is None:
             return None
-        folder = find_step(Path(checkpoints[0]))
-        with one_short_line():
-            with shared(folder):
-                check_small_files(folder)
-                card, tokenizers = described(folder), TokenizerPair.load(folder)
-                plan = _plan(options, folder / "search.yaml")
-            sizes = {"source_size": tokenizers.source.size, "target_size": tokenizers.target.size}
-            if plan is None or sizes_of(card, **sizes) is None:
+        parts: list[NativeSearch] = []
+        descriptions: list[_Description] = []
+        for checkpoint in checkpoints:
+            description = _described(find_step(Path(checkpoint)), options)
+            if description is None:
                 return None
-            weights = read_arrays(folder / WEIGHTS)
-            if weights is None or not all(_is_sound(array) for array in weights.values()):
+            descriptions.append(description)
+        if len({_vocabularies(description.tokenizers) for description in descriptions}) > 1:
+            return None
+        for description in descriptions:
+            part = _loaded(description, precision, options)
+            if part is None:
                 return None
-            if has_manifest(folder):
-                verify(folder, (WEIGHTS,))
-            shortlist = Shortlist.load(folder, **sizes) if options.shortlist else None
-            native = NativeSearch.of(card, weights, **sizes, precision=precision, shortlist=shortlist)
-        return None if native is None else cls(native, tokenizers, card, plan)
+            parts.append(part)
+        together, first = NativeSearch.together(parts), descriptions[0]
+        if together is None:
+            return None
+        native = cls(together, first.tokenizers, first.card, first.plan)
+        native.max_pieces = min(one.card.max_pieces or MAX_PIECES for one in descriptions)
+        return native
 
     def found(
         self,
@@ -151,6 +164,45 @@ class NativeTranslator(LineTranslator):
             raise ValueError(f"batch_tokens ({batch_tokens}) must be at least 1")
         sources = [[*segment.ids, EOS] for segment in segments]
         return self._native.search(sources, search, batch_tokens or CPU_BATCH_TOKENS // search.size)
+
+
+class _Description(NamedTuple):
+    """What a step folder says of its model."""
+
+    folder: Path
+    card: ModelCard
+    tokenizers: TokenizerPair
+    plan: Plan
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        return {"source_size": self.tokenizers.source.size, "target_size": self.tokenizers.target.size}
+
+
+def _vocabularies(tokenizers: TokenizerPair) -> tuple[bytes, bytes]:
+    return tokenizers.source.to_bytes(), tokenizers.target.to_bytes()
+
+
+def _described(folder: Path, options: Options) -> _Description | None:
+    with one_short_line(), shared(folder):
+        check_small_files(folder)
+        card, tokenizers = described(folder), TokenizerPair.load(folder)
+        plan = _plan(options, folder / "search.yaml")
+        if plan is None:
+            return None
+        found = _Description(folder, card, tokenizers, plan)
+        return None if sizes_of(card, **found.sizes) is None else found
+
+
+def _loaded(of: _Description, precision: str, options: Options) -> NativeSearch | None:
+    with one_short_line():
+        weights = read_arrays(of.folder / WEIGHTS)
+        if weights is None or not all(_is_sound(array) for array in weights.values()):
+            return None
+        if has_manifest(of.folder):
+            verify(of.folder, (WEIGHTS,))
+        shortlist = Shortlist.load(of.folder, **of.sizes) if options.shortlist else None
+        return NativeSearch.of(of.card, weights, **of.sizes, precision=precision, shortlist=shortlist)
 
 
 def _precision(options: Options) -> str | None:

@@ -174,6 +174,7 @@ class Translator(LineTranslator):
             tags=first.tags,
         )
         together.dtype, together.is_packed = first.dtype, first.is_packed
+        together.native = NativeSearch.together([member.native for member in members])
         together.images, together.sounds, together.language = first.images, first.sounds, first.language
         return together
 

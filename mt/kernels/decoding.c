@@ -21,10 +21,11 @@ void decoding_free_search(Search *search) {
     for (int64_t i = 0; i < search->num_waiting; i++) free(search->waiting[i].ids);
     scratch_free(&search->scratch);
     free(search->banned), free(search->waiting), free(search->active), free(search->done), free(search->free_blocks);
-    free(search->rows), free(search->work), free(search->logits), free(search->marks), free(search);
+    free(search->rows), free(search->work), free(search->logits), free(search->others), free(search->states);
+    free(search->marks), free(search);
 }
 
-/* A search for `count` sentences, `capacity` of them at a time, with `most_pieces` source pieces (or one sentence).
+/* A search by a model, or by the members of an ensemble as one: for `count` sentences, `capacity` of them at a time, with `most_pieces` source pieces (or one sentence).
  * NULL where there is no memory. */
 Search *decoding_search(
     const Model *model, int64_t count, int64_t size, int64_t n_best, double alpha, int64_t min_length, int64_t bos,
@@ -40,7 +41,8 @@ Search *decoding_search(
     search->rows = calloc((size_t)(capacity * size), sizeof *search->rows);
     search->logits = aligned(4 * LOGITS * model->output->width);
     search->marks = aligned(rounded(model->output->out, 64) / 8);
-    if (!search->marks || !search->banned || !search->waiting || !search->done || !search->active || !search->rows || !search->logits)
+    if (model->next) search->others = aligned(4 * LOGITS * model->output->width);
+    if (!search->marks || (model->next && !search->others) || !search->banned || !search->waiting || !search->done || !search->active || !search->rows || !search->logits)
         return decoding_free_search(search), NULL;
     memcpy(search->banned, banned, (size_t)(4 * num_banned));
     return search;
@@ -68,7 +70,9 @@ static enum Status begin(Search *search, const Waiting *from) {
     const int64_t L = from->limit + 1, W = search->size;
     Sentence *s = search->done + from->index;
     s->index = from->index, s->S = from->S, s->limit = from->limit, s->W = 1, s->to_beat = -INFINITY;
-    s->memory = aligned(4 * memory_size(search->model, s->S));
+    int64_t numbers = 0;
+    EACH_MEMBER(m, search->model) numbers += memory_size(m, s->S);
+    s->memory = aligned(4 * numbers);
     s->blocks = calloc((size_t)(L / BLOCK + 1), sizeof *s->blocks);
     s->slots = aligned(2 * W * L), s->spare_slots = aligned(2 * W * L);
     s->tokens = aligned(4 * W * (L + 1)), s->parents = aligned(4 * W * (L + 1)), s->totals = aligned(4 * W * (L + 1));
@@ -97,7 +101,7 @@ static int has_place(const Search *search) {
 
 /* Encodes sentences that wait, as many as find a place. */
 static enum Status admit(Search *search) {
-    const Model *m = search->model;
+    const Model *first_member = search->model;
     while (has_place(search)) {
         const int64_t first = search->next_waiting, before = search->num_active;
         int64_t rows = 0, longest = 0, N = 0;
@@ -110,8 +114,10 @@ static enum Status admit(Search *search) {
         int32_t *ids = aligned(4 * rows);
         int64_t *lengths = aligned(8 * N), at = 0;
         float **memories = aligned((int64_t)sizeof(float *) * N);
-        const int has_room = ids && lengths && memories && scratch_for(&search->scratch, m, rows) &&
-                             work_for(search, rounded(longest, LANES) * (m->head + 4));
+        int64_t head = 0;
+        EACH_MEMBER(m, first_member) head = most64(head, m->head);
+        const int has_room = ids && lengths && memories && scratch_for(&search->scratch, first_member, rows) &&
+                             work_for(search, rounded(longest, LANES) * (head + 4));
         if (has_room) {
             for (int64_t n = 0; n < N; n++) {
                 const Waiting *one = search->waiting + first + n;
@@ -119,8 +125,11 @@ static enum Status admit(Search *search) {
                 at += lengths[n] = one->S;
                 memories[n] = search->active[before + n]->memory;
             }
-            encode(m, ids, lengths, N, &search->scratch, search->work);
-            summarize(m, lengths, N, &search->scratch, memories);
+            EACH_MEMBER(m, first_member) {
+                encode(m, ids, lengths, N, &search->scratch, search->work);
+                summarize(m, lengths, N, &search->scratch, memories);
+                for (int64_t n = 0; n < N; n++) memories[n] += memory_size(m, lengths[n]);
+            }
         }
         free(ids), free(lengths), free(memories);
         if (!has_room) return NO_MEMORY;
@@ -130,8 +139,9 @@ static enum Status admit(Search *search) {
 
 static enum Status give_block(Search *search, Sentence *s) {
     if (s->T / BLOCK < s->num_blocks) return GOES_ON;
-    void *block = search->num_free ? search->free_blocks[--search->num_free]
-                                    : aligned(block_bytes(search->model, search->size));
+    int64_t bytes = 0;
+    EACH_MEMBER(m, search->model) bytes += block_bytes(m, search->size);
+    void *block = search->num_free ? search->free_blocks[--search->num_free] : aligned(bytes);
     if (!block) return NO_MEMORY;
     s->blocks[s->num_blocks++] = block;
     return GOES_ON;
@@ -148,6 +158,23 @@ static enum Status take_blocks(Search *search, Sentence *s) {
     return GOES_ON;
 }
 
+/* What all members say of `rows` of the R rows, from `at` on: logarithms of the sums of their probabilities, into
+ * search->logits. Whoever reads them as logits gets the mean of the probabilities. */
+static enum Status mixed(Search *search, int64_t at, int64_t R, int64_t rows) {
+    const float *states = search->states;
+    EACH_MEMBER(m, search->model) {
+        float *logits = m == search->model ? search->logits : search->others;
+        const int64_t width = m->output->width;
+        multiply(m->output, states + at * m->dim, m->dim, rows, logits, width, width, SET, search->scratch.room);
+        for (int64_t r = 0; r < rows; r++) {
+            if (normalize_row(logits + r * width, width) != GOES_ON) return NOT_A_NUMBER;
+            if (logits == search->others) add_probabilities(search->logits + r * width, logits + r * width, width);
+        }
+        states += R * m->dim;
+    }
+    return GOES_ON;
+}
+
 /* The logits of the next rows, of all pieces or of the sentence's choices; returns how many rows, `left` at most. */
 static int64_t logits_of(Search *search, const Sentence *s, const float *states, int64_t left) {
     const Model *m = search->model;
@@ -160,6 +187,29 @@ static int64_t logits_of(Search *search, const Sentence *s, const float *states,
     return rows;
 }
 
+/* A step of every member for R rows: the states that their output projections read, one member's after the other. */
+static const float *states_of(Search *search, int64_t R) {
+    const Model *first = search->model;
+    if (!first->next) return decode(first, search->rows, R, &search->scratch, search->work);
+    int64_t numbers = 0;
+    EACH_MEMBER(m, first) numbers += R * m->dim;
+    if (numbers > search->room_states) {
+        free(search->states);
+        search->states = aligned(4 * numbers), search->room_states = search->states ? numbers : 0;
+        if (!search->states) return NULL;
+    }
+    float *to = search->states;
+    EACH_MEMBER(m, first) {
+        memcpy(to, decode(m, search->rows, R, &search->scratch, search->work), (size_t)(4 * R * m->dim));
+        to += R * m->dim;
+        for (int64_t r = 0; r < R; r++) {
+            Row *row = search->rows + r;
+            row->memory += memory_size(m, row->S), row->ahead += block_bytes(m, search->size);
+        }
+    }
+    return search->states;
+}
+
 static enum Status step(Search *search) {
     const Model *m = search->model;
     int64_t R = 0, longest = 0, longest_source = 0;
@@ -169,12 +219,15 @@ static enum Status step(Search *search) {
         longest = most64(longest, s->T + 1), longest_source = most64(longest_source, s->S), s->num_best = 0;
         for (int64_t w = 0; w < s->W; w++)
             if (s->totals[s->T * search->size + w] > -INFINITY)
-                search->rows[R++] = (Row){s->tokens[s->T * search->size + w], s->T, s->S, s->memory, s->blocks,
+                search->rows[R++] = (Row){s->tokens[s->T * search->size + w], s->T, s->S, s->memory, s->blocks, 0,
                                           s->slots + w * (s->limit + 1), w, search->size};
     }
-    const int64_t room = most64(most_heads(m) * rounded(longest, LANES), 4 * rounded(longest_source, LANES));
+    int64_t heads = 0;
+    EACH_MEMBER(each, m) heads = most64(heads, most_heads(each));
+    const int64_t room = most64(heads * rounded(longest, LANES), 4 * rounded(longest_source, LANES));
     if (!scratch_for(&search->scratch, m, R) || !work_for(search, room)) return NO_MEMORY;
-    const float *states = decode(m, search->rows, R, &search->scratch, search->work);
+    const float *states = states_of(search, R);
+    if (!states) return NO_MEMORY;
     int64_t at = 0, first = 0, next = 0; /* rows `first` to `next` have logits */
     for (int64_t i = 0; i < search->num_active; i++) {
         Sentence *s = search->active[i];
@@ -182,7 +235,15 @@ static enum Status step(Search *search) {
         for (int64_t w = 0; w < s->W; w++) left += s->totals[s->T * search->size + w] > -INFINITY;
         for (int64_t w = 0; w < s->W; w++) {
             if (!(s->totals[s->T * search->size + w] > -INFINITY)) continue;
-            if (at == next) first = next, next += logits_of(search, s, states + at * m->dim, s->choices ? left : R - at);
+            if (at == next) {
+                first = next;
+                if (!m->next) {
+                    next += logits_of(search, s, states + at * m->dim, s->choices ? left : R - at);
+                } else {
+                    next += R - at < LOGITS ? R - at : LOGITS;
+                    if (mixed(search, first, R, next - first) != GOES_ON) return NOT_A_NUMBER;
+                }
+            }
             stride = s->choices ? rounded(s->num_choices, LANES) : m->output->width;
             if (look_at(search, s, w, search->logits + (at - first) * stride) != GOES_ON) return NOT_A_NUMBER;
             at++, left--;

@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Mapping, Sequence
 from ctypes import POINTER, Structure, c_double, c_float, c_int, c_int32, c_int64, c_void_p
 from functools import cache
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -79,6 +80,7 @@ class _Model(Structure):
         ("decoder_norm", _Norm),
         ("output", c_void_p),
         ("shortlist", POINTER(_Shortlist)),
+        ("next", c_void_p),
     ]
 
 
@@ -188,51 +190,13 @@ class DenseModel:
             self._model.encoder_norm, self._model.decoder_norm = self._norm("encoder.norm"), self._norm("decoder.norm")
         self._num_places = 0
         self._weights = {}  # those that are packed are free now
+        self.has_choices = choices is not None
 
     def search(
         self, sources: Sequence[Sequence[int]], limits: Sequence[int], plan: Plan, *, most_pieces: int
     ) -> list[list[NativeHypothesis]]:
-        """The n best hypotheses of each source (ids with EOS), best first, each of `limits` tokens at most and EOS.
-
-        `most_pieces` bounds the source pieces of the sentences that are searched at a time (or there is one). Raises
-        ValueError for probabilities that are not numbers, MemoryError where no memory is left.
-        """
-        if not sources:
-            return []
-        if plan.max_length is not None:
-            limits = [min(limit, plan.max_length) for limit in limits]
-        self._with_places(max(max(limits) + 1, max(map(len, sources))))
-        banned = np.array(plan.banned, dtype=np.int32)
-        sizes = plan.size, plan.n_best, plan.length_penalty, plan.min_length, plan.bos, plan.eos
-        places = max(1, MOST_ROWS // plan.size)
-        address = ctypes.addressof(self._model)
-        search = self._code.decoding_search(
-            address, len(sources), *sizes, banned.ctypes.data, len(banned), places, most_pieces
-        )
-        if not search:
-            raise MemoryError
-        try:
-            # longest first: the last ones to be searched are then short
-            for index in sorted(range(len(sources)), key=lambda index: -len(sources[index])):
-                ids = np.array(sources[index], dtype=np.int32)
-                _check(self._code.decoding_add(search, index, ids.ctypes.data, len(ids), limits[index]))
-            while (status := self._code.decoding_run(search, STEPS)) == GOES_ON:
-                pass
-            _check(status)
-            return [self._hypotheses(search, index) for index in range(len(sources))]
-        finally:
-            self._code.decoding_free_search(search)
-
-    def _hypotheses(self, search: int, index: int) -> list[NativeHypothesis]:
-        hypotheses = []
-        for rank in range(self._code.decoding_count(search, index)):
-            found = self._code.decoding_found(search, index, rank).contents
-            if found.is_impossible:
-                hypotheses.append(NativeHypothesis(tuple(found.ids[: found.count]), (), False))
-            else:
-                ids, totals = found.ids[: found.count - 1], found.totals[: found.count]
-                hypotheses.append(NativeHypothesis(tuple(ids), tuple(totals), bool(found.is_cut)))
-        return hypotheses
+        """See `search`."""
+        return search([self], sources, limits, plan, most_pieces=most_pieces)
 
     def _with_places(self, needed: int) -> None:
         """Computes what depends on positions, up to as many as are needed.
@@ -316,6 +280,62 @@ class DenseModel:
             raise MemoryError
         self._packed.append(packed)
         return packed
+
+
+def search(
+    members: Sequence[DenseModel],
+    sources: Sequence[Sequence[int]],
+    limits: Sequence[int],
+    plan: Plan,
+    *,
+    most_pieces: int,
+) -> list[list[NativeHypothesis]]:
+    """The n best hypotheses of each source (ids with EOS), best first, each of `limits` tokens at most and EOS.
+
+    Several members, which must have the same vocabularies and no `choices`, give the mean of their probabilities.
+    `most_pieces` bounds the source pieces of the sentences that are searched at a time (or there is one). Raises
+    ValueError for probabilities that are not numbers, MemoryError where no memory is left.
+    """
+    if not sources:
+        return []
+    if plan.max_length is not None:
+        limits = [min(limit, plan.max_length) for limit in limits]
+    for member in members:
+        member._with_places(max(max(limits) + 1, max(map(len, sources))))
+    # copies, as a member may be searched by itself, or with others, at the same time
+    models = [_Model.from_buffer_copy(member._model) for member in members]
+    for model, following in pairwise(models):
+        model.next = ctypes.addressof(following)
+    banned = np.array(plan.banned, dtype=np.int32)
+    sizes = plan.size, plan.n_best, plan.length_penalty, plan.min_length, plan.bos, plan.eos
+    places, code = max(1, MOST_ROWS // plan.size), members[0]._code
+    address = ctypes.addressof(models[0])
+    found = code.decoding_search(address, len(sources), *sizes, banned.ctypes.data, len(banned), places, most_pieces)
+    if not found:
+        raise MemoryError
+    try:
+        # longest first: the last ones to be searched are then short
+        for index in sorted(range(len(sources)), key=lambda index: -len(sources[index])):
+            ids = np.array(sources[index], dtype=np.int32)
+            _check(code.decoding_add(found, index, ids.ctypes.data, len(ids), limits[index]))
+        while (status := code.decoding_run(found, STEPS)) == GOES_ON:
+            pass
+        _check(status)
+        return [_hypotheses(code, found, index) for index in range(len(sources))]
+    finally:
+        code.decoding_free_search(found)
+
+
+def _hypotheses(code: ctypes.CDLL, search: int, index: int) -> list[NativeHypothesis]:
+    hypotheses = []
+    for rank in range(code.decoding_count(search, index)):
+        found = code.decoding_found(search, index, rank).contents
+        if found.is_impossible:
+            hypotheses.append(NativeHypothesis(tuple(found.ids[: found.count]), (), False))
+        else:
+            ids, totals = found.ids[: found.count - 1], found.totals[: found.count]
+            hypotheses.append(NativeHypothesis(tuple(ids), tuple(totals), bool(found.is_cut)))
+    return hypotheses
 
 
 def _free_all(code: ctypes.CDLL, packed: Sequence[int]) -> None:

@@ -56,8 +56,9 @@ typedef struct {
     int64_t num_free, room_free;
     Row *rows;
     Scratch scratch;
-    float *work, *logits;
-    int64_t room_work;
+    float *work, *logits, *others; /* logits of LOGITS rows, and with an ensemble those of a further member */
+    float *states;                 /* of all members, where there are several */
+    int64_t room_work, room_states;
     uint64_t *marks; /* a bit for each target piece, where there is a shortlist */
     enum Status status;
 } Search;
@@ -89,6 +90,39 @@ static void offer(const Search *search, Sentence *s, float total, int64_t parent
     int64_t place = s->num_best - 1;
     for (; place && total > s->best[place - 1].total; place--) s->best[place] = s->best[place - 1];
     s->best[place] = (Candidate){total, (int32_t)parent, (int32_t)token};
+}
+
+/* Turns a row of logits into log-probabilities. */
+static enum Status normalize_row(float *logits, int64_t width) {
+    vf most = load(logits), mass = {0};
+    for (int64_t v = LANES; v < width; v += LANES) most = larger(most, load(logits + v));
+    const float highest = largest(most);
+    for (int64_t v = 0; v < width; v += LANES) mass += exponential(load(logits + v) - highest);
+    const float log_sum = logf(sum(mass));
+    if (!(log_sum == log_sum)) return NOT_A_NUMBER;
+    for (int64_t v = 0; v < width; v += LANES) store(logits + v, load(logits + v) - highest - log_sum);
+    return GOES_ON;
+}
+
+/* log(1 + e) for e from 0 to 1: 2 atanh(e / (2 + e)), by its series, with an error of 1e-8. */
+INLINE vf log_of_one_and(vf e) {
+    const vf z = e / (2.0f + e), square = z * z;
+    vf series = all(1.0f / 15);
+    series = series * square + 1.0f / 13;
+    series = series * square + 1.0f / 11;
+    series = series * square + 1.0f / 9;
+    series = series * square + 1.0f / 7;
+    series = series * square + 1.0f / 5;
+    series = series * square + 1.0f / 3;
+    return 2.0f * z * (series * square + 1.0f);
+}
+
+/* Adds the probabilities of another row: into[v] = log(e^into[v] + e^other[v]), also where both are 0. */
+static void add_probabilities(float *into, const float *other, int64_t width) {
+    for (int64_t v = 0; v < width; v += LANES) {
+        const vf a = load(into + v), b = load(other + v), high = larger(a, b), low = choose(a > b, b, a);
+        store(into + v, choose(high > -INFINITY, high + log_of_one_and(exponential(low - high)), high));
+    }
 }
 
 /* Offers the continuations of hypothesis `slot` by its logits, of the sentence's choices if it has some. */

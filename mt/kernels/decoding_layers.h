@@ -20,7 +20,7 @@ typedef struct {
 
 enum Activation { USES_RELU, USES_GELU, USES_SWIGLU };
 
-typedef struct {
+typedef struct Model {
     int64_t dim, head, rotated, encoder_layers, decoder_layers, activation, is_post;
     int64_t has_half_cache; /* keys and values of earlier positions are stored in bfloat16 */
     int64_t recurrence;     /* of the decoder: see decoding_step.h */
@@ -32,7 +32,10 @@ typedef struct {
     Norm encoder_norm, decoder_norm;           /* without gain: none */
     Product *output;            /* by rows where there is a shortlist */
     const Shortlist *shortlist; /* NULL: every target piece may come next */
+    const struct Model *next;   /* the next member of an ensemble, with the same vocabularies and no shortlist; or NULL */
 } Model;
+
+#define EACH_MEMBER(m, first) for (const Model *m = first; m; m = m->next)
 
 /* Memory for the rows of one pass; grows as needed. */
 typedef struct {
@@ -69,13 +72,18 @@ static void scratch_free(Scratch *s) {
 }
 
 /* Whether there is memory for so many rows. */
-static int scratch_for(Scratch *s, const Model *m, int64_t rows) {
+/* Room for `rows` of every member. */
+static int scratch_for(Scratch *s, const Model *first, int64_t rows) {
     if (rows <= s->rows) return 1;
     scratch_free(s);
-    const int64_t D = m->dim, A = most_heads(m) * m->head, F = most_hidden(m);
+    int64_t D = 0, A = 0, F = 0, wide = 1;
+    EACH_MEMBER(m, first) {
+        D = most64(D, m->dim), A = most64(A, most_heads(m) * m->head), F = most64(F, most_hidden(m));
+        if (m->activation == USES_SWIGLU) wide = 2;
+    }
     s->x = aligned(4 * rows * D), s->normed = aligned(4 * rows * D);
     s->joint = aligned(4 * rows * most64(3 * A, D)), s->heads = aligned(4 * rows * A);
-    s->hidden = aligned(4 * rows * F * (m->activation == USES_SWIGLU ? 2 : 1));
+    s->hidden = aligned(4 * rows * F * wide);
     s->room = aligned(rows * (2 * rounded(most64(most64(D, A), F), 64) + 16) + 64);
     if (!s->x || !s->normed || !s->joint || !s->heads || !s->hidden || !s->room) return scratch_free(s), 0;
     return s->rows = rows, 1;

@@ -8,6 +8,7 @@ typedef struct {
     int64_t token, place, S;
     float *memory;        /* of its sentence */
     void *const *blocks; /* what is cached of its sentence: positions in blocks of BLOCK */
+    int64_t ahead;         /* bytes of a block that belong to earlier members of an ensemble */
     const uint16_t *slots; /* which slot of the cache holds each earlier position */
     int64_t slot, num_slots;
 } Row;
@@ -35,7 +36,7 @@ typedef struct {
 
 static void *cached(Cache in, int64_t place, int64_t slot) {
     const int64_t slots = in.row->num_slots;
-    return (char *)in.row->blocks[place / BLOCK] + in.before * BLOCK * slots + (place % BLOCK * slots + slot) * in.bytes;
+    return (char *)in.row->blocks[place / BLOCK] + in.row->ahead + in.before * BLOCK * slots + (place % BLOCK * slots + slot) * in.bytes;
 }
 
 /* Writes the key and the value of a row's own position, of A numbers each. */

@@ -25,6 +25,7 @@ from mt.inference.window import Window
 from mt.kernels.decoding import can_translate
 from mt.prune import main as prune
 from mt.search.beam import Beam
+from mt.shortlist import main as shortlist
 
 pytestmark = pytest.mark.skipif(not can_translate("float32"), reason="no native code here")
 
@@ -110,8 +111,39 @@ def test_what_native_code_does_not_have_is_left_to_torch(trained_run, more):
     assert NativeTranslator.load([trained_run], replace(OPTIONS, **more)) is None
 
 
-def test_several_checkpoints_are_left_to_torch(trained_run):
-    assert NativeTranslator.load([trained_run, trained_run], OPTIONS) is None
+def test_several_checkpoints_are_one_model(trained_run, folder, monkeypatch):
+    other = weights_of(folder)
+    torch.manual_seed(3)
+    for weight in other.values():
+        weight += torch.randn_like(weight) * 0.02
+    write_tensors(folder / WEIGHTS, other)
+    both = [trained_run, signed(folder)]
+    native = NativeTranslator.load(both, OPTIONS)
+    assert native is not None and len(native._native._members) == 2
+    found = Job(both, OPTIONS)(Window(0, LINES)).text
+    monkeypatch.setattr(NativeTranslator, "load", lambda *_: None)
+    translator = Translator.load(*both, device="cpu")
+    assert translator.native is not None and len(translator.native._members) == 2
+    monkeypatch.setattr("mt.inference.translator.NativeSearch.together", lambda _: None)
+    assert Translator.load(*both, device="cpu").native is None
+    assert found == Job(both, OPTIONS)(Window(0, LINES)).text  # by torch
+    assert found != rows(trained_run, OPTIONS).text
+
+
+def test_an_ensemble_of_other_vocabularies_is_left_to_torch_which_refuses_it(trained_run, folder, monkeypatch):
+    tokenizers = iter([b"one", b"another"])
+    monkeypatch.setattr("mt.inference.native._vocabularies", lambda _: next(tokenizers))
+    assert NativeTranslator.load([trained_run, folder], OPTIONS) is None
+
+
+@pytest.mark.parametrize("options", [replace(OPTIONS, shortlist=True)])
+def test_an_ensemble_with_shortlists_is_left_to_torch(trained_run, folder, options):
+    lines = "".join(f"{line}\n" for line in LINES[:4])
+    (folder.parent / "text").write_text(lines, "utf-8")
+    text = str(folder.parent / "text")
+    assert shortlist(["--checkpoint", str(folder), "--source", text, "--target", text]) == 0
+    assert NativeTranslator.load([folder], options) is not None
+    assert NativeTranslator.load([folder, folder], options) is None
 
 
 def test_links_come_with_the_same_text(trained_run):

@@ -1,5 +1,6 @@
 """Native decoding finds what the model and the search of torch find, and numbers stay the same in any company."""
 
+import copy
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -11,6 +12,7 @@ from mt.checkpoint.rebuild import build
 from mt.data.source import Text
 from mt.data.tokenizer import BOS, EOS
 from mt.inference.decodable import BANNED, SingleModel
+from mt.inference.ensemble import Ensemble
 from mt.inference.plain_model import sizes_of
 from mt.inference.searching import plan_of
 from mt.kernels import decoding
@@ -100,9 +102,9 @@ def described(*, self_attention=DENSE, changes=(), **settings):
     return ModelCard(model=node, source_language="en", target_language="de", changes=list(changes))
 
 
-def made(**settings):
+def made(*, seed=1, **settings):
     """A model with random weights, and its sizes."""
-    torch.manual_seed(1)
+    torch.manual_seed(seed)
     card = described(**settings)
     model = build(card.model, source_vocab_size=VOCABULARY, target_vocab_size=VOCABULARY).eval()
     for change in card.changes:
@@ -118,8 +120,9 @@ def weights_of(model):
 
 
 def by_torch(model, search, sources=SOURCES, limits=LIMITS):
-    """One sentence at a time."""
-    decodable, found = SingleModel(model), []
+    """One sentence at a time; `model` may be several."""
+    members = [SingleModel(one) for one in (model if isinstance(model, list) else [model])]
+    decodable, found = members[0] if len(members) == 1 else Ensemble(members), []
     with torch.inference_mode():
         for ids, limit in zip(sources, limits, strict=True):
             state = decodable.start(Text.of([ids[:-1]]))
@@ -155,12 +158,59 @@ def test_every_kind_of_model_gives_the_hypotheses_of_torch(name):
         assert_same(found, by_torch(model, search))
 
 
+@pytest.mark.parametrize("search", SEARCHES, ids=lambda search: f"{type(search).__name__} {getattr(search, 'size', 1)}")
+@pytest.mark.parametrize(
+    "names", [["demo", "demo"], ["odd sizes", "demo", "recurrent by heads", "pruned", "post"]], ids=len
+)
+def test_several_models_are_searched_by_the_mean_of_their_probabilities(names, search):
+    made_of = [made(**MODELS[name], seed=seed) for seed, name in enumerate(names)]
+    members = [DenseModel(sizes, weights_of(model)) for model, sizes in made_of]
+    found = decoding.search(members, SOURCES, LIMITS, plan_of(search), most_pieces=40)
+    assert_same(found, by_torch([model for model, _ in made_of], search))
+    alone = members[0].search(SOURCES, LIMITS, plan_of(search), most_pieces=40)  # none of them was changed by that
+    assert_same(alone, by_torch(made_of[0][0], search))
+
+
+def test_a_probability_that_one_member_holds_to_be_zero_is_half_of_the_others():
+    model, sizes = made()
+    weights = {name: weight.copy() for name, weight in weights_of(model).items()}
+    weights["output.weight"] *= 1e4  # one piece has all of the probability
+    members = [DenseModel(sizes, of) for of in (weights_of(model), weights)]
+    ((both,), *_), ((alone,), *_) = (
+        decoding.search(of, SOURCES[:1], [1], plan_of(Greedy()), most_pieces=40) for of in (members, members[1:])
+    )
+    ((expected,),) = by_torch([model, _with(model, weights)], Greedy(), SOURCES[:1], [1])
+    assert both.ids == expected.ids == alone.ids
+    assert np.diff((0.0, *both.totals)) == pytest.approx(expected.token_log_probs, abs=1e-3)
+
+
+def _with(model, weights):
+    other = copy.deepcopy(model)
+    with torch.no_grad():
+        for name, parameter in other.named_parameters(remove_duplicate=False):
+            parameter.copy_(torch.from_numpy(weights[name]))
+    return other
+
+
+@pytest.mark.parametrize("damaged", [0, 1])
+def test_members_whose_probabilities_are_not_numbers_are_refused(damaged):
+    model, sizes = made()
+    weights = [{name: weight.copy() for name, weight in weights_of(model).items()} for _ in range(2)]
+    weights[damaged]["output.weight"][60, 3] = np.nan
+    with pytest.raises(ValueError, match="not numbers"):
+        decoding.search([DenseModel(sizes, of) for of in weights], SOURCES, LIMITS, plan_of(Beam()), most_pieces=100)
+
+
 @pytest.mark.slow  # compiles
 @pytest.mark.parametrize("at_level", LEVELS_HERE, ids=lambda level: level.name, indirect=True)
 def test_every_instruction_set_gives_the_hypotheses_of_torch(at_level):
     model, sizes = made(**MODELS["odd sizes"])
     found = DenseModel(sizes, weights_of(model)).search(SOURCES, LIMITS, plan_of(Beam()), most_pieces=1000)
     assert_same(found, by_torch(model, Beam()))
+    both = [(model, sizes), made(**MODELS["demo"], seed=2)]
+    members = [DenseModel(sizes, weights_of(one)) for one, sizes in both]
+    found = decoding.search(members, SOURCES, LIMITS, plan_of(Beam()), most_pieces=1000)
+    assert_same(found, by_torch([one for one, _ in both], Beam()))
 
 
 @pytest.mark.parametrize("at_level", LEVELS_HERE, ids=lambda level: level.name, indirect=True)

@@ -122,33 +122,24 @@ class NativeTranslator(LineTranslator):
 
     @classmethod
     def load(cls, checkpoints: Sequence[Path], options: Options) -> NativeTranslator | None:
-        """The translator of a run or step folder with these options; None where they need more than it has.
+        """The translator of a run or step folder, or of several as an ensemble; None where native code cannot do it.
 
-        Raises ValueError for some of the checkpoints that are damaged; for the others None is returned.
+        Search and tags are those of the first one. Raises ValueError for some of the checkpoints that are damaged; for
+        the others None is returned.
         """
         precision = _precision(options)
         if precision is None:
             return None
-        parts: list[NativeSearch] = []
-        descriptions: list[_Description] = []
-        for checkpoint in checkpoints:
-            description = _described(find_step(Path(checkpoint)), options)
-            if description is None:
-                return None
-            descriptions.append(description)
-        if len({_vocabularies(description.tokenizers) for description in descriptions}) > 1:
+        found = [_described(find_step(Path(checkpoint)), options) for checkpoint in checkpoints]
+        members = [member for member in found if member is not None]
+        if len(members) < len(found) or len({_vocabularies(member.tokenizers) for member in members}) > 1:
             return None
-        for description in descriptions:
-            part = _loaded(description, precision, options)
-            if part is None:
-                return None
-            parts.append(part)
-        together, first = NativeSearch.together(parts), descriptions[0]
-        if together is None:
+        search, first = NativeSearch.together([_loaded(member, precision, options) for member in members]), members[0]
+        if search is None:
             return None
-        native = cls(together, first.tokenizers, first.card, first.plan)
-        native.max_pieces = min(one.card.max_pieces or MAX_PIECES for one in descriptions)
-        return native
+        translator = cls(search, first.tokenizers, first.card, first.plan)
+        translator.max_pieces = min(member.card.max_pieces or MAX_PIECES for member in members)
+        return translator
 
     def found(
         self,

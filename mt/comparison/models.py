@@ -57,9 +57,8 @@ class Entry:
         if unknown:
             raise ValueError(f"{text}: {unknown[0]} must be one of {', '.join((*PRECISIONS, *ENGINES, 'shortlist'))}")
         engine = next((word for word in words if word in ENGINES), None)
-        if len(words) > 1 and (
-            engine or len(set(words) & {*PRECISIONS}) != 1 or len(words) > 2 or words[0] == words[1]
-        ):
+        has_precision_and_list = len(words) == 2 and "shortlist" in words and len({*words} & {*PRECISIONS}) == 1
+        if len(words) > 1 and not has_precision_and_list:
             raise ValueError(f"{text}: one of {', '.join((*PRECISIONS, *ENGINES))} can be asked for, not {how}")
         if engine:
             return cls(text, Path(path), engine=engine)

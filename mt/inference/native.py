@@ -29,7 +29,7 @@ from mt.inference.shortlist import Shortlist
 from mt.inference.tags import Tags
 from mt.inference.wish import Wish
 from mt.kernels.compiling import multiplies_bfloat16_faster, processor_flags
-from mt.kernels.decoding import MOST_SIZE, Choices, DenseModel, Plan, can_translate, search
+from mt.kernels.decoding import MOST_SIZE, Choices, DenseModel, Plan, can_translate, search_together
 from mt.search.hypothesis import Hypothesis
 from mt.search.length_penalty import LEAST_ALPHA, MOST_ALPHA
 
@@ -98,9 +98,9 @@ class NativeSearch:
         return cls(members, min(limits, default=None))
 
     def search(self, sources: Sequence[Sequence[int]], plan: Plan, most_pieces: int) -> list[list[Hypothesis]]:
-        """Hypotheses for sources (ids with EOS), in their order, best first. See `DenseModel.search`."""
+        """Hypotheses for sources (ids with EOS), in their order, best first. See `search_together`."""
         limits = [longest_target(len(ids) - 1, self._max_length) for ids in sources]
-        found = search(self._members, sources, limits, plan, most_pieces=most_pieces)
+        found = search_together(self._members, sources, limits, plan, most_pieces=most_pieces)
         return [
             [
                 Hypothesis.of(one.ids, one.totals, alpha=plan.length_penalty, is_finished=not one.is_cut)
@@ -134,10 +134,10 @@ class NativeTranslator(LineTranslator):
         members = [member for member in found if member is not None]
         if len(members) < len(found) or len({_vocabularies(member.tokenizers) for member in members}) > 1:
             return None
-        search, first = NativeSearch.together([_loaded(member, precision, options) for member in members]), members[0]
-        if search is None:
+        native, first = NativeSearch.together([_loaded(member, precision, options) for member in members]), members[0]
+        if native is None:
             return None
-        translator = cls(search, first.tokenizers, first.card, first.plan)
+        translator = cls(native, first.tokenizers, first.card, first.plan)
         translator.max_pieces = min(member.card.max_pieces or MAX_PIECES for member in members)
         return translator
 

@@ -195,8 +195,8 @@ class DenseModel:
     def search(
         self, sources: Sequence[Sequence[int]], limits: Sequence[int], plan: Plan, *, most_pieces: int
     ) -> list[list[NativeHypothesis]]:
-        """See `search`."""
-        return search([self], sources, limits, plan, most_pieces=most_pieces)
+        """See `search_together`."""
+        return search_together([self], sources, limits, plan, most_pieces=most_pieces)
 
     def _with_places(self, needed: int) -> None:
         """Computes what depends on positions, up to as many as are needed.
@@ -282,7 +282,7 @@ class DenseModel:
         return packed
 
 
-def search(
+def search_together(
     members: Sequence[DenseModel],
     sources: Sequence[Sequence[int]],
     limits: Sequence[int],

@@ -92,13 +92,19 @@ static void offer(const Search *search, Sentence *s, float total, int64_t parent
     s->best[place] = (Candidate){total, (int32_t)parent, (int32_t)token};
 }
 
+/* The logarithm of the sum of e^(logit - highest), and the highest logit; NaN where one is NaN. */
+static float log_of_sum(const float *logits, int64_t padded, float *highest) {
+    vf most = load(logits), mass = {0};
+    for (int64_t v = LANES; v < padded; v += LANES) most = larger(most, load(logits + v));
+    *highest = largest(most);
+    for (int64_t v = 0; v < padded; v += LANES) mass += exponential(load(logits + v) - *highest);
+    return logf(sum(mass));
+}
+
 /* Turns a row of logits into log-probabilities. */
 static enum Status normalize_row(float *logits, int64_t width) {
-    vf most = load(logits), mass = {0};
-    for (int64_t v = LANES; v < width; v += LANES) most = larger(most, load(logits + v));
-    const float highest = largest(most);
-    for (int64_t v = 0; v < width; v += LANES) mass += exponential(load(logits + v) - highest);
-    const float log_sum = logf(sum(mass));
+    float highest;
+    const float log_sum = log_of_sum(logits, width, &highest);
     if (!(log_sum == log_sum)) return NOT_A_NUMBER;
     for (int64_t v = 0; v < width; v += LANES) store(logits + v, load(logits + v) - highest - log_sum);
     return GOES_ON;
@@ -128,11 +134,8 @@ static void add_probabilities(float *into, const float *other, int64_t width) {
 /* Offers the continuations of hypothesis `slot` by its logits, of the sentence's choices if it has some. */
 static enum Status look_at(const Search *search, Sentence *s, int64_t slot, const float *logits) {
     const int64_t size = s->num_choices, padded = rounded(size, LANES), eos = s->place_of_eos;
-    vf most = load(logits), mass = {0};
-    for (int64_t v = LANES; v < padded; v += LANES) most = larger(most, load(logits + v));
-    const float highest = largest(most);
-    for (int64_t v = 0; v < padded; v += LANES) mass += exponential(load(logits + v) - highest);
-    const float log_sum = logf(sum(mass)), before = s->totals[s->T * search->size + slot];
+    float highest;
+    const float log_sum = log_of_sum(logits, padded, &highest), before = s->totals[s->T * search->size + slot];
     if (!(log_sum == log_sum)) return NOT_A_NUMBER;
 #define TOTAL(v) (before + ((logits[v] - highest) - log_sum))
 #define TOKEN(v) (s->choices ? s->choices[v] : (v))

@@ -136,8 +136,8 @@ def test_an_ensemble_of_other_vocabularies_is_left_to_torch_which_refuses_it(tra
     assert NativeTranslator.load([trained_run, folder], OPTIONS) is None
 
 
-@pytest.mark.parametrize("options", [replace(OPTIONS, shortlist=True)])
-def test_an_ensemble_with_shortlists_is_left_to_torch(trained_run, folder, options):
+def test_an_ensemble_with_shortlists_is_left_to_torch(folder):
+    options = replace(OPTIONS, shortlist=True)
     lines = "".join(f"{line}\n" for line in LINES[:4])
     (folder.parent / "text").write_text(lines, "utf-8")
     text = str(folder.parent / "text")

@@ -136,7 +136,6 @@ def _batches(loaded: LoadedModel, args: argparse.Namespace, folder: Path) -> lis
 
 def _prune(loaded: LoadedModel, batches: Sequence[Batch], args: argparse.Namespace, shares: dict[str, float]) -> None:
     from mt.checkpoint.changed import has_bfloat16, write_changed
-    from mt.checkpoint.manifest import add_file
     from mt.compression.importance import head_importance, layer_importance, loss_nats, neuron_importance
     from mt.compression.pruning import attentions, feed_forwards, remove_heads, remove_layers, remove_neurons, slot_of
     from mt.compression.selection import least_heads, least_neurons
@@ -175,8 +174,8 @@ def _prune(loaded: LoadedModel, batches: Sequence[Batch], args: argparse.Namespa
     after, small = loss_nats(model, batches), parameter_counts(model)["total"]
     report |= {"parameters_after": small, "loss_after": round(after, 4), "by": args.by, "changes": changes}
     alignment = kept_alignment(loaded, layers.get("decoder", []))
-    write_changed(args.output, loaded, changes, alignment=alignment, translates_alike=False)
-    add_file(args.output, REPORT, json.dumps(report, indent=1) + "\n")
+    files = {REPORT: f"{json.dumps(report, indent=1)}\n".encode()}
+    write_changed(args.output, loaded, changes, alignment=alignment, translates_alike=False, report=files)
     left = attentions(model)
     for slot in SLOTS:
         was = sum(count for name, count in num_heads.items() if slot_of(name) == slot)
@@ -208,10 +207,10 @@ def _layers(given: Sequence[str], importance: Any) -> dict[str, list[int]]:
     return layers
 
 
-def kept_alignment(loaded: LoadedModel, gone: Sequence[int]) -> str | bytes | None:
+def kept_alignment(loaded: LoadedModel, gone: Sequence[int]) -> str | None:
     """alignment.json of the smaller model, whose decoder lost the layers `gone`: the choice without heads that went.
 
-    None: it stays as it was. b"": it is left out, since nothing of the choice is left.
+    None: it stays as it was. "": it is left out, since nothing of the choice is left.
     """
     from dataclasses import replace
 
@@ -231,7 +230,7 @@ def kept_alignment(loaded: LoadedModel, gone: Sequence[int]) -> str | bytes | No
         if heads:
             return replace(choice, layer=layer, heads=heads, error_rate=None, measured_on=None).to_json()
     log.warning("alignment.json is left out: what it chose is gone; python -m mt.align choose chooses anew")
-    return b""
+    return ""
 
 
 def cli() -> NoReturn:

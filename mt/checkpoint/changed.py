@@ -12,8 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mt.checkpoint.folder import LoadedModel, write_checkpoint
-from mt.checkpoint.manifest import add_file
+from mt.checkpoint.folder import NOTHING, LoadedModel, write_checkpoint
 from mt.checkpoint.outline import kept_tensors
 from mt.checkpoint.small_file import read_json
 from mt.checkpoint.steps import PRIORS, SHORTLIST, WEIGHTS
@@ -56,34 +55,39 @@ def write_changed(
     changes: Sequence[Mapping[str, Any]],
     *,
     in_bfloat16: bool | None = None,
-    alignment: str | bytes | None = None,
+    alignment: str | None = None,
     translates_alike: bool = True,
+    report: Mapping[str, bytes] = NOTHING,
 ) -> None:
-    """Writes the model of `loaded`, which these changes were made to, with what belongs to it.
+    """Writes the model of `loaded`, which these changes were made to, with what belongs to it: all of it or nothing.
 
     `in_bfloat16` says whether matrices are stored so; None: if they were before. `alignment` is another alignment.json
-    (b"" for none). Unless it `translates_alike`, what is known of its translations is left out, with a warning. The
-    scores stay those of the checkpoint before: they say where the model comes from.
+    ("" for none), `report` the content of a file beside it, by name. Unless it `translates_alike`, what is known of its
+    translations is left out, with a warning. The scores stay those of the checkpoint before: they say where the model
+    comes from.
     """
     weights = {name: tensor.detach().cpu() for name, tensor in kept_tensors(loaded.model).items()}
     if has_bfloat16(loaded.folder) if in_bfloat16 is None else in_bfloat16:
         weights = {name: one.bfloat16() if _is_matrix(one) else one for name, one in weights.items()}
+    beside = dict(report)
+    for name in ("search.yaml", SHORTLIST, *([ALIGNMENT] if alignment is None else []), *OF_TRANSLATIONS):
+        if not (loaded.folder / name).is_file():
+            continue
+        if name in OF_TRANSLATIONS and not translates_alike:
+            log.warning("%s is left out: it was measured of the model before", name)
+            continue
+        beside[name] = (loaded.folder / name).read_bytes()
+    if alignment:
+        beside[ALIGNMENT] = alignment.encode()
     write_checkpoint(
         output,
         card=replace(loaded.card, changes=[*loaded.card.changes, *changes]),
         weights=weights,
         tokenizers=loaded.tokenizers,
         scores=read_json(loaded.folder / "scores.json"),
+        priors=loaded.folder / PRIORS,
+        beside=beside,
     )
-    for name in ("search.yaml", SHORTLIST, PRIORS, *([ALIGNMENT] if alignment is None else []), *OF_TRANSLATIONS):
-        if not (loaded.folder / name).is_file():
-            continue
-        if name in OF_TRANSLATIONS and not translates_alike:
-            log.warning("%s is left out: it was measured of the model before", name)
-            continue
-        add_file(output, name, (loaded.folder / name).read_bytes())
-    if alignment:
-        add_file(output, ALIGNMENT, alignment)
 
 
 def _is_matrix(tensor: Tensor) -> bool:

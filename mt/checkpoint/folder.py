@@ -18,6 +18,7 @@ import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -41,6 +42,7 @@ MODEL_PARTS = ("mt.attention.", "mt.model.")
 CHANGE_FUNCTIONS = ("mt.compression.pruning.", "mt.compression.quantization.", "mt.model.alignment_head.")
 CHANGES = (*CHANGE_FUNCTIONS, *MODEL_PARTS)
 SEARCHES = ("mt.search.",)
+NOTHING: Mapping[str, bytes] = MappingProxyType({})
 # Of a checkpoint's search; the command line may set more. Powers of larger length penalties overflow.
 MOST_IN_SEARCH = {"n_best": 1000, "size": 1000, "length_penalty": 20}
 
@@ -73,10 +75,12 @@ def write_checkpoint(
     scores: Mapping[str, Any],
     training: TrainingState | None = None,
     priors: Path | None = None,
+    beside: Mapping[str, bytes] = NOTHING,
 ) -> None:
     """Writes the folder completely or not at all, with its manifest. Raises OSError when writing fails.
 
-    `priors`: a file of word links to copy if it exists, as `mt.checkpoint.priors_file` describes it.
+    `priors`: a file of word links to copy if it exists, as `mt.checkpoint.priors_file` describes it. `beside`: the
+    content of other files, by name.
     """
     with whole_folder(folder) as new:
         marks = {WEIGHTS: write_tensors(new / WEIGHTS, weights)}
@@ -101,6 +105,8 @@ def write_checkpoint(
             (new / TRAINING[1]).write_text(json_text(numbers), "utf-8")
         if priors is not None and priors.is_file():
             shutil.copyfile(priors, new / PRIORS)
+        for name, content in beside.items():
+            (new / name).write_bytes(content)
         write_manifest(new, marks)
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from mt.kernels.linear import Linear
 from mt.model.rounded import RoundedEmbedding, RoundedLinear, RoundedMatrix
 from mt.model.seq2seq import Seq2Seq
 
@@ -35,31 +34,6 @@ def int8_weights(model: Seq2Seq) -> Seq2Seq:
     return model
 
 
-def floats_again(model: nn.Module) -> nn.Module:
-    """The model with plain matrices of the rounded values in place of rounded ones, tied where they were."""
-    parameters: dict[int, nn.Parameter] = {}
-    for module in list(model.modules()):
-        for name, child in list(module.named_children()):
-            if not isinstance(child, (RoundedLinear, RoundedEmbedding)):
-                continue
-            if id(child.matrix) not in parameters:
-                parameters[id(child.matrix)] = nn.Parameter(child.matrix.floats())
-            setattr(module, name, _plain(child, parameters[id(child.matrix)]))
-    return model
-
-
 def is_storage(change: Mapping[str, Any]) -> bool:
     """Whether a change of a checkpoint only says how its weights are stored."""
     return change.get("_target_") == INT8
-
-
-def _plain(child: RoundedLinear | RoundedEmbedding, weight: nn.Parameter) -> nn.Module:
-    plain: Any
-    if isinstance(child, RoundedEmbedding):
-        plain = nn.Embedding(1, 1)
-        plain.num_embeddings, plain.embedding_dim = child.num_embeddings, child.embedding_dim
-    else:
-        plain = Linear(1, 1, bias=child.bias is not None, relu=child.relu)
-        plain.in_features, plain.out_features, plain.bias = child.in_features, child.out_features, child.bias
-    plain.weight = weight
-    return plain

@@ -14,7 +14,7 @@ from mt.attention.dropout import Dropout
 from mt.attention.multi_head import MultiHead
 from mt.attention.rotary import NoRotary
 from mt.model.embedding import Embedding, SinusoidalPositions, sinusoids
-from mt.model.rounded import RoundedLinear, RoundedMatrix
+from mt.model.rounded import RoundedLinear, RoundedMatrix, floats_again
 from mt.model.seq2seq import Seq2Seq
 
 # B batch, T positions, D inputs, O outputs, H heads, G key-value heads
@@ -39,7 +39,7 @@ def pack(model: Seq2Seq, dtype: torch.dtype) -> None:
     if dtype == torch.int8 and not {"fbgemm", "onednn"} <= int8_engines():
         raise ValueError("precision (int8) must be float32 or bfloat16 here: this build of torch has no int8 products")
     if dtype != torch.int8 and not has_onednn(dtype):
-        model.to(dtype)
+        floats_again(model).to(dtype)  # rounded parts give float32, whatever they read
         return
     for layer in list(model.modules()):
         for name in SELF_ATTENTION:

@@ -25,7 +25,6 @@ from mt.checkpoint.card import ModelCard
 from mt.checkpoint.folder import LoadedModel
 from mt.checkpoint.steps import SHORTLIST
 from mt.compression.pruning import with_all_heads
-from mt.compression.quantization import floats_again
 from mt.data.document import AFTER, BEFORE
 from mt.data.tokenizer import BOS, EOS, PAD, UNK, TokenizerPair
 from mt.inference.batches import longest_target
@@ -35,6 +34,7 @@ from mt.model.decoder import DecoderLayer
 from mt.model.embedding import Embedding, LearnedPositions, SinusoidalPositions, sinusoids
 from mt.model.encoder import Encoder, EncoderLayer
 from mt.model.layer import NORMS
+from mt.model.rounded import floats_again
 from mt.model.seq2seq import Seq2Seq
 from mt.search.beam import Beam, adjusted
 from mt.search.greedy import Greedy

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from ctypes import POINTER, Structure, c_double, c_float, c_int, c_int32, c_int64, c_void_p
 from functools import cache
 from itertools import pairwise
+from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -188,7 +189,7 @@ class DenseModel:
             self._model.source_places, self._model.target_places = map(self._kept_at, tables)
         if sizes.norm_position == "pre":
             self._model.encoder_norm, self._model.decoder_norm = self._norm("encoder.norm"), self._norm("decoder.norm")
-        self._num_places = 0
+        self._num_places, self._lock = 0, Lock()
         self._weights = {}  # those that are packed are free now
         self.has_choices = choices is not None
 
@@ -198,13 +199,18 @@ class DenseModel:
         """See `search_together`."""
         return search_together([self], sources, limits, plan, most_pieces=most_pieces)
 
-    def _with_places(self, needed: int) -> None:
-        """Computes what depends on positions, up to as many as are needed.
+    def _copy(self, needed: int) -> _Model:
+        """What a search reads, with tables for as many positions as are needed.
 
-        Tables that were shorter stay: another thread may be reading them, and finds the same numbers there.
+        A copy, as the model may be searched by itself, or with others, at the same time: then tables may become longer.
         """
-        if needed <= self._num_places:
-            return
+        with self._lock:
+            if needed > self._num_places:
+                self._make_places(needed)
+            return _Model.from_buffer_copy(self._model)
+
+    def _make_places(self, needed: int) -> None:
+        """Computes what depends on positions. Tables that were shorter stay: another thread may be reading them."""
         sizes, model = self.sizes, self._model
         num_places = max(FEWEST_PLACES, 2 * needed)
         places_P1 = np.arange(num_places, dtype=np.float32)[:, None]
@@ -300,10 +306,7 @@ def search_together(
         return []
     if plan.max_length is not None:
         limits = [min(limit, plan.max_length) for limit in limits]
-    for member in members:
-        member._with_places(max(max(limits) + 1, max(map(len, sources))))
-    # copies, as a member may be searched by itself, or with others, at the same time
-    models = [_Model.from_buffer_copy(member._model) for member in members]
+    models = [member._copy(max(max(limits) + 1, max(map(len, sources)))) for member in members]
     for model, following in pairwise(models):
         model.next = ctypes.addressof(following)
     banned = np.array(plan.banned, dtype=np.int32)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from mt.attention.multi_head import MultiHead
 from mt.attention.reading import Reading
+from mt.kernels.linear import Linear
 from mt.model.seq2seq import Seq2Seq
 
 # R rows, T target positions, S source length, D model, H heads, K head size
@@ -26,7 +27,7 @@ class AlignmentHead(nn.Module):
     def __init__(self, dim: int, size: int, layer: int):
         super().__init__()
         self.layer = layer
-        self.norm, self.query = nn.LayerNorm(dim), nn.Linear(dim, size)
+        self.norm, self.query = nn.LayerNorm(dim), Linear(dim, size)
 
     def forward(self, states_RTD: Tensor, attention: MultiHead, summary: Any, reading: Reading) -> Tensor:
         """weights_RHTS: attention weights of the heads over the memory that `attention` summarized."""

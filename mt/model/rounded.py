@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from mt.kernels.linear import torch_linear
+from mt.kernels.linear import Linear, torch_linear
 
 # O outputs (or pieces), I inputs, B batch, T positions
 
@@ -81,3 +82,28 @@ def float_tensors(kept: Mapping[str, Tensor]) -> dict[str, Tensor]:
         elif not name.endswith(".matrix.scale_O"):
             floats[name] = tensor
     return floats
+
+
+def floats_again(model: nn.Module) -> nn.Module:
+    """The model with plain matrices of the rounded values in place of rounded ones, tied where they were."""
+    parameters: dict[int, nn.Parameter] = {}
+    for module in list(model.modules()):
+        for name, child in list(module.named_children()):
+            if not isinstance(child, (RoundedLinear, RoundedEmbedding)):
+                continue
+            if id(child.matrix) not in parameters:
+                parameters[id(child.matrix)] = nn.Parameter(child.matrix.floats())
+            setattr(module, name, _plain(child, parameters[id(child.matrix)]))
+    return model
+
+
+def _plain(child: RoundedLinear | RoundedEmbedding, weight: nn.Parameter) -> nn.Module:
+    plain: Any
+    if isinstance(child, RoundedEmbedding):
+        plain = nn.Embedding(1, 1)
+        plain.num_embeddings, plain.embedding_dim = child.num_embeddings, child.embedding_dim
+    else:
+        plain = Linear(1, 1, bias=child.bias is not None, relu=child.relu)
+        plain.in_features, plain.out_features, plain.bias = child.in_features, child.out_features, child.bias
+    plain.weight = weight
+    return plain

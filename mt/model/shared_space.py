@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.utils.checkpoint import checkpoint
 
+from mt.kernels.linear import Linear
 from mt.model.layer import LayerSettings
 
 # N texts, M things (pictures or sounds), T words of a text, S places of a thing, D model, E width of the space
@@ -49,7 +50,7 @@ class SharedSpace(nn.Module):
         self.width, self.similarity = width, similarity
         self.text = Projection(settings.dim, hidden, width)
         self.things = nn.ModuleDict({name: Projection(settings.dim, hidden, width) for name in names})
-        self.judge = nn.Linear(settings.dim, 1) if judges else None
+        self.judge = Linear(settings.dim, 1) if judges else None
         self.log_scale = nn.Parameter(torch.tensor([-math.log(FIRST_TEMPERATURE)]))  # FSDP2 needs a dimension
 
     @property
@@ -87,11 +88,11 @@ class Projection(nn.Module):
 
     def __init__(self, dim: int, hidden: int, width: int):
         super().__init__()
-        self.into, self.out = nn.Linear(dim, hidden), nn.Linear(hidden, width)
+        self.into, self.out = Linear(dim, hidden, relu=True), Linear(hidden, width)
 
     def forward(self, states_NSD: Tensor) -> Tensor:
         """points_NSE."""
-        return self.out(self.into(states_NSD).relu()).float()
+        return self.out(self.into(states_NSD)).float()
 
 
 class _AtMost(torch.autograd.Function):

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from mt.data.batching import Batch
+from mt.kernels.linear import Linear
 from mt.model.seq2seq import Seq2Seq
 from mt.objective.contract import Loss, Objective
 from mt.objective.distillation import check_weight
@@ -30,12 +31,12 @@ class ProjectedDistillation(BesideTeacher):
     def __init__(self, *, inner: Objective, teacher: Teachers, weight: float = 1.0):
         check_weight(weight)
         self.inner, self.teacher, self.weight = inner, teacher, weight
-        self.projection: nn.Linear | None = None
+        self.projection: Linear | None = None
 
     def make_weights(self, model: Seq2Seq) -> nn.Module:
         """W_DE, from the student's width to the teacher's."""
         [teacher, *_] = self.teacher.models()
-        self.projection = nn.Linear(model.output.in_features, teacher.output.in_features, bias=False)
+        self.projection = Linear(model.output.in_features, teacher.output.in_features, bias=False)
         return self.projection
 
     def __call__(self, model: Seq2Seq, batch: Batch) -> Loss:

@@ -49,14 +49,16 @@ def restore_state(learner: Learner, state: TrainingState | None) -> Position:
     """Restores what `collect_state` gave the first rank (other ranks pass nothing); returns its position.
 
     What another optimizer held of a parameter is left out, with a warning: the parameter goes on as if it were new to
-    the present one. Raises ValueError for a state that does not fit the model, or the objective.
+    the present one. An average that the state does not have begins at the weights, with a warning. Raises ValueError
+    for a state that does not fit the model, or the objective.
     """
     ranks, model, average = learner.ranks, learner.model, learner.average
     position = Position.from_dict(ranks.broadcast_object(state.numbers if state else None))
     tensors = state.tensors if state else {}
     shapes = ranks.broadcast_object({name: (tuple(t.shape), t.dtype) for name, t in tensors.items()})
     kept, averages, own = kept_tensors(model), average.tensors(), _own_weights(learner)
-    _check_fits(shapes, kept, averages, own)
+    is_averaged = any(name.startswith("average.") for name in shapes)
+    _check_fits(shapes, kept, averages if is_averaged else {}, own)
     owners = kept | own
     left_out = _held_by_another(learner.optimizer, owners, shapes)
     if left_out and ranks.is_first:
@@ -64,7 +66,10 @@ def restore_state(learner: Learner, state: TrainingState | None) -> Position:
             "the checkpoint's training state is of another optimizer: %d weights begin without what it held of them",
             len(left_out),
         )
+    if averages and not is_averaged and ranks.is_first:
+        log.warning("the checkpoint's training state has no average of the weights: it begins at the weights")
     average.num_updates = position.ema_updates
+    learner.optimizer.state.clear()  # of updates after this state, when a training goes back to it
     with torch.no_grad():
         for name, (shape, dtype) in shapes.items():
             tensor = ranks.broadcast(tensors.get(name), shape, dtype)
@@ -79,6 +84,8 @@ def restore_state(learner: Learner, state: TrainingState | None) -> Position:
                 key, _, owner = rest.partition(".")
                 if owners[owner].requires_grad and owner not in left_out:  # one that is frozen now has no state
                     _restore_moment(learner.optimizer, owners[owner], key, tensor)
+        for name, average_of_one in ({} if is_averaged else averages).items():
+            average_of_one.copy_(kept[name])  # in shards alike
     return position
 
 

@@ -11,14 +11,14 @@ from mt.checkpoint.changed import OF_TRANSLATIONS
 from mt.checkpoint.folder import load_checkpoint
 from mt.checkpoint.manifest import add_file
 from mt.checkpoint.steps import find_step
-from mt.compression.quantization import floats_again, int8_weights
+from mt.compression.quantization import int8_weights
 from mt.inference.aligner import Aligner
 from mt.inference.native import NativeTranslator
 from mt.inference.options import Options
 from mt.inference.packed import Int8Linear, int8_engines, side_by_side
 from mt.inference.translator import Translator
 from mt.kernels.decoding import can_translate
-from mt.model.rounded import RoundedLinear, RoundedMatrix, float_tensors
+from mt.model.rounded import RoundedLinear, RoundedMatrix, float_tensors, floats_again
 from mt.objective.label_smoothing import LabelSmoothedCrossEntropy
 from mt.objective.rounded import RoundedWeights, rounded_passes
 from mt.prune import main as prune
@@ -30,6 +30,7 @@ from tests.test_refusals import overrides_of
 from tests.training.conftest import prepared  # noqa: F401 (a fixture)
 
 LINES = reversed_pairs(24, 9)[0]
+LEFT_OUT = {"manifest.json", "training.safetensors", "training.json"}  # which comes last; of training alone
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +70,30 @@ def test_every_reader_finds_the_same_numbers(rounded):
     assert arrays.keys() == floats.keys() == dict(plain.named_parameters()).keys()
     for name, tensor in floats.items():
         torch.testing.assert_close(torch.from_numpy(arrays[name]), tensor.detach(), rtol=0, atol=0)
+
+
+def test_rounded_weights_are_multiplied_in_bfloat16_where_torch_does_so_slowly(rounded, monkeypatch):
+    monkeypatch.setattr("mt.inference.packed.has_onednn", lambda dtype: dtype == torch.float32)  # as with AVX2 alone
+    monkeypatch.setattr("mt.inference.translator.NativeSearch.of", lambda *_, **__: None)
+    model = Translator.load(rounded / "int8", device="cpu", precision="bfloat16").model
+    exact = load_checkpoint(rounded / "int8").model.eval()
+    with torch.inference_mode():
+        found, expected = model(SOURCE, TARGET).float(), exact(SOURCE, TARGET)
+    torch.testing.assert_close(found.softmax(-1), expected.softmax(-1), rtol=0, atol=0.03)
+
+
+def test_a_changed_checkpoint_appears_whole_or_not_at_all(trained_run, tmp_path, monkeypatch):
+    found = set()
+
+    def full(folder, marks):
+        found.update(path.name for path in folder.iterdir())
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("mt.checkpoint.folder.write_manifest", full)
+    with pytest.raises(OSError, match="No space left"):
+        main(["--checkpoint", str(trained_run), "--output", str(tmp_path / "int8")])
+    assert found == {path.name for path in find_step(trained_run).iterdir()} - LEFT_OUT
+    assert not (tmp_path / "int8").exists()
 
 
 @pytest.mark.skipif(not {"fbgemm", "onednn"} <= int8_engines(), reason="no int8 products here")

@@ -2,6 +2,7 @@
 
 import copy
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import numpy as np
 import pytest
@@ -27,6 +28,7 @@ VOCABULARY = 117
 DENSE = {"_target_": "mt.attention.dense.Dense"}
 LEVELS_HERE = [level for level in LEVELS if level.needs <= processor_flags()]
 SOURCES = [[5, EOS], [7, 9, 4, EOS], [*range(10, 28), EOS], [*range(40, 49), EOS], [99, 98, EOS], [*range(4, 40), EOS]]
+SHORT, LONG = 5, 900  # places
 LIMITS = [12, 3, 25, 17, 0, 40]
 SEARCHES = [
     Greedy(),
@@ -350,3 +352,28 @@ def test_searches_in_several_threads_find_what_one_finds():
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda ids: native.search([ids], [8], plan, most_pieces=1000)[0], sources))
     assert found == native.search(sources, [8] * 4, plan, most_pieces=5000)
+
+
+def test_a_short_search_in_another_thread_does_not_shorten_the_tables_of_a_long_one(monkeypatch):
+    model, sizes = made(**MODELS["demo"])
+    native, make = DenseModel(sizes, weights_of(model)), DenseModel._make_places
+    short_makes, long_made, short_made = Event(), Event(), Event()
+
+    def make_in_turn(self, needed):  # the short one has seen that there are no tables, then the long one makes them
+        if needed == SHORT:
+            short_makes.set()
+            long_made.wait(0.5)  # does not come where the long one waits for the short one, as it must
+            make(self, needed)
+            short_made.set()
+        else:
+            make(self, needed)
+            long_made.set()
+            short_made.wait()
+
+    monkeypatch.setattr(DenseModel, "_make_places", make_in_turn)
+    with ThreadPoolExecutor(2) as pool:
+        pool.submit(native._copy, SHORT)
+        short_makes.wait()
+        copied = pool.submit(native._copy, LONG).result()
+    assert native._num_places >= LONG
+    assert copied.cosines == native._model.cosines  # the tables that the long one has made

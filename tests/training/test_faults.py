@@ -11,6 +11,8 @@ import torch
 from mt.data.batching import Cursor
 from mt.data.sampling import SubwordSampling
 from mt.objective.contract import Loss
+from mt.training.muon import muon
+from mt.training.optimizer import adamw
 from mt.training.tracker import Guarded, MetricsFile
 from mt.training.updater import Updater
 from mt.training.watch import WINDOW_UPDATES, Watch
@@ -72,6 +74,19 @@ def test_after_a_few_skipped_updates_the_run_goes_back_to_the_last_checkpoint(pr
     by_hand.run()
     assert_same(weights(trainer), weights(by_hand))
     assert_same(trainer.learner.average.tensors(), by_hand.learner.average.tensors())
+
+
+def test_going_back_forgets_what_another_optimizer_has_held_since_then(prepared, tmp_path):
+    settings = {"optimizer": muon, "max_steps": 9, "skip_limit": 2, "validate_every": 100, "resume": True}
+    for name in ("back", "by_hand"):
+        make_trainer(prepared, tmp_path / name, optimizer=adamw, max_steps=5).run()
+    back = make_trainer(prepared, tmp_path / "back", **settings)
+    spoil(back, lambda step, cursor: cursor.batch in (7, 8))
+    back.run()
+    by_hand = make_trainer(prepared, tmp_path / "by_hand", **settings)
+    by_hand.position = type(by_hand.position)(**{**vars(by_hand.position), "cursor": Cursor(batch=9)})
+    by_hand.run()
+    assert_same(weights(back), weights(by_hand))
 
 
 def test_a_run_that_was_killed_after_going_back_ends_the_same(prepared, tmp_path):

@@ -97,9 +97,10 @@ def test_matrices_in_shards_are_refused(monkeypatch):
 OPTIMIZERS = {"adamw": adamw, "muon": muon, "schedule_free": schedule_free}
 
 
+@pytest.mark.parametrize("decay", [0.0, 0.9])
 @pytest.mark.parametrize("before, after", [*itertools.permutations(OPTIMIZERS, 2)])
 def test_a_run_goes_on_with_another_optimizer_which_begins_where_it_needs_more(
-    prepared, tmp_path, before, after, caplog
+    prepared, tmp_path, before, after, decay, caplog
 ):
     def run(name, **settings):
         rate = Constant(peak=1e-2, warmup_steps=2)
@@ -109,12 +110,14 @@ def test_a_run_goes_on_with_another_optimizer_which_begins_where_it_needs_more(
         trainer.run()
         return trainer, held
 
-    # so that the checkpoint has an average, as a schedule-free one does
-    averaged = {} if before == "schedule_free" else {"ema_decay": 0.9}
-    first, _ = run(before, max_steps=3, **averaged)
-    averaged = {} if after == "schedule_free" else {"ema_decay": 0.9}
-    second, held = run(after, max_steps=6, resume=True, **averaged)
+    def decay_of(name):
+        return 0.0 if name == "schedule_free" else decay  # which averages the weights itself
+
+    first, _ = run(before, max_steps=3, ema_decay=decay_of(before))
+    second, held = run(after, max_steps=6, resume=True, ema_decay=decay_of(after))
     has_both = "schedule_free" not in (before, after)
+    has_new_average = after == "schedule_free" and not decay
+    assert ("has no average of the weights: it begins at the weights" in caplog.text) == has_new_average
     assert held.keys() == {name for name in weights(first) if has_both and keeps(name)}
     lost = len(weights(first)) - len(held)
     assert f"is of another optimizer: {lost} weights begin without what it held of them" in caplog.text

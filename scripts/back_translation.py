@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
 from aligners import lines_of  # noqa: E402 - found by the line above
-from guided_links import DEFAULT_CORPORA, corpus_in, place, train  # noqa: E402
+from guided_links import DEFAULT_CORPORA, corpus_in, place, train, write_lines  # noqa: E402
 from recipes import SETTINGS, Found, line_of, read, rows  # noqa: E402
 
 from mt.evaluation.model_test import ModelTest  # noqa: E402
@@ -75,20 +75,18 @@ def write_corpora(corpus: Path, files: Sequence[str], work: Path) -> tuple[Path,
         for language in ("en", "de"):
             packed = corpus / f"{file}.{language}.gz"
             lines = lines_of(packed if packed.is_file() else corpus / f"{file}.{language}")
-            write(whole / f"{part}.{language}", lines)
-            write(half / f"{part}.{language}", lines[::2] if part == "train" else lines)
+            write_lines(whole / f"{part}.{language}", lines)
+            write_lines(half / f"{part}.{language}", lines[::2] if part == "train" else lines)
             if (part, language) == ("train", "de"):
-                write(half / "mono.de", lines[1::2])
+                write_lines(half / "mono.de", lines[1::2])
     return half, whole
-
-
-def write(path: Path, lines: Sequence[str]) -> None:
-    path.write_text("".join(f"{line}\n" for line in lines), "utf-8", newline="\n")
 
 
 def back_translated(reverse: Path, half: Path, kind: str) -> Path:
     """The held-back German with English that the reverse model made; goes on where it was stopped."""
     made = half / f"made-{kind}.jsonl"
+    if made.is_file():  # whole: until then it has another name
+        return made
     command = [sys.executable, "-m", "mt.back_translate", "--checkpoint", reverse, "--input", half / "mono.de"]
     subprocess.run([*map(str, command), "--output", str(made), *HOW[kind]], cwd=ROOT, check=True)
     return made

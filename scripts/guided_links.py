@@ -88,11 +88,21 @@ def main() -> int:
 
 
 def train(run: Path, overrides: Sequence[str]) -> None:
-    """Trains a run, unless it is finished; RUN.log and RUN.seconds (CPU seconds) stand beside its folder."""
+    """Trains a run, unless it is finished; RUN.log, RUN.settings and RUN.seconds (CPU seconds) stand beside its folder.
+
+    Ends the process with one line where a finished run had other settings.
+    """
+    settings, asked = Path(f"{run}.settings"), "".join(f"{one}\n" for one in overrides)
     if (run / "scores.json").is_file():
+        had = settings.read_text("utf-8") if settings.is_file() else asked
+        if had != asked:
+            other = ", ".join(sorted({*had.splitlines()} ^ {*asked.splitlines()}))
+            print(f"error: {run} was trained with other settings ({other}): name another WORK", file=sys.stderr)
+            raise SystemExit(2)
         return
     command = [sys.executable, "-m", "mt.train", f"folder={run}", *overrides]
     run.parent.mkdir(parents=True, exist_ok=True)
+    settings.write_text(asked, "utf-8")
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     with open(f"{run}.log", "w") as log:
         code = subprocess.run(command, cwd=ROOT, stdout=log, stderr=log).returncode
@@ -189,7 +199,7 @@ def german(work: Path, corpora: Path) -> Row:
             "test": tokens(lines_of(more / f"test-odd.{of}")[:1000]),
         }
         for part, lines in parts.items():
-            (work / f"{part}.{of}").write_text("".join(f"{line}\n" for line in lines), "utf-8")
+            write_lines(work / f"{part}.{of}", lines)
         sides[of] = aligned, parts["test"]
     where = ["data=text", f"data.folder={work}", "data.source_language=de", "data.target_language=en"]
     tests = {"test": (sides["de"][1], sides["en"][1])}
@@ -205,6 +215,13 @@ def corpus_in(corpora: Path, name: str) -> Path:
         print(f"error: --corpora ({corpora}) must be a folder that holds {name}", file=sys.stderr)
         raise SystemExit(2)
     return corpora / name
+
+
+def write_lines(path: Path, lines: Sequence[str]) -> None:
+    """Writes a file, unless it has these lines: a training that resumes looks at when its corpus was changed."""
+    content = "".join(f"{line}\n" for line in lines).encode()
+    if not path.is_file() or path.read_bytes() != content:
+        path.write_bytes(content)
 
 
 def place(text: str) -> Path:

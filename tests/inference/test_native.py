@@ -130,7 +130,7 @@ def test_several_checkpoints_are_one_model(trained_run, folder, monkeypatch):
     assert found != rows(trained_run, OPTIONS).text
 
 
-def test_an_ensemble_of_other_vocabularies_is_left_to_torch_which_refuses_it(trained_run, folder, monkeypatch):
+def test_an_ensemble_of_other_vocabularies_is_left_to_torch(trained_run, folder, monkeypatch):
     tokenizers = iter([b"one", b"another"])
     monkeypatch.setattr("mt.inference.native._vocabularies", lambda _: next(tokenizers))
     assert NativeTranslator.load([trained_run, folder], OPTIONS) is None

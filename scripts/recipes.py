@@ -89,6 +89,7 @@ RECIPES = {
     "schedule_free 4e-3": schedule_free("4e-3"),
     "schedule_free 8e-3": schedule_free("8e-3"),
     "schedule_free 1.6e-2": schedule_free("1.6e-2"),
+    "schedule_free 3.2e-2": schedule_free("3.2e-2"),
     "r_drop": Recipe(("objective=r_drop",)),
     "simcut": Recipe(("objective=simcut",)),
     "cut_off": Recipe(("objective=cut_off",)),

@@ -13,7 +13,7 @@ from mt.kernels.library import applies_to, call, has_tiles
 # B batch, H heads, G key-value heads (H is a multiple), X several of both, T queries, S keys, K head size
 
 WHOLE = 16  # numbers in the widest vector: K must be a multiple
-BLOCK = 32  # rows and columns of what AMX multiplies at once
+BLOCK = 32  # rows and columns of what AMX, or AVX-512 in bfloat16, multiplies at once
 LONGEST = 256  # queries and keys; beyond, large products in bfloat16 are faster
 
 

@@ -1,6 +1,6 @@
-/* `attend` and `attend_backward` of attention.c in bf16, whose products are those of AMX. */
+/* `attend` and `attend_backward` of attention.c in bf16, whose products are those of AMX or AVX-512. */
 #include "tiles.h"
-#ifdef __AMX_BF16__
+#ifdef __AVX512BF16__
 
 typedef struct {
     int64_t batch, head, place; /* numbers between neighbours; the numbers of a head lie side by side */
@@ -49,26 +49,9 @@ static void pack_rows(const bf16 *x, int64_t place, int64_t rows, int64_t size, 
 INLINE void multiply(const bf16 *left, int64_t row, int64_t next, const bf16 *right, int64_t rows, int64_t columns,
                      int64_t depth, float *to, int64_t to_row, int adds) {
     for (int64_t i = 0; i < rows; i += 16)
-        for (int64_t c = 0; c < columns / BLOCK; c++) {
-            float *at = to + i * to_row + c * BLOCK;
-            if (adds) {
-                _tile_loadd(0, at, to_row * 4);
-                _tile_loadd(1, at + 16, to_row * 4);
-            } else {
-                _tile_zero(0);
-                _tile_zero(1);
-            }
-            for (int64_t k = 0; k < depth; k++) {
-                const bf16 *tiles = right + (c * depth + k) * PAIR;
-                _tile_loadd(4, left + i * row + k * next, row * 2);
-                _tile_loadd(6, tiles, 64);
-                _tile_dpbf16ps(0, 4, 6);
-                _tile_loadd(7, tiles + TILE, 64);
-                _tile_dpbf16ps(1, 4, 7);
-            }
-            _tile_stored(0, at, to_row * 4);
-            _tile_stored(1, at + 16, to_row * 4);
-        }
+        for (int64_t c = 0; c < columns / BLOCK; c++)
+            multiply_half_block(left + i * row, row, next, right + c * depth * PAIR, depth, to + i * to_row + c * BLOCK,
+                                to_row, adds);
 }
 
 /* to (columns of x, float) = or += xᵀ right, for x of `rows` x `columns` numbers, rows are zero from there on. */
@@ -155,7 +138,7 @@ EXPORT void tile_attend(const bf16 *q, const bf16 *k, const bf16 *v, const int64
             round_rows(room.sums, T, size, out + b * of[3].batch + h * of[3].head, of[3].place);
         }
         free(room.all);
-        _tile_release();
+        put_tiles_away();
     }
 }
 
@@ -204,7 +187,7 @@ EXPORT void tile_attend_backward(const bf16 *q, const bf16 *k, const bf16 *v, co
             round_rows(dvalues, S, size, dv + b * of[6].batch + g * of[6].head, of[6].place);
         }
         free(room.all);
-        _tile_release();
+        put_tiles_away();
     }
 }
 #endif

@@ -45,10 +45,11 @@ _BASIC = ("-mavx2", "-mfma", "-mf16c")
 _AVX512 = (*_BASIC, "-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mprefer-vector-width=512")
 _BF16 = (*_AVX512, "-mavx512bf16", "-mavx512vnni")
 _NEEDS_BF16 = frozenset("avx2 fma avx512f avx512bw avx512vl avx512dq avx512_bf16 avx512_vnni".split())
-AMX, AVX2 = "amx", "avx2"
+AMX, AVX512_BF16, AVX2 = "amx", "avx512_bf16", "avx2"
+WITH_BFLOAT16 = (AMX, AVX512_BF16)  # they multiply it
 LEVELS = (  # best first
     Level(AMX, _NEEDS_BF16 | {"amx_tile", "amx_bf16"}, (*_BF16, "-mamx-tile", "-mamx-bf16")),
-    Level("avx512_bf16", _NEEDS_BF16, _BF16),
+    Level(AVX512_BF16, _NEEDS_BF16, _BF16),
     Level("avx512", frozenset("avx2 fma avx512f avx512bw avx512vl avx512dq".split()), _AVX512),
     Level(AVX2, frozenset("avx2 fma f16c".split()), _BASIC),
 )  # fmt: skip

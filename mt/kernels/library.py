@@ -13,11 +13,11 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from mt.kernels.compiling import AMX, AVX2, Code, code_or_reason
+from mt.kernels.compiling import AMX, AVX2, WITH_BFLOAT16, Code, code_or_reason, is_by_intel
 
 _pointer, _int, _long, _float = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64, ctypes.c_float
 # functions of the C files, by name, with the types of their arguments; none returns anything
-TILE_SIGNATURES: dict[str, tuple[type, ...]] = {  # those that need AMX
+TILE_SIGNATURES: dict[str, tuple[type, ...]] = {  # those that need AMX, or bfloat16 in AVX-512
     "pack_weight": (_pointer, _int, _long, _long, _int, _long, _long, _pointer, _int),
     "tile_product": (_pointer, _long, _pointer, _pointer, _int, _pointer, *[_long] * 4, _int),
     "tile_weight_gradient": (_pointer, _long, _pointer, _long, _pointer, _pointer, _int, *[_long] * 3, _int),
@@ -27,6 +27,7 @@ TILE_SIGNATURES: dict[str, tuple[type, ...]] = {  # those that need AMX
 VECTOR_SIGNATURES: dict[str, tuple[type, ...]] = {  # those that need AVX-512
     "pack_panels": (_pointer, _long, _long, _pointer, _int),
     "vector_product": (_pointer, _long, _pointer, _pointer, _int, _pointer, *[_long] * 3, _int),
+    "vector_weight_gradient": (_pointer, _long, _pointer, _long, _pointer, _int, *[_long] * 3, _int),
 }
 SIGNATURES: dict[str, tuple[type, ...]] = {
     "align_step": (_pointer, _pointer, _pointer, _int, _int, _pointer, _pointer, _int),
@@ -80,7 +81,7 @@ def found_or_reason() -> Library | str:
 
 def library_of(code: Code) -> Library:
     """The functions of compiled code."""
-    signatures = SIGNATURES | (TILE_SIGNATURES if code.level == AMX else {})
+    signatures = SIGNATURES | (TILE_SIGNATURES if code.level in WITH_BFLOAT16 else {})
     signatures |= VECTOR_SIGNATURES if code.level != AVX2 else {}
     functions = {name: getattr(code.loaded, name) for name in signatures}
     for name, function in functions.items():
@@ -89,9 +90,9 @@ def library_of(code: Code) -> Library:
 
 
 def has_tiles() -> bool:
-    """Whether the kernels multiply matrices themselves, in bfloat16 by AMX."""
+    """Whether the kernels multiply matrices themselves in bfloat16: where that is faster than in float32."""
     kernels = library()
-    return kernels is not None and kernels.level == AMX
+    return kernels is not None and (kernels.level == AMX or (kernels.level in WITH_BFLOAT16 and not is_by_intel()))
 
 
 def has_wide_vectors() -> bool:

@@ -1,7 +1,7 @@
-"""x Wᵀ + b, and relu of it, while training on a CPU: by AMX in bfloat16, or by oneDNN, which torch does not in float32.
+"""x Wᵀ + b, and relu of it, while training on a CPU: by the fastest products that there are (`mt.kernels.products`).
 
-Without AMX, on an AMD EPYC with AVX-512, products in float32 are 1.1 to 1.2 times as fast, and in bfloat16 those with a
-bias 1.05 to 1.15 times, which torch adds in a slow way. Where bfloat16 is multiplied in float32 (`products`), that is
+Torch's own are MKL's in float32, which are slow on processors that are not Intel's, and oneDNN's in bfloat16, to which
+it adds biases in a slow way. Where bfloat16 is multiplied in float32 (`products`), that is
 done without gradients too: for validation, and for models that teach others.
 """
 

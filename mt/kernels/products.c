@@ -1,4 +1,4 @@
-/* Products of matrices in bf16 with sums in float, by AMX: those of a linear layer, and of its gradients. */
+/* Products of matrices in bf16 with sums in float, by AMX or AVX-512: those of a linear layer, and of its gradients. */
 #include "tiles.h"
 #ifdef __AMX_BF16__
 #include <sys/syscall.h>
@@ -6,15 +6,18 @@
 
 #define ARCH_REQ_XCOMP_PERM 0x1023
 #define XFEATURE_XTILEDATA 18
-#define ROWS 32          /* of the left side, that one block of the right side meets in the first-level cache */
-#define RIGHT (1 << 19)  /* numbers of the right side that stay in the second-level cache */
-#define DEPTH 2048       /* of the inner dimension, at a time */
-#define TOKENS 512      /* rows of a weight's gradient that are summed at a time */
-#define OUTPUTS 256      /* columns of dy in tiles at a time */
-#define DONE_AT_ONCE 4   /* rows of the block before, rounded between two steps of a product */
 
 /* 1 if Linux lets this process use the tiles, which it must be asked for. */
 EXPORT int may_use_tiles(void) { return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0; }
+#endif
+#ifdef __AVX512BF16__
+
+#define ROWS 64
+#define RIGHT (1<<17)
+#define DEPTH 16384
+#define TOKENS 512
+#define OUTPUTS 256      /* columns of dy in tiles at a time */
+#define DONE_AT_ONCE 4   /* rows of the block before, rounded between two steps of a product */
 
 /* Puts a weight (outputs x inputs, float or bf16) into tiles, as the right side of x Wᵀ, or, if `turned`, of dy W.
  * Inputs are a multiple of 32; outputs are filled up with zeros. `first` and `depth` are blocks: where the inner
@@ -63,23 +66,29 @@ static void product_of_rows(const bf16 *left, int64_t left_row, const bf16 *righ
             int64_t at = row + BLOCK <= total ? row : total - BLOCK; /* the last block may overlap with the one before */
             const bf16 *a = left + at * left_row + from * BLOCK;
             float *sum = sums ? sums + row * columns + c * BLOCK : 0;
-            if (adds) LOAD_SUMS(sum, columns);
-            else CLEAR();
             int done = waiting.to ? 0 : BLOCK;
             if (ends)
                 for (int i = 0; i < BLOCK; i++) __builtin_prefetch(out + (at + i) * out_row + c * BLOCK, 1);
-            for (int64_t k = 0; k < count; k++) {
+#ifdef __AMX_BF16__
+            if (adds) LOAD_SUMS(sum, columns);
+            else CLEAR();
+            for (int64_t k = 0; k < count; k++) { /* the tiles multiply while vectors round */
                 MULTIPLY(a + k * BLOCK, left_row * 2, tiles + k * PAIR);
                 if (k)
                     for (int i = 0; i < DONE_AT_ONCE && done < BLOCK; i++) round_row(waiting, done++, out_row, relu);
             }
             while (done < BLOCK) round_row(waiting, done++, out_row, relu);
+            if (ends) STORE_SUMS(scratch[current], BLOCK);
+            else STORE_SUMS(sum, columns);
+#else
+            while (done < BLOCK) round_row(waiting, done++, out_row, relu);
+            multiply_block(a, left_row, BLOCK, tiles, count, scratch[current], BLOCK, 0);
+#endif
             waiting.to = 0;
             if (ends) {
-                STORE_SUMS(scratch[current], BLOCK);
                 waiting = (Waiting){scratch[current], out + at * out_row + c * BLOCK, low, high};
                 current ^= 1;
-            } else STORE_SUMS(sum, columns);
+            }
         }
     }
     for (int row = 0; waiting.to && row < BLOCK; row++) round_row(waiting, row, out_row, relu);
@@ -92,6 +101,7 @@ EXPORT void tile_product(const bf16 *left, int64_t left_row, const bf16 *right, 
     (void)threads;
     int64_t depth = inner / BLOCK, most = DEPTH / BLOCK, blocks = columns / BLOCK;
     int64_t wide = RIGHT / PAIR / (depth < most ? depth : most);
+    if (!wide) wide = 1;
     float *sums = depth > most ? malloc((size_t)((rows + BLOCK) * columns) * sizeof(float)) : 0;
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
@@ -107,7 +117,7 @@ EXPORT void tile_product(const bf16 *left, int64_t left_row, const bf16 *right, 
                                     from + count == depth, first, last, rows, begin, end, columns);
                 }
             }
-        _tile_release();
+        put_tiles_away();
     }
     free(sums);
 }
@@ -147,15 +157,12 @@ EXPORT void tile_weight_gradient(const bf16 *dy, int64_t dy_row, const bf16 *x, 
                     for (int64_t o = first; o < last; o += BLOCK) {
                         float *to = gradient + o * inputs + i;
                         const bf16 *a = left + (o - first) / BLOCK * depth * PAIR, *b = right + i / BLOCK * depth * PAIR;
-                        if (adds || start) LOAD_SUMS(to, inputs);
-                        else CLEAR();
-                        for (int64_t k = 0; k < depth; k++) MULTIPLY(a + k * PAIR, 64, b + k * PAIR);
-                        STORE_SUMS(to, inputs);
+                        multiply_block(a, BLOCK, PAIR, b, depth, to, inputs, adds || start);
                     }
             }
         }
         free(left);
-        _tile_release();
+        put_tiles_away();
     }
     free(right);
 }

@@ -1,9 +1,12 @@
 """The three products of a linear layer (x Wᵀ, dy W, dyᵀ x) in bfloat16 or float32, without autograd.
 
-In bfloat16, on a processor with AMX, they are those of `products.c`, which needs no preparation for a new number of
-rows; elsewhere oneDNN's, or torch's. A processor that multiplies bfloat16 more slowly than float32 gets the numbers
-widened, which changes none, and multiplies them in float32: those of Intel's with AVX-512 whose AMX is missing, and all
-with AVX2 alone, where torch's own products in bfloat16 take 60 times as long.
+In bfloat16, on a processor with AMX, or of AMD's with bfloat16 in AVX-512, they are those of `products.c`, which needs
+no preparation for a new number of rows; elsewhere oneDNN's, or torch's. A processor that multiplies bfloat16 more
+slowly than float32 gets the numbers widened, which changes none, and multiplies them in float32: those of Intel's with
+AVX-512 whose AMX is missing, and all with AVX2 alone, where torch's own products in bfloat16 take 60 times as long.
+
+In float32 with AVX-512, layers with a bias are those of `vector_products.c`. So are gradients of weights on processors
+that are not Intel's, where MKL multiplies by AVX2: 105 GFLOP/s on an AMD EPYC (family 26) in place of 215.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from mt.kernels.library import applies_to, call, has_tiles, has_wide_vectors
 
 # N rows, I inputs, O outputs of all weights together, W outputs in whole blocks
 
-BLOCK = 32  # rows and columns of what AMX multiplies at once
+BLOCK = 32  # rows and columns of what AMX, or AVX-512 in bfloat16, multiplies at once
 PANEL = 32  # columns that AVX-512 multiplies at once
 DEEPEST = 512  # inputs; with more of them oneDNN is faster
 
@@ -63,7 +66,7 @@ def products(weights: Sequence[Tensor], dtype: torch.dtype) -> Products:
     if dtype == torch.bfloat16 and applies_to(*weights) and has_tiles() and _fits_tiles(weights):
         return TileProducts(weights)
     plain = PlainProducts(weights, dtype)
-    if plain.dtype == torch.float32 and applies_to(*weights) and has_fast_vectors() and 0 < plain.num_inputs <= DEEPEST:
+    if plain.dtype == torch.float32 and applies_to(*weights) and has_wide_vectors() and 0 < plain.num_inputs <= DEEPEST:
         return VectorProducts(weights, dtype)
     return plain
 
@@ -95,6 +98,7 @@ class PlainProducts:
         self.dtype = multiplied_in(dtype) if applies_to(*weights) else dtype
         self.weight_OI = joined(weights, dtype).to(self.dtype)
         self.num_inputs = self.weight_OI.shape[1]
+        self.has_vector_gradient = self.dtype == torch.float32 and applies_to(*weights) and has_slow_mkl()
 
     def forward(self, x_NI: Tensor, biases: Sequence[Tensor], *, relu: bool = False) -> Tensor:
         bias_O = joined(biases, x_NI.dtype).to(self.dtype) if biases else None
@@ -105,10 +109,12 @@ class PlainProducts:
         return _product(dy_NO.to(self.dtype), self.weight_OI.T, None).to(dy_NO.dtype)
 
     def add_gradient(self, dy_NO: Tensor, x_NI: Tensor, into_OI: Tensor) -> None:
-        if self.dtype == torch.float32:
-            into_OI.addmm_(dy_NO.float().T, x_NI.float())
-        else:
+        if self.dtype != torch.float32:
             into_OI += dy_NO.T @ x_NI
+        elif self.has_vector_gradient:
+            _vector_gradient(dy_NO.float(), x_NI.float(), into_OI, adds=True)
+        else:
+            into_OI.addmm_(dy_NO.float().T, x_NI.float())
 
     def gradients(self, dy_NO: Tensor, x_NI: Tensor, relu_NO: Tensor | None, has_dx: bool) -> Gradients:
         dy_NO = dy_NO.contiguous() if relu_NO is None else masked(dy_NO, relu_NO)
@@ -116,11 +122,16 @@ class PlainProducts:
         call("column_sums", dy_NO, dy_NO.dtype == torch.bfloat16, sums_O, *dy_NO.shape)
         dy_NO = dy_NO.to(self.dtype)
         dx_NI = _product(dy_NO, self.weight_OI.T, None).to(x_NI.dtype) if has_dx else None
-        return Gradients(dx_NI, dy_NO.T @ x_NI.to(self.dtype), sums_O)
+        x_NI = x_NI.to(self.dtype)
+        if not self.has_vector_gradient:
+            return Gradients(dx_NI, dy_NO.T @ x_NI, sums_O)
+        weight_OI = torch.empty(dy_NO.shape[1], x_NI.shape[1])
+        _vector_gradient(dy_NO, x_NI, weight_OI, adds=False)
+        return Gradients(dx_NI, weight_OI, sums_O)
 
 
 class VectorProducts(PlainProducts):
-    """x Wᵀ in float32 by AVX-512, with at most DEEPEST inputs; gradients, which need no bias, as in PlainProducts."""
+    """x Wᵀ + bias in float32 by AVX-512, with at most DEEPEST inputs; gradients as in PlainProducts."""
 
     def forward(self, x_NI: Tensor, biases: Sequence[Tensor], *, relu: bool = False) -> Tensor:
         if not biases:
@@ -141,9 +152,9 @@ def is_faster_in_float32() -> bool:
     return not multiplies_bfloat16_faster(processor_flags())
 
 
-def has_fast_vectors() -> bool:
-    """Whether AVX-512 was found to be faster than oneDNN here: on Intel's processors; no other one was measured."""
-    return has_wide_vectors() and is_by_intel()
+def has_slow_mkl() -> bool:
+    """Whether AVX-512 is faster than MKL for float32, which takes AVX2 on processors that are not Intel's."""
+    return has_wide_vectors() and not has_fast_mkl()
 
 
 @cache
@@ -153,7 +164,7 @@ def has_fast_mkl() -> bool:
 
 
 class TileProducts:
-    """By AMX, in bfloat16; the weights may be float32. They must not change before the gradients are computed."""
+    """By AMX or AVX-512, in bfloat16; weights may be float32, and must not change before gradients are computed."""
 
     dtype = torch.bfloat16
 
@@ -222,6 +233,13 @@ class TileProducts:
                 first += -(-len(weight) // BLOCK)
             self._packed[turned] = tiles
         return self._packed[turned]
+
+
+def _vector_gradient(dy_NO: Tensor, x_NI: Tensor, to_OI: Tensor, *, adds: bool) -> None:
+    """to_OI = or += dyᵀ x in float32, by AVX-512."""
+    dy_NO, x_NI = (part if part.stride(1) == 1 else part.contiguous() for part in (dy_NO, x_NI))
+    sizes = (len(dy_NO), *to_OI.shape)
+    call("vector_weight_gradient", dy_NO, dy_NO.stride(0), x_NI, x_NI.stride(0), to_OI, adds, *sizes)
 
 
 def joined(parts: Sequence[Tensor], dtype: torch.dtype) -> Tensor:

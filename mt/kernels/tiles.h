@@ -1,13 +1,15 @@
-/* Matrix products of bf16 by the tile registers of AMX: 16 rows of 64 bytes each. */
+/* Matrix products of bf16 in tiles of 16 rows of 64 bytes each: by the tile registers of AMX, or by AVX-512. */
 #ifndef TILES_H
 #define TILES_H
 #include "vectors.h"
-#ifdef __AMX_BF16__
+#ifdef __AVX512BF16__
 
 #define BLOCK 32                /* rows and columns of a result that is computed at once, in four tiles */
 #define TILE (16 * BLOCK)       /* numbers of a tile of bf16 */
 #define PAIR (2 * TILE)         /* of the two tiles that hold BLOCK x BLOCK numbers */
+#define MOST_AT_ONCE 12         /* rows of a result that AVX-512 keeps in registers */
 
+#ifdef __AMX_BF16__
 typedef struct __attribute__((packed)) {
     uint8_t palette, start_row, reserved[14];
     uint16_t row_bytes[16];
@@ -21,6 +23,12 @@ INLINE void set_up_tiles(void) {
     for (int i = 0; i < 8; i++) shapes.row_bytes[i] = 64, shapes.rows[i] = 16;
     _tile_loadconfig(&shapes);
 }
+
+INLINE void put_tiles_away(void) { _tile_release(); }
+#else
+INLINE void set_up_tiles(void) {}
+INLINE void put_tiles_away(void) {}
+#endif
 
 /* Places of two vectors of 32 numbers, taken in turns: from 0 on, and from 16 on. */
 #define BOTH(i) (i), (i) + 32
@@ -87,6 +95,7 @@ INLINE void to_left_tiles_transposed(const bf16 *x, int64_t row, int64_t rows, b
     }
 }
 
+#ifdef __AMX_BF16__
 /* Tiles 0 to 3 += two tiles of the left side (16 rows each) times two of the right (16 columns each). */
 #define MULTIPLY(left, left_bytes, right) \
     do { \
@@ -121,5 +130,81 @@ INLINE void to_left_tiles_transposed(const bf16 *x, int64_t row, int64_t rows, b
         _tile_stored(2, (to) + 16 * (row), (row) * 4); \
         _tile_stored(3, (to) + 16 * (row) + 16, (row) * 4); \
     } while (0)
+
+/* to (32 x 32, float) = left (32 rows, in `depth` blocks that are `next` numbers apart) times right, or += it. */
+INLINE void multiply_block(const bf16 *left, int64_t row, int64_t next, const bf16 *right, int64_t depth, float *to,
+                           int64_t to_row, int adds) {
+    if (adds) LOAD_SUMS(to, to_row);
+    else CLEAR();
+    for (int64_t k = 0; k < depth; k++) MULTIPLY(left + k * next, row * 2, right + k * PAIR);
+    STORE_SUMS(to, to_row);
+}
+
+/* The same of 16 rows. */
+INLINE void multiply_half_block(const bf16 *left, int64_t row, int64_t next, const bf16 *right, int64_t depth, float *to,
+                                int64_t to_row, int adds) {
+    if (adds) {
+        _tile_loadd(0, to, to_row * 4);
+        _tile_loadd(1, to + 16, to_row * 4);
+    } else {
+        _tile_zero(0);
+        _tile_zero(1);
+    }
+    for (int64_t k = 0; k < depth; k++) {
+        const bf16 *tiles = right + k * PAIR;
+        _tile_loadd(4, left + k * next, row * 2);
+        _tile_loadd(6, tiles, 64);
+        _tile_dpbf16ps(0, 4, 6);
+        _tile_loadd(7, tiles + TILE, 64);
+        _tile_dpbf16ps(1, 4, 7);
+    }
+    _tile_stored(0, to, to_row * 4);
+    _tile_stored(1, to + 16, to_row * 4);
+}
+#else
+/* to (count x 32, float) = left (`count` rows, in `depth` blocks that are `next` numbers apart) times right, or += it. */
+INLINE void multiply_rows(const int count, const bf16 *left, int64_t row, int64_t next, const bf16 *right, int64_t depth,
+                          float *to, int64_t to_row, int adds) {
+    __m512 a[MOST_AT_ONCE], b[MOST_AT_ONCE];
+#pragma GCC unroll 12
+    for (int i = 0; i < count; i++) {
+        a[i] = adds ? _mm512_loadu_ps(to + i * to_row) : _mm512_setzero_ps();
+        b[i] = adds ? _mm512_loadu_ps(to + i * to_row + 16) : _mm512_setzero_ps();
+    }
+    for (int64_t k = 0; k < depth; k++, left += next, right += PAIR)
+        for (int j = 0; j < 16; j++) {
+            __m512bh x = (__m512bh)_mm512_loadu_si512(right + j * BLOCK);
+            __m512bh y = (__m512bh)_mm512_loadu_si512(right + TILE + j * BLOCK);
+#pragma GCC unroll 12
+            for (int i = 0; i < count; i++) {
+                int32_t two; /* numbers, of which each is multiplied with its own row of the right side */
+                memcpy(&two, left + i * row + 2 * j, sizeof two);
+                __m512bh by = (__m512bh)_mm512_set1_epi32(two);
+                a[i] = _mm512_dpbf16_ps(a[i], by, x);
+                b[i] = _mm512_dpbf16_ps(b[i], by, y);
+            }
+        }
+#pragma GCC unroll 12
+    for (int i = 0; i < count; i++) {
+        _mm512_storeu_ps(to + i * to_row, a[i]);
+        _mm512_storeu_ps(to + i * to_row + 16, b[i]);
+    }
+}
+
+/* The same of 32 rows. */
+INLINE void multiply_block(const bf16 *left, int64_t row, int64_t next, const bf16 *right, int64_t depth, float *to,
+                           int64_t to_row, int adds) {
+    multiply_rows(12, left, row, next, right, depth, to, to_row, adds);
+    multiply_rows(10, left + 12 * row, row, next, right, depth, to + 12 * to_row, to_row, adds);
+    multiply_rows(10, left + 22 * row, row, next, right, depth, to + 22 * to_row, to_row, adds);
+}
+
+/* The same of 16 rows. */
+INLINE void multiply_half_block(const bf16 *left, int64_t row, int64_t next, const bf16 *right, int64_t depth, float *to,
+                                int64_t to_row, int adds) {
+    multiply_rows(8, left, row, next, right, depth, to, to_row, adds);
+    multiply_rows(8, left + 8 * row, row, next, right, depth, to + 8 * to_row, to_row, adds);
+}
+#endif
 #endif
 #endif

@@ -1,4 +1,4 @@
-/* Products of float matrices by AVX-512, with what follows them in a linear layer: bias and relu. */
+/* Products of float matrices by AVX-512: of a linear layer, with bias and relu, and its weight's gradient. */
 #include "vectors.h"
 #ifdef __AVX512F__
 
@@ -8,6 +8,8 @@
 #define WIDE (2 * LANES)
 #define DEPTH 256
 #define ROWS 96
+#define TOKENS 256   /* rows of a weight's gradient that are summed at a time */
+#define OUTPUTS 192  /* columns of dy in panels at a time */
 #define BESIDE LANES /* numbers between copied rows, which else would share their sets of the cache */
 
 typedef struct {
@@ -121,5 +123,82 @@ EXPORT void vector_product(const float *left, int64_t left_row, const float *pan
         }
         free(copy);
     }
+}
+
+/* sums (count x WIDE) of a weight's gradient += lefts (count numbers a token, HIGH from token to token) times a panel. */
+INLINE void outer(const int count, const float *lefts, const float *panel, int64_t tokens, float *to, int64_t to_row,
+                  int adds, __mmask16 low, __mmask16 high) {
+    __m512 a[HIGH], b[HIGH];
+#pragma GCC unroll 12
+    for (int r = 0; r < count; r++) {
+        a[r] = adds ? _mm512_maskz_loadu_ps(low, to + r * to_row) : _mm512_setzero_ps();
+        b[r] = adds ? _mm512_maskz_loadu_ps(high, to + r * to_row + LANES) : _mm512_setzero_ps();
+    }
+    for (int64_t k = 0; k < tokens; k++, lefts += HIGH, panel += WIDE) {
+        __m512 x = _mm512_loadu_ps(panel), y = _mm512_loadu_ps(panel + LANES);
+#pragma GCC unroll 12
+        for (int r = 0; r < count; r++) {
+            __m512 by = _mm512_set1_ps(lefts[r]);
+            a[r] = _mm512_fmadd_ps(by, x, a[r]);
+            b[r] = _mm512_fmadd_ps(by, y, b[r]);
+        }
+    }
+#pragma GCC unroll 12
+    for (int r = 0; r < count; r++) {
+        _mm512_mask_storeu_ps(to + r * to_row, low, a[r]);
+        _mm512_mask_storeu_ps(to + r * to_row + LANES, high, b[r]);
+    }
+}
+
+/* Columns of some rows side by side: `wide` numbers a row, of which there are `real`, row behind row, then zeros. */
+INLINE void take_columns(const float *from, int64_t from_row, int64_t rows, int64_t real, const int wide, float *to) {
+    if (real >= wide)
+        for (int64_t k = 0; k < rows; k++) memcpy(to + k * wide, from + k * from_row, (size_t)wide * sizeof(float));
+    else
+        for (int64_t k = 0; k < rows; k++)
+            for (int j = 0; j < wide; j++) to[k * wide + j] = j < real ? from[k * from_row + j] : 0;
+}
+
+/* gradient (outputs x inputs) = or += dyᵀ x. dy: rows x outputs, x: rows x inputs. A few rows of both at a time lie in
+ * panels of the second-level cache, those of x WIDE and those of dy HIGH numbers wide. */
+EXPORT void vector_weight_gradient(const float *dy, int64_t dy_row, const float *x, int64_t x_row, float *gradient,
+                                   int adds, int64_t rows, int64_t outputs, int64_t inputs, int threads) {
+    (void)threads;
+    int64_t panels = (inputs + WIDE - 1) / WIDE, tokens = rows < TOKENS ? rows : TOKENS, each = OUTPUTS;
+    while (each > HIGH && outputs < each * threads) each -= HIGH;
+    if (!rows && !adds) memset(gradient, 0, (size_t)(outputs * inputs) * sizeof(float));
+    float *right = aligned_alloc(64, (size_t)(panels * WIDE * tokens + LANES) / LANES * LANES * sizeof(float));
+#pragma omp parallel num_threads(threads) if (threads > 1)
+    {
+        float *left = aligned_alloc(64, (size_t)(each * TOKENS) * sizeof(float));
+        for (int64_t start = 0; start < rows; start += tokens) {
+            int64_t here = start + tokens < rows ? tokens : rows - start;
+#pragma omp for schedule(static)
+            for (int64_t i = 0; i < panels; i++)
+                take_columns(x + start * x_row + i * WIDE, x_row, here, inputs - i * WIDE, WIDE,
+                             right + i * WIDE * tokens);
+#pragma omp for schedule(static)
+            for (int64_t first = 0; first < outputs; first += each) {
+                int64_t last = first + each < outputs ? first + each : outputs;
+                for (int64_t o = first; o < last; o += HIGH)
+                    take_columns(dy + start * dy_row + o, dy_row, here, last - o, HIGH, left + (o - first) * TOKENS);
+                for (int64_t i = 0; i < inputs; i += WIDE)
+                    for (int64_t o = first; o < last; o += HIGH) {
+#define OF(count)                                                                                                      \
+    case count:                                                                                                        \
+        outer(count, left + (o - first) * TOKENS, right + i * tokens, here, gradient + o * inputs + i, inputs,         \
+              adds || start, mask_of(inputs - i), mask_of(inputs - i - LANES));                                        \
+        break;
+                        switch (last - o) {
+                            OF(1) OF(2) OF(3) OF(4) OF(5) OF(6) OF(7) OF(8) OF(9) OF(10) OF(11)
+                            default: OF(HIGH)
+                        }
+#undef OF
+                    }
+            }
+        }
+        free(left);
+    }
+    free(right);
 }
 #endif

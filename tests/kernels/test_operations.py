@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from mt.kernels import compiling
+from mt.kernels import library as kernels
 from mt.kernels import products as kernel_products
 from mt.kernels.attention import attend, attends, split_heads, torch_attend
-from mt.kernels.compiling import is_by_intel
 from mt.kernels.dropout import add_dropped, dropped
 from mt.kernels.gate import gated, torch_gated
 from mt.kernels.linear import Linear, linear, torch_linear
@@ -25,6 +25,12 @@ TOLERANCE = {torch.float32: {"rtol": 1e-5, "atol": 2e-5}, torch.bfloat16: {"rtol
 levels = pytest.mark.parametrize("level", HERE)
 widened = pytest.mark.parametrize("widens", [False, True], indirect=True, ids=["as it is", "widened"])
 dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=["float32", "bfloat16"])
+
+
+@pytest.fixture(autouse=True)
+def multiplies_bfloat16_by_avx512(monkeypatch):
+    """As on processors that are not Intel's, so that this code is tested on Intel's too."""
+    monkeypatch.setattr(kernels, "is_by_intel", lambda: False)
 
 
 @pytest.fixture
@@ -216,7 +222,7 @@ def test_products_of_several_layers(level, widens, relu, bias, sizes, inputs, un
 
 @levels
 @pytest.mark.parametrize("outputs", [[32], [96, 64], [64, 40]], ids=str)
-@pytest.mark.parametrize("rows, inputs", [(0, 32), (1, 64), (33, 96), (1201, 32), (70, 2080)])
+@pytest.mark.parametrize("rows, inputs", [(0, 32), (1, 64), (33, 96), (1201, 32), (70, 2080), (600, 640)])
 @widened
 def test_products_in_bfloat16_sum_in_float32(level, widens, outputs, rows, inputs):
     torch.manual_seed(0)
@@ -227,7 +233,7 @@ def test_products_in_bfloat16_sum_in_float32(level, widens, outputs, rows, input
     into = torch.ones(sum(outputs), inputs)
     with at_level(level):
         of = products(weights, torch.bfloat16)
-        assert isinstance(of, TileProducts) == (level == "amx")
+        assert isinstance(of, TileProducts) == (level in ("amx", "avx512_bf16"))
         relu = of.forward(x, [], relu=True)
         ours = [of.forward(x, biases), relu, *of.gradients(dy, x, None, True), of.backward(dy)]
         of.add_gradient(dy, x, into)
@@ -242,33 +248,39 @@ def test_products_in_bfloat16_sum_in_float32(level, widens, outputs, rows, input
     close = {"rtol": 0.02, "atol": 0.02 * inputs**0.5}  # one rounding; two where the bias was rounded
     for one, other in zip(ours, oracle, strict=True):
         torch.testing.assert_close(one.float(), other, **close)
-    if level == "amx" or widens:
+    if level in ("amx", "avx512_bf16") or widens:
         for place in (3, 4, 6, 8, 9):
             torch.testing.assert_close(ours[place], oracle[place], rtol=1e-4, atol=1e-3)
 
 
 @levels
+@pytest.mark.parametrize("has_fast_mkl", [False, True], ids=["slow MKL", "fast MKL"])
 @pytest.mark.parametrize("relu", [False, True], ids=["plain", "relu"])
 @pytest.mark.parametrize(
     "rows, outputs, inputs",
     [(0, [5], 8), (1, [3], 1), (7, [33, 6], 5), (99, [1024], 9), (300, [70, 31], 300), (257, [13], 512), (9, [4], 600)],
     ids=str,
 )
-def test_products_in_float32_are_those_of_torch(level, relu, rows, outputs, inputs):
+def test_products_in_float32_are_those_of_torch(level, has_fast_mkl, relu, rows, outputs, inputs, monkeypatch):
     torch.manual_seed(0)
+    monkeypatch.setattr(kernel_products, "has_fast_mkl", lambda: has_fast_mkl)
     weights, biases = [torch.randn(size, inputs) for size in outputs], [torch.randn(size) for size in outputs]
     # every second row of a wider tensor
     x, dy = torch.randn(rows, 2 * inputs)[:, :inputs], torch.randn(2, rows, sum(outputs))[1]
     with at_level(level):
         of = products(weights, torch.float32)
-        assert isinstance(of, VectorProducts) == (level != "avx2" and inputs <= 512 and is_by_intel())
+        assert isinstance(of, VectorProducts) == (level != "avx2" and inputs <= 512)
+        assert of.has_vector_gradient == (level != "avx2" and not has_fast_mkl)
         out = of.forward(x, biases, relu=relu)
         ours = [out, *of.gradients(dy, x, out if relu else None, True), of.forward(x, [])]
+        added = torch.ones(sum(outputs), inputs)
+        of.add_gradient(dy, x, added)
     weight, plain = torch.cat(weights).double(), x.double() @ torch.cat(weights).double().T
     oracle = plain + torch.cat(biases)
     kept = dy.double() * (oracle > 0) if relu else dy.double()
     expected = [oracle.relu() if relu else oracle, kept @ weight, kept.T @ x.double(), kept.sum(0), plain]
-    for one, other in zip(ours, expected, strict=True):
+    expected.append(dy.double().T @ x.double() + 1)
+    for one, other in zip([*ours, added], expected, strict=True):
         torch.testing.assert_close(one, other.float(), rtol=1e-5, atol=2e-6 * max(rows, inputs))
 
 

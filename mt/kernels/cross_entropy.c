@@ -2,10 +2,21 @@
  * of the logits. */
 #include "vectors.h"
 
+#define AT_ONCE 4 /* vectors whose largest numbers and sums do not wait for one another */
+
 /* Sums of a row: its largest number, all of them, and the exponentials of their distances to the largest. */
 static void look_at(const void *row, int is_bf16, int64_t size, float *most, double *total) {
     int64_t j = 0;
-    vf high = all(-INFINITY), sums = all(0);
+    vf high = all(-INFINITY), sums = all(0), highs[AT_ONCE], parts[AT_ONCE];
+    for (int i = 0; i < AT_ONCE; i++) highs[i] = high, parts[i] = sums;
+    for (; j + AT_ONCE * LANES <= size; j += AT_ONCE * LANES)
+#pragma GCC unroll 4
+        for (int i = 0; i < AT_ONCE; i++) {
+            vf x = load_any(row, j + i * LANES, is_bf16);
+            highs[i] = larger(x, highs[i]);
+            parts[i] += x;
+        }
+    for (int i = 0; i < AT_ONCE; i++) high = larger(highs[i], high), sums += parts[i];
     for (; j + LANES <= size; j += LANES) {
         vf x = load_any(row, j, is_bf16);
         high = larger(x, high);

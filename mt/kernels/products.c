@@ -12,10 +12,16 @@ EXPORT int may_use_tiles(void) { return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_P
 #endif
 #ifdef __AVX512BF16__
 
+#ifdef __AMX_BF16__
+#define ROWS 32          /* of the left side, that one block of the right side meets in the first-level cache */
+#define RIGHT (1 << 19)  /* numbers of the right side that stay in the second-level cache */
+#define DEPTH 2048       /* of the inner dimension, at a time */
+#else
 #define ROWS 64
-#define RIGHT (1<<17)
-#define DEPTH 16384
-#define TOKENS 512
+#define RIGHT (1 << 17)
+#define DEPTH (1 << 30)  /* all of it: sums that wait in memory would cost more than they save */
+#endif
+#define TOKENS 512       /* rows of a weight's gradient that are summed at a time */
 #define OUTPUTS 256      /* columns of dy in tiles at a time */
 #define DONE_AT_ONCE 4   /* rows of the block before, rounded between two steps of a product */
 

@@ -77,7 +77,11 @@ INLINE float largest(vf x) {
 /* e^x for x <= 88, with a relative error of 2e-7; 0 below -87.3; NaN stays NaN (coefficients of Cephes' expf). */
 INLINE vf exponential(vf x) {
     vf n = x * 1.44269504f;
+#ifdef __AVX512F__
+    n = (vf)_mm512_roundscale_ps((__m512)n, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+#else
     n = __builtin_convertvector(__builtin_convertvector(n + choose(n < 0, all(-0.5f), all(0.5f)), vi), vf);
+#endif
     vf f = x - n * 0.693359375f + n * 2.12194440e-4f;
     vf p = all(1.9875691500e-4f);
     p = p * f + 1.3981999507e-3f;
@@ -86,9 +90,14 @@ INLINE vf exponential(vf x) {
     p = p * f + 1.6666665459e-1f;
     p = p * f + 0.5f;
     p = p * f * f + f + 1.0f;
+#ifdef __AVX512F__
+    __mmask16 seen = _mm512_cmp_ps_mask((__m512)x, (__m512)all(-87.3f), _CMP_NLT_UQ); /* NaN too */
+    return (vf)_mm512_maskz_scalef_ps(seen, (__m512)p, (__m512)n);
+#else
     vf power = (vf)((__builtin_convertvector(n, vi) + 127) << 23);
     vf result = choose(x < -87.3f, all(0.0f), p * power);
     return choose(x == x, result, x);
+#endif
 }
 
 #ifdef __AVX512F__

@@ -90,7 +90,7 @@ def library_of(code: Code) -> Library:
 
 
 def has_tiles() -> bool:
-    """Whether the kernels multiply matrices themselves in bfloat16: where that is faster than in float32."""
+    """Whether the kernels multiply bfloat16 themselves, by AMX or AVX-512: where that is faster than float32."""
     kernels = library()
     return kernels is not None and (kernels.level == AMX or (kernels.level in WITH_BFLOAT16 and not is_by_intel()))
 

@@ -45,12 +45,13 @@ EXPORT void pack_weight(const void *weight, int is_bf16, int64_t outputs, int64_
 
 typedef struct { /* a block of results that waits to be rounded */
     const float *sums;
+    int64_t sums_row;
     bf16 *to;
     vf low, high; /* bias */
 } Waiting;
 
 INLINE void round_row(Waiting of, int row, int64_t to_row, int relu) {
-    vf low = load(of.sums + row * BLOCK) + of.low, high = load(of.sums + row * BLOCK + 16) + of.high;
+    vf low = load(of.sums + row * of.sums_row) + of.low, high = load(of.sums + row * of.sums_row + 16) + of.high;
     if (relu) low = choose(low < 0, all(0), low), high = choose(high < 0, all(0), high); /* NaN stays NaN */
     _mm512_storeu_si512(of.to + row * to_row, rounded(low, high));
 }
@@ -71,12 +72,13 @@ static void product_of_rows(const bf16 *left, int64_t left_row, const bf16 *righ
         for (int64_t row = first; row < last; row += BLOCK) {
             int64_t at = row + BLOCK <= total ? row : total - BLOCK; /* the last block may overlap with the one before */
             const bf16 *a = left + at * left_row + from * BLOCK;
-            float *sum = sums ? sums + row * columns + c * BLOCK : 0;
+            float *to = sums ? sums + row * columns + c * BLOCK : scratch[current];
+            int64_t to_row = sums ? columns : BLOCK;
             int done = waiting.to ? 0 : BLOCK;
             if (ends)
                 for (int i = 0; i < BLOCK; i++) __builtin_prefetch(out + (at + i) * out_row + c * BLOCK, 1);
 #ifdef __AMX_BF16__
-            if (adds) LOAD_SUMS(sum, columns);
+            if (adds) LOAD_SUMS(to, to_row);
             else CLEAR();
             for (int64_t k = 0; k < count; k++) { /* the tiles multiply while vectors round */
                 MULTIPLY(a + k * BLOCK, left_row * 2, tiles + k * PAIR);
@@ -84,15 +86,14 @@ static void product_of_rows(const bf16 *left, int64_t left_row, const bf16 *righ
                     for (int i = 0; i < DONE_AT_ONCE && done < BLOCK; i++) round_row(waiting, done++, out_row, relu);
             }
             while (done < BLOCK) round_row(waiting, done++, out_row, relu);
-            if (ends) STORE_SUMS(scratch[current], BLOCK);
-            else STORE_SUMS(sum, columns);
+            STORE_SUMS(to, to_row);
 #else
             while (done < BLOCK) round_row(waiting, done++, out_row, relu);
-            multiply_block(a, left_row, BLOCK, tiles, count, scratch[current], BLOCK, 0);
+            multiply_block(a, left_row, BLOCK, tiles, count, to, to_row, adds);
 #endif
             waiting.to = 0;
             if (ends) {
-                waiting = (Waiting){scratch[current], out + at * out_row + c * BLOCK, low, high};
+                waiting = (Waiting){to, to_row, out + at * out_row + c * BLOCK, low, high};
                 current ^= 1;
             }
         }

@@ -5,8 +5,9 @@ no preparation for a new number of rows; elsewhere oneDNN's, or torch's. A proce
 slowly than float32 gets the numbers widened, which changes none, and multiplies them in float32: those of Intel's with
 AVX-512 whose AMX is missing, and all with AVX2 alone, where torch's own products in bfloat16 take 60 times as long.
 
-In float32 with AVX-512, layers with a bias are those of `vector_products.c`. So are gradients of weights on processors
-that are not Intel's, where MKL multiplies by AVX2: 105 GFLOP/s on an AMD EPYC (family 26) in place of 215.
+In float32 with AVX-512, layers with a bias and up to 512 inputs are those of `vector_products.c`. So are gradients of
+weights on processors that are not Intel's, where MKL multiplies by AVX2: 105 GFLOP/s on an AMD EPYC (family 26) in
+place of 215.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class Products(Protocol):
         ...
 
     def add_gradient(self, dy_NO: Tensor, x_NI: Tensor, into_OI: Tensor) -> None:
-        """Adds dyᵀ x, the gradient of the weights, to `into_OI` (float32)."""
+        """Adds dyᵀ x, the gradient of the weights, to `into_OI` (float32, contiguous)."""
         ...
 
     def gradients(self, dy_NO: Tensor, x_NI: Tensor, relu_NO: Tensor | None, has_dx: bool) -> Gradients:
@@ -79,7 +80,7 @@ def multiplies(dtype: torch.dtype) -> bool:
 
 
 def _fits_tiles(weights: Sequence[Tensor]) -> bool:
-    if weights[0].shape[1] % BLOCK or not weights[0].shape[1]:
+    if weights[0].shape[1] % BLOCK or not weights[0].shape[1] or not any(map(len, weights)):
         return False
     # only the last one can be filled up
     return all(weight.is_contiguous() for weight in weights) and not any(len(one) % BLOCK for one in weights[:-1])
@@ -118,14 +119,14 @@ class PlainProducts:
 
     def gradients(self, dy_NO: Tensor, x_NI: Tensor, relu_NO: Tensor | None, has_dx: bool) -> Gradients:
         dy_NO = dy_NO.contiguous() if relu_NO is None else masked(dy_NO, relu_NO)
-        sums_O = torch.empty(dy_NO.shape[1])
+        sums_O = torch.empty(dy_NO.shape[1], dtype=torch.float32)
         call("column_sums", dy_NO, dy_NO.dtype == torch.bfloat16, sums_O, *dy_NO.shape)
         dy_NO = dy_NO.to(self.dtype)
         dx_NI = _product(dy_NO, self.weight_OI.T, None).to(x_NI.dtype) if has_dx else None
         x_NI = x_NI.to(self.dtype)
         if not self.has_vector_gradient:
             return Gradients(dx_NI, dy_NO.T @ x_NI, sums_O)
-        weight_OI = torch.empty(dy_NO.shape[1], x_NI.shape[1])
+        weight_OI = torch.empty(dy_NO.shape[1], x_NI.shape[1], dtype=torch.float32)
         _vector_gradient(dy_NO, x_NI, weight_OI, adds=False)
         return Gradients(dx_NI, weight_OI, sums_O)
 
@@ -139,8 +140,8 @@ class VectorProducts(PlainProducts):
         x, bias_O = x_NI.to(self.dtype), joined(biases, x_NI.dtype).to(self.dtype)
         x = x if x.stride(1) == 1 else x.contiguous()
         num_outputs = len(self.weight_OI)
-        panels = torch.empty(-(-num_outputs // PANEL) * PANEL * self.num_inputs)
-        out_NO = torch.empty(len(x), num_outputs)
+        panels = torch.empty(-(-num_outputs // PANEL) * PANEL * self.num_inputs, dtype=torch.float32)
+        out_NO = torch.empty(len(x), num_outputs, dtype=torch.float32)
         call("pack_panels", self.weight_OI.contiguous(), num_outputs, self.num_inputs, panels)
         call("vector_product", x, x.stride(0), panels, bias_O, relu, out_NO, *out_NO.shape, self.num_inputs)
         return out_NO.to(x_NI.dtype)
@@ -153,7 +154,7 @@ def is_faster_in_float32() -> bool:
 
 
 def has_slow_mkl() -> bool:
-    """Whether AVX-512 is faster than MKL for float32, which takes AVX2 on processors that are not Intel's."""
+    """Whether AVX-512 is faster than what torch has for float32: not MKL, or one that takes AVX2 (not Intel's)."""
     return has_wide_vectors() and not has_fast_mkl()
 
 
@@ -195,15 +196,17 @@ class TileProducts:
     def gradients(self, dy_NO: Tensor, x_NI: Tensor, relu_NO: Tensor | None, has_dx: bool) -> Gradients:
         if relu_NO is not None:
             dy_NO = masked(dy_NO, relu_NO)
-        dy_NW, to_WI, sums_W = self._with_whole_rows(dy_NO), self._new_gradient(), torch.empty(self.width)
+        dy_NW, to_WI = self._with_whole_rows(dy_NO), self._new_gradient()
+        sums_W = torch.empty(self.width, dtype=torch.float32)
         self._gradient(dy_NW, x_NI, to_WI, sums_W, adds=False)
         dx_NI = self._product(dy_NW, True) if has_dx else None
         return Gradients(dx_NI, to_WI[: self.num_outputs], sums_W[: self.num_outputs])
 
     def _new_gradient(self) -> Tensor:
-        return torch.empty(self.width, self.num_inputs)
+        return torch.empty(self.width, self.num_inputs, dtype=torch.float32)
 
     def _gradient(self, dy_NW: Tensor, x_NI: Tensor, to_WI: Tensor, sums_W: Tensor | None, *, adds: bool) -> None:
+        x_NI = x_NI if x_NI.stride(1) == 1 else x_NI.contiguous()
         sizes = (len(dy_NW), self.width, self.num_inputs)
         call("tile_weight_gradient", dy_NW, dy_NW.stride(0), x_NI, x_NI.stride(0), to_WI, sums_W, adds, *sizes)
 

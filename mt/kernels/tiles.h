@@ -7,7 +7,7 @@
 #define BLOCK 32                /* rows and columns of a result that is computed at once, in four tiles */
 #define TILE (16 * BLOCK)       /* numbers of a tile of bf16 */
 #define PAIR (2 * TILE)         /* of the two tiles that hold BLOCK x BLOCK numbers */
-#define MOST_AT_ONCE 12         /* rows of a result that AVX-512 keeps in registers */
+#define MOST_AT_ONCE 12         /* rows of a result that AVX-512 keeps in 24 of its 32 registers; 32 are 12 + 10 + 10 */
 
 #ifdef __AMX_BF16__
 typedef struct __attribute__((packed)) {

@@ -125,7 +125,7 @@ EXPORT void vector_product(const float *left, int64_t left_row, const float *pan
     }
 }
 
-/* sums (count x WIDE) of a weight's gradient += lefts (count numbers a token, HIGH from token to token) times a panel. */
+/* sums (count x WIDE) of a weight's gradient = or += lefts (count numbers a token, HIGH from token to token) times a panel. */
 INLINE void outer(const int count, const float *lefts, const float *panel, int64_t tokens, float *to, int64_t to_row,
                   int adds, __mmask16 low, __mmask16 high) {
     __m512 a[HIGH], b[HIGH];

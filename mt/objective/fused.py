@@ -48,7 +48,7 @@ class _FusedLoss(torch.autograd.Function):
         states = [states_ND.detach().to(dtype).to(of.dtype) for states_ND in passes]
         needs_gradient = any(context.needs_input_grad)
         gradients = [torch.empty_like(one) for one in states] if needs_gradient else []
-        weight_gradient = torch.zeros_like(weight_VD, dtype=torch.float32) if needs_gradient else None
+        weight_gradient = weight_VD.new_zeros(weight_VD.shape, dtype=torch.float32) if needs_gradient else None
         sums: list[Tensor] = []
         with torch.autocast(device, enabled=False):
             for start in range(0, max(1, len(targets_N)), chunk_tokens):

@@ -254,6 +254,32 @@ def test_products_in_bfloat16_sum_in_float32(level, widens, outputs, rows, input
 
 
 @levels
+@pytest.mark.parametrize("dtype", DTYPES, ids=["float32", "bfloat16"])
+def test_gradients_of_numbers_that_do_not_lie_side_by_side(level, dtype):
+    torch.manual_seed(0)
+    layer, dy = nn.Linear(64, 32), torch.randn(1, 70, 32)
+    for x in (
+        torch.randn(1, 64, 70).transpose(1, 2),
+        torch.randn(1, 70, 128)[..., ::2],
+        torch.randn(1, 70, 1).expand(1, 70, 64),
+    ):
+        with at_level(level), torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
+            (ours,) = torch.autograd.grad(linear(x, [layer]), layer.weight, dy.to(dtype))
+        torch.testing.assert_close(ours, dy[0].T @ x[0], rtol=0.02, atol=0.2)
+
+
+@levels
+def test_as_many_outputs_as_a_large_vocabulary_give_the_gradient_of_each_state(level):
+    torch.manual_seed(0)
+    weight, dy = torch.randn(20_000, 32), torch.randn(40, 20_000).bfloat16()
+    with at_level(level):
+        ours = products([weight], torch.bfloat16).backward(dy)
+        nothing = products([weight[:0]], torch.bfloat16).backward(dy[:, :0])
+    torch.testing.assert_close(ours.float(), dy.float() @ weight.bfloat16().float(), rtol=0.02, atol=2.0)
+    assert torch.equal(nothing.float(), torch.zeros(40, 32))
+
+
+@levels
 @pytest.mark.parametrize("has_fast_mkl", [False, True], ids=["slow MKL", "fast MKL"])
 @pytest.mark.parametrize("relu", [False, True], ids=["plain", "relu"])
 @pytest.mark.parametrize(

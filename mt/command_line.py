@@ -11,6 +11,7 @@ from threading import current_thread, main_thread
 from types import FrameType
 from typing import NoReturn
 
+from mt.data.whole_folder import FULL
 from mt.terminal import log_to_stderr, settle_streams, tell
 
 USER_MISTAKE = 2
@@ -127,4 +128,6 @@ def one_line(error: Exception) -> str:
         return f"out of memory{f' ({said})' if said else ''}: smaller batches, models or fewer workers take less"
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError) and error.errno in FULL:  # those of outputs name their file
+        return f"standard output, or a file that is written: {error.strerror}"
     return " ".join(str(error).split()) or type(error).__name__

@@ -130,6 +130,13 @@ run(main)
 """
 
 
+def test_a_full_standard_output_is_named(tmp_path):
+    (tmp_path / "says.py").write_text(SAYS, encoding="utf-8")
+    done = call(tmp_path, '"$PYTHON" says.py >/dev/full')
+    assert done.returncode == 2
+    assert "error: standard output, or a file that is written: No space left on device\n" in done.stderr
+
+
 @pytest.mark.parametrize("argument, code", [("", 0), ("x", 2)])
 @pytest.mark.parametrize("closed", ["2>&-", "2>/dev/full", "<&- 2>&-"])
 def test_what_belongs_to_a_closed_stderr_goes_nowhere_else(tmp_path, closed, argument, code):

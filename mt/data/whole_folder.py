@@ -6,6 +6,7 @@ random names and are created exclusively, so that a link put there is never foll
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -20,6 +21,7 @@ from mt.data.lock import claimed
 
 UNFINISHED = ".unfinished"  # the suffix of a name while it is written, or deleted
 REPLACED = ".replaced"  # the suffix of an old folder while it is replaced
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # what a write says where there is no room
 LONGEST_BEGINNING = 200  # bytes of a name that its unfinished name keeps: the whole must not be too long for the system
 
 
@@ -93,14 +95,14 @@ def whole_file(path: str | Path, *, keep: Callable[[Path], int] = lambda unfinis
     if path.exists() and not path.is_file():
         with _named_errors(path, path):
             stream = open(path, "w", encoding="utf-8", newline="\n")  # noqa: SIM115 (closed below)
-        with stream:
+        with _named_where_full(path), stream:
             yield stream
         return
     place = path.resolve()  # an output that is a link stays one
     temporary = place.with_name(place.name + UNFINISHED)
     with _named_errors(temporary, path):
         file = open(claimed(temporary, path), "r+", encoding="utf-8", newline="\n")  # noqa: SIM115 (closed below)
-    with file:
+    with _named_where_full(path), file:
         try:
             with _named_errors(temporary, path):
                 os.truncate(file.fileno(), keep(temporary))
@@ -202,6 +204,17 @@ def _named_errors(temporary: Path, path: Path) -> Iterator[None]:
             raise
         name = str(error.filename2 or error.filename or path).replace(str(temporary), str(path))
         raise OSError(error.errno, error.strerror, name) from error
+
+
+@contextmanager
+def _named_where_full(path: Path) -> Iterator[None]:
+    """Makes the error of a full disk name the file that is written; other errors in the block are those of others."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _sync(path: Path) -> None:

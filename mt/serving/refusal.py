@@ -22,9 +22,9 @@ def bad_request(message: str) -> Refused:
     return Refused(400, message, reason="bad request")
 
 
-def beyond(name: str, value: float, most: float, flag: str, *, status: int = 400) -> Refused:
+def beyond(name: str, value: int, most: int, flag: str, *, status: int = 400) -> Refused:
     """More than a limit of the server allows; names the limit's flag."""
-    return Refused(status, f"{name} ({value:g}) must be at most {most:g} ({flag})", reason="limit")
+    return Refused(status, f"{name} ({value}) must be at most {most} ({flag})", reason="limit")
 
 
 def retry_later(status: int, message: str, seconds: float, *, reason: str) -> Refused:

@@ -31,6 +31,18 @@ def test_a_write_that_the_disk_refuses_leaves_the_old_file(tmp_path, monkeypatch
     assert (tmp_path / "a.txt").read_text() == "old" and names(tmp_path) == ["a.txt"]
 
 
+def test_a_disk_that_is_full_in_the_middle_is_named(tmp_path):
+    with pytest.raises(OSError, match=r"No space left on device: '/dev/full'"), whole_file("/dev/full") as file:
+        file.write("a")
+    with (
+        pytest.raises(OSError, match=rf"No space left on device: '{tmp_path}/a.txt'"),
+        whole_file(tmp_path / "a.txt") as file,
+    ):
+        raise OSError(28, "No space left on device")
+    with pytest.raises(OSError, match=r"^another's$"), whole_file(tmp_path / "a.txt") as file:
+        raise OSError("another's")
+
+
 def test_links_change_all_or_none(tmp_path):
     link_whole([tmp_path / "a", tmp_path / "b"], "one")
     (tmp_path / "full").mkdir()

@@ -43,6 +43,15 @@ def test_lines_of_several_clients_are_translated_together(with_server):
     assert with_server(test) == [["5 lines"]] * 5
 
 
+def test_too_many_alternatives_are_refused_by_their_own_name(with_server):
+    async def test(client, service):
+        return await client.post("/translate", json={"q": "a", "target": "en", "alternatives": 1_234_567})
+
+    answer = with_server(test)
+    assert answer.status_code == 400
+    assert answer.json()["error"] == "alternatives (1234567) must be at most 9 (--max-n-best less one)"
+
+
 def test_a_text_keeps_its_lines_and_alternatives_join_line_by_line(with_server):
     async def test(client, service):
         found = await translated(client, "a b\n\nc d", "e", n_best=2)

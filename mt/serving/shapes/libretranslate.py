@@ -19,7 +19,7 @@ from mt.serving.files import ENDINGS, Documents
 from mt.serving.language_names import language_name
 from mt.serving.models import AUTO
 from mt.serving.reading import FORM, JSON, MULTIPART, REFUSALS, Body, Problem, body_of, caller_of, is_file, read
-from mt.serving.refusal import Refused, bad_request
+from mt.serving.refusal import Refused, bad_request, beyond
 from mt.serving.service import Service
 
 NAME = "libretranslate"
@@ -113,6 +113,8 @@ def _add_texts(routes: APIRouter, service: Service) -> None:
         texts = asked.q if isinstance(asked.q, list) else [asked.q]
         if not texts:
             raise bad_request("q must hold at least one text")
+        if asked.alternatives > (most := service.limits.max_n_best - 1):
+            raise beyond("alternatives", asked.alternatives, most, "--max-n-best less one")
         pair = service.models.pair(asked.source, asked.target, "\n".join(texts))
         ask = Ask(model=pair.model, tag=pair.tag, n_best=1 + asked.alternatives, markup=asked.format == "html")
         found = await answers(service, texts, ask, pair, caller)

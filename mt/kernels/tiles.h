@@ -171,14 +171,18 @@ INLINE void multiply_rows(const int count, const bf16 *left, int64_t row, int64_
         a[i] = adds ? _mm512_loadu_ps(to + i * to_row) : _mm512_setzero_ps();
         b[i] = adds ? _mm512_loadu_ps(to + i * to_row + 16) : _mm512_setzero_ps();
     }
+    const int64_t three = 3 * row;
     for (int64_t k = 0; k < depth; k++, left += next, right += PAIR)
         for (int j = 0; j < 16; j++) {
             __m512bh x = (__m512bh)_mm512_loadu_si512(right + j * BLOCK);
             __m512bh y = (__m512bh)_mm512_loadu_si512(right + TILE + j * BLOCK);
+            const bf16 *fours[3] = {left + 2 * j, left + 4 * row + 2 * j, left + 8 * row + 2 * j};
+            /* else the compiler keeps a pointer for each row, and has no registers for all of them */
+            __asm__("" : "+r"(fours[0]), "+r"(fours[1]), "+r"(fours[2]));
 #pragma GCC unroll 12
             for (int i = 0; i < count; i++) {
                 int32_t two; /* numbers, of which each is multiplied with its own row of the right side */
-                memcpy(&two, left + i * row + 2 * j, sizeof two);
+                memcpy(&two, fours[i / 4] + (i % 4 == 3 ? three : i % 4 * row), sizeof two);
                 __m512bh by = (__m512bh)_mm512_set1_epi32(two);
                 a[i] = _mm512_dpbf16_ps(a[i], by, x);
                 b[i] = _mm512_dpbf16_ps(b[i], by, y);

@@ -5,6 +5,7 @@ import os
 import pytest
 import torch
 
+from mt import device
 from mt.device import DECODING_PRODUCTS, KEPT_PRODUCTS, TRAINING_PRODUCTS, choose_precision, set_up_training
 from mt.kernels import compiling
 
@@ -16,8 +17,18 @@ from mt.kernels import compiling
 )
 def test_training_keeps_few_products_unless_somebody_chose_a_number(monkeypatch, before, after):
     monkeypatch.setenv(KEPT_PRODUCTS, before)
-    set_up_training(torch.device("cpu"), has_long_lines=False)
+    set_up_training()
     assert os.environ[KEPT_PRODUCTS] == after
+
+
+@pytest.mark.parametrize("longest, does", [(1024, "keep_freed_memory"), (1025, "give_back_freed_memory")])
+def test_only_lines_that_are_long_give_memory_back(monkeypatch, longest, does):
+    done = []
+    for name in ("keep_freed_memory", "give_back_freed_memory"):
+        monkeypatch.setattr(device, name, lambda name=name: done.append(name))
+    device.set_up_memory(torch.device("cpu"), longest=longest)
+    device.set_up_memory(torch.device("cuda"), longest=longest)
+    assert done == [does]
 
 
 @pytest.mark.parametrize(

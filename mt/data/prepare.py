@@ -65,6 +65,13 @@ class Prepared:
         """Whether `train` is prepared part by part, so that not all of its pairs are available."""
         return isinstance(self.train, ShardedStore)
 
+    @property
+    def longest(self) -> int | None:
+        """Pieces of the longer side of the longest training pair; None if not all pairs are available, or none is."""
+        if isinstance(self.train, ShardedStore) or not len(self.train):
+            return None
+        return int(max(self.train.source_lengths.max(), self.train.target_lengths.max()))
+
 
 def prepare(
     data: DataSettings,

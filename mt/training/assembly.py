@@ -28,7 +28,7 @@ from mt.data.settings import DataSettings
 from mt.data.sources import reads_untagged, sources_of, target_languages
 from mt.data.tags import check_tagged, tags_of_tokenizer
 from mt.data.tokenizer import TokenizerPair, TokenizerSettings
-from mt.device import choose_device, choose_precision, set_up_training
+from mt.device import choose_device, choose_precision, set_up_memory, set_up_training
 from mt.kernels.library import library
 from mt.model.seq2seq import Seq2Seq
 from mt.objective.contract import Objective
@@ -52,7 +52,6 @@ from mt.training.word_links import check_links, find_links, guide_of, priors_of
 log = logging.getLogger(__name__)
 
 EXAMPLES = 10_000  # training pairs that are looked at for tags in their text
-LONG_PIECES = 1024  # from this source length on, memory matters more than time
 
 GROUPS = ("data", "tokenizer", "model", "objective", "optimizer", "schedule", "search", "tracker")
 OWN = ("batches", "guidance", "lexicon", "scores", "trainer", "validation", "final")
@@ -179,7 +178,7 @@ class Parts:
         """Sets up the libraries of this process for the training. Raises ValueError for a wrong MT_KERNELS."""
         if self.device.type == "cpu":
             library()  # compiled now, if it was not yet
-        set_up_training(self.device, has_long_lines=self.data.max_pieces > LONG_PIECES)
+        set_up_training()
 
     def fitting_scores(self) -> dict[str, Any]:
         """How each held-out set is scored, by name: `mt.evaluation.tokenization.Fitting`."""
@@ -282,6 +281,7 @@ class Assembly:
     def of(cls, parts: Parts, prepared: Prepared) -> Assembly:
         """Builds the model, and checks it against the corpus. Raises ValueError where they do not go together."""
         data, tokenizers = parts.data, prepared.tokenizers
+        set_up_memory(parts.device, longest=prepared.longest or data.max_pieces)
         parts.whole_objective.check_tokenizers(tokenizers)
         torch.manual_seed(parts.trainer.seed)
         node = with_separator(parts.model_node, data.document, tokenizers.source)

@@ -14,7 +14,6 @@ machine; batches of the lengths are larger. The size of the corpus is a matter o
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -22,7 +21,7 @@ from pathlib import Path
 
 import environments
 from corpus import data_overrides, lines, write_corpus
-from processes import Failure, begin
+from processes import begin
 from results import Results
 from setting import BATCH_TOKENS, DEFAULT_WORK, SOURCE, TARGET, VOCAB_SIZE, Work, place
 from training import Window, clock_of_threads, measure_ours
@@ -40,7 +39,6 @@ LONGEST = 10240  # pieces of a side
 BATCHES = (1024, 2048, 4096, 8192, 16384, 32768)  # padded tokens of both sides
 VOCABULARIES = (1000, 2000, 4000, 8000, 16000)
 PROCESSES = (1, 2)
-PARAMETERS = re.compile(r"total ([\d,]+)")
 
 
 def points(curve: str, corpora: Path, work: Work) -> Iterator[tuple[float, list[str], int]]:
@@ -99,12 +97,13 @@ def joined_corpus(joined: int, work: Work) -> tuple[Path, float]:
     return folder, mean_tokens
 
 
-def parameters(log: Path) -> int:
-    """Of the model, as `mt.train` says them."""
-    found = PARAMETERS.search(log.read_text("utf-8"))
-    if found is None:
-        raise Failure("the log does not say how many parameters there are")
-    return int(found[1].replace(",", ""))
+def parameters(overrides: Sequence[str]) -> int:
+    """Of the model of these settings."""
+    from update_speed import begun
+
+    from mt.model.seq2seq import parameter_counts
+
+    return parameter_counts(begun(["model=small", *overrides])[1].model)["total"]
 
 
 def run(curve: str, x: float, overrides: Sequence[str], max_tokens: int, window: Window, work: Work) -> dict:
@@ -118,7 +117,7 @@ def run(curve: str, x: float, overrides: Sequence[str], max_tokens: int, window:
             ),
         }
     found = measure_ours("small", "auto", max_tokens, overrides, window, work)
-    return {"x": parameters(work.scratch / "log.txt") if curve == "model" else x, **found}
+    return {"x": parameters(overrides) if curve == "model" else x, **found}
 
 
 def main() -> None:

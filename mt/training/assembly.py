@@ -279,7 +279,7 @@ class Assembly:
 
     @classmethod
     def of(cls, parts: Parts, prepared: Prepared) -> Assembly:
-        """Builds the model, and checks it against the corpus. Raises ValueError where they do not go together."""
+        """Builds the model, checks it against the corpus (ValueError), and sets up memory for the corpus's lines."""
         data, tokenizers = parts.data, prepared.tokenizers
         set_up_memory(parts.device, longest=prepared.longest or data.max_pieces)
         parts.whole_objective.check_tokenizers(tokenizers)

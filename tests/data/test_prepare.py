@@ -79,6 +79,12 @@ def no_waiting_for_the_disk(monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
 
+def test_the_longest_side_is_known_before_training_and_not_by_the_limit(data):
+    prepared = prepare(data, TOKENIZER)
+    sides = [side for number in range(len(prepared.train)) for side in prepared.train.pair(number)]
+    assert prepared.longest == max(map(len, sides)) < data.max_pieces
+
+
 def test_everything_training_needs_is_there(data):
     prepared = prepare(data, TOKENIZER)
     pairs = list(data.train)
